@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""Build an AppImage of a Python project: the hatch build target ``appimage``."""

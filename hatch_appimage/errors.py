@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: MIT
+"""What can go wrong in a build, as the user is told of it."""
+
+from __future__ import annotations
+
+
+class AppImageError(Exception):
+    """A build cannot go on.
+
+    The message is one clear statement for the person who builds: what is wrong, where, and what to do about it.
+    """
+
+
+class ConfigurationError(AppImageError):
+    """One or more fields of the target's table are wrong.
+
+    Attributes:
+        errors: every fault that was found, each a sentence that names its field.
+
+    """
+
+    def __init__(self, errors: list[str]) -> None:
+        self.errors = errors
+        super().__init__("\n".join(errors))
