@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: MIT
+"""The AppDir: the folder that becomes the image. The one place that knows the paths inside it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+
+@dataclass(frozen=True)
+class AppDir:
+    """A folder of the layout that AppImage tools know.
+
+    Attributes:
+        root: its path on this machine.
+        app_id: the name that the desktop entry and the icon share.
+
+    """
+
+    root: Path
+    app_id: str
+
+    @property
+    def apprun(self) -> Path:
+        """What the runtime starts."""
+        return self.root / "AppRun"
+
+    @property
+    def usr(self) -> Path:
+        """The prefix of the bundled Python."""
+        return self.root / "usr"
+
+    @property
+    def bin(self) -> Path:
+        """The interpreter and the commands."""
+        return self.usr / "bin"
+
+    @property
+    def lib(self) -> Path:
+        """Shared libraries, with the standard library beside them."""
+        return self.usr / "lib"
+
+    @property
+    def applications(self) -> Path:
+        """Where the desktop entry is found after integration."""
+        return self.usr / "share" / "applications"
+
+    @property
+    def icons(self) -> Path:
+        """The icon theme that every other one inherits from."""
+        return self.usr / "share" / "icons" / "hicolor"
+
+    def files(self) -> Iterator[Path]:
+        """Yield the regular files of the tree in a fixed order."""
+        for folder, folders, names in os.walk(self.root):
+            folders.sort()
+            for name in sorted(names):
+                path = Path(folder, name)
+                if path.is_file() and not path.is_symlink():
+                    yield path
+
+    def add(self, files: Iterable[tuple[Path, str]]) -> str:
+        """Copy extra files into the tree; they replace what is there.
+
+        Args:
+            files: pairs of a path on this machine and the one below the root, with ``/`` between its parts.
+
+        Returns:
+            what to say about it.
+
+        """
+        count = 0
+        for source, destination in files:
+            target = self.root / destination
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if target.is_symlink():
+                target.unlink()
+            shutil.copy2(source, target)
+            count += 1
+        return f"{count} extra files"
+
+    def normalize_modes(self) -> None:
+        """Make all of the tree readable for everyone: whoever mounts the image is not who built it.
+
+        With it the builder's umask is gone from the image.
+        """
+        for folder, _, names in os.walk(self.root):
+            Path(folder).chmod(0o755)
+            for name in names:
+                path = Path(folder, name)
+                mode = path.lstat().st_mode
+                if stat.S_ISREG(mode):
+                    path.chmod(0o755 if mode & 0o111 else 0o644)

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: MIT
+"""The architectures an AppImage can be built for, by the names that AppImage files carry."""
+
+from __future__ import annotations
+
+import platform
+import struct
+from dataclasses import dataclass
+
+from hatch_appimage.errors import AppImageError
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """One architecture.
+
+    Attributes:
+        name: as in file names and as a hatch target version, for example ``x86_64``.
+        elf_machine: ``e_machine`` of its ELF files (System V ABI, ELF header).
+        elf_class: 32 or 64, the bits of its ELF files.
+        kernel_names: what ``uname -m`` may call it.
+
+    """
+
+    name: str
+    elf_machine: int
+    elf_class: int
+    kernel_names: tuple[str, ...]
+
+
+ARCHITECTURES = {
+    architecture.name: architecture
+    for architecture in (
+        Architecture("x86_64", 62, 64, ("x86_64", "amd64")),
+        Architecture("aarch64", 183, 64, ("aarch64", "arm64")),
+        Architecture("armhf", 40, 32, ("armv7l", "armv8l", "armv6l")),
+        Architecture("i686", 3, 32, ("i686", "i586", "i486", "i386")),
+    )
+}
+
+# A 32-bit user land on a 64-bit kernel: `uname -m` names the kernel, programs are of the other.
+_NARROW = {"x86_64": "i686", "aarch64": "armhf"}
+
+
+def native_architecture() -> Architecture:
+    """Return the architecture of the Python that runs the build.
+
+    Raises:
+        AppImageError: there is no AppImage runtime for this kind of machine.
+
+    """
+    machine = platform.machine().lower()
+    for architecture in ARCHITECTURES.values():
+        if machine in architecture.kernel_names:
+            if struct.calcsize("P") * 8 != architecture.elf_class:
+                return ARCHITECTURES[_NARROW[architecture.name]]
+            return architecture
+    raise AppImageError(f"AppImages cannot be built on `{machine}`: choose one of {', '.join(ARCHITECTURES)}")
+
+
+def architecture_of(elf_machine: int, elf_class: int) -> str:
+    """Name the architecture of an ELF file from its header, for people: unknown ones by number."""
+    for architecture in ARCHITECTURES.values():
+        if (architecture.elf_machine, architecture.elf_class) == (elf_machine, elf_class):
+            return architecture.name
+    return f"ELF machine {elf_machine}, {elf_class} bits"

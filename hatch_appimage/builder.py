@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: MIT
+"""The build target ``appimage``: the whole way of the data, from the project to the finished file."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import signal
+import sys
+import threading
+import traceback
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from hatchling.builders.config import BuilderConfig
+from hatchling.builders.plugin.interface import BuilderInterface
+from hatchling.builders.utils import get_reproducible_timestamp
+from hatchling.plugin.manager import PluginManager
+from packaging.utils import canonicalize_name
+
+from hatch_appimage.appdir import AppDir
+from hatch_appimage.architecture import ARCHITECTURES, native_architecture
+from hatch_appimage.bytecode import compile_bytecode
+from hatch_appimage.config import AppImageConfig
+from hatch_appimage.desktop import write_desktop_files
+from hatch_appimage.errors import AppImageError
+from hatch_appimage.image import load_runtime, write_image
+from hatch_appimage.install import check_entry_point, install_packages, update_records
+from hatch_appimage.launcher import write_launcher
+from hatch_appimage.project import Project
+from hatch_appimage.python.host import bundle_host_python, find_host_python
+from hatch_appimage.report import Report, Steps, list_files
+from hatch_appimage.runtime import runtime_path
+from hatch_appimage.trial import run_test_command
+from hatch_appimage.wheel import build_wheel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from hatchling.bridge.app import Application
+
+    from hatch_appimage.architecture import Architecture
+
+
+class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
+    """Builds one AppImage for each of the target's versions, which are architectures."""
+
+    PLUGIN_NAME = "appimage"
+
+    def get_version_api(self) -> dict[str, Callable[..., str]]:
+        """Return what builds the image of each architecture."""
+        return {name: partial(self.build_architecture, architecture) for name, architecture in ARCHITECTURES.items()}
+
+    def get_default_versions(self) -> list[str]:
+        """Return this machine's architecture."""
+        with self._errors_for_people():
+            return [native_architecture().name]
+
+    def clean(self, directory: str, versions: list[str]) -> None:
+        """Remove earlier images of this project for these architectures."""
+        with self._errors_for_people():
+            name = AppImageConfig.read(self.target_config, self._project).name
+        for version in versions:
+            for image in Path(directory).glob("*.AppImage"):
+                if image.name.startswith(f"{_file_name(name)}-") and image.name.endswith(f"-{version}.AppImage"):
+                    image.unlink()
+
+    def build_architecture(self, architecture: Architecture, directory: str, **_build_data: Any) -> str:
+        """Build the image for one architecture and return its absolute path."""
+        with self._errors_for_people(), self._logging() as warnings:
+            return str(self._build(architecture, Path(directory).absolute(), warnings))
+
+    def _build(self, architecture: Architecture, directory: Path, warnings: list[str]) -> Path:
+        project = self._project
+        config = AppImageConfig.read(self.target_config, project)
+        timestamp = get_reproducible_timestamp() if self.config.reproducible else None
+        target = directory / f"{_file_name(config.name)}-{project.version}-{architecture.name}.AppImage"
+        runtime = load_runtime(config.runtime or runtime_path(architecture.name), architecture)
+        host = find_host_python(config.python, architecture=architecture, requires_python=project.requires_python)
+        step = Steps(self.app.display_info, sys.stderr if sys.stderr.isatty() and self.app.verbosity == 0 else None)
+
+        # The image is made beside its target, so that it appears there whole or not at all.
+        with _folder() as work, _folder(directory) as beside:
+            appdir = AppDir(work / "AppDir", canonicalize_name(project.name))
+            wheel = step("wheel", build_wheel, project.root, work / "wheel", host.executable, timestamp)
+            python = step("python", bundle_host_python, host, appdir)
+            packages = step(
+                "install",
+                install_packages,
+                wheel,
+                appdir,
+                python,
+                project,
+                features=config.features,
+                requirements=config.requirements,
+            )
+            check_entry_point(config.entry_point, appdir, python)
+            launcher = step("launcher", write_launcher, appdir, python, config.entry_point, config.environment)
+            step("desktop", write_desktop_files, appdir, project, architecture.name, config)
+            step("files", appdir.add, self._forced_files())
+            step("records", update_records, python)
+            step("bytecode", compile_bytecode, appdir, python)
+            image = step(
+                "image",
+                write_image,
+                appdir,
+                runtime,
+                beside / target.name,
+                compression=config.compression,
+                compression_level=config.compression_level,
+                timestamp=timestamp,
+            )
+            if config.test_command:
+                step("test", run_test_command, config.test_command, image.path)
+            report = Report(
+                name=config.name,
+                version=project.version,
+                architecture=architecture.name,
+                image=image,
+                runtime=runtime.origin,
+                python=python,
+                launcher=launcher,
+                packages=packages.packages,
+                files=list_files(appdir),
+                seconds=step.seconds,
+                warnings=tuple(warnings),
+            )
+            if config.report:
+                config.report.parent.mkdir(parents=True, exist_ok=True)
+                config.report.write_text(report.to_json(target), encoding="utf-8")
+            image.path.replace(target)
+        self.app.display_info(report.summary(target))
+        return target
+
+    @property
+    def _project(self) -> Project:
+        return Project.from_hatchling(Path(self.root), self.metadata)
+
+    def _forced_files(self) -> list[tuple[Path, str]]:
+        """Return what ``force-include`` and build hooks add: pairs of a file and its path below the AppDir."""
+        pairs = []
+        for file in self.recurse_forced_files(self.config.get_force_include()):
+            path = os.path.normpath(file.distribution_path)
+            if path.startswith(("/", "..")):
+                raise AppImageError(f"`force-include` puts {file.path} outside of the image: {file.distribution_path}")
+            pairs.append((Path(file.path), path))
+        return pairs
+
+    @contextmanager
+    def _errors_for_people(self) -> Iterator[None]:
+        """End the build with one clear statement for what the user can mend; tracebacks only with ``-v``."""
+        try:
+            with _terminated_like_interrupted():
+                yield
+        except (AppImageError, OSError, KeyboardInterrupt) as error:
+            if self.app.verbosity > 0:
+                traceback.print_exc()
+            self.app.abort(_explain(error), code=130 if isinstance(error, KeyboardInterrupt) else 1)
+
+    @contextmanager
+    def _logging(self) -> Iterator[list[str]]:
+        """Show what the steps log: warnings always, programs and their output with ``-v``."""
+        handler = _AppHandler(self.app)
+        logger = logging.getLogger("hatch_appimage")
+        logger.addHandler(handler)
+        logger.setLevel(logging.DEBUG)
+        logger.propagate = False
+        try:
+            yield handler.warnings
+        finally:
+            logger.removeHandler(handler)
+
+
+class _AppHandler(logging.Handler):
+    """Hands log records to hatchling's application."""
+
+    def __init__(self, app: Application) -> None:
+        super().__init__()
+        self.app = app
+        self.warnings: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.levelno >= logging.WARNING:
+            self.warnings.append(record.getMessage())
+            self.app.display_warning(record.getMessage())
+        else:
+            self.app.display_debug(record.getMessage())
+
+
+def _file_name(name: str) -> str:
+    """Return a name as it stands in file names: blanks would make trouble in update information and in shells."""
+    return "_".join(name.split())
+
+
+@contextmanager
+def _folder(parent: Path | None = None) -> Iterator[Path]:
+    """Provide a folder that is gone afterwards, however the build ends."""
+    with TemporaryDirectory(prefix=".hatch-appimage-" if parent else "hatch-appimage-", dir=parent) as name:
+        yield Path(name)
+
+
+@contextmanager
+def _terminated_like_interrupted() -> Iterator[None]:
+    """Let SIGTERM, as CI systems send it, clean up like Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _explain(error: BaseException) -> str:
+    if isinstance(error, KeyboardInterrupt):
+        return "Interrupted: no image was written"
+    if isinstance(error, OSError):
+        place = f": {error.filename}" if error.filename else ""
+        space = " (the build needs room in the output folder and in TMPDIR)" if error.errno == errno.ENOSPC else ""
+        return f"{error.strerror or error}{place}{space}"
+    return str(error)

@@ -1,0 +1,305 @@
+# SPDX-License-Identifier: MIT
+"""The table ``[tool.hatch.build.targets.appimage]``: read, checked and typed. Nothing else reads TOML."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from hatch_appimage.desktop import MAIN_CATEGORIES, DesktopEntry
+from hatch_appimage.entry_point import EntryPoint, choose_entry_point
+from hatch_appimage.errors import AppImageError, ConfigurationError
+from hatch_appimage.icon import Icon
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from hatch_appimage.project import Project
+
+T = TypeVar("T")
+
+TABLE = "tool.hatch.build.targets.appimage"
+
+# What hatchling itself reads from a target's table (hatchling.builders.config).
+HATCHLING_KEYS = frozenset({
+    "artifacts",
+    "dependencies",
+    "dev-mode-dirs",
+    "dev-mode-exact",
+    "directory",
+    "exclude",
+    "force-include",
+    "hooks",
+    "ignore-vcs",
+    "include",
+    "only-include",
+    "only-packages",
+    "packages",
+    "reproducible",
+    "require-runtime-dependencies",
+    "require-runtime-features",
+    "skip-excluded-dirs",
+    "sources",
+    "versions",
+})  # fmt: skip
+
+# Compression levels of the SquashFS compressors: the range, and the default with its reason in docs/decisions.
+COMPRESSION_LEVELS = {"zstd": (1, 22), "gzip": (1, 9)}
+
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# What every image promises its users not to set; PYTHON* would be ignored anyway, as Python runs isolated.
+_FORBIDDEN_VARIABLE = re.compile(r"PYTHON.*|LD_LIBRARY_PATH|LD_PRELOAD")
+
+
+@dataclass(frozen=True)
+class AppImageConfig:
+    """The settings of one build.
+
+    Attributes:
+        name: what people call the application; also the first part of the file's name.
+        entry_point: what the image starts.
+        python: the interpreter to bundle; None for the one that runs the build.
+        features: the project's optional dependencies to install.
+        requirements: further requirements to install (PEP 508).
+        icon: a PNG or SVG; None for a generated one.
+        desktop_file: the desktop entry; None for a generated one.
+        categories: of the generated desktop entry.
+        terminal: the application wants a terminal.
+        environment: variables that are set where the user has not set them.
+        runtime: the AppImage runtime to use instead of ours.
+        compression: ``zstd`` or ``gzip``.
+        compression_level: None for the default.
+        test_command: a shell command, run against the finished image.
+        report: where the JSON report goes.
+
+    """
+
+    name: str
+    entry_point: EntryPoint
+    python: Path | None
+    features: tuple[str, ...]
+    requirements: tuple[str, ...]
+    icon: Icon | None
+    desktop_file: DesktopEntry | None
+    categories: tuple[str, ...]
+    terminal: bool
+    environment: Mapping[str, str]
+    runtime: Path | None
+    compression: str
+    compression_level: int | None
+    test_command: str | None
+    report: Path | None
+
+    @classmethod
+    def read(cls, table: Mapping[str, Any], project: Project) -> AppImageConfig:
+        """Read the target's table.
+
+        Raises:
+            ConfigurationError: with every fault of the table at once.
+
+        """
+        reader = _TableReader(table, project.root)
+        entry_point = reader.take("entry-point", reader.text, lambda value: choose_entry_point(value, project))
+        gui = entry_point is not None and entry_point.gui
+        compression = reader.take("compression", reader.text, _compression) or "zstd"
+        config = cls(
+            name=reader.take("name", reader.text, _display_name) or project.name,
+            entry_point=entry_point or EntryPoint("", "", None),  # never used: its fault is among the errors
+            python=reader.take("python", reader.text, reader.interpreter),
+            features=reader.take("features", reader.texts, lambda names: _features(names, project)) or (),
+            requirements=reader.take("requirements", reader.texts, _requirements) or (),
+            icon=reader.take("icon", reader.text, lambda path: Icon.read(reader.file(path))),
+            desktop_file=reader.take("desktop-file", reader.text, lambda path: DesktopEntry.read(reader.file(path))),
+            categories=reader.take("categories", reader.texts, _categories) or ("Utility",),
+            terminal=reader.take("terminal", reader.boolean, lambda value: not gui if value is None else value) is True,
+            environment=reader.take("environment", reader.mapping, _environment) or {},
+            runtime=reader.take("runtime", reader.text, reader.file),
+            compression=compression,
+            compression_level=reader.take(
+                "compression-level", reader.integer, lambda level: _level(level, compression)
+            ),
+            test_command=reader.take("test-command", reader.text, _test_command),
+            report=reader.take("report", reader.text, lambda path: project.root / path),
+        )
+        reader.finish()
+        return config
+
+
+class _TableReader:
+    """Takes keys out of a table, one after the other, and remembers all that is wrong with them."""
+
+    # These are called although the key is absent: their default depends on the project.
+    COMPUTED = frozenset({"entry-point", "terminal"})
+
+    def __init__(self, table: Mapping[str, Any], root: Path) -> None:
+        self.table = table
+        self.root = root
+        self.errors: list[str] = []
+        self.known = set(HATCHLING_KEYS)
+
+    def take(self, key: str, kind: Callable[[str, Any], Any], check: Callable[[Any], T]) -> T | None:
+        """Read one key.
+
+        Args:
+            key: its name.
+            kind: one of the readers below: refuses values of another type.
+            check: makes the typed value; raises ValueError with a text that completes "Field `...` ".
+
+        """
+        self.known.add(key)
+        value = self.table.get(key)
+        if value is None and key not in self.COMPUTED:
+            return None
+        try:
+            return check(value if value is None else kind(key, value))
+        except TypeError as error:
+            self.errors.append(str(error))
+        except (ValueError, AppImageError) as error:
+            self.errors.append(f"Field `{TABLE}.{key}` {error}")
+        return None
+
+    def finish(self) -> None:
+        """Refuse what no one has read, and raise what was found wrong."""
+        for key in self.table:
+            if key not in self.known:
+                near = get_close_matches(key, self.known, n=1)
+                hint = f", did you mean `{near[0]}`?" if near else f"; known are {', '.join(sorted(self.known))}"
+                self.errors.append(f"Unknown field `{TABLE}.{key}`{hint}")
+        if self.errors:
+            raise ConfigurationError(self.errors)
+
+    @staticmethod
+    def text(key: str, value: object) -> str:
+        if not isinstance(value, str):
+            raise TypeError(f"Field `{TABLE}.{key}` must be a string")
+        if not value.strip():
+            raise TypeError(f"Field `{TABLE}.{key}` cannot be an empty string")
+        return value
+
+    @staticmethod
+    def boolean(key: str, value: object) -> bool:
+        if not isinstance(value, bool):
+            raise TypeError(f"Field `{TABLE}.{key}` must be a boolean")
+        return value
+
+    @staticmethod
+    def integer(key: str, value: object) -> int:
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise TypeError(f"Field `{TABLE}.{key}` must be an integer")
+        return value
+
+    @staticmethod
+    def texts(key: str, value: object) -> tuple[str, ...]:
+        if not isinstance(value, list):
+            raise TypeError(f"Field `{TABLE}.{key}` must be an array of strings")
+        for number, item in enumerate(value, 1):
+            if not isinstance(item, str):
+                raise TypeError(f"Item #{number} in field `{TABLE}.{key}` must be a string")
+            if not item.strip():
+                raise TypeError(f"Item #{number} in field `{TABLE}.{key}` cannot be an empty string")
+        return tuple(value)
+
+    @staticmethod
+    def mapping(key: str, value: object) -> dict[str, str]:
+        if not isinstance(value, dict):
+            raise TypeError(f"Field `{TABLE}.{key}` must be a table of strings")
+        for name, item in value.items():
+            if not isinstance(item, str):
+                raise TypeError(f"Field `{TABLE}.{key}.{name}` must be a string")
+        return value
+
+    def file(self, value: str) -> Path:
+        path = self.root / Path(value).expanduser()
+        if not path.is_file():
+            raise ValueError(f"names a file that is not there: `{value}` (paths are relative to {self.root})")
+        return path
+
+    def interpreter(self, value: str) -> Path:
+        path = self.root / Path(value).expanduser()
+        if path.is_dir():
+            path = path / "bin" / "python3"
+        if not path.is_file():
+            raise ValueError(
+                f"must be the path of a Python interpreter, or of a folder with bin/python3 in it: "
+                f"`{value}` is not there (paths are relative to {self.root})"
+            )
+        return path
+
+
+def _display_name(value: str) -> str:
+    if "/" in value or not value.isprintable():
+        raise ValueError(f"cannot have `/` or control characters in it, as the image is named after it: {value!r}")
+    return value.strip()
+
+
+def _features(names: tuple[str, ...], project: Project) -> tuple[str, ...]:
+    known = {canonicalize_name(name) for name in project.features}
+    for name in names:
+        if canonicalize_name(name) not in known:
+            available = f"available: {', '.join(project.features)}" if project.features else "the project has none"
+            raise ValueError(f"asks for `{name}`, which is not in [project.optional-dependencies]; {available}")
+    return names
+
+
+def _requirements(texts: tuple[str, ...]) -> tuple[str, ...]:
+    for text in texts:
+        _requirement(text)
+    return texts
+
+
+def _requirement(text: str) -> Requirement:
+    try:
+        return Requirement(text)
+    except InvalidRequirement as error:
+        raise ValueError(f"has an item that is no requirement (PEP 508): `{text}`") from error
+
+
+def _categories(names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        if ";" in name or not name.isascii():
+            raise ValueError(f"must be an array of desktop categories, one an item: `{name}`")
+    if not MAIN_CATEGORIES.intersection(names):
+        raise ValueError(
+            f"must have at least one of the main categories of desktop menus: {', '.join(sorted(MAIN_CATEGORIES))}"
+        )
+    return names
+
+
+def _environment(variables: dict[str, str]) -> dict[str, str]:
+    for name, value in variables.items():
+        if not _VARIABLE.fullmatch(name):
+            raise ValueError(f"sets `{name}`, which is no name of an environment variable")
+        if _FORBIDDEN_VARIABLE.fullmatch(name):
+            raise ValueError(
+                f"cannot set `{name}`: the bundled Python ignores it, and programs that the application starts break"
+            )
+        if "\0" in value:
+            raise ValueError(f"sets `{name}` to a value with a NUL character")
+    return variables
+
+
+def _compression(value: str) -> str:
+    if value not in COMPRESSION_LEVELS:
+        raise ValueError(f"must be one of {', '.join(COMPRESSION_LEVELS)}, not `{value}`")
+    return value
+
+
+def _level(level: int, compression: str) -> int:
+    lowest, highest = COMPRESSION_LEVELS[compression]
+    if not lowest <= level <= highest:
+        raise ValueError(f"must be from {lowest} to {highest} for {compression}, not {level}")
+    return level
+
+
+def _test_command(value: str) -> str:
+    if "{appimage}" not in value:
+        raise ValueError(
+            f"must have `{{appimage}}` in it, where the image's path goes, as in `{{appimage}} --version`: `{value}`"
+        )
+    return value

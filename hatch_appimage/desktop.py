@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: MIT
+"""The desktop entry and the icons of an AppDir, where desktops and AppImage tools look for them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hatch_appimage.icon import generate_icon
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from hatch_appimage.appdir import AppDir
+    from hatch_appimage.config import AppImageConfig
+    from hatch_appimage.project import Project
+
+# Desktop Menu Specification, "Main Categories".
+MAIN_CATEGORIES = frozenset({
+    "Audio",
+    "AudioVideo",
+    "Development",
+    "Education",
+    "Game",
+    "Graphics",
+    "Network",
+    "Office",
+    "Science",
+    "Settings",
+    "System",
+    "Utility",
+    "Video",
+})  # fmt: skip
+
+_MAIN_GROUP = "Desktop Entry"
+_GROUP = re.compile(r"\[(?P<name>[^\[\]]+)\]")
+_KEY = re.compile(r"(?P<key>[A-Za-z0-9-]+(?:\[[^\]]+\])?)\s*=\s*(?P<value>.*)")
+_REQUIRED = ("Type", "Name", "Exec", "Categories")
+
+
+@dataclass(frozen=True)
+class DesktopEntry:
+    """A desktop entry file (Desktop Entry Specification), kept line by line so that comments and order stay.
+
+    Attributes:
+        lines: without their line ends.
+
+    """
+
+    lines: tuple[str, ...]
+
+    @classmethod
+    def read(cls, path: Path) -> DesktopEntry:
+        """Read and check a desktop entry.
+
+        Raises:
+            ValueError: it is damaged or lacks what AppImage tools require; the message completes "Field `...` ".
+
+        """
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise ValueError(f"names a file that is not UTF-8: {path}") from error
+        entry = cls(tuple(text.splitlines()))
+        group = None
+        for number, line in enumerate(entry.lines, 1):
+            if not line.strip() or line.startswith("#"):
+                continue
+            if match := _GROUP.fullmatch(line.strip()):
+                group = match["name"]
+            elif group is None or not _KEY.fullmatch(line):
+                raise ValueError(f"names a damaged desktop entry: {path}, line {number}: `{line}`")
+        for key in _REQUIRED:
+            if not entry.get(key):
+                raise ValueError(f"names a desktop entry without `{key}=` in [{_MAIN_GROUP}]: {path}")
+        if entry.get("Type") != "Application":
+            raise ValueError(f"names a desktop entry that is not `Type=Application`: {path}")
+        return entry
+
+    def get(self, key: str) -> str | None:
+        """Return the value of a key of the main group."""
+        for number in self._main_group():
+            match = _KEY.fullmatch(self.lines[number])
+            if match and match["key"] == key:
+                return match["value"].strip()
+        return None
+
+    def with_keys(self, values: Mapping[str, str]) -> DesktopEntry:
+        """Return the entry with these keys of its main group set: in place where they are, else at the group's end."""
+        lines = list(self.lines)
+        missing = dict(values)
+        end = 0
+        for number in self._main_group():
+            match = _KEY.fullmatch(lines[number])
+            if match and match["key"] in values:
+                lines[number] = f"{match['key']}={values[match['key']]}"
+                missing.pop(match["key"], None)
+            if lines[number].strip():
+                end = number + 1
+        lines[end:end] = [f"{key}={value}" for key, value in missing.items()]
+        return DesktopEntry(tuple(lines))
+
+    def _main_group(self) -> list[int]:
+        """Return the numbers of the lines of the main group, its heading included."""
+        numbers: list[int] = []
+        inside = False
+        for number, line in enumerate(self.lines):
+            if match := _GROUP.fullmatch(line.strip()):
+                inside = match["name"] == _MAIN_GROUP
+            if inside:
+                numbers.append(number)
+        return numbers
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines) + "\n"
+
+
+@dataclass(frozen=True)
+class DesktopIntegration:
+    """What was written for desktops.
+
+    Attributes:
+        entry: the desktop entry's path below the AppDir.
+        icon: the icon's path below the AppDir.
+        icon_generated: the project has no icon of its own.
+
+    """
+
+    entry: str
+    icon: str
+    icon_generated: bool
+
+    def __str__(self) -> str:
+        return f"{self.entry}, {self.icon}{' (generated)' if self.icon_generated else ''}"
+
+
+def write_desktop_files(
+    appdir: AppDir, project: Project, architecture: str, config: AppImageConfig
+) -> DesktopIntegration:
+    """Write the desktop entry, the icon and ``.DirIcon``.
+
+    In the AppDir's root they are regular files, as some tools read only these; the desktop entry also goes below
+    ``usr/share/applications`` and the icon below ``usr/share/icons/hicolor`` (AppImage specification, "The filesystem
+    image").
+    """
+    entry = config.desktop_file or _generate(project, config)
+    entry = entry.with_keys({
+        "Exec": _exec(entry.get("Exec") or "", config.entry_point.command),
+        "Icon": appdir.app_id,
+        "X-AppImage-Name": _escape(config.name),
+        "X-AppImage-Version": project.version,
+        "X-AppImage-Arch": architecture,
+    })  # fmt: skip
+    picture = config.icon or generate_icon(project.name)
+    icon_name = f"{appdir.app_id}.{picture.kind}"
+    files = {
+        appdir.root / f"{appdir.app_id}.desktop": str(entry).encode(),
+        appdir.applications / f"{appdir.app_id}.desktop": str(entry).encode(),
+        appdir.root / icon_name: picture.data,
+        appdir.root / ".DirIcon": picture.data,
+        appdir.icons / picture.hicolor_folder / "apps" / icon_name: picture.data,
+    }
+    for path, data in files.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    return DesktopIntegration(f"{appdir.app_id}.desktop", icon_name, icon_generated=config.icon is None)
+
+
+def _generate(project: Project, config: AppImageConfig) -> DesktopEntry:
+    lines = [f"[{_MAIN_GROUP}]", "Type=Application", f"Name={_escape(config.name)}"]
+    if project.summary:
+        lines.append(f"Comment={_escape(project.summary)}")
+    lines += [
+        f"Exec={config.entry_point.command}",
+        f"Terminal={str(config.terminal).lower()}",
+        f"Categories={';'.join(config.categories)};",
+    ]
+    return DesktopEntry(tuple(lines))
+
+
+def _exec(value: str, command: str) -> str:
+    """Put the image's own command before the arguments and field codes (``%U`` …) that an ``Exec`` line has.
+
+    The program may be quoted (Desktop Entry Specification, "The Exec key").
+    """
+    arguments = re.sub(r'^\s*("(?:[^"\\]|\\.)*"|\S+)', "", value)
+    return command + arguments
+
+
+def _escape(value: str) -> str:
+    """Write a text as a value of type string (Desktop Entry Specification, "Possible value types")."""
+    return value.replace("\\", "\\\\").replace("\n", "\\n").replace("\t", "\\t").replace("\r", "\\r")

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: MIT
+"""Put an AppImage together: the runtime, and right behind it the SquashFS image of the AppDir."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from hatch_appimage.architecture import architecture_of
+from hatch_appimage.errors import AppImageError
+from hatch_appimage.libraries.elf import read_elf
+from hatch_appimage.squashfs import write_squashfs
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hatch_appimage.appdir import AppDir
+    from hatch_appimage.architecture import Architecture
+    from hatch_appimage.squashfs import SquashFSReport
+
+# AppImage specification, "Type 2 image format": the magic at offset 8.
+_MAGIC_OFFSET = 8
+_MAGIC = b"AI\x02"
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """A type-2 runtime.
+
+    Attributes:
+        data: the file, at whose end the image begins.
+        origin: what it is, for people.
+
+    """
+
+    data: bytes
+    origin: str
+
+
+@dataclass(frozen=True)
+class Image:
+    """A finished AppImage.
+
+    Attributes:
+        path: the file.
+        size: in bytes.
+        sha256: its digest, in hexadecimal.
+        squashfs: what was packed.
+
+    """
+
+    path: Path
+    size: int
+    sha256: str
+    squashfs: SquashFSReport
+
+    def __str__(self) -> str:
+        return self.path.name
+
+
+def load_runtime(path: Path, architecture: Architecture) -> Runtime:
+    """Read a runtime file and check that an image can be put behind it.
+
+    Every reader computes from the ELF header where the image begins. The ways they do it agree only where the section
+    header table ends the file, so nothing else is taken.
+
+    Raises:
+        AppImageError: it is no type-2 runtime, or not for this architecture.
+
+    """
+    data = path.read_bytes()
+    elf = read_elf(path)
+    if elf is None:
+        raise AppImageError(f"The runtime {path} is no ELF file")
+    if (elf.machine, elf.bits) != (architecture.elf_machine, architecture.elf_class):
+        raise AppImageError(
+            f"The runtime {path} is for {architecture_of(elf.machine, elf.bits)}, and the image for {architecture.name}"
+        )
+    if data[_MAGIC_OFFSET : _MAGIC_OFFSET + len(_MAGIC)] != _MAGIC:
+        raise AppImageError(f"The runtime {path} is no type-2 AppImage runtime: it has no `AI\\2` at offset 8")
+    if elf.sections_end != len(data):
+        what = "it is a whole AppImage, not a runtime alone" if elf.sections_end < len(data) else "it is cut off"
+        raise AppImageError(
+            f"The runtime {path} has {len(data)} bytes, but its ELF header puts the image at {elf.sections_end}: {what}"
+        )
+    return Runtime(data, str(path))
+
+
+def write_image(
+    appdir: AppDir,
+    runtime: Runtime,
+    path: Path,
+    *,
+    compression: str,
+    compression_level: int | None,
+    timestamp: int | None,
+) -> Image:
+    """Write the AppImage.
+
+    Args:
+        appdir: what goes into it.
+        runtime: what starts it.
+        path: the file, which must not exist.
+        compression: ``zstd`` or ``gzip``.
+        compression_level: None for the default.
+        timestamp: the time of every file in the image, in seconds since the epoch; None keeps their own.
+
+    Raises:
+        AppImageError: a file of the AppDir cannot be packed.
+        OSError: the file cannot be written.
+
+    """
+    with path.open("xb+") as file:
+        file.write(runtime.data)
+        squashfs = write_squashfs(appdir.root, file, compression=compression, level=compression_level, mtime=timestamp)
+    path.chmod(0o755)
+    digest = sha256()
+    with path.open("rb") as file:
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+    return Image(path, path.stat().st_size, digest.hexdigest(), squashfs)

@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: MIT
+"""Install the wheel and what it needs into the AppDir."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+from dataclasses import dataclass
+from hashlib import sha256
+from importlib.metadata import PathDistribution, distributions
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from packaging.utils import canonicalize_name
+
+from hatch_appimage.errors import AppImageError
+from hatch_appimage.uv import run_uv
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from hatch_appimage.appdir import AppDir
+    from hatch_appimage.entry_point import EntryPoint
+    from hatch_appimage.project import Project
+    from hatch_appimage.python import BundledPython
+    from hatch_appimage.wheel import Wheel
+
+# What installers note of where a package came from: folders and times of this machine (PEP 610; uv's own cache key).
+_ORIGINS = ("direct_url.json", "uv_cache.json", "uv_build.json")
+
+
+@dataclass(frozen=True)
+class Package:
+    """An installed distribution.
+
+    Attributes:
+        name: normalised.
+        version: as its metadata has it.
+        size: of its files in bytes, without bytecode.
+
+    """
+
+    name: str
+    version: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Installation:
+    """What was installed.
+
+    Attributes:
+        packages: by name.
+
+    """
+
+    packages: tuple[Package, ...]
+
+    def __str__(self) -> str:
+        return f"{len(self.packages)} packages"
+
+
+def install_packages(
+    wheel: Wheel,
+    appdir: AppDir,
+    python: BundledPython,
+    project: Project,
+    *,
+    features: Iterable[str],
+    requirements: Iterable[str],
+) -> Installation:
+    """Install the project's wheel, its dependencies and further requirements.
+
+    Args:
+        wheel: the project's.
+        appdir: where the bundled Python already lies.
+        python: that Python.
+        project: what the wheel was built from; its folder's uv settings count.
+        features: the project's optional dependencies to install.
+        requirements: further requirements (PEP 508).
+
+    Raises:
+        AppImageError: the requirements contradict each other, a package cannot be had or built; uv says which.
+
+    """
+    extras = ",".join(features)
+    requirement = f"{canonicalize_name(project.name)}{f'[{extras}]' if extras else ''} @ {wheel.path.as_uri()}"
+    run_uv(
+        [
+            *("pip", "install", "--python", python.interpreter, "--prefix", appdir.usr),
+            # Links into the user's cache would let what is done to the files here reach it.
+            *("--link-mode", "copy", "--no-compile-bytecode"),
+            *("--", requirement, *requirements),
+        ],
+        doing=f"install {project.name} and its dependencies",
+        cwd=project.root,
+    )
+    (appdir.usr / ".lock").unlink(missing_ok=True)
+    for distribution in _distributions(python):
+        _forget_origin(distribution)
+    packages = (_package(found) for found in _distributions(python))
+    return Installation(tuple(sorted(packages, key=lambda package: package.name)))
+
+
+def _distributions(python: BundledPython) -> list[PathDistribution]:
+    found = distributions(path=[str(folder) for folder in python.site_packages])
+    return [distribution for distribution in found if isinstance(distribution, PathDistribution)]
+
+
+def _package(distribution: PathDistribution) -> Package:
+    size = sum(
+        path.stat().st_size
+        for path in (Path(str(file.locate())) for file in distribution.files or ())
+        if path.is_file()
+    )
+    return Package(canonicalize_name(distribution.metadata["Name"]), distribution.version, size)
+
+
+def _forget_origin(distribution: PathDistribution) -> None:
+    for file in distribution.files or ():
+        if file.name in _ORIGINS and file.parent.suffix == ".dist-info":
+            Path(str(file.locate())).unlink(missing_ok=True)
+
+
+def _update_record(distribution: PathDistribution) -> None:
+    """Make a distribution's ``RECORD`` true again after files were changed or removed.
+
+    https://packaging.python.org/en/latest/specifications/recording-installed-packages/#the-record-file
+    """
+    record = next((file for file in distribution.files or () if file.name == "RECORD"), None)
+    if record is None:
+        return
+    rows = []
+    for file in sorted(distribution.files or (), key=str):
+        path = Path(str(file.locate()))
+        if file == record:
+            rows.append((str(file), "", ""))
+        elif path.is_file():
+            data = path.read_bytes()
+            digest = base64.urlsafe_b64encode(sha256(data).digest()).rstrip(b"=").decode()
+            rows.append((str(file), f"sha256={digest}", str(len(data))))
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    Path(str(record.locate())).write_text(text.getvalue(), encoding="utf-8")
+
+
+def update_records(python: BundledPython) -> str:
+    """Make every installed distribution's ``RECORD`` true again; say how many there are."""
+    found = _distributions(python)
+    for distribution in found:
+        _update_record(distribution)
+    return f"{len(found)} RECORD files"
+
+
+def check_entry_point(entry_point: EntryPoint, appdir: AppDir, python: BundledPython) -> None:
+    """See that what the image shall start was installed.
+
+    Modules are looked for by their files, not imported: the image may be for another machine.
+
+    Raises:
+        AppImageError: the module is not there, or the wheel made no script of this name.
+
+    """
+    parts = entry_point.module.split(".")
+    folders = [*python.site_packages, python.stdlib]
+    if not any(_has_module(folder, parts) for folder in folders):
+        raise AppImageError(
+            f"The entry point `{entry_point.command}` needs the module `{entry_point.module}`, which neither the "
+            f"project's wheel nor a dependency installs: is it among the files that the wheel is made of?"
+        )
+    runs_package = entry_point.attribute is None and any(Path(folder, *parts).is_dir() for folder in folders)
+    if runs_package and not any(_has_module(folder, [*parts, "__main__"]) for folder in folders):
+        raise AppImageError(f"`-m {entry_point.module}` cannot run: the package has no `__main__` module")
+    if entry_point.installed and not (appdir.bin / entry_point.command).is_file():
+        raise AppImageError(f"The project's wheel installs no script `{entry_point.command}`")
+
+
+def _has_module(folder: Path, parts: list[str]) -> bool:
+    place = folder.joinpath(*parts)
+    if place.is_dir() or place.with_name(f"{place.name}.py").is_file():
+        return True
+    return any(place.parent.glob(f"{place.name}.*so"))

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: MIT
+"""Run other programs: quiet while they succeed, with all they said when they fail."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shlex
+import shutil
+import subprocess
+import sysconfig
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hatch_appimage.errors import AppImageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+log = logging.getLogger(__name__)
+
+
+class ProcessError(AppImageError):
+    """A program ended with another status than 0.
+
+    Attributes:
+        output: what it wrote to stdout and stderr, as one text.
+        status: its exit status; negative for the number of the signal that ended it.
+
+    """
+
+    def __init__(self, message: str, output: str, status: int) -> None:
+        self.output = output
+        self.status = status
+        super().__init__(message)
+
+
+def run(
+    command: Sequence[str | Path],
+    *,
+    doing: str,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    stdin: str | None = None,
+) -> str:
+    """Run a program to its end and return what it wrote to stdout.
+
+    Args:
+        command: the program and its arguments; no shell takes part.
+        doing: what it is for, as it stands in the error: "build the wheel".
+        cwd: the folder it runs in.
+        env: its whole environment; this process's when None.
+        stdin: what it can read; nothing when None.
+
+    Raises:
+        ProcessError: it cannot be started or ends with another status than 0; the message shows the command and its
+            output.
+
+    """
+    words = [os.fspath(word) for word in command]
+    log.debug("$ %s", shlex.join(words))
+    try:
+        result = subprocess.run(  # the caller's words, no shell
+            words, cwd=cwd, env=env, input=stdin or "", capture_output=True, text=True, errors="replace", check=False
+        )
+    except OSError as error:
+        raise ProcessError(f"Cannot {doing}: `{words[0]}`: {error.strerror}", "", 127) from error
+    for line in (result.stdout + result.stderr).splitlines():
+        log.debug("  %s", line)
+    if result.returncode:
+        output = (result.stderr.rstrip() + "\n" + result.stdout.rstrip()).strip()
+        how = f"exit status {result.returncode}" if result.returncode > 0 else f"signal {-result.returncode}"
+        shown = "".join(f"\n  {line}" for line in [*output.splitlines(), f"$ {shlex.join(words)}"])
+        raise ProcessError(f"Cannot {doing}: {Path(words[0]).name} ended with {how}{shown}", output, result.returncode)
+    return result.stdout
+
+
+def find_program(name: str) -> Path | None:
+    """Find a program that a dependency installed beside this Python, else one on ``PATH``."""
+    beside = Path(sysconfig.get_path("scripts"), name)
+    if os.access(beside, os.X_OK):
+        return beside
+    found = shutil.which(name)
+    return Path(found) if found else None
+
+
+def clean_environment(home: Path) -> dict[str, str]:
+    """Return the environment of a login that set nothing up: what a stranger's machine offers an image.
+
+    Args:
+        home: an existing folder that stands in for the user's home.
+
+    """
+    return {"HOME": str(home), "LANG": "C.UTF-8", "PATH": os.defpath + ":/usr/local/bin", "TMPDIR": str(home)}

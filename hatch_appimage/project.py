@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: MIT
+"""What a build needs to know of the project, wherever its metadata comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from hatchling.metadata.core import ProjectMetadata
+    from hatchling.plugin.manager import PluginManager
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project's core metadata.
+
+    Attributes:
+        root: its folder.
+        name: as the project writes it.
+        version: PEP 440, normalised.
+        summary: one line, possibly empty.
+        requires_python: a version specifier, possibly empty.
+        scripts: ``[project.scripts]``: command to ``module:function``.
+        gui_scripts: ``[project.gui-scripts]``, likewise.
+        features: names of ``[project.optional-dependencies]``.
+
+    """
+
+    root: Path
+    name: str
+    version: str
+    summary: str
+    requires_python: str
+    scripts: Mapping[str, str]
+    gui_scripts: Mapping[str, str]
+    features: tuple[str, ...]
+
+    @classmethod
+    def from_hatchling(cls, root: Path, metadata: ProjectMetadata[PluginManager]) -> Project:
+        """Take over what hatchling read, dynamic fields included."""
+        core = metadata.core
+        return cls(
+            root=root,
+            name=core.raw_name,
+            version=metadata.version,
+            summary=core.description,
+            requires_python=core.requires_python,
+            scripts=core.scripts,
+            gui_scripts=core.gui_scripts,
+            features=tuple(core.optional_dependencies),
+        )

@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: MIT
+"""What a build tells: its steps while they run, a summary at the end, the same as JSON."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, ParamSpec, TextIO, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from hatch_appimage.appdir import AppDir
+    from hatch_appimage.image import Image
+    from hatch_appimage.install import Package
+    from hatch_appimage.launcher import Launcher
+    from hatch_appimage.python import BundledPython
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+# Raised with every change that a reader of the JSON would notice, other than a new key.
+JSON_VERSION = 1
+_LARGEST = 10
+
+
+@dataclass
+class Steps:
+    """The steps of a build, told while they run.
+
+    Attributes:
+        show: prints one line.
+        terminal: where a line can be overwritten; None if there is no such place.
+        seconds: how long each finished step took, by its name.
+
+    """
+
+    show: Callable[[str], None]
+    terminal: TextIO | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def __call__(self, name: str, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run a step: time it, and tell its result by ``str()``."""
+        self._overwrite(f"  {name:<10} ...")
+        start = time.perf_counter()
+        try:
+            result = function(*args, **kwargs)
+        finally:
+            self._overwrite("")
+        self.seconds[name] = time.perf_counter() - start
+        self.show(f"  {name:<10} {self.seconds[name]:5.1f} s  {result}")
+        return result
+
+    def _overwrite(self, text: str) -> None:
+        if self.terminal is not None:
+            self.terminal.write(f"\r{text}\x1b[K")  # ECMA-48, EL: erase to the end of the line
+            self.terminal.flush()
+
+
+@dataclass(frozen=True)
+class File:
+    """A file of the AppDir.
+
+    Attributes:
+        path: below the AppDir.
+        size: in bytes.
+
+    """
+
+    path: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that is said about a finished image.
+
+    Attributes:
+        name: of the application.
+        version: of the project.
+        architecture: that the image is for.
+        image: the file.
+        runtime: what starts it.
+        python: the Python inside.
+        launcher: the command that it starts and those beside it.
+        packages: what is installed.
+        files: every file of the AppDir.
+        seconds: how long each step took.
+        warnings: what the build warned of.
+
+    """
+
+    name: str
+    version: str
+    architecture: str
+    image: Image
+    runtime: str
+    python: BundledPython
+    launcher: Launcher
+    packages: tuple[Package, ...]
+    files: tuple[File, ...]
+    seconds: Mapping[str, float]
+    warnings: tuple[str, ...]
+
+    @property
+    def largest(self) -> list[File]:
+        """The largest files of the AppDir, the largest first."""
+        return sorted(self.files, key=lambda file: (-file.size, file.path))[:_LARGEST]
+
+    def summary(self, path: Path) -> str:
+        """Return the report as text.
+
+        Args:
+            path: of the image, as it shall be named.
+
+        """
+        packages = sorted(self.packages, key=lambda package: (-package.size, package.name))
+        unpacked = sum(file.size for file in self.files)
+        lines = [
+            f"{self.name} {self.version} for {self.architecture}",
+            f"  image      {path}",
+            f"  size       {format_size(self.image.size)}; {format_size(unpacked)} in {len(self.files)} files unpacked",
+            f"  starts     {self.launcher.script}",
+            f"  python     {self.python}",
+            f"  runtime    {self.runtime}",
+            f"  sha256     {self.image.sha256}",
+            f"  packages   {len(packages)}",
+            *(f"    {format_size(package.size):>9}  {package.name} {package.version}" for package in packages),
+            "  largest files",
+            *(f"    {format_size(file.size):>9}  {file.path}" for file in self.largest),
+        ]
+        return "\n".join(lines)
+
+    def to_json(self, path: Path) -> str:
+        """Return the report as JSON, sizes in bytes and times in seconds.
+
+        Args:
+            path: of the image, as it shall be named.
+
+        """
+        document: dict[str, Any] = {
+            "version": JSON_VERSION,
+            "project": {"name": self.name, "version": self.version},
+            "image": {
+                "path": str(path),
+                "architecture": self.architecture,
+                "size": self.image.size,
+                "sha256": self.image.sha256,
+                "runtime": self.runtime,
+                "squashfs": asdict(self.image.squashfs),
+            },
+            "appdir": {"size": sum(file.size for file in self.files), "files": len(self.files)},
+            "python": {
+                "version": self.python.version,
+                "interpreter": str(self.python.interpreter),
+                "stripped": self.python.stripped,
+            },
+            "entry_point": self.launcher.script,
+            "commands": list(self.launcher.commands),
+            "packages": [asdict(package) for package in self.packages],
+            "largest_files": [asdict(file) for file in self.largest],
+            "steps": [{"name": name, "seconds": round(seconds, 3)} for name, seconds in self.seconds.items()],
+            "warnings": list(self.warnings),
+        }
+        return json.dumps(document, indent=2) + "\n"
+
+
+def list_files(appdir: AppDir) -> tuple[File, ...]:
+    """List the regular files of an AppDir."""
+    return tuple(File(str(path.relative_to(appdir.root)), path.stat().st_size) for path in appdir.files())
+
+
+def format_size(size: int) -> str:
+    """Write a size in bytes for people, in units of 1000."""
+    for unit, factor in (("MB", 1_000_000), ("kB", 1_000)):
+        if size >= factor:
+            return f"{size / factor:.1f} {unit}"
+    return f"{size} B"

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: MIT
+"""Try a finished image before anyone gets it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from hatch_appimage.errors import AppImageError
+from hatch_appimage.process import ProcessError, clean_environment, run
+
+
+def run_test_command(command: str, image: Path) -> str:
+    """Run the project's own test of its image, in an empty folder and an empty environment.
+
+    Args:
+        command: for the shell, with ``{appimage}`` where the image's path goes.
+        image: the file.
+
+    Returns:
+        the command.
+
+    Raises:
+        AppImageError: it ends with another status than 0.
+
+    """
+    with TemporaryDirectory(prefix="hatch-appimage-test-") as home:
+        env = clean_environment(Path(home))
+        if not os.access("/dev/fuse", os.R_OK | os.W_OK):
+            # A build container without FUSE says nothing about the application; older runtimes need to be told.
+            env["APPIMAGE_EXTRACT_AND_RUN"] = "1"
+        line = command.replace("{appimage}", shlex.quote(str(image)))
+        try:
+            run(["/bin/sh", "-c", line], doing="test the image", cwd=Path(home), env=env)
+        except ProcessError as error:
+            output = "".join(f"\n  {text}" for text in error.output.splitlines())
+            raise AppImageError(f"`test-command` failed with exit status {error.status}: {command}{output}") from error
+    return command
