@@ -21,6 +21,7 @@ from hatchling.builders.plugin.interface import BuilderInterface
 from hatchling.builders.utils import get_reproducible_timestamp
 from hatchling.plugin.manager import PluginManager
 from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
 
 from hatch_appimage.appdir import AppDir
 from hatch_appimage.architecture import ARCHITECTURES, native_architecture
@@ -64,9 +65,9 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
         """Remove earlier images of this project for these architectures."""
         with self._errors_for_people():
             name = AppImageConfig.read(self.target_config, self._project).name
-        for version in versions:
+        for architecture in versions:
             for image in Path(directory).glob("*.AppImage"):
-                if image.name.startswith(f"{_file_name(name)}-") and image.name.endswith(f"-{version}.AppImage"):
+                if _is_image_of(image.name, name, architecture):
                     image.unlink()
 
     def build_architecture(self, architecture: Architecture, directory: str, **_build_data: Any) -> str:
@@ -80,6 +81,7 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
         timestamp = get_reproducible_timestamp() if self.config.reproducible else None
         target = directory / f"{_file_name(config.name)}-{project.version}-{architecture.name}.AppImage"
         runtime = load_runtime(config.runtime or runtime_path(architecture.name), architecture)
+        extra_files = self._forced_files()
         host = find_host_python(config.python, architecture=architecture, requires_python=project.requires_python)
         step = Steps(self.app.display_info, sys.stderr if sys.stderr.isatty() and self.app.verbosity == 0 else None)
 
@@ -101,9 +103,10 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
             check_entry_point(config.entry_point, appdir, python)
             launcher = step("launcher", write_launcher, appdir, python, config.entry_point, config.environment)
             step("desktop", write_desktop_files, appdir, project, architecture.name, config)
-            step("files", appdir.add, self._forced_files())
+            step("files", appdir.add, extra_files)
             step("records", update_records, python)
             step("bytecode", compile_bytecode, appdir, python)
+            appdir.normalize_modes()
             image = step(
                 "image",
                 write_image,
@@ -194,6 +197,18 @@ class _AppHandler(logging.Handler):
 def _file_name(name: str) -> str:
     """Return a name as it stands in file names: blanks would make trouble in update information and in shells."""
     return "_".join(name.split())
+
+
+def _is_image_of(file_name: str, name: str, architecture: str) -> bool:
+    before, after = f"{_file_name(name)}-", f"-{architecture}.AppImage"
+    if not (file_name.startswith(before) and file_name.endswith(after)):
+        return False
+    # What lies between must be a version: "app-" also begins the images of "app-extra".
+    try:
+        Version(file_name[len(before) : -len(after)])
+    except InvalidVersion:
+        return False
+    return True
 
 
 @contextmanager

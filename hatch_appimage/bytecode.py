@@ -13,7 +13,6 @@ from hatch_appimage.process import run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from hatch_appimage.appdir import AppDir
     from hatch_appimage.python import BundledPython
@@ -73,15 +72,17 @@ def compile_bytecode(appdir: AppDir, python: BundledPython) -> Bytecode:
             sources.append((str(path), str(path.relative_to(appdir.root))))
     batches = [sources[start : start + _BATCH] for start in range(0, len(sources), _BATCH)]
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        compiled = sum(pool.map(lambda batch: _compile(batch, python.executable), batches))
+        compiled = sum(pool.map(lambda batch: _compile(batch, appdir, python), batches))
     return Bytecode(compiled, len(sources) - compiled)
 
 
-def _compile(batch: Sequence[tuple[str, str]], interpreter: Path) -> int:
-    # Before Python 3.11 the order of a frozenset of constants follows the hash seed. -I would ignore it.
+def _compile(batch: Sequence[tuple[str, str]], appdir: AppDir, python: BundledPython) -> int:
+    # Before Python 3.11 the order of a frozenset of constants follows the hash seed, whose variable -I would ignore:
+    # so it takes a working folder without modules to keep others out.
     output = run(
-        [interpreter, "-sS", "-c", _COMPILE],
+        [python.executable, "-sS", "-c", _COMPILE],
         doing="compile bytecode",
+        cwd=appdir.root,
         env={"PYTHONHASHSEED": "0", "LANG": "C.UTF-8"},
         stdin=json.dumps(batch),
     )

@@ -157,7 +157,7 @@ def find_host_python(path: Path | None, *, architecture: Architecture, requires_
 
 def _probe(interpreter: Path) -> dict[str, Any]:
     try:
-        output = run([interpreter, "-I", "-c", _PROBE], doing="ask the Python to be bundled what it is")
+        output = run([interpreter, "-I", "-"], doing="ask the Python to be bundled what it is", stdin=_PROBE)
         answer: dict[str, Any] = json.loads(output)
     except ProcessError as error:
         reason = error.output.splitlines()[-1] if error.output else str(error)

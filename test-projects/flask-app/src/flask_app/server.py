@@ -24,8 +24,8 @@ def main():
     parser.add_argument("--port", type=int, default=8000, help="0 for any free one (default: %(default)s)")
     arguments = parser.parse_args()
     server = make_server(arguments.host, arguments.port, app, threaded=True)
-    print(f"Serving on http://{arguments.host}:{server.port}/ (Ctrl-C stops)", flush=True)
     try:
+        print(f"Serving on http://{arguments.host}:{server.port}/ (Ctrl-C stops)", flush=True)
         server.serve_forever()
     except KeyboardInterrupt:
         print("Stopped")

@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: MIT
+"""What the end-to-end tests share: our built wheel, builds of the test projects with it, and ways to run an image."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import subprocess
+import venv
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from tools import require
+from uv import find_uv_bin
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+TEST_PROJECTS = REPOSITORY / "test-projects"
+
+# A user of every Linux who owns nothing.
+NOBODY = 65534
+
+
+def clean_environment(home: Path) -> dict[str, str]:
+    """Return what a fresh login has: settings of the machine that runs the tests would hide faults of an image."""
+    return {"HOME": str(home), "PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"}
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """Our wheel, installed into an environment as `hatch build` makes it.
+
+    Attributes:
+        wheel: the file.
+        python: the interpreter of the environment.
+
+    """
+
+    wheel: Path
+    python: Path
+
+    def build(
+        self, project: Path, *arguments: str, env: Mapping[str, str] | None = None, check: bool = True
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `hatchling build -t appimage` in a project."""
+        result = subprocess.run(
+            [self.python, "-m", "hatchling", "build", *(arguments or ("-t", "appimage"))],
+            cwd=project,
+            env={**os.environ, **(env or {})},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if check:
+            assert result.returncode == 0, result.stdout + result.stderr
+        return result
+
+
+@pytest.fixture(scope="session")
+def plugin(tmp_path_factory: pytest.TempPathFactory) -> Plugin:
+    """Build our wheel from a copy of the sources and install it."""
+    folder = tmp_path_factory.mktemp("plugin")
+    subprocess.run(
+        [find_uv_bin(), "build", "--quiet", "--wheel", "--out-dir", folder / "dist", REPOSITORY],
+        check=True,
+        cwd=REPOSITORY,
+    )
+    (wheel,) = (folder / "dist").glob("*.whl")
+    venv.create(folder / "venv", with_pip=False, symlinks=True)
+    python = folder / "venv" / "bin" / "python"
+    subprocess.run([find_uv_bin(), "pip", "install", "--quiet", "--python", python, wheel], check=True)
+    return Plugin(wheel, python)
+
+
+def copy_project(name: str, folder: Path) -> Path:
+    """Copy a test project, so that its builds leave nothing in the repository."""
+    return Path(shutil.copytree(TEST_PROJECTS / name, folder / name, ignore=shutil.ignore_patterns("dist")))
+
+
+def build_image(plugin: Plugin, project: Path) -> Path:
+    """Build a project's image and return its path."""
+    plugin.build(project)
+    (image,) = (project / "dist").glob("*.AppImage")
+    return image
+
+
+@pytest.fixture(scope="session")
+def flask_image(plugin: Plugin, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the image of `test-projects/flask-app`."""
+    return build_image(plugin, copy_project("flask-app", make_public(tmp_path_factory, "flask")))
+
+
+@pytest.fixture(scope="session")
+def hello_image(plugin: Plugin, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the image of `test-projects/hello-cli`."""
+    return build_image(plugin, copy_project("hello-cli", make_public(tmp_path_factory, "hello")))
+
+
+def make_public(factory: pytest.TempPathFactory, name: str) -> Path:
+    """Make a folder that an ordinary user can reach: pytest's own are closed to others."""
+    folder = factory.mktemp(name)
+    for place in [folder, *folder.parents]:
+        if place.owner() == Path("/tmp").owner() and place not in (Path("/tmp"), Path("/")):
+            place.chmod(place.stat().st_mode | stat.S_IXOTH | stat.S_IROTH)
+    return folder
+
+
+@dataclass(frozen=True)
+class Runner:
+    """One way to run an image.
+
+    Attributes:
+        mode: `mounted`, `extract-and-run` or `extracted`.
+        user: a numeric user id; None for the one that runs the tests.
+        home: the user's folder.
+
+    """
+
+    mode: str
+    user: int | None
+    home: Path
+    extra: dict[str, str] = field(default_factory=dict)
+
+    def command(self, image: Path) -> list[str]:
+        """Return the command that starts an image this way."""
+        return [*self.prefix, str(self._apprun(image) if self.mode == "extracted" else image)]
+
+    @property
+    def prefix(self) -> list[str]:
+        """Return the command that becomes the user."""
+        if self.user is None:
+            return []
+        identity = [f"--reuid={self.user}", f"--regid={self.user}", "--clear-groups"]
+        return [require("setpriv", "util-linux"), *identity]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Return the clean environment that the image runs in."""
+        env = {**clean_environment(self.home), **self.extra}
+        if self.mode == "extract-and-run":
+            env["APPIMAGE_EXTRACT_AND_RUN"] = "1"
+        return env
+
+    def run(self, image: Path, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        """Run an image to its end."""
+        return subprocess.run(
+            [*self.command(image), *arguments],
+            env=self.environment,
+            cwd=self.home,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    def _apprun(self, image: Path) -> Path:
+        folder = self.home / "extracted ä"
+        if not folder.exists():
+            folder.mkdir(parents=True)
+            subprocess.run(
+                [image, "--appimage-extract"], cwd=folder, check=True, stdout=subprocess.DEVNULL, env=self.environment
+            )
+            if self.user is not None:
+                subprocess.run(["chown", "-R", str(self.user), folder], check=True)
+        return folder / "squashfs-root" / "AppRun"
+
+
+@pytest.fixture(scope="session")
+def fuse() -> Iterator[None]:
+    """Open /dev/fuse to everyone, as distributions do; some containers do not."""
+    device = Path("/dev/fuse")
+    if not device.exists():
+        unavailable("there is no /dev/fuse")
+    before = device.stat().st_mode
+    if os.geteuid() == 0:
+        device.chmod(0o666)
+    yield
+    if os.geteuid() == 0:
+        device.chmod(stat.S_IMODE(before))
+
+
+def require_root() -> None:
+    """Only root can mount, and become another user."""
+    if os.geteuid() != 0:
+        unavailable("only root can do this")
+
+
+def unavailable(reason: str) -> None:
+    """Skip a test for want of something on this machine; under CI that is a failure."""
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(params=["mounted", "extract-and-run", "extracted"])
+def mode(request: pytest.FixtureRequest) -> str:
+    """Run a test in every way an image can be started."""
+    return str(request.param)
+
+
+@pytest.fixture(params=["root", "user"])
+def runner(
+    request: pytest.FixtureRequest, mode: str, fuse: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Runner]:
+    """Run a test as the user who runs the tests, and as an ordinary one."""
+    del fuse
+    home = make_public(tmp_path_factory, "home")
+    user = NOBODY if request.param == "user" else None
+    if user is not None:
+        require_root()
+        os.chown(home, user, user)
+    yield Runner(mode, user, home)
+    shutil.rmtree(home, ignore_errors=True)
