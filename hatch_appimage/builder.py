@@ -36,6 +36,7 @@ from hatch_appimage.project import Project
 from hatch_appimage.python.host import bundle_host_python, find_host_python
 from hatch_appimage.report import Report, Steps, list_files
 from hatch_appimage.runtime import runtime_path
+from hatch_appimage.startup import find_startup_order
 from hatch_appimage.trial import run_test_command
 from hatch_appimage.wheel import build_wheel
 
@@ -106,6 +107,9 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
             step("files", appdir.add, extra_files)
             step("records", update_records, python)
             step("bytecode", compile_bytecode, appdir, python)
+            order: tuple[str, ...] = ()
+            if config.startup_order:
+                order = step("startup", find_startup_order, appdir, python, config.entry_point).files
             appdir.normalize_modes()
             image = step(
                 "image",
@@ -113,6 +117,7 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
                 appdir,
                 runtime,
                 beside / target.name,
+                order=order,
                 compression=config.compression,
                 compression_level=config.compression_level,
                 timestamp=timestamp,

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -76,6 +77,7 @@ class AppImageConfig:
         compression: ``zstd`` or ``gzip``.
         compression_level: None for the default.
         test_command: a shell command, run against the finished image.
+        startup_order: the files that a start reads are found by importing the entry point, and laid together.
         report: where the JSON report goes.
 
     """
@@ -94,6 +96,7 @@ class AppImageConfig:
     compression: str
     compression_level: int | None
     test_command: str | None
+    startup_order: bool
     report: Path | None
 
     @classmethod
@@ -125,6 +128,7 @@ class AppImageConfig:
                 "compression-level", reader.integer, lambda level: _level(level, compression)
             ),
             test_command=reader.take("test-command", reader.text, _test_command),
+            startup_order=reader.take("startup-order", reader.boolean, bool) is not False,
             report=reader.take("report", reader.text, lambda path: project.root / path),
         )
         reader.finish()
@@ -165,7 +169,13 @@ class _TableReader:
         return None
 
     def finish(self) -> None:
-        """Refuse what no one has read, and raise what was found wrong."""
+        """Refuse what no one has read or will heed, and raise what was found wrong."""
+        if "desktop-file" in self.table:
+            self.errors += [
+                f"Field `{TABLE}.{key}` has no effect beside `desktop-file`: write it into that file"
+                for key in ("categories", "terminal")
+                if key in self.table
+            ]
         for key in self.table:
             if key not in self.known:
                 near = get_close_matches(key, self.known, n=1)
@@ -224,12 +234,15 @@ class _TableReader:
         path = self.root / Path(value).expanduser()
         if path.is_dir():
             path = path / "bin" / "python3"
-        if not path.is_file():
+        if path.is_file():
+            return path
+        found = None if "/" in value else shutil.which(value)
+        if found is None:
             raise ValueError(
-                f"must be the path of a Python interpreter, or of a folder with bin/python3 in it: "
-                f"`{value}` is not there (paths are relative to {self.root})"
+                f"must be a Python interpreter (its path, or its name if it is on PATH), or a folder with bin/python3 "
+                f"in it: `{value}` is not there (paths are relative to {self.root})"
             )
-        return path
+        return Path(found)
 
 
 def _display_name(value: str) -> str:

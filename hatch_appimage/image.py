@@ -13,6 +13,7 @@ from hatch_appimage.libraries.elf import read_elf
 from hatch_appimage.squashfs import write_squashfs
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from hatch_appimage.appdir import AppDir
@@ -92,6 +93,7 @@ def write_image(
     runtime: Runtime,
     path: Path,
     *,
+    order: Sequence[str],
     compression: str,
     compression_level: int | None,
     timestamp: int | None,
@@ -102,6 +104,7 @@ def write_image(
         appdir: what goes into it.
         runtime: what starts it.
         path: the file, which must not exist.
+        order: paths below the AppDir of the files to lay at the front, in this order.
         compression: ``zstd`` or ``gzip``.
         compression_level: None for the default.
         timestamp: the time of every file in the image, in seconds since the epoch; None keeps their own.
@@ -113,7 +116,14 @@ def write_image(
     """
     with path.open("xb+") as file:
         file.write(runtime.data)
-        squashfs = write_squashfs(appdir.root, file, compression=compression, level=compression_level, mtime=timestamp)
+        squashfs = write_squashfs(
+            appdir.root,
+            file,
+            compression=compression,
+            level=compression_level,
+            mtime=timestamp,
+            order=order,
+        )
     path.chmod(0o755)
     digest = sha256()
     with path.open("rb") as file:

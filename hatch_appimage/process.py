@@ -42,6 +42,7 @@ def run(
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
     stdin: str | None = None,
+    seconds: float | None = None,
 ) -> str:
     """Run a program to its end and return what it wrote to stdout.
 
@@ -51,18 +52,29 @@ def run(
         cwd: the folder it runs in.
         env: its whole environment; this process's when None.
         stdin: what it can read; nothing when None.
+        seconds: how long it may take; None for as long as it wants.
 
     Raises:
-        ProcessError: it cannot be started or ends with another status than 0; the message shows the command and its
-            output.
+        ProcessError: it cannot be started, takes too long, or ends with another status than 0; the message shows the
+            command and its output.
 
     """
     words = [os.fspath(word) for word in command]
     log.debug("$ %s", shlex.join(words))
     try:
-        result = subprocess.run(  # the caller's words, no shell
-            words, cwd=cwd, env=env, input=stdin or "", capture_output=True, text=True, errors="replace", check=False
+        result = subprocess.run(
+            words,
+            cwd=cwd,
+            env=env,
+            input=stdin or "",
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            timeout=seconds,
         )
+    except subprocess.TimeoutExpired as error:
+        raise ProcessError(f"Cannot {doing}: {Path(words[0]).name} took more than {seconds} s", "", 124) from error
     except OSError as error:
         raise ProcessError(f"Cannot {doing}: `{words[0]}`: {error.strerror}", "", 127) from error
     for line in (result.stdout + result.stderr).splitlines():

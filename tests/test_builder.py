@@ -77,4 +77,15 @@ def test_builds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert Path(images[0]).stat().st_mode & 0o777 == 0o755
     assert [path.name for path in (tmp_path / "out").iterdir()] == [Path(images[0]).name]
     steps = [line.split()[0] for line in capsys.readouterr().err.splitlines() if " s  " in line]
-    assert steps == ["wheel", "python", "install", "launcher", "desktop", "files", "records", "bytecode", "image"]
+    assert steps == [
+        "wheel",
+        "python",
+        "install",
+        "launcher",
+        "desktop",
+        "files",
+        "records",
+        "bytecode",
+        "startup",
+        "image",
+    ]

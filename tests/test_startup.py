@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: MIT
+"""Which files a start reads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hatch_appimage.appdir import AppDir
+from hatch_appimage.architecture import native_architecture
+from hatch_appimage.bytecode import compile_bytecode
+from hatch_appimage.entry_point import EntryPoint
+from hatch_appimage.python.host import bundle_host_python, find_host_python
+from hatch_appimage.startup import find_startup_order
+
+if TYPE_CHECKING:
+    from hatch_appimage.python import BundledPython
+
+SOURCES = {
+    "reads_data": "import decimal, data_reader",
+    "data_reader": "from pathlib import Path\nPath(__file__).with_name('table.txt').read_text()",
+    "fails": "import colorsys\nraise ImportError('no display')",
+    "prints_and_exits": "import colorsys, sys\nprint('([], None)')\nsys.exit(3)",
+    "crashes": "import os\nos.abort()",
+}
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> tuple[AppDir, BundledPython]:
+    appdir = AppDir(tmp_path_factory.mktemp("startup") / "AppDir", "app")
+    host = find_host_python(None, architecture=native_architecture(), requires_python="")
+    python = bundle_host_python(host, appdir)
+    for name, source in SOURCES.items():
+        (python.site_packages[0] / f"{name}.py").write_text(source)
+    (python.site_packages[0] / "table.txt").write_text("data")
+    compile_bytecode(appdir, python)
+    appdir.apprun.touch()
+    return appdir, python
+
+
+def names(bundle: tuple[AppDir, BundledPython], module: str) -> list[str]:
+    order = find_startup_order(*bundle, EntryPoint("app", module, "main"))
+    for path in order.files:
+        assert (bundle[0].root / path).is_file()
+    return [path.rsplit("/", 1)[-1].split(".")[0] for path in order.files]
+
+
+def test_order_of_reading(bundle: tuple[AppDir, BundledPython]) -> None:
+    found = names(bundle, "reads_data")
+    assert found[:2] == ["AppRun", bundle[1].executable.name.split(".")[0]]
+    wanted = ["reads_data", "decimal", "_decimal", "data_reader", "table"]
+    assert [name for name in found if name in wanted] == wanted
+    assert "colorsys" not in found
+
+
+def test_no_source_that_has_bytecode(bundle: tuple[AppDir, BundledPython]) -> None:
+    order = find_startup_order(*bundle, EntryPoint("app", "reads_data", "main"))
+    assert not [path for path in order.files if path.endswith(".py")]
+
+
+@pytest.mark.parametrize("module", ["fails", "prints_and_exits"])
+def test_what_was_read_until_it_failed(bundle: tuple[AppDir, BundledPython], module: str) -> None:
+    assert {module, "colorsys"} <= set(names(bundle, module))
+
+
+@pytest.mark.parametrize("module", ["crashes", "no_such_module"])
+def test_what_is_known_without_the_import(bundle: tuple[AppDir, BundledPython], module: str) -> None:
+    assert names(bundle, module)[0] == "AppRun"
+
+
+def test_is_the_same_every_time(bundle: tuple[AppDir, BundledPython]) -> None:
+    assert len({tuple(names(bundle, "reads_data")) for _ in range(3)}) == 1
