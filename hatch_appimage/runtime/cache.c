@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+#include "cache.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+static const uint32_t MEMORY = 16u << 20;
+static const uint32_t MOST_BLOCKS = 512; /* they are searched one by one */
+
+enum state { EMPTY, LOADING, READY };
+
+struct cached_block {
+	uint64_t start; /* of the extent in the image */
+	uint8_t *data;
+	uint32_t size;
+	uint32_t holders;
+	uint32_t used; /* the cache's clock when it was last wanted */
+	enum state state;
+};
+
+int cache_open(struct cache *cache, struct squashfs *fs, uint32_t users)
+{
+	uint32_t size = fs->super.block_size;
+
+	memset(cache, 0, sizeof(*cache));
+	cache->fs = fs;
+	cache->block_count = MEMORY / size < MOST_BLOCKS ? MEMORY / size : MOST_BLOCKS;
+	if (cache->block_count <= users)
+		cache->block_count = users + 1;
+	cache->blocks = calloc(cache->block_count, sizeof(*cache->blocks));
+	/* Takes memory as blocks are filled for the first time. */
+	uint8_t *data = mmap(NULL, (size_t)cache->block_count * size, PROT_READ | PROT_WRITE,
+	                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (!cache->blocks || data == MAP_FAILED)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < cache->block_count; i++)
+		cache->blocks[i].data = data + (size_t)i * size;
+	pthread_mutex_init(&cache->lock, NULL);
+	pthread_cond_init(&cache->loaded, NULL);
+	return 0;
+}
+
+static struct cached_block *find(struct cache *cache, uint64_t start)
+{
+	for (uint32_t i = 0; i < cache->block_count; i++) {
+		struct cached_block *block = &cache->blocks[i];
+		if (block->state != EMPTY && block->start == start)
+			return block;
+	}
+	return NULL;
+}
+
+/* The block that nobody holds and that was wanted longest ago. */
+static struct cached_block *oldest(struct cache *cache)
+{
+	struct cached_block *best = NULL;
+
+	for (uint32_t i = 0; i < cache->block_count; i++) {
+		struct cached_block *block = &cache->blocks[i];
+		if (block->holders)
+			continue;
+		if (block->state == EMPTY)
+			return block;
+		if (!best || cache->clock - block->used > cache->clock - best->used)
+			best = block;
+	}
+	return best;
+}
+
+/* Called and left with the lock held; not held while decompressing. */
+static int load(struct cache *cache, struct cached_block *block, const struct extent *extent)
+{
+	block->state = LOADING;
+	block->start = extent->start;
+	pthread_mutex_unlock(&cache->lock);
+	int size = squashfs_read_extent(cache->fs, extent, block->data);
+	pthread_mutex_lock(&cache->lock);
+	block->state = size < 0 ? EMPTY : READY;
+	block->size = size < 0 ? 0 : (uint32_t)size;
+	pthread_cond_broadcast(&cache->loaded);
+	return size < 0 ? size : 0;
+}
+
+int cache_get(struct cache *cache, const struct extent *extent, struct block_view *view)
+{
+	struct cached_block *block;
+	int error = 0;
+
+	pthread_mutex_lock(&cache->lock);
+	while ((block = find(cache, extent->start)) && block->state == LOADING)
+		pthread_cond_wait(&cache->loaded, &cache->lock);
+	if (!block) {
+		block = oldest(cache); /* there is one: more blocks than users */
+		block->holders = 1;
+		error = load(cache, block, extent);
+		block->holders--;
+	}
+	if (!error) {
+		block->holders++;
+		block->used = ++cache->clock;
+		*view = (struct block_view){block->data, block->size, block};
+	}
+	pthread_mutex_unlock(&cache->lock);
+	return error;
+}
+
+void cache_release(struct cache *cache, struct block_view *view)
+{
+	pthread_mutex_lock(&cache->lock);
+	view->block->holders--;
+	pthread_mutex_unlock(&cache->lock);
+}

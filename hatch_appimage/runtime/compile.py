@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: MIT
+"""Compile the runtime for every architecture, from our C and Zstandard's decompressor, with Zig's C compiler.
+
+Zig comes from the package index as the wheel ``ziglang``, Zstandard's source inside the source distribution of
+``backports.zstd``: building needs no compiler, no headers and no other download.  The same input gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import hashlib
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from elftools.common.exceptions import ELFError
+from elftools.elf.elffile import ELFFile
+
+from hatch_appimage.errors import AppImageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+#: What compiling needs beyond the package's own dependencies.
+REQUIREMENTS = ("pip", "pyelftools>=0.31", "setuptools>=80", "ziglang==0.17.1")
+
+SOURCE = Path(__file__).parent
+ZSTD = "backports.zstd==1.8.0"
+ZSTD_SHA256 = "9dae4f4c481716e3db473d667457b4f508ff7459c0931b567a5c9677fb3db316"
+
+#: AppImage's name of an architecture, and Zig's.
+TARGETS = {
+    "x86_64": ("x86_64-linux-musl", ()),
+    "aarch64": ("aarch64-linux-musl", ()),
+    "armhf": ("arm-linux-musleabihf", ()),
+    "i686": ("x86-linux-musl", ("-mcpu=i686",)),
+}
+
+MAX_SIZE = 200_000
+MAGIC_OFFSET, MAGIC = 8, b"AI\x02"
+#: The sections that tools look for, in the order in which they stand, and their sizes.
+SECTIONS = {".digest_md5": 16, ".upd_info": 1024, ".sha256_sig": 1024, ".sig_key": 8192, ".startup": 8}
+
+#: -Os gave the fastest decompressor of all levels, measured; one Huffman decoder and one sequence decoder suffice for it.
+FLAGS = (
+    "-std=gnu11",
+    "-Os",
+    "-flto",
+    "-static",
+    "-no-pie",
+    "-fno-pie",
+    "-fno-sanitize=all",
+    "-fno-stack-protector",
+    "-fno-unwind-tables",
+    "-fno-asynchronous-unwind-tables",
+    "-ffunction-sections",
+    "-fdata-sections",
+    "-Wl,--gc-sections",
+    "-Wl,--strip-all",
+    "-Wl,--build-id=none",
+    "-D_GNU_SOURCE",
+    "-D_FILE_OFFSET_BITS=64",
+    "-DNDEBUG",
+    "-DZSTD_STRIP_ERROR_STRINGS=1",
+    "-DZSTD_LEGACY_SUPPORT=0",
+    "-DZSTD_TRACE=0",
+    "-DHUF_FORCE_DECOMPRESS_X1",
+    "-DZSTD_FORCE_DECOMPRESS_SEQUENCES_SHORT",
+)
+
+ZSTD_SOURCES = (
+    "common/debug.c",
+    "common/entropy_common.c",
+    "common/error_private.c",
+    "common/fse_decompress.c",
+    "common/xxhash.c",
+    "common/zstd_common.c",
+    "decompress/huf_decompress.c",
+    "decompress/zstd_ddict.c",
+    "decompress/zstd_decompress.c",
+    "decompress/zstd_decompress_block.c",
+)
+ZSTD_X86_64_SOURCES = ("decompress/huf_decompress_amd64.S",)
+
+
+def compile_runtimes(architectures: Sequence[str], folder: Path, version: str) -> None:
+    """Compile the runtime for each architecture into ``folder``, with the licences of what is inside."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="hatch-appimage-") as temporary:
+        zstd = _fetch_zstd(Path(temporary))
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+            jobs = [
+                pool.submit(_compile, architecture, folder / f"runtime-{architecture}", zstd, version)
+                for architecture in architectures
+            ]
+            for job in jobs:
+                job.result()
+        _copy_licenses(zstd, folder / "licenses")
+
+
+def _run(command: Sequence[str], *, what: str, env: dict[str, str] | None = None) -> None:
+    result = subprocess.run(
+        command, check=False, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=env
+    )
+    if result.returncode:
+        raise AppImageError(f"{what} failed:\n{result.stdout.decode(errors='replace').strip()}")
+
+
+def _fetch_zstd(folder: Path) -> Path:
+    """Fetch Zstandard's source through pip, from the index that the user configured."""
+    requirements = folder / "requirements.txt"
+    requirements.write_text(f"{ZSTD} --hash=sha256:{ZSTD_SHA256}\n")
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-build-isolation"]
+    command += ["--no-binary=:all:", "--require-hashes", "--ignore-requires-python"]
+    command += ["--requirement", str(requirements), "--dest", str(folder)]
+    _run(command, what=f"Fetching {ZSTD} from the package index", env=_index_environment())
+    (archive,) = folder.glob("backports*.tar.gz")
+    # pip has checked it; but this is what keeps foreign code out, so it does not hang on pip's options alone.
+    if hashlib.sha256(archive.read_bytes()).hexdigest() != ZSTD_SHA256:
+        raise AppImageError(f"{archive.name} is not the file that was pinned: its SHA-256 differs")
+    with tarfile.open(archive) as tar:
+        for member in _source_members(tar):
+            tar.extract(member, folder, **_extraction_filter())
+    (root,) = folder.glob("backports*/")
+    return root
+
+
+def _index_environment() -> dict[str, str]:
+    """pip's environment: what is configured for uv alone holds for pip, too."""
+    environment = dict(os.environ)
+    for uv, pip in (("UV_DEFAULT_INDEX", "PIP_INDEX_URL"), ("UV_INDEX_URL", "PIP_INDEX_URL")):
+        if uv in environment:
+            environment.setdefault(pip, environment[uv])
+    return environment
+
+
+def _source_members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    for member in tar:
+        if member.isfile() and re.fullmatch(r"[\w.-]+/(LICENSE\w*\.txt|src/c/zstd/(LICENSE|lib/[\w./]+))", member.name):
+            yield member
+
+
+def _extraction_filter() -> dict[str, str]:
+    # Pythons without the security update of 2023 have no filters; the member names are checked in any case.
+    return {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
+
+
+def _compile(architecture: str, output: Path, zstd: Path, version: str) -> None:
+    target, machine_flags = TARGETS[architecture]
+    library = zstd / "src/c/zstd/lib"
+    names = ZSTD_SOURCES + (ZSTD_X86_64_SOURCES if architecture == "x86_64" else ())
+    sources = [*sorted(SOURCE.glob("*.c")), SOURCE / "sections.S", *(library / name for name in names)]
+    linked = zstd / f"runtime-{architecture}"
+    command = [sys.executable, "-m", "ziglang", "cc", "-target", target, *machine_flags, *FLAGS]
+    command += [f'-DVERSION="{version}"', f"-I{library}", *map(str, sources), "-o", str(linked)]
+    _run(command, what=f"Compiling the runtime for {architecture}")
+    content = bytearray(linked.read_bytes())
+    _check(content, linked, architecture)
+    content[MAGIC_OFFSET : MAGIC_OFFSET + len(MAGIC)] = MAGIC
+    output.write_bytes(content)
+    output.chmod(0o755)
+
+
+def _check(content: bytes, path: Path, architecture: str) -> None:
+    """Hold the file against what other tools expect of a runtime."""
+
+    def demand(condition: object, what: str) -> None:
+        if not condition:
+            raise AppImageError(f"The runtime for {architecture} is unusable: {what}")
+
+    with path.open("rb") as stream:
+        try:
+            elf = ELFFile(stream)  # type: ignore[no-untyped-call]
+            header = elf.header
+            sections = {section.name: section for section in elf.iter_sections()}
+            interpreted = any(segment["p_type"] in {"PT_INTERP", "PT_DYNAMIC"} for segment in elf.iter_segments())
+        except ELFError as error:
+            raise AppImageError(f"The runtime for {architecture} is unusable: {error}") from error
+    demand(header["e_type"] == "ET_EXEC" and not interpreted, "it is not a static executable")
+    demand(header["e_ident"]["EI_OSABI"] == "ELFOSABI_SYSV", "its EI_OSABI is not 0")
+    end = header["e_shoff"] + header["e_shentsize"] * header["e_shnum"]
+    demand(end == len(content), "the section header table is not the last thing in it")
+    demand(b"appimage-extract" in content, "the text appimage-extract is not in it")
+    demand(len(content) <= MAX_SIZE, f"it has {len(content)} bytes, more than {MAX_SIZE}")
+    expected = None
+    for name, size in SECTIONS.items():
+        section = sections.get(name)
+        demand(section is not None, f"it has no section {name}")
+        demand(section["sh_type"] == "SHT_PROGBITS" and section["sh_size"] == size, f"{name} has the wrong type or size")
+        demand(expected in {None, section["sh_offset"]}, f"{name} does not follow the section before it")
+        expected = section["sh_offset"] + size
+
+
+def _copy_licenses(zstd: Path, folder: Path) -> None:
+    spec = importlib.util.find_spec("ziglang")
+    if spec is None or spec.origin is None:
+        raise AppImageError("The package ziglang is missing")
+    zig = Path(spec.origin).parent
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(zstd / "src/c/zstd/LICENSE", folder / "zstd.txt")
+    shutil.copyfile(zig / "lib/libc/musl/COPYRIGHT", folder / "musl.txt")
+    shutil.copyfile(zig / "LICENSE", folder / "zig-compiler-rt.txt")

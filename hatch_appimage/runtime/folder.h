@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* Where mount points and extracted images are put. */
+#ifndef FOLDER_H
+#define FOLDER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/*
+ * The folders for temporary things, best first: what the user asked for, what belongs to the user alone, what all share.
+ * False when there are no more.
+ */
+bool folder_candidate(unsigned number, char *path, size_t room);
+/* Makes a folder of our own, mode 0700, under a name that begins so and ends in what nobody can foresee. */
+int folder_make(char *path, size_t room, const char *parent, const char *prefix);
+/* Follows no link; what cannot be removed is left. */
+void folder_remove(int parent, const char *name);
+
+#endif

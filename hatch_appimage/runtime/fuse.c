@@ -1,0 +1,465 @@
+/* SPDX-License-Identifier: MIT */
+#include "fuse.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <linux/fuse.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "cache.h"
+
+enum {
+	REQUEST_SIZE = 2 * FUSE_MIN_READ_BUFFER, /* writes, the only longer requests, do not come */
+	MOST_SEGMENTS = FUSE_READ_LIMIT / MIN_BLOCK_SIZE + 2,
+	MOST_BACKGROUND = 32, /* read-ahead requests that the kernel keeps under way */
+};
+
+/* The image never changes: what the kernel has learned stays true. */
+static const uint64_t FOREVER = INT32_MAX;
+
+struct request {
+	struct fuse_server *server;
+	const struct fuse_in_header *header;
+	const void *body;
+	size_t body_size;
+	struct worker *worker;
+};
+
+/* What one serving thread owns. */
+struct worker {
+	struct block_memo memo;
+	uint8_t input[REQUEST_SIZE];
+	uint8_t output[FUSE_READ_LIMIT];
+};
+
+uint32_t fuse_blocks_per_thread(const struct squashfs *fs)
+{
+	return FUSE_READ_LIMIT / fs->super.block_size + 2;
+}
+
+/* An inode's number for the kernel is its place in the inode table; 0 and FUSE_ROOT_ID have meanings of their own. */
+static uint64_t node_of(const struct squashfs *fs, uint64_t reference)
+{
+	return reference == fs->super.root_inode ? FUSE_ROOT_ID : reference + FUSE_ROOT_ID + 1;
+}
+
+static int inode_of(const struct request *request, struct inode *inode)
+{
+	struct squashfs *fs = request->server->fs;
+	uint64_t node = request->header->nodeid;
+
+	return squashfs_inode(fs, node == FUSE_ROOT_ID ? fs->super.root_inode : node - FUSE_ROOT_ID - 1, inode);
+}
+
+static void send(const struct request *request, struct iovec *parts, size_t count, int error)
+{
+	struct fuse_out_header header = {sizeof(header), error, request->header->unique};
+
+	parts[0] = (struct iovec){&header, sizeof(header)};
+	for (size_t i = 1; i < count; i++)
+		header.len += (uint32_t)parts[i].iov_len;
+	/* Fails only when the caller was interrupted or the file system is gone: nobody waits for the answer then. */
+	(void)!writev(request->server->device, parts, (int)count);
+}
+
+static void reply(const struct request *request, const void *body, size_t size)
+{
+	struct iovec parts[2] = {{0}, {(void *)body, size}};
+
+	send(request, parts, 2, 0);
+}
+
+static void reply_error(const struct request *request, int error)
+{
+	struct iovec part;
+
+	send(request, &part, 1, error);
+}
+
+static uint32_t mode_of(const struct inode *inode)
+{
+	static const uint32_t formats[] = {0, S_IFDIR, S_IFREG, S_IFLNK, S_IFBLK, S_IFCHR, S_IFIFO, S_IFSOCK};
+
+	return formats[inode->type] | inode->permissions;
+}
+
+static struct fuse_attr attributes_of(const struct fuse_server *server, const struct inode *inode)
+{
+	return (struct fuse_attr){
+		.ino = inode->number,
+		.size = inode->size,
+		.blocks = (inode->size + 511) / 512,
+		.atime = inode->modified,
+		.mtime = inode->modified,
+		.ctime = inode->modified,
+		.mode = mode_of(inode),
+		.nlink = inode->links,
+		.uid = server->own_files ? geteuid() : inode->uid,
+		.gid = server->own_files ? getegid() : inode->gid,
+		.rdev = inode->device,
+		.blksize = server->fs->super.block_size,
+	};
+}
+
+static struct fuse_entry_out entry_of(const struct fuse_server *server, const struct inode *inode)
+{
+	return (struct fuse_entry_out){
+		.nodeid = node_of(server->fs, inode->reference),
+		.entry_valid = FOREVER,
+		.attr_valid = FOREVER,
+		.attr = attributes_of(server, inode),
+	};
+}
+
+static void init(const struct request *request)
+{
+	const struct fuse_init_in *in = request->body;
+	const uint32_t wanted = FUSE_ASYNC_READ | FUSE_DO_READDIRPLUS | FUSE_PARALLEL_DIROPS | FUSE_NO_OPEN_SUPPORT |
+	                        FUSE_NO_OPENDIR_SUPPORT | FUSE_CACHE_SYMLINKS | FUSE_MAX_PAGES;
+	struct fuse_init_out out = {
+		.major = FUSE_KERNEL_VERSION,
+		.minor = FUSE_KERNEL_MINOR_VERSION,
+		.max_readahead = in->max_readahead,
+		.flags = in->flags & wanted,
+		.max_background = MOST_BACKGROUND,
+		.congestion_threshold = MOST_BACKGROUND,
+		.max_write = FUSE_MIN_READ_BUFFER / 2,
+		.time_gran = 1000000000,
+		.max_pages = (uint16_t)(FUSE_READ_LIMIT / getauxval(AT_PAGESZ)),
+	};
+
+	request->server->features = in->flags;
+	if (in->major < FUSE_KERNEL_VERSION)
+		reply_error(request, -EPROTO);
+	else
+		reply(request, &out, in->minor < 23 ? FUSE_COMPAT_22_INIT_OUT_SIZE : sizeof(out));
+}
+
+static void lookup(const struct request *request)
+{
+	struct squashfs *fs = request->server->fs;
+	struct inode inode;
+	struct entry entry;
+	int got = inode_of(request, &inode);
+
+	if (!got)
+		got = inode.type != TYPE_DIRECTORY
+		              ? -ENOTDIR
+		              : squashfs_lookup(fs, &inode, request->body, strnlen(request->body, request->body_size), &entry);
+	if (got == 0) {
+		/* Node 0 says "not there" and may be remembered, unlike an error. */
+		struct fuse_entry_out missing = {.entry_valid = FOREVER};
+		reply(request, &missing, sizeof(missing));
+		return;
+	}
+	if (got == 1)
+		got = squashfs_inode(fs, entry.reference, &inode);
+	if (got) {
+		reply_error(request, got);
+		return;
+	}
+	struct fuse_entry_out out = entry_of(request->server, &inode);
+	reply(request, &out, sizeof(out));
+}
+
+static void getattr(const struct request *request)
+{
+	struct inode inode;
+	int error = inode_of(request, &inode);
+
+	if (error) {
+		reply_error(request, error);
+		return;
+	}
+	struct fuse_attr_out out = {.attr_valid = FOREVER, .attr = attributes_of(request->server, &inode)};
+	reply(request, &out, sizeof(out));
+}
+
+static void readlink_(const struct request *request)
+{
+	struct inode inode;
+	char target[PATH_MAX];
+	int error = inode_of(request, &inode);
+
+	if (!error && inode.type != TYPE_SYMLINK)
+		error = -EINVAL;
+	if (!error)
+		error = squashfs_readlink(request->server->fs, &inode, target);
+	if (error)
+		reply_error(request, error);
+	else
+		reply(request, target, (size_t)inode.size);
+}
+
+/* Directory listings: "." and ".." come first, then the entries, each known by the place of what follows it. */
+
+enum { DOT = 1, DOT_DOT = 2, ENTRIES = 3 };
+
+static uint64_t pack_cursor(const struct cursor *cursor)
+{
+	return ENTRIES + ((uint64_t)cursor->next << 26 | (uint64_t)(cursor->next - cursor->header) << 8 | cursor->index);
+}
+
+/* Programs may seek anywhere: squashfs_next() checks what comes out of this. */
+static struct cursor unpack_cursor(uint64_t offset)
+{
+	if (offset < ENTRIES)
+		return (struct cursor){0};
+	offset -= ENTRIES;
+	uint32_t next = (uint32_t)(offset >> 26), distance = (uint32_t)(offset >> 8) & 0x3ffff;
+	return (struct cursor){next - distance, next, (uint32_t)offset & 0xff};
+}
+
+struct listing {
+	const struct fuse_server *server;
+	uint8_t *data;
+	size_t size;
+	size_t room;
+	bool plus;
+};
+
+/* False when there is no room left. */
+static bool add_entry(struct listing *listing, const char *name, size_t length, uint64_t number, enum inode_type type,
+                      uint64_t next, const struct inode *inode)
+{
+	static const uint8_t kinds[] = {0, S_IFDIR >> 12, S_IFREG >> 12, S_IFLNK >> 12,
+	                                S_IFBLK >> 12, S_IFCHR >> 12, S_IFIFO >> 12, S_IFSOCK >> 12};
+	struct fuse_dirent entry = {.ino = number, .off = next, .namelen = (uint32_t)length, .type = kinds[type]};
+	size_t prefix = listing->plus ? sizeof(struct fuse_entry_out) : 0;
+	size_t size = FUSE_DIRENT_ALIGN(prefix + FUSE_NAME_OFFSET + length);
+	uint8_t *to = listing->data + listing->size;
+
+	if (size > listing->room - listing->size)
+		return false;
+	memset(to, 0, size);
+	if (inode && listing->plus) {
+		struct fuse_entry_out out = entry_of(listing->server, inode);
+		memcpy(to, &out, sizeof(out));
+	}
+	memcpy(to + prefix, &entry, FUSE_NAME_OFFSET);
+	memcpy(to + prefix + FUSE_NAME_OFFSET, name, length);
+	listing->size += size;
+	return true;
+}
+
+static int add_entries(struct listing *listing, const struct inode *directory, uint64_t offset)
+{
+	struct squashfs *fs = listing->server->fs;
+	struct cursor cursor = unpack_cursor(offset);
+	int got = 0;
+
+	/* Without attributes: the kernel knows both directories already. */
+	if (offset < DOT && !add_entry(listing, ".", 1, directory->number, TYPE_DIRECTORY, DOT, NULL))
+		return 0;
+	if (offset < DOT_DOT && !add_entry(listing, "..", 2, directory->parent, TYPE_DIRECTORY, DOT_DOT, NULL))
+		return 0;
+	for (;;) {
+		struct entry entry;
+		struct inode inode;
+		if ((got = squashfs_next(fs, directory, &cursor, &entry)) != 1)
+			return got;
+		if (listing->plus && (got = squashfs_inode(fs, entry.reference, &inode)))
+			return got;
+		if (!add_entry(listing, entry.name, entry.length, entry.number, entry.type, pack_cursor(&cursor),
+		               listing->plus ? &inode : NULL))
+			return 0;
+	}
+}
+
+static void readdir_(const struct request *request)
+{
+	const struct fuse_read_in *in = request->body;
+	size_t room = in->size < FUSE_READ_LIMIT ? in->size : FUSE_READ_LIMIT;
+	struct listing listing = {request->server, request->worker->output, 0, room,
+	                          request->header->opcode == FUSE_READDIRPLUS};
+	struct inode inode;
+	int error = inode_of(request, &inode);
+
+	if (!error && inode.type != TYPE_DIRECTORY)
+		error = -ENOTDIR;
+	if (!error)
+		error = add_entries(&listing, &inode, in->offset);
+	if (error && !listing.size)
+		reply_error(request, error);
+	else
+		reply(request, listing.data, listing.size);
+}
+
+/* File contents */
+
+/* An answer made of pieces of cached blocks. */
+struct pieces {
+	struct iovec parts[1 + MOST_SEGMENTS];
+	size_t count;
+	struct block_view views[MOST_SEGMENTS];
+	size_t held;
+};
+
+static int add_extent(const struct request *request, struct pieces *pieces, const struct extent *extent, uint32_t at,
+                      uint32_t size)
+{
+	static uint8_t zeros[FUSE_READ_LIMIT]; /* not const: takes no room in the file */
+	const uint8_t *data = zeros;
+
+	if (extent->size) {
+		struct block_view *view = &pieces->views[pieces->held];
+		int error = cache_get(request->server->cache, extent, view);
+		if (error)
+			return error;
+		pieces->held++;
+		if (at > view->size || size > view->size - at)
+			return -EIO;
+		data = view->data + at;
+	}
+	pieces->parts[pieces->count++] = (struct iovec){(void *)data, size};
+	return 0;
+}
+
+static int gather(const struct request *request, const struct inode *inode, uint64_t offset, uint64_t end,
+                  struct pieces *pieces)
+{
+	struct squashfs *fs = request->server->fs;
+	uint32_t block_size = fs->super.block_size;
+	uint32_t blocks = squashfs_block_count(fs, inode);
+
+	while (offset < end) {
+		uint32_t block = (uint32_t)(offset >> fs->super.block_log);
+		uint32_t at = (uint32_t)offset & (block_size - 1);
+		uint32_t size = end - offset < block_size - at ? (uint32_t)(end - offset) : block_size - at;
+		struct extent extent;
+		int error = 0;
+		if (block < blocks) {
+			error = squashfs_block(fs, inode, block, &request->worker->memo, &extent);
+		} else {
+			extent = fs->fragments[inode->fragment];
+			at += inode->fragment_offset;
+		}
+		if (!error)
+			error = add_extent(request, pieces, &extent, at, size);
+		if (error)
+			return error;
+		offset += size;
+	}
+	return 0;
+}
+
+static void read_(const struct request *request)
+{
+	const struct fuse_read_in *in = request->body;
+	struct pieces pieces = {.count = 1};
+	struct inode inode;
+	int error = inode_of(request, &inode);
+
+	if (!error && inode.type != TYPE_FILE)
+		error = -EINVAL;
+	if (!error) {
+		uint64_t offset = in->offset < inode.size ? in->offset : inode.size;
+		uint64_t size = inode.size - offset;
+		if (size > in->size)
+			size = in->size;
+		if (size > FUSE_READ_LIMIT)
+			size = FUSE_READ_LIMIT;
+		error = gather(request, &inode, offset, offset + size, &pieces);
+	}
+	if (error)
+		reply_error(request, error);
+	else
+		send(request, pieces.parts, pieces.count, 0);
+	for (size_t i = 0; i < pieces.held; i++)
+		cache_release(request->server->cache, &pieces.views[i]);
+}
+
+static void statfs_(const struct request *request)
+{
+	const struct superblock *super = &request->server->fs->super;
+	struct fuse_statfs_out out = {.st = {
+		.blocks = (super->bytes_used + super->block_size - 1) / super->block_size,
+		.files = super->inode_count,
+		.bsize = super->block_size,
+		.frsize = super->block_size,
+		.namelen = NAME_LIMIT,
+	}};
+
+	reply(request, &out, sizeof(out));
+}
+
+/* ENOSYS tells a kernel that can do without never to ask again. */
+static void open_(const struct request *request, uint32_t can_do_without)
+{
+	struct fuse_open_out out = {.open_flags = FOPEN_KEEP_CACHE};
+
+	if (request->server->features & can_do_without)
+		reply_error(request, -ENOSYS);
+	else
+		reply(request, &out, sizeof(out));
+}
+
+static void handle(const struct request *request)
+{
+	switch (request->header->opcode) {
+	case FUSE_INIT:
+		init(request);
+		break;
+	case FUSE_LOOKUP:
+		lookup(request);
+		break;
+	case FUSE_GETATTR:
+		getattr(request);
+		break;
+	case FUSE_READLINK:
+		readlink_(request);
+		break;
+	case FUSE_READDIR:
+	case FUSE_READDIRPLUS:
+		readdir_(request);
+		break;
+	case FUSE_READ:
+		read_(request);
+		break;
+	case FUSE_OPEN:
+		open_(request, FUSE_NO_OPEN_SUPPORT);
+		break;
+	case FUSE_OPENDIR:
+		open_(request, FUSE_NO_OPENDIR_SUPPORT);
+		break;
+	case FUSE_STATFS:
+		statfs_(request);
+		break;
+	case FUSE_RELEASE:
+	case FUSE_RELEASEDIR:
+	case FUSE_DESTROY:
+		reply_error(request, 0);
+		break;
+	case FUSE_FORGET:
+	case FUSE_BATCH_FORGET:
+	case FUSE_INTERRUPT: /* none of these is answered */
+		break;
+	default:
+		/* The kernel remembers and asks no more: extended attributes, access checks, flushing. */
+		reply_error(request, -ENOSYS);
+	}
+}
+
+void fuse_serve(struct fuse_server *server)
+{
+	struct worker *worker = calloc(1, sizeof(*worker));
+
+	if (!worker)
+		return;
+	worker->memo.reference = UINT64_MAX;
+	for (;;) {
+		ssize_t size = read(server->device, worker->input, sizeof(worker->input));
+		if (size < 0 && (errno == EINTR || errno == EAGAIN || errno == ENOENT)) /* ENOENT: taken back by the caller */
+			continue;
+		if (size < (ssize_t)sizeof(struct fuse_in_header))
+			break;
+		const struct fuse_in_header *header = (const struct fuse_in_header *)worker->input;
+		handle(&(struct request){server, header, header + 1, (size_t)size - sizeof(*header), worker});
+	}
+	free(worker);
+}

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: MIT */
+/* The command line and the environment of an AppImage. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "copy.h"
+#include "daemon.h"
+#include "elf.h"
+#include "extract.h"
+#include "message.h"
+#include "squashfs.h"
+
+#define PREFIX "--appimage"
+
+struct appimage {
+	int file;
+	char path[PATH_MAX];
+	const char *called; /* as the user typed it */
+	uint64_t offset;
+	struct squashfs fs;
+};
+
+static void help(const struct appimage *image)
+{
+	dprintf(STDERR_FILENO,
+	        "AppImage options:\n"
+	        "\n"
+	        "  --appimage-extract [<pattern>]  Extract the files to ./squashfs-root, or those that match\n"
+	        "  --appimage-extract-and-run      Run from a temporary copy instead of a mount\n"
+	        "  --appimage-help                 Print this help\n"
+	        "  --appimage-mount                Mount, print the mount point and wait to be ended with Ctrl-C\n"
+	        "  --appimage-offset               Print where in this file the SquashFS image begins\n"
+	        "  --appimage-portable-home        Make a folder that is used as $HOME\n"
+	        "  --appimage-portable-config      Make a folder that is used as $XDG_CONFIG_HOME\n"
+	        "  --appimage-signature            Print the signature\n"
+	        "  --appimage-updateinfo[rmation]  Print where updates come from\n"
+	        "  --appimage-version              Print what runs this AppImage, and its licences\n"
+	        "\n"
+	        "They count as the first argument only; all others go to the application.\n"
+	        "\n"
+	        "Variables: APPIMAGE_EXTRACT_AND_RUN (do so), NO_CLEANUP (keep the copy), TMPDIR (where mounts and\n"
+	        "copies go), FUSERMOUNT_PROG (instead of fusermount3).\n"
+	        "\n"
+	        "Portable: while these folders exist, the application keeps its data and its settings in them.\n"
+	        "\n"
+	        "  %s.home\n"
+	        "  %s.config\n",
+	        image->path, image->path);
+}
+
+static void version(void)
+{
+	dprintf(STDERR_FILENO,
+	        "hatch-appimage runtime " VERSION "\n"
+	        "It contains:\n"
+	        "  hatch-appimage  MIT           the runtime itself\n"
+	        "  musl            MIT           the C library\n"
+	        "  Zstandard       BSD-3-Clause  the decompressor\n"
+	        "  compiler-rt     MIT           Zig's support for the compiler\n"
+	        "Their texts are in the Python package hatch_appimage, runtime/licenses.\n");
+}
+
+/* What is opened is never a descriptor that the application would take for its standard streams. */
+static void occupy_standard_streams(void)
+{
+	for (int descriptor = 0; descriptor <= STDERR_FILENO; descriptor++) {
+		if (fcntl(descriptor, F_GETFD) < 0)
+			open("/dev/null", O_RDWR | O_CLOEXEC);
+	}
+}
+
+static void find_image(struct appimage *image, const char *called)
+{
+	/* A launcher has copied the runtime elsewhere, or runs one of its own: this is the file that is meant. */
+	const char *target = getenv("TARGET_APPIMAGE");
+	const char *started = (const char *)getauxval(AT_EXECFN);
+
+	image->called = target ? target : called;
+	image->file = open(target ? target : "/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	if (image->file < 0 && !target && started)
+		image->file = open(started, O_RDONLY | O_CLOEXEC); /* no /proc */
+	if (image->file < 0)
+		fail("cannot open %s: %s", image->called, strerror(errno));
+	ssize_t length = target ? -1 : readlink("/proc/self/exe", image->path, sizeof(image->path) - 1);
+	if (length > 0)
+		image->path[length] = 0;
+	else if (!realpath(target ? target : started, image->path))
+		snprintf(image->path, sizeof(image->path), "%s", image->called); /* longer than a path may be */
+	if (elf_end(image->file, &image->offset))
+		fail("%s is not an AppImage", image->called);
+}
+
+static void open_squashfs(struct appimage *image)
+{
+	int error = squashfs_open(&image->fs, image->file, image->offset);
+
+	if (error)
+		fail("cannot read %s: %s", image->called, explain(error));
+}
+
+static void print_section(const struct appimage *image, const char *name)
+{
+	char text[8192] = "";
+
+	elf_section(image->file, name, text, sizeof(text) - 1);
+	printf("%s\n", text);
+}
+
+static void make_portable(const struct appimage *image, const char *what, const char *suffix)
+{
+	char path[PATH_MAX + 16];
+
+	snprintf(path, sizeof(path), "%s%s", image->path, suffix);
+	if (mkdir(path, 0700))
+		fail("cannot create %s: %s", path, strerror(errno));
+	dprintf(STDERR_FILENO, "Portable %s directory created at %s\n", what, path);
+}
+
+static int extract_here(struct appimage *image, int argc, char **argv)
+{
+	static struct extraction extraction;
+
+	if (argc > 3) {
+		dprintf(STDERR_FILENO, "Unexpected argument count: %d\nUsage: %s --appimage-extract [<prefix>]\n", argc - 1,
+		        argv[0]);
+		return 1;
+	}
+	open_squashfs(image);
+	extraction = (struct extraction){.fs = &image->fs, .pattern = argv[2], .announced = "squashfs-root/"};
+	if (mkdir("squashfs-root", 0755) && errno != EEXIST)
+		fail("cannot create squashfs-root: %s", strerror(errno));
+	extraction.root = open("squashfs-root", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (extraction.root < 0)
+		fail("cannot write to squashfs-root: %s", strerror(errno));
+	int error = extract(&extraction);
+	if (error)
+		fail("cannot extract %s: %s", extraction.failed, explain(error));
+	return 0;
+}
+
+/* The environment */
+
+static void use_portable(const struct appimage *image, const char *variable, const char *suffix)
+{
+	char path[PATH_MAX + 16];
+	struct stat status;
+
+	snprintf(path, sizeof(path), "%s%s", image->path, suffix);
+	if (stat(path, &status) || !S_ISDIR(status.st_mode) || access(path, W_OK))
+		return;
+	dprintf(STDERR_FILENO, "Setting $%s to %s\n", variable, path);
+	setenv(variable, path, 1);
+}
+
+static void set_environment(const struct appimage *image)
+{
+	char folder[PATH_MAX];
+
+	use_portable(image, "HOME", ".home");
+	use_portable(image, "XDG_CONFIG_HOME", ".config");
+	setenv("APPIMAGE", image->path, 1);
+	setenv("ARGV0", image->called, 1);
+	/* A folder that has been removed has no name; what an outer AppImage has set must not stand for it. */
+	if (getcwd(folder, sizeof(folder)) && folder[0] == '/')
+		setenv("OWD", folder, 1);
+	else
+		unsetenv("OWD");
+	/* Another AppImage that the application starts is not this one. */
+	unsetenv("TARGET_APPIMAGE");
+	unsetenv("REDIRECT_APPIMAGE");
+}
+
+/* Running */
+
+/* Tells mounts apart for people; only characters that no variable, option or shell takes for something else. */
+static void name_mount_point(const struct appimage *image, char *prefix, size_t room)
+{
+	const char *slash = strrchr(image->called, '/');
+	int length = snprintf(prefix, room, ".mount_%.6s", slash ? slash + 1 : image->called);
+
+	for (char *at = prefix; at < prefix + length; at++) {
+		bool plain = (*at >= 'a' && *at <= 'z') || (*at >= 'A' && *at <= 'Z') || (*at >= '0' && *at <= '9');
+		if (!plain && *at != '.' && *at != '-')
+			*at = '_';
+	}
+}
+
+/* The mount is there when this returns true, and the daemon serves it until this process and its heirs are done. */
+static bool mount_image(struct appimage *image, struct mount *mount, bool for_others)
+{
+	char prefix[32];
+	int channel = daemon_start(&image->fs);
+
+	if (channel < 0)
+		return false;
+	name_mount_point(image, prefix, sizeof(prefix));
+	if (mount_fuse(mount, prefix, for_others)) {
+		close(channel);
+		return false;
+	}
+	int error = daemon_hand_over(channel, mount);
+	if (error) {
+		unmount_fuse(mount, true);
+		fail("the process that serves the mount has died");
+	}
+	return true;
+}
+
+static _Noreturn void run_mounted(const struct mount *mount, char **argv)
+{
+	char program[PATH_MAX + 16];
+
+	snprintf(program, sizeof(program), "%s/AppRun", mount->point);
+	setenv("APPDIR", mount->point, 1);
+	execv(program, argv);
+	fail("cannot run AppRun: %s", errno == EIO ? explain(-EIO) : strerror(errno));
+}
+
+static _Noreturn void run_copied(struct appimage *image, char **argv)
+{
+	static struct copy copy;
+	char program[PATH_MAX + 16];
+
+	copy_make(&copy, &image->fs);
+	snprintf(program, sizeof(program), "%s/AppRun", copy.root);
+	setenv("APPDIR", copy.root, 1);
+	copy_run(&copy, program, argv, getenv("NO_CLEANUP"));
+}
+
+static _Noreturn void run(struct appimage *image, char **argv, bool copied)
+{
+	static struct mount mount;
+
+	open_squashfs(image);
+	set_environment(image);
+	if (!copied && !getenv("APPIMAGE_EXTRACT_AND_RUN") && mount_image(image, &mount, false))
+		run_mounted(&mount, argv);
+	run_copied(image, argv);
+}
+
+/* Shows a copy where nothing can be mounted. */
+static _Noreturn void show_copied(struct appimage *image)
+{
+	static struct copy copy;
+	static const int ends[] = {SIGHUP, SIGINT, SIGTERM};
+	sigset_t signals;
+	int number;
+
+	sigemptyset(&signals);
+	for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++)
+		sigaddset(&signals, ends[i]);
+	copy_make(&copy, &image->fs);
+	sigprocmask(SIG_BLOCK, &signals, NULL);
+	dprintf(STDOUT_FILENO, "%s\n", copy.root);
+	sigwait(&signals, &number);
+	if (!getenv("NO_CLEANUP"))
+		copy_leave(&copy);
+	raise(number);
+	sigprocmask(SIG_UNBLOCK, &signals, NULL);
+	_exit(0);
+}
+
+static _Noreturn void show(struct appimage *image)
+{
+	static struct mount mount;
+
+	open_squashfs(image);
+	if (!mount_image(image, &mount, true))
+		show_copied(image);
+	dprintf(STDOUT_FILENO, "%s\n", mount.point);
+	for (;;)
+		pause();
+}
+
+static int command(struct appimage *image, int argc, char **argv)
+{
+	const char *name = argv[1] + strlen(PREFIX);
+
+	if (!strcmp(name, "-help"))
+		help(image);
+	else if (!strcmp(name, "-version"))
+		version();
+	else if (!strcmp(name, "-offset"))
+		printf("%llu\n", (unsigned long long)image->offset);
+	else if (!strcmp(name, "-signature"))
+		print_section(image, ".sha256_sig");
+	else if (!strcmp(name, "-updateinfo") || !strcmp(name, "-updateinformation"))
+		print_section(image, ".upd_info");
+	else if (!strcmp(name, "-portable-home"))
+		make_portable(image, "home", ".home");
+	else if (!strcmp(name, "-portable-config"))
+		make_portable(image, "config", ".config");
+	else if (!strcmp(name, "-extract"))
+		return extract_here(image, argc, argv);
+	else if (!strcmp(name, "-mount"))
+		show(image);
+	else {
+		dprintf(STDERR_FILENO, "%s is not yet implemented in version " VERSION "\n", argv[1]);
+		return 1;
+	}
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	static struct appimage image;
+
+	occupy_standard_streams();
+	find_image(&image, argc ? argv[0] : "AppImage");
+	if (argc < 2 || strncmp(argv[1], PREFIX, strlen(PREFIX)))
+		run(&image, argv, false);
+	if (!strcmp(argv[1], PREFIX "-extract-and-run")) {
+		argv[1] = argv[0];
+		run(&image, argv + 1, true);
+	}
+	return command(&image, argc, argv);
+}

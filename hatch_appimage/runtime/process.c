@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT */
+#include "process.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+int process_open(pid_t process)
+{
+	char path[32];
+	int descriptor = (int)syscall(SYS_pidfd_open, process, 0);
+
+	if (descriptor >= 0)
+		return descriptor;
+	/* Before Linux 5.3: the process's folder, whose files are gone with it. */
+	snprintf(path, sizeof(path), "/proc/%d", (int)process);
+	return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+static bool folder_is_empty(int process)
+{
+	return faccessat(process, "stat", F_OK, 0) != 0;
+}
+
+enum process_event process_wait(int process, int peer, int milliseconds)
+{
+	enum { LOOK_AGAIN = 500 };
+	struct pollfd wanted[] = {{.fd = process, .events = POLLIN}, {.fd = peer, .events = POLLIN}};
+	bool is_folder = process >= 0 && faccessat(process, ".", F_OK, 0) == 0;
+
+	for (;;) {
+		if (is_folder) {
+			/* A folder is always ready: only looking again tells. */
+			wanted[0].fd = -1;
+			if (folder_is_empty(process))
+				return PROCESS_ENDED;
+		}
+		int time = is_folder && (milliseconds < 0 || milliseconds > LOOK_AGAIN) ? LOOK_AGAIN : milliseconds;
+		int ready = poll(wanted, 2, time);
+		if (ready < 0 && errno == EINTR)
+			continue;
+		if (wanted[1].revents)
+			return PEER_GONE;
+		if (wanted[0].revents)
+			return PROCESS_ENDED;
+		if (milliseconds >= 0 && (milliseconds -= time) <= 0)
+			return TIME_PASSED;
+	}
+}
+
+static bool is_below(const char *path, const char *folder)
+{
+	size_t length = strlen(folder);
+
+	return !strncmp(path, folder, length) && (path[length] == '/' || !path[length]);
+}
+
+static bool links_below(int process, const char *name, const char *folder)
+{
+	char target[PATH_MAX];
+	ssize_t length = readlinkat(process, name, target, sizeof(target) - 1);
+
+	if (length < 0)
+		return false;
+	target[length] = 0;
+	return is_below(target, folder);
+}
+
+/* proc(5): the environment that the process was started with, each variable ended by a zero byte. */
+static bool was_told(int process, const char *folder)
+{
+	char buffer[PATH_MAX + 4096], wanted[PATH_MAX + 8];
+	size_t kept = 0, length = (size_t)snprintf(wanted, sizeof(wanted), "%cAPPDIR=%s", 0, folder) + 1;
+	int file = openat(process, "environ", O_RDONLY | O_CLOEXEC);
+	bool found = false;
+	ssize_t got;
+
+	if (file < 0)
+		return false;
+	buffer[kept++] = 0; /* so that the first variable, too, follows a zero byte */
+	while (!found && (got = read(file, buffer + kept, sizeof(buffer) - kept)) > 0) {
+		kept += (size_t)got;
+		found = memmem(buffer, kept, wanted, length);
+		if (kept >= length) {
+			memmove(buffer, buffer + kept - length + 1, length - 1);
+			kept = length - 1;
+		}
+	}
+	close(file);
+	return found;
+}
+
+pid_t process_using(const char *folder)
+{
+	DIR *processes = opendir("/proc");
+	struct dirent *entry;
+	pid_t user = 0;
+
+	while (processes && !user && (entry = readdir(processes))) {
+		pid_t number = atoi(entry->d_name);
+		if (number <= 0 || number == getpid())
+			continue;
+		int process = openat(dirfd(processes), entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (process < 0)
+			continue;
+		/* A zombie has no executable and uses nothing. */
+		if (links_below(process, "exe", folder) || links_below(process, "cwd", folder) || was_told(process, folder))
+			user = number;
+		close(process);
+	}
+	if (processes)
+		closedir(processes);
+	return user;
+}
+
+static int compare_descriptors(const void *a, const void *b)
+{
+	return *(const int *)a - *(const int *)b;
+}
+
+/* Includes `last`. */
+static void close_between(int first, int last)
+{
+	if (first > last || !syscall(SYS_close_range, first, last, 0))
+		return;
+	/* Before Linux 5.9 */
+	for (int descriptor = first; descriptor <= last && descriptor < sysconf(_SC_OPEN_MAX); descriptor++)
+		close(descriptor);
+}
+
+void process_detach(const int *kept, size_t count)
+{
+	enum { MOST_KEPT = 4 };
+	int ascending[MOST_KEPT];
+	int next = STDERR_FILENO + 1;
+	sigset_t all;
+
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, NULL);
+	setsid();
+	(void)!chdir("/");
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	for (int descriptor = 0; descriptor <= STDERR_FILENO; descriptor++)
+		dup2(null, descriptor);
+	memcpy(ascending, kept, count * sizeof(*kept));
+	qsort(ascending, count, sizeof(*ascending), compare_descriptors);
+	for (size_t i = 0; i < count; i++) {
+		close_between(next, ascending[i] - 1);
+		next = ascending[i] + 1;
+	}
+	close_between(next, INT_MAX);
+}
+
+unsigned process_processors(unsigned limit)
+{
+	cpu_set_t set;
+	unsigned count = sched_getaffinity(0, sizeof(set), &set) ? 1 : (unsigned)CPU_COUNT(&set);
+
+	return count < limit ? count : limit;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/* Waiting for processes that are no children of ours. */
+#ifndef PROCESS_H
+#define PROCESS_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+/* A descriptor that stands for a process, whatever becomes of its number; -1 when there is none. */
+int process_open(pid_t process);
+
+enum process_event { PROCESS_ENDED, PEER_GONE, TIME_PASSED };
+
+/* Waits for the end of a process, for the closing of the other end of `peer`, or for some milliseconds (-1: for ever). */
+enum process_event process_wait(int process, int peer, int milliseconds);
+
+/* A process that uses the files of this folder or was started with APPDIR set to it; 0 when there is none. */
+pid_t process_using(const char *folder);
+
+/*
+ * Leaves the caller's session, folder, signals, standard streams and open files, whose other ends wait for their closing.
+ * Up to four descriptors stay open.
+ */
+void process_detach(const int *kept, size_t count);
+
+/* How many processors this process may use, at most `limit`. */
+unsigned process_processors(unsigned limit);
+
+#endif

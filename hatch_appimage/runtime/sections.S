@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What tools find in every AppImage's runtime, in this order and without a gap: AppImageUpdate verifies a signature
+ * rightly only when .sig_key begins where .sha256_sig ends.  Not loaded into memory: read from the file when wanted.
+ */
+	.section .digest_md5, "", %progbits
+	.zero 16
+	.section .upd_info, "", %progbits
+	.zero 1024
+	.section .sha256_sig, "", %progbits
+	.zero 1024
+	.section .sig_key, "", %progbits
+	.zero 8192
+
+/* Ours: the length of the image's beginning that holds what start-up reads; a little-endian number, 0 for none. */
+	.section .startup, "", %progbits
+	.zero 8
+
+	.section .note.GNU-stack, "", %progbits
