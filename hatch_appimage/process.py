@@ -103,4 +103,8 @@ def clean_environment(home: Path) -> dict[str, str]:
         home: an existing folder that stands in for the user's home.
 
     """
-    return {"HOME": str(home), "LANG": "C.UTF-8", "PATH": os.defpath + ":/usr/local/bin", "TMPDIR": str(home)}
+    environment = {"HOME": str(home), "LANG": "C.UTF-8", "PATH": os.defpath + ":/usr/local/bin"}
+    # Where this machine wants temporary files. Not below home: an image is mounted there until a moment after its end.
+    if "TMPDIR" in os.environ:
+        environment["TMPDIR"] = os.environ["TMPDIR"]
+    return environment

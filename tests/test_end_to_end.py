@@ -223,7 +223,16 @@ class TestIsolation:
 def unpack(image: Path, folder: Path) -> Path:
     """Unpack an image by what every Linux has for it, and return its tree."""
     offset = subprocess.run([image, "--appimage-offset"], capture_output=True, check=True).stdout.strip()
-    unsquashfs = [require("unsquashfs", "squashfs-tools"), "-q", "-n", "-d", "tree", "-o", offset, image]
+    unsquashfs: list[str | bytes | Path] = [
+        require("unsquashfs", "squashfs-tools"),
+        "-q",
+        "-n",
+        "-d",
+        "tree",
+        "-o",
+        offset,
+        image,
+    ]
     subprocess.run(unsquashfs, cwd=folder, check=True)
     return folder / "tree"
 
@@ -254,7 +263,10 @@ class TestImage:
 
     def test_desktop_entry_is_valid(self, tree: Path) -> None:
         for folder in (tree, tree / "usr" / "share" / "applications"):
-            command = [require("desktop-file-validate", "desktop-file-utils"), folder / "flask-app.desktop"]
+            command: list[str | Path] = [
+                require("desktop-file-validate", "desktop-file-utils"),
+                folder / "flask-app.desktop",
+            ]
             assert subprocess.run(command, capture_output=True, text=True, check=False).stdout == ""
 
     def test_everyone_can_read_it(self, tree: Path) -> None:
@@ -322,7 +334,7 @@ class TestImage:
 
 def in_python(tree: Path, code: str) -> str:
     """Run code in the Python of an unpacked image and return what it prints."""
-    command = [tree / "usr" / "bin" / "python3", "-I", "-c", code]
+    command: list[str | Path] = [tree / "usr" / "bin" / "python3", "-I", "-c", code]
     result = subprocess.run(command, env=clean_environment(tree), capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     return result.stdout
@@ -364,7 +376,7 @@ class TestHatch:
             "PIP_FIND_LINKS": f"{plugin.wheel.parent} {os.environ.get('PIP_FIND_LINKS', '')}",
             "HATCH_DATA_DIR": str(tmp_path / "hatch"),
         }
-        command = [Path(sys.executable).with_name("hatch"), "build", "-t", "appimage"]
+        command: list[str | Path] = [Path(sys.executable).with_name("hatch"), "build", "-t", "appimage"]
         result = subprocess.run(command, cwd=project, env=env, capture_output=True, text=True, check=False)
         assert result.returncode == 0, result.stdout + result.stderr
         (image,) = (project / "dist").glob("*.AppImage")
@@ -600,7 +612,7 @@ class TestBadInput:
         )
         assert process.stderr is not None
         for line in process.stderr:
-            if "bytecode" in line:  # the image is being packed now
+            if "startup" in line:  # the image is being packed now
                 break
         time.sleep(0.2)
         os.killpg(process.pid, number)
@@ -647,7 +659,7 @@ class TestPublishedApplications:
         with (project / "pyproject.toml").open("a") as file:
             file.write('\n[tool.hatch.build.targets.appimage]\ndependencies = ["hatch-appimage"]\n')
             file.write(f'entry-point = "{command}"\n')
-        build = [find_uv_bin(), "pip", "install", "--quiet", "--python", plugin.python, "hatch-vcs", "hatchling"]
+        build = [find_uv_bin(), "pip", "install", "--quiet", "--python", str(plugin.python), "hatch-vcs", "hatchling"]
         subprocess.run(build, check=True)
         image = build_image(plugin, project)
         version = re.search(r"\d+(\.\d+)+", image.name)
