@@ -11,8 +11,6 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-REQUIREMENTS = ("pip", "pyelftools>=0.31", "setuptools>=80", "ziglang==0.17.1")
-
 
 class RuntimeBuildHook(BuildHookInterface[Any]):
     """Compile the runtime for every architecture; a development install compiles them when they are wanted."""
@@ -21,13 +19,15 @@ class RuntimeBuildHook(BuildHookInterface[Any]):
 
     def dependencies(self) -> list[str]:
         """Return what compiling needs."""
+        from hatch_appimage.runtime import REQUIREMENTS  # noqa: PLC0415 - this project, found once the path is set
+
         return list(REQUIREMENTS)
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Compile, and have the wheel take what is ignored by Git."""
         if version == "editable":
             return
-        from hatch_appimage.runtime import ARCHITECTURES, BUILT  # noqa: PLC0415 - this project, once its needs are met
+        from hatch_appimage.runtime import ARCHITECTURES, BUILT  # noqa: PLC0415
         from hatch_appimage.runtime.compile import compile_runtimes  # noqa: PLC0415
 
         compile_runtimes(ARCHITECTURES, BUILT, self.metadata.version)

@@ -10,6 +10,9 @@ from hatch_appimage.errors import AppImageError
 
 ARCHITECTURES = ("x86_64", "aarch64", "armhf", "i686")
 
+#: What compiling needs.
+REQUIREMENTS = ("pip", "pyelftools>=0.31", "setuptools>=80", "ziglang==0.17.1")
+
 #: In the wheel, and in a development install after the first use; see ``hatch_build.py``.
 BUILT = Path(__file__).parent / "built"
 
@@ -26,7 +29,7 @@ def runtime_path(architecture: str) -> Path:
 
 def _compile(architecture: str) -> None:
     try:
-        from hatch_appimage.runtime.compile import REQUIREMENTS, compile_runtimes  # noqa: PLC0415 - not in the wheel
+        from hatch_appimage.runtime.compile import compile_runtimes  # noqa: PLC0415 - not in the wheel
     except ImportError as error:
         raise AppImageError(f"The runtime for {architecture} is missing: reinstall hatch-appimage") from error
     try:

@@ -28,9 +28,6 @@ from hatch_appimage.errors import AppImageError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-#: What compiling needs beyond the package's own dependencies.
-REQUIREMENTS = ("pip", "pyelftools>=0.31", "setuptools>=80", "ziglang==0.17.1")
-
 SOURCE = Path(__file__).parent
 ZSTD = "backports.zstd==1.8.0"
 ZSTD_SHA256 = "9dae4f4c481716e3db473d667457b4f508ff7459c0931b567a5c9677fb3db316"
@@ -48,7 +45,7 @@ MAGIC_OFFSET, MAGIC = 8, b"AI\x02"
 #: The sections that tools look for, in the order in which they stand, and their sizes.
 SECTIONS = {".digest_md5": 16, ".upd_info": 1024, ".sha256_sig": 1024, ".sig_key": 8192, ".startup": 8}
 
-#: -Os gave the fastest decompressor of all levels, measured; one Huffman decoder and one sequence decoder suffice for it.
+#: -Os gave the fastest decompressor of all levels, with one Huffman and one sequence decoder of two each; measured.
 FLAGS = (
     "-std=gnu11",
     "-Os",
@@ -133,7 +130,7 @@ def _fetch_zstd(folder: Path) -> Path:
 
 
 def _index_environment() -> dict[str, str]:
-    """pip's environment: what is configured for uv alone holds for pip, too."""
+    """Return pip's environment: what is configured for uv alone holds for pip, too."""
     environment = dict(os.environ)
     for uv, pip in (("UV_DEFAULT_INDEX", "PIP_INDEX_URL"), ("UV_INDEX_URL", "PIP_INDEX_URL")):
         if uv in environment:
@@ -193,7 +190,9 @@ def _check(content: bytes, path: Path, architecture: str) -> None:
     for name, size in SECTIONS.items():
         section = sections.get(name)
         demand(section is not None, f"it has no section {name}")
-        demand(section["sh_type"] == "SHT_PROGBITS" and section["sh_size"] == size, f"{name} has the wrong type or size")
+        demand(
+            section["sh_type"] == "SHT_PROGBITS" and section["sh_size"] == size, f"{name} has the wrong type or size"
+        )
         demand(expected in {None, section["sh_offset"]}, f"{name} does not follow the section before it")
         expected = section["sh_offset"] + size
 

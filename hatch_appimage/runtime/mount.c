@@ -89,7 +89,7 @@ static int spawn_quietly(pid_t *process, const char *program, char *const *argum
 /* libfuse, util/fusermount.c: it opens the device, mounts, and sends the descriptor over the socket _FUSE_COMMFD. */
 static int mount_with_fusermount(struct mount *mount)
 {
-	char program[PATH_MAX], number[16], options[64];
+	char program[PATH_MAX], number[16], options[128];
 	int sockets[2];
 	pid_t process;
 

@@ -150,8 +150,10 @@ void process_detach(const int *kept, size_t count)
 	setsid();
 	(void)!chdir("/");
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	for (int descriptor = 0; descriptor <= STDERR_FILENO; descriptor++)
-		dup2(null, descriptor);
+	for (int descriptor = 0; descriptor <= STDERR_FILENO; descriptor++) {
+		if (dup2(null, descriptor) < 0)
+			close(descriptor);
+	}
 	memcpy(ascending, kept, count * sizeof(*kept));
 	qsort(ascending, count, sizeof(*ascending), compare_descriptors);
 	for (size_t i = 0; i < count; i++) {
