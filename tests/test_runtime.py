@@ -44,7 +44,17 @@ def pack(folder: Path, image: Path, *options: str, compression: str = "zstd") ->
     """Make an AppImage of a folder with the system's SquashFS packer."""
     packer = require("mksquashfs", "squashfs-tools")
     squashfs = image.with_suffix(".squashfs")
-    command = [packer, folder, squashfs, "-comp", compression, "-root-owned", "-noappend", "-no-progress", "-quiet"]
+    command: list[str | Path] = [
+        packer,
+        folder,
+        squashfs,
+        "-comp",
+        compression,
+        "-root-owned",
+        "-noappend",
+        "-no-progress",
+        "-quiet",
+    ]
     subprocess.run([*command, *options], check=True, stdout=subprocess.DEVNULL)
     image.write_bytes(runtime_path(HOST).read_bytes() + squashfs.read_bytes())
     image.chmod(0o755)

@@ -26,7 +26,7 @@ from elftools.elf.elffile import ELFFile
 from hatch_appimage.errors import AppImageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 SOURCE = Path(__file__).parent
 ZSTD = "backports.zstd==1.8.0"
@@ -91,15 +91,15 @@ def compile_runtimes(architectures: Sequence[str], folder: Path, version: str) -
     """Compile the runtime for each architecture into ``folder``, with the licences of what is inside."""
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="hatch-appimage-") as temporary:
-        zstd = _fetch_zstd(Path(temporary))
+        _fetch_zstd(Path(temporary))
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
             jobs = [
-                pool.submit(_compile, architecture, folder / f"runtime-{architecture}", zstd, version)
+                pool.submit(_compile, architecture, folder / f"runtime-{architecture}", Path(temporary), version)
                 for architecture in architectures
             ]
             for job in jobs:
                 job.result()
-        _copy_licenses(zstd, folder / "licenses")
+        _copy_licenses(Path(temporary), folder / "licenses")
 
 
 def _run(command: Sequence[str], *, what: str, env: dict[str, str] | None = None) -> None:
@@ -110,7 +110,7 @@ def _run(command: Sequence[str], *, what: str, env: dict[str, str] | None = None
         raise AppImageError(f"{what} failed:\n{result.stdout.decode(errors='replace').strip()}")
 
 
-def _fetch_zstd(folder: Path) -> Path:
+def _fetch_zstd(folder: Path) -> None:
     """Fetch Zstandard's source through pip, from the index that the user configured."""
     requirements = folder / "requirements.txt"
     requirements.write_text(f"{ZSTD} --hash=sha256:{ZSTD_SHA256}\n")
@@ -123,10 +123,8 @@ def _fetch_zstd(folder: Path) -> Path:
     if hashlib.sha256(archive.read_bytes()).hexdigest() != ZSTD_SHA256:
         raise AppImageError(f"{archive.name} is not the file that was pinned: its SHA-256 differs")
     with tarfile.open(archive) as tar:
-        for member in _source_members(tar):
-            tar.extract(member, folder, **_extraction_filter())
-    (root,) = folder.glob("backports*/")
-    return root
+        for member in tar:
+            _extract_source(tar, member, folder)
 
 
 def _index_environment() -> dict[str, str]:
@@ -138,43 +136,43 @@ def _index_environment() -> dict[str, str]:
     return environment
 
 
-def _source_members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    for member in tar:
-        if member.isfile() and re.fullmatch(r"[\w.-]+/(LICENSE\w*\.txt|src/c/zstd/(LICENSE|lib/[\w./]+))", member.name):
-            yield member
+def _extract_source(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
+    """Extract a file of Zstandard's; the top folder is left out."""
+    name = re.fullmatch(r"[^/]+/src/c/(zstd/(?:LICENSE|lib/(?:[a-z]+/)?\w+\.[chS]))", member.name)
+    content = tar.extractfile(member) if name and member.isfile() else None
+    if name and content:
+        path = folder / name[1]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.read())
 
 
-def _extraction_filter() -> dict[str, str]:
-    # Pythons without the security update of 2023 have no filters; the member names are checked in any case.
-    return {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
-
-
-def _compile(architecture: str, output: Path, zstd: Path, version: str) -> None:
+def _compile(architecture: str, output: Path, folder: Path, version: str) -> None:
     target, machine_flags = TARGETS[architecture]
-    library = zstd / "src/c/zstd/lib"
+    library = folder / "zstd/lib"
     names = ZSTD_SOURCES + (ZSTD_X86_64_SOURCES if architecture == "x86_64" else ())
     sources = [*sorted(SOURCE.glob("*.c")), SOURCE / "sections.S", *(library / name for name in names)]
-    linked = zstd / f"runtime-{architecture}"
+    linked = folder / f"runtime-{architecture}"
     command = [sys.executable, "-m", "ziglang", "cc", "-target", target, *machine_flags, *FLAGS]
     command += [f'-DVERSION="{version}"', f"-I{library}", *map(str, sources), "-o", str(linked)]
     _run(command, what=f"Compiling the runtime for {architecture}")
     content = bytearray(linked.read_bytes())
-    _check(content, linked, architecture)
+    _check(linked, architecture)
     content[MAGIC_OFFSET : MAGIC_OFFSET + len(MAGIC)] = MAGIC
     output.write_bytes(content)
     output.chmod(0o755)
 
 
-def _check(content: bytes, path: Path, architecture: str) -> None:
+def _check(path: Path, architecture: str) -> None:
     """Hold the file against what other tools expect of a runtime."""
 
     def demand(condition: object, what: str) -> None:
         if not condition:
             raise AppImageError(f"The runtime for {architecture} is unusable: {what}")
 
+    content = path.read_bytes()
     with path.open("rb") as stream:
         try:
-            elf = ELFFile(stream)  # type: ignore[no-untyped-call]
+            elf = ELFFile(stream)
             header = elf.header
             sections = {section.name: section for section in elf.iter_sections()}
             interpreted = any(segment["p_type"] in {"PT_INTERP", "PT_DYNAMIC"} for segment in elf.iter_segments())
@@ -186,23 +184,23 @@ def _check(content: bytes, path: Path, architecture: str) -> None:
     demand(end == len(content), "the section header table is not the last thing in it")
     demand(b"appimage-extract" in content, "the text appimage-extract is not in it")
     demand(len(content) <= MAX_SIZE, f"it has {len(content)} bytes, more than {MAX_SIZE}")
-    expected = None
+    end = None
     for name, size in SECTIONS.items():
-        section = sections.get(name)
-        demand(section is not None, f"it has no section {name}")
-        demand(
-            section["sh_type"] == "SHT_PROGBITS" and section["sh_size"] == size, f"{name} has the wrong type or size"
-        )
-        demand(expected in {None, section["sh_offset"]}, f"{name} does not follow the section before it")
-        expected = section["sh_offset"] + size
+        demand(name in sections, f"it has no section {name}")
+        section = sections[name]
+        offset = int(section["sh_offset"])
+        right = section["sh_type"] == "SHT_PROGBITS" and section["sh_size"] == size
+        demand(right, f"its section {name} has the wrong type or size")
+        demand(end in {None, offset}, f"its section {name} does not follow the one before it")
+        end = offset + size
 
 
-def _copy_licenses(zstd: Path, folder: Path) -> None:
+def _copy_licenses(sources: Path, folder: Path) -> None:
     spec = importlib.util.find_spec("ziglang")
     if spec is None or spec.origin is None:
         raise AppImageError("The package ziglang is missing")
     zig = Path(spec.origin).parent
     folder.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(zstd / "src/c/zstd/LICENSE", folder / "zstd.txt")
+    shutil.copyfile(sources / "zstd/LICENSE", folder / "zstd.txt")
     shutil.copyfile(zig / "lib/libc/musl/COPYRIGHT", folder / "musl.txt")
     shutil.copyfile(zig / "LICENSE", folder / "zig-compiler-rt.txt")
