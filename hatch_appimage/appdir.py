@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import stat
@@ -75,6 +76,9 @@ class AppDir:
         Returns:
             what to say about it.
 
+        Raises:
+            OSError: a file cannot be read, or the tree has a folder where it is to go.
+
         """
         count = 0
         for source, destination in files:
@@ -82,6 +86,8 @@ class AppDir:
             target.parent.mkdir(parents=True, exist_ok=True)
             if target.is_symlink():
                 target.unlink()
+            elif target.is_dir():  # the copy would go into it, by another name
+                raise IsADirectoryError(errno.EISDIR, f"A folder is where {source} is to go", destination)
             shutil.copy2(source, target)
             count += 1
         return f"{count} extra files"

@@ -38,8 +38,8 @@ ARCHITECTURES = {
     )
 }
 
-# A 32-bit user land on a 64-bit kernel: `uname -m` names the kernel, programs are of the other.
-_NARROW = {"x86_64": "i686", "aarch64": "armhf"}
+# A 32-bit user land on a 64-bit kernel, or a personality (setarch): `uname -m` says one, programs are of the other.
+_OTHER_WIDTH = {"x86_64": "i686", "aarch64": "armhf", "i686": "x86_64", "armhf": "aarch64"}
 
 
 def native_architecture() -> Architecture:
@@ -53,7 +53,7 @@ def native_architecture() -> Architecture:
     for architecture in ARCHITECTURES.values():
         if machine in architecture.kernel_names:
             if struct.calcsize("P") * 8 != architecture.elf_class:
-                return ARCHITECTURES[_NARROW[architecture.name]]
+                return ARCHITECTURES[_OTHER_WIDTH[architecture.name]]
             return architecture
     raise AppImageError(f"AppImages cannot be built on `{machine}`: choose one of {', '.join(ARCHITECTURES)}")
 

@@ -24,7 +24,9 @@ _BATCH = 150
 # Runs in the bundled Python. Bytecode is of the unchecked kind (PEP 552): the files of an image never change, and their
 # times are all the same. Sources that are no Python 3 (templates, tests of other tools) stay as they are.
 _COMPILE = """
-import json, py_compile, sys
+import sys
+sys.path.pop(0)
+import json, py_compile
 unchecked = py_compile.PycInvalidationMode.UNCHECKED_HASH
 compiled = 0
 for source, name in json.load(sys.stdin):
@@ -72,17 +74,16 @@ def compile_bytecode(appdir: AppDir, python: BundledPython) -> Bytecode:
             sources.append((str(path), str(path.relative_to(appdir.root))))
     batches = [sources[start : start + _BATCH] for start in range(0, len(sources), _BATCH)]
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        compiled = sum(pool.map(lambda batch: _compile(batch, appdir, python), batches))
+        compiled = sum(pool.map(lambda batch: _compile(batch, python), batches))
     return Bytecode(compiled, len(sources) - compiled)
 
 
-def _compile(batch: Sequence[tuple[str, str]], appdir: AppDir, python: BundledPython) -> int:
+def _compile(batch: Sequence[tuple[str, str]], python: BundledPython) -> int:
     # Before Python 3.11 the order of a frozenset of constants follows the hash seed, whose variable -I would ignore:
-    # so it takes a working folder without modules to keep others out.
+    # so the script itself takes the working folder off the path.
     output = run(
         [python.executable, "-sS", "-c", _COMPILE],
         doing="compile bytecode",
-        cwd=appdir.root,
         env={"PYTHONHASHSEED": "0", "LANG": "C.UTF-8"},
         stdin=json.dumps(batch),
     )

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from dataclasses import dataclass
@@ -50,9 +51,11 @@ HATCHLING_KEYS = frozenset({
     "versions",
 })  # fmt: skip
 
-# Compression levels of the SquashFS compressors: the range, and the default with its reason in docs/decisions.
+# The compressors and the range of their levels.
 COMPRESSION_LEVELS = {"zstd": (1, 22), "gzip": (1, 9)}
 
+# File names have 255 bytes at most, and version and architecture go behind the name.
+_LONGEST_NAME = 150
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # What every image promises its users not to set; PYTHON* would be ignored anyway, as Python runs isolated.
 _FORBIDDEN_VARIABLE = re.compile(r"PYTHON.*|LD_LIBRARY_PATH|LD_PRELOAD")
@@ -110,7 +113,9 @@ class AppImageConfig:
         reader = _TableReader(table, project.root)
         entry_point = reader.take("entry-point", reader.text, lambda value: choose_entry_point(value, project))
         gui = entry_point is not None and entry_point.gui
-        compression = reader.take("compression", reader.text, _compression) or "zstd"
+        compression = reader.take("compression", reader.text, _compression)
+        if "compression" not in table:
+            compression = "zstd"
         config = cls(
             name=reader.take("name", reader.text, _display_name) or project.name,
             entry_point=entry_point or EntryPoint("", "", None),  # never used: its fault is among the errors
@@ -123,13 +128,13 @@ class AppImageConfig:
             terminal=reader.take("terminal", reader.boolean, lambda value: not gui if value is None else value) is True,
             environment=reader.take("environment", reader.mapping, _environment) or {},
             runtime=reader.take("runtime", reader.text, reader.file),
-            compression=compression,
+            compression=compression or "",  # never used: its fault is among the errors
             compression_level=reader.take(
                 "compression-level", reader.integer, lambda level: _level(level, compression)
             ),
             test_command=reader.take("test-command", reader.text, _test_command),
             startup_order=reader.take("startup-order", reader.boolean, bool) is not False,
-            report=reader.take("report", reader.text, lambda path: project.root / path),
+            report=reader.take("report", reader.text, reader.new_file),
         )
         reader.finish()
         return config
@@ -225,13 +230,30 @@ class _TableReader:
         return value
 
     def file(self, value: str) -> Path:
-        path = self.root / Path(value).expanduser()
+        path = self.path(value)
         if not path.is_file():
             raise ValueError(f"names a file that is not there: `{value}` (paths are relative to {self.root})")
         return path
 
+    def new_file(self, value: str) -> Path:
+        path = self.path(value)
+        if path.is_dir():
+            raise ValueError(f"names a folder where a file is to be written: `{value}`")
+        return path
+
+    def path(self, value: str) -> Path:
+        """Return the path that a value means; is_file() and the like work on it."""
+        try:
+            path = self.root / Path(value).expanduser()
+            path.exists()
+        except RuntimeError as error:
+            raise ValueError(f"names the home of a user that is not there: `{value}`") from error
+        except OSError as error:
+            raise ValueError(f"names no possible file: {error.strerror}") from error
+        return path
+
     def interpreter(self, value: str) -> Path:
-        path = self.root / Path(value).expanduser()
+        path = self.path(value)
         if path.is_dir():
             path = path / "bin" / "python3"
         if path.is_file():
@@ -248,6 +270,10 @@ class _TableReader:
 def _display_name(value: str) -> str:
     if "/" in value or not value.isprintable():
         raise ValueError(f"cannot have `/` or control characters in it, as the image is named after it: {value!r}")
+    if len(os.fsencode(value)) > _LONGEST_NAME:
+        raise ValueError(
+            f"is too long for a file name: {len(os.fsencode(value))} bytes, and {_LONGEST_NAME} are possible"
+        )
     return value.strip()
 
 
@@ -275,7 +301,7 @@ def _requirement(text: str) -> Requirement:
 
 def _categories(names: tuple[str, ...]) -> tuple[str, ...]:
     for name in names:
-        if ";" in name or not name.isascii():
+        if not re.fullmatch(r"[A-Za-z0-9-]+", name):
             raise ValueError(f"must be an array of desktop categories, one an item: `{name}`")
     if not MAIN_CATEGORIES.intersection(names):
         raise ValueError(
@@ -303,7 +329,9 @@ def _compression(value: str) -> str:
     return value
 
 
-def _level(level: int, compression: str) -> int:
+def _level(level: int, compression: str | None) -> int:
+    if compression is None:
+        return level  # nothing can be said of it
     lowest, highest = COMPRESSION_LEVELS[compression]
     if not lowest <= level <= highest:
         raise ValueError(f"must be from {lowest} to {highest} for {compression}, not {level}")

@@ -63,7 +63,8 @@ class DesktopEntry:
             text = path.read_text(encoding="utf-8")
         except UnicodeDecodeError as error:
             raise ValueError(f"names a file that is not UTF-8: {path}") from error
-        entry = cls(tuple(text.splitlines()))
+        # Only newlines end a line there; str.splitlines() knows many more.
+        entry = cls(tuple(line.rstrip("\r") for line in text.removesuffix("\n").split("\n")))
         group = None
         for number, line in enumerate(entry.lines, 1):
             if not line.strip() or line.startswith("#"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from keyword import kwlist
 from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
@@ -13,8 +14,9 @@ if TYPE_CHECKING:
     from hatch_appimage.project import Project
 
 # https://packaging.python.org/en/latest/specifications/entry-points/#data-model
-_OBJECT = re.compile(r"(?P<module>\w+(?:\.\w+)*)\s*:\s*(?P<attribute>\w+(?:\.\w+)*)\s*(?:\[.*\])?")
-_MODULE = re.compile(r"-m\s+(?P<module>\w+(?:\.\w+)*)")
+_NAME = rf"(?!(?:{'|'.join(kwlist)})\b)[^\W\d]\w*"
+_OBJECT = re.compile(rf"(?P<module>{_NAME}(?:\.{_NAME})*)\s*:\s*(?P<attribute>{_NAME}(?:\.{_NAME})*)\s*(?:\[.*\])?")
+_MODULE = re.compile(rf"-m\s+(?P<module>{_NAME}(?:\.{_NAME})*)")
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,9 @@ def choose_entry_point(setting: str | None, project: Project) -> EntryPoint:
         return _installed(_default_script(scripts, project), project)
     if setting in scripts:
         return _installed(setting, project)
-    command = canonicalize_name(project.name)
+    command: str = canonicalize_name(project.name)
+    if command in scripts or command.startswith("python"):
+        command += "-appimage"  # that name is taken, by a script of the project or by the interpreter
     if match := _MODULE.fullmatch(setting):
         return EntryPoint(command, match["module"], None)
     if match := _OBJECT.fullmatch(setting):

@@ -64,7 +64,7 @@ class Icon:
 def _is_svg(data: bytes) -> bool:
     try:
         _, root = next(iter(iterparse(BytesIO(data), events=["start"])))  # noqa: S314 - a file of the project itself
-    except (ParseError, StopIteration):
+    except (ParseError, StopIteration, ValueError, LookupError):  # the last two: encodings that it does not know
         return False
     return bool(root.tag == _SVG_ROOT)
 

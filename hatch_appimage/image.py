@@ -80,6 +80,8 @@ def load_runtime(path: Path, architecture: Architecture) -> Runtime:
         )
     if data[_MAGIC_OFFSET : _MAGIC_OFFSET + len(_MAGIC)] != _MAGIC:
         raise AppImageError(f"The runtime {path} is no type-2 AppImage runtime: it has no `AI\\2` at offset 8")
+    if not elf.sections_end:
+        raise AppImageError(f"The runtime {path} has no section headers, by which readers find the image behind it")
     if elf.sections_end != len(data):
         what = "it is a whole AppImage, not a runtime alone" if elf.sections_end < len(data) else "it is cut off"
         raise AppImageError(

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import ast
+import io
+import logging
 import re
 import shlex
 import tokenize
@@ -17,38 +20,45 @@ if TYPE_CHECKING:
     from hatch_appimage.entry_point import EntryPoint
     from hatch_appimage.python import BundledPython
 
-_APPDIR_REFERENCES = ("$APPDIR", "${APPDIR}")
-_SHEBANG = re.compile(rb"#!.*python.*")
+log = logging.getLogger(__name__)
+
+# Names in the shell are ASCII.
+_APPDIR_REFERENCE = re.compile(r"\$\{APPDIR\}|\$APPDIR(?![A-Za-z0-9_])")
+# What starts a Python script: a line that names the interpreter, or, where its path is too long or has blanks, the form
+# that installers write instead: a shell command inside of a string of Python.
+_SHEBANG = re.compile(rb"#!(?:\s*\S*/env\s+(?:-S\s+)?|.*/|\s*)python[\d.]*w?(?:[ \t].*)?\r?\n")
+_LONG_SHEBANG = re.compile(rb"#!/bin/sh\n'''exec' .*python.*\n' '''\n")
 
 # Python runs isolated (-I): neither PYTHON* variables nor the user's site-packages nor the working folder reach the
 # application.
 #
 # It finds the AppDir from $0, which the kernel sets to the script's own path. A link to the script is the one case that
 # costs a process, unless APPDIR says where it leads. [ a -ef b ] is in POSIX since 2024, in dash, bash and busybox
-# for much longer.
+# for much longer. The one variable of its own has a name that nobody else exports.
 _APPRUN = """\
 #!/bin/sh
 case $0 in
-  */*) here=${{0%/*}} ;;
-  *) here=. ;;
+  */*) _appimage_here=${{0%/*}} ;;
+  *) _appimage_here=. ;;
 esac
 if [ -h "$0" ]; then
   if [ -n "$APPDIR" ] && [ "$APPDIR/AppRun" -ef "$0" ]; then
-    here=$APPDIR
+    _appimage_here=$APPDIR
   else
-    here=$(readlink -f -- "$0") && here=${{here%/*}}
+    _appimage_here=$(readlink -f -- "$0") || exit 127
+    _appimage_here=${{_appimage_here%/*}}
   fi
-elif [ ! -x "$here/{python}" ] && [ -n "$APPDIR" ]; then
-  here=$APPDIR
+elif [ ! -x "$_appimage_here/{python}" ] && [ -n "$APPDIR" ]; then
+  _appimage_here=$APPDIR
 fi
-case $here in
+case $_appimage_here in
   '' | /*) ;;
-  .) here=$PWD ;;
-  *) here=$PWD/$here ;;
+  .) _appimage_here=$PWD ;;
+  *) _appimage_here=$PWD/$_appimage_here ;;
 esac
-export APPDIR="${{here:-/}}"
+export APPDIR="${{_appimage_here:-/}}"
 unset ARGV0
-{environment}exec "$here/{python}" -I "$here/"{script} "$@"
+{environment}exec "$_appimage_here/{python}" -I "$_appimage_here/"{script} "$@"
 """
 
 # The same text is a shell script and a Python module: the shell never gets past exec, and to Python all of it is one
@@ -57,11 +67,14 @@ _SCRIPT_HEADER = """\
 #!/bin/sh
 ''':'
 case $0 in
-  */*) here=${{0%/*}} ;;
-  *) here=. ;;
+  */*) _appimage_here=${{0%/*}} ;;
+  *) _appimage_here=. ;;
 esac
-[ -h "$0" ] && here=$(readlink -f -- "$0") && here=${{here%/*}}
-exec "$here/{python}" -I "$0" "$@"
+if [ -h "$0" ]; then
+  _appimage_here=$(readlink -f -- "$0") || exit 127
+  _appimage_here=${{_appimage_here%/*}}
+fi
+exec "$_appimage_here/{python}" -I "$0" "$@"
 '''
 """
 
@@ -112,6 +125,7 @@ def write_launcher(
     commands = sorted(path.name for path in appdir.bin.iterdir() if _relocate_script(path, header))
     script = appdir.bin / entry_point.command
     if not entry_point.installed:
+        script.unlink(missing_ok=True)  # never through a link
         script.write_text(header + _script_body(entry_point), encoding="utf-8")
         script.chmod(0o755)
         commands = sorted({*commands, script.name})
@@ -128,18 +142,39 @@ def write_launcher(
 
 
 def _relocate_script(path: Path, header: str) -> bool:
-    """Replace a script's ``#!`` line, which names the Python of the build; other files are not touched."""
+    """Replace what starts a Python script with the Python of the build; other files are not touched."""
     if path.is_symlink() or not path.is_file():
         return False
-    with path.open("rb") as file:
-        if not _SHEBANG.match(file.readline()):
-            return False
-        file.seek(0)
-        encoding, _ = tokenize.detect_encoding(file.readline)
-    text = path.read_text(encoding=encoding)
-    path.write_text(header + text.split("\n", 1)[-1], encoding="utf-8")
+    data = path.read_bytes()
+    start = _SHEBANG.match(data) or _LONG_SHEBANG.match(data)
+    if start is None:
+        return False
+    try:
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
+        body = _without_docstring(data[start.end() :].decode(encoding))
+    except (SyntaxError, UnicodeDecodeError, ValueError):
+        log.warning("%s runs on the Python of the build machine: it is no Python 3 script", path.name)
+        return False
+    path.write_text(header + body, encoding="utf-8")
     path.chmod(0o755)
     return True
+
+
+def _without_docstring(source: str) -> str:
+    """Turn a script's docstring into an assignment, as the header takes its place as the first string.
+
+    Imports from ``__future__`` stay before everything else.
+    """
+    tree = ast.parse(source)
+    docstring = ast.get_docstring(tree, clean=False)
+    if docstring is None:
+        return source
+    lines = source.splitlines(keepends=True)
+    first = tree.body[0]
+    futures = [node for node in tree.body if isinstance(node, ast.ImportFrom) and node.module == "__future__"]
+    end = (futures[-1] if futures else first).end_lineno
+    lines.insert(end or len(lines), f"__doc__ = {docstring!r}\n")
+    return "".join(lines[: first.lineno - 1] + lines[first.end_lineno :])
 
 
 def _script_body(entry_point: EntryPoint) -> str:
@@ -151,6 +186,7 @@ def _script_body(entry_point: EntryPoint) -> str:
 
 def _default(name: str, value: str) -> str:
     """Write the shell line that sets a variable where it is not set, be it to nothing."""
-    parts = [part for part in re.split(r"(\$\{APPDIR\}|\$APPDIR\b)", value) if part] or [""]
-    quoted = "".join('"$APPDIR"' if part in _APPDIR_REFERENCES else shlex.quote(part) for part in parts)
+    parts = _APPDIR_REFERENCE.split(value)
+    # shlex.quote() of nothing is '', so an empty value is written as one.
+    quoted = '"$APPDIR"'.join(shlex.quote(part) for part in parts)
     return f'[ "${{{name}+set}}" ] || export {name}={quoted}\n'

@@ -68,7 +68,7 @@ def run(
             env=env,
             input=stdin or "",
             capture_output=True,
-            text=True,
+            encoding="utf-8",
             errors="replace",
             check=False,
             timeout=seconds,
@@ -76,7 +76,7 @@ def run(
     except subprocess.TimeoutExpired as error:
         raise ProcessError(f"Cannot {doing}: {Path(words[0]).name} took more than {seconds} s", "", 124) from error
     except OSError as error:
-        raise ProcessError(f"Cannot {doing}: `{words[0]}`: {error.strerror}", "", 127) from error
+        raise ProcessError(f"Cannot {doing}: `{error.filename or words[0]}`: {error.strerror}", "", 127) from error
     for line in (result.stdout + result.stderr).splitlines():
         log.debug("  %s", line)
     if result.returncode:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, ParamSpec, TextIO, TypeVar
@@ -129,7 +130,7 @@ class Report:
             f"  packages   {len(packages)}",
             *(f"    {format_size(package.size):>9}  {package.name} {package.version}" for package in packages),
             "  largest files",
-            *(f"    {format_size(file.size):>9}  {file.path}" for file in self.largest),
+            *(f"    {format_size(file.size):>9}  {_printable(file.path)}" for file in self.largest),
         ]
         return "\n".join(lines)
 
@@ -172,9 +173,14 @@ def list_files(appdir: AppDir) -> tuple[File, ...]:
     return tuple(File(str(path.relative_to(appdir.root)), path.stat().st_size) for path in appdir.files())
 
 
+def _printable(path: str) -> str:
+    """Write a path so that any terminal takes it: names of files need not be UTF-8."""
+    return os.fsencode(path).decode(errors="backslashreplace")
+
+
 def format_size(size: int) -> str:
     """Write a size in bytes for people, in units of 1000."""
-    for unit, factor in (("MB", 1_000_000), ("kB", 1_000)):
-        if size >= factor:
-            return f"{size / factor:.1f} {unit}"
-    return f"{size} B"
+    if size < 1_000:  # noqa: PLR2004 - a kilobyte
+        return f"{size} B"
+    kilobytes = round(size / 1_000, 1)
+    return f"{kilobytes} kB" if kilobytes < 1_000 else f"{size / 1_000_000:.1f} MB"  # noqa: PLR2004 - a megabyte

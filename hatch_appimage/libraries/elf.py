@@ -54,7 +54,7 @@ def read_elf(path: Path) -> Elf | None:
             return None
         try:
             return _read(ELFFile(file))
-        except (ELFError, AssertionError, UnicodeDecodeError, ValueError) as error:
+        except (ELFError, AssertionError, OSError, ValueError) as error:
             raise AppImageError(f"Damaged ELF file: {path}: {error}") from error
 
 

@@ -158,12 +158,14 @@ def find_host_python(path: Path | None, *, architecture: Architecture, requires_
 def _probe(interpreter: Path) -> dict[str, Any]:
     try:
         output = run([interpreter, "-I", "-"], doing="ask the Python to be bundled what it is", stdin=_PROBE)
-        answer: dict[str, Any] = json.loads(output)
+        answer: Any = json.loads(output)
     except ProcessError as error:
-        reason = error.output.splitlines()[-1] if error.output else str(error)
+        reason = (error.output or str(error)).splitlines()[-1 if error.output else 0]
         raise AppImageError(f"`{interpreter}` is no working Python 3 interpreter: {reason}") from error
     except ValueError as error:
         raise AppImageError(f"`{interpreter}` is no working Python 3 interpreter") from error
+    if not isinstance(answer, dict):
+        raise AppImageError(f"`{interpreter}` is no working Python 3 interpreter")
     return answer
 
 
@@ -173,7 +175,9 @@ def _below_prefix(paths: list[str]) -> tuple[PurePosixPath, ...]:
 
 def _check_version(version: str, requires_python: str, executable: Path) -> None:
     try:
-        fits = SpecifierSet(requires_python).contains(version, prereleases=True)
+        # A Python built between two releases calls itself 3.13.0+, which PEP 440 knows as a local version.
+        known = f"{version}local" if version.endswith("+") else version
+        fits = SpecifierSet(requires_python).contains(known, prereleases=True)
     except InvalidSpecifier as error:
         raise AppImageError(f"`requires-python` is no version specifier: `{requires_python}`") from error
     if not fits:
@@ -321,12 +325,16 @@ def relocatable_sysconfig(source: str, prefix: Path) -> str:
         for node in tree.body
         if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "build_time_vars"
     )
-    prefixes = {str(prefix), str(values.get("prefix", prefix)), str(values.get("exec_prefix", prefix))}
-    builds = {str(values[key]) for key in ("abs_builddir", "abs_srcdir") if str(values.get(key, "")).startswith("/")}
     marker = "@prefix@"
-    for old, new in [(build, ".") for build in builds] + [(old, marker) for old in prefixes]:
-        # Only whole path components: the prefix /usr is not the beginning of /usr2.
-        pattern = re.compile(re.escape(old) + r"(?![\w.-])")
+    folders = {str(values.get(key, prefix)): marker for key in ("prefix", "exec_prefix")} | {str(prefix): marker}
+    for key in ("abs_builddir", "abs_srcdir"):
+        build = str(values.get(key, ""))
+        if build.startswith("/"):
+            folders |= {build: ".", os.path.normpath(build): "."}
+    # The longest first, as one may lie in another; and in a fixed order.
+    for old, new in sorted(folders.items(), key=lambda item: (-len(item[0]), item[0])):
+        # Only whole paths: /usr is neither in /usr2 nor in /opt/usr, but it is in -I/usr.
+        pattern = re.compile(r"(?:(?<![\w-])|(?<=-[ILB]))" + re.escape(old) + r"(?![\w.-])")
         values = {key: pattern.sub(new, item) if isinstance(item, str) else item for key, item in values.items()}
     lines = [f"    {key!r}: {values[key]!r}," for key in sorted(values)]
     return "\n".join([

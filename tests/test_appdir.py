@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: MIT
+"""The AppDir on disk."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hatch_appimage.appdir import AppDir
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def appdir(tmp_path: Path) -> AppDir:
+    root = tmp_path / "AppDir"
+    root.mkdir()
+    return AppDir(root, "my-app")
+
+
+def test_paths(appdir: AppDir) -> None:
+    paths = [appdir.apprun, appdir.usr, appdir.bin, appdir.lib, appdir.applications, appdir.icons]
+    assert [str(path.relative_to(appdir.root)) for path in paths] == [
+        "AppRun",
+        "usr",
+        "usr/bin",
+        "usr/lib",
+        "usr/share/applications",
+        "usr/share/icons/hicolor",
+    ]
+
+
+class TestFiles:
+    def test_regular_ones_in_a_fixed_order(self, appdir: AppDir) -> None:
+        names = ["b", "a", "usr/z/1", "usr/a/2", "usr/a/10", "usr/x", ".hidden"]
+        for name in names:
+            path = appdir.root / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+        (appdir.root / "link").symlink_to("a")
+        (appdir.root / "folder").symlink_to("usr")
+        (appdir.root / "dangling").symlink_to("nothing")
+        (appdir.root / "empty").mkdir()
+        os.mkfifo(appdir.root / "pipe")
+        found = [str(path.relative_to(appdir.root)) for path in appdir.files()]
+        assert found == [".hidden", "a", "b", "usr/x", "usr/a/10", "usr/a/2", "usr/z/1"]
+
+    def test_names_that_are_not_utf8(self, appdir: AppDir) -> None:
+        path = os.fsencode(appdir.root) + b"/\xff"
+        os.close(os.open(path, os.O_CREAT))
+        assert [os.fsencode(found) for found in appdir.files()] == [path]
+
+
+class TestAdd:
+    def test_new_files(self, appdir: AppDir, tmp_path: Path) -> None:
+        source = tmp_path / "tool"
+        source.write_text("x")
+        source.chmod(0o755)
+        assert appdir.add([(source, "usr/bin/tool"), (source, "tool")]) == "2 extra files"
+        assert (appdir.bin / "tool").read_text() == "x"
+        assert (appdir.bin / "tool").stat().st_mode & 0o777 == 0o755
+
+    def test_replaces_files_and_links(self, appdir: AppDir, tmp_path: Path) -> None:
+        source = tmp_path / "new"
+        source.write_text("new")
+        outside = tmp_path / "outside"
+        outside.write_text("old")
+        (appdir.root / "file").write_text("old")
+        (appdir.root / "link").symlink_to(outside)
+        appdir.add([(source, "file"), (source, "link")])
+        assert (appdir.root / "file").read_text() == (appdir.root / "link").read_text() == "new"
+        assert not (appdir.root / "link").is_symlink()
+        assert outside.read_text() == "old"
+
+    def test_does_not_go_into_a_folder_of_that_name(self, appdir: AppDir, tmp_path: Path) -> None:
+        """It would be there by another name than the one asked for."""
+        source = tmp_path / "new"
+        source.touch()
+        appdir.bin.mkdir(parents=True)
+        with pytest.raises(OSError, match="usr/bin"):
+            appdir.add([(source, "usr/bin")])
+        assert not (appdir.bin / "new").exists()
+
+    def test_nothing(self, appdir: AppDir) -> None:
+        assert appdir.add([]) == "0 extra files"
+
+
+def test_normalize_modes(appdir: AppDir, tmp_path: Path) -> None:
+    modes = {"secret": 0o600, "program": 0o700, "odd": 0o4711, "open": 0o666}
+    folder = appdir.root / "folder"
+    folder.mkdir(mode=0o700)
+    for name, mode in modes.items():
+        (folder / name).touch()
+        (folder / name).chmod(mode)
+    outside = tmp_path / "outside"
+    outside.touch(mode=0o600)
+    outside.chmod(0o600)
+    (folder / "link").symlink_to(outside)
+    appdir.root.chmod(0o700)
+    appdir.normalize_modes()
+    assert {name: (folder / name).stat().st_mode & 0o7777 for name in modes} == {
+        "secret": 0o644,
+        "program": 0o755,
+        "odd": 0o755,
+        "open": 0o644,
+    }
+    assert [path.stat().st_mode & 0o7777 for path in (appdir.root, folder)] == [0o755, 0o755]
+    assert outside.stat().st_mode & 0o777 == 0o600

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: MIT
+"""Bytecode of the image's modules, compiled by a real interpreter."""
+
+from __future__ import annotations
+
+import importlib.util
+import marshal
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hatch_appimage.appdir import AppDir
+from hatch_appimage.bytecode import Bytecode, compile_bytecode
+from hatch_appimage.errors import AppImageError
+from hatch_appimage.python import BundledPython
+
+UNCHECKED_HASH = b"\x01\0\0\0"  # PEP 552: hash-based, and the source is not looked at
+
+
+@pytest.fixture
+def appdir(tmp_path: Path) -> AppDir:
+    appdir = AppDir(tmp_path / "it's an AppDir", "my-app")
+    appdir.bin.mkdir(parents=True)
+    return appdir
+
+
+@pytest.fixture
+def python(appdir: AppDir) -> BundledPython:
+    executable = appdir.bin / "python3"
+    executable.symlink_to(Path(sys.executable).resolve())
+    return BundledPython("3", executable, appdir.lib, (appdir.lib,), stripped=False, interpreter=executable)
+
+
+def add_module(appdir: AppDir, name: str, text: str = "x = {'a', 'b', 'c'}\n") -> Path:
+    path = appdir.root / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def bytecode_of(path: Path) -> Path:
+    return Path(importlib.util.cache_from_source(str(path)))
+
+
+def test_is_unchecked_and_names_no_folder_of_the_build(appdir: AppDir, python: BundledPython) -> None:
+    module = add_module(appdir, "usr/lib/Größe.py")
+    assert compile_bytecode(appdir, python) == Bytecode(compiled=1, skipped=0)
+    data = bytecode_of(module).read_bytes()
+    assert data[:4] == importlib.util.MAGIC_NUMBER
+    assert data[4:8] == UNCHECKED_HASH
+    assert data[8:16] == importlib.util.source_hash(module.read_bytes())
+    assert marshal.loads(data[16:]).co_filename == "usr/lib/Größe.py"  # noqa: S302 - made a moment ago
+    assert os.fsencode(appdir.root) not in data
+
+
+def test_is_used_whatever_the_sources_time(appdir: AppDir, python: BundledPython) -> None:
+    module = add_module(appdir, "usr/lib/one.py", "print('compiled')\n")
+    compile_bytecode(appdir, python)
+    module.write_text("print('source')\n")
+    os.utime(module, (0, 0))
+    output = subprocess.check_output([sys.executable, "-c", "import one"], cwd=module.parent, text=True)
+    assert output == "compiled\n"
+
+
+def test_replaces_what_packages_brought(appdir: AppDir, python: BundledPython) -> None:
+    add_module(appdir, "usr/lib/one.py")
+    old = add_module(appdir, "usr/lib/__pycache__/gone.cpython-39.pyc", "old")
+    sourceless = add_module(appdir, "usr/lib/sourceless.pyc", "needed")
+    compile_bytecode(appdir, python)
+    assert not old.exists()
+    assert sourceless.exists()
+
+
+def test_leaves_out_what_is_no_python(appdir: AppDir, python: BundledPython) -> None:
+    for number, text in enumerate(
+        ["print 'two'\n", "x = \0\n", "# coding: nonsense\n", "(" * 1000 + ")" * 1000, "{{ name }} = "]
+    ):
+        add_module(appdir, f"usr/lib/bad{number}.py", text)
+    (appdir.lib / "latin.py").write_bytes(b"x = '\xe4'\n")
+    good = add_module(appdir, "usr/lib/good.py")
+    (appdir.lib / "link.py").symlink_to("good.py")
+    result = compile_bytecode(appdir, python)
+    assert result == Bytecode(compiled=1, skipped=6)
+    assert str(result) == "1 modules"
+    assert list(good.parent.glob("__pycache__/*")) == [bytecode_of(good)]
+
+
+def test_more_than_one_batch(appdir: AppDir, python: BundledPython) -> None:
+    modules = [add_module(appdir, f"usr/lib/m{number}.py", f"x = {number}\n") for number in range(320)]
+    assert compile_bytecode(appdir, python) == Bytecode(compiled=320, skipped=0)
+    assert all(bytecode_of(module).is_file() for module in modules)
+
+
+def test_same_bytes_every_time(appdir: AppDir, python: BundledPython, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "def f(x):\n    return x in {'a', 'b', 'c', 'd', 'e', 'f'}\n"
+    module = add_module(appdir, "usr/lib/one.py", text)
+    found = set()
+    for seed in ("1", "2"):
+        monkeypatch.setenv("PYTHONHASHSEED", seed)
+        compile_bytecode(appdir, python)
+        found.add(bytecode_of(module).read_bytes())
+    assert len(found) == 1
+
+
+def test_modules_of_the_image_do_not_get_in_the_way(appdir: AppDir, python: BundledPython) -> None:
+    """Files of `force-include` may lie in the root."""
+    add_module(appdir, "json.py", "raise SystemExit('wrong json')\n")
+    assert compile_bytecode(appdir, python).compiled == 1
+
+
+def test_users_settings_do_not_reach_it(
+    appdir: AppDir, python: BundledPython, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    module = add_module(appdir, "usr/lib/one.py")
+    monkeypatch.setenv("PYTHONPYCACHEPREFIX", str(tmp_path / "cache"))
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    compile_bytecode(appdir, python)
+    assert (module.parent / "__pycache__").is_dir()
+    assert not (tmp_path / "cache").exists()
+
+
+def test_interpreter_that_fails(appdir: AppDir, python: BundledPython) -> None:
+    add_module(appdir, "usr/lib/one.py")
+    python.executable.unlink()
+    python.executable.symlink_to("/bin/false")
+    with pytest.raises(AppImageError, match=r"^Cannot compile bytecode: python3 ended with exit status 1"):
+        compile_bytecode(appdir, python)
+
+
+def test_nothing_to_compile(appdir: AppDir, python: BundledPython) -> None:
+    assert compile_bytecode(appdir, python) == Bytecode(0, 0)

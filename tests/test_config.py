@@ -1,0 +1,516 @@
+# SPDX-License-Identifier: MIT
+"""The table `[tool.hatch.build.targets.appimage]`, option by option."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from hatch_appimage.config import HATCHLING_KEYS, AppImageConfig
+from hatch_appimage.entry_point import EntryPoint
+from hatch_appimage.errors import ConfigurationError
+from hatch_appimage.icon import generate_icon
+from hatch_appimage.project import Project
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TABLE = "tool.hatch.build.targets.appimage"
+DESKTOP_ENTRY = "[Desktop Entry]\nType=Application\nName=App\nExec=app\nCategories=Game;\n"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(
+        root=tmp_path,
+        name="My.App",
+        version="1.0",
+        summary="",
+        requires_python="",
+        scripts={"my-app": "my_app:main"},
+        gui_scripts={},
+        features=("web", "Dev_Tools"),
+    )
+
+
+def errors_of(project: Project, **table: Any) -> list[str]:
+    with pytest.raises(ConfigurationError) as caught:
+        AppImageConfig.read(named(table), project)
+    assert str(caught.value) == "\n".join(caught.value.errors)
+    return caught.value.errors
+
+
+def read(project: Project, **table: Any) -> AppImageConfig:
+    return AppImageConfig.read(named(table), project)
+
+
+def named(table: dict[str, Any]) -> dict[str, Any]:
+    return {key.replace("_", "-"): value for key, value in table.items()}
+
+
+def test_empty_table(project: Project) -> None:
+    assert AppImageConfig.read({}, project) == AppImageConfig(
+        name="My.App",
+        entry_point=EntryPoint("my-app", "my_app", "main", installed=True),
+        python=None,
+        features=(),
+        requirements=(),
+        icon=None,
+        desktop_file=None,
+        categories=("Utility",),
+        terminal=True,
+        environment={},
+        runtime=None,
+        compression="zstd",
+        compression_level=None,
+        test_command=None,
+        startup_order=True,
+        report=None,
+    )
+
+
+class TestWholeTable:
+    def test_keys_of_hatchling_pass(self, project: Project) -> None:
+        """They are hatchling's to check, and it checks them."""
+        assert len(HATCHLING_KEYS) == 19
+        assert AppImageConfig.read(dict.fromkeys(HATCHLING_KEYS, 1), project) == AppImageConfig.read({}, project)
+
+    def test_hatchling_reads_these_keys(self) -> None:
+        import inspect
+
+        from hatchling.builders import config
+
+        source = inspect.getsource(config)
+        assert {key for key in HATCHLING_KEYS if f"'{key}'" not in source and f'"{key}"' not in source} == set()
+
+    @pytest.mark.parametrize(
+        ("key", "near"), [("icno", "icon"), ("enviroment", "environment"), ("entry_point", "entry-point")]
+    )
+    def test_unknown_key(self, project: Project, key: str, near: str) -> None:
+        with pytest.raises(ConfigurationError) as caught:
+            AppImageConfig.read({key: "x"}, project)
+        assert caught.value.errors == [f"Unknown field `{TABLE}.{key}`, did you mean `{near}`?"]
+
+    def test_unknown_key_near_one_of_hatchling(self, project: Project) -> None:
+        assert errors_of(project, versoins=[]) == [f"Unknown field `{TABLE}.versoins`, did you mean `versions`?"]
+
+    def test_unknown_key_unlike_any(self, project: Project) -> None:
+        (error,) = errors_of(project, zzz=1)
+        assert error.startswith(f"Unknown field `{TABLE}.zzz`; known are artifacts, categories, compression, ")
+        for key in (*HATCHLING_KEYS, "python", "test-command", "report"):
+            assert key in error
+
+    def test_all_faults_together(self, project: Project) -> None:
+        errors = errors_of(
+            project,
+            name=1,
+            entry_point="nothing",
+            python="missing",
+            features="web",
+            requirements=["==1"],
+            icon="missing.png",
+            desktop_file="missing.desktop",
+            categories=["Cooking"],
+            terminal="yes",
+            environment=[],
+            runtime="missing",
+            compression="lzma",
+            compression_level="9",
+            test_command="true",
+            startup_order="no",
+            report=1,
+            icno="",
+        )
+        assert {error.split("`")[1].removeprefix(f"{TABLE}.") for error in errors} == {
+            "name",
+            "entry-point",
+            "python",
+            "features",
+            "requirements",
+            "icon",
+            "desktop-file",
+            "categories",
+            "terminal",
+            "environment",
+            "runtime",
+            "compression",
+            "compression-level",
+            "test-command",
+            "startup-order",
+            "report",
+            "icno",
+        }
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "name",
+        "entry_point",
+        "python",
+        "icon",
+        "desktop_file",
+        "runtime",
+        "compression",
+        "test_command",
+        "report",
+    ],
+)
+class TestText:
+    @pytest.mark.parametrize("value", [1, True, ["x"], {"x": "y"}])
+    def test_not_a_string(self, project: Project, key: str, value: object) -> None:
+        field = key.replace("_", "-")
+        assert errors_of(project, **{key: value}) == [f"Field `{TABLE}.{field}` must be a string"]
+
+    @pytest.mark.parametrize("value", ["", " ", "\t\n"])
+    def test_empty(self, project: Project, key: str, value: str) -> None:
+        field = key.replace("_", "-")
+        assert errors_of(project, **{key: value}) == [f"Field `{TABLE}.{field}` cannot be an empty string"]
+
+
+@pytest.mark.parametrize("key", ["features", "requirements", "categories"])
+class TestArray:
+    @pytest.mark.parametrize("value", ["web", 1, {"web": "x"}])
+    def test_not_an_array(self, project: Project, key: str, value: object) -> None:
+        assert errors_of(project, **{key: value}) == [f"Field `{TABLE}.{key}` must be an array of strings"]
+
+    def test_item_not_a_string(self, project: Project, key: str) -> None:
+        assert errors_of(project, **{key: ["web", 1]}) == [f"Item #2 in field `{TABLE}.{key}` must be a string"]
+
+    def test_item_empty(self, project: Project, key: str) -> None:
+        assert errors_of(project, **{key: ["web", " "]}) == [
+            f"Item #2 in field `{TABLE}.{key}` cannot be an empty string"
+        ]
+
+
+class TestName:
+    def test_specific(self, project: Project) -> None:
+        assert read(project, name=" Mein Färber 2 ").name == "Mein Färber 2"
+
+    @pytest.mark.parametrize("value", ["a/b", "a\nb", "a\0b", "a\u2028b"])
+    def test_not_a_file_name(self, project: Project, value: str) -> None:
+        assert errors_of(project, name=value) == [
+            (
+                f"Field `{TABLE}.name` cannot have `/` or control characters in it, as the image is named after it: "
+                f"{value!r}"
+            )
+        ]
+
+    def test_too_long_for_a_file_name(self, project: Project) -> None:
+        """Found at the start, not when the image is written."""
+        (error,) = errors_of(project, name="x" * 250)
+        assert error.startswith(f"Field `{TABLE}.name` ")
+
+
+class TestEntryPoint:
+    def test_specific(self, project: Project) -> None:
+        assert read(project, entry_point="-m other").entry_point == EntryPoint("my-app-appimage", "other", None)
+
+    def test_unknown(self, project: Project) -> None:
+        assert errors_of(project, entry_point="other") == [
+            (
+                f"Field `{TABLE}.entry-point` must be one of the project's scripts (my-app), `module:function` or "
+                "`-m module`, not `other`"
+            )
+        ]
+
+    def test_needed(self, project: Project) -> None:
+        assert errors_of(replace(project, scripts={})) == [
+            (
+                f"Field `{TABLE}.entry-point` is needed, as the project has no [project.scripts] or "
+                "[project.gui-scripts]: set it to `module:function` or `-m module`"
+            )
+        ]
+
+
+class TestPython:
+    def test_relative_to_the_project(self, project: Project) -> None:
+        (project.root / "py").touch()
+        assert read(project, python="py").python == project.root / "py"
+
+    def test_absolute(self, project: Project) -> None:
+        (project.root / "py").touch()
+        assert read(project, python=str(project.root / "py")).python == project.root / "py"
+
+    def test_folder(self, project: Project) -> None:
+        interpreter = project.root / "cpython" / "bin" / "python3"
+        interpreter.parent.mkdir(parents=True)
+        interpreter.touch()
+        assert read(project, python="cpython").python == interpreter
+
+    def test_home(self, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("HOME", str(project.root))
+        (project.root / "py").touch()
+        assert read(project, python="~/py").python == project.root / "py"
+
+    def test_on_path(self, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (tmp_path / "bin").mkdir()
+        (tmp_path / "bin" / "py9").touch(mode=0o755)
+        monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+        assert read(project, python="py9").python == tmp_path / "bin" / "py9"
+        (project.root / "py9").touch()
+        assert read(project, python="py9").python == project.root / "py9"
+
+    @pytest.mark.parametrize("value", ["missing", "empty", "3.12", "./sh"])
+    def test_missing(self, project: Project, value: str) -> None:
+        (project.root / "empty").mkdir()
+        assert errors_of(project, python=value) == [
+            (
+                f"Field `{TABLE}.python` must be a Python interpreter (its path, or its name if it is on PATH), or a "
+                f"folder with bin/python3 in it: `{value}` is not there (paths are relative to {project.root})"
+            )
+        ]
+
+
+class TestFeatures:
+    def test_default(self, project: Project) -> None:
+        assert read(project, features=[]).features == ()
+
+    def test_specific(self, project: Project) -> None:
+        assert read(project, features=["web", "dev-tools"]).features == ("web", "dev-tools")
+
+    def test_unknown(self, project: Project) -> None:
+        assert errors_of(project, features=["web", "gui"]) == [
+            (
+                f"Field `{TABLE}.features` asks for `gui`, which is not in [project.optional-dependencies]; "
+                "available: web, Dev_Tools"
+            )
+        ]
+
+    def test_unknown_where_there_are_none(self, project: Project) -> None:
+        assert errors_of(replace(project, features=()), features=["gui"]) == [
+            (
+                f"Field `{TABLE}.features` asks for `gui`, which is not in [project.optional-dependencies]; "
+                "the project has none"
+            )
+        ]
+
+
+class TestRequirements:
+    def test_specific(self, project: Project) -> None:
+        requirements = ["requests[socks]>=2; python_version > '3.8'", "app @ https://example.com/app.whl"]
+        assert read(project, requirements=requirements).requirements == tuple(requirements)
+
+    @pytest.mark.parametrize("value", ["-r other.txt", "--index-url=x", "a b", "./local"])
+    def test_no_requirement(self, project: Project, value: str) -> None:
+        assert errors_of(project, requirements=["six", value]) == [
+            f"Field `{TABLE}.requirements` has an item that is no requirement (PEP 508): `{value}`"
+        ]
+
+
+class TestIcon:
+    def test_specific(self, project: Project) -> None:
+        icon = generate_icon("x")
+        (project.root / "icon.png").write_bytes(icon.data)
+        assert read(project, icon="icon.png").icon == icon
+
+    def test_neither_png_nor_svg(self, project: Project) -> None:
+        (project.root / "icon.png").write_bytes(b"GIF89a")
+        assert errors_of(project, icon="icon.png") == [
+            f"Field `{TABLE}.icon` must name a PNG or SVG file, and {project.root / 'icon.png'} is neither"
+        ]
+
+
+class TestDesktopFile:
+    def test_specific(self, project: Project) -> None:
+        (project.root / "app.desktop").write_text(DESKTOP_ENTRY)
+        assert str(read(project, desktop_file="app.desktop").desktop_file) == DESKTOP_ENTRY
+
+    def test_damaged(self, project: Project) -> None:
+        (project.root / "app.desktop").write_text("Type=Application\n")
+        assert errors_of(project, desktop_file="app.desktop") == [
+            (
+                f"Field `{TABLE}.desktop-file` names a damaged desktop entry: {project.root / 'app.desktop'}, line 1: "
+                "`Type=Application`"
+            )
+        ]
+
+    @pytest.mark.parametrize(("key", "value"), [("categories", ["Game"]), ("terminal", False)])
+    def test_beside_what_it_replaces(self, project: Project, key: str, value: object) -> None:
+        (project.root / "app.desktop").write_text(DESKTOP_ENTRY)
+        assert errors_of(project, desktop_file="app.desktop", **{key: value}) == [
+            f"Field `{TABLE}.{key}` has no effect beside `desktop-file`: write it into that file"
+        ]
+
+
+@pytest.mark.parametrize("key", ["icon", "desktop_file", "runtime"])
+class TestFile:
+    @pytest.mark.parametrize("value", ["missing", ".", "a\0b"])
+    def test_not_a_file(self, project: Project, key: str, value: str) -> None:
+        field = key.replace("_", "-")
+        assert errors_of(project, **{key: value}) == [
+            f"Field `{TABLE}.{field}` names a file that is not there: `{value}` (paths are relative to {project.root})"
+        ]
+
+
+@pytest.mark.parametrize("key", ["python", "icon", "desktop_file", "runtime"])
+class TestPath:
+    def test_home_of_nobody(self, project: Project, key: str) -> None:
+        (error,) = errors_of(project, **{key: "~no-such-user/file"})
+        assert error.startswith(f"Field `{TABLE}.{key.replace('_', '-')}` ")
+        assert "`~no-such-user/file`" in error
+
+    def test_too_long(self, project: Project, key: str) -> None:
+        (error,) = errors_of(project, **{key: "x" * 5000})
+        assert error.startswith(f"Field `{TABLE}.{key.replace('_', '-')}` ")
+
+
+class TestCategories:
+    def test_specific(self, project: Project) -> None:
+        assert read(project, categories=["Game", "X-Own"]).categories == ("Game", "X-Own")
+
+    @pytest.mark.parametrize("value", [[], ["X-Own"], ["game"]])
+    def test_no_main_category(self, project: Project, value: list[str]) -> None:
+        (error,) = errors_of(project, categories=value)
+        assert error == (
+            f"Field `{TABLE}.categories` must have at least one of the main categories of desktop menus: Audio, "
+            "AudioVideo, Development, Education, Game, Graphics, Network, Office, Science, Settings, System, Utility, "
+            "Video"
+        )
+
+    @pytest.mark.parametrize("value", ["Game;Office", "Bücher", "Office\nHidden=true", "Of fice"])
+    def test_not_one_category(self, project: Project, value: str) -> None:
+        assert errors_of(project, categories=["Game", value]) == [
+            f"Field `{TABLE}.categories` must be an array of desktop categories, one an item: `{value}`"
+        ]
+
+
+class TestTerminal:
+    def test_default_of_a_gui_script(self, project: Project) -> None:
+        gui = replace(project, scripts={}, gui_scripts={"my-app": "my_app:main"})
+        assert read(gui).terminal is False
+
+    def test_default_of_another_script_beside_a_gui_script(self, project: Project) -> None:
+        both = replace(project, gui_scripts={"window": "my_app:window"})
+        assert read(both).terminal is True
+        assert read(both, entry_point="window").terminal is False
+
+    @pytest.mark.parametrize("value", [True, False])
+    def test_specific(self, project: Project, *, value: bool) -> None:
+        gui = replace(project, scripts={}, gui_scripts={"my-app": "my_app:main"})
+        assert read(project, terminal=value).terminal is value
+        assert read(gui, terminal=value).terminal is value
+
+    @pytest.mark.parametrize("value", ["true", 1, []])
+    def test_not_a_boolean(self, project: Project, value: object) -> None:
+        assert errors_of(project, terminal=value) == [f"Field `{TABLE}.terminal` must be a boolean"]
+
+
+class TestEnvironment:
+    def test_specific(self, project: Project) -> None:
+        variables = {"QT_QPA_PLATFORM": "wayland;xcb", "_x1": "", "A": "$APPDIR/usr"}
+        assert read(project, environment=variables).environment == variables
+
+    @pytest.mark.parametrize("value", ["A=1", ["A=1"], True])
+    def test_not_a_table(self, project: Project, value: object) -> None:
+        assert errors_of(project, environment=value) == [f"Field `{TABLE}.environment` must be a table of strings"]
+
+    @pytest.mark.parametrize("value", [1, True, ["x"], {"x": "y"}])
+    def test_value_not_a_string(self, project: Project, value: object) -> None:
+        assert errors_of(project, environment={"A": "x", "B": value}) == [
+            f"Field `{TABLE}.environment.B` must be a string"
+        ]
+
+    @pytest.mark.parametrize("name", ["", "1A", "A B", "A-B", "Ä", "A=B", "A\n"])
+    def test_no_name_of_a_variable(self, project: Project, name: str) -> None:
+        assert errors_of(project, environment={name: "x"}) == [
+            f"Field `{TABLE}.environment` sets `{name}`, which is no name of an environment variable"
+        ]
+
+    @pytest.mark.parametrize("name", ["PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "LD_PRELOAD"])
+    def test_what_breaks_other_programs(self, project: Project, name: str) -> None:
+        assert errors_of(project, environment={name: "x"}) == [
+            (
+                f"Field `{TABLE}.environment` cannot set `{name}`: the bundled Python ignores it, and programs that "
+                "the application starts break"
+            )
+        ]
+
+    def test_nul(self, project: Project) -> None:
+        assert errors_of(project, environment={"A": "\0"}) == [
+            f"Field `{TABLE}.environment` sets `A` to a value with a NUL character"
+        ]
+
+
+class TestRuntime:
+    def test_specific(self, project: Project) -> None:
+        (project.root / "runtime").touch()
+        assert read(project, runtime="runtime").runtime == project.root / "runtime"
+
+
+class TestCompression:
+    @pytest.mark.parametrize("value", ["zstd", "gzip"])
+    def test_specific(self, project: Project, value: str) -> None:
+        assert read(project, compression=value).compression == value
+
+    @pytest.mark.parametrize("value", ["xz", "ZSTD"])
+    def test_unknown(self, project: Project, value: str) -> None:
+        assert errors_of(project, compression=value) == [
+            f"Field `{TABLE}.compression` must be one of zstd, gzip, not `{value}`"
+        ]
+
+
+class TestCompressionLevel:
+    @pytest.mark.parametrize(("compression", "level"), [("zstd", 1), ("zstd", 22), ("gzip", 1), ("gzip", 9)])
+    def test_specific(self, project: Project, compression: str, level: int) -> None:
+        assert read(project, compression=compression, compression_level=level).compression_level == level
+
+    @pytest.mark.parametrize(
+        ("compression", "level", "range_"),
+        [("zstd", 0, "1 to 22"), ("zstd", 23, "1 to 22"), ("gzip", 0, "1 to 9"), ("gzip", 10, "1 to 9")],
+    )
+    def test_out_of_range(self, project: Project, compression: str, level: int, range_: str) -> None:
+        assert errors_of(project, compression=compression, compression_level=level) == [
+            f"Field `{TABLE}.compression-level` must be from {range_} for {compression}, not {level}"
+        ]
+
+    def test_of_an_unknown_compression(self, project: Project) -> None:
+        """Nothing can be said about the level then: only the compression is at fault."""
+        (error,) = errors_of(project, compression="xz", compression_level=99)
+        assert error.startswith(f"Field `{TABLE}.compression` ")
+
+    @pytest.mark.parametrize("value", ["9", True, 9.5])
+    def test_not_an_integer(self, project: Project, value: object) -> None:
+        assert errors_of(project, compression_level=value) == [f"Field `{TABLE}.compression-level` must be an integer"]
+
+
+class TestStartupOrder:
+    @pytest.mark.parametrize("value", [True, False])
+    def test_specific(self, project: Project, *, value: bool) -> None:
+        assert read(project, startup_order=value).startup_order is value
+
+    def test_not_a_boolean(self, project: Project) -> None:
+        assert errors_of(project, startup_order=0) == [f"Field `{TABLE}.startup-order` must be a boolean"]
+
+
+class TestTestCommand:
+    def test_specific(self, project: Project) -> None:
+        assert read(project, test_command="{appimage} --version").test_command == "{appimage} --version"
+
+    def test_without_the_image(self, project: Project) -> None:
+        assert errors_of(project, test_command="true") == [
+            (
+                f"Field `{TABLE}.test-command` must have `{{appimage}}` in it, where the image's path goes, as in "
+                "`{appimage} --version`: `true`"
+            )
+        ]
+
+
+class TestReport:
+    def test_relative_to_the_project(self, project: Project) -> None:
+        assert read(project, report="out/report.json").report == project.root / "out" / "report.json"
+
+    def test_absolute(self, project: Project, tmp_path: Path) -> None:
+        assert read(project, report=str(tmp_path / "r.json")).report == tmp_path / "r.json"
+
+    def test_home(self, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+        """As in every other option that names a path."""
+        monkeypatch.setenv("HOME", str(project.root / "home"))
+        assert read(project, report="~/report.json").report == project.root / "home" / "report.json"
+
+    def test_is_a_folder(self, project: Project) -> None:
+        """Found at the start, not after the build."""
+        (error,) = errors_of(project, report=".")
+        assert error.startswith(f"Field `{TABLE}.report` ")

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: MIT
+"""What is taken for a runtime."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hatch_appimage.architecture import ARCHITECTURES
+from hatch_appimage.errors import AppImageError
+from hatch_appimage.image import Runtime, load_runtime
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MAGIC = b"AI\x02"
+
+
+def make_elf(machine: int = 62, bits: int = 64, *, magic: bytes = MAGIC, sections: int = 2) -> bytes:
+    """Make an ELF file of a header, a few bytes and its section header table (System V ABI, chapter 4)."""
+    header_size, section_size = (64, 64) if bits == 64 else (52, 40)
+    names = b"\0.shstrtab\0"
+    offset = header_size + len(names) if sections else 0
+    identification = struct.pack("<4sBBBB", b"\x7fELF", 2 if bits == 64 else 1, 1, 1, 0) + magic.ljust(8, b"\0")
+    layout = "<16sHHIQQQIHHHHHH" if bits == 64 else "<16sHHIIIIIHHHHHH"
+    last = max(sections - 1, 0)
+    header = struct.pack(
+        layout, identification, 2, machine, 1, 0, 0, offset, 0, header_size, 0, 0, section_size, sections, last
+    )
+    section = "<IIQQQQIIQQ" if bits == 64 else "<IIIIIIIIII"
+    table = [struct.pack(section, *[0] * 10)] * last
+    if sections:
+        table.append(struct.pack(section, 1, 3, 0, 0, header_size, len(names), 0, 0, 1, 0))
+    return header + names + b"".join(table)
+
+
+def load(folder: Path, data: bytes, architecture: str = "x86_64") -> Runtime:
+    path = folder / "runtime"
+    path.write_bytes(data)
+    return load_runtime(path, ARCHITECTURES[architecture])
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_runtime(tmp_path: Path, name: str) -> None:
+    data = make_elf(ARCHITECTURES[name].elf_machine, ARCHITECTURES[name].elf_class)
+    assert load(tmp_path, data, name) == Runtime(data, str(tmp_path / "runtime"))
+
+
+@pytest.mark.parametrize("data", [b"", b"#!/bin/sh\n", b"\x7fEL"])
+def test_no_elf(tmp_path: Path, data: bytes) -> None:
+    with pytest.raises(AppImageError, match=f"^The runtime {tmp_path}/runtime is no ELF file$"):
+        load(tmp_path, data)
+
+
+@pytest.mark.parametrize(
+    ("machine", "bits", "what"),
+    [
+        (183, 64, "aarch64"),
+        (3, 32, "i686"),
+        (62, 32, "ELF machine 62, 32 bits"),
+        (9999, 64, "ELF machine 9999, 64 bits"),
+    ],
+)
+def test_other_architecture(tmp_path: Path, machine: int, bits: int, what: str) -> None:
+    with pytest.raises(
+        AppImageError, match=f"^The runtime {tmp_path}/runtime is for {what}, and the image for x86_64$"
+    ):
+        load(tmp_path, make_elf(machine, bits))
+
+
+@pytest.mark.parametrize("magic", [b"", b"AI\x01", b"AI"])
+def test_no_type_2_runtime(tmp_path: Path, magic: bytes) -> None:
+    with pytest.raises(AppImageError, match=r"is no type-2 AppImage runtime: it has no `AI\\2` at offset 8$"):
+        load(tmp_path, make_elf(magic=magic))
+
+
+def test_whole_appimage(tmp_path: Path) -> None:
+    data = make_elf()
+    with pytest.raises(AppImageError) as caught:
+        load(tmp_path, data + b"hsqs")
+    assert str(caught.value) == (
+        f"The runtime {tmp_path}/runtime has {len(data) + 4} bytes, but its ELF header puts the image at {len(data)}: "
+        "it is a whole AppImage, not a runtime alone"
+    )
+
+
+@pytest.mark.parametrize("left", [64, 80, 150, -1])
+def test_cut_off(tmp_path: Path, left: int) -> None:
+    with pytest.raises(AppImageError, match=f"{tmp_path}/runtime") as caught:
+        load(tmp_path, make_elf()[:left])
+    assert "\n" not in str(caught.value)
+
+
+def test_without_section_headers(tmp_path: Path) -> None:
+    """No reader would find the image behind it; but it is no AppImage either, and must not be called one."""
+    with pytest.raises(AppImageError, match=f"{tmp_path}/runtime") as caught:
+        load(tmp_path, make_elf(sections=0))
+    assert "whole AppImage" not in str(caught.value)

@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: MIT
+"""Installing into the AppDir, with the real uv and wheels made here; nothing is downloaded."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import sys
+import zipfile
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hatch_appimage.appdir import AppDir
+from hatch_appimage.entry_point import EntryPoint
+from hatch_appimage.errors import AppImageError
+from hatch_appimage.install import check_entry_point, install_packages, update_records
+from hatch_appimage.project import Project
+from hatch_appimage.python import BundledPython
+from hatch_appimage.wheel import Wheel
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from hatch_appimage.install import Installation
+
+SITE_PACKAGES = f"lib/python{sys.version_info.major}.{sys.version_info.minor}/site-packages"
+
+
+@pytest.fixture(autouse=True)
+def offline(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UV_OFFLINE", "1")
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path_factory.mktemp("uv-cache")))
+
+
+@pytest.fixture
+def appdir(tmp_path: Path) -> AppDir:
+    return AppDir(tmp_path / "App Dir", "my-app")
+
+
+@pytest.fixture
+def python(appdir: AppDir) -> BundledPython:
+    site_packages = appdir.usr / SITE_PACKAGES
+    executable = appdir.bin / "python3"
+    return BundledPython("3", executable, site_packages.parent, (site_packages,), False, Path(sys.executable))  # noqa: FBT003
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    root = tmp_path / "project"
+    root.mkdir()
+    return Project(root, "My.App", "1.0", "", "", {"my-app": "my_app:main"}, {}, ("web",))
+
+
+def make_wheel(
+    folder: Path, name: str, files: Mapping[str, str], *, metadata: Sequence[str] = (), scripts: str = ""
+) -> Path:
+    """Make a wheel (https://packaging.python.org/en/latest/specifications/binary-distribution-format/)."""
+    info = f"{name}-1.0.dist-info"
+    contents = {
+        **files,
+        f"{info}/METADATA": "\n".join(["Metadata-Version: 2.1", f"Name: {name}", "Version: 1.0", *metadata, ""]),
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    if scripts:
+        contents[f"{info}/entry_points.txt"] = f"[console_scripts]\n{scripts}\n"
+    record = io.StringIO()
+    rows = [[path, f"sha256={digest(text.encode())}", len(text.encode())] for path, text in contents.items()]
+    csv.writer(record, lineterminator="\n").writerows([*rows, [f"{info}/RECORD", "", ""]])
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{name}-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        for file, text in contents.items():
+            archive.writestr(file, text)
+        archive.writestr(f"{info}/RECORD", record.getvalue())
+    return path
+
+
+def digest(data: bytes) -> str:
+    return base64.urlsafe_b64encode(sha256(data).digest()).rstrip(b"=").decode()
+
+
+def install(
+    wheel: Path, appdir: AppDir, python: BundledPython, project: Project, requirements: Sequence[str] = ()
+) -> Installation:
+    return install_packages(Wheel(wheel), appdir, python, project, features=["web"], requirements=requirements)
+
+
+@pytest.fixture
+def wheel(tmp_path: Path) -> Path:
+    """Return a project's wheel that needs another one, and a third one for a feature."""
+    wheels = tmp_path / "wheels with blanks"
+    other = make_wheel(wheels, "other", {"other.py": "x = 1\n"})
+    third = make_wheel(wheels, "third", {"third/__init__.py": ""})
+    return make_wheel(
+        wheels,
+        "my_app",
+        {"my_app/__init__.py": "def main(): pass\n", "my_app/a, b.txt": "x"},
+        scripts="my-app = my_app:main",
+        metadata=[
+            f"Requires-Dist: other @ {other.as_uri()}",
+            "Provides-Extra: web",
+            f"Requires-Dist: third @ {third.as_uri()} ; extra == 'web'",
+        ],
+    )
+
+
+def test_installs_wheel_dependencies_and_features(
+    appdir: AppDir, python: BundledPython, project: Project, wheel: Path, tmp_path: Path
+) -> None:
+    extra = make_wheel(tmp_path / "extra", "extra", {"extra.py": ""})
+    installed = install(wheel, appdir, python, project, [f"extra @ {extra.as_uri()}"])
+    assert [(package.name, package.version) for package in installed.packages] == [
+        ("extra", "1.0"),
+        ("my-app", "1.0"),
+        ("other", "1.0"),
+        ("third", "1.0"),
+    ]
+    assert all(package.size > 0 for package in installed.packages)
+    assert str(installed) == "4 packages"
+    assert (appdir.bin / "my-app").stat().st_mode & 0o111
+    assert not (appdir.usr / ".lock").exists()
+    assert not list(appdir.root.rglob("__pycache__"))
+
+
+def test_names_nothing_of_this_machine(
+    appdir: AppDir, python: BundledPython, project: Project, wheel: Path, tmp_path: Path
+) -> None:
+    install(wheel, appdir, python, project)
+    update_records(python)
+    for path in appdir.files():
+        if path.parent.suffix == ".dist-info" and path.name != "METADATA":
+            assert str(tmp_path).encode() not in path.read_bytes(), path
+    assert not list(appdir.root.rglob("direct_url.json"))
+    assert not list(appdir.root.rglob("uv_*.json"))
+
+
+def test_surroundings_do_not_matter(
+    appdir: AppDir,
+    python: BundledPython,
+    project: Project,
+    wheel: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("VIRTUAL_ENV", str(appdir.root / "nowhere"))
+    monkeypatch.setenv("UV_PYTHON", "2.7")
+    monkeypatch.setenv("UV_COMPILE_BYTECODE", "1")
+    monkeypatch.setenv("UV_LINK_MODE", "symlink")
+    install(wheel, appdir, python, project)
+    module = appdir.usr / SITE_PACKAGES / "my_app" / "__init__.py"
+    assert not module.is_symlink()
+    assert not list(appdir.root.rglob("__pycache__"))
+
+
+def test_unresolvable(appdir: AppDir, python: BundledPython, project: Project, wheel: Path) -> None:
+    with pytest.raises(AppImageError) as caught:
+        install(wheel, appdir, python, project, ["other>=2"])
+    first, *rest = str(caught.value).splitlines()
+    assert first == "Cannot install My.App and its dependencies: uv ended with exit status 1"
+    assert "other>=2" in " ".join(rest)
+    assert "Traceback" not in str(caught.value)
+
+
+class TestUpdateRecords:
+    def test_tells_the_truth_again(self, appdir: AppDir, python: BundledPython, project: Project, wheel: Path) -> None:
+        install(wheel, appdir, python, project)
+        site_packages = appdir.usr / SITE_PACKAGES
+        (appdir.bin / "my-app").write_text("changed\n")
+        (site_packages / "third" / "__init__.py").unlink()
+        assert update_records(python) == "3 RECORD files"
+        found = set()
+        for record in site_packages.glob("*.dist-info/RECORD"):
+            for name, checksum, size in csv.reader(record.read_text(encoding="utf-8").splitlines()):
+                path = (site_packages / name).resolve()
+                found.add(path)
+                if path == record.resolve():
+                    assert (checksum, size) == ("", "")
+                else:
+                    data = path.read_bytes()
+                    assert (checksum, size) == (f"sha256={digest(data)}", str(len(data)))
+        assert {path for path in appdir.files() if path.is_relative_to(site_packages)} <= found
+        assert (appdir.bin / "my-app").resolve() in found
+        assert (site_packages / "my_app" / "a, b.txt").resolve() in found
+
+    def test_distribution_without_record(self, python: BundledPython) -> None:
+        info = python.site_packages[0] / "old-1.0.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: old\nVersion: 1.0\n")
+        update_records(python)
+        assert not (info / "RECORD").exists()
+
+
+class TestCheckEntryPoint:
+    @pytest.fixture(autouse=True)
+    def files(self, appdir: AppDir, python: BundledPython) -> None:
+        for name in ("package/__init__.py", "package/cli.py", "runs/__main__.py", "single.py", "namespace/a.py"):
+            path = python.site_packages[0] / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+        (python.site_packages[0] / "fast.cpython-312-x86_64-linux-gnu.so").touch()
+        (python.site_packages[0] / "stable.abi3.so").touch()
+        (python.stdlib / "timeit.py").touch()
+        appdir.bin.mkdir(parents=True)
+        (appdir.bin / "app").touch()
+
+    @pytest.mark.parametrize(
+        "module", ["package", "package.cli", "single", "namespace.a", "fast", "stable", "timeit", "runs.__main__"]
+    )
+    def test_module(self, appdir: AppDir, python: BundledPython, module: str) -> None:
+        check_entry_point(EntryPoint("app", module, "main", installed=True), appdir, python)
+
+    @pytest.mark.parametrize("module", ["runs", "single", "package.cli", "timeit", "fast"])
+    def test_runs(self, appdir: AppDir, python: BundledPython, module: str) -> None:
+        check_entry_point(EntryPoint("other", module, None), appdir, python)
+
+    @pytest.mark.parametrize("module", ["missing", "package.missing", "missing.cli", "singl", "fas", "single.x"])
+    @pytest.mark.parametrize("attribute", ["main", None])
+    def test_missing_module(self, appdir: AppDir, python: BundledPython, module: str, attribute: str | None) -> None:
+        with pytest.raises(AppImageError) as caught:
+            check_entry_point(EntryPoint("app", module, attribute), appdir, python)
+        assert str(caught.value) == (
+            f"The entry point `app` needs the module `{module}`, which neither the project's wheel nor a dependency "
+            "installs: is it among the files that the wheel is made of?"
+        )
+
+    @pytest.mark.parametrize("module", ["package", "namespace"])
+    def test_package_that_does_not_run(self, appdir: AppDir, python: BundledPython, module: str) -> None:
+        with pytest.raises(AppImageError, match=f"^`-m {module}` cannot run: the package has no `__main__` module$"):
+            check_entry_point(EntryPoint("app", module, None), appdir, python)
+
+    def test_missing_script(self, appdir: AppDir, python: BundledPython) -> None:
+        with pytest.raises(AppImageError, match=r"^The project's wheel installs no script `gone`$"):
+            check_entry_point(EntryPoint("gone", "package", "main", installed=True), appdir, python)

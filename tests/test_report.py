@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: MIT
+"""What a build tells."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hatch_appimage.appdir import AppDir
+from hatch_appimage.image import Image
+from hatch_appimage.install import Package
+from hatch_appimage.launcher import Launcher
+from hatch_appimage.python import BundledPython
+from hatch_appimage.report import File, Report, Steps, format_size, list_files
+from hatch_appimage.squashfs import SquashFSReport
+
+SQUASHFS = SquashFSReport(
+    bytes_used=900,
+    inodes=5,
+    files=3,
+    file_bytes=4000,
+    duplicates=1,
+    fragments=1,
+    compression="zstd",
+    level=19,
+    block_size=131072,
+)
+
+
+@pytest.fixture
+def report() -> Report:
+    return Report(
+        name="My App",
+        version="1.2",
+        architecture="x86_64",
+        image=Image(Path("/tmp/x/a.AppImage"), 12_345_678, "ab" * 32, SQUASHFS),
+        runtime="/opt/runtime",
+        python=BundledPython("3.12.1", Path("/a/py"), Path("/a/lib"), (Path("/a/site"),), True, Path("/usr/bin/py")),  # noqa: FBT003
+        launcher=Launcher("usr/bin/my-app", ("flask", "my-app")),
+        packages=(Package("my-app", "1.2", 500), Package("flask", "3.1", 300_000), Package("abc", "1", 500)),
+        files=tuple(File(f"usr/{number:02}", size) for number, size in enumerate([5, 900_000, *[7] * 11, 1_000])),
+        seconds={"wheel": 1.23456, "python": 0.5},
+        warnings=("beware",),
+    )
+
+
+def test_summary(report: Report) -> None:
+    assert report.summary(Path("dist/My_App.AppImage")) == (
+        "My App 1.2 for x86_64\n"
+        "  image      dist/My_App.AppImage\n"
+        "  size       12.3 MB; 901.1 kB in 14 files unpacked\n"
+        "  starts     usr/bin/my-app\n"
+        "  python     Python 3.12.1 from /usr/bin/py, stripped\n"
+        "  runtime    /opt/runtime\n"
+        f"  sha256     {'ab' * 32}\n"
+        "  packages   3\n"
+        "     300.0 kB  flask 3.1\n"
+        "        500 B  abc 1\n"
+        "        500 B  my-app 1.2\n"
+        "  largest files\n"
+        "     900.0 kB  usr/01\n"
+        "       1.0 kB  usr/13\n"
+        "          7 B  usr/02\n"
+        "          7 B  usr/03\n"
+        "          7 B  usr/04\n"
+        "          7 B  usr/05\n"
+        "          7 B  usr/06\n"
+        "          7 B  usr/07\n"
+        "          7 B  usr/08\n"
+        "          7 B  usr/09"
+    )
+
+
+def test_json(report: Report) -> None:
+    document: dict[str, Any] = json.loads(report.to_json(Path("dist/My_App.AppImage")))
+    largest = document.pop("largest_files")
+    assert document == {
+        "version": 1,
+        "project": {"name": "My App", "version": "1.2"},
+        "image": {
+            "path": "dist/My_App.AppImage",
+            "architecture": "x86_64",
+            "size": 12_345_678,
+            "sha256": "ab" * 32,
+            "runtime": "/opt/runtime",
+            "squashfs": {
+                "bytes_used": 900,
+                "inodes": 5,
+                "files": 3,
+                "file_bytes": 4000,
+                "duplicates": 1,
+                "fragments": 1,
+                "compression": "zstd",
+                "level": 19,
+                "block_size": 131072,
+            },
+        },
+        "appdir": {"size": 901_082, "files": 14},
+        "python": {"version": "3.12.1", "interpreter": "/usr/bin/py", "stripped": True},
+        "entry_point": "usr/bin/my-app",
+        "commands": ["flask", "my-app"],
+        "packages": [
+            {"name": "my-app", "version": "1.2", "size": 500},
+            {"name": "flask", "version": "3.1", "size": 300_000},
+            {"name": "abc", "version": "1", "size": 500},
+        ],
+        "steps": [{"name": "wheel", "seconds": 1.235}, {"name": "python", "seconds": 0.5}],
+        "warnings": ["beware"],
+    }
+    assert len(largest) == 10
+    assert largest[0] == {"path": "usr/01", "size": 900_000}
+
+
+def test_names_that_are_not_utf8(report: Report) -> None:
+    """They must not end a build that made its image: everything can be printed and written."""
+    strange = replace(report, files=(File("usr/\udcff", 1),))
+    strange.to_json(Path("a")).encode()
+    strange.summary(Path("a")).encode()
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1_000, "1.0 kB"),
+        (1_049, "1.0 kB"),
+        (1_050_000, "1.1 MB"),
+        (999_999, "1.0 MB"),
+        (123_456_789, "123.5 MB"),
+        (1_500_000_000, "1500.0 MB"),
+    ],
+)
+def test_format_size(size: int, expected: str) -> None:
+    assert format_size(size) == expected
+
+
+def test_list_files(tmp_path: Path) -> None:
+    (tmp_path / "usr").mkdir()
+    (tmp_path / "usr" / "a").write_bytes(b"123")
+    (tmp_path / "b").write_bytes(b"1")
+    (tmp_path / "link").symlink_to("b")
+    assert list_files(AppDir(tmp_path, "x")) == (File("b", 1), File("usr/a", 3))
+
+
+class TestSteps:
+    def test_shows_result_and_time(self) -> None:
+        lines: list[str] = []
+        step = Steps(lines.append)
+        assert step("wheel", int, "11", base=2) == 3
+        assert list(step.seconds) == ["wheel"]
+        assert lines == ["  wheel        0.0 s  3"]
+
+    def test_shows_the_running_step_on_a_terminal(self) -> None:
+        terminal = StringIO()
+        shown: list[str] = []
+        step = Steps(lambda _: shown.append(terminal.getvalue()), terminal)
+        assert step("wheel", terminal.getvalue) == "\r  wheel      ...\x1b[K"
+        assert shown[0] == "\r  wheel      ...\x1b[K\r\x1b[K"
+
+    def test_failure_leaves_a_clean_line(self) -> None:
+        terminal = StringIO()
+        lines: list[str] = []
+        step = Steps(lines.append, terminal)
+        with pytest.raises(ZeroDivisionError):
+            step("wheel", divmod, 1, 0)
+        assert terminal.getvalue().endswith("\r\x1b[K")
+        assert lines == []
+        assert step.seconds == {}
