@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: MIT
+"""SquashFS 4.0 images, written and read without any program or privilege."""
+
+from __future__ import annotations
+
+from hatch_appimage.squashfs.errors import SquashFSError
+from hatch_appimage.squashfs.format import Compression
+from hatch_appimage.squashfs.reader import Entry, SquashFSImage
+from hatch_appimage.squashfs.writer import SquashFSReport, write_squashfs
+
+__all__ = ["Compression", "Entry", "SquashFSError", "SquashFSImage", "SquashFSReport", "write_squashfs"]

@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: MIT
+"""Write a folder as a SquashFS 4.0 image."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from hatch_appimage.squashfs import format as fs
+from hatch_appimage.squashfs.blocks import BlockWriter
+from hatch_appimage.squashfs.compression import compressor_options, new_compressor, parse_compression
+from hatch_appimage.squashfs.data import DataWriter
+from hatch_appimage.squashfs.errors import SquashFSError
+from hatch_appimage.squashfs.metadata import lookup_table, metadata_block
+from hatch_appimage.squashfs.tables import write_tree
+from hatch_appimage.squashfs.tree import File, scan
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+    from typing import BinaryIO
+
+    from hatch_appimage.squashfs.tree import Directory, Node
+
+_LATEST_TIME = (1 << 32) - 1
+_ROOT_ID = 0
+
+
+@dataclass(frozen=True)
+class SquashFSReport:
+    """What was written.
+
+    Attributes:
+        bytes_used: size of the image in bytes, without the padding at its end.
+        inodes: how many files, directories and symbolic links it has, the root included.
+        files: how many of them are regular files.
+        file_bytes: what all regular files hold, in bytes.
+        duplicates: how many files were equal to another one and take no room for their data.
+        fragments: how many blocks hold the tails of files.
+        compression: name of the compressor.
+        level: of the compressor.
+        block_size: in bytes.
+
+    """
+
+    bytes_used: int
+    inodes: int
+    files: int
+    file_bytes: int
+    duplicates: int
+    fragments: int
+    compression: str
+    level: int
+    block_size: int
+
+
+def write_squashfs(
+    root: Path,
+    output: BinaryIO,
+    *,
+    compression: str = "zstd",
+    level: int | None = None,
+    block_size: int = 1 << 17,
+    mtime: int | None,
+    threads: int | None = None,
+    order: Sequence[str] = (),
+) -> SquashFSReport:
+    """Write an image of a folder at the current position of a seekable file, and leave the position behind its end.
+
+    The image depends on the tree and the arguments alone, not on the folder's place, the order in which it was made, or
+    the number of threads; and on the version of the compressor's library. Everything belongs to root and has the
+    permissions that it has in the folder. Extended attributes are left out.
+
+    Args:
+        root: the folder.
+        output: where to write; its bytes from the current position on are overwritten.
+        compression: ``zstd`` or ``gzip``.
+        level: of the compressor; None for the default.
+        block_size: how much is compressed at once, in bytes: a power of two from 4 KiB to 1 MiB.
+        mtime: the time of every file and of the image, in seconds since the epoch. None keeps each file's own, and
+            gives the image the latest of them.
+        threads: how many compress at once; None for as many as the process has processors.
+        order: paths in the image, as ``usr/bin/python3``, of files whose data is to be at the front, in this order.
+            Those that are not regular files of the tree are passed over.
+
+    Raises:
+        SquashFSError: an argument is out of its range, the tree holds something that cannot be packed, or it changed
+            meanwhile.
+        OSError: the tree cannot be read, or the output not be written.
+
+    """
+    compressor, level = parse_compression(compression, level)
+    _check_block_size(block_size)
+    if mtime is not None and not 0 <= mtime <= _LATEST_TIME:
+        raise SquashFSError(f"SquashFS has no time {mtime}: it goes from 0 to {_LATEST_TIME} seconds since the epoch")
+    directories = scan(root)
+    files = [child for directory in directories for child in directory.children if isinstance(child, File)]
+    options = compressor_options(compressor, level)
+    head = metadata_block(options) if options else b""
+    start = output.tell()
+    output.write(bytes(fs.SUPERBLOCK_SIZE) + head)
+
+    with BlockWriter(
+        output,
+        fs.SUPERBLOCK_SIZE + len(head),
+        new_compressor=partial(new_compressor, compressor, level),
+        block_size=block_size,
+        threads=threads or len(os.sched_getaffinity(0)),
+    ) as blocks:
+        data = DataWriter(os.fsencode(root), files, blocks, block_size)
+        for group in _in_order(files, order):
+            for file in group:
+                data.add(file)
+            data.close_fragment()
+        blocks.flush()
+
+    compress = new_compressor(compressor, level)
+    tree = write_tree(directories, partial(_time, mtime), compress)
+    directory_table = blocks.position + len(tree.inode_table)
+    fragment_table = directory_table + len(tree.directory_table)
+    fragments, fragment_list = lookup_table(fs.FRAGMENT, data.fragments, fragment_table, compress)
+    id_table = fragment_table + len(fragments)
+    ids, id_list = lookup_table(fs.ID, [(_ROOT_ID,)], id_table, compress)
+    bytes_used = id_table + len(ids)
+    padding = bytes(-bytes_used % fs.PADDING)
+    output.writelines((tree.inode_table, tree.directory_table, fragments, ids, padding))
+    end = output.tell()
+    superblock = fs.Superblock(
+        inodes=tree.inodes,
+        mtime=max(_time(mtime, node) for node in _nodes(directories)),
+        block_size=block_size,
+        fragments=len(data.fragments),
+        compression=compressor,
+        flags=fs.FLAG_DUPLICATES | fs.FLAG_NO_XATTRS | (fs.FLAG_COMPRESSOR_OPTIONS if options else 0),
+        ids=1,
+        root=tree.root,
+        bytes_used=bytes_used,
+        id_table=id_list,
+        xattr_table=fs.NO_TABLE,
+        inode_table=blocks.position,
+        directory_table=directory_table,
+        fragment_table=fragment_list if fragments else fs.NO_TABLE,
+        export_table=fs.NO_TABLE,
+    )
+    output.seek(start)
+    output.write(superblock.pack())
+    output.seek(end)
+    output.flush()
+    return SquashFSReport(
+        bytes_used=bytes_used,
+        inodes=tree.inodes,
+        files=len(files),
+        file_bytes=sum(file.size for file in files),
+        duplicates=data.duplicates,
+        fragments=len(data.fragments),
+        compression=compression,
+        level=level,
+        block_size=block_size,
+    )
+
+
+def _check_block_size(block_size: int) -> None:
+    if not fs.MINIMUM_BLOCK_SIZE <= block_size <= fs.MAXIMUM_BLOCK_SIZE or block_size & (block_size - 1):
+        raise SquashFSError(f"A block size is a power of two from 4096 to 1048576 bytes, and not {block_size}")
+
+
+def _in_order(files: list[File], order: Sequence[str]) -> tuple[list[File], list[File]]:
+    """Part the files into those named in the order, as named, and the others."""
+    places = {os.fsencode(path): place for place, path in reversed(list(enumerate(order)))}
+    first = [file for file in files if file.path in places]
+    return (
+        sorted(first, key=lambda file: places[file.path]),
+        [file for file in files if file.path not in places],
+    )
+
+
+def _nodes(directories: list[Directory]) -> Iterator[Node]:
+    yield directories[0]
+    for directory in directories:
+        yield from directory.children
+
+
+def _time(mtime: int | None, node: Node) -> int:
+    """Return the time of an inode; those that the format cannot hold become the nearest it can."""
+    return min(max(node.mtime // 10**9, 0), _LATEST_TIME) if mtime is None else mtime
