@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 # AppImage specification, "Type 2 image format": the magic at offset 8.
 _MAGIC_OFFSET = 8
 _MAGIC = b"AI\x02"
+# A section of our runtime: how much of the image's beginning holds what a start reads (runtime/warm.h).
+_STARTUP = ".startup"
+_STARTUP_SIZE = 8
 
 
 @dataclass(frozen=True)
@@ -31,11 +34,13 @@ class Runtime:
 
     Attributes:
         data: the file, at whose end the image begins.
+        startup: offset of the number by which it reads ahead what a start needs; None if it has no such section.
         origin: what it is, for people.
 
     """
 
     data: bytes
+    startup: int | None
     origin: str
 
 
@@ -87,7 +92,8 @@ def load_runtime(path: Path, architecture: Architecture) -> Runtime:
         raise AppImageError(
             f"The runtime {path} has {len(data)} bytes, but its ELF header puts the image at {elf.sections_end}: {what}"
         )
-    return Runtime(data, str(path))
+    offset, size = elf.sections.get(_STARTUP, (0, 0))
+    return Runtime(data, offset if size == _STARTUP_SIZE else None, str(path))
 
 
 def write_image(
@@ -126,6 +132,9 @@ def write_image(
             mtime=timestamp,
             order=order,
         )
+        if runtime.startup is not None:
+            file.seek(runtime.startup)
+            file.write(squashfs.ordered_bytes.to_bytes(_STARTUP_SIZE, "little"))
     path.chmod(0o755)
     digest = sha256()
     with path.open("rb") as file:

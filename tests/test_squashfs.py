@@ -216,13 +216,14 @@ class TestSameBytes:
 
 
 class TestTime:
-    def test_all_times_are_the_one_given(self, awkward: tuple[Tree, Path]) -> None:
-        image = SquashFSImage(io.BytesIO(image_bytes(awkward[1], mtime=1_234_567_890)))
+    def test_all_times_are_the_one_given(self, tmp_path: Path) -> None:
+        tree = {b"": Node(0o755, 10, None), b"file": Node(0o644, 30, b""), b"folder": Node(0o755, 20, None)}
+        image = SquashFSImage(io.BytesIO(image_bytes(make_tree(tree, tmp_path / "tree"), mtime=1_234_567_890)))
         assert {entry.mtime for entry in (image.root, *image)} == {1_234_567_890}
         assert image.superblock.mtime == 1_234_567_890
 
     def test_the_image_has_the_latest_time(self, tmp_path: Path) -> None:
-        tree = {b"": Node(0o755, 10, None), b"file": Node(0o644, 30, b""), b"link": Node(0o644, 20, b"")}
+        tree = {b"": Node(0o755, 10, None), b"file": Node(0o644, 30, b""), b"other": Node(0o644, 20, b"")}
         image = SquashFSImage(io.BytesIO(image_bytes(make_tree(tree, tmp_path / "tree"))))
         assert image.superblock.mtime == 30
 
@@ -409,6 +410,19 @@ class TestChangedMeanwhile:
         with pytest.raises(SquashFSError, match=f"^{name} changed while it was being packed$"):
             write_squashfs(root, Meddler(lambda: os.truncate(root / name, size)), mtime=0, level=1)
 
+    def test_folder_vanished(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (root / "folder").mkdir()
+        scandir = os.scandir
+
+        def scandir_after_removal(path: bytes) -> Any:
+            if path.endswith(b"folder"):
+                (root / "folder").rmdir()
+            return scandir(path)
+
+        monkeypatch.setattr(os, "scandir", scandir_after_removal)
+        with pytest.raises(SquashFSError, match=r"^folder vanished while"):
+            image_bytes(root)
+
     def test_data(self, root: Path) -> None:
         with pytest.raises(SquashFSError, match=r"^c changed while it was being packed"):
             write_squashfs(root, Meddler(lambda: (root / "c").write_bytes(b"d" * 3_000_000)), mtime=0, level=1)
@@ -454,9 +468,9 @@ class TestStopped:
 
     def test_control_c(self, tmp_path: Path) -> None:
         (tmp_path / "tree").mkdir()
-        # Minutes of work at this level.
+        # Much work at this level.
         text = b"".join(b"%d " % number for number in range(1 << 17))
-        (tmp_path / "tree" / "file").write_bytes(b"".join(text[number:] for number in range(300)))
+        (tmp_path / "tree" / "file").write_bytes(b"".join(text[number:] for number in range(60)))
         program = (
             "import sys; from pathlib import Path; from hatch_appimage.squashfs import write_squashfs\n"
             "print('started', flush=True)\n"
@@ -466,7 +480,7 @@ class TestStopped:
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
             assert process.stdout
             assert process.stdout.readline() == b"started\n"
-            time.sleep(1)
+            time.sleep(0.5)
             process.send_signal(signal.SIGINT)
             _, errors = process.communicate(timeout=10)
         assert b"KeyboardInterrupt" in errors

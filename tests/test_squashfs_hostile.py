@@ -73,7 +73,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         b"wwww": Node(0o755, 0, None),
         b"wwww/other": Node(0o644, 0, b"other"),
     }
-    tree |= {b"wwww/%03d" % number: Node(0o644, 0, b"") for number in range(150)}
+    tree |= {b"wwww/%03d" % number: Node(0o644, 0, b"") for number in range(60)}
     return make_tree(tree, tmp_path_factory.mktemp("hostile") / "tree")
 
 
@@ -136,21 +136,21 @@ class TestDamage:
         read_everything(plain)
         read_everything(compressed)
 
-    @settings(max_examples=400, deadline=2000)
+    @settings(max_examples=150, deadline=10_000)
     @given(position=st.integers(0, 1 << 20), value=st.integers(0, 255))
     def test_one_byte_of_a_plain_image(self, plain: bytes, position: int, value: int) -> None:
         position %= fs.Superblock.unpack(plain[: fs.SUPERBLOCK_SIZE]).bytes_used
         with suppress(SquashFSError):
             read_everything(put(plain, position, bytes([value])))
 
-    @settings(max_examples=400, deadline=2000)
+    @settings(max_examples=150, deadline=10_000)
     @given(position=st.integers(0, 1 << 20), value=st.integers(0, 255))
     def test_one_byte_of_a_compressed_image(self, compressed: bytes, position: int, value: int) -> None:
         position %= fs.Superblock.unpack(compressed[: fs.SUPERBLOCK_SIZE]).bytes_used
         with suppress(SquashFSError):
             read_everything(put(compressed, position, bytes([value])))
 
-    @settings(max_examples=400, deadline=2000)
+    @settings(max_examples=150, deadline=10_000)
     @given(
         back=st.integers(0, 1 << 20),
         values=st.lists(
@@ -262,6 +262,23 @@ class TestLoops:
     def test_a_directory_in_two_places(self, plain: bytes, superblock: fs.Superblock) -> None:
         message = refused(self.point(plain, superblock, b"second", "dddd"))
         assert message == "The image is damaged: the directory eeee/second is in it twice"
+
+    def test_directories_that_share_a_listing(self, tmp_path: Path) -> None:
+        folders = 60
+        tree = {b"": Node(0o755, 0, None), b"many": Node(0o755, 0, None)}
+        tree |= {b"many/%03d" % number: Node(0o644, 0, b"") for number in range(400)}
+        tree |= {b"folder %03d" % number: Node(0o755, 0, None) for number in range(folders)}
+        root = make_tree(tree, tmp_path / "tree")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(writer, "new_compressor", lambda *_: bytes)
+            image = write(root, "zstd")
+        superblock = fs.Superblock.unpack(image[: fs.SUPERBLOCK_SIZE])
+        listing = inode_position(image, superblock, "many") + fs.INODE_HEADER.size
+        for number in range(folders):
+            shared = image[listing : listing + fs.BASIC_DIRECTORY.size]
+            image = change_inode(image, superblock, f"folder {number:03}", 0, shared)
+        with pytest.raises(SquashFSError, match="its directories share their entries"):
+            list(SquashFSImage(io.BytesIO(image)))
 
     def test_a_directory_that_is_a_file(self, plain: bytes, superblock: fs.Superblock) -> None:
         message = refused(self.point(plain, superblock, b"inner", "blocks"))

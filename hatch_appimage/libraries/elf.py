@@ -14,7 +14,7 @@ from hatch_appimage.errors import AppImageError
 from hatch_appimage.process import find_program, run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 _MAGIC = b"\x7fELF"
@@ -29,7 +29,7 @@ class Elf:
         bits: 32 or 64.
         needed: the sonames it needs.
         search_path: its RUNPATH, or its RPATH where it has no RUNPATH; ``$ORIGIN`` is not expanded.
-        has_symbols: it has a symbol table beyond the dynamic one, or debug information.
+        sections: offset and size in bytes of each section, by its name.
         sections_end: where its section header table ends, in bytes from the file's start.
 
     """
@@ -38,8 +38,13 @@ class Elf:
     bits: int
     needed: tuple[str, ...]
     search_path: tuple[str, ...]
-    has_symbols: bool
+    sections: Mapping[str, tuple[int, int]]
     sections_end: int
+
+    @property
+    def has_symbols(self) -> bool:
+        """Whether it has a symbol table beyond the dynamic one, or debug information."""
+        return ".symtab" in self.sections or ".debug_info" in self.sections
 
 
 def read_elf(path: Path) -> Elf | None:
@@ -76,7 +81,7 @@ def _read(elf: ELFFile) -> Elf:
         bits=elf.elfclass,
         needed=tuple(needed),
         search_path=tuple(runpath or rpath),  # ld.so(8): DT_RPATH counts only without DT_RUNPATH
-        has_symbols=any(elf.get_section_by_name(name) is not None for name in (".symtab", ".debug_info")),
+        sections={section.name: (section["sh_offset"], section["sh_size"]) for section in elf.iter_sections()},
         sections_end=elf["e_shoff"] + elf["e_shentsize"] * elf["e_shnum"],
     )
 

@@ -124,7 +124,19 @@ class MetadataCursor:
     Nothing is read before the first record: a listing without entries may be said to begin behind the table's end.
     """
 
-    def __init__(self, reader: BlockReader, position: int, offset: int, end: int) -> None:
+    def __init__(
+        self, reader: BlockReader, position: int, offset: int, end: int, visited: set[int] | None = None
+    ) -> None:
+        """Stand before a record.
+
+        Args:
+            reader: of the image.
+            position: of the record's metadata block.
+            offset: of the record in that block.
+            end: of the table.
+            visited: is given the position of every block that is read.
+
+        """
         self._reader = reader
         self._next = position
         self._end = end
@@ -132,12 +144,14 @@ class MetadataCursor:
         self._offset = 0
         # Where to begin in the first block.
         self._skip = offset
+        self._visited = set() if visited is None else visited
 
     def read(self, size: int) -> bytes:
         """Read so many bytes."""
         data = self._block[self._offset : self._offset + size]
         self._offset += len(data)
         while len(data) < size:
+            self._visited.add(self._next)
             self._block, self._next = self._reader.metadata(self._next, self._end)
             if self._skip > len(self._block):
                 raise damaged("a record begins outside of its metadata block")

@@ -31,6 +31,10 @@ class BlockWriter:
     """Writes compressed blocks; a context that on leaving drops what was not begun and waits for its threads.
 
     The threads never touch the output, so what is written does not depend on them.
+
+    Attributes:
+        position: of the next block, from the start of the image.
+
     """
 
     def __init__(

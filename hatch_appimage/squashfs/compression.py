@@ -20,7 +20,7 @@ else:
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-DEFAULT_LEVELS: Final = {Compression.GZIP: 9, Compression.ZSTD: 15}
+_DEFAULT_LEVELS: Final = {Compression.GZIP: 9, Compression.ZSTD: 15}
 _LEVELS: Final = {Compression.GZIP: range(1, 10), Compression.ZSTD: range(1, 23)}
 
 # Section "Compression Options". GZIP: level, window bits, strategies. ZSTD: level. Each is left out where it holds the
@@ -52,7 +52,7 @@ def parse_compression(name: str, level: int | None) -> tuple[Compression, int]:
         raise SquashFSError(f"Unknown compression {name!r}: there are {names}")
     levels = _LEVELS[compression]
     if level is None:
-        return compression, DEFAULT_LEVELS[compression]
+        return compression, _DEFAULT_LEVELS[compression]
     if level not in levels:
         raise SquashFSError(f"The level of {name} goes from {levels.start} to {levels.stop - 1}, and is not {level}")
     return compression, level

@@ -97,25 +97,30 @@ class SquashFSImage:
 
     def __iter__(self) -> Iterator[Entry]:
         """Iterate over everything below the root: a directory comes right before what is in it."""
-        listings = [self.list(self.root)]
-        # A directory inside of itself would never end, and one that is in two places could double itself again.
+        blocks: set[int] = set()
+        count = 0
+        listings = [self._list(self.root, blocks)]
+        # A directory inside of itself would never end, and one in two places could have two of another, and so on.
         seen = {self.root.inode}
         while listings:
             entry = next(listings[-1], None)
             if entry is None:
                 listings.pop()
                 continue
+            # Many directories could have the same endless listing; but no entry is in two places of the table.
+            count += 1
+            if count * fs.DIRECTORY_ENTRY.size > len(blocks) * fs.METADATA_SIZE:
+                raise damaged("its directories share their entries")
             yield entry
             if stat.S_ISDIR(entry.mode):
                 if entry.inode in seen:
                     raise damaged(f"the directory {printable(entry.path)} is in it twice")
                 seen.add(entry.inode)
-                listings.append(self.list(entry))
+                listings.append(self._list(entry, blocks))
 
     def list(self, directory: Entry) -> Iterator[Entry]:
         """Iterate over what is in a directory, by the bytes of the names."""
-        for listed in self._listing(directory):
-            yield self._listed_entry(directory, listed)
+        return self._list(directory, set())
 
     def find(self, path: str) -> Entry | None:
         """Return what is at a path from the root, or None. Links are not followed."""
@@ -123,7 +128,7 @@ class SquashFSImage:
         for part in os.fsencode(path).split(b"/"):
             if not stat.S_ISDIR(entry.mode):
                 return None
-            found = next((listed for listed in self._listing(entry) if listed.name == part), None)
+            found = next((listed for listed in self._listing(entry, set()) if listed.name == part), None)
             if found is None:
                 return None
             entry = self._listed_entry(entry, found)
@@ -175,14 +180,18 @@ class SquashFSImage:
                 raise damaged("a fragment is shorter than what it is said to hold")
             yield tail
 
-    def _listing(self, directory: Entry) -> Iterator[_Listed]:
+    def _list(self, directory: Entry, blocks: set[int]) -> Iterator[Entry]:
+        """Iterate over what is in a directory, and note which metadata blocks that takes."""
+        for listed in self._listing(directory, blocks):
+            yield self._listed_entry(directory, listed)
+
+    def _listing(self, directory: Entry, blocks: set[int]) -> Iterator[_Listed]:
         """Read a directory's listing: names in strictly rising order, none of which leads out of it."""
         inode = read_inode(self._blocks, directory.reference)
         if not isinstance(inode, DirectoryInode):
             raise SquashFSError(f"{printable(directory.path)} is no directory")
-        listing = MetadataCursor(
-            self._blocks, self.superblock.directory_table + inode.block, inode.offset, self.superblock.bytes_used
-        )
+        table, end = self.superblock.directory_table, self.superblock.bytes_used
+        listing = MetadataCursor(self._blocks, table + inode.block, inode.offset, end, blocks)
         left = inode.size - fs.DIRECTORY_SIZE_EXTRA
         last = b""
         while left > 0:

@@ -89,7 +89,11 @@ def scan(root: Path) -> list[Directory]:
     while waiting:
         directory = waiting.pop()
         directories.append(directory)
-        directory.children.extend(_entries(top, directory))
+        try:
+            directory.children.extend(_entries(top, directory))
+        except FileNotFoundError as error:
+            path = os.path.relpath(error.filename, top)
+            raise SquashFSError(f"{printable(path)} vanished while it was being packed") from error
         waiting.extend(child for child in reversed(directory.children) if isinstance(child, Directory))
     return directories
 
@@ -100,21 +104,18 @@ def _entries(top: bytes, directory: Directory) -> Iterator[Node]:
         entries = sorted(found, key=_name)
     for entry in entries:
         path = prefix + entry.name
-        try:
-            status = entry.stat(follow_symlinks=False)
-            permissions, mtime = stat.S_IMODE(status.st_mode), status.st_mtime_ns
-            if stat.S_ISREG(status.st_mode):
-                yield File(path, permissions, mtime, status.st_size)
-            elif stat.S_ISDIR(status.st_mode):
-                yield Directory(path, permissions, mtime, parent=directory)
-            elif stat.S_ISLNK(status.st_mode):
-                yield Symlink(path, permissions, mtime, os.readlink(entry.path))  # noqa: PTH115 - paths are bytes
-            else:
-                raise SquashFSError(
-                    f"{printable(path)} cannot be packed: it is no regular file, directory or symbolic link"
-                )
-        except FileNotFoundError as error:
-            raise SquashFSError(f"{printable(path)} vanished while it was being packed") from error
+        status = entry.stat(follow_symlinks=False)
+        permissions, mtime = stat.S_IMODE(status.st_mode), status.st_mtime_ns
+        if stat.S_ISREG(status.st_mode):
+            yield File(path, permissions, mtime, status.st_size)
+        elif stat.S_ISDIR(status.st_mode):
+            yield Directory(path, permissions, mtime, parent=directory)
+        elif stat.S_ISLNK(status.st_mode):
+            yield Symlink(path, permissions, mtime, os.readlink(entry.path))  # noqa: PTH115 - paths are bytes
+        else:
+            raise SquashFSError(
+                f"{printable(path)} cannot be packed: it is no regular file, directory or symbolic link"
+            )
 
 
 def _name(entry: os.DirEntry[bytes]) -> bytes:

@@ -5,8 +5,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from hatch_appimage.squashfs import format as fs
 from hatch_appimage.squashfs.blocks import BlockWriter
@@ -18,14 +17,15 @@ from hatch_appimage.squashfs.tables import write_tree
 from hatch_appimage.squashfs.tree import File, scan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
     from typing import BinaryIO
 
+    from hatch_appimage.squashfs.format import Compression
     from hatch_appimage.squashfs.tree import Directory, Node
 
-_LATEST_TIME = (1 << 32) - 1
-_ROOT_ID = 0
+_LATEST_TIME: Final = (1 << 32) - 1
+_ROOT_ID: Final = 0
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,9 @@ class SquashFSReport:
         files: how many of them are regular files.
         file_bytes: what all regular files hold, in bytes.
         duplicates: how many files were equal to another one and take no room for their data.
-        fragments: how many blocks hold the tails of files.
+        fragments: how many blocks small files share.
+        ordered_bytes: where the data of the files in ``order`` ends, in bytes from the start of the image; 0 if there
+            are none.
         compression: name of the compressor.
         level: of the compressor.
         block_size: in bytes.
@@ -51,6 +53,7 @@ class SquashFSReport:
     file_bytes: int
     duplicates: int
     fragments: int
+    ordered_bytes: int
     compression: str
     level: int
     block_size: int
@@ -91,79 +94,117 @@ def write_squashfs(
         OSError: the tree cannot be read, or the output not be written.
 
     """
-    compressor, level = parse_compression(compression, level)
-    _check_block_size(block_size)
-    if mtime is not None and not 0 <= mtime <= _LATEST_TIME:
-        raise SquashFSError(f"SquashFS has no time {mtime}: it goes from 0 to {_LATEST_TIME} seconds since the epoch")
+    settings = _Settings.check(compression, level, block_size, mtime)
     directories = scan(root)
     files = [child for directory in directories for child in directory.children if isinstance(child, File)]
-    options = compressor_options(compressor, level)
-    head = metadata_block(options) if options else b""
     start = output.tell()
-    output.write(bytes(fs.SUPERBLOCK_SIZE) + head)
-
+    # The superblock is known last and stands first.
+    output.write(bytes(fs.SUPERBLOCK_SIZE) + settings.options)
     with BlockWriter(
         output,
-        fs.SUPERBLOCK_SIZE + len(head),
-        new_compressor=partial(new_compressor, compressor, level),
+        fs.SUPERBLOCK_SIZE + len(settings.options),
+        new_compressor=settings.new_compressor,
         block_size=block_size,
         threads=threads or len(os.sched_getaffinity(0)),
     ) as blocks:
         data = DataWriter(os.fsencode(root), files, blocks, block_size)
-        for group in _in_order(files, order):
-            for file in group:
-                data.add(file)
-            data.close_fragment()
-        blocks.flush()
-
-    compress = new_compressor(compressor, level)
-    tree = write_tree(directories, partial(_time, mtime), compress)
-    directory_table = blocks.position + len(tree.inode_table)
-    fragment_table = directory_table + len(tree.directory_table)
-    fragments, fragment_list = lookup_table(fs.FRAGMENT, data.fragments, fragment_table, compress)
-    id_table = fragment_table + len(fragments)
-    ids, id_list = lookup_table(fs.ID, [(_ROOT_ID,)], id_table, compress)
-    bytes_used = id_table + len(ids)
-    padding = bytes(-bytes_used % fs.PADDING)
-    output.writelines((tree.inode_table, tree.directory_table, fragments, ids, padding))
+        first, others = _in_order(files, order)
+        _add_files(data, blocks, first)
+        ordered_bytes = blocks.position if first else 0
+        _add_files(data, blocks, others)
+    superblock = _write_tables(output, blocks.position, directories, data.fragments, settings)
     end = output.tell()
-    superblock = fs.Superblock(
-        inodes=tree.inodes,
-        mtime=max(_time(mtime, node) for node in _nodes(directories)),
-        block_size=block_size,
-        fragments=len(data.fragments),
-        compression=compressor,
-        flags=fs.FLAG_DUPLICATES | fs.FLAG_NO_XATTRS | (fs.FLAG_COMPRESSOR_OPTIONS if options else 0),
-        ids=1,
-        root=tree.root,
-        bytes_used=bytes_used,
-        id_table=id_list,
-        xattr_table=fs.NO_TABLE,
-        inode_table=blocks.position,
-        directory_table=directory_table,
-        fragment_table=fragment_list if fragments else fs.NO_TABLE,
-        export_table=fs.NO_TABLE,
-    )
     output.seek(start)
     output.write(superblock.pack())
     output.seek(end)
     output.flush()
     return SquashFSReport(
-        bytes_used=bytes_used,
-        inodes=tree.inodes,
+        bytes_used=superblock.bytes_used,
+        inodes=superblock.inodes,
         files=len(files),
         file_bytes=sum(file.size for file in files),
         duplicates=data.duplicates,
-        fragments=len(data.fragments),
+        fragments=superblock.fragments,
+        ordered_bytes=ordered_bytes,
         compression=compression,
-        level=level,
+        level=settings.level,
         block_size=block_size,
     )
 
 
-def _check_block_size(block_size: int) -> None:
-    if not fs.MINIMUM_BLOCK_SIZE <= block_size <= fs.MAXIMUM_BLOCK_SIZE or block_size & (block_size - 1):
-        raise SquashFSError(f"A block size is a power of two from 4096 to 1048576 bytes, and not {block_size}")
+def _add_files(data: DataWriter, blocks: BlockWriter, files: list[File]) -> None:
+    """Pack files so that no other's data lies among theirs."""
+    for file in files:
+        data.add(file)
+    data.close_fragment()
+    blocks.flush()
+
+
+@dataclass(frozen=True)
+class _Settings:
+    compression: Compression
+    level: int
+    block_size: int
+    mtime: int | None
+
+    @classmethod
+    def check(cls, compression: str, level: int | None, block_size: int, mtime: int | None) -> _Settings:
+        if not fs.MINIMUM_BLOCK_SIZE <= block_size <= fs.MAXIMUM_BLOCK_SIZE or block_size & (block_size - 1):
+            raise SquashFSError(f"A block size is a power of two from 4096 to 1048576 bytes, and not {block_size}")
+        if mtime is not None and not 0 <= mtime <= _LATEST_TIME:
+            raise SquashFSError(f"SquashFS has no time {mtime}: its times go from 0 to {_LATEST_TIME}, in seconds")
+        return cls(*parse_compression(compression, level), block_size, mtime)
+
+    @property
+    def options(self) -> bytes:
+        """The metadata block with the compressor's options, which is never compressed; empty if there are none."""
+        options = compressor_options(self.compression, self.level)
+        return metadata_block(options) if options else b""
+
+    def new_compressor(self) -> Callable[[bytes | memoryview], bytes]:
+        return new_compressor(self.compression, self.level)
+
+    def time(self, node: Node) -> int:
+        """Return the time of an inode; what the format cannot hold becomes the nearest that it can."""
+        return min(max(node.mtime // 10**9, 0), _LATEST_TIME) if self.mtime is None else self.mtime
+
+
+def _write_tables(
+    output: BinaryIO,
+    position: int,
+    directories: list[Directory],
+    fragments: list[tuple[int, int, int]],
+    settings: _Settings,
+) -> fs.Superblock:
+    """Write all that follows the data, and return what the superblock says."""
+    compress = settings.new_compressor()
+    tree = write_tree(directories, settings.time, compress)
+    directory_table = position + len(tree.inode_table)
+    fragment_table = directory_table + len(tree.directory_table)
+    fragment_records, fragment_list = lookup_table(fs.FRAGMENT, fragments, fragment_table, compress)
+    id_table = fragment_table + len(fragment_records)
+    id_records, id_list = lookup_table(fs.ID, [(_ROOT_ID,)], id_table, compress)
+    bytes_used = id_table + len(id_records)
+    padding = bytes(-bytes_used % fs.PADDING)
+    output.writelines((tree.inode_table, tree.directory_table, fragment_records, id_records, padding))
+    flags = fs.FLAG_DUPLICATES | fs.FLAG_NO_XATTRS
+    return fs.Superblock(
+        inodes=tree.inodes,
+        mtime=max(settings.time(node) for node in _nodes(directories)),
+        block_size=settings.block_size,
+        fragments=len(fragments),
+        compression=settings.compression,
+        flags=flags | (fs.FLAG_COMPRESSOR_OPTIONS if settings.options else 0),
+        ids=1,
+        root=tree.root,
+        bytes_used=bytes_used,
+        id_table=id_list,
+        xattr_table=fs.NO_TABLE,
+        inode_table=position,
+        directory_table=directory_table,
+        fragment_table=fragment_list if fragments else fs.NO_TABLE,
+        export_table=fs.NO_TABLE,
+    )
 
 
 def _in_order(files: list[File], order: Sequence[str]) -> tuple[list[File], list[File]]:
@@ -180,8 +221,3 @@ def _nodes(directories: list[Directory]) -> Iterator[Node]:
     yield directories[0]
     for directory in directories:
         yield from directory.children
-
-
-def _time(mtime: int | None, node: Node) -> int:
-    """Return the time of an inode; those that the format cannot hold become the nearest it can."""
-    return min(max(node.mtime // 10**9, 0), _LATEST_TIME) if mtime is None else mtime
