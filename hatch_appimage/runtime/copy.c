@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "elf.h"
+#include "elf_file.h"
 #include "extract.h"
 #include "folder.h"
 #include "message.h"

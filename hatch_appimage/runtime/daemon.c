@@ -12,10 +12,11 @@
 #include "descriptors.h"
 #include "fuse.h"
 #include "process.h"
+#include "warm.h"
 
 enum { MOST_THREADS = 4, STACK = 256 * 1024 };
 
-static const struct mount *served; /* what the serving threads clean up after */
+/* The keeper */
 
 /* Unmounts when the last user is gone; returns then, or when the peer has died. */
 static enum process_event wait_for_last_user(const struct mount *mount, int application, int peer)
@@ -50,22 +51,44 @@ static void keep(const struct mount *mount, int application, int peer)
 	rmdir(mount->point);
 }
 
-static _Noreturn void run_keeper(int application, int peer)
+static _Noreturn void run_keeper(struct squashfs *fs, int application, int peer)
 {
 	struct mount mount;
+	struct warm_list list;
 
-	process_detach((int[]){application, peer}, 2);
-	if (read(peer, &mount, sizeof(mount)) == sizeof(mount))
-		keep(&mount, application, peer);
+	process_detach((int[]){fs->file, application, peer}, 3);
+	process_stand_back();
+	warm_find(fs, &list);
+	if (read(peer, &mount, sizeof(mount)) != sizeof(mount))
+		_exit(1);
+	/* From here a mount in a namespace cannot be seen. */
+	if (mount.way != MOUNT_IN_NAMESPACE)
+		warm_read(&list, mount.point);
+	keep(&mount, application, peer);
 	_exit(0);
 }
+
+/* The server */
+
+static struct mount served;
 
 static void *serve(void *server)
 {
 	fuse_serve(server);
 	/* The file system is gone: nothing is left to do for any thread. */
-	rmdir(served->point);
+	rmdir(served.point);
 	_exit(0);
+}
+
+static void *decompress_ahead(void *cache)
+{
+	struct cache *this = cache;
+	struct warm_list list;
+
+	process_stand_back();
+	warm_find(this->fs, &list);
+	warm_decompress(&list, this);
+	return NULL;
 }
 
 static void start_thread(void *(*function)(void *), void *argument)
@@ -79,9 +102,19 @@ static void start_thread(void *(*function)(void *), void *argument)
 	pthread_create(&thread, &attributes, function, argument);
 }
 
+static int receive_mount(int channel, struct mount *mount)
+{
+	int device;
+	int error = receive_descriptors(channel, &device, 1);
+
+	if (!error && read(channel, mount, sizeof(*mount)) != sizeof(*mount))
+		error = -EPIPE;
+	mount->device = device;
+	return error;
+}
+
 static _Noreturn void run_server(struct squashfs *fs, int channel, int application, int peer)
 {
-	static struct mount mount;
 	static struct cache cache;
 	static struct fuse_server server;
 	/* One at least for a request that comes while another is waiting for a block. */
@@ -90,65 +123,70 @@ static _Noreturn void run_server(struct squashfs *fs, int channel, int applicati
 	process_detach((int[]){fs->file, channel, application, peer}, 4);
 	if (cache_open(&cache, fs, threads * fuse_blocks_per_thread(fs)))
 		_exit(1);
-	if (receive_descriptors(channel, &mount.device, 1))
-		_exit(1);
-	int device = mount.device;
-	if (read(channel, &mount, sizeof(mount)) != sizeof(mount))
+	start_thread(decompress_ahead, &cache);
+	if (receive_mount(channel, &served))
 		_exit(1);
 	close(channel);
-	served = &mount;
-	server = (struct fuse_server){fs, &cache, device, mount.way == MOUNT_IN_NAMESPACE, 0};
+	server = (struct fuse_server){fs, &cache, served.device, served.way == MOUNT_IN_NAMESPACE, 0};
 	for (unsigned i = 0; i < threads; i++)
 		start_thread(serve, &server);
-	(void)!write(peer, &mount, sizeof(mount));
+	(void)!write(peer, &served, sizeof(served));
 	process_wait(-1, peer, -1);
 	/* The keeper was killed. */
-	keep(&mount, application, -1);
+	keep(&served, application, -1);
 	for (;;)
 		pause();
 }
 
-int daemon_start(struct squashfs *fs)
+/* Starting them */
+
+/* Both get their own end of a pair of sockets, which tells each of the other's death. */
+static _Noreturn void start_both(struct squashfs *fs, int channel, int application)
 {
-	int channel[2], peers[2];
+	int peers[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, peers))
+		_exit(1);
+	if (fork() == 0)
+		run_server(fs, channel, application, peers[0]);
+	if (fork() == 0)
+		run_keeper(fs, application, peers[1]);
+	_exit(0);
+}
+
+int daemon_start(struct daemon *daemon, struct squashfs *fs)
+{
+	int channel[2];
 	/* Opened by the process itself, so that there is no doubt who is meant. */
 	int application = process_open(getpid());
 
 	if (application < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, channel))
 		return -errno;
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, peers))
-		return -errno;
 	/* Through a process in between: the application shall not have children it does not know of. */
-	pid_t between = fork();
-	if (between == 0) {
-		pid_t server = fork();
-		if (server == 0)
-			run_server(fs, channel[1], application, peers[0]);
-		pid_t keeper = server < 0 ? -1 : fork();
-		if (keeper == 0)
-			run_keeper(application, peers[1]);
-		_exit(server < 0);
+	daemon->between = fork();
+	if (daemon->between == 0) {
+		close(channel[0]);
+		start_both(fs, channel[1], application);
 	}
-	int status = between < 0 ? -1 : 0;
-	if (between > 0)
-		waitpid(between, &status, 0);
 	close(application);
 	close(channel[1]);
-	close(peers[0]);
-	close(peers[1]);
-	if (!status)
-		return channel[0];
-	close(channel[0]);
-	return -EAGAIN;
+	daemon->channel = channel[0];
+	return daemon->between < 0 ? -EAGAIN : 0;
 }
 
-int daemon_hand_over(int channel, const struct mount *mount)
+void daemon_dismiss(struct daemon *daemon)
 {
-	int error = send_descriptors(channel, &mount->device, 1);
+	close(daemon->channel);
+	waitpid(daemon->between, NULL, 0);
+}
 
-	if (!error && write(channel, mount, sizeof(*mount)) != sizeof(*mount))
+int daemon_hand_over(struct daemon *daemon, const struct mount *mount)
+{
+	int error = send_descriptors(daemon->channel, &mount->device, 1);
+
+	if (!error && write(daemon->channel, mount, sizeof(*mount)) != sizeof(*mount))
 		error = -EPIPE;
-	close(channel);
 	close(mount->device);
+	daemon_dismiss(daemon);
 	return error;
 }

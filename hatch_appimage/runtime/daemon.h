@@ -15,12 +15,21 @@
 #ifndef DAEMON_H
 #define DAEMON_H
 
+#include <sys/types.h>
+
 #include "mount.h"
 #include "squashfs.h"
 
-/* Starts the processes, which make ready while the caller mounts; returns the channel to them, or -errno. */
-int daemon_start(struct squashfs *fs);
-/* Gives them the mount, which lives as long as this process from now on.  Without it they end when `channel` closes. */
-int daemon_hand_over(int channel, const struct mount *mount);
+struct daemon {
+	int channel;
+	pid_t between;
+};
+
+/* Starts the processes, which make ready while the caller mounts. */
+int daemon_start(struct daemon *daemon, struct squashfs *fs);
+/* Gives them the mount, which lives as long as this process from now on. */
+int daemon_hand_over(struct daemon *daemon, const struct mount *mount);
+/* Ends them: there is no mount. */
+void daemon_dismiss(struct daemon *daemon);
 
 #endif

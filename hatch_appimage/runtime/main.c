@@ -13,7 +13,7 @@
 
 #include "copy.h"
 #include "daemon.h"
-#include "elf.h"
+#include "elf_file.h"
 #include "extract.h"
 #include "message.h"
 #include "squashfs.h"
@@ -197,17 +197,16 @@ static void name_mount_point(const struct appimage *image, char *prefix, size_t 
 static bool mount_image(struct appimage *image, struct mount *mount, bool for_others)
 {
 	char prefix[32];
-	int channel = daemon_start(&image->fs);
+	struct daemon daemon;
 
-	if (channel < 0)
+	if (daemon_start(&daemon, &image->fs))
 		return false;
 	name_mount_point(image, prefix, sizeof(prefix));
 	if (mount_fuse(mount, prefix, for_others)) {
-		close(channel);
+		daemon_dismiss(&daemon);
 		return false;
 	}
-	int error = daemon_hand_over(channel, mount);
-	if (error) {
+	if (daemon_hand_over(&daemon, mount)) {
 		unmount_fuse(mount, true);
 		fail("the process that serves the mount has died");
 	}

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -161,6 +162,11 @@ void process_detach(const int *kept, size_t count)
 		next = ascending[i] + 1;
 	}
 	close_between(next, INT_MAX);
+}
+
+void process_stand_back(void)
+{
+	setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), 10);
 }
 
 unsigned process_processors(unsigned limit)

@@ -23,6 +23,9 @@ pid_t process_using(const char *folder);
  */
 void process_detach(const int *kept, size_t count);
 
+/* From now on this thread leaves the processor to others that want it. */
+void process_stand_back(void);
+
 /* How many processors this process may use, at most `limit`. */
 unsigned process_processors(unsigned limit);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The ELF file in front of the image: where it ends, and what its sections say. */
-#ifndef ELF_H
-#define ELF_H
+#ifndef ELF_FILE_H
+#define ELF_FILE_H
 
 #include <stddef.h>
 #include <stdint.h>
