@@ -3,11 +3,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -22,7 +24,6 @@
 #include "process.h"
 
 #define ROOT "squashfs-root"
-#define UNFINISHED "unfinished"
 
 static uint64_t mix(uint64_t hash, const void *data, size_t size)
 {
@@ -83,22 +84,40 @@ static bool still_there(const struct copy *copy)
 	       held.st_ino == named.st_ino;
 }
 
+/*
+ * ext4 puts files near their folder, and takes long to pass over inodes that were freed a moment ago: those of the run
+ * before.  Below a folder with this mark, it chooses a new place for every new name.
+ */
+static void spread_folders(int folder)
+{
+	int flags;
+
+	if (!ioctl(folder, FS_IOC_GETFLAGS, &flags)) {
+		flags |= FS_TOPDIR_FL;
+		ioctl(folder, FS_IOC_SETFLAGS, &flags);
+	}
+}
+
 static void fill(struct copy *copy, struct squashfs *fs)
 {
-	char note[PATH_MAX + 64];
-	struct extraction extraction = {.fs = fs, .slow = note};
+	static struct extraction extraction;
+	char note[PATH_MAX + 128], unfinished[PATH_MAX];
 
-	snprintf(note, sizeof(note), "AppImage: nothing can be mounted here, so the files are unpacked to %s", copy->folder);
-	folder_remove(copy->lock, UNFINISHED); /* of a run that was killed */
-	if (mkdirat(copy->lock, UNFINISHED, 0755) ||
-	    (extraction.root = openat(copy->lock, UNFINISHED, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
-		fail("cannot write to %s: %s", copy->folder, strerror(errno));
-	int error = extract(&extraction);
+	snprintf(note, sizeof(note), "AppImage: nothing is mounted, so the files are unpacked to %s", copy->folder);
+	extraction = (struct extraction){.fs = fs, .slow = note};
+	folder_empty(copy->lock); /* of what a run has left that was killed */
+	spread_folders(copy->lock);
+	int error = folder_make(unfinished, sizeof(unfinished), copy->folder, "");
+	if (!error && (extraction.root = open(unfinished, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
+		error = -errno;
+	if (error)
+		fail("cannot write to %s: %s", copy->folder, strerror(-error));
+	error = extract(&extraction);
 	close(extraction.root);
-	if (!error && !renameat(copy->lock, UNFINISHED, copy->lock, ROOT))
+	if (!error && !renameat(AT_FDCWD, unfinished, copy->lock, ROOT))
 		return;
 	error = error ? error : -errno;
-	folder_remove(copy->lock, UNFINISHED);
+	folder_empty(copy->lock);
 	rmdir(copy->folder);
 	fail("cannot unpack %s to %s: %s", extraction.failed, copy->folder, explain(error));
 }
@@ -156,7 +175,7 @@ void copy_leave(struct copy *copy)
 {
 	/* Fails while another run holds its lock. */
 	if (!flock(copy->lock, LOCK_EX | LOCK_NB)) {
-		folder_remove(copy->lock, ROOT);
+		folder_empty(copy->lock);
 		rmdir(copy->folder);
 	}
 	close(copy->lock);

@@ -14,7 +14,7 @@
 #include "cache.h"
 #include "process.h"
 
-enum { MOST_WORKERS = 32, SLOW_SECONDS = 1 };
+enum { MOST_WORKERS = 32, SHARE = 16, SLOW_SECONDS = 1 };
 
 /* A file or link to be made once the folders stand. */
 struct job {
@@ -245,22 +245,33 @@ static int write_file(struct pool *pool, const struct job *job, uint8_t *buffer)
 	return error;
 }
 
+static int work_on(struct pool *pool, size_t at, uint8_t *buffer)
+{
+	const struct job *job = &pool->jobs[at];
+
+	/* A name of an earlier file, as equal references follow each other: see make_links(). */
+	if (job->symlink || (at && job[-1].reference == job->reference))
+		return 0;
+	int error = write_file(pool, job, buffer);
+	return error ? failed_at(pool->extraction, job->path, error) : 0;
+}
+
 static void *work(void *argument)
 {
 	struct pool *pool = argument;
 	uint8_t *buffer = malloc(pool->extraction->fs->super.block_size);
-	size_t at;
+	size_t start;
 
 	if (!buffer)
 		pool->error = -ENOMEM;
-	while (!pool->error && (at = pool->next++) < pool->count) {
-		const struct job *job = &pool->jobs[at];
-		/* A name of an earlier file, as equal references follow each other: see make_links(). */
-		if (job->symlink || (at && job[-1].reference == job->reference))
-			continue;
-		int error = write_file(pool, job, buffer);
+	/* Several at a time, so that workers are mostly in different folders, which only one can add to. */
+	while (!pool->error && (start = atomic_fetch_add(&pool->next, SHARE)) < pool->count) {
+		size_t end = pool->count - start < SHARE ? pool->count : start + SHARE;
+		int error = 0;
+		for (size_t at = start; at < end && !error; at++)
+			error = work_on(pool, at, buffer);
 		if (error)
-			pool->error = failed_at(pool->extraction, job->path, error);
+			pool->error = error;
 	}
 	free(buffer);
 	return NULL;

@@ -55,22 +55,31 @@ int folder_make(char *path, size_t room, const char *parent, const char *prefix)
 	return -EEXIST;
 }
 
+void folder_empty(int folder)
+{
+	int again = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *listing = again < 0 ? NULL : fdopendir(again);
+	struct dirent *entry;
+
+	if (!listing) {
+		close(again);
+		return;
+	}
+	while ((entry = readdir(listing))) {
+		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
+			continue;
+		if (entry->d_type == DT_DIR || (unlinkat(folder, entry->d_name, 0) && errno == EISDIR))
+			folder_remove(folder, entry->d_name);
+	}
+	closedir(listing);
+}
+
 void folder_remove(int parent, const char *name)
 {
 	int folder = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	DIR *listing = folder < 0 ? NULL : fdopendir(folder);
-	struct dirent *entry;
 
-	if (listing) {
-		fchmod(folder, 0700);
-		while ((entry = readdir(listing))) {
-			if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
-				continue;
-			if (entry->d_type == DT_DIR || (unlinkat(folder, entry->d_name, 0) && errno == EISDIR))
-				folder_remove(folder, entry->d_name);
-		}
-		closedir(listing);
-	} else if (folder >= 0) {
+	if (folder >= 0) {
+		folder_empty(folder);
 		close(folder);
 	}
 	unlinkat(parent, name, AT_REMOVEDIR);

@@ -13,7 +13,8 @@
 bool folder_candidate(unsigned number, char *path, size_t room);
 /* Makes a folder of our own, mode 0700, under a name that begins so and ends in what nobody can foresee. */
 int folder_make(char *path, size_t room, const char *parent, const char *prefix);
-/* Follows no link; what cannot be removed is left. */
+/* These follow no link; what cannot be removed is left. */
+void folder_empty(int folder);
 void folder_remove(int parent, const char *name);
 
 #endif
