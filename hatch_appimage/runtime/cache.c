@@ -32,12 +32,12 @@ int cache_open(struct cache *cache, struct squashfs *fs, uint32_t users)
 		cache->block_count = users + 1;
 	cache->blocks = calloc(cache->block_count, sizeof(*cache->blocks));
 	/* Takes memory as blocks are filled for the first time. */
-	uint8_t *data = mmap(NULL, (size_t)cache->block_count * size, PROT_READ | PROT_WRITE,
+	cache->memory = mmap(NULL, (size_t)cache->block_count * size, PROT_READ | PROT_WRITE,
 	                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (!cache->blocks || data == MAP_FAILED)
+	if (!cache->blocks || cache->memory == MAP_FAILED)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < cache->block_count; i++)
-		cache->blocks[i].data = data + (size_t)i * size;
+		cache->blocks[i].data = cache->memory + (size_t)i * size;
 	pthread_mutex_init(&cache->lock, NULL);
 	pthread_cond_init(&cache->loaded, NULL);
 	pthread_cond_init(&cache->wanted, NULL);

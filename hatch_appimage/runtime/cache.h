@@ -9,6 +9,7 @@ struct cached_block;
 
 struct cache {
 	struct squashfs *fs;
+	uint8_t *memory; /* of all blocks */
 	struct cached_block *blocks;
 	uint32_t block_count;
 	uint32_t clock;

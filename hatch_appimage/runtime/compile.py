@@ -91,7 +91,7 @@ def compile_runtimes(architectures: Sequence[str], folder: Path, version: str) -
     """Compile the runtime for each architecture into ``folder``, with the licences of what is inside."""
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="hatch-appimage-") as temporary:
-        _fetch_zstd(Path(temporary))
+        fetch_zstd(Path(temporary))
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
             jobs = [
                 pool.submit(_compile, architecture, folder / f"runtime-{architecture}", Path(temporary), version)
@@ -110,7 +110,7 @@ def _run(command: Sequence[str], *, what: str, env: dict[str, str] | None = None
         raise AppImageError(f"{what} failed:\n{result.stdout.decode(errors='replace').strip()}")
 
 
-def _fetch_zstd(folder: Path) -> None:
+def fetch_zstd(folder: Path) -> None:
     """Fetch Zstandard's source through pip, from the index that the user configured."""
     requirements = folder / "requirements.txt"
     requirements.write_text(f"{ZSTD} --hash=sha256:{ZSTD_SHA256}\n")
