@@ -185,10 +185,8 @@ def test_empty_tree(compression: str, tmp_path: Path) -> None:
 
 
 class TestSameBytes:
-    @pytest.mark.parametrize("threads", [1, 3, 8])
-    def test_threads(self, awkward: tuple[Tree, Path], threads: int) -> None:
-        root = awkward[1]
-        assert image_bytes(root, threads=threads) == image_bytes(root, threads=2)
+    def test_threads(self, awkward: tuple[Tree, Path]) -> None:
+        assert len({image_bytes(awkward[1], threads=threads) for threads in (1, 2, 3, 8)}) == 1
 
     def test_place_order_of_creation_and_hard_links(self, tmp_path: Path) -> None:
         tree = {path: node for path, node in awkward_tree().items() if not path.startswith((b"many", b"deep"))}
