@@ -295,14 +295,20 @@ class TestOrder:
             tree[b"bin/small %02d" % number] = Node(0o644, 0, noise(100, number))
         root = make_tree(tree, tmp_path / "tree")
         order = ["bin/large 17", "bin/small 19", "bin/large 02", "bin", "gone", "bin/small 05", "bin/large 17"]
-        data = image_bytes(root, order=order)
+        output = io.BytesIO(bytes(1000))
+        output.seek(1000)
+        report = write_squashfs(root, output, mtime=None, level=1, block_size=BLOCK_SIZE, order=order)
+        data = output.getvalue()[1000:]
         starts = self.starts(data)
+        assert starts[b"bin/large 17"] < starts[b"bin/large 02"]
         first = {starts.pop(name) for name in (b"bin/large 17", b"bin/large 02", b"bin/small 19", b"bin/small 05")}
         assert len(first) == 3
-        assert max(first) < min(starts.values())
-        first_image = self.starts(data)
-        assert first_image[b"bin/large 17"] < first_image[b"bin/large 02"]
+        assert max(first) < report.ordered_bytes <= min(starts.values())
         check(tree, read_image(SquashFSImage(io.BytesIO(data))))
+
+    def test_no_order(self, tmp_path: Path) -> None:
+        root = make_tree({b"": Node(0o755, 0, None), b"f": Node(0o644, 0, b"f")}, tmp_path / "tree")
+        assert write_squashfs(root, io.BytesIO(), mtime=None, order=["gone"]).ordered_bytes == 0
 
 
 class TestSuperblock:
