@@ -86,7 +86,14 @@ def fuzz(program: Path, corpus: Path, seeds: Iterator[bytes], seconds: int) -> i
     corpus.mkdir(parents=True, exist_ok=True)
     for number, seed in enumerate(seeds):
         (corpus / f"seed-{number}").write_bytes(seed)
-    command = [program, f"-max_total_time={seconds}", "-print_final_stats=1", "-max_len=8192", *LIMITS, corpus]
+    command: list[str | Path] = [
+        program,
+        f"-max_total_time={seconds}",
+        "-print_final_stats=1",
+        "-max_len=8192",
+        *LIMITS,
+        corpus,
+    ]
     return subprocess.run(
         command, check=False, env={**os.environ, "ASAN_OPTIONS": "allocator_may_return_null=1"}
     ).returncode
@@ -109,7 +116,17 @@ def image_seeds(folder: Path) -> Iterator[bytes]:
         os.mkfifo(tree / "fifo")
     for number, packing in enumerate(PACKINGS):
         image = folder / f"{number}.squashfs"
-        command = ["mksquashfs", tree, image, "-noappend", "-root-owned", "-nopad", "-quiet", "-no-progress", *packing]
+        command: list[str | Path] = [
+            "mksquashfs",
+            tree,
+            image,
+            "-noappend",
+            "-root-owned",
+            "-nopad",
+            "-quiet",
+            "-no-progress",
+            *packing,
+        ]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         yield image.read_bytes()
 

@@ -299,3 +299,223 @@ def test_compression(tmp_path: Path, compression: str) -> None:
     mounted = Image(image, temporary)
     assert mounted.run("here").stdout == "data\n"
     mounted.wait_until_clean()
+
+
+class TestStart:
+    """Where and how it is started."""
+
+    @pytest.mark.parametrize("name", ["with blanks/and more", "ünïcödé/图像", "/".join(["d" * 199] * 19)])
+    @pytest.mark.parametrize("copied", [False, True])
+    def test_path(self, mounted: Image, tmp_path: Path, name: str, copied: bool) -> None:  # noqa: FBT001
+        folder = tmp_path / name
+        folder.mkdir(parents=True)
+        path = folder / ("x" * max(1, 4000 - len(os.fsencode(folder)) - 1) if len(name) > 1000 else "App")
+        shutil.copy(mounted.path, path)
+        image = Image(path, mounted.temporary)
+        arguments = ("--appimage-extract-and-run",) if copied else ()
+        result = image.run(*arguments, "run", "eval", 'echo "$APPIMAGE"; cat "$APPDIR/usr/share/data.txt"')
+        assert result.stdout == f"{path}\ndata\n"
+        image.wait_until_clean()
+
+    def test_symlink(self, mounted: Image, tmp_path: Path) -> None:
+        (tmp_path / "link").symlink_to(mounted.path)
+        result = Image(tmp_path / "link", mounted.temporary).run("run", "eval", 'echo "$APPIMAGE|$ARGV0"')
+        assert result.stdout == f"{mounted.path}|{tmp_path / 'link'}\n"
+        mounted.wait_until_clean()
+
+    @pytest.mark.parametrize("copied", [False, True])
+    def test_deleted_folder(self, mounted: Image, tmp_path: Path, copied: bool) -> None:  # noqa: FBT001
+        gone = tmp_path / "gone"
+        gone.mkdir()
+        script = 'rmdir "$1"; exec "$2" $3 run eval "echo ${OWD-unset}; cat \\$APPDIR/usr/share/data.txt"'
+        flag = "--appimage-extract-and-run" if copied else ""
+        command = ("sh", "-c", script, "sh", str(gone), str(mounted.path), flag)
+        result = subprocess.run(
+            command, cwd=gone, env=mounted.environment, capture_output=True, text=True, check=False, timeout=60
+        )
+        assert result.stdout == "unset\ndata\n"
+        mounted.wait_until_clean()
+
+    @pytest.mark.parametrize("copied", [False, True])
+    def test_closed_streams(self, mounted: Image, copied: bool) -> None:  # noqa: FBT001
+        flag = "--appimage-extract-and-run" if copied else ""
+        # What the application would find there is not its own.
+        script = f'"$0" {flag} run eval "[ ! -e /proc/\\$\\$/fd/0 ] && [ ! -e /proc/\\$\\$/fd/1 ] && exit 4" <&- >&-'
+        result = subprocess.run(["sh", "-c", script, mounted.path], env=mounted.environment, check=False, timeout=60)
+        assert result.returncode == 4
+        mounted.wait_until_clean()
+
+    @pytest.mark.parametrize("copied", [False, True])
+    def test_many_at_once(self, mounted: Image, copied: bool) -> None:  # noqa: FBT001
+        flag = ("--appimage-extract-and-run",) if copied else ()
+        processes = [mounted.start(*flag, "here") for _ in range(50)]
+        assert [process.communicate(timeout=60)[0] for process in processes] == ["data\n"] * 50
+        mounted.wait_until_clean()
+
+    @pytest.mark.parametrize("options", ["ro", "noexec"])
+    def test_unusable_temporary_folder(self, mounted: Image, tmp_path: Path, options: str) -> None:
+        """Another place is found, for mounting and for a copy."""
+        home = tmp_path / "home"
+        home.mkdir()
+        script = (
+            f'mount -t tmpfs -o {options} none /tmp && mount --bind "$HOME" /mnt && '
+            f'"$0" here && APPIMAGE_EXTRACT_AND_RUN=1 "$0" here'
+        )
+        image = tmp_path / "App.AppImage"
+        shutil.copy(mounted.path, image)
+        # /tmp is covered: the image and the user's folder are reached through another place.
+        with_bind = f'mkdir -p /run/runtime-test && mount --bind "{tmp_path}" /run/runtime-test && {script}'
+        result = subprocess.run(
+            ["unshare", "--mount", "sh", "-c", with_bind.replace('"$0"', "/run/runtime-test/App.AppImage")],
+            env={
+                "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+                "HOME": "/run/runtime-test/home",
+                "XDG_CACHE_HOME": "/run/runtime-test/home",
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert (result.stdout, result.stderr) == ("data\ndata\n", "")
+        wait_until(lambda: not any(home.iterdir()))
+
+    def test_target(self, mounted: Image, tmp_path: Path) -> None:
+        """A launcher may run a copy of the runtime and name the image."""
+        runtime = tmp_path / "runtime"
+        shutil.copy(runtime_path(HOST), runtime)
+        target = Image(runtime, mounted.temporary, settings=(("TARGET_APPIMAGE", str(mounted.path)),))
+        result = target.run("run", "eval", 'echo "$APPIMAGE|${TARGET_APPIMAGE-unset}|$ARGV0"')
+        assert result.stdout == f"{mounted.path}|unset|{mounted.path}\n"
+        mounted.wait_until_clean()
+
+    def test_portable_folders(self, mounted: Image, tmp_path: Path) -> None:
+        path = tmp_path / "App.AppImage"
+        shutil.copy(mounted.path, path)
+        image = Image(path, mounted.temporary)
+        assert image.run("--appimage-portable-home").returncode == 0
+        assert image.run("--appimage-portable-config").returncode == 0
+        result = image.run("run", "eval", 'echo "$HOME|$XDG_CONFIG_HOME"')
+        assert result.stdout == f"{path}.home|{path}.config\n"
+        mounted.wait_until_clean()
+
+
+def processes_of(image: Image) -> list[int]:
+    """Return the processes that run the image's own program: the server and the keeper, and before them the start."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                target = (folder / "exe").readlink()
+            except OSError:
+                continue
+            if target == image.path:
+                found.append(int(folder.name))
+    return found
+
+
+def runs_sleep(process: subprocess.Popen[str]) -> bool:
+    return Path(f"/proc/{process.pid}/exe").readlink().name == "sleep"
+
+
+class TestLifetime:
+    @pytest.fixture
+    def running(self, image: Image) -> Iterator[subprocess.Popen[str]]:
+        process = image.start("run", "exec", "sleep", "60")
+        wait_until(lambda: runs_sleep(process) and len(processes_of(image)) == 2)
+        yield process
+        process.kill()
+        process.communicate()
+
+    @pytest.fixture
+    def image(self, mounted: Image) -> Image:
+        return mounted
+
+    def test_application_killed(self, image: Image, running: subprocess.Popen[str]) -> None:
+        running.kill()
+        image.wait_until_clean()
+        wait_until(lambda: not processes_of(image))
+
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+    def test_shutdown_reaches_application_first(
+        self, image: Image, running: subprocess.Popen[str], number: signal.Signals
+    ) -> None:
+        daemons = processes_of(image)
+        assert len(daemons) == 2
+        for daemon in daemons:
+            os.kill(daemon, number)
+        time.sleep(0.2)
+        (point,) = image.leftovers()
+        assert (image.temporary / point / "usr/share/data.txt").read_text() == "data\n"
+        running.kill()
+        image.wait_until_clean()
+
+    @pytest.mark.parametrize("victim", [0, 1], ids=["server", "keeper"])
+    def test_daemon_killed(self, image: Image, running: subprocess.Popen[str], victim: int) -> None:
+        """The server's death ends the mount, the keeper's does not; neither leaves anything."""
+        os.kill(sorted(processes_of(image))[victim], signal.SIGKILL)
+        time.sleep(0.2)
+        assert running.poll() is None
+        assert bool(image.leftovers()) == (victim == 1)
+        running.kill()
+        image.wait_until_clean()
+        wait_until(lambda: not processes_of(image))
+
+    def test_server_killed_under_load(self, image: Image) -> None:
+        """No reader hangs."""
+        process = image.start("run", "eval", 'while cat "$APPDIR/usr/busybox" >/dev/null; do :; done; exit 9')
+        wait_until(image.leftovers)
+        wait_until(lambda: len(processes_of(image)) == 2)
+        time.sleep(0.2)
+        for daemon in processes_of(image):
+            os.kill(daemon, signal.SIGKILL)
+        assert process.wait(PATIENCE) == 9
+        process.communicate()
+        subprocess.run(["umount", "--lazy", *(image.temporary / name for name in image.leftovers())], check=False)
+        for name in image.leftovers():
+            (image.temporary / name).rmdir()
+
+    def test_open_file_keeps_mount(self, image: Image) -> None:
+        """Also for a process that knows nothing of the image."""
+        process = image.start("run", "exec", "sleep", "60")
+        wait_until(lambda: runs_sleep(process))
+        (point,) = image.leftovers()
+        with (image.temporary / point / "usr/share/data.txt").open() as stream:
+            process.kill()
+            process.communicate()
+            time.sleep(0.5)
+            assert stream.read() == "data\n"
+        image.wait_until_clean()
+
+    def test_runs_share_a_copy(self, image: Image) -> None:
+        first = image.start("--appimage-extract-and-run", "run", "exec", "sleep", "1")
+        wait_until(image.leftovers)
+        second = image.run("--appimage-extract-and-run", "run", "eval", 'echo "$APPDIR"')
+        assert len(image.leftovers()) == 1
+        assert second.stdout.startswith(str(image.temporary / image.leftovers()[0]))
+        first.communicate()
+        image.wait_until_clean()
+
+    def test_foreign_folder_is_not_used(self, image: Image) -> None:
+        shown = image.run("--appimage-extract-and-run", "run", "eval", 'echo "$APPDIR"').stdout
+        predictable = Path(shown.strip()).parent
+        image.wait_until_clean()
+        predictable.mkdir(mode=0o700)
+        os.chown(predictable, NOBODY, NOBODY)
+        shown = image.run("--appimage-extract-and-run", "run", "eval", 'echo "$APPDIR"').stdout
+        assert Path(shown.strip()).parent != predictable
+        assert image.leftovers() == [predictable.name]
+        assert not any(predictable.iterdir())
+
+    def test_interrupted_extraction_is_repeated(self, image: Image) -> None:
+        shown = image.run("--appimage-extract-and-run", "run", "eval", 'echo "$APPDIR"').stdout
+        folder = Path(shown.strip()).parent
+        (folder / "abandoned/usr").mkdir(parents=True)
+        folder.chmod(0o700)
+        assert image.run("--appimage-extract-and-run", "here").stdout == "data\n"
+        image.wait_until_clean()
+
+    def test_no_cleanup(self, image: Image) -> None:
+        kept = Image(image.path, image.temporary, settings=(("NO_CLEANUP", "1"),))
+        shown = kept.run("--appimage-extract-and-run", "run", "eval", 'echo "$APPDIR"').stdout
+        assert (Path(shown.strip()) / "AppRun").is_file()

@@ -126,11 +126,13 @@ static void fill(struct copy *copy, struct squashfs *fs)
 static bool take(struct copy *copy, struct squashfs *fs)
 {
 	for (;;) {
-		if (mkdir(copy->folder, 0700) && errno != EEXIST)
+		bool made = !mkdir(copy->folder, 0700);
+		if (!made && errno != EEXIST)
 			return false;
 		copy->lock = open_private(copy->folder);
 		if (copy->lock < 0) {
-			rmdir(copy->folder); /* if it was made just now, on a noexec file system */
+			if (made)
+				rmdir(copy->folder); /* on a noexec file system */
 			return false;
 		}
 		flock(copy->lock, LOCK_SH);
@@ -171,32 +173,37 @@ void copy_make(struct copy *copy, struct squashfs *fs)
 	     "~/.cache, /var/tmp and /dev/shm can be written to and executed from");
 }
 
-void copy_leave(struct copy *copy)
+/* A program that uses the files when no other run does; 0: the files are removed, or left to the other runs. */
+static pid_t last_user(struct copy *copy)
 {
-	/* Fails while another run holds its lock. */
-	if (!flock(copy->lock, LOCK_EX | LOCK_NB)) {
-		folder_empty(copy->lock);
-		rmdir(copy->folder);
+	/* Fails while another run holds its lock, and gives up ours. */
+	if (flock(copy->lock, LOCK_EX | LOCK_NB))
+		return 0;
+	pid_t user = process_using(copy->root);
+	if (user) {
+		flock(copy->lock, LOCK_SH);
+		return user;
 	}
-	close(copy->lock);
+	folder_empty(copy->lock);
+	rmdir(copy->folder);
+	return 0;
 }
 
-/* The application may leave programs behind; the user's shell shall not wait for them, but the files shall. */
-static void leave_when_unused(struct copy *copy)
+void copy_leave(struct copy *copy)
 {
-	pid_t user = process_using(copy->root);
+	pid_t user = last_user(copy);
 
+	/* The application has left a program behind: the user's shell shall not wait for it, but the files shall. */
 	if (user && fork() == 0) {
 		process_detach(&copy->lock, 1);
-		for (; user; user = process_using(copy->root)) {
+		for (; user; user = last_user(copy)) {
 			int process = process_open(user);
 			process_wait(process, -1, process < 0 ? 1000 : -1);
 			close(process);
 		}
-	} else if (user) {
-		return;
+		_exit(0);
 	}
-	copy_leave(copy);
+	close(copy->lock);
 }
 
 static _Noreturn void start(const char *program, char **arguments, const sigset_t *mask, pid_t parent)
@@ -257,9 +264,7 @@ void copy_run(struct copy *copy, const char *program, char **arguments, bool sta
 	if (child == 0)
 		start(program, arguments, &before, parent);
 	int status = wait_for(child, &signals);
-	if (stays)
-		close(copy->lock);
-	else
-		leave_when_unused(copy);
+	if (!stays)
+		copy_leave(copy);
 	end_like(status);
 }

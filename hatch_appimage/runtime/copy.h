@@ -22,7 +22,7 @@ struct copy {
 
 /* Fails with one line and the end of the process. */
 void copy_make(struct copy *copy, struct squashfs *fs);
-/* Removes the files if no other run uses them. */
+/* Removes the files when nobody uses them any more, without waiting for that. */
 void copy_leave(struct copy *copy);
 /*
  * Runs a program from it and waits: signals are handed on.  Then the process ends as the program did, and the copy is

