@@ -36,6 +36,7 @@ int cache_open(struct cache *cache, struct squashfs *fs, uint32_t users)
 	                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (!cache->blocks || cache->memory == MAP_FAILED)
 		return -ENOMEM;
+	madvise(cache->memory, (size_t)cache->block_count * size, MADV_HUGEPAGE);
 	for (uint32_t i = 0; i < cache->block_count; i++)
 		cache->blocks[i].data = cache->memory + (size_t)i * size;
 	pthread_mutex_init(&cache->lock, NULL);

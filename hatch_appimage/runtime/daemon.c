@@ -63,7 +63,7 @@ static _Noreturn void run_keeper(struct squashfs *fs, int application, int peer)
 		_exit(1);
 	/* From here a mount in a namespace cannot be seen. */
 	if (mount.way != MOUNT_IN_NAMESPACE)
-		warm_read(&list, mount.point);
+		warm_read(&list, mount.point, application);
 	keep(&mount, application, peer);
 	_exit(0);
 }

@@ -12,6 +12,7 @@
 
 #include "cache.h"
 #include "elf_file.h"
+#include "process.h"
 
 enum {
 	DEEPEST = 64,             /* folders within folders; a damaged tree may contain itself */
@@ -175,13 +176,13 @@ static void read_file(int root, const struct warm_file *file)
 	close(descriptor);
 }
 
-void warm_read(const struct warm_list *list, const char *mount_point)
+void warm_read(const struct warm_list *list, const char *mount_point, int application)
 {
 	int root = list->count ? open(mount_point, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
 
 	if (root < 0)
 		return;
-	for (size_t i = 0; i < list->count; i++) {
+	for (size_t i = 0; i < list->count && process_wait(application, -1, 0) == TIME_PASSED; i++) {
 		list_folder_of(root, list, i);
 		read_file(root, &list->files[i]);
 	}

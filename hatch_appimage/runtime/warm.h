@@ -38,7 +38,7 @@ struct warm_list {
 void warm_find(struct squashfs *fs, struct warm_list *list);
 /* In the server: decompresses their blocks before they are asked for. */
 void warm_decompress(const struct warm_list *list, struct cache *cache);
-/* In another process: reads them through the mount. */
-void warm_read(const struct warm_list *list, const char *mount_point);
+/* In another process: reads them through the mount, until `application`, a descriptor from process_open(), ends. */
+void warm_read(const struct warm_list *list, const char *mount_point, int application);
 
 #endif

@@ -1,0 +1,202 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""How fast images start: ours beside the plain folder and the other runtimes, on one AppDir, in one run.
+
+``benchmarks/startup.py APPDIR [--order FILE] [--rounds N] [--runtime NAME=PATH]... [--cold]``
+
+The AppDir's AppRun takes a Python program after ``-c``; ``--order`` names files as the packer lays them, one path a
+line. Each round runs every case once, so that what disturbs the machine disturbs all; medians, and their ratio and
+difference to the folder's, are printed. ``squashfuse_ll`` and the kernel's own driver are added where they can be had.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import platform
+import statistics
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from elftools.elf.elffile import ELFFile
+from reference import fetch_reference
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from hatch_appimage.runtime import runtime_path  # noqa: E402 - this project, found once the path is set
+
+PROGRAMS = {"python -c pass": "pass", "import flask, requests": "import flask, requests"}
+PAUSE = 0.06
+WARM_UP = 2
+
+
+@dataclass
+class Case:
+    """One way to start, and how long it took.
+
+    Attributes:
+        name: as it is printed.
+        program: what is run.
+        settings: added to its environment.
+        times: milliseconds, one a round.
+
+    """
+
+    name: str
+    program: Path
+    settings: dict[str, str] = field(default_factory=dict)
+    times: list[float] = field(default_factory=list)
+
+    def run(self, code: str) -> float:
+        """Run once; return the milliseconds from the start to the end."""
+        environment = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "LANG": "C.UTF-8", **self.settings}
+        start = time.perf_counter()
+        subprocess.run([self.program, "-c", code], env=environment, check=True, stderr=subprocess.DEVNULL)
+        return (time.perf_counter() - start) * 1000
+
+
+def main() -> None:
+    """Pack, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("appdir", type=Path)
+    parser.add_argument("--order", type=Path)
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--runtime", action="append", default=[], help="NAME=PATH of one that reads zstd images")
+    parser.add_argument("--cold", action="store_true", help="drop the page cache before every run (as root)")
+    options = parser.parse_args()
+    appdir = options.appdir.resolve()
+    order = options.order.read_text().splitlines() if options.order else []
+    with tempfile.TemporaryDirectory(prefix="hatch-appimage-") as temporary, contextlib.ExitStack() as stack:
+        folder = Path(temporary)
+        cases = make_cases(appdir, order, dict(name.split("=", 1) for name in options.runtime), folder, stack)
+        for title, code in PROGRAMS.items():
+            measure(cases, code, options.rounds, cold=options.cold)
+            report(title, cases)
+        print(f"\nPeak memory of our server: {peak_memory(cases[1]):.1f} MiB")
+    for architecture in ("x86_64", "aarch64", "armhf", "i686"):
+        print(f"{architecture:8} {runtime_path(architecture).stat().st_size:7,} bytes")
+
+
+def make_cases(
+    appdir: Path, order: list[str], runtimes: dict[str, str], folder: Path, stack: contextlib.ExitStack
+) -> list[Case]:
+    """Return the folder's case first, ours second."""
+    ours = runtime_path(platform.machine())
+    zstd, startup = pack(appdir, folder / "zstd.squashfs", "zstd", order)
+    gzip, _ = pack(appdir, folder / "gzip.squashfs", "gzip", order)
+    image = join(ours, zstd, folder / "ours.AppImage", startup)
+    cases = [
+        Case("folder", appdir / "AppRun", {"APPDIR": str(appdir)}),
+        Case("ours", image),
+        Case("ours, nothing read ahead", join(ours, zstd, folder / "plain.AppImage", 0)),
+        Case("ours, extract and run", image, {"APPIMAGE_EXTRACT_AND_RUN": "1"}),
+        Case("reference 5735cc5, gzip", join(fetch_reference(folder / "reference"), gzip, folder / "ref.AppImage", 0)),
+    ]
+    cases += [Case(name, join(Path(path), zstd, folder / f"{name}.AppImage", 0)) for name, path in runtimes.items()]
+    drivers = {"squashfuse_ll": ["squashfuse_ll"], "kernel's squashfs": ["mount", "-o", "loop"]}
+    for name, command in drivers.items():
+        point = folder / name.replace(" ", "-")
+        point.mkdir()
+        try:
+            subprocess.run([*command, zstd, point], check=True, stderr=subprocess.DEVNULL)
+        except (OSError, subprocess.CalledProcessError):
+            continue
+        stack.callback(unmount, point)
+        cases.append(Case(f"{name}, mounted before", point / "AppRun", {"APPDIR": str(point)}))
+    return cases
+
+
+def unmount(point: Path) -> None:
+    """Unmount what was mounted for comparison."""
+    subprocess.run(["umount", point], check=True)
+
+
+def pack(appdir: Path, image: Path, compression: str, order: list[str]) -> tuple[Path, int]:
+    """Pack with mksquashfs, the ordered files first; return also where their data ends."""
+    command: list[str | Path] = ["mksquashfs", appdir, image, "-comp", compression, "-root-owned", "-noappend"]
+    command += ["-quiet", "-no-progress", "-b", "131072"]
+    if compression == "zstd":
+        command += ["-Xcompression-level", "15"]
+    if not order:
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        return image, 0
+    priorities = image.with_suffix(".sort")
+    priorities.write_text("".join(f"{path} {32767 - number}\n" for number, path in enumerate(order)))
+    subprocess.run([*command, "-sort", priorities], check=True, stdout=subprocess.DEVNULL)
+    return image, startup_end(appdir, command, order, image)
+
+
+def startup_end(appdir: Path, command: list[str | Path], order: list[str], image: Path) -> int:
+    """Return where the data of the ordered files ends: as long as an image of them alone."""
+    with tempfile.TemporaryDirectory() as folder:
+        for path in order:
+            copy = Path(folder) / path
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            os.link(appdir / path, copy)
+        alone = image.with_suffix(".alone")
+        subprocess.run([command[0], folder, alone, *command[3:]], check=True, stdout=subprocess.DEVNULL)
+    with alone.open("rb") as stream:
+        stream.seek(64)  # the superblock's inode_table, which follows the data
+        return int(struct.unpack("<Q", stream.read(8))[0])
+
+
+def join(runtime: Path, squashfs: Path, image: Path, startup: int) -> Path:
+    """Put a runtime and an image together; ours is told where start-up's data ends."""
+    with runtime.open("rb") as stream:
+        section = ELFFile(stream).get_section_by_name(".startup")
+    content = bytearray(runtime.read_bytes())
+    if section is not None:
+        struct.pack_into("<Q", content, section["sh_offset"], startup)
+    image.write_bytes(content + squashfs.read_bytes())
+    image.chmod(0o755)
+    return image
+
+
+def measure(cases: list[Case], code: str, rounds: int, *, cold: bool) -> None:
+    """Run every case once a round."""
+    for case in cases:
+        case.times.clear()
+    for number in range(rounds + WARM_UP):
+        for case in cases:
+            if cold:
+                os.sync()
+                Path("/proc/sys/vm/drop_caches").write_text("3")
+            duration = case.run(code)
+            if number >= WARM_UP:
+                case.times.append(duration)
+            time.sleep(PAUSE)
+
+
+def report(title: str, cases: list[Case]) -> None:
+    """Print a table."""
+    folder = statistics.median(cases[0].times)
+    print(f"\n{title:34} median    least   ratio  over the folder")
+    for case in cases:
+        middle, least = statistics.median(case.times), min(case.times)
+        print(f"  {case.name:30} {middle:7.1f}  {least:7.1f}  {middle / folder:6.2f}  {middle - folder:+7.1f} ms")
+
+
+def peak_memory(case: Case) -> float:
+    """Return the most memory that any of our processes took, with the image's largest import."""
+    code = f"{PROGRAMS['import flask, requests']}; import time; time.sleep(1)"
+    process = subprocess.Popen([case.program, "-c", code], env={"PATH": "/usr/bin:/bin"})
+    time.sleep(0.9)
+    most = 0.0
+    for folder in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if folder.name.isdigit() and (folder / "exe").readlink() == case.program:
+                lines = (folder / "status").read_text().splitlines()
+                most = max([most, *(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))])
+    process.wait()
+    return most
+
+
+if __name__ == "__main__":
+    main()
