@@ -3,7 +3,8 @@
 """Pass all tests on a machine that has Python with pip and venv, and reaches a package index.
 
 Makes a virtual environment in `.venv`, installs the Debian packages that the tests use (as root; otherwise it names
-the missing ones), and runs the formatter, the linter, the type checker and the tests. Arguments go to pytest.
+the missing ones), and runs the formatter, the linter, the type checker, the fuzzers for a minute
+and the tests. Arguments go to pytest.
 """
 
 from __future__ import annotations
@@ -18,50 +19,64 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENT = ROOT / ".venv"
 
-# Debian's package for each program that a test runs.
-PROGRAMS = {
-    "busybox": "busybox-static",
-    "desktop-file-validate": "desktop-file-utils",
-    "fusermount3": "fuse3",
-    "mksquashfs": "squashfs-tools",
-    "mount": "mount",
-    "squashfuse": "squashfuse",
-    "strace": "strace",
-    "strip": "binutils",
-    "setpriv": "util-linux",
-    "unshare": "util-linux",
-}
+# Debian's packages that tests use.
+PACKAGES = (
+    "bash",
+    "binutils",
+    "busybox-static",
+    "clang",
+    "desktop-file-utils",
+    "fuse3",
+    "gcc",
+    "libc6-dev",
+    "libclang-rt-dev",
+    "libfuse2",
+    "mount",
+    "qemu-user-static",
+    "squashfs-tools",
+    "squashfuse",
+    "strace",
+    "util-linux",
+)
 
 
 def main() -> int:
     """Set everything up and run all checks; return the first bad exit status."""
-    install_programs()
+    install_packages()
     python = make_environment()
     os.chdir(ROOT)
-    tests = [python, "-m", "pytest", "--cov", "--cov-report=term", *sys.argv[1:]]
-    for command in (
+    commands = [
         [python, "-m", "ruff", "format", "--check", "."],
         [python, "-m", "ruff", "check", "."],
         [python, "-m", "mypy"],
-        tests,
-    ):
+        [python, "fuzz/run.py", "--seconds", "60"],
+        [python, "-m", "pytest", "--cov", "--cov-report=term", *sys.argv[1:]],
+    ]
+    for command in commands:
         print("$", *command, flush=True)
         if status := subprocess.run(command, check=False).returncode:
             return status
     return 0
 
 
-def install_programs() -> None:
+def install_packages() -> None:
     """Install what is missing through apt, where this user may."""
-    missing = sorted({package for program, package in PROGRAMS.items() if shutil.which(program) is None})
-    if not missing:
+    if shutil.which("dpkg-query") is None:
+        print(f"Not on Debian; tests are skipped that want one of: {' '.join(PACKAGES)}", file=sys.stderr)
         return
-    if os.geteuid() == 0 and shutil.which("apt-get"):
+    missing = [package for package in PACKAGES if not is_installed(package)]
+    if missing and os.geteuid() == 0:
         environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
         subprocess.run(["apt-get", "-qq", "update"], check=True, env=environment)
         subprocess.run(["apt-get", "-qq", "install", "-y", *missing], check=True, env=environment)
-    else:
+    elif missing:
         print(f"Missing Debian packages, whose tests are skipped: {' '.join(missing)}", file=sys.stderr)
+
+
+def is_installed(package: str) -> bool:
+    """Ask dpkg."""
+    command = ["dpkg-query", "--show", "--showformat", "${db:Status-Status}", package]
+    return subprocess.run(command, check=False, capture_output=True, text=True).stdout == "installed"
 
 
 def make_environment() -> str:
