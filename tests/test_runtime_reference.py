@@ -66,7 +66,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def observe(path: Path, arguments: list[str]) -> dict[str, object]:
     temporary = path.parent / "tmp"
     temporary.mkdir(exist_ok=True)
-    result = Image(Path("./App.AppImage"), temporary).run(*arguments, cwd=path.parent)
+    result = Image(path, temporary).run(*arguments, cwd=path.parent)
     here = str(path.parent)
     return {
         "out": result.stdout.replace(here, "HERE"),

@@ -174,10 +174,10 @@ void copy_make(struct copy *copy, struct squashfs *fs)
 }
 
 /* A program that uses the files when no other run does; 0: the files are removed, or left to the other runs. */
-static pid_t last_user(struct copy *copy)
+static pid_t last_user(const struct copy *copy)
 {
 	/* Fails while another run holds its lock, and gives up ours. */
-	if (flock(copy->lock, LOCK_EX | LOCK_NB))
+	if (flock(copy->lock, LOCK_EX | LOCK_NB) || !still_there(copy))
 		return 0;
 	pid_t user = process_using(copy->root);
 	if (user) {
@@ -189,21 +189,32 @@ static pid_t last_user(struct copy *copy)
 	return 0;
 }
 
-void copy_leave(struct copy *copy)
+void copy_leave(const struct copy *copy)
 {
-	pid_t user = last_user(copy);
+	last_user(copy);
+}
 
-	/* The application has left a program behind: the user's shell shall not wait for it, but the files shall. */
-	if (user && fork() == 0) {
-		process_detach(&copy->lock, 1);
-		for (; user; user = last_user(copy)) {
+/* Removes the files after a run that was killed, or whose application has left a program behind. */
+void copy_guard(const struct copy *copy)
+{
+	int run = process_open(getpid());
+	pid_t user, between = run < 0 ? -1 : fork();
+
+	if (between == 0) {
+		if (fork())
+			_exit(0);
+		process_detach((int[]){copy->lock, run}, 2);
+		process_wait(run, -1, -1);
+		while ((user = last_user(copy))) {
 			int process = process_open(user);
 			process_wait(process, -1, process < 0 ? 1000 : -1);
 			close(process);
 		}
 		_exit(0);
 	}
-	close(copy->lock);
+	if (between > 0)
+		waitpid(between, NULL, 0);
+	close(run);
 }
 
 static _Noreturn void start(const char *program, char **arguments, const sigset_t *mask, pid_t parent)
@@ -247,7 +258,7 @@ static _Noreturn void end_like(int status)
 	_exit(WEXITSTATUS(status));
 }
 
-void copy_run(struct copy *copy, const char *program, char **arguments, bool stays)
+void copy_run(const struct copy *copy, const char *program, char **arguments, bool stays)
 {
 	/* Job control stops and resumes both processes as it is. */
 	static const int left_alone[] = {SIGTSTP, SIGTTIN, SIGTTOU, SIGCONT};
@@ -258,6 +269,8 @@ void copy_run(struct copy *copy, const char *program, char **arguments, bool sta
 	for (size_t i = 0; i < sizeof(left_alone) / sizeof(*left_alone); i++)
 		sigdelset(&signals, left_alone[i]);
 	sigprocmask(SIG_BLOCK, &signals, &before);
+	if (!stays)
+		copy_guard(copy);
 	pid_t child = fork();
 	if (child < 0)
 		fail("cannot start a process: %s", strerror(errno));

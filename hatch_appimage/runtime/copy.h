@@ -22,12 +22,14 @@ struct copy {
 
 /* Fails with one line and the end of the process. */
 void copy_make(struct copy *copy, struct squashfs *fs);
-/* Removes the files when nobody uses them any more, without waiting for that. */
-void copy_leave(struct copy *copy);
+/* Has the files removed when this process has ended and nobody uses them any more. */
+void copy_guard(const struct copy *copy);
+/* Removes the files now, if nobody uses them any more. */
+void copy_leave(const struct copy *copy);
 /*
  * Runs a program from it and waits: signals are handed on.  Then the process ends as the program did, and the copy is
  * removed when nobody uses it any more, unless it `stays`.
  */
-_Noreturn void copy_run(struct copy *copy, const char *program, char **arguments, bool stays);
+_Noreturn void copy_run(const struct copy *copy, const char *program, char **arguments, bool stays);
 
 #endif

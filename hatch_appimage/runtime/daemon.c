@@ -16,6 +16,8 @@
 
 enum { MOST_THREADS = 4, STACK = 256 * 1024 };
 
+static uint64_t startup_end; /* see warm.h */
+
 /* The keeper */
 
 /* Unmounts when the last user is gone; returns then, or when the peer has died. */
@@ -58,7 +60,7 @@ static _Noreturn void run_keeper(struct squashfs *fs, int application, int peer)
 
 	process_detach((int[]){fs->file, application, peer}, 3);
 	process_stand_back();
-	warm_find(fs, &list);
+	warm_find(fs, startup_end, &list);
 	if (read(peer, &mount, sizeof(mount)) != sizeof(mount))
 		_exit(1);
 	/* From here a mount in a namespace cannot be seen. */
@@ -86,7 +88,7 @@ static void *decompress_ahead(void *cache)
 	struct warm_list list;
 
 	process_stand_back();
-	warm_find(this->fs, &list);
+	warm_find(this->fs, startup_end, &list);
 	warm_decompress(&list, this);
 	return NULL;
 }
@@ -162,6 +164,7 @@ int daemon_start(struct daemon *daemon, struct squashfs *fs)
 
 	if (application < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, channel))
 		return -errno;
+	startup_end = warm_end(fs->file);
 	/* Through a process in between: the application shall not have children it does not know of. */
 	daemon->between = fork();
 	if (daemon->between == 0) {

@@ -83,14 +83,17 @@ int elf_section(int file, const char *name, void *to, size_t size)
 {
 	struct file_header header;
 	struct section names, section;
-	size_t length = strlen(name) + 1;
-	char found[32];
+	char all_names[1024] = "";
 
-	if (length > sizeof(found) || read_header(file, &header) || read_section(file, &header, header.names, &names))
+	if (read_header(file, &header) || read_section(file, &header, header.names, &names))
+		return -ENOENT;
+	/* Other runtimes may have longer tables: names beyond the room are not found. */
+	size_t room = names.size < sizeof(all_names) - 1 ? (size_t)names.size : sizeof(all_names) - 1;
+	if (read_exactly(file, names.offset, all_names, room))
 		return -ENOENT;
 	for (uint32_t i = 0; i < header.count; i++) {
-		if (read_section(file, &header, i, &section) ||
-		    read_exactly(file, names.offset + section.name, found, length) || memcmp(found, name, length))
+		if (read_section(file, &header, i, &section) || section.name >= room ||
+		    strcmp(all_names + section.name, name) != 0)
 			continue;
 		if (size > section.size)
 			size = (size_t)section.size;

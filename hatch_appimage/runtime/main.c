@@ -257,6 +257,8 @@ static _Noreturn void show_copied(struct appimage *image)
 	for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++)
 		sigaddset(&signals, ends[i]);
 	copy_make(&copy, &image->fs);
+	if (!getenv("NO_CLEANUP"))
+		copy_guard(&copy);
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 	dprintf(STDOUT_FILENO, "%s\n", copy.root);
 	sigwait(&signals, &number);

@@ -88,13 +88,20 @@ static int compare_positions(const void *a, const void *b)
 	return (left->position > right->position) - (left->position < right->position);
 }
 
-void warm_find(struct squashfs *fs, struct warm_list *list)
+uint64_t warm_end(int file)
+{
+	uint64_t end;
+
+	return elf_section(file, ".startup", &end, sizeof(end)) == sizeof(end) ? end : 0;
+}
+
+void warm_find(struct squashfs *fs, uint64_t end, struct warm_list *list)
 {
 	static struct search search;
 
-	*list = (struct warm_list){0};
+	*list = (struct warm_list){.end = end};
 	search = (struct search){.fs = fs, .list = list};
-	if (elf_section(fs->file, ".startup", &list->end, sizeof(list->end)) != sizeof(list->end) || !list->end)
+	if (!end)
 		return;
 	if (find_below(&search, fs->super.root_inode, 0, 0))
 		list->count = 0;

@@ -34,8 +34,10 @@ struct warm_list {
 	uint64_t end; /* of their data in the image */
 };
 
-/* The files that the section names, in order; none when it says so, or when the image is damaged. */
-void warm_find(struct squashfs *fs, struct warm_list *list);
+/* What the section says; 0 where there is none. */
+uint64_t warm_end(int file);
+/* The files whose data begins before `end`, in its order; none when the image is damaged. */
+void warm_find(struct squashfs *fs, uint64_t end, struct warm_list *list);
 /* In the server: decompresses their blocks before they are asked for. */
 void warm_decompress(const struct warm_list *list, struct cache *cache);
 /* In another process: reads them through the mount, until `application`, a descriptor from process_open(), ends. */
