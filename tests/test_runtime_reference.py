@@ -6,14 +6,17 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from reference import fetch_reference
 from test_runtime import HOST, Image, make_appdir, pack
 from tools import require
 
-from benchmarks.reference import fetch_reference
 from hatch_appimage.runtime import ARCHITECTURES, runtime_path
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = pytest.mark.slow
 
