@@ -65,7 +65,7 @@ static void version(void)
 	        "  musl            MIT           the C library\n"
 	        "  Zstandard       BSD-3-Clause  the decompressor\n"
 	        "  compiler-rt     MIT           Zig's support for the compiler\n"
-	        "Their texts are in the Python package hatch_appimage, runtime/licenses.\n");
+	        "Their texts are in the Python package hatch_appimage, runtime/built/licenses.\n");
 }
 
 /* What is opened is never a descriptor that the application would take for its standard streams. */
