@@ -103,4 +103,4 @@ class AppDir:
                 path = Path(folder, name)
                 mode = path.lstat().st_mode
                 if stat.S_ISREG(mode):
-                    path.chmod(0o755 if mode & 0o111 else 0o644)
+                    path.chmod(0o755 if mode & 0o111 or path == self.apprun else 0o644)

@@ -79,7 +79,7 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
     def _build(self, architecture: Architecture, directory: Path, warnings: list[str]) -> Path:
         project = self._project
         config = AppImageConfig.read(self.target_config, project)
-        timestamp = get_reproducible_timestamp() if self.config.reproducible else None
+        timestamp = _timestamp() if self.config.reproducible else None
         target = directory / f"{_file_name(config.name)}-{project.version}-{architecture.name}.AppImage"
         runtime = load_runtime(config.runtime or runtime_path(architecture.name), architecture)
         extra_files = self._forced_files()
@@ -89,7 +89,7 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
         # The image is made beside its target, so that it appears there whole or not at all.
         with _folder() as work, _folder(directory) as beside:
             appdir = AppDir(work / "AppDir", canonicalize_name(project.name))
-            wheel = step("wheel", build_wheel, project.root, work / "wheel", host.executable, timestamp)
+            wheel = step("wheel", build_wheel, project, work / "wheel", host.executable)
             python = step("python", bundle_host_python, host, appdir)
             packages = step(
                 "install",
@@ -199,6 +199,18 @@ class _AppHandler(logging.Handler):
             self.app.display_debug(record.getMessage())
 
 
+def _timestamp() -> int:
+    """Return the time of every file in the image, in seconds since the epoch."""
+    try:
+        timestamp = get_reproducible_timestamp()
+    except ValueError:
+        timestamp = -1
+    if not 0 <= timestamp < 1 << 32:
+        value = os.environ.get("SOURCE_DATE_EPOCH")
+        raise AppImageError(f"SOURCE_DATE_EPOCH must be a number of seconds from 0 to {(1 << 32) - 1}, not `{value}`")
+    return timestamp
+
+
 def _file_name(name: str) -> str:
     """Return a name as it stands in file names: blanks would make trouble in update information and in shells."""
     return "_".join(name.split())
@@ -240,7 +252,7 @@ def _explain(error: BaseException) -> str:
     if isinstance(error, KeyboardInterrupt):
         return "Interrupted: no image was written"
     if isinstance(error, OSError):
-        place = f": {error.filename}" if error.filename else ""
+        place = f": {error.filename2 or error.filename}" if error.filename else ""
         space = " (the build needs room in the output folder and in TMPDIR)" if error.errno == errno.ENOSPC else ""
         return f"{error.strerror or error}{place}{space}"
     return str(error)

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name
 
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.uv import run_uv
+from hatch_appimage.uv import check_settings, run_uv
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from importlib.metadata import PackagePath
 
     from hatch_appimage.appdir import AppDir
     from hatch_appimage.entry_point import EntryPoint
@@ -86,11 +87,14 @@ def install_packages(
     """
     extras = ",".join(features)
     requirement = f"{canonicalize_name(project.name)}{f'[{extras}]' if extras else ''} @ {wheel.path.as_uri()}"
+    check_settings(project.root)
     run_uv(
         [
             *("pip", "install", "--python", python.interpreter, "--prefix", appdir.usr),
             # Links into the user's cache would let what is done to the files here reach it.
             *("--link-mode", "copy", "--no-compile-bytecode"),
+            # The project may have set another for its own requirements files.
+            *("--python-version", python.version.removesuffix("+")),
             *("--", requirement, *requirements),
         ],
         doing=f"install {project.name} and its dependencies",
@@ -99,8 +103,16 @@ def install_packages(
     (appdir.usr / ".lock").unlink(missing_ok=True)
     for distribution in _distributions(python):
         _forget_origin(distribution)
+    _check_installed(python, project)
     packages = (_package(found) for found in _distributions(python))
     return Installation(tuple(sorted(packages, key=lambda package: package.name)))
+
+
+def _check_installed(python: BundledPython, project: Project) -> None:
+    """See that uv put the packages where it was told to, and for the Python that it was told."""
+    names = {canonicalize_name(distribution.metadata["Name"]) for distribution in _distributions(python)}
+    if canonicalize_name(project.name) not in names:
+        raise AppImageError(f"uv did not install {project.name} into the image: check the settings in [tool.uv.pip]")
 
 
 def _distributions(python: BundledPython) -> list[PathDistribution]:
@@ -119,8 +131,12 @@ def _package(distribution: PathDistribution) -> Package:
 
 def _forget_origin(distribution: PathDistribution) -> None:
     for file in distribution.files or ():
-        if file.name in _ORIGINS and file.parent.suffix == ".dist-info":
+        if file.name in _ORIGINS and _is_metadata(file):
             Path(str(file.locate())).unlink(missing_ok=True)
+
+
+def _is_metadata(file: PackagePath) -> bool:
+    return len(file.parts) == 2 and file.parent.suffix == ".dist-info"  # noqa: PLR2004 - the folder and the file
 
 
 def _update_record(distribution: PathDistribution) -> None:
@@ -128,7 +144,8 @@ def _update_record(distribution: PathDistribution) -> None:
 
     https://packaging.python.org/en/latest/specifications/recording-installed-packages/#the-record-file
     """
-    record = next((file for file in distribution.files or () if file.name == "RECORD"), None)
+    # Others may lie deeper, of packages that this one carries with it.
+    record = next((file for file in distribution.files or () if file.name == "RECORD" and _is_metadata(file)), None)
     if record is None:
         return
     rows = []

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 _APPDIR_REFERENCE = re.compile(r"\$\{APPDIR\}|\$APPDIR(?![A-Za-z0-9_])")
 # What starts a Python script: a line that names the interpreter, or, where its path is too long or has blanks, the form
 # that installers write instead: a shell command inside of a string of Python.
-_SHEBANG = re.compile(rb"#!(?:\s*\S*/env\s+(?:-S\s+)?|.*/|\s*)python[\d.]*w?(?:[ \t].*)?\r?\n")
+_SHEBANG = re.compile(rb"#!(?:\s*\S*/env\s+(?:-S\s+)?|.*/|\s*)python[\w.+-]*(?:[ \t].*)?\r?\n")
 _LONG_SHEBANG = re.compile(rb"#!/bin/sh\n'''exec' .*python.*\n' '''\n")
 
 # Python runs isolated (-I): neither PYTHON* variables nor the user's site-packages nor the working folder reach the
@@ -164,17 +164,32 @@ def _without_docstring(source: str) -> str:
     """Turn a script's docstring into an assignment, as the header takes its place as the first string.
 
     Imports from ``__future__`` stay before everything else.
+
+    Raises:
+        SyntaxError: it is no Python 3.
+
     """
     tree = ast.parse(source)
     docstring = ast.get_docstring(tree, clean=False)
     if docstring is None:
         return source
-    lines = source.splitlines(keepends=True)
-    first = tree.body[0]
+    assignment = f"__doc__ = {docstring!r}".encode()
+    # Positions in the tree are in bytes; only newlines end a line there.
+    data = source.encode()
+    starts = [0, *(match.end() for match in re.finditer(rb"\n", data))]
+    node = tree.body[0]
+    begin = starts[node.lineno - 1] + node.col_offset
+    end = starts[(node.end_lineno or 1) - 1] + (node.end_col_offset or 0)
     futures = [node for node in tree.body if isinstance(node, ast.ImportFrom) and node.module == "__future__"]
-    end = (futures[-1] if futures else first).end_lineno
-    lines.insert(end or len(lines), f"__doc__ = {docstring!r}\n")
-    return "".join(lines[: first.lineno - 1] + lines[first.end_lineno :])
+    if futures:
+        last = futures[-1]
+        after = starts[(last.end_lineno or 1) - 1] + (last.end_col_offset or 0)
+        rest = re.sub(rb"^[ \t]*;?[ \t]*", b"", data[end:after])
+        data = data[:begin] + rest + b"; " + assignment + data[after:]
+    else:
+        data = data[:begin] + assignment + data[end:]
+    ast.parse(data)
+    return data.decode()
 
 
 def _script_body(entry_point: EntryPoint) -> str:

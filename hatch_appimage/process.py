@@ -3,14 +3,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sysconfig
 from pathlib import Path
-from typing import TYPE_CHECKING
+from tempfile import TemporaryFile
+from typing import IO, TYPE_CHECKING
 
 from hatch_appimage.errors import AppImageError
 
@@ -61,37 +64,59 @@ def run(
     """
     words = [os.fspath(word) for word in command]
     log.debug("$ %s", shlex.join(words))
-    try:
-        result = subprocess.run(
-            words,
-            cwd=cwd,
-            env=env,
-            input=stdin or "",
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            check=False,
-            timeout=seconds,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise ProcessError(f"Cannot {doing}: {Path(words[0]).name} took more than {seconds} s", "", 124) from error
-    except OSError as error:
-        raise ProcessError(f"Cannot {doing}: `{error.filename or words[0]}`: {error.strerror}", "", 127) from error
-    for line in (result.stdout + result.stderr).splitlines():
+    # Files, not pipes: a process that is left behind would keep a pipe open.
+    with TemporaryFile() as said, TemporaryFile() as complained, TemporaryFile() as input_:
+        input_.write((stdin or "").encode())
+        input_.seek(0)
+        try:
+            status = _run_group(words, cwd=cwd, env=env, streams=(input_, said, complained), seconds=seconds)
+        except subprocess.TimeoutExpired as error:
+            raise ProcessError(f"Cannot {doing}: {Path(words[0]).name} took more than {seconds} s", "", 124) from error
+        except OSError as error:
+            reason = f"`{error.filename or words[0]}`: {error.strerror}"
+            raise ProcessError(f"Cannot {doing}: {reason}", "", 127) from error
+        stdout, stderr = _text(said), _text(complained)
+    for line in (stdout + stderr).splitlines():
         log.debug("  %s", line)
-    if result.returncode:
-        output = (result.stderr.rstrip() + "\n" + result.stdout.rstrip()).strip()
-        how = f"exit status {result.returncode}" if result.returncode > 0 else f"signal {-result.returncode}"
+    if status:
+        output = (stderr.rstrip() + "\n" + stdout.rstrip()).strip()
+        how = f"exit status {status}" if status > 0 else f"signal {-status}"
         shown = "".join(f"\n  {line}" for line in [*output.splitlines(), f"$ {shlex.join(words)}"])
-        raise ProcessError(f"Cannot {doing}: {Path(words[0]).name} ended with {how}{shown}", output, result.returncode)
-    return result.stdout
+        raise ProcessError(f"Cannot {doing}: {Path(words[0]).name} ended with {how}{shown}", output, status)
+    return stdout
+
+
+def _run_group(
+    words: list[str],
+    *,
+    cwd: Path | None,
+    env: Mapping[str, str] | None,
+    streams: tuple[IO[bytes], IO[bytes], IO[bytes]],
+    seconds: float | None,
+) -> int:
+    """Run a program as the leader of a process group, of which nothing is left when this ends, however it does."""
+    stdin, stdout, stderr = streams
+    with subprocess.Popen(
+        words, cwd=cwd, env=env, stdin=stdin, stdout=stdout, stderr=stderr, start_new_session=True
+    ) as process:
+        try:
+            return process.wait(seconds)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def _text(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode(errors="replace")
 
 
 def find_program(name: str) -> Path | None:
     """Find a program that a dependency installed beside this Python, else one on ``PATH``."""
-    beside = Path(sysconfig.get_path("scripts"), name)
-    if os.access(beside, os.X_OK):
-        return beside
+    for scheme in (sysconfig.get_default_scheme(), sysconfig.get_preferred_scheme("user")):
+        beside = Path(sysconfig.get_path("scripts", scheme), name)
+        if os.access(beside, os.X_OK):
+            return beside
     found = shutil.which(name)
     return Path(found) if found else None
 

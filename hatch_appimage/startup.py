@@ -10,9 +10,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from hatch_appimage.errors import AppImageError
 from hatch_appimage.process import ProcessError, clean_environment, run
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from hatch_appimage.appdir import AppDir
     from hatch_appimage.entry_point import EntryPoint
     from hatch_appimage.python import BundledPython
@@ -24,26 +27,26 @@ _SECONDS = 60
 
 # Imports one module in the bundled Python and tells what was read for it, in that order: shared libraries, which only
 # the memory map shows (sorted, as addresses are random), what the interpreter had loaded before, and all that is opened
-# from then on and every extension module (PEP 578). It uses no module beyond those that every start loads, and nothing
-# that the application prints gets into the answer.
+# from then on and every extension module (PEP 578). It uses no module beyond those that every start loads, and the
+# answer goes into a file, as the application may print.
 _IMPORT = """
 import os, sys
 known = [getattr(module, "__cached__", None) for module in list(sys.modules.values())]
 opened = []
 places = {"open": 0, "import": 1}  # where the path is among the arguments of these events
 sys.addaudithook(lambda event, arguments: opened.append(arguments[places[event]]) if event in places else None)
-answer = os.dup(1)
-os.dup2(2, 1)
-error = None
+error = missing = None
 try:
     __import__(sys.argv[1])
 except BaseException as reason:
     error = f"{type(reason).__name__}: {reason}"
+    missing = getattr(reason, "name", None) if isinstance(reason, ModuleNotFoundError) else None
 with open("/proc/self/maps", errors="surrogateescape") as maps:
     mapped = {line.split(None, 5)[5].strip() for line in maps if "/" in line}
 known, opened = ([os.fsdecode(path) for path in paths if isinstance(path, (str, bytes))] for paths in (known, opened))
 paths = [*sorted(mapped.difference(opened)), *known, *opened]
-os.write(answer, ascii((paths, error)).encode())
+with open(sys.argv[2], "w") as answer:
+    answer.write(ascii((paths, error, missing)))
 os._exit(0)
 """
 
@@ -67,24 +70,70 @@ def find_startup_order(appdir: AppDir, python: BundledPython, entry_point: Entry
     """Import the entry point once in the bundled Python, and note which files of the AppDir are read for it.
 
     An application that cannot be imported on the build machine, for want of a display for example, gives what its
-    start read until then.
+    start read until then. What the import writes into the AppDir is removed.
+
+    Raises:
+        AppImageError: the bundled Python does not find the entry point's module, or the import changed a file.
+
     """
-    first = [appdir.apprun, python.executable, appdir.bin / entry_point.command]
+    before = _state(appdir)
     with TemporaryDirectory(prefix="hatch-appimage-import-") as home:
-        try:
-            output = run(
-                # Not -I, which would ignore the hash seed; the folder is empty, so no module can be taken from it.
-                [python.executable, "-s", "-c", _IMPORT, entry_point.module],
-                doing="import the entry point",
-                cwd=Path(home),
-                env={**clean_environment(Path(home)), "PYTHONHASHSEED": "0"},
-                seconds=_SECONDS,
-            )
-        except ProcessError as error:  # it crashed, hangs, or ended the process behind Python's back
-            log.info("%s", error)
-            output = "([], None)"
-    paths, failure = ast.literal_eval(output)
+        paths, failure, missing = _import(python, entry_point.module, Path(home))
+    _restore(appdir, before, entry_point)
+    if missing and f"{entry_point.module}.".startswith(f"{missing}."):
+        raise AppImageError(f"The bundled Python cannot import the entry point: {failure}")
     if failure:
-        log.info("importing %s ended with %s", entry_point.module, failure)
+        log.warning(
+            "Importing %s for the start-up order ended with %s; set `startup-order = false` if this cannot be helped",
+            entry_point.module,
+            failure,
+        )
+    first = [appdir.apprun, python.executable, appdir.bin / entry_point.command]
     files = dict.fromkeys(path for path in [*first, *map(Path, paths)] if path.is_relative_to(appdir.root))
     return StartupOrder(tuple(str(path.relative_to(appdir.root)) for path in files if path.is_file()))
+
+
+def _import(python: BundledPython, module: str, home: Path) -> tuple[list[str], str | None, str | None]:
+    """Return what was read, why the import failed, and which module it missed."""
+    answer = home / "answer"
+    folder = home / "empty"
+    folder.mkdir()
+    try:
+        run(
+            # Not -I, which would ignore the hash seed; the folder is empty, so no module can be taken from it.
+            [python.executable, "-s", "-c", _IMPORT, module, answer],
+            doing="import the entry point",
+            cwd=folder,
+            env={**clean_environment(home), "PYTHONHASHSEED": "0"},
+            seconds=_SECONDS,
+        )
+    except ProcessError as error:  # it crashed, or hangs
+        return [], str(error).splitlines()[0], None
+    if not answer.exists():
+        return [], "the end of the process", None
+    paths, failure, missing = ast.literal_eval(answer.read_text(encoding="ascii"))
+    return paths, failure, missing
+
+
+def _state(appdir: AppDir) -> dict[Path, tuple[int, int]]:
+    """Return size and time of everything in the tree; of folders nothing, as what is in them counts."""
+    state = {}
+    for path in appdir.root.rglob("*"):
+        status = path.lstat()
+        state[path] = (0, 0) if path.is_dir() else (status.st_size, status.st_mtime_ns)
+    return state
+
+
+def _restore(appdir: AppDir, before: Mapping[Path, tuple[int, int]], entry_point: EntryPoint) -> None:
+    after = _state(appdir)
+    changed = [path for path, state in before.items() if after.get(path) != state]
+    if changed:
+        raise AppImageError(
+            f"Importing {entry_point.module} changes {changed[0].relative_to(appdir.root)} in the image: "
+            f"set `startup-order = false`"
+        )
+    for path in sorted(after.keys() - before.keys(), reverse=True):  # what is in a folder before the folder
+        if path.is_dir() and not path.is_symlink():
+            path.rmdir()
+        else:
+            path.unlink()

@@ -4,11 +4,18 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING
 
 from uv import find_uv_bin
 
+from hatch_appimage.errors import AppImageError
 from hatch_appimage.process import run
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,10 +31,37 @@ _TARGET_SETTINGS = frozenset({
     "UV_LINK_MODE",
     "UV_PROJECT_ENVIRONMENT",
     "UV_PYTHON",
+    "UV_REQUIRE_HASHES",
     "UV_SYSTEM_PYTHON",
     "UV_WORKING_DIR",
     "VIRTUAL_ENV",
 })  # fmt: skip
+
+
+# Settings of `uv pip` that would put other packages into the image than the project's, or elsewhere.
+_MISLEADING = ("all-extras", "no-deps", "prefix", "python-platform", "require-hashes", "target")
+
+
+def check_settings(root: Path) -> None:
+    """Refuse settings in a project's ``uv.toml`` or ``pyproject.toml`` that no option of uv takes back.
+
+    Raises:
+        AppImageError: there is one.
+
+    """
+    for name, keys in (("uv.toml", ("pip",)), ("pyproject.toml", ("tool", "uv", "pip"))):
+        file = root / name
+        if not file.is_file():
+            continue
+        table = tomllib.loads(file.read_text(encoding="utf-8"))
+        for key in keys:
+            table = table.get(key, {})
+        for setting in _MISLEADING:
+            if table.get(setting):
+                raise AppImageError(
+                    f"`{setting}` in [{'.'.join(keys)}] of {file} would decide what goes into the image: remove it"
+                )
+        return  # uv reads only the first of them
 
 
 def run_uv(arguments: Sequence[str | Path], *, doing: str, cwd: Path, env: Mapping[str, str] | None = None) -> str:

@@ -60,6 +60,17 @@ def test_force_include_stays_inside(tmp_path: Path, destination: str, capsys: py
     assert "outside of the image" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("value", ["abc", "", "-1", "99999999999"])
+def test_source_date_epoch(
+    tmp_path: Path, value: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", value)
+    with pytest.raises(SystemExit):
+        list(make_builder(tmp_path).build(directory=str(tmp_path / "dist")))
+    errors = capsys.readouterr().err
+    assert errors == f"SOURCE_DATE_EPOCH must be a number of seconds from 0 to 4294967295, not `{value}`\n"
+
+
 def test_clean(tmp_path: Path) -> None:
     ours = tmp_path / "my-app-0.1-x86_64.AppImage"
     kept = [tmp_path / "my-app-0.1-aarch64.AppImage", tmp_path / "my-app-plus-1.0-x86_64.AppImage", tmp_path / "a.txt"]

@@ -474,6 +474,22 @@ class TestSources:
         assert seen["executable"].startswith(seen["environment"]["APPDIR"])
         assert all(path.startswith(seen["environment"]["APPDIR"]) for path in seen["path"])
 
+    def test_virtual_environment_of_the_system_python(self, plugin: Plugin, tmp_path: Path) -> None:
+        system = require("/usr/bin/python3", "python3-venv")
+        subprocess.run([system, "-m", "venv", "--without-pip", tmp_path / "venv"], check=True)
+        table = f'python = "{tmp_path}/venv/bin/python"\ntest-command = "{{appimage}}"\n'
+        build_image(plugin, make_project(tmp_path / "probe", PROBE, table=table))
+
+    def test_wheel_gets_its_own_build_hooks(self, plugin: Plugin, tmp_path: Path) -> None:
+        """What the user switches on for hatch is switched on for the wheel, too."""
+        project = make_project(tmp_path / "probe", PROBE)
+        text = (project / "pyproject.toml").read_text()
+        text += "[tool.hatch.build.targets.wheel.hooks.custom]\nenable-by-default = false\n"
+        (project / "pyproject.toml").write_text(text)
+        (project / "hatch_build.py").write_text("raise RuntimeError('the hook of the project runs')\n")
+        result = plugin.build(project, env={"HATCH_BUILD_HOOK_ENABLE_CUSTOM": "true"}, check=False)
+        assert "the hook of the project runs" in result.stderr
+
     def test_python_of_its_own_prefix(self, plugin: Plugin, tmp_path: Path) -> None:
         """The layout of python-build-standalone: relative RPATHs, configured for a prefix that never was."""
         prefix = standalone_python(tmp_path / "standalone")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tools import require
 
 from hatch_appimage.appdir import AppDir
 from hatch_appimage.architecture import ARCHITECTURES, native_architecture
@@ -133,12 +134,22 @@ class TestFind:
             "set `python` to one that is, or build there"
         )
 
+    def test_virtual_environment_of_the_system(self, tmp_path: Path) -> None:
+        """Debian's Python searches other folders in a virtual environment than the installation below."""
+        system = require("/usr/bin/python3", "python3-venv")
+        subprocess.run([system, "-m", "venv", "--without-pip", tmp_path / "venv"], check=True)
+        assert find(tmp_path / "venv" / "bin" / "python") == find(Path(system))
+
+    def test_too_old(self, tmp_path: Path) -> None:
+        with pytest.raises(AppImageError, match=r"is Python 3\.7\.9: 3\.8 is the oldest that can be bundled"):
+            find(self.answering(tmp_path, version="3.7.9"))
+
     def answering(self, folder: Path, **changes: str) -> Path:
         """Make an interpreter that says something else of itself."""
         code = f"""
 import json, subprocess, sys
 answer = json.loads(subprocess.check_output([sys.executable, "-I", "-"]))
-print(json.dumps({{**answer, **{changes!r}}}))
+print(json.dumps({{**answer, "virtual": False, **{changes!r}}}))
 """
         (folder / "answer.py").write_text(code)
         return write_program(folder / "python3", f'exec "{sys.executable}" "{folder}/answer.py"')

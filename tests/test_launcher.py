@@ -433,8 +433,18 @@ class TestScripts:
         make_appdir_around_scripts(tmp_path)
         assert run_script([script]) == f"{ascii(word)!s}\n"
 
-    def test_future_imports_and_docstring(self, tmp_path: Path) -> None:
-        text = '#!/build/python\n"""What it does."""\nfrom __future__ import annotations\nprint(__doc__)\n'
+    @pytest.mark.parametrize(
+        "text",
+        [
+            '"""What it does."""\nfrom __future__ import annotations\nprint(__doc__)\n',
+            '# a page\x0cbreak\n"""What it does."""\nprint(__doc__)\n',
+            '"""What it does."""; import sys\nprint(sys and __doc__)\n',
+            '"""What it does."""; from __future__ import annotations; import sys\nprint(sys and __doc__)\n',
+            '# ü\n"""What it does."""\n\nfrom __future__ import annotations\n\nprint(__doc__)\n',
+        ],
+    )
+    def test_future_imports_and_docstring(self, tmp_path: Path, text: str) -> None:
+        text = f"#!/build/python3.13t\n{text}"
         script = add_script(AppDir(tmp_path, "my-app"), "my-app", text.encode())
         make_appdir_around_scripts(tmp_path)
         assert run_script([script]) == "What it does.\n"

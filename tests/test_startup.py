@@ -11,6 +11,7 @@ from hatch_appimage.appdir import AppDir
 from hatch_appimage.architecture import native_architecture
 from hatch_appimage.bytecode import compile_bytecode
 from hatch_appimage.entry_point import EntryPoint
+from hatch_appimage.errors import AppImageError
 from hatch_appimage.python.host import bundle_host_python, find_host_python
 from hatch_appimage.startup import find_startup_order
 
@@ -23,6 +24,11 @@ SOURCES = {
     "fails": "import colorsys\nraise ImportError('no display')",
     "prints_and_exits": "import colorsys, sys\nprint('([], None)')\nsys.exit(3)",
     "crashes": "import os\nos.abort()",
+    "ends_the_process": "import os\nos._exit(0)",
+    "misses": "import some_other_module",
+    "writes": "from pathlib import Path\nPath(__file__).with_name('cache').joinpath('a').parent.mkdir()\n"
+    "Path(__file__).with_name('cache').joinpath('a').write_text('x')",
+    "changes": "from pathlib import Path\nPath(__file__).with_name('changed.txt').write_text('other text')",
 }
 
 
@@ -33,7 +39,8 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> tuple[AppDir, BundledPyt
     python = bundle_host_python(host, appdir)
     for name, source in SOURCES.items():
         (python.site_packages[0] / f"{name}.py").write_text(source)
-    (python.site_packages[0] / "table.txt").write_text("data")
+    for name in ("table.txt", "changed.txt"):
+        (python.site_packages[0] / name).write_text("data")
     compile_bytecode(appdir, python)
     appdir.apprun.touch()
     return appdir, python
@@ -64,9 +71,35 @@ def test_what_was_read_until_it_failed(bundle: tuple[AppDir, BundledPython], mod
     assert {module, "colorsys"} <= set(names(bundle, module))
 
 
-@pytest.mark.parametrize("module", ["crashes", "no_such_module"])
-def test_what_is_known_without_the_import(bundle: tuple[AppDir, BundledPython], module: str) -> None:
+@pytest.mark.parametrize("module", ["crashes", "ends_the_process"])
+def test_what_is_known_without_the_import(
+    bundle: tuple[AppDir, BundledPython], module: str, caplog: pytest.LogCaptureFixture
+) -> None:
     assert names(bundle, module)[0] == "AppRun"
+    assert f"Importing {module} for the start-up order ended with" in caplog.text
+
+
+def test_module_that_the_bundled_python_does_not_find(bundle: tuple[AppDir, BundledPython]) -> None:
+    with pytest.raises(AppImageError, match=r"cannot import the entry point: ModuleNotFoundError.*no_such_module"):
+        names(bundle, "no_such_module.main")
+
+
+def test_module_that_misses_another(bundle: tuple[AppDir, BundledPython], caplog: pytest.LogCaptureFixture) -> None:
+    assert "misses" in names(bundle, "misses")
+    assert "ModuleNotFoundError" in caplog.text
+
+
+def test_what_the_import_writes_is_removed(bundle: tuple[AppDir, BundledPython]) -> None:
+    before = set(bundle[0].root.rglob("*"))
+    assert "writes" in names(bundle, "writes")
+    assert set(bundle[0].root.rglob("*")) == before
+
+
+def test_import_that_changes_a_file(bundle: tuple[AppDir, BundledPython]) -> None:
+    with pytest.raises(
+        AppImageError, match=r"Importing changes changes .*changed.txt in the image: set `startup-order"
+    ):
+        names(bundle, "changes")
 
 
 def test_is_the_same_every_time(bundle: tuple[AppDir, BundledPython]) -> None:

@@ -40,6 +40,7 @@ paths = sysconfig.get_paths(scheme, vars=bases)
 print(json.dumps({
     "implementation": sys.implementation.name,
     "version": platform.python_version(),
+    "virtual": sys.prefix != sys.base_prefix,
     "executable": os.path.realpath(getattr(sys, "_base_executable", None) or sys.executable),
     "prefix": sys.base_prefix,
     "stdlib": sysconfig.get_path("stdlib"),
@@ -50,6 +51,9 @@ print(json.dumps({
     "searched": site.getsitepackages(["/p"]),
 }))
 """
+
+# The first with audit hooks (PEP 578), which the start-up order is found by.
+_OLDEST = (3, 8)
 
 # What no application needs: tests, tools for developers, files for linking against Python, leftovers of its build.
 _LEFT_OUT_FOLDERS = (
@@ -129,6 +133,8 @@ def find_host_python(path: Path | None, *, architecture: Architecture, requires_
     """
     interpreter = path or Path(sys.executable)
     answer = _probe(interpreter)
+    if answer["virtual"]:  # some answers are not those of the installation below
+        answer = _probe(Path(answer["executable"]))
     if answer["implementation"] != "cpython":
         raise AppImageError(f"{interpreter} is {answer['implementation']}: only CPython can be bundled")
     executable = Path(answer["executable"])
@@ -141,6 +147,8 @@ def find_host_python(path: Path | None, *, architecture: Architecture, requires_
             f"and cannot go into an image for {architecture.name}: set `python` to one that is, or build there"
         )
     _check_version(answer["version"], requires_python, executable)
+    if not all(Path(answer[key]).is_relative_to(answer["prefix"]) for key in ("stdlib", "platstdlib")):
+        raise AppImageError(f"The Python at {executable} is spread over several prefixes and cannot be bundled")
     return HostPython(
         executable=executable,
         version=answer["version"],
@@ -174,6 +182,8 @@ def _below_prefix(paths: list[str]) -> tuple[PurePosixPath, ...]:
 
 
 def _check_version(version: str, requires_python: str, executable: Path) -> None:
+    if tuple(map(int, version.split(".")[:2])) < _OLDEST:
+        raise AppImageError(f"{executable} is Python {version}: 3.8 is the oldest that can be bundled")
     try:
         # A Python built between two releases calls itself 3.13.0+, which PEP 440 knows as a local version.
         known = f"{version}local" if version.endswith("+") else version
@@ -366,13 +376,14 @@ def _make_site_packages(python: HostPython, appdir: AppDir) -> tuple[Path, ...]:
 
 def _check(python: BundledPython, appdir: AppDir) -> None:
     """Start the copy once, in an environment without anything, and see that it found itself."""
-    code = "import sys, os, encodings; print(sys.prefix); print(os.path.dirname(encodings.__path__[0]))"
+    code = "import sys, os; print(sys.prefix); print(os.path.dirname(os.__file__)); print(*sys.path, sep='\\n')"
     with TemporaryDirectory() as home:
         output = run(
             [python.executable, "-I", "-c", code], doing="start the bundled Python", env=clean_environment(Path(home))
         )
-    expected = [str(appdir.usr), str(python.stdlib)]
-    if [os.path.realpath(line) for line in output.splitlines()] != [os.path.realpath(path) for path in expected]:
-        raise AppImageError(
-            f"The Python at {python.interpreter} cannot be moved: from {appdir.usr} it still uses {output.split()[0]}"
-        )
+    prefix, stdlib, *searched = (os.path.realpath(line) for line in output.splitlines())
+    if [prefix, stdlib] != [os.path.realpath(path) for path in (appdir.usr, python.stdlib)]:
+        raise AppImageError(f"The Python at {python.interpreter} cannot be moved: it still uses {prefix}")
+    for folder in python.site_packages:
+        if os.path.realpath(folder) not in searched:
+            raise AppImageError(f"The Python at {python.interpreter} does not search {folder.relative_to(appdir.root)}")
