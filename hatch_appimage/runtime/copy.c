@@ -34,8 +34,8 @@ static uint64_t mix(uint64_t hash, const void *data, size_t size)
 }
 
 /*
- * Identifies the image without reading it.  The digest that the packer wrote says it all; the superblock holds times and
- * sizes, and which file it is tells apart those whose packer wrote no digest.
+ * Identifies the image without reading it.  The digest that the packer wrote says it all; the superblock holds times
+ * and sizes, and which file it is tells apart those whose packer wrote no digest.
  */
 static uint64_t content_key(const struct squashfs *fs)
 {

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Where the image begins: the section header table, or the last section if that reaches further; -EIO if it is no ELF. */
+/* Where the image begins: behind the section header table, or the last section if that reaches further. */
 int elf_end(int file, uint64_t *end);
 /* Up to `size` bytes of a section; the number read, or -ENOENT. */
 int elf_section(int file, const char *name, void *to, size_t size);

@@ -7,7 +7,7 @@
 #include <stddef.h>
 
 /*
- * The folders for temporary things, best first: what the user asked for, what belongs to the user alone, what all share.
+ * The folders for temporary things, best first; an empty path is one that this user does not have.
  * False when there are no more.
  */
 bool folder_candidate(unsigned number, char *path, size_t room);

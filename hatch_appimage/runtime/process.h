@@ -11,14 +11,14 @@ int process_open(pid_t process);
 
 enum process_event { PROCESS_ENDED, PEER_GONE, TIME_PASSED };
 
-/* Waits for the end of a process, for the closing of the other end of `peer`, or for some milliseconds (-1: for ever). */
+/* Waits for the end of a process, the closing of `peer`'s other end, or some milliseconds (-1: for ever). */
 enum process_event process_wait(int process, int peer, int milliseconds);
 
 /* A process that uses the files of this folder or was started with APPDIR set to it; 0 when there is none. */
 pid_t process_using(const char *folder);
 
 /*
- * Leaves the caller's session, folder, signals, standard streams and open files, whose other ends wait for their closing.
+ * Leaves the caller's session, folder, signals, standard streams and open files: somebody may wait for their closing.
  * Up to four descriptors stay open.
  */
 void process_detach(const int *kept, size_t count);
