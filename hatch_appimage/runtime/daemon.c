@@ -67,6 +67,7 @@ static _Noreturn void run_keeper(struct squashfs *fs, int application, int peer)
 	if (mount.way != MOUNT_IN_NAMESPACE)
 		warm_read(&list, mount.point, application);
 	keep(&mount, application, peer);
+	(void)!write(peer, "", 1); /* done, not killed */
 	_exit(0);
 }
 
@@ -133,9 +134,10 @@ static _Noreturn void run_server(struct squashfs *fs, int channel, int applicati
 	for (unsigned i = 0; i < threads; i++)
 		start_thread(serve, &server);
 	(void)!write(peer, &served, sizeof(served));
-	process_wait(-1, peer, -1);
-	/* The keeper was killed. */
-	keep(&served, application, -1);
+	char done;
+	if (read(peer, &done, 1) != 1)
+		keep(&served, application, -1);
+	/* The kernel says when the last user is gone: serve() then ends the process. */
 	for (;;)
 		pause();
 }
