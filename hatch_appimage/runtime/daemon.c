@@ -130,7 +130,14 @@ static _Noreturn void run_server(struct squashfs *fs, int channel, int applicati
 	if (receive_mount(channel, &served))
 		_exit(1);
 	close(channel);
-	server = (struct fuse_server){fs, &cache, served.device, served.way == MOUNT_IN_NAMESPACE, 0};
+	server = (struct fuse_server){
+		.fs = fs,
+		.cache = &cache,
+		.device = served.device,
+		.own_files = served.way == MOUNT_IN_NAMESPACE,
+		.has_eager = ATOMIC_FLAG_INIT,
+	};
+	fuse_begin(&server);
 	for (unsigned i = 0; i < threads; i++)
 		start_thread(serve, &server);
 	(void)!write(peer, &served, sizeof(served));

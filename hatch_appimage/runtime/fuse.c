@@ -2,16 +2,21 @@
 #include "fuse.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <linux/fuse.h>
+#include <poll.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cache.h"
+#include "process.h"
 
 enum {
 	REQUEST_SIZE = 2 * FUSE_MIN_READ_BUFFER, /* writes, the only longer requests, do not come */
@@ -33,6 +38,8 @@ struct request {
 /* What one serving thread owns. */
 struct worker {
 	struct block_memo memo;
+	bool eager;
+	uint64_t answered; /* when it last was */
 	uint8_t input[REQUEST_SIZE];
 	uint8_t output[FUSE_READ_LIMIT];
 };
@@ -445,6 +452,50 @@ static void handle(const struct request *request)
 	}
 }
 
+/*
+ * Waiting for requests.  Waking a thread on another processor takes longer than most answers, so while the application
+ * starts, one thread looks for the next request for a while before it sleeps.
+ */
+
+static const uint64_t MILLISECOND = 1000000;
+
+static uint64_t now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return (uint64_t)time.tv_sec * 1000 * MILLISECOND + (uint64_t)time.tv_nsec;
+}
+
+void fuse_begin(struct fuse_server *server)
+{
+	enum { STARTUP = 1000 };
+
+	fcntl(server->device, F_SETFL, O_RDWR | O_NONBLOCK);
+	server->startup_end = now() + STARTUP * MILLISECOND;
+	/* With one processor, looking keeps the application from asking. */
+	if (process_processors(2) < 2)
+		atomic_flag_test_and_set(&server->has_eager);
+}
+
+static ssize_t read_request(const struct fuse_server *server, struct worker *worker)
+{
+	for (;;) {
+		ssize_t size = read(server->device, worker->input, sizeof(worker->input));
+		if (size >= 0 || errno != EAGAIN)
+			return size;
+		uint64_t time = now();
+		if (time >= server->startup_end) {
+			fcntl(server->device, F_SETFL, O_RDWR); /* from now on, read() waits */
+		} else if (worker->eager && time - worker->answered < MILLISECOND) {
+			sched_yield();
+		} else {
+			struct pollfd wanted = {.fd = server->device, .events = POLLIN};
+			poll(&wanted, 1, (int)((server->startup_end - time) / MILLISECOND) + 1);
+		}
+	}
+}
+
 void fuse_serve(struct fuse_server *server)
 {
 	struct worker *worker = calloc(1, sizeof(*worker));
@@ -452,14 +503,17 @@ void fuse_serve(struct fuse_server *server)
 	if (!worker)
 		return;
 	worker->memo.reference = UINT64_MAX;
+	worker->eager = !atomic_flag_test_and_set(&server->has_eager);
 	for (;;) {
-		ssize_t size = read(server->device, worker->input, sizeof(worker->input));
-		if (size < 0 && (errno == EINTR || errno == EAGAIN || errno == ENOENT)) /* ENOENT: taken back by the caller */
+		ssize_t size = read_request(server, worker);
+		if (size < 0 && (errno == EINTR || errno == ENOENT)) /* ENOENT: taken back by the caller */
 			continue;
 		if (size < (ssize_t)sizeof(struct fuse_in_header))
 			break;
 		const struct fuse_in_header *header = (const struct fuse_in_header *)worker->input;
 		handle(&(struct request){server, header, header + 1, (size_t)size - sizeof(*header), worker});
+		if (worker->eager)
+			worker->answered = now();
 	}
 	free(worker);
 }
