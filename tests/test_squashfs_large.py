@@ -23,12 +23,13 @@ MEMORY = 400 << 20
 
 # Writes an image and prints the peak of its own memory, in bytes.
 PROGRAM = """
-import resource, sys
+import re, sys
 from pathlib import Path
 from hatch_appimage.squashfs import write_squashfs
 with open(sys.argv[2], "wb") as file:
     write_squashfs(Path(sys.argv[1]), file, mtime=0, level=int(sys.argv[3]), block_size=int(sys.argv[4]))
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+# Not ru_maxrss, which begins with the peak of the process that started this one.
+print(int(re.search(r"VmHWM:\\s*(\\d+) kB", Path("/proc/self/status").read_text())[1]) * 1024)
 """
 
 
