@@ -22,9 +22,15 @@ def runtime_path(architecture: str) -> Path:
     if architecture not in ARCHITECTURES:
         raise AppImageError(f"There is no runtime for {architecture}, only for {', '.join(ARCHITECTURES)}")
     path = BUILT / f"runtime-{architecture}"
-    if not path.is_file():
+    if not path.is_file() or _is_stale(path):
         _compile(architecture)
     return path
+
+
+def _is_stale(path: Path) -> bool:
+    """Whether a source changed since the file was compiled; the wheel carries no sources."""
+    sources = [*BUILT.parent.glob("*.[chS]"), *BUILT.parent.glob("compile.py")]
+    return any(source.stat().st_mtime > path.stat().st_mtime for source in sources)
 
 
 def _compile(architecture: str) -> None:
