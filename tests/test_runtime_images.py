@@ -18,6 +18,7 @@ from test_runtime import HOST, PATIENCE, Image, make_appdir, pack, wait_until
 from tools import require
 
 from hatch_appimage.runtime import runtime_path
+from hatch_appimage.squashfs import write_squashfs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -144,12 +145,11 @@ class TestSameTree:
         shutil.rmtree(tmp_path)
 
     def test_our_own_writer(self, tree: Path, tmp_path: Path, temporary: Path) -> None:
-        squashfs = pytest.importorskip("hatch_appimage.squashfs")
         for compression in ("gzip", "zstd"):
             path = tmp_path / f"{compression}.AppImage"
             with path.open("w+b") as stream:
                 stream.write(runtime_path(HOST).read_bytes())
-                squashfs.write_squashfs(tree, stream, compression=compression, mtime=None)
+                write_squashfs(tree, stream, compression=compression, mtime=None)
             path.chmod(0o755)
             with mount(Image(path, temporary)) as point:
                 found = describe(point)
