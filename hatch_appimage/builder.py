@@ -11,6 +11,7 @@ import sys
 import threading
 import traceback
 from contextlib import contextmanager
+from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -32,7 +33,11 @@ from hatch_appimage.errors import AppImageError
 from hatch_appimage.image import load_runtime, write_image
 from hatch_appimage.install import check_entry_point, install_packages, update_records
 from hatch_appimage.launcher import write_launcher
+from hatch_appimage.libraries.bundle import bundle_libraries
+from hatch_appimage.libraries.floor import warning
+from hatch_appimage.libraries.system import System
 from hatch_appimage.project import Project
+from hatch_appimage.python.adapt import adapt_python, trim_tkinter
 from hatch_appimage.python.host import bundle_host_python, find_host_python
 from hatch_appimage.report import Report, Steps, list_files
 from hatch_appimage.runtime import runtime_path
@@ -46,6 +51,9 @@ if TYPE_CHECKING:
     from hatchling.bridge.app import Application
 
     from hatch_appimage.architecture import Architecture
+
+
+log = logging.getLogger(__name__)
 
 
 class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
@@ -84,6 +92,7 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
         runtime = load_runtime(config.runtime or runtime_path(architecture.name), architecture)
         extra_files = self._forced_files()
         host = find_host_python(config.python, architecture=architecture, requires_python=project.requires_python)
+        system = System.read(config.sysroot, architecture, _library_path(config.sysroot))
         step = Steps(self.app.display_info, sys.stderr if sys.stderr.isatty() and self.app.verbosity == 0 else None)
 
         # The image is made beside its target, so that it appears there whole or not at all.
@@ -105,6 +114,25 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
             launcher = step("launcher", write_launcher, appdir, python, config.entry_point, config.environment)
             step("desktop", write_desktop_files, appdir, project, architecture.name, config)
             step("files", appdir.add, extra_files)
+            step("tkinter", trim_tkinter, appdir, python, wanted=config.tkinter)
+            libraries = step(
+                "libraries",
+                bundle_libraries,
+                appdir,
+                architecture,
+                python,
+                config.libraries,
+                system=system,
+                project=project.root,
+                max_glibc=config.max_glibc,
+            )
+            if (
+                libraries.glibc
+                and not config.max_glibc
+                and (text := warning(libraries.glibc, datetime.now(tz=timezone.utc).date()))
+            ):
+                log.warning(text)
+            step("adapt", adapt_python, appdir, python, system)
             step("records", update_records, python)
             step("bytecode", compile_bytecode, appdir, python)
             order: tuple[str, ...] = ()
@@ -133,6 +161,7 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
                 python=python,
                 launcher=launcher,
                 packages=packages.packages,
+                libraries=libraries,
                 files=list_files(appdir),
                 seconds=step.seconds,
                 warnings=tuple(warnings),
@@ -211,6 +240,11 @@ def _timestamp() -> int:
     return timestamp
 
 
+def _library_path(sysroot: Path) -> str:
+    """Return where this machine's loader looks before anything else; another machine's does not."""
+    return os.environ.get("LD_LIBRARY_PATH", "") if sysroot == Path("/") else ""
+
+
 def _file_name(name: str) -> str:
     """Return a name as it stands in file names: blanks would make trouble in update information and in shells."""
     return "_".join(name.split())
@@ -232,7 +266,7 @@ def _is_image_of(file_name: str, name: str, architecture: str) -> bool:
 def _folder(parent: Path | None = None) -> Iterator[Path]:
     """Provide a folder that is gone afterwards, however the build ends."""
     with TemporaryDirectory(prefix=".hatch-appimage-" if parent else "hatch-appimage-", dir=parent) as name:
-        yield Path(name)
+        yield Path(name).resolve()
 
 
 @contextmanager

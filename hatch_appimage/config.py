@@ -18,6 +18,7 @@ from hatch_appimage.desktop import MAIN_CATEGORIES, DesktopEntry
 from hatch_appimage.entry_point import EntryPoint, choose_entry_point
 from hatch_appimage.errors import AppImageError, ConfigurationError
 from hatch_appimage.icon import Icon
+from hatch_appimage.libraries.policy import GROUPS, NEVER_BUNDLED, Policy, group_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -82,6 +83,10 @@ class AppImageConfig:
         test_command: a shell command, run against the finished image.
         startup_order: the files that a start reads are found by importing the entry point, and laid together.
         report: where the JSON report goes.
+        libraries: which shared libraries to bundle.
+        sysroot: a copy of the machine whose libraries are taken; ``/`` for this one.
+        max_glibc: the newest glibc that the image may need; None for any.
+        tkinter: whether to keep it; None where something uses it.
 
     """
 
@@ -101,6 +106,10 @@ class AppImageConfig:
     test_command: str | None
     startup_order: bool
     report: Path | None
+    libraries: Policy
+    sysroot: Path
+    max_glibc: tuple[int, ...] | None
+    tkinter: bool | None
 
     @classmethod
     def read(cls, table: Mapping[str, Any], project: Project) -> AppImageConfig:
@@ -135,6 +144,15 @@ class AppImageConfig:
             test_command=reader.take("test-command", reader.text, _test_command),
             startup_order=reader.take("startup-order", reader.boolean, bool) is not False,
             report=reader.take("report", reader.text, reader.new_file),
+            libraries=Policy(
+                include=reader.take("include-libraries", reader.texts, _included) or (),
+                exclude=reader.take("exclude-libraries", reader.texts, _library_rules) or (),
+                ignore=reader.take("ignore-missing", reader.texts, _library_rules) or (),
+                libraries=reader.take("libraries", reader.texts, tuple) or (),
+            ),
+            sysroot=reader.take("sysroot", reader.text, reader.folder) or Path("/"),
+            max_glibc=reader.take("max-glibc", reader.text, _glibc_version),
+            tkinter=reader.take("tkinter", reader.boolean, bool),
         )
         reader.finish()
         return config
@@ -234,6 +252,12 @@ class _TableReader:
         if not path.is_file():
             raise ValueError(f"names a file that is not there: `{value}` (paths are relative to {self.root})")
         return path
+
+    def folder(self, value: str) -> Path:
+        path = self.path(value)
+        if not path.is_dir():
+            raise ValueError(f"names a folder that is not there: `{value}` (paths are relative to {self.root})")
+        return path.resolve()
 
     def new_file(self, value: str) -> Path:
         path = self.path(value)
@@ -344,3 +368,25 @@ def _test_command(value: str) -> str:
             f"must have `{{appimage}}` in it, where the image's path goes, as in `{{appimage}} --version`: `{value}`"
         )
     return value
+
+
+def _library_rules(rules: tuple[str, ...]) -> tuple[str, ...]:
+    for rule in rules:
+        if rule.startswith("@") and rule[1:] not in GROUPS:
+            raise ValueError(f"names the group `{rule}`; known are {', '.join(f'@{name}' for name in GROUPS)}")
+        if "/" in rule:
+            raise ValueError(f"must be an array of sonames, patterns such as `libfoo.so.*`, and groups: `{rule}`")
+    return rules
+
+
+def _included(rules: tuple[str, ...]) -> tuple[str, ...]:
+    for rule in _library_rules(rules):
+        if rule.removeprefix("@") in NEVER_BUNDLED or group_of(rule) in NEVER_BUNDLED:
+            raise ValueError(f"asks for `{rule}`: a C library works only with its own loader, which is the host's")
+    return rules
+
+
+def _glibc_version(value: str) -> tuple[int, ...]:
+    if not re.fullmatch(r"2\.\d{1,3}", value):
+        raise ValueError(f"must be a version of glibc, such as `2.28`, not `{value}`")
+    return tuple(map(int, value.split(".")))

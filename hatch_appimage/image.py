@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from hatch_appimage.architecture import architecture_of
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.libraries.elf import read_elf
+from hatch_appimage.libraries.elf import read_elf, read_sections
 from hatch_appimage.squashfs import write_squashfs
 
 if TYPE_CHECKING:
@@ -85,14 +85,15 @@ def load_runtime(path: Path, architecture: Architecture) -> Runtime:
         )
     if data[_MAGIC_OFFSET : _MAGIC_OFFSET + len(_MAGIC)] != _MAGIC:
         raise AppImageError(f"The runtime {path} is no type-2 AppImage runtime: it has no `AI\\2` at offset 8")
-    if not elf.sections_end:
+    sections = read_sections(path)
+    if not sections.end:
         raise AppImageError(f"The runtime {path} has no section headers, by which readers find the image behind it")
-    if elf.sections_end != len(data):
-        what = "it is a whole AppImage, not a runtime alone" if elf.sections_end < len(data) else "it is cut off"
+    if sections.end != len(data):
+        what = "it is a whole AppImage, not a runtime alone" if sections.end < len(data) else "it is cut off"
         raise AppImageError(
-            f"The runtime {path} has {len(data)} bytes, but its ELF header puts the image at {elf.sections_end}: {what}"
+            f"The runtime {path} has {len(data)} bytes, but its ELF header puts the image at {sections.end}: {what}"
         )
-    offset, size = elf.sections.get(_STARTUP, (0, 0))
+    offset, size = sections.places.get(_STARTUP, (0, 0))
     return Runtime(data, offset if size == _STARTUP_SIZE else None, str(path))
 
 

@@ -6,7 +6,9 @@ from __future__ import annotations
 import base64
 import csv
 import io
+import os
 from dataclasses import dataclass
+from email.parser import Parser
 from hashlib import sha256
 from importlib.metadata import PathDistribution, distributions
 from pathlib import Path
@@ -133,6 +135,33 @@ def _forget_origin(distribution: PathDistribution) -> None:
     for file in distribution.files or ():
         if file.name in _ORIGINS and _is_metadata(file):
             Path(str(file.locate())).unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class InstalledWheel:
+    """The wheel that a file came from.
+
+    Attributes:
+        name: of the distribution.
+        version: of the distribution.
+        tags: the platforms it was made for, such as ``manylinux_2_28_x86_64``.
+
+    """
+
+    name: str
+    version: str
+    tags: tuple[str, ...]
+
+
+def find_wheel(path: Path, python: BundledPython) -> InstalledWheel | None:
+    """Return which wheel installed a file of the AppDir; None if none did."""
+    for distribution in _distributions(python):
+        if any(Path(os.path.normpath(str(file.locate()))) == path for file in distribution.files or ()):
+            metadata = Parser().parsestr(distribution.read_text("WHEEL") or "")
+            platforms = (tag.split("-")[-1].split(".") for tag in metadata.get_all("Tag", []))
+            tags = tuple(dict.fromkeys(tag for platform in platforms for tag in platform))
+            return InstalledWheel(distribution.metadata["Name"], distribution.version, tags)
+    return None
 
 
 def _is_metadata(file: PackagePath) -> bool:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from hatch_appimage.image import Image
     from hatch_appimage.install import Package
     from hatch_appimage.launcher import Launcher
+    from hatch_appimage.libraries.bundle import Libraries
     from hatch_appimage.python import BundledPython
 
 P = ParamSpec("P")
@@ -87,6 +88,7 @@ class Report:
         python: the Python inside.
         launcher: the command that it starts and those beside it.
         packages: what is installed.
+        libraries: what became of the shared libraries.
         files: every file of the AppDir.
         seconds: how long each step took.
         warnings: what the build warned of.
@@ -101,6 +103,7 @@ class Report:
     python: BundledPython
     launcher: Launcher
     packages: tuple[Package, ...]
+    libraries: Libraries
     files: tuple[File, ...]
     seconds: Mapping[str, float]
     warnings: tuple[str, ...]
@@ -127,12 +130,30 @@ class Report:
             f"  python     {self.python}",
             f"  runtime    {self.runtime}",
             f"  sha256     {self.image.sha256}",
+            *self._floor_lines(),
+            f"  libraries  {self.libraries}; the host must have {self._host()}",
             f"  packages   {len(packages)}",
             *(f"    {format_size(package.size):>9}  {package.name} {package.version}" for package in packages),
             "  largest files",
             *(f"    {format_size(file.size):>9}  {_printable(file.path)}" for file in self.largest),
         ]
         return "\n".join(lines)
+
+    def _floor_lines(self) -> list[str]:
+        floor = self.libraries.glibc
+        if floor is None:
+            return []
+        others = [f"{other.family} {other}" for other in self.libraries.floors if other is not floor]
+        more = f" and {len(floor.files) - 1} more files" if len(floor.files) > 1 else ""
+        return [
+            f"  needs      glibc {floor} or newer, for {_printable(floor.files[0])}{more}",
+            *([f"             {', '.join(others)}"] if others else []),
+        ]
+
+    def _host(self) -> str:
+        """Name the libraries that the user's machine must have, but for glibc, which is said elsewhere."""
+        sonames = [library.soname for library in self.libraries.host if library.group != "glibc"]
+        return ", ".join(sonames) or "nothing but glibc"
 
     def to_json(self, path: Path) -> str:
         """Return the report as JSON, sizes in bytes and times in seconds.
@@ -161,6 +182,17 @@ class Report:
             "entry_point": self.launcher.script,
             "commands": list(self.launcher.commands),
             "packages": [asdict(package) for package in self.packages],
+            "libraries": {
+                "bundled": [asdict(library) for library in self.libraries.bundled],
+                "host": [asdict(library) for library in self.libraries.host],
+                "by_name": list(self.libraries.by_name),
+                "ignored": list(self.libraries.ignored),
+                "dropped": dict(self.libraries.dropped),
+            },
+            "floors": [
+                {"family": floor.family, "version": str(floor), "files": list(floor.files)}
+                for floor in self.libraries.floors
+            ],
             "largest_files": [asdict(file) for file in self.largest],
             "steps": [{"name": name, "seconds": round(seconds, 3)} for name, seconds in self.seconds.items()],
             "warnings": list(self.warnings),

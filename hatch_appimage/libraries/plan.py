@@ -1,0 +1,326 @@
+# SPDX-License-Identifier: MIT
+"""Work out what an AppDir needs so that every library in it is found, without changing anything yet."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hatch_appimage.libraries.elf import read_elf
+from hatch_appimage.libraries.policy import NEVER_BUNDLED, matches
+from hatch_appimage.libraries.search import ElfFiles, Loaded, Loader, Process
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from hatch_appimage.libraries.elf import Elf
+    from hatch_appimage.libraries.policy import Policy
+    from hatch_appimage.libraries.system import System
+    from hatch_appimage.libraries.tree import Need, Tree
+
+# Wheels of Qt bring plugins for databases, other toolkits' themes, embedded screens, and for Qt modules that are in
+# other wheels. What they need is not in the wheel, and taking it from the build machine would add GTK to every image.
+_QT_PLUGIN = re.compile(r"/Qt\d?/(plugins|qml)(/|$)")
+_QT_DISPLAY = re.compile(r"/plugins/(platforms/libq(xcb|wayland[\w-]*)\.so|xcbglintegrations/|wayland-)")
+
+# Modules by which Python code opens libraries by their names.
+_OPENERS = ("_ctypes.", "_cffi_backend.")
+
+
+@dataclass(frozen=True)
+class Rpath:
+    """The search path that a file gets.
+
+    Attributes:
+        folders: ``$ORIGIN``-relative.
+        inherited: written as ``DT_RPATH``, which counts for what the file loads, too; else as ``DT_RUNPATH``.
+
+    """
+
+    folders: tuple[str, ...]
+    inherited: bool
+
+
+@dataclass
+class Plan:
+    """What is to be done.
+
+    Attributes:
+        copies: files of the build machine, by the path that each gets in the AppDir.
+        links: symbolic links to be made, and the files of the AppDir that they lead to.
+        rpaths: search paths, by the file that gets one.
+        host: the needs that are left to the user's machine, by soname.
+        by_name: needs that only something in the AppDir can fulfil that no search path leads to: something loads it
+            before.
+        missing: what is found nowhere.
+        ignored: what is found nowhere, and may be missing.
+        dropped: modules of the standard library and plugins that cannot be loaded for want of a library, and its name.
+
+    """
+
+    copies: dict[Path, Path] = field(default_factory=dict)
+    links: dict[Path, Path] = field(default_factory=dict)
+    rpaths: dict[Path, Rpath] = field(default_factory=dict)
+    host: dict[str, list[Need]] = field(default_factory=dict)
+    by_name: list[Need] = field(default_factory=list)
+    missing: list[Need] = field(default_factory=list)
+    ignored: list[Need] = field(default_factory=list)
+    dropped: dict[Path, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where things are.
+
+    Attributes:
+        lib: the AppDir's folder for bundled libraries.
+        packages: the folders of installed packages.
+        origins: where files of the AppDir were copied from, as far as libraries may lie beside them there: a folder of
+            the AppDir, or a file, and what it was on the build machine.
+
+    """
+
+    lib: Path
+    packages: tuple[Path, ...]
+    origins: Mapping[Path, Path]
+
+    def package_of(self, path: Path) -> Path | None:
+        """Return the top folder of the package that a file belongs to; None if it belongs to none."""
+        for folder in self.packages:
+            if path.is_relative_to(folder):
+                return folder / path.relative_to(folder).parts[0]
+        return None
+
+
+def make_plan(tree: Tree, place: Place, *, system: System, policy: Policy, opened: Mapping[str, Path]) -> Plan:
+    """Find what an AppDir lacks on the build machine, again and again until nothing more is needed.
+
+    Args:
+        tree: the AppDir's files.
+        place: where things are.
+        system: the build machine's libraries.
+        policy: what to bundle.
+        opened: libraries that are opened at run time only: the names that they are to have, and the files.
+
+    """
+    dropped: dict[Path, str] = {}
+    while True:
+        planner = _Planner(tree.without(dropped), place, system, policy)
+        planner.clean_search_paths()
+        for name, file in opened.items():
+            planner.copy_opened(name, file)
+        improved, useless = True, dict[Path, str]()
+        while improved and not useless:
+            improved = planner.improve()
+            # Without them nothing may want some of the libraries that were found, so all begins anew.
+            useless = {root: need.soname for need in planner.plan.missing for root in need.roots if is_optional(root)}
+        if not useless:
+            planner.plan.dropped = dropped
+            return planner.plan
+        dropped |= useless
+
+
+def is_optional(path: Path) -> bool:
+    """Whether a file is one that applications cope without: a module of the standard library, a plugin of Qt."""
+    return path.parent.name == "lib-dynload" or is_qt_plugin(path)
+
+
+def is_qt_plugin(path: Path) -> bool:
+    """Whether a file is one of Qt's many plugins without which its windows are shown all the same."""
+    if not _QT_PLUGIN.search(str(path.parent)):
+        return False
+    return not _QT_DISPLAY.search(str(path))
+
+
+class _Planner:
+    """Keeps the tree and the plan in step: every decision changes both."""
+
+    def __init__(self, tree: Tree, place: Place, system: System, policy: Policy) -> None:
+        self.tree = tree
+        self.place = place
+        self.system = system
+        self.policy = policy
+        self.plan = Plan()
+        self.files = ElfFiles()
+        self.original = dict(tree.files)
+        self.attempted: set[tuple[Path, str]] = set()
+        self.inheriting: set[Path] = set()
+        self.carried = Loader(tree.architecture, read=self._read_machine)
+        self.installed = Loader(tree.architecture, read=self._read_machine, folders=system.folders)
+
+    def _read_machine(self, path: Path) -> Elf | None:
+        return None if path.is_relative_to(self.tree.root) else self.files(path)
+
+    def clean_search_paths(self) -> None:
+        """Drop the folders outside of the image from search paths: on another machine they are not there, or evil."""
+        for path, elf in self.tree.files.items():
+            self._set_rpath(path, self._clean(elf.search_path, path), inherited=bool(elf.rpath and not elf.runpath))
+
+    def _clean(self, search_path: Iterable[str], path: Path) -> tuple[str, ...]:
+        folders = []
+        for entry in search_path:
+            if not entry.startswith(("$ORIGIN", "${ORIGIN}")):
+                continue
+            expanded = (Path(os.path.normpath(text)) for text in self.carried.expand(entry, path.parent))
+            if all(folder.is_relative_to(self.tree.root) for folder in expanded):
+                folders.append(entry)
+        return tuple(dict.fromkeys(folders))
+
+    def _set_rpath(self, path: Path, folders: tuple[str, ...], *, inherited: bool) -> None:
+        elf = self._read(path)
+        if folders == elf.search_path:
+            return
+        rpath, runpath = (folders, ()) if inherited else ((), folders)
+        self.tree.put(path, replace(elf, rpath=rpath, runpath=runpath))
+        self.plan.rpaths[path] = Rpath(folders, inherited)
+
+    def copy_opened(self, name: str, file: Path) -> None:
+        """Bundle a library that no file names; Python's own ways to open it get to find it."""
+        elf = self.files(file)
+        target = self._copy(file, elf.soname if elf and elf.soname else name)
+        if target.name != name:
+            self._link(target.with_name(name), target)
+        for path in self.tree.files:
+            if path.name.startswith(_OPENERS) or path == self.tree.interpreter():
+                self._append(path, inherited=False)
+
+    def improve(self) -> bool:
+        """Decide about every need that is not fulfilled; return whether that may have brought new ones."""
+        self.plan.host, self.plan.by_name, self.plan.missing, self.plan.ignored = {}, [], [], []
+        needs = self.tree.needs()
+        self.inheriting = {need.file for need in needs if need.inherited}
+        decided = [self._decide(need) for need in needs if need.found is None]
+        return any(decided)
+
+    def _decide(self, need: Need) -> bool:
+        target = self.place.lib / need.soname
+        if self.tree.read(target) is None:
+            group = self.policy.group(need.soname)
+            source = self._find(need, group)
+            if source is None and group is not None:
+                self.plan.host.setdefault(need.soname, []).append(need)
+                return False
+            if source is None:
+                return self._give_up(need)
+            self._copy(source, need.soname)
+        if (need.file, need.soname) in self.attempted:
+            return self._give_up(need)
+        self.attempted.add((need.file, need.soname))
+        self._make_reachable(need, target)
+        return True
+
+    def _find(self, need: Need, group: str | None) -> Path | None:
+        """Find a library on the build machine that is to be bundled."""
+        if group in {*NEVER_BUNDLED, "excluded"}:
+            return None
+        # What has come with the needing file is bundled even if hosts have something of that name.
+        carried = self._find_carried(need)
+        if carried is not None or group is not None:
+            return carried
+        if all(map(is_qt_plugin, need.roots)) and not matches(need.soname, self.policy.include):
+            return None
+        return None if self._is_in_package(need) else self._find_installed(need)
+
+    def _give_up(self, need: Need) -> bool:
+        if self.policy.ignored(need.soname):
+            self.plan.ignored.append(need)
+        elif self._is_in_image(need):
+            self.plan.by_name.append(need)
+        else:
+            self.plan.missing.append(need)
+        return False
+
+    def _loaded(self, path: Path) -> Loaded:
+        """Return a file of the AppDir as it was on the build machine, with the search path that it had there."""
+        real = self.plan.links.get(path, path)
+        source = self._origin(real)
+        return Loaded(source, self.original.get(real) or self.files(source) or self._read(real), None)
+
+    def _origin(self, path: Path) -> Path:
+        if path in self.plan.copies:
+            return self.plan.copies[path]
+        for place, origin in self.place.origins.items():
+            if path.is_relative_to(place) and self.place.package_of(path) is None:
+                return origin / path.relative_to(place)
+        return path
+
+    def _find_carried(self, need: Need) -> Path | None:
+        """Find a library by the search path that the file has on the build machine: it came with it."""
+        found, _ = self.carried.find(need.soname, self._loaded(need.file), Process())
+        return None if found is None or found.parent in self.system.folders else found
+
+    def _find_installed(self, need: Need) -> Path | None:
+        found, _ = self.installed.find(need.soname, self._loaded(need.file), Process())
+        return found
+
+    def _is_in_package(self, need: Need) -> bool:
+        package = self.place.package_of(need.file)
+        return package is not None and any(path.is_relative_to(package) for path in self._with_name(need.soname))
+
+    def _is_in_image(self, need: Need) -> bool:
+        return bool(self._with_name(need.soname))
+
+    def _with_name(self, soname: str) -> list[Path]:
+        return [path for path, elf in self.original.items() if soname in {path.name, elf.soname}]
+
+    def _copy(self, source: Path, name: str) -> Path:
+        target = self.place.lib / name
+        if self.tree.read(target) is None:
+            elf = read_elf(source)
+            if elf is None:
+                raise AssertionError(source)
+            self.tree.put(target, elf)
+            self.plan.copies[target] = source
+            self._set_rpath(target, self._clean(elf.search_path, target), inherited=False)
+        return target
+
+    def _link(self, path: Path, target: Path) -> None:
+        self.tree.link(path, target)
+        self.plan.links[path] = target
+
+    def _make_reachable(self, need: Need, target: Path) -> None:
+        """Let a file find a bundled library.
+
+        A package's own libraries keep their bytes where they have a search path: a link is put into the first folder of
+        it. Everything else gets the folder of the bundled libraries into its search path.
+        """
+        if need.file in self.plan.links:  # its $ORIGIN is the folder of the link
+            folder: Path | None = need.file.parent
+        elif self.place.package_of(need.file) is not None:
+            elf = self._read(need.file)
+            loader = Loader(self.tree.architecture, read=self.tree.read, inside=self.tree.root)
+            folders = loader.search_folders(elf.search_path, need.file.parent)
+            folder = next((folder for folder in folders if folder.is_dir()), None)
+        else:
+            folder = None
+        link = folder / need.soname if folder else None
+        if link in self.plan.links:
+            return  # another file in the same folder needs the library, too
+        if link is not None and not os.path.lexists(link):
+            self._link(link, target)
+        else:
+            # A DT_RUNPATH would switch off what the file inherits from its loaders.
+            self._append(need.file, inherited=need.file in self.inheriting)
+
+    def _read(self, path: Path) -> Elf:
+        elf = self.tree.read(path)
+        if elf is None:
+            raise AssertionError(path)
+        return elf
+
+    def _append(self, path: Path, *, inherited: bool) -> None:
+        real = Path(os.path.realpath(path))
+        elf = self._read(real)
+        folder = from_origin(real, self.place.lib)
+        if folder not in elf.search_path:
+            keeps_rpath = bool(elf.rpath) and not elf.runpath
+            self._set_rpath(real, (*elf.search_path, folder), inherited=inherited or keeps_rpath)
+
+
+def from_origin(path: Path, folder: Path) -> str:
+    """Write a folder as ld.so(8) finds it from a file, wherever both are."""
+    relative = os.path.relpath(folder, path.parent)
+    return "$ORIGIN" if relative == "." else f"$ORIGIN/{relative}"

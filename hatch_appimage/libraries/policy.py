@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: MIT
+"""Which libraries an image brings, and which it takes from the machine it runs on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+# The libraries that have to fit the user's machine: its kernel, graphics driver, sound server, font configuration; and
+# those that even the smallest installations have. The names follow the exclude list that AppImage tools share
+# (https://github.com/AppImageCommunity/pkg2appimage, file excludelist), with three differences: the loaders of all
+# architectures and the drivers that the list leaves out are here; libexpat, libcom_err, libgpg-error and libusb are
+# bundled, as minimal installations of Debian 12 and 13 lack some or all of them; libICE and libSM are with X11.
+GROUPS = {
+    "glibc": (
+        "ld-linux.so.*",
+        "ld-linux-*.so.*",
+        "ld64.so.*",
+        "libBrokenLocale.so.1",
+        "libanl.so.1",
+        "libc.so.6",
+        "libcidn.so.1",
+        "libdl.so.2",
+        "libm.so.6",
+        "libmvec.so.1",
+        "libnss_compat.so.2",
+        "libnss_dns.so.2",
+        "libnss_files.so.2",
+        "libnss_hesiod.so.2",
+        "libnss_nis.so.2",
+        "libnss_nisplus.so.2",
+        "libpthread.so.0",
+        "libresolv.so.2",
+        "librt.so.1",
+        "libthread_db.so.1",
+        "libutil.so.1",
+    ),
+    # Some wheels carry programs for musl beside those for glibc.
+    "musl": ("ld-musl-*.so.1", "libc.musl-*.so.1"),
+    # An older libstdc++ than the graphics driver wants would keep it from being loaded.
+    "compiler": ("libgcc_s.so.1", "libstdc++.so.6"),
+    "graphics": (
+        "libEGL.so.1",
+        "libGL.so.1",
+        "libGLESv1_CM.so.1",
+        "libGLESv2.so.2",
+        "libGLX.so.0",
+        "libGLdispatch.so.0",
+        "libOpenCL.so.1",
+        "libOpenGL.so.0",
+        "libcuda.so.1",
+        "libdrm.so.2",
+        "libgbm.so.1",
+        "libglapi.so.0",
+        "libnvidia-*.so*",
+        "libva-*.so.2",
+        "libva.so.2",
+        "libvdpau.so.1",
+        "libvulkan.so.1",
+    ),
+    "display": (
+        "libICE.so.6",
+        "libSM.so.6",
+        "libX11-xcb.so.1",
+        "libX11.so.6",
+        "libwayland-client.so.0",
+        "libxcb-dri2.so.0",
+        "libxcb-dri3.so.0",
+        "libxcb.so.1",
+    ),
+    "sound": ("libasound.so.2", "libjack.so.0", "libpipewire-0.3.so.0"),
+    "fonts": ("libfontconfig.so.1", "libfreetype.so.6", "libfribidi.so.0", "libharfbuzz.so.0"),
+    "base": ("libgmp.so.10", "libuuid.so.1", "libz.so.1"),
+}
+
+# glibc is one whole with its loader, which only the host can provide; nothing of it can be bundled.
+NEVER_BUNDLED = ("glibc", "musl")
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What the project says of libraries.
+
+    Attributes:
+        include: sonames, patterns (``libfoo.so.*``) and groups (``@fonts``) to bundle although they are on the list.
+        exclude: likewise, to leave to the host although they are not; stronger than ``include``.
+        ignore: patterns of sonames that may be missing.
+        libraries: sonames and paths of libraries that are opened at run time only.
+
+    """
+
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    libraries: tuple[str, ...] = ()
+
+    def group(self, soname: str) -> str | None:
+        """Return why a library is left to the host: the name of its group, or ``excluded``; None if it is bundled."""
+        listed = group_of(soname)
+        if listed in NEVER_BUNDLED:
+            return listed
+        if matches(soname, self.exclude):
+            return "excluded"
+        return None if matches(soname, self.include) else listed
+
+    def ignored(self, soname: str) -> bool:
+        """Whether a library may be missing."""
+        return matches(soname, self.ignore)
+
+
+def group_of(soname: str) -> str | None:
+    """Return the group that a soname is in."""
+    return next(
+        (name for name, patterns in GROUPS.items() if any(fnmatchcase(soname, pattern) for pattern in patterns)), None
+    )
+
+
+def matches(soname: str, rules: Iterable[str]) -> bool:
+    """Whether one of the rules means a library: its soname, a pattern of sonames, or ``@`` and its group."""
+    group = group_of(soname)
+    return any(rule[1:] == group if rule.startswith("@") else fnmatchcase(soname, rule) for rule in rules)

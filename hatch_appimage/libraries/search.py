@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: MIT
+"""Find libraries as the loader does when a program starts or opens a module: the rules of ld.so(8) and dlopen(3)."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import deque
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hatch_appimage.errors import AppImageError
+from hatch_appimage.libraries.elf import read_elf
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from hatch_appimage.architecture import Architecture
+    from hatch_appimage.libraries.elf import Elf
+
+_TOKEN = re.compile(r"\$(?:\{(ORIGIN|LIB|PLATFORM)\}|(ORIGIN|LIB|PLATFORM)(?![A-Za-z0-9_]))")
+# What `$LIB` and `$PLATFORM` stand for depends on the distribution and the processor: all that is possible is searched.
+_LIB = {
+    "x86_64": ("lib/x86_64-linux-gnu", "lib64", "lib"),
+    "aarch64": ("lib/aarch64-linux-gnu", "lib64", "lib"),
+    "armhf": ("lib/arm-linux-gnueabihf", "lib"),
+    "i686": ("lib/i386-linux-gnu", "lib32", "lib"),
+}
+_PLATFORM = {"x86_64": ("x86_64", "haswell"), "aarch64": ("aarch64",), "armhf": ("v7l", "v8l"), "i686": ("i686",)}
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A program or library in a process.
+
+    Attributes:
+        path: as it was opened. Links are not followed: the folder that it was found in is its ``$ORIGIN``.
+        elf: what is in it.
+        loader: what needed it first; None for a program, and for what dlopen() was asked for by a full path.
+
+    """
+
+    path: Path
+    elf: Elf
+    loader: Loaded | None
+
+
+@dataclass(frozen=True)
+class Link:
+    """One library that something in a process needs.
+
+    Attributes:
+        needing: the program or library that needs it.
+        soname: by which name.
+        found: the file; None if the search finds none.
+        inherited: the search path that it was found by belongs to what loaded the needing file.
+
+    """
+
+    needing: Loaded
+    soname: str
+    found: Path | None
+    inherited: bool = False
+
+
+@dataclass
+class Process:
+    """What has been loaded so far; the same library is never loaded twice.
+
+    Attributes:
+        names: by the names that it goes by.
+        files: by the file itself, whatever links lead to it.
+        program: the main program.
+
+    """
+
+    names: dict[str, Loaded] = field(default_factory=dict)
+    files: dict[str, Loaded] = field(default_factory=dict)
+    program: Loaded | None = None
+
+    def fork(self) -> Process:
+        """Return a copy, in which something else can be loaded."""
+        return Process(dict(self.names), dict(self.files), self.program)
+
+
+class Loader:
+    """Finds libraries on behalf of one architecture.
+
+    Args:
+        architecture: files of others are passed over.
+        read: returns what is in an ELF file; None where there is no such file.
+        folders: what is searched last.
+        inside: the only folder that search paths may lead into; None for anywhere.
+
+    """
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        *,
+        read: Callable[[Path], Elf | None],
+        folders: Iterable[Path] = (),
+        inside: Path | None = None,
+    ) -> None:
+        self.architecture = architecture
+        self.read = read
+        self.folders = tuple(folders)
+        self.inside = inside
+        # By strings, not paths: large trees ask for the same files hundreds of thousands of times.
+        self._expanded: dict[tuple[tuple[str, ...], str], tuple[Path, ...]] = {}
+        self._fitting: dict[str, Path | None] = {}
+        self._real: dict[str, str] = {}
+
+    def load(self, path: Path, process: Process) -> Iterator[Link]:
+        """Load a program, or a module by its full path, with all that it needs, breadth first; yield what is needed."""
+        elf = self.read(path)
+        if elf is None:
+            return
+        first = Loaded(path, elf, None)
+        if process.program is None:
+            process.program = first
+        self._enter(first, first.path.name, process)
+        waiting = deque([first])
+        while waiting:
+            needing = waiting.popleft()
+            for soname in needing.elf.needed:
+                known = process.names.get(soname)
+                if known is not None:
+                    yield Link(needing, soname, known.path)
+                    continue
+                found, inherited = self.find(soname, needing, process)
+                if found is not None and (elf := self.read(found)) is not None:
+                    library = self._enter(Loaded(found, elf, needing), soname, process)
+                    if library.path == found:
+                        waiting.append(library)
+                yield Link(needing, soname, found, inherited)
+
+    def _enter(self, library: Loaded, name: str, process: Process) -> Loaded:
+        path = str(library.path)
+        if path not in self._real:
+            self._real[path] = os.path.realpath(path)
+        library = process.files.setdefault(self._real[path], library)
+        process.names[name] = library
+        if library.elf.soname:
+            process.names.setdefault(library.elf.soname, library)
+        return library
+
+    def find(self, soname: str, needing: Loaded, process: Process) -> tuple[Path | None, bool]:
+        """Search for a library.
+
+        Returns:
+            the file, or None; and whether it was found by the search path of something that loaded the needing file.
+
+        """
+        if "/" in soname:
+            paths = (os.path.normpath(place) for place in self.expand(soname, needing.path.parent))
+            return next(filter(None, map(self._fitting_file, paths)), None), False
+        for folder, inherited in self._search(needing, process):
+            found = self._fitting_file(f"{folder}/{soname}")
+            if found is not None:
+                return found, inherited
+        return None, False
+
+    def _search(self, needing: Loaded, process: Process) -> Iterator[tuple[Path, bool]]:
+        """Yield the folders in the loader's order: RPATHs of all loaders, RUNPATH, system."""
+        if not needing.elf.runpath:
+            loader: Loaded | None = needing
+            chain = []
+            while loader is not None:
+                chain.append(loader)
+                loader = loader.loader
+            if process.program is not None and process.program not in chain:
+                chain.append(process.program)
+            for member in chain:
+                if not member.elf.runpath:
+                    for folder in self.search_folders(member.elf.rpath, member.path.parent):
+                        yield folder, member is not needing
+        for folder in self.search_folders(needing.elf.runpath, needing.path.parent):
+            yield folder, False
+        for folder in self.folders:
+            yield folder, False
+
+    def search_folders(self, search_path: tuple[str, ...], origin: Path) -> tuple[Path, ...]:
+        """Return the folders that an RPATH or RUNPATH means for a file in the folder ``origin``."""
+        if not search_path:
+            return ()
+        key = search_path, str(origin)
+        folders = self._expanded.get(key)
+        if folders is None:
+            places = (place for entry in search_path for place in self.expand(entry, origin))
+            paths = (Path(os.path.normpath(place)) for place in places)
+            folders = tuple(path for path in paths if path.is_absolute() and self._is_inside(path))
+            self._expanded[key] = folders
+        return folders
+
+    def _is_inside(self, folder: Path) -> bool:
+        return self.inside is None or folder.is_relative_to(self.inside)
+
+    def expand(self, text: str, origin: Path) -> Iterator[str]:
+        """Yield what a text with ``$ORIGIN``, ``$LIB`` and ``$PLATFORM`` in it can mean (ld.so(8))."""
+        names = {match[1] or match[2] for match in _TOKEN.finditer(text)}
+        for lib in _LIB[self.architecture.name] if "LIB" in names else ("",):
+            for platform in _PLATFORM[self.architecture.name] if "PLATFORM" in names else ("",):
+                values: Mapping[str, str] = {"ORIGIN": str(origin), "LIB": lib, "PLATFORM": platform}
+                yield _TOKEN.sub(lambda match, values=values: values[match[1] or match[2]], text)  # type: ignore[misc]
+
+    def _fitting_file(self, name: str) -> Path | None:
+        if name not in self._fitting:
+            path = Path(name)
+            elf = self.read(path)
+            self._fitting[name] = path if elf is not None and fits(elf, self.architecture) else None
+        return self._fitting[name]
+
+
+def fits(elf: Elf, architecture: Architecture) -> bool:
+    """Whether the loader of an architecture takes a file."""
+    return (elf.machine, elf.bits) == (architecture.elf_machine, architecture.elf_class)
+
+
+class ElfFiles:
+    """Reads each ELF file once; what is no readable ELF file is None."""
+
+    def __init__(self) -> None:
+        self._known: dict[Path, Elf | None] = {}
+
+    def __call__(self, path: Path) -> Elf | None:
+        """Return what is in a file."""
+        if path not in self._known:
+            try:
+                self._known[path] = read_elf(path) if path.is_file() else None
+            except AppImageError:  # the loader would go on searching, too
+                self._known[path] = None
+        return self._known[path]

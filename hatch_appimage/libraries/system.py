@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: MIT
+"""Where a machine keeps its shared libraries: what its loader is set up to search, read and not run."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from hatch_appimage.architecture import Architecture
+
+# What loaders search when nothing else is set up: first what Debian builds in (multiarch), then the others' folders.
+_DEFAULT_FOLDERS = {
+    "x86_64": ("x86_64-linux-gnu", "lib64"),
+    "aarch64": ("aarch64-linux-gnu", "lib64"),
+    "armhf": ("arm-linux-gnueabihf", "lib"),
+    "i686": ("i386-linux-gnu", "lib32"),
+}
+# As many links may follow each other as in the kernel (path_resolution(7)).
+_MOST_LINKS = 40
+_MOST_INCLUDES = 20
+
+
+@dataclass(frozen=True)
+class System:
+    """A machine's libraries.
+
+    Attributes:
+        root: its root folder: ``/`` for this machine, another folder for a copy of another one.
+        folders: what its loader searches by default, in that order, as paths on this machine.
+
+    """
+
+    root: Path
+    folders: tuple[Path, ...]
+
+    @classmethod
+    def read(cls, root: Path, architecture: Architecture, library_path: str = "") -> System:
+        """Read ``ld.so.conf`` and add the loader's own folders (ld.so(8), ldconfig(8)).
+
+        Args:
+            root: the machine's root folder.
+            architecture: whose libraries are meant.
+            library_path: an ``LD_LIBRARY_PATH``, which is searched before.
+
+        """
+        system = cls(root, ())
+        configured = _read_configuration(system, "/etc/ld.so.conf", _MOST_INCLUDES)
+        multiarch, lib = _DEFAULT_FOLDERS[architecture.name]
+        default = (
+            *(f"/lib/{multiarch}", f"/usr/lib/{multiarch}"),
+            *(f"/{lib}", f"/usr/{lib}", "/lib", "/usr/lib"),
+        )
+        names = [*(name for name in re.split("[:;]", library_path) if name.startswith("/")), *configured, *default]
+        folders = (system.locate(name) for name in names)
+        return cls(root, tuple(dict.fromkeys(folder for folder in folders if folder.is_dir())))
+
+    def locate(self, path: str) -> Path:
+        """Return where an absolute path of the machine is on this one; links are followed as they are there."""
+        if self.root == Path("/"):
+            return Path(path)
+        parts = [part for part in reversed(path.split("/")) if part not in {"", "."}]
+        found = self.root
+        links = 0
+        while parts:
+            part = parts.pop()
+            if part == "..":
+                found = found.parent if found != self.root else found
+                continue
+            step = found / part
+            if step.is_symlink() and links < _MOST_LINKS:
+                links += 1
+                target = str(step.readlink())
+                found = self.root if target.startswith("/") else found
+                parts += [part for part in reversed(target.split("/")) if part not in {"", "."}]
+            else:
+                found = step
+        return found
+
+    def name_of(self, path: Path) -> str:
+        """Return what the machine itself calls a path."""
+        return f"/{path.relative_to(self.root)}" if path.is_relative_to(self.root) else str(path)
+
+
+def _read_configuration(system: System, name: str, includes: int) -> Iterator[str]:
+    """Yield the folders that a file in the format of ``ld.so.conf`` names."""
+    try:
+        text = system.locate(name).read_text(errors="surrogateescape")
+    except OSError:
+        return
+    for line in text.splitlines():
+        words = line.split("#")[0].split()
+        if words[:1] == ["include"]:
+            for pattern in words[1:]:
+                full = pattern if pattern.startswith("/") else f"{os.path.dirname(name)}/{pattern}"  # noqa: PTH120
+                for file in sorted(_glob(system, full)) if includes else ():
+                    yield from _read_configuration(system, file, includes - 1)
+        elif words and words[0] != "hwcap":
+            for folder in re.split("[:,]", words[0]):
+                if folder.startswith("/"):
+                    yield folder.split("=")[0]
+
+
+def _glob(system: System, pattern: str) -> Iterator[str]:
+    """Yield the files of the machine that a pattern means; its folder has no wildcards in practice."""
+    folder, _, name = pattern.rpartition("/")
+    for path in system.locate(folder).glob(name):
+        yield f"{folder}/{path.name}"

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: MIT
+"""The ELF files of an AppDir, and which of them needs what."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hatch_appimage.errors import AppImageError
+from hatch_appimage.libraries.elf import read_elf
+from hatch_appimage.libraries.search import Loader, Process, fits
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from hatch_appimage.architecture import Architecture
+    from hatch_appimage.libraries.elf import Elf
+    from hatch_appimage.libraries.search import Link
+
+_INTERPRETER = re.compile(r"python\d+(\.\d+t?)?")
+
+
+@dataclass(frozen=True)
+class Need:
+    """One library that a file needs.
+
+    Attributes:
+        file: what needs it, by the path that it is opened by.
+        soname: of the library.
+        found: where it is in the tree; None if the file does not find it there.
+        inherited: it is found by the search path of something else that is loaded before.
+        roots: the programs and modules in whose processes this is so.
+
+    """
+
+    file: Path
+    soname: str
+    found: Path | None
+    inherited: bool
+    roots: frozenset[Path]
+
+
+class Tree:
+    """The ELF files of one architecture below a folder.
+
+    Others are passed over, as they are never loaded: static programs, object files, what is for another architecture.
+
+    Args:
+        root: the folder.
+        architecture: whose files are meant.
+        elves: the files.
+
+    """
+
+    def __init__(self, root: Path, architecture: Architecture, elves: Mapping[Path, Elf]) -> None:
+        self.root = root
+        self.architecture = architecture
+        self._elves = dict(elves)
+        self._links: dict[Path, Path] = {}
+
+    @classmethod
+    def read_folder(cls, root: Path, architecture: Architecture) -> Tree:
+        """Read the files of a folder."""
+        return cls(root, architecture, dict(_read_folder(root, architecture)))
+
+    def without(self, paths: Iterable[Path]) -> Tree:
+        """Return a copy in which some files are not."""
+        gone = set(paths)
+        return Tree(self.root, self.architecture, {path: elf for path, elf in self._elves.items() if path not in gone})
+
+    @property
+    def files(self) -> dict[Path, Elf]:
+        """The files by their paths, in a fixed order."""
+        return {path: self._elves[path] for path in sorted(self._elves)}
+
+    def read(self, path: Path) -> Elf | None:
+        """Return what is in a file; None where the tree has none."""
+        elf = self._elves.get(path) or self._elves.get(self._links.get(path, path))
+        if elf is None and path.is_symlink():
+            elf = self._elves.get(Path(os.path.realpath(path)))
+        return elf
+
+    def put(self, path: Path, elf: Elf) -> None:
+        """Note that a file will be in the tree, or be changed."""
+        self._elves[path] = elf
+
+    def link(self, path: Path, target: Path) -> None:
+        """Note that a link will be in the tree."""
+        self._links[path] = target
+
+    def needs(self) -> list[Need]:
+        """Follow every program and every module through all that it loads, as the loader will."""
+        needs: dict[tuple[Path, str], list[Need]] = {}
+        for root, link in self._load_everything():
+            found = Need(link.needing.path, link.soname, link.found, link.inherited, frozenset({root}))
+            needs.setdefault((found.file, found.soname), []).append(found)
+        return [_worst(found) for found in needs.values()]
+
+    def _load_everything(self) -> Iterator[tuple[Path, Link]]:
+        files = self.files
+        loader = Loader(self.architecture, read=self.read, inside=self.root)
+        wanted = {soname for elf in files.values() for soname in elf.needed}
+        interpreter = self.interpreter()
+        python = Process()
+        reached: set[str] = set()
+
+        def load(root: Path, process: Process) -> Iterator[tuple[Path, Link]]:
+            for link in loader.load(root, process):
+                yield root, link
+            reached.update(process.files)
+
+        if interpreter is not None:
+            yield from load(interpreter, python)
+        modules = [path for path, elf in files.items() if not elf.interpreter and str(path) not in python.files]
+        for path, elf in files.items():
+            if elf.interpreter and path != interpreter:
+                yield from load(path, Process())
+        # What nothing needs is a module, which Python or another library opens. What is needed but reached by none of
+        # them is looked at for itself.
+        for path in modules:
+            if path.name not in wanted and files[path].soname not in wanted:
+                yield from load(path, python.fork())
+        for path in modules:
+            if str(path) not in reached:
+                yield from load(path, python.fork())
+
+    def interpreter(self) -> Path | None:
+        """Return the Python that most of the modules are opened by."""
+        found = [path for path, elf in self.files.items() if elf.interpreter and _INTERPRETER.fullmatch(path.name)]
+        return min(found, key=lambda path: (len(path.parts), path), default=None)
+
+
+def _read_folder(root: Path, architecture: Architecture) -> Iterator[tuple[Path, Elf]]:
+    for folder, _, names in os.walk(root):
+        for name in names:
+            path = Path(folder, name)
+            if path.is_symlink() or not path.is_file():
+                continue
+            try:
+                elf = read_elf(path)
+            except AppImageError:  # test data of packages; the loader would not take it either
+                continue
+            if elf is not None and elf.dynamic and fits(elf, architecture):
+                yield path, elf
+
+
+def _worst(needs: Iterable[Need]) -> Need:
+    """Merge what one file needs in several processes: found only where it is found in all of them."""
+    needs = list(needs)
+    missing = [need for need in needs if need.found is None]
+    first = next(iter(missing or needs))
+    inherited = any(need.inherited for need in needs)
+    roots = frozenset().union(*(need.roots for need in missing or needs))
+    return Need(first.file, first.soname, first.found, inherited, roots)

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: MIT
+"""Part of every image: where its Python looks for what lies elsewhere on each distribution.
+
+The standard library's modules call this at their end. It changes no environment variable for longer than one call of a
+C library takes, so programs that the application starts see the user's environment.
+"""
+
+# This runs on every Python that can be bundled, from 3.8 on, and at every start that needs it: it imports little.
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from contextlib import contextmanager
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import ModuleType
+    from typing import Any
+
+# The certificates that a machine's administrator trusts, as one file, by distribution.
+CERTIFICATES = (
+    "/etc/ssl/certs/ca-certificates.crt",  # Debian, Ubuntu, Alpine, Arch, Gentoo, NixOS
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",  # Fedora, RHEL, and all that derive from them
+    "/etc/pki/tls/certs/ca-bundle.crt",  # the same, before 2013
+    "/var/lib/ca-certificates/ca-bundle.pem",  # openSUSE, SLES
+    "/etc/ssl/ca-bundle.pem",  # the same, before 2016
+    "/etc/ca-certificates/extracted/tls-ca-bundle.pem",  # Arch
+    "/etc/ssl/cert.pem",  # Alpine, OpenWrt
+)
+# Where descriptions of terminals are, by distribution: the user's terminal may be newer than what the image brings.
+TERMINFO = ("/etc/terminfo", "/lib/terminfo", "/usr/share/terminfo", "/usr/lib/terminfo", "/usr/share/lib/terminfo")
+
+
+def certificates(openssl: Any) -> str | None:
+    """Return a file with certificates to trust; None where OpenSSL finds some by itself.
+
+    Args:
+        openssl: the module ``_ssl``. What it answers is where OpenSSL looks: on the machine that it was built for.
+
+    """
+    file_variable, file, folder_variable, folder = openssl.get_default_verify_paths()
+    if file_variable in os.environ or folder_variable in os.environ:
+        return None
+    if os.path.isfile(file) or _has_certificates(folder):
+        return None
+    for path in CERTIFICATES:
+        if os.access(path, os.R_OK):
+            return path
+    try:
+        import certifi
+    except ImportError:
+        return None
+    return str(certifi.where())
+
+
+def _has_certificates(folder: str) -> bool:
+    """Whether a folder has certificates by the names that OpenSSL looks for: a hash and a number."""
+    try:
+        with os.scandir(folder) as entries:
+            return any(re.fullmatch(r"[0-9a-f]{8}\.\d+", entry.name) for entry in entries)
+    except OSError:
+        return False
+
+
+def adapt_ssl(ssl: Any) -> None:
+    """Have contexts trust what this machine trusts."""
+    set_paths = ssl.SSLContext.set_default_verify_paths
+    get_paths = ssl.get_default_verify_paths
+
+    def set_default_verify_paths(self: Any) -> None:
+        """Load certificates from the default location of this machine."""
+        set_paths(self)
+        file = certificates(ssl._ssl)
+        if file:
+            self.load_verify_locations(cafile=file)
+
+    def get_default_verify_paths() -> Any:
+        """Return paths to default cafile and capath."""
+        file = certificates(ssl._ssl)
+        return get_paths()._replace(cafile=file) if file else get_paths()
+
+    ssl.SSLContext.set_default_verify_paths = set_default_verify_paths
+    ssl.get_default_verify_paths = get_default_verify_paths
+
+
+@contextmanager
+def terminfo() -> Iterator[None]:
+    """Let ncurses find this machine's terminals first, then those that the image brings."""
+    ours = os.path.join(sys.base_prefix, "share", "terminfo")
+    if "TERMINFO_DIRS" in os.environ or not os.path.isdir(ours):
+        yield
+        return
+    # Not through os.environ: only what C code sees changes, and only here.
+    os.putenv("TERMINFO_DIRS", ":".join((*TERMINFO, ours)))
+    try:
+        yield
+    finally:
+        os.unsetenv("TERMINFO_DIRS")
+
+
+def adapt_curses(curses: Any) -> None:
+    """Have the functions that read descriptions of terminals find them."""
+    curses.setupterm = terminfo()(curses.setupterm)
+    curses.initscr = terminfo()(curses.initscr)
+
+
+def load_readline() -> ModuleType:
+    """Return the extension module ``readline``, which reads the description of the terminal when it is loaded."""
+    from importlib.machinery import PathFinder
+    from importlib.util import module_from_spec
+
+    spec = PathFinder.find_spec("readline", [path for path in sys.path if path.endswith("lib-dynload")])
+    if spec is None:
+        raise ModuleNotFoundError("No module named 'readline'", name="readline")
+    with terminfo():
+        module = module_from_spec(spec)
+        spec.loader.exec_module(module)  # type: ignore[union-attr] # a found extension module has one
+    return module
+
+
+def adapt_ctypes(util: Any) -> None:
+    """Have find_library() find the image's libraries before this machine's."""
+    find_machine_library = util.find_library
+
+    def find_library(name: str) -> Any:
+        """Return what names a library to CDLL(): a path in the image, or a name on this machine; else None."""
+        return bundled_library(name) or find_machine_library(name)
+
+    util.find_library = find_library
+
+
+def bundled_library(name: str) -> str | None:
+    """Return the path of a library of the image by its name without ``lib`` and version; None if there is none."""
+    folder = os.path.join(sys.base_prefix, "lib")
+    pattern = re.compile(rf"lib{re.escape(name)}\.so(\.\d+)*")
+    found = [file for file in os.listdir(folder) if pattern.fullmatch(file)]
+    return os.path.join(folder, min(found, key=lambda file: (len(file), file))) if found else None

@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: MIT
+"""Teach the bundled Python to find what is not code: CA certificates, terminals, bundled libraries, Tcl's scripts."""
+
+from __future__ import annotations
+
+import logging
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from hatch_appimage.appdir import AppDir
+    from hatch_appimage.libraries.system import System
+    from hatch_appimage.python import BundledPython
+
+log = logging.getLogger(__name__)
+
+# What runs in the image.
+_MODULE = Path(__file__).with_name("_appimage.py")
+# What is written at the end of modules of the standard library.
+_ADAPTED = {
+    "ssl.py": "import _appimage, sys\n_appimage.adapt_ssl(sys.modules[__name__])\n",
+    "ctypes/util.py": "import _appimage, sys\n_appimage.adapt_ctypes(sys.modules[__name__])\n",
+    "curses/__init__.py": "import _appimage, sys\n_appimage.adapt_curses(sys.modules[__name__])\n",
+}
+_READLINE = "import _appimage, sys\nsys.modules[__name__] = _appimage.load_readline()\n"
+_NOTE = "\n# Added for the image, which runs on machines that have things elsewhere.\n"
+
+# The terminals that most people use; whoever has another one has its description.
+_TERMINALS = (
+    "alacritty",
+    "ansi",
+    "dumb",
+    "linux",
+    "rxvt",
+    "rxvt-unicode-256color",
+    "screen",
+    "screen-256color",
+    "tmux",
+    "tmux-256color",
+    "vt100",
+    "vt220",
+    "xterm",
+    "xterm-256color",
+    "xterm-color",
+)
+_TERMINFO = ("/etc/terminfo", "/lib/terminfo", "/usr/share/terminfo")
+
+# A text that any source with a use for Tk has in it.
+_TKINTER = re.compile(rb"\b(_?tkinter|Tkinter|turtle|idlelib)\b")
+
+
+def adapt_python(appdir: AppDir, python: BundledPython, system: System) -> str:
+    """Have the standard library look where each distribution has things; say what was done.
+
+    Args:
+        appdir: with the Python in it.
+        python: that Python.
+        system: where descriptions of terminals are taken from.
+
+    """
+    shutil.copyfile(_MODULE, python.stdlib / _MODULE.name)
+    adapted = []
+    for name, code in _ADAPTED.items():
+        module = python.stdlib / name
+        if module.is_file():
+            with module.open("a", encoding="utf-8") as file:
+                file.write(_NOTE + code)
+            adapted.append(name.split(".")[0].split("/")[0])
+    if any(python.stdlib.parent.parent.glob(f"lib*/{python.stdlib.name}/lib-dynload/readline.*")):
+        (python.stdlib / "readline.py").write_text(_NOTE.lstrip() + _READLINE, encoding="utf-8")
+        adapted.append("readline")
+    _copy_tcl_scripts(appdir, system)
+    if (python.stdlib / "curses").is_dir():
+        _copy_terminals(appdir, system)
+    return ", ".join(sorted(adapted))
+
+
+def _copy_terminals(appdir: AppDir, system: System) -> None:
+    for name in _TERMINALS:
+        files = (system.locate(f"{folder}/{name[0]}/{name}") for folder in _TERMINFO)
+        file = next((file for file in files if file.is_file()), None)
+        if file is not None:
+            target = appdir.usr / "share" / "terminfo" / name[0] / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, target)
+
+
+@dataclass(frozen=True)
+class Tcl:
+    """What became of Tcl and Tk.
+
+    Attributes:
+        kept: they are in the image.
+        why: for people.
+
+    """
+
+    kept: bool
+    why: str
+
+    def __str__(self) -> str:
+        return f"tkinter {'kept' if self.kept else 'left out'}: {self.why}"
+
+
+def trim_tkinter(appdir: AppDir, python: BundledPython, *, wanted: bool | None) -> Tcl:
+    """Leave tkinter out where nothing uses it: with Tk and X11's libraries it is a large part of a small image.
+
+    Args:
+        appdir: with everything installed.
+        python: its Python.
+        wanted: the project's decision; None to keep it where any installed source names it.
+
+    """
+    modules = list(python.stdlib.parent.parent.glob("lib*/python*/lib-dynload/_tkinter.*"))
+    if not (modules or (python.stdlib / "tkinter").is_dir()):
+        return Tcl(kept=False, why="the Python comes without it")
+    user = None if wanted is not None else _user_of_tkinter(python)
+    if wanted or user:
+        return Tcl(kept=True, why="`tkinter = true`" if wanted else f"{user} names it")
+    for path in modules:
+        path.unlink()
+    shutil.rmtree(python.stdlib / "tkinter", ignore_errors=True)
+    (python.stdlib / "turtle.py").unlink(missing_ok=True)
+    for pattern in ("tcl[0-9]*", "tk[0-9]*", "itcl[0-9]*", "thread[0-9]*", "libtcl*", "libtk*"):
+        for path in appdir.lib.glob(pattern):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    return Tcl(kept=False, why="`tkinter = false`" if wanted is False else "nothing names it")
+
+
+def _user_of_tkinter(python: BundledPython) -> str | None:
+    for folder in python.site_packages:
+        for path in sorted(folder.rglob("*.py")):
+            if path.is_file() and _TKINTER.search(path.read_bytes()):
+                return path.relative_to(folder).parts[0].removesuffix(".py")
+    return None
+
+
+def _copy_tcl_scripts(appdir: AppDir, system: System) -> None:
+    """Copy the scripts that the bundled Tcl and Tk run on.
+
+    Both look beside the interpreter for them, in ``lib/tcl8.6`` and ``lib/tk8.6``. Where the system has them is written
+    in its Tcl library.
+
+    """
+    for library in sorted(appdir.lib.glob("libtcl*.so*")):
+        for folder in _script_folders(library, system):
+            version = folder.name.removeprefix("tcl")
+            for name in (folder.name, f"tk{version}", f"tcl{version.split('.')[0]}"):
+                source = next((path for path in (folder.parent / name, folder / name) if path.is_dir()), None)
+                if source is not None and not (appdir.lib / name).exists():
+                    shutil.copytree(source, appdir.lib / name, ignore=shutil.ignore_patterns("demos", "*.c", "*.sh"))
+            break
+        else:
+            if not any(appdir.lib.glob("tcl[0-9]*/init.tcl")):
+                log.warning("The scripts of %s are not on this machine: tkinter will not start", library.name)
+
+
+def _script_folders(library: Path, system: System) -> Iterator[Path]:
+    for match in re.finditer(rb"(/[\x21-\x7e]+/tcl\d+\.\d+)\0", library.read_bytes()):
+        folder = system.locate(match[1].decode())
+        if (folder / "init.tcl").is_file():
+            yield folder
