@@ -97,6 +97,20 @@ def load_runtime(path: Path, architecture: Architecture) -> Runtime:
     return Runtime(data, offset if size == _STARTUP_SIZE else None, str(path))
 
 
+def find_squashfs(path: Path) -> int:
+    """Return where in an AppImage its file system begins, in bytes: right behind the ELF file.
+
+    Raises:
+        AppImageError: it is no type-2 AppImage.
+
+    """
+    with path.open("rb") as file:
+        start = file.read(_MAGIC_OFFSET + len(_MAGIC))
+    if not start.startswith(b"\x7fELF") or start[_MAGIC_OFFSET:] != _MAGIC:
+        raise AppImageError(f"{path} is no type-2 AppImage")
+    return read_sections(path).end
+
+
 def write_image(
     appdir: AppDir,
     runtime: Runtime,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Version = tuple[int, ...]
 
-_VERSION = re.compile(r"(GLIBC|GLIBCXX|CXXABI|GCC)_(\d+(?:\.\d+)*)")
+_VERSION = re.compile(r"(GLIBC|GLIBCXX|CXXABI)_(\d+(?:\.\d+)*)")
 # Versions that stand for a feature of the loader: the linker adds them where a file uses it, and with lld it may not.
 _FEATURES = {"GLIBC_ABI_DT_RELR": (2, 36)}
 _RELR = (2, 36)
@@ -57,7 +57,7 @@ _RELEASES: dict[Version, date] = {
 }
 
 # The library of the host that has a family's versions.
-_LIBRARIES = {"GLIBC": "libc.so.6", "GLIBCXX": "libstdc++.so.6", "CXXABI": "libstdc++.so.6", "GCC": "libgcc_s.so.1"}
+_LIBRARIES = {"GLIBC": "libc.so.6", "GLIBCXX": "libstdc++.so.6", "CXXABI": "libstdc++.so.6"}
 _YEARS = 4
 
 
@@ -80,7 +80,7 @@ class Floor:
     """The oldest version of one library family that will do.
 
     Attributes:
-        family: ``GLIBC``, ``GLIBCXX``, ``CXXABI`` or ``GCC``.
+        family: ``GLIBC``, ``GLIBCXX`` or ``CXXABI``.
         version: its numbers; empty if nothing is needed.
         files: the files that need this very version, by their paths below the AppDir.
 
@@ -116,7 +116,7 @@ def find_floor(files: Mapping[str, Elf], family: str) -> Floor:
 
     Args:
         files: the ELF files by their paths.
-        family: ``GLIBC``, ``GLIBCXX``, ``CXXABI`` or ``GCC``.
+        family: ``GLIBC``, ``GLIBCXX`` or ``CXXABI``.
 
     """
     versions = {path: file_floor(elf, family) for path, elf in files.items()}

@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: MIT
+"""Who needs which library in an AppDir or in a finished AppImage, and where each comes from."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections import Counter
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from enum import Enum
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from hatch_appimage.architecture import ARCHITECTURES
+from hatch_appimage.errors import AppImageError
+from hatch_appimage.image import find_squashfs
+from hatch_appimage.libraries.elf import read_elf
+from hatch_appimage.libraries.floor import find_floors
+from hatch_appimage.libraries.policy import group_of
+from hatch_appimage.libraries.search import fits
+from hatch_appimage.libraries.tree import Tree
+from hatch_appimage.squashfs import SquashFSImage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from hatch_appimage.architecture import Architecture
+    from hatch_appimage.libraries.floor import Floor
+    from hatch_appimage.libraries.tree import Need
+
+# Raised with every change that a reader of the JSON would notice, other than a new key.
+JSON_VERSION = 1
+_ELF = b"\x7fELF"
+
+
+class Source(Enum):
+    """Where a library comes from."""
+
+    IMAGE = "image"
+    #: It is in the image, but no search path leads to it: something else has to load it before.
+    IMAGE_BY_NAME = "image, by name"
+    HOST = "host"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True)
+class Library:
+    """A library that a file needs.
+
+    Attributes:
+        soname: its name.
+        source: where it comes from.
+        path: in the image, below its root; None for others.
+        group: why the host has to have it; None for others.
+
+    """
+
+    soname: str
+    source: Source
+    path: str | None
+    group: str | None
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The libraries of an image.
+
+    Attributes:
+        architecture: its name.
+        roots: the programs and modules that are not loaded on account of others.
+        files: what each file needs, by paths below the root.
+        floors: the versions of the host's C and C++ libraries that are needed.
+
+    """
+
+    architecture: str
+    roots: tuple[str, ...]
+    files: dict[str, tuple[Library, ...]]
+    floors: tuple[Floor, ...]
+
+    @property
+    def missing(self) -> list[str]:
+        """The sonames of the libraries that are nowhere."""
+        return self._sonames(Source.MISSING)
+
+    def _sonames(self, source: Source) -> list[str]:
+        return sorted({need.soname for needs in self.files.values() for need in needs if need.source is source})
+
+    def to_json(self) -> str:
+        """Return the listing as JSON."""
+        document = {
+            "version": JSON_VERSION,
+            "architecture": self.architecture,
+            "files": {
+                path: [{**asdict(need), "source": need.source.value} for need in needs]
+                for path, needs in self.files.items()
+            },
+            "floors": [{**asdict(floor), "version": str(floor)} for floor in self.floors],
+        }
+        return json.dumps(document, indent=2) + "\n"
+
+    def to_text(self) -> str:
+        """Return the listing as an indented tree; what has been shown once is not unfolded again."""
+        shown: set[str] = set()
+        lines = [line for root in self.roots for line in self._branch(root, shown, "")]
+        lines.append("")
+        others = {source: self._sonames(source) for source in Source if source is not Source.IMAGE}
+        lines += [f"{source.value}: {', '.join(sonames)}" for source, sonames in others.items() if sonames]
+        lines += [f"needs {floor.family} {floor}, for {', '.join(floor.files[:3])}" for floor in self.floors]
+        return "\n".join(lines) + "\n"
+
+    def _branch(self, path: str, shown: set[str], indent: str) -> Iterator[str]:
+        needs = self.files.get(path, ())
+        if path in shown:
+            yield f"{indent}{path}{' ...' if needs else ''}"
+            return
+        shown.add(path)
+        yield f"{indent}{path}"
+        for need in needs:
+            if need.path is not None:
+                yield from self._branch(need.path, shown, f"{indent}  ")
+        for source in (Source.HOST, Source.IMAGE_BY_NAME, Source.MISSING):
+            if sonames := [need.soname for need in needs if need.source is source]:
+                yield f"{indent}  {source.value}: {', '.join(sonames)}"
+
+
+def list_libraries(path: Path) -> Listing:
+    """Find out what the files of an AppDir or an AppImage need.
+
+    Nothing is executed, and an image is not mounted: its ELF files are read with our own SquashFS reader.
+
+    Raises:
+        AppImageError: it is neither, or has no ELF file of an architecture that AppImages are for.
+
+    """
+    if path.is_dir():
+        return _list_folder(path.resolve())
+    with _unpacked(path) as root:
+        return _list_folder(root)
+
+
+def _list_folder(root: Path) -> Listing:
+    architecture = _architecture_of(root)
+    tree = Tree.read_folder(root, architecture)
+    names = {name for path, elf in tree.files.items() for name in (path.name, elf.soname)}
+    files: dict[str, list[Library]] = {str(path.relative_to(root)): [] for path in tree.files}
+    needs = tree.needs()
+    for need in needs:
+        files.setdefault(str(need.file.relative_to(root)), []).append(_library(need, names, root))
+    reached = {need.found for need in needs}
+    host = {library.soname for libraries in files.values() for library in libraries if library.source is Source.HOST}
+    return Listing(
+        architecture=architecture.name,
+        roots=tuple(str(path.relative_to(root)) for path in tree.files if path not in reached),
+        files={path: tuple(libraries) for path, libraries in sorted(files.items())},
+        floors=find_floors({str(path.relative_to(root)): elf for path, elf in tree.files.items()}, host),
+    )
+
+
+def _library(need: Need, names: set[str], root: Path) -> Library:
+    if need.found is not None:
+        return Library(need.soname, Source.IMAGE, str(need.found.relative_to(root)), None)
+    group = group_of(need.soname)
+    if group is not None:
+        return Library(need.soname, Source.HOST, None, group)
+    return Library(need.soname, Source.IMAGE_BY_NAME if need.soname in names else Source.MISSING, None, None)
+
+
+def _architecture_of(root: Path) -> Architecture:
+    """Return the architecture that most of the ELF files are for."""
+    count: Counter[str] = Counter()
+    for folder, _, names in os.walk(root):
+        for path in (Path(folder, name) for name in names):
+            try:
+                elf = read_elf(path) if path.is_file() and not path.is_symlink() else None
+            except AppImageError:
+                continue
+            count.update(name for name, architecture in ARCHITECTURES.items() if elf and fits(elf, architecture))
+    if not count:
+        raise AppImageError(f"{root} has no ELF files for {', '.join(ARCHITECTURES)}")
+    return ARCHITECTURES[count.most_common(1)[0][0]]
+
+
+@contextmanager
+def _unpacked(path: Path) -> Iterator[Path]:
+    """Unpack what the loader would read of an image: its ELF files, and the links to them."""
+    with path.open("rb") as file, TemporaryDirectory(prefix="hatch-appimage-") as folder:
+        image = SquashFSImage(file, find_squashfs(path))
+        root = Path(folder).resolve()
+        links = []
+        for entry in image:
+            target = root / os.fsdecode(entry.path)
+            if stat.S_ISLNK(entry.mode):
+                links.append((target, os.fsdecode(entry.target)))
+            elif stat.S_ISREG(entry.mode):
+                chunks = image.chunks(entry)
+                first = next(chunks, b"")
+                if first.startswith(_ELF):
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    with target.open("xb") as copy:
+                        copy.write(first)
+                        copy.writelines(chunks)
+        # Only now, and only into the folder, so that nothing is written or read through them elsewhere.
+        for link, text in links:
+            if Path(os.path.normpath(link.parent / text)).is_relative_to(root) and link.parent.is_dir():
+                link.symlink_to(os.path.relpath(link.parent / text, link.parent))
+        yield root
