@@ -144,7 +144,7 @@ class Report:
         if floor is None:
             return []
         others = [f"{other.family} {other}" for other in self.libraries.floors if other is not floor]
-        more = f" and {len(floor.files) - 1} more files" if len(floor.files) > 1 else ""
+        more = f" and {len(floor.files) - 1} more" if len(floor.files) > 1 else ""
         return [
             f"  needs      glibc {floor} or newer, for {_printable(floor.files[0])}{more}",
             *([f"             {', '.join(others)}"] if others else []),

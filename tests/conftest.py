@@ -101,6 +101,12 @@ def hello_image(plugin: Plugin, tmp_path_factory: pytest.TempPathFactory) -> Pat
     return build_image(plugin, copy_project("hello-cli", make_public(tmp_path_factory, "hello")))
 
 
+@pytest.fixture(scope="session")
+def pandas_image(plugin: Plugin, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the image of `test-projects/pandas-report`, which its own `test-command` has run."""
+    return build_image(plugin, copy_project("pandas-report", make_public(tmp_path_factory, "pandas")))
+
+
 def make_public(factory: pytest.TempPathFactory, name: str) -> Path:
     """Make a folder that an ordinary user can reach: pytest's own are closed to others."""
     folder = factory.mktemp(name)
@@ -108,6 +114,23 @@ def make_public(factory: pytest.TempPathFactory, name: str) -> Path:
         if place.owner() == Path("/tmp").owner() and place not in (Path("/tmp"), Path("/")):
             place.chmod(place.stat().st_mode | stat.S_IXOTH | stat.S_IROTH)
     return folder
+
+
+def unpack(image: Path, folder: Path) -> Path:
+    """Unpack an image by what every Linux has for it, and return its tree."""
+    offset = subprocess.run([image, "--appimage-offset"], capture_output=True, check=True).stdout.strip()
+    unsquashfs: list[str | bytes | Path] = [
+        require("unsquashfs", "squashfs-tools"),
+        "-q",
+        "-n",
+        "-d",
+        "tree",
+        "-o",
+        offset,
+        image,
+    ]
+    subprocess.run(unsquashfs, cwd=folder, check=True)
+    return folder / "tree"
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,9 @@ def appdir(tmp_path: Path) -> AppDir:
 def python(appdir: AppDir) -> BundledPython:
     executable = appdir.bin / "python3"
     executable.symlink_to(Path(sys.executable).resolve())
-    return BundledPython("3", executable, appdir.lib, (appdir.lib,), stripped=False, interpreter=executable)
+    return BundledPython(
+        "3", executable, appdir.lib, (appdir.lib,), stripped=False, interpreter=executable, origin=appdir.usr
+    )
 
 
 def add_module(appdir: AppDir, name: str, text: str = "x = {'a', 'b', 'c'}\n") -> Path:

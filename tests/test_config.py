@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,10 +13,8 @@ from hatch_appimage.config import HATCHLING_KEYS, AppImageConfig
 from hatch_appimage.entry_point import EntryPoint
 from hatch_appimage.errors import ConfigurationError
 from hatch_appimage.icon import generate_icon
+from hatch_appimage.libraries.policy import Policy
 from hatch_appimage.project import Project
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 TABLE = "tool.hatch.build.targets.appimage"
 DESKTOP_ENTRY = "[Desktop Entry]\nType=Application\nName=App\nExec=app\nCategories=Game;\n"
@@ -68,6 +67,10 @@ def test_empty_table(project: Project) -> None:
         test_command=None,
         startup_order=True,
         report=None,
+        libraries=Policy(),
+        sysroot=Path("/"),
+        max_glibc=None,
+        tkinter=None,
     )
 
 
@@ -514,3 +517,74 @@ class TestReport:
         """Found at the start, not after the build."""
         (error,) = errors_of(project, report=".")
         assert error.startswith(f"Field `{TABLE}.report` ")
+
+
+class TestLibraries:
+    def test_specific(self, project: Project) -> None:
+        config = read(
+            project,
+            include_libraries=["@fonts", "libz.so.1"],
+            exclude_libraries=["libssl.so.*"],
+            ignore_missing=["libfoo*"],
+            libraries=["libsodium.so.23", "./lib/mine.so"],
+        )
+        assert config.libraries == Policy(
+            include=("@fonts", "libz.so.1"),
+            exclude=("libssl.so.*",),
+            ignore=("libfoo*",),
+            libraries=("libsodium.so.23", "./lib/mine.so"),
+        )
+
+    @pytest.mark.parametrize("key", ["include_libraries", "exclude_libraries", "ignore_missing"])
+    def test_unknown_group(self, project: Project, key: str) -> None:
+        (error,) = errors_of(project, **{key: ["@font"]})
+        assert error.startswith(f"Field `{TABLE}.{key.replace('_', '-')}` names the group `@font`; known are @glibc, ")
+
+    @pytest.mark.parametrize("key", ["include_libraries", "exclude_libraries", "ignore_missing"])
+    def test_path(self, project: Project, key: str) -> None:
+        (error,) = errors_of(project, **{key: ["/usr/lib/libz.so.1"]})
+        assert error.endswith(
+            "must be an array of sonames, patterns such as `libfoo.so.*`, and groups: `/usr/lib/libz.so.1`"
+        )
+
+    @pytest.mark.parametrize("rule", ["@glibc", "@musl", "libc.so.6", "ld-linux-x86-64.so.2"])
+    def test_c_library(self, project: Project, rule: str) -> None:
+        assert errors_of(project, include_libraries=[rule]) == [
+            (
+                f"Field `{TABLE}.include-libraries` asks for `{rule}`: a C library works only with its own loader, "
+                "which is the host's"
+            )
+        ]
+
+
+class TestSysroot:
+    def test_relative_to_the_project(self, project: Project) -> None:
+        (project.root / "old").mkdir()
+        assert read(project, sysroot="old").sysroot == (project.root / "old").resolve()
+
+    def test_is_not_there(self, project: Project) -> None:
+        (error,) = errors_of(project, sysroot="old")
+        assert error.startswith(f"Field `{TABLE}.sysroot` names a folder that is not there: `old`")
+
+
+class TestMaxGlibc:
+    def test_specific(self, project: Project) -> None:
+        assert read(project, max_glibc="2.28").max_glibc == (2, 28)
+
+    @pytest.mark.parametrize("value", ["2", "2.28.1", "3.1", "glibc", "2.x"])
+    def test_is_no_version(self, project: Project, value: str) -> None:
+        assert errors_of(project, max_glibc=value) == [
+            f"Field `{TABLE}.max-glibc` must be a version of glibc, such as `2.28`, not `{value}`"
+        ]
+
+    def test_not_a_string(self, project: Project) -> None:
+        assert errors_of(project, max_glibc=2.28) == [f"Field `{TABLE}.max-glibc` must be a string"]
+
+
+class TestTkinter:
+    @pytest.mark.parametrize("value", [True, False])
+    def test_specific(self, project: Project, value: bool) -> None:  # noqa: FBT001
+        assert read(project, tkinter=value).tkinter is value
+
+    def test_not_a_boolean(self, project: Project) -> None:
+        assert errors_of(project, tkinter="no") == [f"Field `{TABLE}.tkinter` must be a boolean"]

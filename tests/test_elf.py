@@ -7,6 +7,7 @@ import platform
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from tools import require
 
 from hatch_appimage.architecture import native_architecture
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.libraries.elf import read_elf, set_rpath
+from hatch_appimage.libraries.elf import _damage, read_elf, read_sections, set_rpath
 
 if TYPE_CHECKING:
     from hatch_appimage.libraries.elf import Elf
@@ -62,9 +63,9 @@ def test_damaged(tmp_path: Path, size: int) -> None:
     assert "\n" not in str(caught.value)
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(changes=st.lists(st.tuples(st.integers(4, 63), st.integers(0, 255)), min_size=1, max_size=4))
-def test_damaged_header_gives_no_other_error(tmp_path: Path, changes: list[tuple[int, int]]) -> None:
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(changes=st.lists(st.tuples(st.integers(4, 900), st.integers(0, 255)), min_size=1, max_size=4))
+def test_damage_gives_no_other_error(tmp_path: Path, changes: list[tuple[int, int]]) -> None:
     data = bytearray(PROGRAM.read_bytes())
     for place, value in changes:
         data[place] = value
@@ -127,7 +128,32 @@ class TestLinked:
     def test_rpath_is_replaced(self, library: Path) -> None:
         self.link(library, "-Wl,--disable-new-dtags,-rpath,/opt/a")
         set_rpath(library, ["$ORIGIN"])
-        assert read(library).search_path == ("$ORIGIN",)
+        assert (read(library).rpath, read(library).runpath) == ((), ("$ORIGIN",))
+
+    def test_inherited(self, library: Path) -> None:
+        self.link(library)
+        set_rpath(library, ["$ORIGIN"], inherited=True)
+        assert (read(library).rpath, read(library).runpath) == (("$ORIGIN",), ())
+
+    def test_damage_is_seen(self, library: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        """A patchelf that does not do what it is told, and one that misaligns a segment."""
+        self.link(library)
+        script = tmp_path / "patchelf"
+        script.write_text("#!/bin/sh\n")
+        script.chmod(0o755)
+        monkeypatch.setattr("hatch_appimage.libraries.elf.find_program", lambda _: script)
+        with pytest.raises(AppImageError, match=r"^patchelf damaged .*liba\.so: its search path is  and should be x$"):
+            set_rpath(library, ["x"])
+        elf = read(library)
+        first = elf.segments[0]
+        crooked = replace(elf, segments=(replace(first, offset=first.offset + 1), *elf.segments[1:]))
+        assert (
+            _damage(elf, crooked, elf.search_path) == f"the segment at {first.address:#x} is not aligned to 4096 bytes"
+        )
+        wide = replace(elf, segments=(replace(first, size=1 << 20), *elf.segments[1:]))
+        assert "overlap" in str(_damage(elf, wide, elf.search_path))
+        other = replace(elf, needed=("libz.so.1",))
+        assert _damage(elf, other, elf.search_path) == "it needs other libraries than before"
 
     def test_needed(self, library: Path) -> None:
         self.link(library, "-Wl,-soname,liba.so.1")
@@ -147,11 +173,20 @@ class TestLinked:
         subprocess.run(command, check=True)
         assert read(other).needed == ("liba.so.1",)
 
+    def test_soname(self, library: Path) -> None:
+        assert self.link(library, "-Wl,-soname,liba.so.1").soname == "liba.so.1"
+
+    def test_sections_of_what_is_none(self, tmp_path: Path) -> None:
+        (tmp_path / "x").write_text("no ELF")
+        with pytest.raises(AppImageError, match=r"^Damaged ELF file: .*/x: "):
+            read_sections(tmp_path / "x")
+
     def test_symbols(self, library: Path) -> None:
-        assert self.link(library).has_symbols
+        self.link(library)
+        assert read_sections(library).has_symbols
         subprocess.run([require("strip", "binutils"), "--strip-unneeded", library], check=True)
-        assert not read(library).has_symbols
+        assert not read_sections(library).has_symbols
 
     def test_sections_end(self, library: Path) -> None:
-        elf = self.link(library)
-        assert 0 < elf.sections_end <= library.stat().st_size
+        self.link(library)
+        assert 0 < read_sections(library).end <= library.stat().st_size

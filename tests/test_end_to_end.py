@@ -20,7 +20,16 @@ from subprocess import PIPE
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import NOBODY, Runner, build_image, clean_environment, copy_project, make_public, require_root
+from conftest import (
+    NOBODY,
+    Runner,
+    build_image,
+    clean_environment,
+    copy_project,
+    make_public,
+    require_root,
+    unpack,
+)
 from tools import require
 from uv import find_uv_bin
 
@@ -220,23 +229,6 @@ class TestIsolation:
             output, _ = process.communicate(b"")
         if runner.mode != "extract-and-run":  # that one has to clean up after the application
             assert json.loads(output)["pid"] == process.pid
-
-
-def unpack(image: Path, folder: Path) -> Path:
-    """Unpack an image by what every Linux has for it, and return its tree."""
-    offset = subprocess.run([image, "--appimage-offset"], capture_output=True, check=True).stdout.strip()
-    unsquashfs: list[str | bytes | Path] = [
-        require("unsquashfs", "squashfs-tools"),
-        "-q",
-        "-n",
-        "-d",
-        "tree",
-        "-o",
-        offset,
-        image,
-    ]
-    subprocess.run(unsquashfs, cwd=folder, check=True)
-    return folder / "tree"
 
 
 @pytest.fixture(scope="session")
@@ -522,10 +514,9 @@ class TestSources:
         image = build_image(plugin, project)
         assert probe(Runner("mounted", None, tmp_path), image, "x y")["argv"][1:] == ["x y"]
 
-    def test_pandas(self, plugin: Plugin, tmp_path: Path) -> None:
-        """NumPy and pandas; the project's own `test-command` runs the image during the build."""
-        image = build_image(plugin, copy_project("pandas-report", tmp_path))
-        result = Runner("mounted", None, tmp_path).run(image)
+    def test_pandas(self, pandas_image: Path, tmp_path: Path) -> None:
+        """NumPy and pandas; the project's own `test-command` has run the image during the build."""
+        result = Runner("mounted", None, tmp_path).run(pandas_image)
         assert [line.split() for line in result.stdout.splitlines()[2:]] == [
             ["Oslo", "6.0", "10.0"],
             ["Rome", "20.0", "1.0"],

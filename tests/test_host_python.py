@@ -19,7 +19,7 @@ from tools import require
 from hatch_appimage.appdir import AppDir
 from hatch_appimage.architecture import ARCHITECTURES, native_architecture
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.libraries.elf import read_elf
+from hatch_appimage.libraries.elf import read_elf, read_sections
 from hatch_appimage.python import BundledPython
 from hatch_appimage.python.host import bundle_host_python, find_host_python, relocatable_sysconfig
 
@@ -259,6 +259,7 @@ def bundle(host: HostPython, tmp_path_factory: pytest.TempPathFactory) -> tuple[
         tuple(map(place, python.site_packages)),
         python.stripped,
         python.interpreter,
+        python.origin,
     )
 
 
@@ -340,7 +341,7 @@ print(json.dumps([name for name in names if works(name)]))
     def test_stripped_where_binutils_are(self, bundle: tuple[AppDir, BundledPython]) -> None:
         appdir, _ = bundle
         if shutil.which("strip"):
-            assert not [path for path in appdir.files() if (elf := read_elf(path)) and elf.has_symbols]
+            assert not [path for path in appdir.files() if read_elf(path) and read_sections(path).has_symbols]
 
     def test_names_of_the_interpreter(self, bundle: tuple[AppDir, BundledPython]) -> None:
         appdir, python = bundle

@@ -45,7 +45,15 @@ def appdir(tmp_path: Path) -> AppDir:
 def python(appdir: AppDir) -> BundledPython:
     site_packages = appdir.usr / SITE_PACKAGES
     executable = appdir.bin / "python3"
-    return BundledPython("3", executable, site_packages.parent, (site_packages,), False, Path(sys.executable))  # noqa: FBT003
+    return BundledPython(
+        version="3",
+        executable=executable,
+        stdlib=site_packages.parent,
+        site_packages=(site_packages,),
+        stripped=False,
+        interpreter=Path(sys.executable),
+        origin=Path(sys.prefix),
+    )
 
 
 @pytest.fixture

@@ -113,6 +113,7 @@ def bundled(executable: Path) -> BundledPython:
         site_packages=(stdlib / "site-packages",),
         stripped=False,
         interpreter=Path("/build/python3"),
+        origin=Path("/build"),
     )
 
 

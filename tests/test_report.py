@@ -15,6 +15,8 @@ from hatch_appimage.appdir import AppDir
 from hatch_appimage.image import Image
 from hatch_appimage.install import Package
 from hatch_appimage.launcher import Launcher
+from hatch_appimage.libraries.bundle import BundledLibrary, HostLibrary, Libraries
+from hatch_appimage.libraries.floor import Floor
 from hatch_appimage.python import BundledPython
 from hatch_appimage.report import File, Report, Steps, format_size, list_files
 from hatch_appimage.squashfs import SquashFSReport
@@ -33,6 +35,17 @@ SQUASHFS = SquashFSReport(
 )
 
 
+LIBRARIES = Libraries(
+    bundled=(BundledLibrary("libssl.so.3", "/usr/lib/libssl.so.3", "libssl3", 700), BundledLibrary("a", "/a", None, 1)),
+    host=(HostLibrary("libGL.so.1", "graphics"), HostLibrary("libc.so.6", "glibc")),
+    by_name=("libb.so",),
+    ignored=("libc.so",),
+    dropped={"usr/lib/python3.12/lib-dynload/_x.so": "libx.so.1"},
+    patched=3,
+    floors=(Floor("GLIBC", (2, 36), ("usr/lib/a", "usr/lib/b")), Floor("GLIBCXX", (3, 4, 29), ("usr/lib/c",))),
+)
+
+
 @pytest.fixture
 def report() -> Report:
     return Report(
@@ -41,9 +54,18 @@ def report() -> Report:
         architecture="x86_64",
         image=Image(Path("/tmp/x/a.AppImage"), 12_345_678, "ab" * 32, SQUASHFS),
         runtime="/opt/runtime",
-        python=BundledPython("3.12.1", Path("/a/py"), Path("/a/lib"), (Path("/a/site"),), True, Path("/usr/bin/py")),  # noqa: FBT003
+        python=BundledPython(
+            version="3.12.1",
+            executable=Path("/a/py"),
+            stdlib=Path("/a/lib"),
+            site_packages=(Path("/a/site"),),
+            stripped=True,
+            interpreter=Path("/usr/bin/py"),
+            origin=Path("/usr"),
+        ),
         launcher=Launcher("usr/bin/my-app", ("flask", "my-app")),
         packages=(Package("my-app", "1.2", 500), Package("flask", "3.1", 300_000), Package("abc", "1", 500)),
+        libraries=LIBRARIES,
         files=tuple(File(f"usr/{number:02}", size) for number, size in enumerate([5, 900_000, *[7] * 11, 1_000])),
         seconds={"wheel": 1.23456, "python": 0.5},
         warnings=("beware",),
@@ -59,6 +81,9 @@ def test_summary(report: Report) -> None:
         "  python     Python 3.12.1 from /usr/bin/py, stripped\n"
         "  runtime    /opt/runtime\n"
         f"  sha256     {'ab' * 32}\n"
+        "  needs      glibc 2.36 or newer, for usr/lib/a and 1 more\n"
+        "             GLIBCXX 3.4.29\n"
+        "  libraries  2 bundled, 1 module or plugin left out for want of its own; the host must have libGL.so.1\n"
         "  packages   3\n"
         "     300.0 kB  flask 3.1\n"
         "        500 B  abc 1\n"
@@ -111,11 +136,33 @@ def test_json(report: Report) -> None:
             {"name": "flask", "version": "3.1", "size": 300_000},
             {"name": "abc", "version": "1", "size": 500},
         ],
+        "libraries": {
+            "bundled": [
+                {"soname": "libssl.so.3", "source": "/usr/lib/libssl.so.3", "package": "libssl3", "size": 700},
+                {"soname": "a", "source": "/a", "package": None, "size": 1},
+            ],
+            "host": [{"soname": "libGL.so.1", "group": "graphics"}, {"soname": "libc.so.6", "group": "glibc"}],
+            "by_name": ["libb.so"],
+            "ignored": ["libc.so"],
+            "dropped": {"usr/lib/python3.12/lib-dynload/_x.so": "libx.so.1"},
+        },
+        "floors": [
+            {"family": "GLIBC", "version": "2.36", "files": ["usr/lib/a", "usr/lib/b"]},
+            {"family": "GLIBCXX", "version": "3.4.29", "files": ["usr/lib/c"]},
+        ],
         "steps": [{"name": "wheel", "seconds": 1.235}, {"name": "python", "seconds": 0.5}],
         "warnings": ["beware"],
     }
     assert len(largest) == 10
     assert largest[0] == {"path": "usr/01", "size": 900_000}
+
+
+def test_nothing_but_glibc_and_nothing_at_all(report: Report) -> None:
+    plain = replace(LIBRARIES, host=(HostLibrary("libc.so.6", "glibc"),), dropped={}, floors=LIBRARIES.floors[:1])
+    summary = replace(report, libraries=plain).summary(Path("a"))
+    assert "\n  libraries  2 bundled; the host must have nothing but glibc\n" in summary
+    static = replace(report, libraries=replace(plain, floors=()))
+    assert "\n  needs " not in static.summary(Path("a"))
 
 
 def test_names_that_are_not_utf8(report: Report) -> None:

@@ -92,8 +92,11 @@ class Libraries:
     floors: tuple[Floor, ...]
 
     def __str__(self) -> str:
-        dropped = f", {len(self.dropped)} modules and plugins left out for want of theirs" if self.dropped else ""
-        return f"{len(self.bundled)} bundled{dropped}"
+        count = len(self.dropped)
+        what = (
+            "1 module or plugin left out for want of its own" if count == 1 else f"{count} modules and plugins left out"
+        )
+        return f"{len(self.bundled)} bundled{f', {what}' if count else ''}"
 
     @property
     def glibc(self) -> Floor | None:

@@ -29,6 +29,7 @@ _MAGIC = b"\x7fELF"
 # e_machine of architectures, for which pyelftools gives names: a file's header has it at this offset.
 _MACHINE = slice(18, 20)
 _WEAK = 0x2  # VER_FLG_WEAK: the loader only remarks that such a version is missing
+_PATH_MAX = 4096  # limits.h
 # More version records than any real file has; a damaged chain of them may be endless.
 _MOST_VERSIONS = 4096
 
@@ -115,7 +116,7 @@ def _read(elf: ELFFile) -> Elf:
             segments.append(Segment(*(header[field] for field in fields)))
         elif header["p_type"] == "PT_INTERP":
             elf.stream.seek(header["p_offset"])
-            interpreter = elf.stream.read(header["p_filesz"]).rstrip(b"\0").decode(errors="replace")
+            interpreter = elf.stream.read(min(header["p_filesz"], _PATH_MAX)).rstrip(b"\0").decode(errors="replace")
         elif header["p_type"] == "PT_DYNAMIC" and header["p_filesz"]:
             dynamic = Dynamic(elf.stream, elf, None, header["p_offset"], empty=False)
     tags: dict[str, list[Any]] = {}
@@ -142,7 +143,9 @@ def _versions(elf: ELFFile, dynamic: Dynamic, tags: Mapping[str, list[Any]]) -> 
     if "DT_VERNEED" not in tags:
         return {}
     strings = dynamic._get_stringtable()  # noqa: SLF001 - the one that needs no section headers
-    place = next(elf.address_offsets(tags["DT_VERNEED"][0].entry.d_ptr))
+    place = next(elf.address_offsets(tags["DT_VERNEED"][0].entry.d_ptr), None)
+    if place is None:
+        raise ELFError("its symbol versions are in no segment")
     versions: dict[str, tuple[str, ...]] = {}
     for _ in range(_MOST_VERSIONS):
         record = struct_parse(elf.structs.Elf_Verneed, elf.stream, stream_pos=place)

@@ -1,0 +1,291 @@
+# SPDX-License-Identifier: MIT
+"""What the bundled Python is taught, and the module that does it inside the image."""
+
+from __future__ import annotations
+
+import ctypes.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from hatch_appimage.appdir import AppDir
+from hatch_appimage.libraries.system import System
+from hatch_appimage.python import BundledPython, _appimage
+from hatch_appimage.python.adapt import adapt_python, trim_tkinter
+
+
+@pytest.fixture
+def appdir(tmp_path: Path) -> AppDir:
+    return AppDir(tmp_path / "App Dir", "my-app")
+
+
+@pytest.fixture
+def python(appdir: AppDir) -> BundledPython:
+    stdlib = appdir.lib / "python3.12"
+    site_packages = stdlib / "site-packages"
+    for folder in (site_packages, stdlib / "lib-dynload", stdlib / "ctypes", stdlib / "curses", stdlib / "tkinter"):
+        folder.mkdir(parents=True)
+    for name in ("ssl.py", "ctypes/util.py", "curses/__init__.py", "turtle.py", "tkinter/__init__.py"):
+        (stdlib / name).write_text(f"name = {name!r}\n")
+    for name in ("_tkinter.cpython-312.so", "readline.cpython-312.so"):
+        (stdlib / "lib-dynload" / name).touch()
+    return BundledPython(
+        version="3.12.1",
+        executable=appdir.bin / "python3.12",
+        stdlib=stdlib,
+        site_packages=(site_packages,),
+        stripped=False,
+        interpreter=Path("/opt/bin/python3.12"),
+        origin=Path("/opt"),
+    )
+
+
+@pytest.fixture
+def system(tmp_path: Path) -> System:
+    """Return a machine that has descriptions of some terminals, and Tcl's scripts."""
+    root = tmp_path / "machine"
+    for name in ("lib/terminfo/x/xterm", "usr/share/terminfo/x/xterm-256color", "lib/terminfo/l/lost"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(name)
+    for name in ("tcl8.6/init.tcl", "tcl8.6/tcl8/8.6/http.tm", "tk8.6/tk.tcl", "tk8.6/demos/widget"):
+        file = root / "usr" / "share" / "tcltk" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(name)
+    return System(root, ())
+
+
+class TestAdapt:
+    def test_modules_of_the_standard_library(self, appdir: AppDir, python: BundledPython, system: System) -> None:
+        assert adapt_python(appdir, python, system) == "ctypes, curses, readline, ssl"
+        text = (python.stdlib / "ssl.py").read_text()
+        assert text.startswith("name = 'ssl.py'\n")
+        assert "_appimage.adapt_ssl(" in text
+        assert "_appimage.load_readline()" in (python.stdlib / "readline.py").read_text()
+        assert (python.stdlib / "_appimage.py").read_bytes() == Path(_appimage.__file__).read_bytes()
+
+    def test_what_a_python_lacks(self, appdir: AppDir, python: BundledPython, system: System) -> None:
+        """A Python without OpenSSL, and one with readline built in."""
+        (python.stdlib / "ssl.py").unlink()
+        (python.stdlib / "lib-dynload" / "readline.cpython-312.so").unlink()
+        assert adapt_python(appdir, python, system) == "ctypes, curses"
+        assert not (python.stdlib / "readline.py").exists()
+
+    def test_terminals(self, appdir: AppDir, python: BundledPython, system: System) -> None:
+        adapt_python(appdir, python, system)
+        terminfo = appdir.usr / "share" / "terminfo"
+        assert {path.name for path in terminfo.rglob("*") if path.is_file()} == {"xterm", "xterm-256color"}
+
+    def test_tcl_scripts(self, appdir: AppDir, python: BundledPython, system: System) -> None:
+        """Where they are is written in the library."""
+        (appdir.lib / "libtcl8.6.so").write_bytes(b"x\0/usr/include/tcl8.6\0/usr/share/tcltk/tcl8.6\0y")
+        adapt_python(appdir, python, system)
+        assert (appdir.lib / "tcl8.6" / "init.tcl").is_file()
+        assert (appdir.lib / "tcl8" / "8.6" / "http.tm").is_file()
+        assert (appdir.lib / "tk8.6" / "tk.tcl").is_file()
+        assert not (appdir.lib / "tk8.6" / "demos").exists()
+
+    def test_tcl_scripts_that_are_not_there(
+        self, appdir: AppDir, python: BundledPython, system: System, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        (appdir.lib / "libtcl8.6.so").write_bytes(b"x\0/opt/tcl8.6\0y")
+        adapt_python(appdir, python, system)
+        assert caplog.messages == ["The scripts of libtcl8.6.so are not on this machine: tkinter will not start"]
+
+    def test_tcl_scripts_of_the_python(
+        self, appdir: AppDir, python: BundledPython, system: System, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Some Pythons bring their own Tcl with its scripts beside it."""
+        (appdir.lib / "libtcl8.6.so").write_bytes(b"x\0/install/lib/tcl8.6\0y")
+        (appdir.lib / "tcl8.6").mkdir()
+        (appdir.lib / "tcl8.6" / "init.tcl").touch()
+        adapt_python(appdir, python, system)
+        assert caplog.messages == []
+
+
+class TestTkinter:
+    def modules(self, python: BundledPython) -> list[str]:
+        names = ("tkinter/__init__.py", "turtle.py", "lib-dynload/_tkinter.cpython-312.so")
+        return [name for name in names if (python.stdlib / name).exists()]
+
+    def test_nothing_names_it(self, appdir: AppDir, python: BundledPython) -> None:
+        (appdir.lib / "libtcl8.6.so").touch()
+        (appdir.lib / "tk8.6").mkdir()
+        (python.site_packages[0] / "a.py").write_text("import tkinterface, saturated\n")
+        assert str(trim_tkinter(appdir, python, wanted=None)) == "tkinter left out: nothing names it"
+        assert self.modules(python) == []
+        assert not (appdir.lib / "libtcl8.6.so").exists()
+        assert not (appdir.lib / "tk8.6").exists()
+
+    @pytest.mark.parametrize("source", ["import tkinter", "from turtle import *", "__import__('tkinter')", "_tkinter"])
+    def test_a_package_names_it(self, appdir: AppDir, python: BundledPython, source: str) -> None:
+        package = python.site_packages[0] / "package" / "sub"
+        package.mkdir(parents=True)
+        (package / "a.py").write_text(source)
+        assert str(trim_tkinter(appdir, python, wanted=None)) == "tkinter kept: package names it"
+        assert len(self.modules(python)) == 3
+
+    def test_wanted(self, appdir: AppDir, python: BundledPython) -> None:
+        assert str(trim_tkinter(appdir, python, wanted=True)) == "tkinter kept: `tkinter = true`"
+        assert len(self.modules(python)) == 3
+
+    def test_unwanted(self, appdir: AppDir, python: BundledPython) -> None:
+        (python.site_packages[0] / "a.py").write_text("import tkinter")
+        assert str(trim_tkinter(appdir, python, wanted=False)) == "tkinter left out: `tkinter = false`"
+        assert self.modules(python) == []
+
+    def test_a_python_without_it(self, appdir: AppDir, python: BundledPython) -> None:
+        trim_tkinter(appdir, python, wanted=False)
+        assert str(trim_tkinter(appdir, python, wanted=True)) == "tkinter left out: the Python comes without it"
+
+
+class TestCertificates:
+    @pytest.fixture(autouse=True)
+    def no_variables(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+        monkeypatch.delenv("SSL_CERT_DIR", raising=False)
+        monkeypatch.setattr(_appimage, "CERTIFICATES", ())
+
+    @staticmethod
+    def openssl(file: object = "/nowhere/cert.pem", folder: object = "/nowhere/certs") -> SimpleNamespace:
+        paths = ("SSL_CERT_FILE", str(file), "SSL_CERT_DIR", str(folder))
+        return SimpleNamespace(get_default_verify_paths=lambda: paths)
+
+    @pytest.mark.parametrize("name", ["SSL_CERT_FILE", "SSL_CERT_DIR"])
+    @pytest.mark.parametrize("value", ["/mine", ""])
+    def test_users_variable_wins(self, monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+        monkeypatch.setattr(_appimage, "CERTIFICATES", (__file__,))
+        monkeypatch.setenv(name, value)
+        assert _appimage.certificates(self.openssl()) is None
+
+    def test_openssl_finds_its_file(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(_appimage, "CERTIFICATES", (__file__,))
+        assert _appimage.certificates(self.openssl(file=__file__)) is None
+
+    def test_openssl_finds_its_folder(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        monkeypatch.setattr(_appimage, "CERTIFICATES", (__file__,))
+        (tmp_path / "ca-bundle.crt").touch()
+        assert _appimage.certificates(self.openssl(folder=tmp_path)) == __file__, "OpenSSL reads no such name"
+        (tmp_path / "1a2b3c4d.0").touch()
+        assert _appimage.certificates(self.openssl(folder=tmp_path)) is None
+
+    def test_the_first_that_is_there(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(_appimage, "CERTIFICATES", ("/nowhere/a", __file__, sys.executable))
+        assert _appimage.certificates(self.openssl()) == __file__
+
+    def test_certifi(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "certifi", SimpleNamespace(where=lambda: "/certifi.pem"))
+        assert _appimage.certificates(self.openssl()) == "/certifi.pem"
+
+    def test_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "certifi", None)
+        assert _appimage.certificates(self.openssl()) is None
+
+    def test_module_ssl(self) -> None:
+        """In a process of its own, as it changes the module."""
+        code = f"""
+import ssl, sys
+sys.path.insert(0, {str(Path(_appimage.__file__).parent)!r})
+import _appimage, certifi
+_appimage.CERTIFICATES = (certifi.where(),)
+_appimage._has_certificates = lambda folder: False
+_appimage.os.path.isfile = lambda path: False
+_appimage.adapt_ssl(ssl)
+assert ssl.get_default_verify_paths().cafile == certifi.where()
+assert len(ssl.create_default_context().get_ca_certs()) > 50
+"""
+        subprocess.run([sys.executable, "-c", code], check=True, env={"PATH": os.environ["PATH"]})
+
+
+class TestTerminfo:
+    @pytest.fixture
+    def image(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        monkeypatch.setattr(sys, "base_prefix", str(tmp_path))
+        monkeypatch.delenv("TERMINFO_DIRS", raising=False)
+        (tmp_path / "share" / "terminfo").mkdir(parents=True)
+        return tmp_path
+
+    @staticmethod
+    def seen_by_c() -> str | None:
+        getenv = ctypes.CDLL(None).getenv
+        getenv.restype = ctypes.c_char_p
+        value: bytes | None = getenv(b"TERMINFO_DIRS")
+        return None if value is None else value.decode()
+
+    def test_for_one_call_only(self, image: Path) -> None:
+        with _appimage.terminfo():
+            assert self.seen_by_c() == ":".join([*_appimage.TERMINFO, f"{image}/share/terminfo"])
+            assert "TERMINFO_DIRS" not in os.environ
+        assert self.seen_by_c() is None
+
+    def test_after_an_error(self, image: Path) -> None:
+        del image
+        with pytest.raises(ZeroDivisionError), _appimage.terminfo():
+            raise ZeroDivisionError
+        assert self.seen_by_c() is None
+
+    def test_users_variable_wins(self, image: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        del image
+        monkeypatch.setenv("TERMINFO_DIRS", "/mine")
+        with _appimage.terminfo():
+            assert self.seen_by_c() == "/mine"
+
+    def test_image_without_terminals(self, image: Path) -> None:
+        (image / "share" / "terminfo").rmdir()
+        with _appimage.terminfo():
+            assert self.seen_by_c() is None
+
+    def test_curses(self, image: Path) -> None:
+        del image
+        calls = []
+
+        def setupterm(term: str, *, fd: int) -> str:
+            calls.append((term, fd, self.seen_by_c() is not None))
+            return "done"
+
+        curses = SimpleNamespace(setupterm=setupterm, initscr=self.seen_by_c)
+        _appimage.adapt_curses(curses)
+        assert curses.setupterm("xterm", fd=1) == "done"
+        assert curses.setupterm("xterm", fd=2) == "done", "it can be called more than once"
+        assert calls == [("xterm", 1, True), ("xterm", 2, True)]
+        assert curses.initscr() is not None
+
+
+class TestLibraries:
+    @pytest.fixture(autouse=True)
+    def image(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        monkeypatch.setattr(sys, "base_prefix", str(tmp_path))
+        folder = tmp_path / "lib"
+        folder.mkdir()
+        for name in ("liba.so.1", "liba.so.1.2.3", "libb+c-2.so", "libfoo.so.x", "libabc.so.1"):
+            (folder / name).touch()
+        return folder
+
+    def test_shortest_name(self, image: Path) -> None:
+        assert _appimage.bundled_library("a") == f"{image}/liba.so.1"
+
+    def test_any_character(self, image: Path) -> None:
+        assert _appimage.bundled_library("b+c-2") == f"{image}/libb+c-2.so"
+
+    @pytest.mark.parametrize("name", ["ab", "foo", "", "a.so.1", "../a"])
+    def test_others(self, name: str) -> None:
+        assert _appimage.bundled_library(name) is None
+
+    def test_find_library(self, image: Path) -> None:
+        util = SimpleNamespace(find_library=ctypes.util.find_library)
+        _appimage.adapt_ctypes(util)
+        assert util.find_library("a") == f"{image}/liba.so.1"
+        assert util.find_library("c") == ctypes.util.find_library("c")
+
+
+def test_readline() -> None:
+    """The module that is loaded is the real one."""
+    folder = Path(_appimage.__file__).parent
+    code = (
+        f"import sys; sys.path.insert(0, {str(folder)!r}); import _appimage; print(_appimage.load_readline().__file__)"
+    )
+    output = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert "/lib-dynload/readline." in output.stdout or "No module named 'readline'" in output.stderr
