@@ -11,7 +11,6 @@ import sys
 import threading
 import traceback
 from contextlib import contextmanager
-from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -34,7 +33,6 @@ from hatch_appimage.image import load_runtime, write_image
 from hatch_appimage.install import check_entry_point, install_packages, update_records
 from hatch_appimage.launcher import write_launcher
 from hatch_appimage.libraries.bundle import bundle_libraries
-from hatch_appimage.libraries.floor import warning
 from hatch_appimage.libraries.system import System
 from hatch_appimage.project import Project
 from hatch_appimage.python.adapt import adapt_python, trim_tkinter
@@ -51,9 +49,6 @@ if TYPE_CHECKING:
     from hatchling.bridge.app import Application
 
     from hatch_appimage.architecture import Architecture
-
-
-log = logging.getLogger(__name__)
 
 
 class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
@@ -126,12 +121,6 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
                 project=project.root,
                 max_glibc=config.max_glibc,
             )
-            if (
-                libraries.glibc
-                and not config.max_glibc
-                and (text := warning(libraries.glibc, datetime.now(tz=timezone.utc).date()))
-            ):
-                log.warning(text)
             step("adapt", adapt_python, appdir, python, system)
             step("records", update_records, python)
             step("bytecode", compile_bytecode, appdir, python)

@@ -119,7 +119,16 @@ def bare(request: pytest.FixtureRequest) -> Chroot:
     # The packet manager of Debian 13 brings OpenSSL, and has done its work.
     for path in [*chroot.root.glob("usr/lib/*/libssl.so*"), *chroot.root.glob("usr/lib/*/libcrypto.so*")]:
         path.unlink()
-    for name in ("python3*", "lib*python3*", "libssl*", "libcrypto*", "libsqlite3*", "libffi*", "libtk*"):
+    for name in (
+        "python3*",
+        "lib*python3*",
+        "libssl*",
+        "libcrypto*",
+        "libsqlite3*",
+        "libtk*",
+        "libyaml*",
+        "libsodium*",
+    ):
         assert not [*chroot.root.glob(f"usr/bin/{name}"), *chroot.root.glob(f"usr/lib/*/{name}")], name
     return chroot
 

@@ -7,6 +7,7 @@ import logging
 import os
 import shutil
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from hatch_appimage.errors import AppImageError
 from hatch_appimage.install import find_wheel
 from hatch_appimage.libraries.debian import copyright_file, find_packages, suggest_packages
 from hatch_appimage.libraries.elf import read_elf, set_rpath
-from hatch_appimage.libraries.floor import Owner, check_limit, find_floors
+from hatch_appimage.libraries.floor import Owner, check_limit, find_floors, warning
 from hatch_appimage.libraries.plan import Place, is_qt_plugin, make_plan
 from hatch_appimage.libraries.policy import matches
 from hatch_appimage.libraries.search import fits
@@ -137,19 +138,18 @@ def bundle_libraries(
     plan = make_plan(Tree.read_folder(appdir.root, architecture), place, system=system, policy=policy, opened=opened)
     if plan.missing:
         raise AppImageError(_explain_missing(plan.missing, appdir.root))
-    _check_matched(policy, plan)
-    for module, soname in plan.dropped.items():
-        if not is_qt_plugin(module):
-            log.warning("%s is left out of the image: this machine lacks %s, which it needs", module.name, soname)
-        module.unlink()
+    _warn(policy, plan)
     packages = find_packages(plan.copies.values(), system)
     _apply(plan)
     _copy_licences(set(packages.values()), appdir, system)
     tree = Tree.read_folder(appdir.root, architecture)
     _verify(tree, plan)
     files = {str(path.relative_to(appdir.root)): elf for path, elf in tree.files.items()}
+    floors = find_floors(files, plan.host)
     if max_glibc is not None:
         check_limit(files, max_glibc, lambda path: _owner(appdir.root / path, plan, packages, python))
+    elif text := warning(floors, datetime.now(tz=timezone.utc).date()):
+        log.warning(text)
     return Libraries(
         bundled=tuple(
             BundledLibrary(target.name, system.name_of(source), packages.get(source), target.stat().st_size)
@@ -160,7 +160,7 @@ def bundle_libraries(
         ignored=tuple(sorted({need.soname for need in plan.ignored})),
         dropped={str(path.relative_to(appdir.root)): soname for path, soname in sorted(plan.dropped.items())},
         patched=len(plan.rpaths),
-        floors=find_floors(files, plan.host),
+        floors=floors,
     )
 
 
@@ -180,8 +180,11 @@ def _opened(entry: str, project: Path, system: System, architecture: Architectur
     )
 
 
-def _check_matched(policy: Policy, plan: Plan) -> None:
-    """Warn of rules that change nothing: most of them are misspelt."""
+def _warn(policy: Policy, plan: Plan) -> None:
+    """Warn of what is left out, and of rules that change nothing: most of them are misspelt."""
+    for module, soname in plan.dropped.items():
+        if not is_qt_plugin(module):
+            log.warning("%s is left out of the image: this machine lacks %s, which it needs", module.name, soname)
     sonames = {path.name for path in plan.copies} | set(plan.host)
     sonames |= {need.soname for need in (*plan.by_name, *plan.ignored)}
     for rule in (*policy.include, *policy.exclude, *policy.ignore):
@@ -190,6 +193,8 @@ def _check_matched(policy: Policy, plan: Plan) -> None:
 
 
 def _apply(plan: Plan) -> None:
+    for module in plan.dropped:
+        module.unlink()
     for target, source in plan.copies.items():
         target.parent.mkdir(parents=True, exist_ok=True)
         target.unlink(missing_ok=True)

@@ -164,8 +164,11 @@ def check_limit(files: Mapping[str, Elf], limit: Version, owner_of: Callable[[st
     raise AppImageError("\n".join(lines))
 
 
-def warning(floor: Floor, today: date) -> str | None:
-    """Return what to warn of if a release of glibc is less than four years old: distributions in use may be older."""
+def warning(floors: Iterable[Floor], today: date) -> str | None:
+    """Return what to warn of if glibc has to be less than four years old: distributions in use are older."""
+    floor = next((floor for floor in floors if floor.family == "GLIBC"), None)
+    if floor is None:
+        return None
     released = _RELEASES.get(floor.version[:2]) or (max(_RELEASES.values()) if floor.version > max(_RELEASES) else None)
     if released is None or released <= today.replace(year=today.year - _YEARS, day=min(today.day, 28)):
         return None
