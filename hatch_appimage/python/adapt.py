@@ -152,8 +152,9 @@ def _copy_tcl_scripts(appdir: AppDir, system: System) -> None:
             version = folder.name.removeprefix("tcl")
             for name in (folder.name, f"tk{version}", f"tcl{version.split('.')[0]}"):
                 source = next((path for path in (folder.parent / name, folder / name) if path.is_dir()), None)
-                if source is not None and not (appdir.lib / name).exists():
-                    shutil.copytree(source, appdir.lib / name, ignore=shutil.ignore_patterns("demos", "*.c", "*.sh"))
+                if source is not None:
+                    ignore = shutil.ignore_patterns("demos", "*.c", "*.sh")
+                    shutil.copytree(source, appdir.lib / name, ignore=ignore, dirs_exist_ok=True)
             break
         else:
             if not any(appdir.lib.glob("tcl[0-9]*/init.tcl")):

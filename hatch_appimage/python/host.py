@@ -211,9 +211,10 @@ def bundle_host_python(python: HostPython, appdir: AppDir) -> BundledPython:
     _copy_stdlib(python.stdlib, stdlib)
     if python.platstdlib != python.stdlib:
         _copy_stdlib(python.platstdlib, appdir.usr / python.platstdlib.relative_to(python.prefix))
-    for folder in python.stdlib.parent.iterdir():
-        if folder.is_dir() and any(fnmatch(folder.name, pattern) for pattern in _TCL_FOLDERS):
-            _copy_stdlib(folder, stdlib.parent / folder.name)
+    if any(python.stdlib.parent.glob("tcl[0-9]*/init.tcl")):
+        for pattern in _TCL_FOLDERS:
+            for folder in python.stdlib.parent.glob(pattern):
+                _copy_stdlib(folder, stdlib.parent / folder.name)
     executable = _copy_executable(python, appdir)
     programs = _copy_libraries(python, appdir)
     stripped = _strip([path for path in programs if read_sections(path).has_symbols])

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: MIT
+"""What is bundled and what is left to the host."""
+
+from __future__ import annotations
+
+import pytest
+
+from hatch_appimage.libraries.policy import GROUPS, Policy, group_of
+
+
+@pytest.mark.parametrize(
+    ("soname", "group"),
+    [
+        ("libc.so.6", "glibc"),
+        ("ld-linux-x86-64.so.2", "glibc"),
+        ("ld-linux-aarch64.so.1", "glibc"),
+        ("ld-linux-armhf.so.3", "glibc"),
+        ("ld-linux.so.2", "glibc"),
+        ("ld-musl-x86_64.so.1", "musl"),
+        ("libc.musl-aarch64.so.1", "musl"),
+        ("libstdc++.so.6", "compiler"),
+        ("libGL.so.1", "graphics"),
+        ("libnvidia-ml.so.1", "graphics"),
+        ("libX11.so.6", "display"),
+        ("libasound.so.2", "sound"),
+        ("libfontconfig.so.1", "fonts"),
+        ("libz.so.1", "base"),
+        ("libssl.so.3", None),
+        ("libcrypt.so.1", None),
+        ("libexpat.so.1", None),
+        ("libz-1a2b3c.so.1", None),
+        ("libX11-1a2b3c.so.6", None),
+    ],
+)
+def test_groups(soname: str, group: str | None) -> None:
+    assert group_of(soname) == group
+    assert Policy().group(soname) == group
+
+
+def test_include() -> None:
+    policy = Policy(include=("@fonts", "libz.so.*"))
+    assert policy.group("libfreetype.so.6") is None
+    assert policy.group("libz.so.1") is None
+    assert policy.group("libuuid.so.1") == "base"
+
+
+def test_exclude() -> None:
+    policy = Policy(exclude=("libssl.so.*", "libfoo.so.1"))
+    assert policy.group("libssl.so.3") == "excluded"
+    assert policy.group("libfoo.so.1") == "excluded"
+    assert policy.group("libfoo.so.2") is None
+
+
+def test_exclude_is_stronger() -> None:
+    policy = Policy(include=("@fonts",), exclude=("libharfbuzz.so.0",))
+    assert policy.group("libharfbuzz.so.0") == "excluded"
+    assert policy.group("libfribidi.so.0") is None
+
+
+@pytest.mark.parametrize("group", ["glibc", "musl"])
+def test_c_libraries_are_never_bundled(group: str) -> None:
+    policy = Policy(include=("*", f"@{group}"))
+    for soname in GROUPS[group]:
+        assert policy.group(soname.replace("*", "x86-64")) == group
+
+
+def test_ignore() -> None:
+    policy = Policy(ignore=("libcuda*", "@sound"))
+    assert policy.ignored("libcudart.so.12")
+    assert policy.ignored("libasound.so.2")
+    assert not policy.ignored("libssl.so.3")
