@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 # System V ABI, chapters 4 and 5: numbers of the format.
@@ -56,14 +57,14 @@ class Fixture:
         return path
 
 
-def library(soname: str, *needed: str, **more: object) -> Fixture:
+def library(soname: str, *needed: str, **more: Any) -> Fixture:
     """Return a library with a soname."""
-    return replace(Fixture(needed, soname), **more)  # type: ignore[arg-type] - as the caller says
+    return replace(Fixture(needed, soname), **more)
 
 
-def program(*needed: str, **more: object) -> Fixture:
+def program(*needed: str, **more: Any) -> Fixture:
     """Return a program."""
-    return replace(Fixture(needed, interpreter="/lib64/ld-linux-x86-64.so.2"), **more)  # type: ignore[arg-type]
+    return replace(Fixture(needed, interpreter="/lib64/ld-linux-x86-64.so.2"), **more)
 
 
 def make_elf(fixture: Fixture) -> bytes:
@@ -123,15 +124,15 @@ def _segment(kind: int, offset: int, size: int, alignment: int, *, wide: bool) -
     return struct.pack("<IIIIIIII", kind, offset, offset, offset, size, size, 5, alignment)
 
 
-def _versions(versions: dict[str, tuple[str, ...]], string: object) -> bytes:
+def _versions(versions: dict[str, tuple[str, ...]], string: Callable[[str], int]) -> bytes:
     """Return the records of needed versions (LSB, section 10.7.3)."""
     data = b""
     for number, (soname, names) in enumerate(versions.items(), 1):
         size = 16 + 16 * len(names)
         following = size if number < len(versions) else 0
-        data += struct.pack("<HHIII", 1, len(names), string(soname), 16, following)  # type: ignore[operator]
+        data += struct.pack("<HHIII", 1, len(names), string(soname), 16, following)
         for index, name in enumerate(names, 1):
             flags = WEAK if name.startswith("~") else 0
-            text = string(name.removeprefix("~"))  # type: ignore[operator]
+            text = string(name.removeprefix("~"))
             data += struct.pack("<IHHII", 0, flags, index, text, 16 if index < len(names) else 0)
     return data

@@ -40,9 +40,9 @@ class Source(Enum):
     """Where a library comes from."""
 
     IMAGE = "image"
+    HOST = "host"
     #: It is in the image, but no search path leads to it: something else has to load it before.
     IMAGE_BY_NAME = "image, by name"
-    HOST = "host"
     MISSING = "missing"
 
 
@@ -122,8 +122,8 @@ class Listing:
         for need in needs:
             if need.path is not None:
                 yield from self._branch(need.path, shown, f"{indent}  ")
-        for source in (Source.HOST, Source.IMAGE_BY_NAME, Source.MISSING):
-            if sonames := [need.soname for need in needs if need.source is source]:
+        for source in Source:
+            if sonames := [need.soname for need in needs if need.source is source and need.path is None]:
                 yield f"{indent}  {source.value}: {', '.join(sonames)}"
 
 
@@ -145,24 +145,30 @@ def list_libraries(path: Path) -> Listing:
 def _list_folder(root: Path) -> Listing:
     architecture = _architecture_of(root)
     tree = Tree.read_folder(root, architecture)
+    elves = {_inside(path, root): elf for path, elf in tree.files.items()}
     names = {name for path, elf in tree.files.items() for name in (path.name, elf.soname)}
-    files: dict[str, list[Library]] = {str(path.relative_to(root)): [] for path in tree.files}
     needs = tree.needs()
+    files: dict[str, dict[str, Library]] = {path: {} for path in elves}
     for need in needs:
-        files.setdefault(str(need.file.relative_to(root)), []).append(_library(need, names, root))
-    reached = {need.found for need in needs}
-    host = {library.soname for libraries in files.values() for library in libraries if library.source is Source.HOST}
+        files[_inside(need.file, root)].setdefault(need.soname, _library(need, names, root))
+    reached = {_inside(need.found, root) for need in needs if need.found is not None}
+    host = {library.soname for found in files.values() for library in found.values() if library.source is Source.HOST}
     return Listing(
         architecture=architecture.name,
-        roots=tuple(str(path.relative_to(root)) for path in tree.files if path not in reached),
-        files={path: tuple(libraries) for path, libraries in sorted(files.items())},
-        floors=find_floors({str(path.relative_to(root)): elf for path, elf in tree.files.items()}, host),
+        roots=tuple(path for path in elves if path not in reached),
+        files={path: tuple(found.values()) for path, found in files.items()},
+        floors=find_floors(elves, host),
     )
+
+
+def _inside(path: Path, root: Path) -> str:
+    """Return the path of a file below the root, whatever link led to it."""
+    return os.path.relpath(os.path.realpath(path), root)
 
 
 def _library(need: Need, names: set[str], root: Path) -> Library:
     if need.found is not None:
-        return Library(need.soname, Source.IMAGE, str(need.found.relative_to(root)), None)
+        return Library(need.soname, Source.IMAGE, _inside(need.found, root), None)
     group = group_of(need.soname)
     if group is not None:
         return Library(need.soname, Source.HOST, None, group)

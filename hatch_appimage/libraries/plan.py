@@ -118,6 +118,7 @@ def make_plan(tree: Tree, place: Place, *, system: System, policy: Policy, opene
             # Without them nothing may want some of the libraries that were found, so all begins anew.
             useless = {root: need.soname for need in planner.plan.missing for root in need.roots if is_optional(root)}
         if not useless:
+            planner.connect_copies()
             planner.plan.dropped = dropped
             return planner.plan
         dropped |= useless
@@ -194,6 +195,12 @@ class _Planner:
         self.inheriting = {need.file for need in needs if need.inherited}
         decided = [self._decide(need) for need in needs if need.found is None]
         return any(decided)
+
+    def connect_copies(self) -> None:
+        """Let bundled libraries find each other even where something else has loaded them all: each may be opened."""
+        for target in self.plan.copies:
+            if any(self.place.lib / soname in self.plan.copies for soname in self._read(target).needed):
+                self._append(target, inherited=False)
 
     def _decide(self, need: Need) -> bool:
         target = self.place.lib / need.soname
@@ -274,7 +281,7 @@ class _Planner:
                 raise AssertionError(source)
             self.tree.put(target, elf)
             self.plan.copies[target] = source
-            self._set_rpath(target, self._clean(elf.search_path, target), inherited=False)
+            self._set_rpath(target, (), inherited=False)
         return target
 
     def _link(self, path: Path, target: Path) -> None:

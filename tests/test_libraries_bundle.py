@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: MIT
+"""Libraries are copied, linked and found; real ones, compiled for the test."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+from elf_fixtures import library, program
+from tools import require
+
+from hatch_appimage.appdir import AppDir
+from hatch_appimage.architecture import native_architecture
+from hatch_appimage.errors import AppImageError
+from hatch_appimage.libraries.bundle import BundledLibrary, HostLibrary, Libraries, bundle_libraries
+from hatch_appimage.libraries.elf import read_elf
+from hatch_appimage.libraries.policy import Policy
+from hatch_appimage.libraries.system import System
+from hatch_appimage.python import BundledPython
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass
+class Build:
+    """An AppDir and a machine with compiled libraries."""
+
+    root: Path
+
+    @property
+    def appdir(self) -> AppDir:
+        return AppDir(self.root / "App Dir", "my-app")
+
+    @property
+    def python(self) -> BundledPython:
+        stdlib = self.appdir.lib / "python3.12"
+        return BundledPython(
+            version="3.12.0",
+            executable=self.appdir.bin / "python3.12",
+            stdlib=stdlib,
+            site_packages=(stdlib / "site-packages",),
+            stripped=False,
+            interpreter=self.root / "python" / "bin" / "python3.12",
+            origin=self.root / "python",
+        )
+
+    def compile(self, path: Path, *options: str | Path) -> Path:
+        """Compile a library with one function, which is named like the file."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        name = path.name.partition(".")[0]
+        source = self.root / f"{name}.c"
+        source.write_text(f"int {name}(void) {{ return 42; }}\n")
+        command: list[str | Path] = [
+            require("cc", "gcc"),
+            "-shared",
+            "-fPIC",
+            "-nostdlib",
+            f"-Wl,-soname,{path.name}",
+            "-o",
+            path,
+            source,
+        ]
+        subprocess.run([*command, "-Wl,--no-as-needed", *options], check=True)
+        return path
+
+    def bundle(self, *, max_glibc: tuple[int, ...] | None = None, **policy: tuple[str, ...]) -> Libraries:
+        return bundle_libraries(
+            self.appdir,
+            native_architecture(),
+            self.python,
+            Policy(**policy),
+            system=System(self.root / "machine", (self.root / "machine" / "lib",)),
+            project=self.root / "project",
+            max_glibc=max_glibc,
+        )
+
+
+@pytest.fixture
+def build(tmp_path: Path) -> Build:
+    return Build(tmp_path)
+
+
+class TestBundle:
+    def test_copies_patches_and_links(self, build: Build) -> None:
+        lib = build.root / "machine" / "lib"
+        second = build.compile(lib / "second.so.2")
+        first = build.compile(lib / "first.so.1", second)
+        site = build.python.site_packages[0] / "package"
+        patched = build.compile(site / "patched.so", first)
+        linked = build.compile(site / "linked.so", first, "-Wl,--enable-new-dtags,-rpath,$ORIGIN")
+        before = linked.read_bytes()
+
+        libraries = build.bundle()
+
+        sizes = [(build.appdir.lib / name).stat().st_size for name in ("first.so.1", "second.so.2")]
+        assert libraries == Libraries(
+            bundled=(
+                BundledLibrary("first.so.1", "/lib/first.so.1", None, sizes[0]),
+                BundledLibrary("second.so.2", "/lib/second.so.2", None, sizes[1]),
+            ),
+            host=(),
+            by_name=(),
+            ignored=(),
+            dropped={},
+            patched=2,
+            floors=(),
+        )
+        assert str(libraries) == "2 bundled"
+        assert linked.read_bytes() == before
+        assert (site / "first.so.1").samefile(build.appdir.lib / "first.so.1")
+        assert (site / "second.so.2").samefile(build.appdir.lib / "second.so.2")
+        elf = read_elf(patched)
+        assert elf is not None
+        assert elf.runpath == ("$ORIGIN/../../..",)
+        # The real loader takes what came out.
+        for path in (patched, linked):
+            ldd = subprocess.check_output([require("ldd", "libc-bin"), path], text=True)
+            assert "not found" not in ldd
+            assert ldd.count(f"{build.appdir.root}/") == 2
+
+    def test_host(self, build: Build) -> None:
+        library("", "libGL.so.1", "libfoo.so.1").write(build.python.site_packages[0] / "a.so")
+        libraries = build.bundle(exclude=("libfoo.so.*",))
+        assert libraries.host == (HostLibrary("libGL.so.1", "graphics"), HostLibrary("libfoo.so.1", "excluded"))
+        assert libraries.glibc is None
+
+    def test_dropped_modules(self, build: Build, caplog: pytest.LogCaptureFixture) -> None:
+        module = library("", "libfoo.so.1").write(build.python.stdlib / "lib-dynload" / "_foo.so")
+        libraries = build.bundle()
+        assert libraries.dropped == {"usr/lib/python3.12/lib-dynload/_foo.so": "libfoo.so.1"}
+        assert str(libraries) == "0 bundled, 1 module or plugin left out for want of its own"
+        assert not module.exists()
+        assert caplog.messages == ["_foo.so is left out of the image: this machine lacks libfoo.so.1, which it needs"]
+
+    def test_rules_without_effect(self, build: Build, caplog: pytest.LogCaptureFixture) -> None:
+        library("", "libGL.so.1").write(build.python.site_packages[0] / "a.so")
+        build.bundle(include=("@fonts",), exclude=("libGL.so.1",), ignore=("libfoo.so.1",))
+        assert caplog.messages == [
+            "Nothing in the image needs a library that `@fonts` means",
+            "Nothing in the image needs a library that `libfoo.so.1` means",
+        ]
+
+    def test_young_glibc(self, build: Build, caplog: pytest.LogCaptureFixture) -> None:
+        module = library("", "libc.so.6", versions={"libc.so.6": ("GLIBC_2.99",)})
+        module.write(build.python.site_packages[0] / "a.so")
+        libraries = build.bundle()
+        assert str(libraries.glibc) == "2.99"
+        assert caplog.messages[0].startswith("The image needs glibc 2.99 or newer, ")
+
+    def test_one_of_each_name(self, build: Build) -> None:
+        """A library that the AppDir has already is not replaced."""
+        own = library("libfoo.so.1").write(build.appdir.lib / "libfoo.so.1")
+        library("", "libfoo.so.1").write(build.python.site_packages[0] / "p" / "a.so")
+        library("libfoo.so.1", "libx.so").write(build.root / "machine" / "lib" / "libfoo.so.1")
+        before = own.read_bytes()
+        build.compile(build.python.site_packages[0] / "p" / "a.so", "-Wl,--as-needed")
+        build.bundle()
+        assert own.read_bytes() == before
+
+
+class TestErrors:
+    def test_missing(self, build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+        packages = {"libxcb-cursor.so.0": "libxcb-cursor0"}
+        monkeypatch.setattr("hatch_appimage.libraries.bundle.suggest_packages", lambda _: packages)
+        for name in ("a", "b"):
+            library("", "libxcb-cursor.so.0").write(build.python.site_packages[0] / f"{name}.so")
+        library("", "libother.so.1").write(build.python.site_packages[0] / "c.so")
+        with pytest.raises(AppImageError) as caught:
+            build.bundle()
+        site = "usr/lib/python3.12/site-packages"
+        assert str(caught.value) == (
+            "2 shared libraries that the image needs are not on this machine:\n"
+            f"  libother.so.1, needed by {site}/c.so\n"
+            f"  libxcb-cursor.so.0 (Debian's package libxcb-cursor0), needed by {site}/a.so and 1 more\n"
+            "Please install what provides them (apt-get install libxcb-cursor0), or allow their absence where the "
+            "application does not use those files:\n"
+            '  ignore-missing = ["libother.so.1", "libxcb-cursor.so.0"]'
+        )
+
+    def test_nothing_is_changed_before(self, build: Build) -> None:
+        library("", "libnowhere.so", rpath="/build").write(build.python.site_packages[0] / "a.so")
+        module = library("", "libnowhere.so").write(build.python.stdlib / "lib-dynload" / "_foo.so")
+        with pytest.raises(AppImageError):
+            build.bundle()
+        assert module.exists()
+
+    def test_opened_library_is_not_there(self, build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("hatch_appimage.libraries.bundle.suggest_packages", lambda _: {"libfoo.so.1": "libfoo1"})
+        with pytest.raises(AppImageError) as caught:
+            build.bundle(libraries=("libfoo.so.1",))
+        assert str(caught.value) == (
+            "`libraries` names libfoo.so.1, which this machine does not have: install the package libfoo1"
+        )
+
+    def test_opened_file_is_no_library(self, build: Build) -> None:
+        (build.root / "project").mkdir()
+        (build.root / "project" / "x.so").write_text("text")
+        with pytest.raises(AppImageError, match=r"^`libraries` names \./x\.so, which is no library for "):
+            build.bundle(libraries=("./x.so",))
+
+    def test_opened_file_of_the_project(self, build: Build) -> None:
+        library("libmine.so.1").write(build.root / "project" / "libs" / "libmine.so")
+        libraries = build.bundle(libraries=("libs/libmine.so",))
+        assert [library.soname for library in libraries.bundled] == ["libmine.so.1"]
+        assert (build.appdir.lib / "libmine.so").samefile(build.appdir.lib / "libmine.so.1")
+
+
+class TestLimit:
+    """Every culprit is named with what to do about it."""
+
+    def test_owners(self, build: Build) -> None:
+        versions = {"libc.so.6": ("GLIBC_2.30",)}
+        needs = ("libc.so.6",)
+        program(*needs, versions=versions).write(build.python.executable)
+        library("libfoo.so.1", *needs, versions=versions).write(build.root / "machine" / "lib" / "libfoo.so.1")
+        site = build.python.site_packages[0]
+        for name, tag in (("wheely", "manylinux_2_28_x86_64.manylinux_2_27_x86_64"), ("compiled", "linux_x86_64")):
+            library("", *needs, "libfoo.so.1", versions=versions, runpath="$ORIGIN/../../../..").write(
+                site / name / "a.so"
+            )
+            info = site / f"{name}-1.0.dist-info"
+            info.mkdir()
+            (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+            (info / "WHEEL").write_text(f"Wheel-Version: 1.0\nTag: cp312-cp312-{tag}\n")
+            (info / "RECORD").write_text(f"{name}/a.so,,\n{name}-1.0.dist-info/METADATA,,\n")
+        with pytest.raises(AppImageError) as caught:
+            build.bundle(max_glibc=(2, 17))
+        lines = str(caught.value).splitlines()
+        assert lines[0] == "The image needs glibc 2.30, and `max-glibc` allows 2.17. What needs more:"
+        assert sorted(line.split(":")[0] for line in lines[1:]) == [
+            f"  Python 3.12.0 from {build.python.interpreter}",
+            "  compiled 1.0",
+            "  libfoo.so.1",
+            "  wheely 1.0, a wheel for manylinux_2_28_x86_64, manylinux_2_27_x86_64",
+        ]
+        remedies = "\n".join(lines)
+        assert "(glibc 2.30): set `python` to one that was built for an older glibc" in remedies
+        assert "(glibc 2.30): it was compiled on this machine: build on an older distribution" in remedies
+        assert "(glibc 2.30): it is this machine's: build on an older distribution, or set `sysroot`" in remedies
+        assert "(glibc 2.30): require a release with an older wheel" in remedies
+
+    def test_fits(self, build: Build) -> None:
+        module = library("", "libc.so.6", versions={"libc.so.6": ("GLIBC_2.17",)})
+        module.write(build.python.site_packages[0] / "a.so")
+        assert str(build.bundle(max_glibc=(2, 17)).glibc) == "2.17"

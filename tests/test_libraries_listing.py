@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: MIT
+"""`hatch-appimage libraries`, on folders and on images, also on those that nobody should trust."""
+
+from __future__ import annotations
+
+import json
+import stat
+from typing import TYPE_CHECKING
+
+import pytest
+from elf_fixtures import AARCH64, library, program
+from test_image import make_elf as make_runtime
+
+from hatch_appimage import cli
+from hatch_appimage.architecture import ARCHITECTURES
+from hatch_appimage.errors import AppImageError
+from hatch_appimage.libraries.listing import Source, list_libraries
+from hatch_appimage.squashfs import write_squashfs
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def appdir(tmp_path: Path) -> Path:
+    root = tmp_path / "App Dir"
+    program("libpython3.12.so.1.0", "libc.so.6", runpath="$ORIGIN/../lib").write(root / "usr" / "bin" / "python3.12")
+    library("libpython3.12.so.1.0", "libz.so.1", versions={"libc.so.6": ("GLIBC_2.35",)}).write(
+        root / "usr" / "lib" / "libpython3.12.so.1.0"
+    )
+    site = root / "usr" / "lib" / "python3.12" / "site-packages"
+    library("", "libown.so.1", "libhidden.so.1", "libnowhere.so.1", rpath="$ORIGIN/libs").write(site / "a.so")
+    library("libown.so.1").write(site / "libs" / "libown.so.1.0")
+    (site / "libs" / "libown.so.1").symlink_to("libown.so.1.0")
+    library("libhidden.so.1").write(site / "other" / "libhidden.so.1")
+    (site / "a.py").write_text("import a\n")
+    return root
+
+
+def pack(appdir: Path, image: Path) -> Path:
+    with image.open("xb+") as file:
+        file.write(make_runtime())
+        write_squashfs(appdir, file, mtime=0)
+    return image
+
+
+TEXT = """\
+usr/bin/python3.12
+  usr/lib/libpython3.12.so.1.0
+    host: libz.so.1
+  host: libc.so.6
+usr/lib/python3.12/site-packages/a.so
+  usr/lib/python3.12/site-packages/libs/libown.so.1.0
+  image, by name: libhidden.so.1
+  missing: libnowhere.so.1
+usr/lib/python3.12/site-packages/other/libhidden.so.1
+
+host: libc.so.6, libz.so.1
+image, by name: libhidden.so.1
+missing: libnowhere.so.1
+needs GLIBC 2.35, for usr/lib/libpython3.12.so.1.0
+"""
+
+
+class TestListing:
+    def test_folder(self, appdir: Path) -> None:
+        listing = list_libraries(appdir)
+        assert listing.architecture == "x86_64"
+        assert listing.missing == ["libnowhere.so.1"]
+        assert listing.to_text() == TEXT
+
+    def test_image(self, appdir: Path, tmp_path: Path) -> None:
+        assert list_libraries(pack(appdir, tmp_path / "x.AppImage")).to_text() == TEXT
+
+    def test_json(self, appdir: Path) -> None:
+        document = json.loads(list_libraries(appdir).to_json())
+        assert document["version"] == 1
+        needs = document["files"]["usr/lib/python3.12/site-packages/a.so"]
+        site = "usr/lib/python3.12/site-packages"
+        assert needs == [
+            {"soname": "libown.so.1", "source": "image", "path": f"{site}/libs/libown.so.1.0", "group": None},
+            {"soname": "libhidden.so.1", "source": "image, by name", "path": None, "group": None},
+            {"soname": "libnowhere.so.1", "source": "missing", "path": None, "group": None},
+        ]
+        assert document["floors"] == [{"family": "GLIBC", "version": "2.35", "files": ["usr/lib/libpython3.12.so.1.0"]}]
+
+    def test_what_was_shown_is_not_unfolded_again(self, tmp_path: Path) -> None:
+        for name in "ab":
+            library("", "libx.so", rpath="$ORIGIN").write(tmp_path / f"{name}.so")
+        library("libx.so", "liby.so").write(tmp_path / "libx.so")
+        library("liby.so", "libx.so").write(tmp_path / "liby.so")
+        assert (
+            list_libraries(tmp_path)
+            .to_text()
+            .startswith("a.so\n  libx.so\n    liby.so\n      libx.so ...\nb.so\n  libx.so ...\n")
+        )
+
+    @pytest.mark.parametrize("architecture", ["aarch64", "x86_64"])
+    def test_most_files_decide_about_the_architecture(self, tmp_path: Path, architecture: str) -> None:
+        machine = {"aarch64": AARCH64, "x86_64": 62}
+        for number in range(3):
+            library("", machine=machine[architecture]).write(tmp_path / f"{number}.so")
+        for other in machine.values():
+            library("", machine=other).write(tmp_path / f"{other}.so")
+        listing = list_libraries(tmp_path)
+        assert listing.architecture == architecture
+        assert len(listing.files) == 4
+
+    def test_nothing(self, tmp_path: Path) -> None:
+        (tmp_path / "x").write_bytes(b"\x7fELF damaged")
+        with pytest.raises(AppImageError, match=f"has no ELF files for {', '.join(ARCHITECTURES)}$"):
+            list_libraries(tmp_path)
+
+
+class TestHostileImages:
+    def test_links_out_of_the_image(self, tmp_path: Path) -> None:
+        """Nothing of this machine is read or written through them."""
+        root = tmp_path / "root"
+        library("", "libsecret.so", "libup.so", rpath="$ORIGIN/out:$ORIGIN").write(root / "a.so")
+        outside = library("libsecret.so").write(tmp_path / "outside" / "libsecret.so")
+        (root / "out").symlink_to(outside.parent)
+        (root / "libup.so").symlink_to("../outside/libsecret.so")
+        listing = list_libraries(pack(root, tmp_path / "x.AppImage"))
+        assert [need.source for need in listing.files["a.so"]] == [Source.MISSING, Source.MISSING]
+
+    @pytest.mark.parametrize("size", [0, 3, 40, 100, 300, 500])
+    def test_cut_off(self, appdir: Path, tmp_path: Path, size: int, capsys: pytest.CaptureFixture[str]) -> None:
+        image = pack(appdir, tmp_path / "x.AppImage")
+        image.write_bytes(image.read_bytes()[:size])
+        assert cli.main(["libraries", str(image)]) == cli.UNREADABLE
+        output = capsys.readouterr()
+        assert output.out == ""
+        assert output.err.startswith("hatch-appimage: ")
+        assert output.err.count("\n") == 1
+
+
+class TestCommand:
+    def test_text(self, appdir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert cli.main(["libraries", str(appdir)]) == cli.MISSING
+        assert capsys.readouterr().out == TEXT
+
+    def test_json_and_nothing_missing(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        library("", "libc.so.6").write(tmp_path / "a.so")
+        assert cli.main(["libraries", "--json", str(tmp_path)]) == 0
+        assert json.loads(capsys.readouterr().out)["architecture"] == "x86_64"
+
+    @pytest.mark.parametrize(
+        ("data", "message"),
+        [(b"text", "is no type-2 AppImage"), (b"\x7fELF" + bytes(100), "is no type-2 AppImage"), (b"", "is no type-2")],
+    )
+    def test_no_image(self, tmp_path: Path, data: bytes, message: str, capsys: pytest.CaptureFixture[str]) -> None:
+        (tmp_path / "x").write_bytes(data)
+        assert cli.main(["libraries", str(tmp_path / "x")]) == cli.UNREADABLE
+        assert message in capsys.readouterr().err
+
+    def test_no_file(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert cli.main(["libraries", str(tmp_path / "x")]) == cli.UNREADABLE
+        assert capsys.readouterr().err == f"hatch-appimage: {tmp_path}/x: No such file or directory\n"
+
+    def test_reader_has_seen_enough(self, appdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        class Closed:
+            def write(self, _: str) -> None:
+                raise BrokenPipeError
+
+        monkeypatch.setattr("sys.stdout", Closed())
+        assert cli.main(["libraries", str(appdir)]) == 0
+
+    def test_no_command(self, capsys: pytest.CaptureFixture[str]) -> None:
+        with pytest.raises(SystemExit, match="2"):
+            cli.main([])
+        assert "usage: hatch-appimage" in capsys.readouterr().err
+
+
+def test_image_stays_as_it_is(appdir: Path, tmp_path: Path) -> None:
+    image = pack(appdir, tmp_path / "x.AppImage")
+    image.chmod(0o400)
+    before = image.stat()
+    list_libraries(image)
+    assert image.stat().st_mtime_ns == before.st_mtime_ns
+    assert stat.S_IMODE(image.stat().st_mode) == 0o400

@@ -1,0 +1,442 @@
+# SPDX-License-Identifier: MIT
+"""What is planned so that everything in an AppDir finds its libraries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from elf_fixtures import AARCH64, Fixture, library, program
+
+from hatch_appimage.architecture import ARCHITECTURES
+from hatch_appimage.libraries.plan import Place, Rpath, from_origin, is_optional, is_qt_plugin, make_plan
+from hatch_appimage.libraries.policy import Policy
+from hatch_appimage.libraries.system import System
+from hatch_appimage.libraries.tree import Tree
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hatch_appimage.libraries.plan import Plan
+
+X86_64 = ARCHITECTURES["x86_64"]
+DYNLOAD = "usr/lib/python3.12/lib-dynload"
+SITE = "usr/lib/python3.12/site-packages"
+
+
+@dataclass
+class Scene:
+    """An AppDir and the machine that it is built on."""
+
+    root: Path
+    origins: dict[Path, Path] = field(default_factory=dict)
+
+    @property
+    def appdir(self) -> Path:
+        return self.root / "App Dir"
+
+    def add(self, name: str, fixture: Fixture) -> Path:
+        """Put a file into the AppDir."""
+        return fixture.write(self.appdir / name)
+
+    def install(self, name: str, *needed: str, soname: str | None = None, **more: Any) -> Path:
+        """Put a library into the machine's folder for libraries, or another place of it."""
+        place = name if "/" in name else f"lib/{name}"
+        own = name.rpartition("/")[2] if soname is None else soname
+        return library(own, *needed, **more).write(self.root / "machine" / place)
+
+    def plan(self, opened: dict[str, Path] | None = None, **policy: tuple[str, ...]) -> Plan:
+        place = Place(self.appdir / "usr" / "lib", (self.appdir / SITE,), self.origins)
+        system = System(self.root / "machine", (self.root / "machine" / "lib",))
+        tree = Tree.read_folder(self.appdir, X86_64)
+        return make_plan(tree, place, system=system, policy=Policy(**policy), opened=opened or {})
+
+    def copies(self, plan: Plan) -> dict[str, str]:
+        return {self.inside(target): str(source.relative_to(self.root)) for target, source in plan.copies.items()}
+
+    def rpaths(self, plan: Plan) -> dict[str, Rpath]:
+        return {self.inside(path): rpath for path, rpath in plan.rpaths.items()}
+
+    def links(self, plan: Plan) -> dict[str, str]:
+        return {self.inside(path): self.inside(target) for path, target in plan.links.items()}
+
+    def inside(self, path: Path) -> str:
+        return str(path.relative_to(self.appdir))
+
+
+def runpath(*folders: str) -> Rpath:
+    return Rpath(folders, inherited=False)
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Scene:
+    """Return an AppDir with a Python in it."""
+    scene = Scene(tmp_path)
+    scene.add("usr/bin/python3.12", program("libc.so.6", runpath="$ORIGIN/../lib"))
+    return scene
+
+
+class TestBundle:
+    def test_what_is_needed_with_what_that_needs(self, scene: Scene) -> None:
+        scene.add(f"{DYNLOAD}/_ssl.so", library("", "libssl.so.3", "libc.so.6"))
+        scene.install("libssl.so.3", "libcrypto.so.3", "libc.so.6")
+        scene.install("libcrypto.so.3", "libz.so.1")
+        scene.install("libunneeded.so.1")
+        plan = scene.plan()
+        assert scene.copies(plan) == {
+            "usr/lib/libssl.so.3": "machine/lib/libssl.so.3",
+            "usr/lib/libcrypto.so.3": "machine/lib/libcrypto.so.3",
+        }
+        assert scene.rpaths(plan) == {
+            f"{DYNLOAD}/_ssl.so": runpath("$ORIGIN/../.."),
+            "usr/lib/libssl.so.3": runpath("$ORIGIN"),
+        }
+        assert sorted(plan.host) == ["libc.so.6", "libz.so.1"]
+        assert (plan.links, plan.missing, plan.dropped, plan.by_name) == ({}, [], {}, [])
+
+    def test_is_added_to_what_a_file_has(self, scene: Scene) -> None:
+        scene.add(f"{DYNLOAD}/a.so", library("", "libfoo.so.1", runpath="$ORIGIN/x"))
+        scene.add(f"{DYNLOAD}/b.so", library("", "libfoo.so.1", rpath="$ORIGIN/x"))
+        scene.install("libfoo.so.1")
+        assert scene.rpaths(scene.plan()) == {
+            f"{DYNLOAD}/a.so": runpath("$ORIGIN/x", "$ORIGIN/../.."),
+            f"{DYNLOAD}/b.so": Rpath(("$ORIGIN/x", "$ORIGIN/../.."), inherited=True),
+        }
+
+    def test_what_finds_it_is_not_touched(self, scene: Scene) -> None:
+        scene.add(f"{DYNLOAD}/a.so", library("", "libfoo.so.1", runpath="$ORIGIN/../.."))
+        scene.install("libfoo.so.1")
+        plan = scene.plan()
+        assert scene.copies(plan) == {"usr/lib/libfoo.so.1": "machine/lib/libfoo.so.1"}
+        assert plan.rpaths == {}
+
+    def test_what_is_in_the_image_is_not_bundled(self, scene: Scene) -> None:
+        scene.add(f"{DYNLOAD}/a.so", library("", "libfoo.so.1", runpath="$ORIGIN/own"))
+        scene.add(f"{DYNLOAD}/own/libfoo.so.1", library("libfoo.so.1"))
+        scene.install("libfoo.so.1")
+        plan = scene.plan()
+        assert (plan.copies, plan.rpaths, plan.missing) == ({}, {}, [])
+
+    def test_what_is_in_usr_lib_only_gets_to_be_found(self, scene: Scene) -> None:
+        scene.add(f"{DYNLOAD}/a.so", library("", "libfoo.so.1"))
+        scene.add("usr/lib/libfoo.so.1", library("libfoo.so.1"))
+        plan = scene.plan()
+        assert plan.copies == {}
+        assert scene.rpaths(plan) == {f"{DYNLOAD}/a.so": runpath("$ORIGIN/../..")}
+
+    def test_what_python_has_loaded_is_there(self, scene: Scene) -> None:
+        scene.add("usr/bin/python3.12", program("libpython3.12.so.1.0", runpath="$ORIGIN/../lib"))
+        scene.add("usr/lib/libpython3.12.so.1.0", library("libpython3.12.so.1.0"))
+        scene.add(f"{SITE}/a.so", library("", "libpython3.12.so.1.0"))
+        scene.install("libpython3.12.so.1.0")
+        plan = scene.plan()
+        assert (plan.copies, plan.rpaths) == ({}, {})
+
+    def test_under_the_name_that_is_needed(self, scene: Scene) -> None:
+        scene.add(f"{DYNLOAD}/a.so", library("", "libfoo.so"))
+        scene.install("libfoo.so", soname="libfoo.so.1")
+        assert scene.copies(scene.plan()) == {"usr/lib/libfoo.so": "machine/lib/libfoo.so"}
+
+    def test_other_architectures_are_left_alone(self, scene: Scene) -> None:
+        scene.add(f"{SITE}/arm/a.so", library("", "libfoo.so.1", "libnowhere.so", rpath="/evil", machine=AARCH64))
+        scene.add(f"{SITE}/a.o", Fixture(dynamic=False))
+        (scene.appdir / SITE / "damaged.so").write_bytes(b"\x7fELF and no more")
+        scene.install("libfoo.so.1")
+        plan = scene.plan()
+        assert (plan.copies, plan.rpaths, plan.missing) == ({}, {}, [])
+
+    def test_programs_of_packages(self, scene: Scene) -> None:
+        """They are processes of their own, in which nothing of Python's is loaded."""
+        scene.add("usr/bin/tool", program("libfoo.so.1"))
+        scene.add(f"{DYNLOAD}/a.so", library("", "libfoo.so.1"))
+        scene.install("libfoo.so.1")
+        assert scene.rpaths(scene.plan())["usr/bin/tool"] == runpath("$ORIGIN/../lib")
+
+    def test_libraries_that_others_have_loaded(self, scene: Scene) -> None:
+        """Each of them may be opened by itself, too."""
+        scene.add(f"{DYNLOAD}/_ssl.so", library("", "libssl.so.3", "libcrypto.so.3"))
+        scene.install("libssl.so.3", "libcrypto.so.3")
+        scene.install("libcrypto.so.3")
+        assert scene.rpaths(scene.plan())["usr/lib/libssl.so.3"] == runpath("$ORIGIN")
+
+    def test_circles(self, scene: Scene) -> None:
+        scene.add(f"{DYNLOAD}/a.so", library("", "libfoo.so.1"))
+        scene.install("libfoo.so.1", "libbar.so.1")
+        scene.install("libbar.so.1", "libfoo.so.1")
+        plan = scene.plan()
+        assert sorted(scene.copies(plan)) == ["usr/lib/libbar.so.1", "usr/lib/libfoo.so.1"]
+        assert scene.rpaths(plan)["usr/lib/libbar.so.1"] == runpath("$ORIGIN")
+
+
+class TestCarried:
+    """Libraries that the search path of a file leads to on the build machine came with that file."""
+
+    def test_by_an_absolute_path(self, scene: Scene) -> None:
+        folder = scene.install("opt/libfoo.so.1", "libbar.so.1", runpath="$ORIGIN/private").parent
+        scene.install("opt/private/libbar.so.1")
+        scene.add(f"{DYNLOAD}/a.so", library("", "libfoo.so.1", runpath=str(folder)))
+        plan = scene.plan()
+        assert scene.copies(plan) == {
+            "usr/lib/libfoo.so.1": "machine/opt/libfoo.so.1",
+            "usr/lib/libbar.so.1": "machine/opt/private/libbar.so.1",
+        }
+        assert scene.rpaths(plan) == {
+            f"{DYNLOAD}/a.so": runpath("$ORIGIN/../.."),
+            "usr/lib/libfoo.so.1": runpath("$ORIGIN"),
+        }
+
+    def test_beside_the_original(self, scene: Scene) -> None:
+        scene.origins[scene.appdir / "usr"] = scene.root / "machine" / "python"
+        scene.add(f"{DYNLOAD}/a.so", library("", "libfoo.so.1", runpath="$ORIGIN/../../../own"))
+        scene.install("python/own/libfoo.so.1")
+        assert scene.copies(scene.plan()) == {"usr/lib/libfoo.so.1": "machine/python/own/libfoo.so.1"}
+
+    def test_packages_have_no_original(self, scene: Scene) -> None:
+        """What lies beside the build machine's own packages has nothing to do with the image."""
+        scene.origins[scene.appdir / "usr"] = scene.root / "machine" / "python"
+        scene.add(f"{SITE}/a/a.so", library("", "libfoo.so.1", runpath="$ORIGIN/../b.libs"))
+        scene.install(f"python/{SITE.removeprefix('usr/')}/b.libs/libfoo.so.1")
+        assert [need.soname for need in scene.plan().missing] == ["libfoo.so.1"]
+
+    def test_even_if_hosts_have_one(self, scene: Scene) -> None:
+        folder = scene.install("opt/libz.so.1").parent
+        scene.add(f"{DYNLOAD}/a.so", library("", "libz.so.1", runpath=str(folder)))
+        assert scene.copies(scene.plan()) == {"usr/lib/libz.so.1": "machine/opt/libz.so.1"}
+        assert scene.plan(exclude=("libz.so.1",)).copies == {}
+
+    def test_the_systems_folder_carries_nothing(self, scene: Scene) -> None:
+        folder = scene.install("libz.so.1").parent
+        scene.add(f"{DYNLOAD}/a.so", library("", "libz.so.1", runpath=str(folder)))
+        plan = scene.plan()
+        assert plan.copies == {}
+        assert scene.rpaths(plan) == {f"{DYNLOAD}/a.so": runpath()}
+
+    def test_never_a_c_library(self, scene: Scene) -> None:
+        folder = scene.install("opt/libc.so.6").parent
+        scene.add(f"{DYNLOAD}/a.so", library("", "libc.so.6", runpath=str(folder)))
+        assert scene.plan().copies == {}
+
+
+class TestSearchPaths:
+    @pytest.mark.parametrize(
+        ("before", "after"),
+        [
+            ("/usr/local/lib:$ORIGIN/a", ("$ORIGIN/a",)),
+            ("lib:$ORIGIN/a:", ("$ORIGIN/a",)),
+            ("$ORIGIN/a:$ORIGIN/../../../../../../lib", ("$ORIGIN/a",)),
+            ("$ORIGIN/a:${ORIGIN}/b:$ORIGIN/a", ("$ORIGIN/a", "${ORIGIN}/b")),
+            ("/build/lib", ()),
+        ],
+    )
+    def test_what_leads_out_of_the_image_is_dropped(self, scene: Scene, before: str, after: tuple[str, ...]) -> None:
+        scene.add(f"{SITE}/a/a.so", library("", runpath=before))
+        assert scene.rpaths(scene.plan()) == {f"{SITE}/a/a.so": runpath(*after)}
+
+    def test_the_kind_stays(self, scene: Scene) -> None:
+        scene.add(f"{SITE}/a/a.so", library("", rpath="/build/lib:$ORIGIN"))
+        assert scene.rpaths(scene.plan()) == {f"{SITE}/a/a.so": Rpath(("$ORIGIN",), inherited=True)}
+
+
+class TestPackages:
+    """Libraries of packages keep their bytes where that is possible."""
+
+    def test_a_link_where_it_is_searched(self, scene: Scene) -> None:
+        scene.add(f"{SITE}/qt/QtGui.so", library("", "libQtGui.so.6", rpath="$ORIGIN/lib"))
+        scene.add(f"{SITE}/qt/lib/libQtGui.so.6", library("libQtGui.so.6", "libglib.so.0", runpath="$ORIGIN"))
+        scene.install("libglib.so.0", "libpcre.so.3", "libc.so.6")
+        scene.install("libpcre.so.3")
+        plan = scene.plan()
+        assert scene.links(plan) == {
+            f"{SITE}/qt/lib/libglib.so.0": "usr/lib/libglib.so.0",
+            f"{SITE}/qt/lib/libpcre.so.3": "usr/lib/libpcre.so.3",
+        }
+        assert scene.rpaths(plan) == {"usr/lib/libglib.so.0": runpath("$ORIGIN")}
+
+    def test_two_files_of_one_folder(self, scene: Scene) -> None:
+        for name in "ab":
+            scene.add(f"{SITE}/p/{name}.so", library("", "libfoo.so.1", runpath="$ORIGIN"))
+        scene.install("libfoo.so.1")
+        plan = scene.plan()
+        assert scene.links(plan) == {f"{SITE}/p/libfoo.so.1": "usr/lib/libfoo.so.1"}
+        assert plan.rpaths == {}
+
+    def test_without_a_search_path(self, scene: Scene) -> None:
+        scene.add(f"{SITE}/p/a.so", library("", "libfoo.so.1"))
+        scene.add(f"{SITE}/q/a.so", library("", "libfoo.so.1", runpath="$ORIGIN/not/there"))
+        scene.install("libfoo.so.1")
+        plan = scene.plan()
+        assert plan.links == {}
+        assert scene.rpaths(plan) == {
+            f"{SITE}/p/a.so": runpath("$ORIGIN/../../.."),
+            f"{SITE}/q/a.so": runpath("$ORIGIN/not/there", "$ORIGIN/../../.."),
+        }
+
+    def test_something_else_has_the_name(self, scene: Scene) -> None:
+        scene.add(f"{SITE}/p/a.so", library("", "libfoo.so.1", runpath="$ORIGIN"))
+        (scene.appdir / SITE / "p" / "libfoo.so.1").write_text("INPUT(libfoo.so.1.2)")
+        scene.install("libfoo.so.1")
+        plan = scene.plan()
+        assert plan.links == {}
+        assert scene.rpaths(plan) == {f"{SITE}/p/a.so": runpath("$ORIGIN", "$ORIGIN/../../..")}
+
+    def test_what_a_library_inherits_stays(self, scene: Scene) -> None:
+        """A RUNPATH of its own would switch off the RPATH of the module that loads it."""
+        scene.add(f"{SITE}/p/a.so", library("", "libx.so", rpath="$ORIGIN/libs"))
+        scene.add(f"{SITE}/p/libs/libx.so", library("libx.so", "liby.so", "libfoo.so.1"))
+        scene.add(f"{SITE}/p/libs/liby.so", library("liby.so"))
+        scene.install("libfoo.so.1")
+        plan = scene.plan()
+        assert scene.rpaths(plan) == {f"{SITE}/p/libs/libx.so": Rpath(("$ORIGIN/../../../..",), inherited=True)}
+        assert plan.missing == []
+
+    def test_loaded_before_by_the_package_itself(self, scene: Scene) -> None:
+        """The machine's library of the same name is another one."""
+        scene.add(f"{SITE}/p/a.so", library("", "libown.so.1"))
+        scene.add(f"{SITE}/p/lib/libown.so.1", library("libown.so.1"))
+        scene.install("libown.so.1")
+        plan = scene.plan()
+        assert (plan.copies, plan.rpaths, plan.missing) == ({}, {}, [])
+        assert [need.soname for need in plan.by_name] == ["libown.so.1"]
+
+    def test_another_packages_library_is_the_last_resort(self, scene: Scene) -> None:
+        scene.add(f"{SITE}/p/a.so", library("", "libfoo.so.1", "libbar.so.1"))
+        scene.add(f"{SITE}/q/libfoo.so.1", library("libfoo.so.1"))
+        scene.add(f"{SITE}/q/libbar.so.1", library("libbar.so.1"))
+        scene.install("libfoo.so.1")
+        plan = scene.plan()
+        assert scene.copies(plan) == {"usr/lib/libfoo.so.1": "machine/lib/libfoo.so.1"}
+        assert [need.soname for need in plan.by_name] == ["libbar.so.1"]
+
+    def test_a_link_in_another_folder(self, scene: Scene) -> None:
+        """Found by a link, a library has the link's folder as its origin; there is an end to what can be done."""
+        scene.add(f"{SITE}/p/a.so", library("", "libx.so", runpath="$ORIGIN/links"))
+        scene.add(f"{SITE}/p/real/libx.so", library("libx.so", "libfoo.so.1"))
+        (scene.appdir / SITE / "p" / "links").mkdir()
+        (scene.appdir / SITE / "p" / "links" / "libx.so").symlink_to("../real/libx.so")
+        scene.install("libfoo.so.1")
+        plan = scene.plan()
+        assert scene.copies(plan) == {"usr/lib/libfoo.so.1": "machine/lib/libfoo.so.1"}
+        assert plan.missing == []
+
+
+class TestMissing:
+    def test_names_file_and_library(self, scene: Scene) -> None:
+        scene.add(f"{SITE}/p/a.so", library("", "libfoo.so.1"))
+        (need,) = scene.plan().missing
+        assert (scene.inside(need.file), need.soname) == (f"{SITE}/p/a.so", "libfoo.so.1")
+
+    def test_of_a_bundled_library(self, scene: Scene) -> None:
+        scene.add(f"{SITE}/p/a.so", library("", "libfoo.so.1"))
+        scene.install("libfoo.so.1", "libbar.so.1")
+        (need,) = scene.plan().missing
+        assert (scene.inside(need.file), need.soname) == ("usr/lib/libfoo.so.1", "libbar.so.1")
+
+    def test_ignored(self, scene: Scene) -> None:
+        scene.add(f"{SITE}/p/a.so", library("", "libfoo.so.1", "libbar.so.1"))
+        plan = scene.plan(ignore=("libfoo*",))
+        assert [need.soname for need in plan.ignored] == ["libfoo.so.1"]
+        assert [need.soname for need in plan.missing] == ["libbar.so.1"]
+
+    def test_modules_of_the_standard_library_are_dropped(self, scene: Scene) -> None:
+        """With what was there for them only."""
+        scene.add(f"{DYNLOAD}/_tkinter.so", library("", "libtk.so", "libtcl.so"))
+        scene.add(f"{DYNLOAD}/_ssl.so", library("", "libssl.so.3"))
+        scene.install("libtcl.so")
+        scene.install("libtk.so", "libXft.so.2")
+        scene.install("libssl.so.3")
+        plan = scene.plan()
+        assert {scene.inside(path): soname for path, soname in plan.dropped.items()} == {
+            f"{DYNLOAD}/_tkinter.so": "libXft.so.2"
+        }
+        assert scene.copies(plan) == {"usr/lib/libssl.so.3": "machine/lib/libssl.so.3"}
+        assert plan.missing == []
+
+    def test_what_others_need_too_is_missing(self, scene: Scene) -> None:
+        scene.add(f"{DYNLOAD}/_x.so", library("", "libfoo.so.1"))
+        scene.add(f"{SITE}/p/a.so", library("", "libfoo.so.1"))
+        plan = scene.plan()
+        assert [scene.inside(need.file) for need in plan.missing] == [f"{SITE}/p/a.so"]
+        assert [scene.inside(path) for path in plan.dropped] == [f"{DYNLOAD}/_x.so"]
+
+
+class TestQt:
+    PLUGINS = f"{SITE}/PySide6/Qt/plugins"
+
+    @pytest.mark.parametrize(
+        ("path", "plugin"),
+        [
+            ("/s/PySide6/Qt/plugins/sqldrivers/libqsqlpsql.so", True),
+            ("/s/PyQt6/Qt6/plugins/platformthemes/libqgtk3.so", True),
+            ("/s/PySide6/Qt/qml/QtQuick/Scene3D/libx.so", True),
+            ("/s/PySide6/Qt/plugins/platforms/libqeglfs.so", True),
+            ("/s/PySide6/Qt/plugins/platforms/libqxcb.so", False),
+            ("/s/PySide6/Qt/plugins/platforms/libqwayland-generic.so", False),
+            ("/s/PySide6/Qt/plugins/platforms/libqwayland.so", False),
+            ("/s/PySide6/Qt/plugins/wayland-shell-integration/libxdg-shell.so", False),
+            ("/s/PySide6/Qt/plugins/xcbglintegrations/libqxcb-glx-integration.so", False),
+            ("/s/PySide6/Qt/lib/libQt6Core.so.6", False),
+            ("/s/other/plugins/libx.so", False),
+        ],
+    )
+    def test_plugins(self, scene: Scene, path: str, *, plugin: bool) -> None:
+        assert is_qt_plugin(scene.root / path[1:]) is plugin
+        assert is_optional(scene.root / path[1:]) is plugin
+
+    def test_what_only_plugins_need_is_not_taken_from_the_machine(self, scene: Scene) -> None:
+        scene.add(f"{self.PLUGINS}/platformthemes/libqgtk3.so", library("", "libgtk-3.so.0", runpath="$ORIGIN"))
+        scene.install("libgtk-3.so.0")
+        plan = scene.plan()
+        assert plan.copies == {}
+        assert [path.name for path in plan.dropped] == ["libqgtk3.so"]
+
+    def test_unless_it_is_asked_for(self, scene: Scene) -> None:
+        scene.add(f"{self.PLUGINS}/platformthemes/libqgtk3.so", library("", "libgtk-3.so.0", runpath="$ORIGIN"))
+        scene.install("libgtk-3.so.0")
+        plan = scene.plan(include=("libgtk-3.so.*",))
+        assert scene.copies(plan) == {"usr/lib/libgtk-3.so.0": "machine/lib/libgtk-3.so.0"}
+        assert plan.dropped == {}
+
+    def test_plugins_that_have_all_stay(self, scene: Scene) -> None:
+        scene.add(f"{self.PLUGINS}/imageformats/libqjpeg.so", library("", "libGL.so.1", "libz.so.1", "libc.so.6"))
+        plan = scene.plan()
+        assert (plan.dropped, plan.missing, plan.copies) == ({}, [], {})
+
+    def test_what_shows_windows_is_taken(self, scene: Scene) -> None:
+        scene.add(f"{self.PLUGINS}/platforms/libqxcb.so", library("", "libxcb-cursor.so.0", runpath="$ORIGIN"))
+        assert [need.soname for need in scene.plan().missing] == ["libxcb-cursor.so.0"]
+        scene.install("libxcb-cursor.so.0")
+        assert scene.copies(scene.plan()) == {"usr/lib/libxcb-cursor.so.0": "machine/lib/libxcb-cursor.so.0"}
+
+
+class TestOpened:
+    """Libraries that are opened at run time only."""
+
+    def test_is_bundled_and_found_by_what_opens_it(self, scene: Scene) -> None:
+        scene.add(f"{DYNLOAD}/_ctypes.cpython-312.so", library(""))
+        scene.add(f"{SITE}/_cffi_backend.cpython-312.so", library(""))
+        scene.add(f"{DYNLOAD}/other.so", library(""))
+        file = scene.install("libsodium.so.23", "libdep.so.1")
+        scene.install("libdep.so.1")
+        plan = scene.plan({"libsodium.so.23": file})
+        assert sorted(scene.copies(plan)) == ["usr/lib/libdep.so.1", "usr/lib/libsodium.so.23"]
+        assert scene.rpaths(plan) == {
+            f"{DYNLOAD}/_ctypes.cpython-312.so": runpath("$ORIGIN/../.."),
+            f"{SITE}/_cffi_backend.cpython-312.so": runpath("$ORIGIN/../.."),
+            "usr/lib/libsodium.so.23": runpath("$ORIGIN"),
+        }
+
+    def test_by_another_name(self, scene: Scene) -> None:
+        file = scene.install("libfoo.so", soname="libfoo.so.1")
+        plan = scene.plan({"libfoo.so": file})
+        assert scene.copies(plan) == {"usr/lib/libfoo.so.1": "machine/lib/libfoo.so"}
+        assert scene.links(plan) == {"usr/lib/libfoo.so": "usr/lib/libfoo.so.1"}
+
+    def test_without_a_soname(self, scene: Scene) -> None:
+        file = scene.install("libfoo.so", soname="")
+        assert scene.copies(scene.plan({"libfoo.so": file})) == {"usr/lib/libfoo.so": "machine/lib/libfoo.so"}
+
+
+def test_from_origin(tmp_path: Path) -> None:
+    assert from_origin(tmp_path / "a" / "b.so", tmp_path / "a") == "$ORIGIN"
+    assert from_origin(tmp_path / "a" / "b.so", tmp_path / "c" / "d") == "$ORIGIN/../c/d"
