@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import threading
+import time
 import traceback
 from contextlib import contextmanager
 from functools import partial
@@ -30,7 +31,7 @@ from hatch_appimage.config import AppImageConfig
 from hatch_appimage.desktop import write_desktop_files
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.image import load_runtime, write_image
-from hatch_appimage.install import check_entry_point, install_packages, update_records
+from hatch_appimage.install import application_files, check_entry_point, install_packages, update_records
 from hatch_appimage.launcher import write_launcher
 from hatch_appimage.libraries.bundle import bundle_libraries
 from hatch_appimage.libraries.system import System
@@ -39,9 +40,11 @@ from hatch_appimage.python.adapt import adapt_python, trim_tkinter
 from hatch_appimage.python.host import bundle_host_python, find_host_python
 from hatch_appimage.report import Report, Steps, list_files
 from hatch_appimage.runtime import runtime_path
+from hatch_appimage.signing import Signer, sign_image
 from hatch_appimage.startup import find_startup_order
 from hatch_appimage.trial import run_test_command
 from hatch_appimage.wheel import build_wheel
+from hatch_appimage.zsync import write_zsync
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -68,11 +71,12 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
     def clean(self, directory: str, versions: list[str]) -> None:
         """Remove earlier images of this project for these architectures."""
         with self._errors_for_people():
-            name = AppImageConfig.read(self.target_config, self._project).name
+            name = AppImageConfig.read(self.target_config, self._project).file_name
         for architecture in versions:
             for image in Path(directory).glob("*.AppImage"):
                 if _is_image_of(image.name, name, architecture):
-                    image.unlink()
+                    for ending in ("", ".sig", ".zsync"):
+                        image.with_name(image.name + ending).unlink(missing_ok=True)
 
     def build_architecture(self, architecture: Architecture, directory: str, **_build_data: Any) -> str:
         """Build the image for one architecture and return its absolute path."""
@@ -83,7 +87,9 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
         project = self._project
         config = AppImageConfig.read(self.target_config, project)
         timestamp = _timestamp() if self.config.reproducible else None
-        target = directory / f"{_file_name(config.name)}-{project.version}-{architecture.name}.AppImage"
+        target = directory / f"{config.file_name}-{project.version}-{architecture.name}.AppImage"
+        update_information = config.update_line(project.version, architecture.name)
+        signer = Signer.find(config.sign_key) if config.sign else None
         runtime = load_runtime(config.runtime or runtime_path(architecture.name), architecture)
         extra_files = self._forced_files()
         host = find_host_python(config.python, architecture=architecture, requires_python=project.requires_python)
@@ -135,12 +141,18 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
                 runtime,
                 beside / target.name,
                 order=order,
+                application=application_files(appdir, python, project),
+                update_information=update_information,
                 compression=config.compression,
                 compression_level=config.compression_level,
                 timestamp=timestamp,
             )
             if config.test_command:
                 step("test", run_test_command, config.test_command, image.path)
+            if signer:
+                image = step("sign", sign_image, image, signer)
+            if update_information:
+                step("zsync", write_zsync, image.path, url=target.name, mtime=timestamp or int(time.time()))
             report = Report(
                 name=config.name,
                 version=project.version,
@@ -158,7 +170,8 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
             if config.report:
                 config.report.parent.mkdir(parents=True, exist_ok=True)
                 config.report.write_text(report.to_json(target), encoding="utf-8")
-            image.path.replace(target)
+            for path in sorted(beside.iterdir(), key=lambda path: path == image.path):  # the image itself last
+                path.replace(directory / path.name)
         self.app.display_info(report.summary(target))
         return target
 
@@ -234,13 +247,8 @@ def _library_path(sysroot: Path) -> str:
     return os.environ.get("LD_LIBRARY_PATH", "") if sysroot == Path("/") else ""
 
 
-def _file_name(name: str) -> str:
-    """Return a name as it stands in file names: blanks would make trouble in update information and in shells."""
-    return "_".join(name.split())
-
-
 def _is_image_of(file_name: str, name: str, architecture: str) -> bool:
-    before, after = f"{_file_name(name)}-", f"-{architecture}.AppImage"
+    before, after = f"{name}-", f"-{architecture}.AppImage"
     if not (file_name.startswith(before) and file_name.endswith(after)):
         return False
     # What lies between must be a version: "app-" also begins the images of "app-extra".

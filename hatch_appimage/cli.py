@@ -1,22 +1,34 @@
 # SPDX-License-Identifier: MIT
-"""The command ``hatch-appimage``: looks into finished images and AppDirs."""
+"""The command ``hatch-appimage``: looks into finished images, signs and verifies them."""
 
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from hatch_appimage.errors import AppImageError
+from hatch_appimage.image import find_squashfs
+from hatch_appimage.inspection import check_blocks, inspect_image
 from hatch_appimage.libraries.listing import list_libraries
+from hatch_appimage.signing import PASSPHRASE, Signer, State, sign_file, verify_signature
+from hatch_appimage.squashfs import SquashFSError
+from hatch_appimage.zsync import write_zsync
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 # Exit statuses, beside 0.
 MISSING = 1
 UNREADABLE = 2
+UNSIGNED = 3
+BAD_SIGNATURE = 4
+OTHER_KEY = 5
+DAMAGED = 6
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,9 +41,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         the exit status: 2 if what was named cannot be read; what others mean is in the help of each command.
 
     """
-    parser = argparse.ArgumentParser(prog="hatch-appimage", description="Look into finished AppImages and AppDirs.")
+    parser = argparse.ArgumentParser(prog="hatch-appimage", description="Look into AppImages, sign and verify them.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _add_libraries(commands)
+    for add in (_add_inspect, _add_libraries, _add_sign, _add_verify, _add_zsync):
+        add(commands)
     options = parser.parse_args(arguments)
     try:
         return int(options.execute(options))
@@ -58,6 +71,105 @@ def _libraries(options: argparse.Namespace) -> int:
     listing = list_libraries(options.path)
     sys.stdout.write(listing.to_json() if options.json else listing.to_text())
     return MISSING if listing.missing else 0
+
+
+def _add_inspect(commands: Any) -> None:
+    command = commands.add_parser(
+        "inspect", help="show what is in an AppImage", description="Show what is in an AppImage."
+    )
+    command.add_argument("path", type=Path, help="the AppImage")
+    command.add_argument("--json", action="store_true", help="for programs")
+    command.set_defaults(execute=_inspect)
+
+
+def _inspect(options: argparse.Namespace) -> int:
+    inspection = inspect_image(options.path)
+    sys.stdout.write(inspection.to_json() if options.json else inspection.to_text())
+    return 0
+
+
+def _add_verify(commands: Any) -> None:
+    command = commands.add_parser(
+        "verify",
+        help="verify the signature of an AppImage, and that all of it can be read",
+        description="Verify the signature of an AppImage, and that every block of it can be decompressed.",
+        epilog=(
+            f"The exit status is 0 for a good signature, {UNSIGNED} for none, {BAD_SIGNATURE} for a bad one, {OTHER_KEY} "
+            f"for a good one by another key, {DAMAGED} if the image is damaged, {UNREADABLE} if it cannot be read."
+        ),
+    )
+    command.add_argument("path", type=Path, help="the AppImage")
+    command.add_argument("--key", metavar="FINGERPRINT", help="the key that it must be signed by")
+    command.set_defaults(execute=_verify)
+
+
+def _verify(options: argparse.Namespace) -> int:
+    found = verify_signature(options.path)
+    if found.state is State.UNKNOWN:
+        raise AppImageError(f"The signature of {options.path} cannot be verified: {found.detail}")
+    try:
+        check_blocks(options.path)
+    except SquashFSError as error:
+        print(f"{options.path}: damaged: {error}")
+        return DAMAGED
+    if found.state is not State.GOOD:
+        print(f"{options.path}: {found.state.value}: {found.detail}")
+        return UNSIGNED if found.state is State.UNSIGNED else BAD_SIGNATURE
+    print(f"{options.path}: good signature by {found.owner}, key {found.primary}")
+    wanted = "".join((options.key or "").split()).upper().removeprefix("0X")
+    if wanted and not any(key.endswith(wanted) for key in (found.fingerprint, found.primary)):
+        print(f"{options.path}: that is another key than {options.key}")
+        return OTHER_KEY
+    return 0
+
+
+def _add_sign(commands: Any) -> None:
+    command = commands.add_parser(
+        "sign",
+        help="sign a finished AppImage",
+        description="Embed a signature in a finished AppImage, and write a detached one beside it.",
+        epilog=f"{PASSPHRASE} in the environment may have the key's passphrase. An older .zsync file fits no more.",
+    )
+    command.add_argument("path", type=Path, help="the AppImage, which is changed")
+    command.add_argument("--key", metavar="KEY", help="as gpg takes it; without it, gpg's default key signs")
+    command.set_defaults(execute=_sign)
+
+
+def _sign(options: argparse.Namespace) -> int:
+    find_squashfs(options.path)
+    signer = Signer.find(options.key)
+    with _replacing(options.path) as copy:
+        detached = sign_file(copy, signer)
+    print(f"{options.path}: signed with {signer.fingerprint}, and {detached.name} is beside it")
+    return 0
+
+
+def _add_zsync(commands: Any) -> None:
+    command = commands.add_parser(
+        "zsync",
+        help="write the .zsync file of a finished AppImage",
+        description="Write the .zsync file of a finished AppImage, by which update tools fetch only what changed.",
+    )
+    command.add_argument("path", type=Path, help="the AppImage")
+    command.add_argument("--url", help="of the AppImage, if it will not be in the same place as its .zsync file")
+    command.set_defaults(execute=_zsync)
+
+
+def _zsync(options: argparse.Namespace) -> int:
+    find_squashfs(options.path)
+    mtime = int(options.path.stat().st_mtime)
+    print(write_zsync(options.path, url=options.url or options.path.name, mtime=mtime).path)
+    return 0
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """Provide a copy of a file; where nothing fails, it and what is made beside it replace what is there."""
+    with TemporaryDirectory(prefix=".hatch-appimage-", dir=path.absolute().parent) as folder:
+        copy = Path(shutil.copy2(path, folder))
+        yield copy
+        for file in Path(folder).iterdir():
+            file.replace(path.with_name(file.name))
 
 
 def _explain(error: Exception) -> str:

@@ -19,6 +19,7 @@ from hatch_appimage.entry_point import EntryPoint, choose_entry_point
 from hatch_appimage.errors import AppImageError, ConfigurationError
 from hatch_appimage.icon import Icon
 from hatch_appimage.libraries.policy import GROUPS, NEVER_BUNDLED, Policy, group_of
+from hatch_appimage.updates import UpdateInformation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -87,6 +88,9 @@ class AppImageConfig:
         sysroot: a copy of the machine whose libraries are taken; ``/`` for this one.
         max_glibc: the newest glibc that the image may need; None for any.
         tkinter: whether to keep it; None where something uses it.
+        update_information: where update tools find newer images; None for nowhere.
+        sign: the image is signed.
+        sign_key: by which key; None for gpg's default.
 
     """
 
@@ -110,6 +114,28 @@ class AppImageConfig:
     sysroot: Path
     max_glibc: tuple[int, ...] | None
     tkinter: bool | None
+    update_information: UpdateInformation | None
+    sign: bool
+    sign_key: str | None
+
+    @property
+    def file_name(self) -> str:
+        """The first part of the image's name: blanks would make trouble in update information and in shells."""
+        return "_".join(self.name.split())
+
+    def update_line(self, version: str, architecture: str) -> str | None:
+        """Return the update information for one image.
+
+        Raises:
+            ConfigurationError: it does not fit the image's name.
+
+        """
+        if self.update_information is None:
+            return None
+        try:
+            return self.update_information.line(self.file_name, version, architecture)
+        except ValueError as error:
+            raise ConfigurationError([f"Field `{TABLE}.update-information` {error}"]) from error
 
     @classmethod
     def read(cls, table: Mapping[str, Any], project: Project) -> AppImageConfig:
@@ -153,6 +179,13 @@ class AppImageConfig:
             sysroot=reader.take("sysroot", reader.text, reader.folder) or Path("/"),
             max_glibc=reader.take("max-glibc", reader.text, _glibc_version),
             tkinter=reader.take("tkinter", reader.boolean, bool),
+            update_information=reader.take(
+                "update-information",
+                reader.text,
+                lambda value: UpdateInformation.read(value, project.urls, os.environ),
+            ),
+            sign=reader.take("sign", reader.boolean, bool) or "sign-key" in table,
+            sign_key=reader.take("sign-key", reader.text, str.strip),
         )
         reader.finish()
         return config
@@ -199,6 +232,8 @@ class _TableReader:
                 for key in ("categories", "terminal")
                 if key in self.table
             ]
+        if self.table.get("sign") is False and "sign-key" in self.table:
+            self.errors.append(f"Field `{TABLE}.sign-key` has no effect beside `sign = false`: remove one of them")
         for key in self.table:
             if key not in self.known:
                 near = get_close_matches(key, self.known, n=1)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from hashlib import sha256
+from hashlib import md5, sha256
 from typing import TYPE_CHECKING
 
 from hatch_appimage.architecture import architecture_of
@@ -13,8 +13,10 @@ from hatch_appimage.libraries.elf import read_elf, read_sections
 from hatch_appimage.squashfs import write_squashfs
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from hashlib import _Hash as Hash
     from pathlib import Path
+    from typing import BinaryIO
 
     from hatch_appimage.appdir import AppDir
     from hatch_appimage.architecture import Architecture
@@ -23,9 +25,17 @@ if TYPE_CHECKING:
 # AppImage specification, "Type 2 image format": the magic at offset 8.
 _MAGIC_OFFSET = 8
 _MAGIC = b"AI\x02"
+_MAGIC_OF_TYPE_1 = b"AI\x01"
 # A section of our runtime: how much of the image's beginning holds what a start reads (runtime/warm.h).
 _STARTUP = ".startup"
 _STARTUP_SIZE = 8
+_PIECE = 1 << 20
+
+# Sections that tools read from the file (type2-runtime, src/runtime/data_sections.ld).
+UPDATE_INFORMATION = ".upd_info"
+DIGEST = ".digest_md5"
+SIGNATURE = ".sha256_sig"
+KEY = ".sig_key"
 
 
 @dataclass(frozen=True)
@@ -35,12 +45,14 @@ class Runtime:
     Attributes:
         data: the file, at whose end the image begins.
         startup: offset of the number by which it reads ahead what a start needs; None if it has no such section.
+        sections: offset and size of its sections, in bytes, by their names.
         origin: what it is, for people.
 
     """
 
     data: bytes
     startup: int | None
+    sections: Mapping[str, tuple[int, int]]
     origin: str
 
 
@@ -94,7 +106,7 @@ def load_runtime(path: Path, architecture: Architecture) -> Runtime:
             f"The runtime {path} has {len(data)} bytes, but its ELF header puts the image at {sections.end}: {what}"
         )
     offset, size = sections.places.get(_STARTUP, (0, 0))
-    return Runtime(data, offset if size == _STARTUP_SIZE else None, str(path))
+    return Runtime(data, offset if size == _STARTUP_SIZE else None, sections.places, str(path))
 
 
 def find_squashfs(path: Path) -> int:
@@ -106,6 +118,8 @@ def find_squashfs(path: Path) -> int:
     """
     with path.open("rb") as file:
         start = file.read(_MAGIC_OFFSET + len(_MAGIC))
+    if start[_MAGIC_OFFSET:] == _MAGIC_OF_TYPE_1:
+        raise AppImageError(f"{path} is an AppImage of type 1, which is an ISO 9660 image: only type 2 can be read")
     if not start.startswith(b"\x7fELF") or start[_MAGIC_OFFSET:] != _MAGIC:
         raise AppImageError(f"{path} is no type-2 AppImage")
     return read_sections(path).end
@@ -117,6 +131,8 @@ def write_image(
     path: Path,
     *,
     order: Sequence[str],
+    application: Collection[str],
+    update_information: str | None,
     compression: str,
     compression_level: int | None,
     timestamp: int | None,
@@ -128,6 +144,9 @@ def write_image(
         runtime: what starts it.
         path: the file, which must not exist.
         order: paths below the AppDir of the files to lay at the front, in this order.
+        application: likewise, of the files that every release changes: they lie at the end, so that nothing else moves
+            from release to release.
+        update_information: the line for update tools; None for none.
         compression: ``zstd`` or ``gzip``.
         compression_level: None for the default.
         timestamp: the time of every file in the image, in seconds since the epoch; None keeps their own.
@@ -137,6 +156,7 @@ def write_image(
         OSError: the file cannot be written.
 
     """
+    at_start = [file for file in order if file in application]
     with path.open("xb+") as file:
         file.write(runtime.data)
         squashfs = write_squashfs(
@@ -146,13 +166,77 @@ def write_image(
             level=compression_level,
             mtime=timestamp,
             order=order,
+            last=[*at_start, *sorted(set(application).difference(at_start))],
         )
         if runtime.startup is not None:
             file.seek(runtime.startup)
             file.write(squashfs.ordered_bytes.to_bytes(_STARTUP_SIZE, "little"))
+    if update_information is not None:
+        write_section(path, runtime.sections, UPDATE_INFORMATION, update_information.encode())
+    if DIGEST in runtime.sections:
+        # Any number does by which tools tell one image from another; this one is that of the image without it.
+        write_section(path, runtime.sections, DIGEST, file_digest(path, md5(usedforsecurity=False)))
     path.chmod(0o755)
-    digest = sha256()
+    return Image(path, path.stat().st_size, file_digest(path, sha256()).hex(), squashfs)
+
+
+def read_section(path: Path, name: str) -> bytes:
+    """Return what is in a section of an AppImage, up to the first NUL; nothing if it has no such section.
+
+    Raises:
+        AppImageError: it is no AppImage.
+
+    """
+    offset, size = read_sections(path).places.get(name, (0, 0))
     with path.open("rb") as file:
-        while piece := file.read(1 << 20):
-            digest.update(piece)
-    return Image(path, path.stat().st_size, digest.hexdigest(), squashfs)
+        file.seek(offset)
+        return file.read(size).split(b"\0")[0]
+
+
+def write_section(path: Path, sections: Mapping[str, tuple[int, int]], name: str, content: bytes) -> None:
+    """Replace what is in a section.
+
+    Args:
+        path: the AppImage.
+        sections: where its sections are.
+        name: of the section.
+        content: shorter than the section, as readers stop at a NUL; the digest alone fills its section.
+
+    Raises:
+        AppImageError: the runtime has no such section, or too small a one.
+
+    """
+    offset, size = sections.get(name, (0, 0))
+    if len(content) > size - (name != DIGEST):
+        room = f"room for {size - 1} bytes" if size else "no such section"
+        raise AppImageError(f"{len(content)} bytes do not fit into the section `{name}`: the runtime has {room}")
+    with path.open("rb+") as file:
+        file.seek(offset)
+        file.write(content.ljust(size, b"\0"))
+
+
+def file_digest(path: Path, digest: Hash, zeroed: Iterable[tuple[int, int]] = ()) -> bytes:
+    """Return the digest of a file.
+
+    Args:
+        path: the file.
+        digest: a new object of hashlib.
+        zeroed: offsets and sizes of ranges that count as if they were zeros.
+
+    """
+    with path.open("rb") as file:
+        position = 0
+        for offset, size in sorted(zeroed):
+            _digest_range(file, offset - position, digest)
+            digest.update(bytes(size))
+            position = offset + size
+            file.seek(position)
+        _digest_range(file, None, digest)
+    return digest.digest()
+
+
+def _digest_range(file: BinaryIO, size: int | None, digest: Hash) -> None:
+    """Read on, up to a number of bytes or to the end."""
+    while piece := file.read(_PIECE if size is None else min(size, _PIECE)):
+        digest.update(piece)
+        size = None if size is None else size - len(piece)

@@ -137,6 +137,17 @@ def _forget_origin(distribution: PathDistribution) -> None:
             Path(str(file.locate())).unlink(missing_ok=True)
 
 
+def application_files(appdir: AppDir, python: BundledPython, project: Project) -> list[str]:
+    """Return what changes with every release of a project: its files and bytecode, by paths below the AppDir."""
+    paths = set(appdir.root.glob("*.desktop")) | set(appdir.applications.glob("*.desktop"))
+    for distribution in _distributions(python):
+        if canonicalize_name(distribution.metadata["Name"]) == canonicalize_name(project.name):
+            for file in distribution.files or ():
+                path = Path(os.path.normpath(str(file.locate())))
+                paths |= {path, *path.parent.glob(f"__pycache__/{path.stem}.*.pyc")}
+    return sorted(str(path.relative_to(appdir.root)) for path in paths if path.is_file())
+
+
 @dataclass(frozen=True)
 class InstalledWheel:
     """The wheel that a file came from.

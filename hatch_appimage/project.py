@@ -27,6 +27,7 @@ class Project:
         scripts: ``[project.scripts]``: command to ``module:function``.
         gui_scripts: ``[project.gui-scripts]``, likewise.
         features: names of ``[project.optional-dependencies]``.
+        urls: addresses of ``[project.urls]``.
 
     """
 
@@ -38,6 +39,7 @@ class Project:
     scripts: Mapping[str, str]
     gui_scripts: Mapping[str, str]
     features: tuple[str, ...]
+    urls: tuple[str, ...] = ()
 
     @classmethod
     def from_hatchling(cls, root: Path, metadata: ProjectMetadata[PluginManager]) -> Project:
@@ -52,4 +54,5 @@ class Project:
             scripts=core.scripts,
             gui_scripts=core.gui_scripts,
             features=tuple(core.optional_dependencies),
+            urls=tuple(core.urls.values()),
         )

