@@ -94,8 +94,9 @@ def _add_verify(commands: Any) -> None:
         help="verify the signature of an AppImage, and that all of it can be read",
         description="Verify the signature of an AppImage, and that every block of it can be decompressed.",
         epilog=(
-            f"The exit status is 0 for a good signature, {UNSIGNED} for none, {BAD_SIGNATURE} for a bad one, {OTHER_KEY} "
-            f"for a good one by another key, {DAMAGED} if the image is damaged, {UNREADABLE} if it cannot be read."
+            f"The exit status is 0 for a good signature, {UNSIGNED} for none, {BAD_SIGNATURE} for a bad one, "
+            f"{OTHER_KEY} for a good one by another key, {DAMAGED} if the image is damaged, {UNREADABLE} if it cannot "
+            f"be read."
         ),
     )
     command.add_argument("path", type=Path, help="the AppImage")
@@ -128,7 +129,7 @@ def _add_sign(commands: Any) -> None:
         "sign",
         help="sign a finished AppImage",
         description="Embed a signature in a finished AppImage, and write a detached one beside it.",
-        epilog=f"{PASSPHRASE} in the environment may have the key's passphrase. An older .zsync file fits no more.",
+        epilog=f"{PASSPHRASE} in the environment may have the passphrase. An older .zsync file fits no more.",
     )
     command.add_argument("path", type=Path, help="the AppImage, which is changed")
     command.add_argument("--key", metavar="KEY", help="as gpg takes it; without it, gpg's default key signs")
