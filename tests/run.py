@@ -28,6 +28,7 @@ PACKAGES = (
     "debootstrap",
     "desktop-file-utils",
     "fuse3",
+    "gnupg",
     "gcc",
     "libc6-dev",
     "libclang-rt-dev",
@@ -51,6 +52,7 @@ PACKAGES = (
     "strace",
     "util-linux",
     "xvfb",
+    "zsync",
 )
 
 

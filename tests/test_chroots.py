@@ -387,36 +387,37 @@ class TestDisplay:
         assert mapped == "1"
 
 
+@pytest.fixture(scope="module")
+def images(
+    plugin: Plugin, bullseye: Chroot, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, tuple[Path, tuple[int, ...]]]:
+    """Build the same project with the Python and the libraries of this machine, and with those of Debian 11."""
+    tables = {
+        "this machine's": "",
+        "Debian 11's": f"""\
+            python = "{bullseye.root}/usr/bin/python3"
+            sysroot = "{bullseye.root}"
+            max-glibc = "2.31"
+            """,
+    }
+    built = {}
+    for name, table in tables.items():
+        project = make_project(
+            make_public(tmp_path_factory, "floor") / "floor",
+            "import ctypes, decimal, sqlite3, ssl\n\ndef main():\n    print(ssl.OPENSSL_VERSION_NUMBER > 0)\n",
+            table=f'report = "report.json"\n{table}',
+            name="floor",
+        )
+        text = (project / "pyproject.toml").read_text()
+        (project / "pyproject.toml").write_text(text.replace(">=3.10", ">=3.9"))
+        image = build_image(plugin, project)
+        floors = {floor["family"]: floor for floor in json.loads((project / "report.json").read_text())["floors"]}
+        built[name] = image, tuple(map(int, floors["GLIBC"]["version"].split(".")))
+    return built
+
+
 class TestFloor:
     """The reported glibc is the one that decides whether an image starts."""
-
-    @pytest.fixture(scope="class")
-    def images(
-        self, plugin: Plugin, bullseye: Chroot, tmp_path_factory: pytest.TempPathFactory
-    ) -> dict[str, tuple[Path, tuple[int, ...]]]:
-        """Build the same project with the Python and the libraries of this machine, and with those of Debian 11."""
-        tables = {
-            "this machine's": "",
-            "Debian 11's": f"""\
-                python = "{bullseye.root}/usr/bin/python3"
-                sysroot = "{bullseye.root}"
-                max-glibc = "2.31"
-                """,
-        }
-        built = {}
-        for name, table in tables.items():
-            project = make_project(
-                make_public(tmp_path_factory, "floor") / "floor",
-                "import ctypes, decimal, sqlite3, ssl\n\ndef main():\n    print(ssl.OPENSSL_VERSION_NUMBER > 0)\n",
-                table=f'report = "report.json"\n{table}',
-                name="floor",
-            )
-            text = (project / "pyproject.toml").read_text()
-            (project / "pyproject.toml").write_text(text.replace(">=3.10", ">=3.9"))
-            image = build_image(plugin, project)
-            floors = {floor["family"]: floor for floor in json.loads((project / "report.json").read_text())["floors"]}
-            built[name] = image, tuple(map(int, floors["GLIBC"]["version"].split(".")))
-        return built
 
     @pytest.mark.parametrize("kind", ["this machine's", "Debian 11's"])
     def test_starts_exactly_if_the_floor_says_so(
@@ -447,15 +448,16 @@ class TestFloor:
         assert not [*(project / "dist").glob("*")]
 
 
+@pytest.fixture(scope="module")
+def trees(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Unpack all images."""
+    names = ("hello", "flask", "pandas", "native", "tk", "qt", "stdlib")
+    images = {name: request.getfixturevalue(f"{name}_image") for name in names}
+    return {name: unpack(image, tmp_path_factory.mktemp(f"{name}-tree")) for name, image in images.items()}
+
+
 class TestTrees:
     """What is in the images."""
-
-    @pytest.fixture(scope="class")
-    def trees(self, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-        """Unpack all images."""
-        names = ("hello", "flask", "pandas", "native", "tk", "qt", "stdlib")
-        images = {name: request.getfixturevalue(f"{name}_image") for name in names}
-        return {name: unpack(image, tmp_path_factory.mktemp(f"{name}-tree")) for name, image in images.items()}
 
     def test_no_search_path_leads_out_of_the_image(self, trees: dict[str, Path]) -> None:
         count = 0

@@ -591,3 +591,38 @@ class TestTkinter:
 
     def test_not_a_boolean(self, project: Project) -> None:
         assert errors_of(project, tkinter="no") == [f"Field `{TABLE}.tkinter` must be a boolean"]
+
+
+class TestUpdateInformation:
+    def test_github(self, project: Project) -> None:
+        config = read(replace(project, urls=("https://github.com/me/app",)), update_information="github")
+        expected = "gh-releases-zsync|me|app|latest|My.App-*-x86_64.AppImage.zsync"
+        assert config.update_line("1.0", "x86_64") == expected
+
+    def test_unset(self, project: Project) -> None:
+        assert read(project).update_line("1.0", "x86_64") is None
+
+    def test_fault(self, project: Project) -> None:
+        (error,) = errors_of(project, update_information="zsync|x")
+        assert error.startswith(f"Field `{TABLE}.update-information` has a URL of the .zsync file that is no http")
+
+    def test_pattern_that_never_fits(self, project: Project) -> None:
+        config = read(project, update_information="gh-releases-zsync|me|app|latest|Other-*.zsync")
+        with pytest.raises(
+            ConfigurationError, match=rf"^Field `{TABLE}\.update-information` looks for files named like"
+        ):
+            config.update_line("1.0", "x86_64")
+
+
+class TestSign:
+    def test_by_default_key(self, project: Project) -> None:
+        config = read(project, sign=True)
+        assert (config.sign, config.sign_key) == (True, None)
+
+    def test_a_key_is_enough(self, project: Project) -> None:
+        config = read(project, sign_key="0123ABCD")
+        assert (config.sign, config.sign_key) == (True, "0123ABCD")
+
+    def test_contradiction(self, project: Project) -> None:
+        (error,) = errors_of(project, sign=False, sign_key="0123ABCD")
+        assert error == f"Field `{TABLE}.sign-key` has no effect beside `sign = false`: remove one of them"

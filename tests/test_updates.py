@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: MIT
+"""Update information, field by field."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from hatch_appimage.updates import UpdateInformation
+
+GITHUB = "https://github.com/me/my-app"
+
+
+def line(value: str, *urls: str, name: str = "My_App", version: str = "1.0", **environment: str) -> str:
+    return UpdateInformation.read(value, urls, environment).line(name, version, "x86_64")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [GITHUB, f"{GITHUB}/", f"{GITHUB}.git", f"{GITHUB}/issues", f"{GITHUB}#readme", "git@github.com:me/my-app.git"],
+)
+def test_github_from_the_projects_urls(url: str) -> None:
+    expected = "gh-releases-zsync|me|my-app|latest|My_App-*-x86_64.AppImage.zsync"
+    assert line("github", "https://example.org/", url) == expected
+
+
+def test_github_from_ci() -> None:
+    expected = "gh-releases-zsync|me|app|latest-pre|My_App-*-x86_64.AppImage.zsync"
+    assert line("github:latest-pre", GITHUB_REPOSITORY="me/app") == expected
+
+
+def test_github_from_nowhere() -> None:
+    with pytest.raises(ValueError, match=r"^is `github`, but no entry of \[project\.urls\] is a repository there"):
+        line("github", "https://example.org/github.com/me/app")
+
+
+def test_names_that_mean_something_in_patterns() -> None:
+    assert line("github", GITHUB, name="a[b]*").endswith("|a?b??-*-x86_64.AppImage.zsync")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "zsync|https://example.org/a/My_App-latest-x86_64.AppImage.zsync",
+        "gh-releases-zsync|me|my.app|continuous|My_App-*x86_64.AppImage.zsync",
+        "pling-v1-zsync|123456|My_App-*.AppImage",
+        "gl-releases-zsync|me|app|latest|My_App-*.zsync",
+        "cb-releases-zsync|me|app|v1|My_App-*.zsync",
+        "gitea-releases-zsync|git.example.org:3000|me|app|latest|*.zsync",
+        "forgejo-releases-zsync|https://git.example.org|me|app|latest|*.zsync",
+    ],
+)
+def test_every_form(value: str) -> None:
+    assert line(value) == value
+
+
+def test_architecture() -> None:
+    template = "gh-releases-zsync|me|app|latest|My_App-*-{arch}.AppImage.zsync"
+    assert line(template) == template.replace("{arch}", "x86_64")
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ("bintray-zsync|a|b|c|d", "Bintray was closed in 2021"),
+        ("ftp|x", "must be `github`, or begin with one of zsync, gh-releases-zsync"),
+        ("gh-releases-zsync|me|app|latest", "must have the fields `gh-releases-zsync|owner|repository|tag|pattern`"),
+        ("gh-releases-zsync|me||latest|*.zsync", "none of them empty"),
+        ("gh-releases-zsync|me|app|latest|My_App.AppImage", "has a pattern that does not end in `.zsync`"),
+        ("gh-releases-zsync|m/e|app|latest|*.zsync", "has a owner that is no name on such a site"),
+        ("gh-releases-zsync|me|app|a/b|*.zsync", "has a tag that has a `/` in it"),
+        ("pling-v1-zsync|abc|*.AppImage", "has a product that is no number"),
+        ("zsync|example.org/a.zsync", "is no http or https address"),
+        ("zsync|https://example.org/a.AppImage", "is no http or https address of a `.zsync` file"),
+        ("gitea-releases-zsync|a b|me|app|latest|*.zsync", "must be printable ASCII without blanks"),
+        ("gitea-releases-zsync|http://x/y|me|app|latest|*.zsync", "has a instance that is no host"),
+        ("zsync|https://example.org/ü.zsync", "must be printable ASCII"),
+        ("gh-releases-zsync|me|app|latest|Other-*.zsync", "no update would ever be found"),
+        ("pling-v1-zsync|1|Other-*.AppImage", "looks for files named like `Other-*.AppImage`"),
+        (f"zsync|https://example.org/{'a' * 1000}.zsync", "is longer than the 1023 bytes"),
+    ],
+)
+def test_faults(value: str, problem: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(problem)):
+        line(value)
