@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: MIT
+"""A build with all that a release has: update information, a signature, a description for zsync."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import copy_project
+from test_signing import home, make_key
+
+from hatch_appimage.architecture import native_architecture
+from hatch_appimage.builder import AppImageBuilder
+from hatch_appimage.inspection import inspect_image
+from hatch_appimage.signing import State
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+__all__ = ["home"]  # a fixture
+
+
+def build(project: Path, out: Path, table: dict[str, Any], *, clean: bool = False) -> list[Path]:
+    config = tomllib.loads((project / "pyproject.toml").read_text())
+    config["project"]["urls"] = {"Source": "https://github.com/me/hello"}
+    config["tool"]["hatch"]["build"]["targets"]["appimage"] |= {"compression-level": 1, "startup-order": False, **table}
+    builder = AppImageBuilder(str(project), config=config)
+    return [Path(path) for path in builder.build(directory=str(out), clean=clean)]
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("home")
+def test_everything_beside_the_image(tmp_path: Path) -> None:
+    key = make_key("ed25519")
+    project, out = copy_project("hello-cli", tmp_path), tmp_path / "out"
+    (image,) = build(project, out, {"update-information": "github", "sign-key": key})
+    assert sorted(path.name for path in out.iterdir()) == [
+        image.name,
+        f"{image.name}.sig",
+        f"{image.name}.zsync",
+    ]
+    found = inspect_image(image)
+    assert (found.signature.state, found.signature.primary) == (State.GOOD, key)
+    line = f"gh-releases-zsync|me|hello-cli|latest|hello-cli-*-{native_architecture().name}.AppImage.zsync"
+    assert found.update_information == line.replace("|hello-cli|latest", "|hello|latest")
+    assert found.packages == {"hello-cli": "1.0"}
+    assert found.entry_points == ("hello",)
+    assert found.python is not None
+    assert found.python.startswith(f"{sys.version_info.major}.{sys.version_info.minor}.")
+    assert f"Length: {image.stat().st_size}\n".encode() in Path(f"{image}.zsync").read_bytes()
+    # The runtime says the same, and the image still runs.
+    said = subprocess.check_output([image, "--appimage-updateinformation"], text=True)
+    assert said.strip() == found.update_information
+    assert subprocess.check_output([image, "--appimage-signature"]).startswith(b"-----BEGIN PGP SIGNATURE-----")
+    assert subprocess.check_output([image], env={"PATH": "/usr/bin:/bin"}, text=True) == "Hello, world!\n"
+
+    # The next build with --clean takes all of it away.
+    build(project, out, {}, clean=True)
+    assert [path.name for path in out.iterdir()] == [image.name]
+
+
+def test_a_key_that_is_not_there_ends_the_build_early(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    del home
+    project = copy_project("hello-cli", tmp_path)
+    with pytest.raises(SystemExit):
+        build(project, tmp_path / "out", {"sign": True})
+    output = capsys.readouterr().err
+    assert output.startswith("Cannot sign with the default key: gpg: ")
+    assert "wheel" not in output
+    assert not list((tmp_path / "out").iterdir())
