@@ -246,7 +246,8 @@ class TestImage:
 
     def test_is_small(self, flask_image: Path, tree: Path) -> None:
         unpacked = sum(path.lstat().st_size for path in tree.rglob("*") if not path.is_dir())
-        assert flask_image.stat().st_size <= 14_000_000
+        # 2 MB of it are OpenSSL, SQLite and what else the standard library needs of the system.
+        assert flask_image.stat().st_size <= 16_000_000
         assert unpacked <= 50_000_000
 
     def test_root(self, tree: Path) -> None:
