@@ -180,6 +180,14 @@ class TestErrors:
             '  ignore-missing = ["libother.so.1", "libxcb-cursor.so.0"]'
         )
 
+    def test_needed_by_its_path(self, build: Build) -> None:
+        file = library("libfoo.so").write(build.root / "machine" / "lib" / "libfoo.so")
+        library("", str(file)).write(build.python.site_packages[0] / "a.so")
+        before = file.read_bytes()
+        with pytest.raises(AppImageError, match=rf"\n  {file} \(a path of the machine that linked it: .*a\.so\n"):
+            build.bundle()
+        assert file.read_bytes() == before
+
     def test_nothing_is_changed_before(self, build: Build) -> None:
         library("", "libnowhere.so", rpath="/build").write(build.python.site_packages[0] / "a.so")
         module = library("", "libnowhere.so").write(build.python.stdlib / "lib-dynload" / "_foo.so")

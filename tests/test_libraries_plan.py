@@ -332,6 +332,16 @@ class TestMissing:
         (need,) = scene.plan().missing
         assert (scene.inside(need.file), need.soname) == ("usr/lib/libfoo.so.1", "libbar.so.1")
 
+    def test_names_that_are_paths(self, scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The loader opens just these, so that a copy would not be found; and one must never replace its source."""
+        file = scene.install("libfoo.so")
+        monkeypatch.chdir(file.parent)
+        names = (str(file), "./libfoo.so", "$ORIGIN/../x/libfoo.so")
+        scene.add(f"{SITE}/p/a.so", library("", *names))
+        plan = scene.plan()
+        assert (plan.copies, plan.rpaths, plan.links) == ({}, {}, {})
+        assert [need.soname for need in plan.missing] == list(names)
+
     def test_ignored(self, scene: Scene) -> None:
         scene.add(f"{SITE}/p/a.so", library("", "libfoo.so.1", "libbar.so.1"))
         plan = scene.plan(ignore=("libfoo*",))
@@ -431,6 +441,10 @@ class TestOpened:
         plan = scene.plan({"libfoo.so": file})
         assert scene.copies(plan) == {"usr/lib/libfoo.so.1": "machine/lib/libfoo.so"}
         assert scene.links(plan) == {"usr/lib/libfoo.so": "usr/lib/libfoo.so.1"}
+
+    def test_a_soname_that_is_a_path(self, scene: Scene) -> None:
+        file = scene.install("libfoo.so", soname=str(scene.root / "machine" / "lib" / "libfoo.so"))
+        assert scene.copies(scene.plan({"libfoo.so": file})) == {"usr/lib/libfoo.so": "machine/lib/libfoo.so"}
 
     def test_without_a_soname(self, scene: Scene) -> None:
         file = scene.install("libfoo.so", soname="")

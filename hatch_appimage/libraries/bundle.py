@@ -251,8 +251,10 @@ def _explain_missing(missing: Iterable[Need], root: Path) -> str:
     lines = []
     for soname, files in sorted(users.items()):
         more = f" and {len(files) - 1} more" if len(files) > 1 else ""
-        package = f" (Debian's package {packages[soname]})" if soname in packages else ""
-        lines.append(f"  {soname}{package}, needed by {files[0]}{more}")
+        hint = f" (Debian's package {packages[soname]})" if soname in packages else ""
+        if "/" in soname:
+            hint = " (a path of the machine that linked it: the library needs a soname, set with `-Wl,-soname`)"
+        lines.append(f"  {soname}{hint}, needed by {files[0]}{more}")
     known = [packages[soname] for soname in sorted(users) if soname in packages]
     install = f"install what provides them{f' (apt-get install {chr(32).join(dict.fromkeys(known))})' if known else ''}"
     names = ", ".join(f'"{soname}"' for soname in sorted(users))

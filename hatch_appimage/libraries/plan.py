@@ -181,7 +181,8 @@ class _Planner:
     def copy_opened(self, name: str, file: Path) -> None:
         """Bundle a library that no file names; Python's own ways to open it get to find it."""
         elf = self.files(file)
-        target = self._copy(file, elf.soname if elf and elf.soname else name)
+        # A soname with a slash is the path that the library was linked at: it would lead out of the image.
+        target = self._copy(file, elf.soname if elf and elf.soname and "/" not in elf.soname else name)
         if target.name != name:
             self._link(target.with_name(name), target)
         for path in self.tree.files:
@@ -203,6 +204,8 @@ class _Planner:
                 self._append(target, inherited=False)
 
     def _decide(self, need: Need) -> bool:
+        if "/" in need.soname:  # the loader opens this very path, wherever copies are
+            return self._give_up(need)
         target = self.place.lib / need.soname
         if self.tree.read(target) is None:
             group = self.policy.group(need.soname)
