@@ -261,6 +261,16 @@ class TestPackages:
         assert scene.links(plan) == {f"{SITE}/p/libfoo.so.1": "usr/lib/libfoo.so.1"}
         assert plan.rpaths == {}
 
+    @pytest.mark.parametrize("search_path", ["$ORIGIN/../../..", "$ORIGIN:$ORIGIN/../../.."])
+    def test_the_search_path_leads_to_the_bundled_ones(self, scene: Scene, search_path: str) -> None:
+        scene.add(f"{SITE}/p/a.so", library("", "libfoo.so.1", runpath=search_path))
+        scene.install("libfoo.so.1", "libbar.so.1")
+        scene.install("libbar.so.1")
+        plan = scene.plan()
+        assert sorted(scene.copies(plan)) == ["usr/lib/libbar.so.1", "usr/lib/libfoo.so.1"]
+        assert scene.rpaths(plan) == {"usr/lib/libfoo.so.1": runpath("$ORIGIN")}
+        assert (plan.links, plan.missing, plan.by_name) == ({}, [], [])
+
     def test_without_a_search_path(self, scene: Scene) -> None:
         scene.add(f"{SITE}/p/a.so", library("", "libfoo.so.1"))
         scene.add(f"{SITE}/q/a.so", library("", "libfoo.so.1", runpath="$ORIGIN/not/there"))
@@ -441,6 +451,16 @@ class TestOpened:
         plan = scene.plan({"libfoo.so": file})
         assert scene.copies(plan) == {"usr/lib/libfoo.so.1": "machine/lib/libfoo.so"}
         assert scene.links(plan) == {"usr/lib/libfoo.so": "usr/lib/libfoo.so.1"}
+
+    def test_by_a_name_that_something_needs(self, scene: Scene) -> None:
+        """What is found by a link beside the bundled libraries gets no link to itself."""
+        file = scene.install("libfoo.so", "libbar.so.1", soname="libfoo.so.1")
+        scene.install("libbar.so.1")
+        scene.add("usr/bin/a", program("libfoo.so", runpath="$ORIGIN/../lib"))
+        plan = scene.plan({"libfoo.so": file})
+        assert scene.links(plan) == {"usr/lib/libfoo.so": "usr/lib/libfoo.so.1"}
+        assert scene.rpaths(plan) == {"usr/lib/libfoo.so.1": runpath("$ORIGIN")}
+        assert plan.missing == []
 
     def test_a_soname_that_is_a_path(self, scene: Scene) -> None:
         file = scene.install("libfoo.so", soname=str(scene.root / "machine" / "lib" / "libfoo.so"))

@@ -297,16 +297,10 @@ class _Planner:
         A package's own libraries keep their bytes where they have a search path: a link is put into the first folder of
         it. Everything else gets the folder of the bundled libraries into its search path.
         """
-        if need.file in self.plan.links:  # its $ORIGIN is the folder of the link
-            folder: Path | None = need.file.parent
-        elif self.place.package_of(need.file) is not None:
-            elf = self._read(need.file)
-            loader = Loader(self.tree.architecture, read=self.tree.read, inside=self.tree.root)
-            folders = loader.search_folders(elf.search_path, need.file.parent)
-            folder = next((folder for folder in folders if folder.is_dir()), None)
-        else:
-            folder = None
-        link = folder / need.soname if folder else None
+        folders = self._link_folders(need.file)
+        if self.place.lib in folders:
+            return  # it is found now that it is there
+        link = folders[0] / need.soname if folders else None
         if link in self.plan.links:
             return  # another file in the same folder needs the library, too
         if link is not None and not os.path.lexists(link):
@@ -315,6 +309,16 @@ class _Planner:
             # A DT_RUNPATH would switch off what the file inherits from its loaders.
             self._append(need.file, inherited=need.file in self.inheriting)
 
+    def _link_folders(self, path: Path) -> list[Path]:
+        """Return the folders in which a package's file finds what is put there."""
+        if path in self.plan.links:  # its $ORIGIN is the folder of the link
+            return [] if path.parent == self.place.lib else [path.parent]
+        if self.place.package_of(path) is None:
+            return []
+        loader = Loader(self.tree.architecture, read=self.tree.read, inside=self.tree.root)
+        folders = loader.search_folders(self._read(path).search_path, path.parent)
+        return [folder for folder in folders if folder.is_dir() or folder == self.place.lib]
+
     def _read(self, path: Path) -> Elf:
         elf = self.tree.read(path)
         if elf is None:
@@ -322,7 +326,7 @@ class _Planner:
         return elf
 
     def _append(self, path: Path, *, inherited: bool) -> None:
-        real = Path(os.path.realpath(path))
+        real = Path(os.path.realpath(self.plan.links.get(path, path)))
         elf = self._read(real)
         folder = from_origin(real, self.place.lib)
         if folder not in elf.search_path:
