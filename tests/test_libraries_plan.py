@@ -125,6 +125,22 @@ class TestBundle:
         assert plan.copies == {}
         assert scene.rpaths(plan) == {f"{DYNLOAD}/a.so": runpath("$ORIGIN/../..")}
 
+    def test_folders_behind_links(self, scene: Scene) -> None:
+        """As of `lib64`; what is bundled is found there, too."""
+        scene.add(f"{DYNLOAD}/a.so", library("", "libown.so.1", "libfoo.so.1", runpath="$ORIGIN/../../../lib64"))
+        scene.add("usr/lib/libown.so.1", library("libown.so.1"))
+        (scene.appdir / "usr" / "lib64").symlink_to("lib")
+        scene.install("libfoo.so.1")
+        plan = scene.plan()
+        assert scene.copies(plan) == {"usr/lib/libfoo.so.1": "machine/lib/libfoo.so.1"}
+        assert (plan.rpaths, plan.missing) == ({}, [])
+
+    def test_folders_behind_links_out_of_the_image(self, scene: Scene) -> None:
+        scene.add(f"{DYNLOAD}/a.so", library("", "libfoo.so.1", runpath="$ORIGIN/../../../lib64"))
+        scene.install("libfoo.so.1")
+        (scene.appdir / "usr" / "lib64").symlink_to(scene.root / "machine" / "lib")
+        assert scene.rpaths(scene.plan()) == {f"{DYNLOAD}/a.so": runpath("$ORIGIN/../../../lib64", "$ORIGIN/../..")}
+
     def test_what_python_has_loaded_is_there(self, scene: Scene) -> None:
         scene.add("usr/bin/python3.12", program("libpython3.12.so.1.0", runpath="$ORIGIN/../lib"))
         scene.add("usr/lib/libpython3.12.so.1.0", library("libpython3.12.so.1.0"))
@@ -300,6 +316,15 @@ class TestPackages:
         assert scene.rpaths(plan) == {f"{SITE}/p/libs/libx.so": Rpath(("$ORIGIN/../../../..",), inherited=True)}
         assert plan.missing == []
 
+    def test_what_a_copy_inherits_stays(self, scene: Scene) -> None:
+        scene.add(f"{SITE}/p/a.so", library("", "libfoo.so.1", "libbar.so.1", rpath="$ORIGIN/../../..:$ORIGIN/libs"))
+        scene.add(f"{SITE}/p/libs/libown.so", library("libown.so"))
+        scene.install("libfoo.so.1", "libbar.so.1", "libown.so")
+        scene.install("libbar.so.1")
+        plan = scene.plan()
+        assert scene.rpaths(plan) == {"usr/lib/libfoo.so.1": Rpath(("$ORIGIN",), inherited=True)}
+        assert plan.missing == []
+
     def test_loaded_before_by_the_package_itself(self, scene: Scene) -> None:
         """The machine's library of the same name is another one."""
         scene.add(f"{SITE}/p/a.so", library("", "libown.so.1"))
@@ -445,6 +470,28 @@ class TestOpened:
             f"{SITE}/_cffi_backend.cpython-312.so": runpath("$ORIGIN/../.."),
             "usr/lib/libsodium.so.23": runpath("$ORIGIN"),
         }
+
+    def test_what_opens_it_keeps_what_it_inherits(self, scene: Scene) -> None:
+        scene.add("usr/bin/python3.12", program(rpath="$ORIGIN/../own"))
+        scene.add("usr/own/libffi.so", library("libffi.so"))
+        scene.add(f"{DYNLOAD}/_ctypes.cpython-312.so", library("", "libffi.so"))
+        plan = scene.plan({"libfoo.so.1": scene.install("libfoo.so.1")})
+        assert scene.rpaths(plan)[f"{DYNLOAD}/_ctypes.cpython-312.so"] == Rpath(("$ORIGIN/../..",), inherited=True)
+        assert plan.by_name == []
+
+    def test_takes_no_longer_in_large_trees(self, scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Python is looked for once, not once a file."""
+        calls = []
+        interpreter = Tree.interpreter
+        monkeypatch.setattr(Tree, "interpreter", lambda tree: calls.append(tree) or interpreter(tree))
+        file = scene.install("libfoo.so.1")
+        scene.plan({"libfoo.so.1": file})
+        before = len(calls)
+        for number in range(20):
+            scene.add(f"{SITE}/p/{number}.so", library(""))
+        calls.clear()
+        scene.plan({"libfoo.so.1": file})
+        assert len(calls) == before
 
     def test_by_another_name(self, scene: Scene) -> None:
         file = scene.install("libfoo.so", soname="libfoo.so.1")

@@ -110,6 +110,7 @@ def make_plan(tree: Tree, place: Place, *, system: System, policy: Policy, opene
     while True:
         planner = _Planner(tree.without(dropped), place, system, policy)
         planner.clean_search_paths()
+        planner.find_inheriting()
         for name, file in opened.items():
             planner.copy_opened(name, file)
         improved, useless = True, dict[Path, str]()
@@ -178,6 +179,12 @@ class _Planner:
         self.tree.put(path, replace(elf, rpath=rpath, runpath=runpath))
         self.plan.rpaths[path] = Rpath(folders, inherited)
 
+    def find_inheriting(self) -> list[Need]:
+        """Note which files find something by search paths of others, and return all needs."""
+        needs = self.tree.needs()
+        self.inheriting = {need.file for need in needs if need.inherited}
+        return needs
+
     def copy_opened(self, name: str, file: Path) -> None:
         """Bundle a library that no file names; Python's own ways to open it get to find it."""
         elf = self.files(file)
@@ -185,23 +192,22 @@ class _Planner:
         target = self._copy(file, elf.soname if elf and elf.soname and "/" not in elf.soname else name)
         if target.name != name:
             self._link(target.with_name(name), target)
+        interpreter = self.tree.interpreter()
         for path in self.tree.files:
-            if path.name.startswith(_OPENERS) or path == self.tree.interpreter():
-                self._append(path, inherited=False)
+            if path.name.startswith(_OPENERS) or path == interpreter:
+                self._append(path, inherited=path in self.inheriting)
 
     def improve(self) -> bool:
         """Decide about every need that is not fulfilled; return whether that may have brought new ones."""
         self.plan.host, self.plan.by_name, self.plan.missing, self.plan.ignored = {}, [], [], []
-        needs = self.tree.needs()
-        self.inheriting = {need.file for need in needs if need.inherited}
-        decided = [self._decide(need) for need in needs if need.found is None]
+        decided = [self._decide(need) for need in self.find_inheriting() if need.found is None]
         return any(decided)
 
     def connect_copies(self) -> None:
         """Let bundled libraries find each other even where something else has loaded them all: each may be opened."""
         for target in self.plan.copies:
             if any(self.place.lib / soname in self.plan.copies for soname in self._read(target).needed):
-                self._append(target, inherited=False)
+                self._append(target, inherited=target in self.inheriting)
 
     def _decide(self, need: Need) -> bool:
         if "/" in need.soname:  # the loader opens this very path, wherever copies are
@@ -297,10 +303,10 @@ class _Planner:
         A package's own libraries keep their bytes where they have a search path: a link is put into the first folder of
         it. Everything else gets the folder of the bundled libraries into its search path.
         """
-        folders = self._link_folders(need.file)
-        if self.place.lib in folders:
+        if self._searches(need.file, self.place.lib):
             return  # it is found now that it is there
-        link = folders[0] / need.soname if folders else None
+        folder = self._link_folder(need.file)
+        link = folder / need.soname if folder else None
         if link in self.plan.links:
             return  # another file in the same folder needs the library, too
         if link is not None and not os.path.lexists(link):
@@ -309,15 +315,21 @@ class _Planner:
             # A DT_RUNPATH would switch off what the file inherits from its loaders.
             self._append(need.file, inherited=need.file in self.inheriting)
 
-    def _link_folders(self, path: Path) -> list[Path]:
-        """Return the folders in which a package's file finds what is put there."""
-        if path in self.plan.links:  # its $ORIGIN is the folder of the link
-            return [] if path.parent == self.place.lib else [path.parent]
-        if self.place.package_of(path) is None:
-            return []
+    def _search_folders(self, path: Path) -> tuple[Path, ...]:
         loader = Loader(self.tree.architecture, read=self.tree.read, inside=self.tree.root)
-        folders = loader.search_folders(self._read(path).search_path, path.parent)
-        return [folder for folder in folders if folder.is_dir() or folder == self.place.lib]
+        return loader.search_folders(self._read(path).search_path, path.parent)
+
+    def _searches(self, path: Path, folder: Path) -> bool:
+        """Whether a file looks into a folder, by whatever name."""
+        return any(os.path.realpath(found) == os.path.realpath(folder) for found in self._search_folders(path))
+
+    def _link_folder(self, path: Path) -> Path | None:
+        """Return the folder in which a package's file finds links that are put there."""
+        if path in self.plan.links and path.parent != self.place.lib:
+            return path.parent  # its $ORIGIN
+        if self.place.package_of(path) is None:
+            return None
+        return next((folder for folder in self._search_folders(path) if folder.is_dir()), None)
 
     def _read(self, path: Path) -> Elf:
         elf = self.tree.read(path)

@@ -78,9 +78,10 @@ class Tree:
 
     def read(self, path: Path) -> Elf | None:
         """Return what is in a file; None where the tree has none."""
-        elf = self._elves.get(path) or self._elves.get(self._links.get(path, path))
-        if elf is None and path.is_symlink():
-            elf = self._elves.get(Path(os.path.realpath(path)))
+        elf = self._elves.get(self._links.get(path, path))
+        if elf is None:  # a link may lead to it, or to a folder above it
+            real = Path(os.path.realpath(path))
+            elf = self._elves.get(self._links.get(real, real))
         return elf
 
     def put(self, path: Path, elf: Elf) -> None:
