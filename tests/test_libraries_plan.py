@@ -176,6 +176,25 @@ class TestBundle:
         scene.install("libcrypto.so.3")
         assert scene.rpaths(scene.plan())["usr/lib/libssl.so.3"] == runpath("$ORIGIN")
 
+    def test_one_file_by_two_names(self, scene: Scene) -> None:
+        """As libcurl-gnutls.so.3 and .4 of Debian: two copies in one process would each have a state."""
+        file = scene.install("libfoo.so.4", "libbar.so.1")
+        scene.install("libbar.so.1")
+        file.with_name("libfoo.so.3").symlink_to("libfoo.so.4")
+        scene.add(f"{DYNLOAD}/a.so", library("", "libfoo.so.4", "libfoo.so.3"))
+        scene.add(f"{DYNLOAD}/b.so", library("", "libfoo.so.3"))
+        plan = scene.plan()
+        assert sorted(scene.copies(plan)) == ["usr/lib/libbar.so.1", "usr/lib/libfoo.so.4"]
+        assert scene.links(plan) == {"usr/lib/libfoo.so.3": "usr/lib/libfoo.so.4"}
+        assert plan.missing == []
+
+    def test_left_to_the_host_even_if_it_is_there(self, scene: Scene) -> None:
+        scene.add("usr/lib/libfoo.so.1", library("libfoo.so.1"))
+        scene.add(f"{DYNLOAD}/a.so", library("", "libfoo.so.1"))
+        plan = scene.plan(exclude=("libfoo.so.1",))
+        assert (plan.copies, plan.rpaths) == ({}, {})
+        assert "libfoo.so.1" in plan.host
+
     def test_circles(self, scene: Scene) -> None:
         scene.add(f"{DYNLOAD}/a.so", library("", "libfoo.so.1"))
         scene.install("libfoo.so.1", "libbar.so.1")
@@ -248,6 +267,11 @@ class TestSearchPaths:
     def test_what_leads_out_of_the_image_is_dropped(self, scene: Scene, before: str, after: tuple[str, ...]) -> None:
         scene.add(f"{SITE}/a/a.so", library("", runpath=before))
         assert scene.rpaths(scene.plan()) == {f"{SITE}/a/a.so": runpath(*after)}
+
+    def test_an_rpath_beside_a_runpath_goes(self, scene: Scene) -> None:
+        """It counts for nothing, but no path of the build machine is to stay."""
+        scene.add(f"{SITE}/a/a.so", library("", rpath="/build/lib", runpath="$ORIGIN"))
+        assert scene.rpaths(scene.plan()) == {f"{SITE}/a/a.so": runpath("$ORIGIN")}
 
     def test_the_kind_stays(self, scene: Scene) -> None:
         scene.add(f"{SITE}/a/a.so", library("", rpath="/build/lib:$ORIGIN"))
@@ -481,9 +505,14 @@ class TestOpened:
 
     def test_takes_no_longer_in_large_trees(self, scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
         """Python is looked for once, not once a file."""
-        calls = []
+        calls: list[Tree] = []
         interpreter = Tree.interpreter
-        monkeypatch.setattr(Tree, "interpreter", lambda tree: calls.append(tree) or interpreter(tree))
+
+        def count(tree: Tree) -> Path | None:
+            calls.append(tree)
+            return interpreter(tree)
+
+        monkeypatch.setattr(Tree, "interpreter", count)
         file = scene.install("libfoo.so.1")
         scene.plan({"libfoo.so.1": file})
         before = len(calls)

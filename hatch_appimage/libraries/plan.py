@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 _QT_PLUGIN = re.compile(r"/Qt\d?/(plugins|qml)(/|$)")
 _QT_DISPLAY = re.compile(r"/plugins/(platforms/libq(xcb|wayland[\w-]*)\.so|xcbglintegrations/|wayland-)")
 
+# Groups of libraries that are not taken from the image, whatever brought them there.
+_LEFT_TO_HOST = {*NEVER_BUNDLED, "excluded"}
+
 # Modules by which Python code opens libraries by their names.
 _OPENERS = ("_ctypes.", "_cffi_backend.")
 
@@ -110,7 +113,8 @@ def make_plan(tree: Tree, place: Place, *, system: System, policy: Policy, opene
     while True:
         planner = _Planner(tree.without(dropped), place, system, policy)
         planner.clean_search_paths()
-        planner.find_inheriting()
+        if opened:
+            planner.find_inheriting()
         for name, file in opened.items():
             planner.copy_opened(name, file)
         improved, useless = True, dict[Path, str]()
@@ -173,7 +177,7 @@ class _Planner:
 
     def _set_rpath(self, path: Path, folders: tuple[str, ...], *, inherited: bool) -> None:
         elf = self._read(path)
-        if folders == elf.search_path:
+        if folders == elf.search_path and not (elf.rpath and elf.runpath):  # patchelf leaves one of the two
             return
         rpath, runpath = (folders, ()) if inherited else ((), folders)
         self.tree.put(path, replace(elf, rpath=rpath, runpath=runpath))
@@ -213,15 +217,15 @@ class _Planner:
         if "/" in need.soname:  # the loader opens this very path, wherever copies are
             return self._give_up(need)
         target = self.place.lib / need.soname
-        if self.tree.read(target) is None:
-            group = self.policy.group(need.soname)
+        group = self.policy.group(need.soname)
+        if group in _LEFT_TO_HOST or self.tree.read(target) is None:
             source = self._find(need, group)
             if source is None and group is not None:
                 self.plan.host.setdefault(need.soname, []).append(need)
                 return False
             if source is None:
                 return self._give_up(need)
-            self._copy(source, need.soname)
+            self._copy_once(source, target)
         if (need.file, need.soname) in self.attempted:
             return self._give_up(need)
         self.attempted.add((need.file, need.soname))
@@ -230,7 +234,7 @@ class _Planner:
 
     def _find(self, need: Need, group: str | None) -> Path | None:
         """Find a library on the build machine that is to be bundled."""
-        if group in {*NEVER_BUNDLED, "excluded"}:
+        if group in _LEFT_TO_HOST:
             return None
         # What has come with the needing file is bundled even if hosts have something of that name.
         carried = self._find_carried(need)
@@ -281,6 +285,15 @@ class _Planner:
 
     def _with_name(self, soname: str) -> list[Path]:
         return [path for path, elf in self.original.items() if soname in {path.name, elf.soname}]
+
+    def _copy_once(self, source: Path, target: Path) -> None:
+        """Bundle a library that may be there by another name: two copies in one process would each have a state."""
+        real = os.path.realpath(source)
+        known = next((path for path, other in self.plan.copies.items() if os.path.realpath(other) == real), None)
+        if known is None:
+            self._copy(source, target.name)
+        else:
+            self._link(target, known)
 
     def _copy(self, source: Path, name: str) -> Path:
         target = self.place.lib / name
