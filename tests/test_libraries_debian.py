@@ -18,6 +18,14 @@ diversion by dash from: /usr/bin/sh
 libz1g:amd64, libz1g:i386: /lib/x86_64-linux-gnu/libz.so.1
 libfoo-dev: /usr/lib/libfoo.so
 other: /usr/lib/somewhere/else.so
+local diversion from: /usr/lib/liblocal.so
+local diversion to: /usr/lib/liblocal.so.distrib
+liblocal1: /usr/lib/liblocal.so
+diversion by nvidia from: /usr/lib/libGL.so.1
+diversion by nvidia to: /usr/lib/mesa/libGL.so.1
+libgl1, nvidia:amd64: /usr/lib/libGL.so.1
+libreal1: /usr/lib/libreal.so.1.2
+liblink-dev: /usr/lib/libreal.so
 """
 
 
@@ -28,7 +36,8 @@ def dpkg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> System:
     (tmp_path / "var" / "lib" / "dpkg" / "status").touch()
     monkeypatch.setattr("shutil.which", lambda _: "/usr/bin/dpkg-query")
 
-    def run(command: list[str], **_: object) -> str:
+    def run(command: list[str], *, env: dict[str, str], **_: object) -> str:
+        assert env["LC_ALL"] == "C"
         assert command[1:3] == ["--admindir", tmp_path / "var" / "lib" / "dpkg"]
         raise ProcessError("some paths are not known", ANSWER + "dpkg-query: no path found matching x", 1)
 
@@ -51,6 +60,18 @@ class TestPackages:
         link = dpkg.root / "usr" / "lib" / "libfoo.so.9"
         link.symlink_to("libfoo.so")
         assert find_packages([link], dpkg) == {link: "libfoo-dev"}
+
+    def test_the_package_of_the_real_file_counts(self, dpkg: System) -> None:
+        (dpkg.root / "usr" / "lib").mkdir(parents=True)
+        (dpkg.root / "usr" / "lib" / "libreal.so.1.2").touch()
+        link = dpkg.root / "usr" / "lib" / "libreal.so"
+        link.symlink_to("/usr/lib/libreal.so.1.2")
+        assert find_packages([link], dpkg) == {link: "libreal1"}
+
+    def test_diversions(self, dpkg: System) -> None:
+        """A diverted file is that of the package that diverts, unless the administrator does."""
+        files = [dpkg.root / "usr/lib/liblocal.so", dpkg.root / "usr/lib/libGL.so.1"]
+        assert find_packages(files, dpkg) == {files[0]: "liblocal1", files[1]: "nvidia"}
 
     def test_no_files(self, dpkg: System) -> None:
         assert find_packages([], dpkg) == {}

@@ -3,19 +3,23 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hatch_appimage.process import ProcessError, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from pathlib import Path
 
     from hatch_appimage.libraries.system import System
 
 _SONAME = re.compile(r"(?P<name>.+?)(?:\.so\.(?P<version>[\w.]+)|-(?P<release>[\d.]+)\.so|\.so)")
+
+# What dpkg-query says before it names the owners of a file that another package, or the administrator, has moved.
+_DIVERSION = re.compile(r"(?:local diversion|diversion by (?P<package>\S+)) (?:from|to)")
 
 
 def find_packages(files: Iterable[Path], system: System) -> dict[Path, str]:
@@ -33,23 +37,37 @@ def find_packages(files: Iterable[Path], system: System) -> dict[Path, str]:
         return {}
     names: dict[str, Path] = {}
     for file in files:
-        # dpkg knows files by the names that they were installed by: before /lib became a link, or afterwards.
-        for path in {file, file.resolve()}:
+        # dpkg knows files by the names that they were installed by: before /lib became a link, or afterwards. The file
+        # that a link leads to comes last, as its package counts.
+        for path in (file, _follow(file, system)):
             name = system.name_of(path)
             names |= {name: file, name.removeprefix("/usr"): file, f"/usr{name.removeprefix('/usr')}": file}
     if not names:
         return {}
     command: list[str | Path] = ["dpkg-query", "--admindir", system.locate("/var/lib/dpkg"), "--search", *names]
     try:
-        output = run(command, doing="find the packages of libraries")
+        # Remarks on diversions are in the user's language otherwise.
+        output = run(command, doing="find the packages of libraries", env={**os.environ, "LC_ALL": "C"})
     except ProcessError as error:  # status 1: one of the names is not known, which most are not
         output = error.output
-    found = {}
+    owners, diverting = {}, {}
     for line in output.splitlines():
         packages, separator, name = line.partition(": ")
-        if separator and name in names and not packages.startswith("diversion "):
-            found[names[name]] = packages.split(", ")[0].partition(":")[0]
-    return found
+        diversion = _DIVERSION.fullmatch(packages)
+        if diversion:
+            diverting[name] = diversion["package"]
+        elif separator and name in names:
+            owners[name] = [package.partition(":")[0] for package in packages.split(", ")]
+    return {
+        names[name]: next((owner for owner in owners[name] if owner == diverting.get(name)), owners[name][0])
+        for name in names
+        if name in owners
+    }
+
+
+def _follow(file: Path, system: System) -> Path:
+    """Return what a file is behind all links, on the machine that it is of."""
+    return file.resolve() if system.root == Path("/") else system.locate(system.name_of(file))
 
 
 def copyright_file(package: str, system: System) -> Path | None:
