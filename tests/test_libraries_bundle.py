@@ -209,6 +209,13 @@ class TestErrors:
         with pytest.raises(AppImageError, match=r"^`libraries` names \./x\.so, which is no library for "):
             build.bundle(libraries=("./x.so",))
 
+    def test_opened_library_of_a_copy_of_a_machine(self, build: Build) -> None:
+        library("libfoo.so.1").write(build.root / "machine" / "opt" / "real.so")
+        (build.root / "machine" / "lib").mkdir()
+        (build.root / "machine" / "lib" / "libfoo.so.1").symlink_to("/opt/real.so")
+        libraries = build.bundle(libraries=("libfoo.so.1",))
+        assert [(library.soname, library.source) for library in libraries.bundled] == [("libfoo.so.1", "/opt/real.so")]
+
     def test_opened_file_of_the_project(self, build: Build) -> None:
         library("libmine.so.1").write(build.root / "project" / "libs" / "libmine.so")
         libraries = build.bundle(libraries=("libs/libmine.so",))

@@ -253,6 +253,31 @@ class TestCarried:
         assert scene.plan().copies == {}
 
 
+class TestSysroot:
+    """The folder ``machine`` is a copy of another machine: what paths and links in it mean is in it, too."""
+
+    def test_absolute_links(self, scene: Scene) -> None:
+        """As Debian's alternatives."""
+        scene.install("blas/libblas.so.3", "libfoo.so.1")
+        scene.install("libfoo.so.1")
+        (scene.root / "machine" / "lib" / "libblas.so.3").symlink_to("/blas/libblas.so.3")
+        scene.add(f"{DYNLOAD}/a.so", library("", "libblas.so.3"))
+        assert scene.copies(scene.plan()) == {
+            "usr/lib/libblas.so.3": "machine/blas/libblas.so.3",
+            "usr/lib/libfoo.so.1": "machine/lib/libfoo.so.1",
+        }
+
+    def test_absolute_search_paths(self, scene: Scene) -> None:
+        """As that of libpulse."""
+        scene.install("libfoo.so.1", "libbar.so.1", runpath="/lib/private")
+        scene.install("lib/private/libbar.so.1")
+        scene.add(f"{DYNLOAD}/a.so", library("", "libfoo.so.1"))
+        assert scene.copies(scene.plan()) == {
+            "usr/lib/libfoo.so.1": "machine/lib/libfoo.so.1",
+            "usr/lib/libbar.so.1": "machine/lib/private/libbar.so.1",
+        }
+
+
 class TestSearchPaths:
     @pytest.mark.parametrize(
         ("before", "after"),

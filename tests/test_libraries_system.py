@@ -101,5 +101,10 @@ class TestLocate:
         (tmp_path / "b").symlink_to("a")
         assert not System(tmp_path, ()).locate("/a").is_file()
 
+    def test_follow(self, tmp_path: Path) -> None:
+        (tmp_path / "link").symlink_to("/opt/file")
+        assert System(tmp_path, ()).follow(tmp_path / "link") == tmp_path / "opt" / "file"
+        assert System(tmp_path / "root", ()).follow(tmp_path / "link") == tmp_path / "link"
+
     def test_name_of_what_is_elsewhere(self, tmp_path: Path) -> None:
         assert System(tmp_path / "root", ()).name_of(Path("/opt/x")) == "/opt/x"

@@ -167,11 +167,12 @@ def bundle_libraries(
 def _opened(entry: str, project: Path, system: System, architecture: Architecture) -> tuple[str, Path]:
     """Find a library that is opened at run time; return the name it is opened by, and the file."""
     folders = [project] if "/" in entry else system.folders
-    for file in (folder / Path(entry).expanduser() for folder in folders):
+    for path in (folder / Path(entry).expanduser() for folder in folders):
+        file = path if "/" in entry else system.follow(path)
         if file.is_file():
             elf = read_elf(file)
             if elf is not None and fits(elf, architecture):
-                return file.name, file
+                return path.name, file
     if "/" in entry:
         raise AppImageError(f"`libraries` names {entry}, which is no library for {architecture.name}")
     hint = suggest_packages([entry]).get(entry)

@@ -67,7 +67,7 @@ def find_packages(files: Iterable[Path], system: System) -> dict[Path, str]:
 
 def _follow(file: Path, system: System) -> Path:
     """Return what a file is behind all links, on the machine that it is of."""
-    return file.resolve() if system.root == Path("/") else system.locate(system.name_of(file))
+    return file.resolve() if system.root == Path("/") else system.follow(file)
 
 
 def copyright_file(package: str, system: System) -> Path | None:

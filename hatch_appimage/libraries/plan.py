@@ -158,7 +158,7 @@ class _Planner:
         self.installed = Loader(tree.architecture, read=self._read_machine, folders=system.folders)
 
     def _read_machine(self, path: Path) -> Elf | None:
-        return None if path.is_relative_to(self.tree.root) else self.files(path)
+        return None if path.is_relative_to(self.tree.root) else self.files(self.system.follow(path))
 
     def clean_search_paths(self) -> None:
         """Drop the folders outside of the image from search paths: on another machine they are not there, or evil."""
@@ -257,7 +257,15 @@ class _Planner:
         """Return a file of the AppDir as it was on the build machine, with the search path that it had there."""
         real = self.plan.links.get(path, path)
         source = self._origin(real)
-        return Loaded(source, self.original.get(real) or self.files(source) or self._read(real), None)
+        elf = self.original.get(real) or self.files(source) or self._read(real)
+        if source.is_relative_to(self.system.root):
+            rpath, runpath = (tuple(map(self._on_machine, path)) for path in (elf.rpath, elf.runpath))
+            elf = replace(elf, rpath=rpath, runpath=runpath)
+        return Loaded(source, elf, None)
+
+    def _on_machine(self, folder: str) -> str:
+        """Return where an entry of a search path leads in a copy of another machine."""
+        return str(self.system.locate(folder)) if folder.startswith("/") else folder
 
     def _origin(self, path: Path) -> Path:
         if path in self.plan.copies:
@@ -270,11 +278,11 @@ class _Planner:
     def _find_carried(self, need: Need) -> Path | None:
         """Find a library by the search path that the file has on the build machine: it came with it."""
         found, _ = self.carried.find(need.soname, self._loaded(need.file), Process())
-        return None if found is None or found.parent in self.system.folders else found
+        return None if found is None or found.parent in self.system.folders else self.system.follow(found)
 
     def _find_installed(self, need: Need) -> Path | None:
         found, _ = self.installed.find(need.soname, self._loaded(need.file), Process())
-        return found
+        return found and self.system.follow(found)
 
     def _is_in_package(self, need: Need) -> bool:
         package = self.place.package_of(need.file)

@@ -82,6 +82,10 @@ class System:
                 found = step
         return found
 
+    def follow(self, path: Path) -> Path:
+        """Return where a file of the machine, by its path on this one, is behind the links of the machine."""
+        return self.locate(self.name_of(path)) if path.is_relative_to(self.root) else path
+
     def name_of(self, path: Path) -> str:
         """Return what the machine itself calls a path."""
         return f"/{path.relative_to(self.root)}" if path.is_relative_to(self.root) else str(path)
