@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import sys
 from contextlib import contextmanager
@@ -47,12 +48,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         add(commands)
     options = parser.parse_args(arguments)
     try:
-        return int(options.execute(options))
+        status = int(options.execute(options))
+        sys.stdout.flush()
     except BrokenPipeError:  # whoever reads has seen enough
+        # Python would write at its end what is left, and complain.
+        with Path(os.devnull).open("w") as nothing:
+            os.dup2(nothing.fileno(), sys.stdout.fileno())
         return 0
     except (AppImageError, OSError) as error:
         print(f"hatch-appimage: {_explain(error)}", file=sys.stderr)
         return UNREADABLE
+    return status
 
 
 def _add_libraries(commands: Any) -> None:

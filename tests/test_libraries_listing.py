@@ -4,7 +4,11 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
+import subprocess
+import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,11 +18,15 @@ from test_image import make_elf as make_runtime
 from hatch_appimage import cli
 from hatch_appimage.architecture import ARCHITECTURES
 from hatch_appimage.errors import AppImageError
+from hatch_appimage.libraries import listing
 from hatch_appimage.libraries.listing import Source, list_libraries
-from hatch_appimage.squashfs import write_squashfs
+from hatch_appimage.squashfs import SquashFSImage, write_squashfs
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from hatch_appimage.squashfs import Entry
 
 
 @pytest.fixture
@@ -64,10 +72,10 @@ needs GLIBC 2.35, for usr/lib/libpython3.12.so.1.0
 
 class TestListing:
     def test_folder(self, appdir: Path) -> None:
-        listing = list_libraries(appdir)
-        assert listing.architecture == "x86_64"
-        assert listing.missing == ["libnowhere.so.1"]
-        assert listing.to_text() == TEXT
+        found = list_libraries(appdir)
+        assert found.architecture == "x86_64"
+        assert found.missing == ["libnowhere.so.1"]
+        assert found.to_text() == TEXT
 
     def test_image(self, appdir: Path, tmp_path: Path) -> None:
         assert list_libraries(pack(appdir, tmp_path / "x.AppImage")).to_text() == TEXT
@@ -102,9 +110,9 @@ class TestListing:
             library("", machine=machine[architecture]).write(tmp_path / f"{number}.so")
         for other in machine.values():
             library("", machine=other).write(tmp_path / f"{other}.so")
-        listing = list_libraries(tmp_path)
-        assert listing.architecture == architecture
-        assert len(listing.files) == 4
+        found = list_libraries(tmp_path)
+        assert found.architecture == architecture
+        assert len(found.files) == 4
 
     def test_nothing(self, tmp_path: Path) -> None:
         (tmp_path / "x").write_bytes(b"\x7fELF damaged")
@@ -120,8 +128,59 @@ class TestHostileImages:
         outside = library("libsecret.so").write(tmp_path / "outside" / "libsecret.so")
         (root / "out").symlink_to(outside.parent)
         (root / "libup.so").symlink_to("../outside/libsecret.so")
-        listing = list_libraries(pack(root, tmp_path / "x.AppImage"))
-        assert [need.source for need in listing.files["a.so"]] == [Source.MISSING, Source.MISSING]
+        found = list_libraries(pack(root, tmp_path / "x.AppImage"))
+        assert [need.source for need in found.files["a.so"]] == [Source.MISSING, Source.MISSING]
+
+    def test_long_chains(self, tmp_path: Path) -> None:
+        """Longer than Python's functions may call each other."""
+        for number in range(1200):
+            library(f"{number}.so", f"{number + 1}.so", runpath="$ORIGIN").write(tmp_path / f"{number}.so")
+        text = list_libraries(tmp_path).to_text()
+        assert f"{'  ' * 1199}1199.so\n{'  ' * 1200}missing: 1200.so\n" in text
+
+    def test_names_for_terminals(self, tmp_path: Path) -> None:
+        """Nothing that a file is called gets to change the terminal, or to look like another line."""
+        name = os.fsdecode(b"\xff\r.so")
+        library("", "lib\x1b[31m.so\nmissing: none", "libä.so").write(tmp_path / name)
+        assert list_libraries(tmp_path).to_text() == (
+            "\\udcff\\r.so\n"
+            "  missing: lib\\x1b[31m.so\\nmissing: none, libä.so\n"
+            "\n"
+            "missing: lib\\x1b[31m.so\\nmissing: none, libä.so\n"
+        )
+
+    def test_links_that_no_file_system_takes(
+        self, appdir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        image = pack(appdir, tmp_path / "x.AppImage")
+        entries = SquashFSImage.__iter__
+
+        def harmful(image: SquashFSImage) -> Iterator[Entry]:
+            for entry in entries(image):
+                yield replace(entry, target=b"a\0b") if stat.S_ISLNK(entry.mode) else entry
+
+        monkeypatch.setattr(SquashFSImage, "__iter__", harmful)
+        assert list_libraries(image).missing == ["libnowhere.so.1"]
+
+    def test_huge_files_of_zeros(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """They take as little room on the disk as in the image."""
+        root = tmp_path / "root"
+        path = library("liba.so", "libc.so.6").write(root / "a.so")
+        os.truncate(path, 256 << 20)
+        image = pack(root, tmp_path / "x.AppImage")
+        used = []
+        read = listing._list_folder
+
+        def measure(folder: Path) -> listing.Listing:
+            status = (folder / "a.so").stat()
+            used.append((status.st_size, status.st_blocks * 512))
+            return read(folder)
+
+        monkeypatch.setattr(listing, "_list_folder", measure)
+        assert list(list_libraries(image).files) == ["a.so"]
+        ((size, on_disk),) = used
+        assert size == 256 << 20
+        assert on_disk < 2 << 20
 
     @pytest.mark.parametrize("size", [0, 3, 40, 100, 300, 500])
     def test_cut_off(self, appdir: Path, tmp_path: Path, size: int, capsys: pytest.CaptureFixture[str]) -> None:
@@ -157,13 +216,18 @@ class TestCommand:
         assert cli.main(["libraries", str(tmp_path / "x")]) == cli.UNREADABLE
         assert capsys.readouterr().err == f"hatch-appimage: {tmp_path}/x: No such file or directory\n"
 
-    def test_reader_has_seen_enough(self, appdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        class Closed:
-            def write(self, _: str) -> None:
-                raise BrokenPipeError
-
-        monkeypatch.setattr("sys.stdout", Closed())
-        assert cli.main(["libraries", str(appdir)]) == 0
+    @pytest.mark.parametrize("files", [1, 5000])
+    def test_reader_has_seen_enough(self, tmp_path: Path, files: int) -> None:
+        """Whether all is in the buffer at the end of the process or not."""
+        for number in range(files // 100 + 1):
+            library("", *(f"lib{number}-{missing}.so" for missing in range(100))).write(tmp_path / f"{number}.so")
+        code = "import sys; from hatch_appimage.cli import main; sys.exit(main())"
+        command = [sys.executable, "-c", code, "libraries", str(tmp_path)]
+        read, write = os.pipe()
+        os.close(read)
+        with os.fdopen(write) as closed:
+            done = subprocess.run(command, stdout=closed, stderr=subprocess.PIPE, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
 
     def test_no_command(self, capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(SystemExit, match="2"):

@@ -26,6 +26,7 @@ from hatch_appimage.squashfs import SquashFSImage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import BinaryIO
 
     from hatch_appimage.architecture import Architecture
     from hatch_appimage.libraries.floor import Floor
@@ -104,27 +105,37 @@ class Listing:
 
     def to_text(self) -> str:
         """Return the listing as an indented tree; what has been shown once is not unfolded again."""
-        shown: set[str] = set()
-        lines = [line for root in self.roots for line in self._branch(root, shown, "")]
-        lines.append("")
+        lines = [*self._tree(), ""]
         others = {source: self._sonames(source) for source in Source if source is not Source.IMAGE}
         lines += [f"{source.value}: {', '.join(sonames)}" for source, sonames in others.items() if sonames]
         lines += [f"needs {floor.family} {floor}, for {', '.join(floor.files[:3])}" for floor in self.floors]
-        return "\n".join(lines) + "\n"
+        return "".join(f"{_printable(line)}\n" for line in lines)
 
-    def _branch(self, path: str, shown: set[str], indent: str) -> Iterator[str]:
-        needs = self.files.get(path, ())
-        if path in shown:
-            yield f"{indent}{path}{' ...' if needs else ''}"
-            return
-        shown.add(path)
-        yield f"{indent}{path}"
-        for need in needs:
-            if need.path is not None:
-                yield from self._branch(need.path, shown, f"{indent}  ")
-        for source in Source:
-            if sonames := [need.soname for need in needs if need.source is source and need.path is None]:
-                yield f"{indent}  {source.value}: {', '.join(sonames)}"
+    def _tree(self) -> Iterator[str]:
+        shown: set[str] = set()
+        # What remains to be written: a path with its depth, or a line. No recursion: chains may be longer than it goes.
+        waiting: list[tuple[int, str, bool]] = [(0, root, True) for root in reversed(self.roots)]
+        while waiting:
+            depth, text, is_path = waiting.pop()
+            needs = self.files.get(text, ()) if is_path else ()
+            yield f"{'  ' * depth}{text}{' ...' if needs and text in shown else ''}"
+            if is_path and text not in shown:
+                shown.add(text)
+                below = [(depth + 1, need.path, True) for need in needs if need.path is not None]
+                below += [(depth + 1, line, False) for line in _others(needs)]
+                waiting += reversed(below)
+
+
+def _others(needs: tuple[Library, ...]) -> Iterator[str]:
+    """Yield what is to be said of libraries that are not shown by a path."""
+    for source in Source:
+        if sonames := [need.soname for need in needs if need.source is source and need.path is None]:
+            yield f"{source.value}: {', '.join(sonames)}"
+
+
+def _printable(line: str) -> str:
+    """Show what would end a line or change the terminal, and bytes that are no UTF-8, as Python does in strings."""
+    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in line)
 
 
 def list_libraries(path: Path) -> Listing:
@@ -200,7 +211,8 @@ def _unpacked(path: Path) -> Iterator[Path]:
         for entry in image:
             target = root / os.fsdecode(entry.path)
             if stat.S_ISLNK(entry.mode):
-                links.append((target, os.fsdecode(entry.target)))
+                if b"\0" not in entry.target:
+                    links.append((target, os.fsdecode(entry.target)))
             elif stat.S_ISREG(entry.mode):
                 chunks = image.chunks(entry)
                 first = next(chunks, b"")
@@ -208,9 +220,19 @@ def _unpacked(path: Path) -> Iterator[Path]:
                     target.parent.mkdir(parents=True, exist_ok=True)
                     with target.open("xb") as copy:
                         copy.write(first)
-                        copy.writelines(chunks)
+                        for chunk in chunks:
+                            _write_sparse(copy, chunk)
+                        copy.truncate()
         # Only now, and only into the folder, so that nothing is written or read through them elsewhere.
         for link, text in links:
             if Path(os.path.normpath(link.parent / text)).is_relative_to(root) and link.parent.is_dir():
                 link.symlink_to(os.path.relpath(link.parent / text, link.parent))
         yield root
+
+
+def _write_sparse(file: BinaryIO, chunk: bytes) -> None:
+    """Write a piece of a file, or leave a hole: a small image can hold files of zeros that fill any disk."""
+    if chunk.count(0) == len(chunk):
+        file.seek(len(chunk), os.SEEK_CUR)
+    else:
+        file.write(chunk)
