@@ -223,10 +223,11 @@ class TestCommand:
             library("", *(f"lib{number}-{missing}.so" for missing in range(100))).write(tmp_path / f"{number}.so")
         code = "import sys; from hatch_appimage.cli import main; sys.exit(main())"
         command = [sys.executable, "-c", code, "libraries", str(tmp_path)]
+        env = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
         read, write = os.pipe()
         os.close(read)
         with os.fdopen(write) as closed:
-            done = subprocess.run(command, stdout=closed, stderr=subprocess.PIPE, text=True, check=False)
+            done = subprocess.run(command, stdout=closed, stderr=subprocess.PIPE, text=True, check=False, env=env)
         assert (done.returncode, done.stderr) == (0, "")
 
     def test_no_command(self, capsys: pytest.CaptureFixture[str]) -> None:
