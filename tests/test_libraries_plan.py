@@ -221,6 +221,21 @@ class TestCarried:
             "usr/lib/libfoo.so.1": runpath("$ORIGIN"),
         }
 
+    def test_by_what_a_library_inherits(self, scene: Scene) -> None:
+        """An RPATH of the build machine counts for what the module loads there, too; so does that of the program."""
+        folder = scene.install("opt/libfoo.so.1", "libbar.so.1").parent
+        scene.install("opt/libbar.so.1")
+        scene.install("prefix/libown.so.1")
+        scene.add("usr/bin/python3.12", program("libc.so.6", rpath=str(scene.root / "machine" / "prefix")))
+        scene.add(f"{DYNLOAD}/a.so", library("", "libfoo.so.1", "libown.so.1", rpath=str(folder)))
+        plan = scene.plan()
+        assert scene.copies(plan) == {
+            "usr/lib/libfoo.so.1": "machine/opt/libfoo.so.1",
+            "usr/lib/libbar.so.1": "machine/opt/libbar.so.1",
+            "usr/lib/libown.so.1": "machine/prefix/libown.so.1",
+        }
+        assert (plan.dropped, plan.missing) == ({}, [])
+
     def test_beside_the_original(self, scene: Scene) -> None:
         scene.origins[scene.appdir / "usr"] = scene.root / "machine" / "python"
         scene.add(f"{DYNLOAD}/a.so", library("", "libfoo.so.1", runpath="$ORIGIN/../../../own"))

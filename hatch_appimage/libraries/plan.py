@@ -253,15 +253,23 @@ class _Planner:
             self.plan.missing.append(need)
         return False
 
-    def _loaded(self, path: Path) -> Loaded:
-        """Return a file of the AppDir as it was on the build machine, with the search path that it had there."""
+    def _loaded(self, need: Need) -> Loaded:
+        """Return the needing file as it was on the build machine, with what loaded it, and their search paths there."""
+        loaded = None
+        for path in (*reversed(need.loaders), need.file):
+            loaded = self._as_built(path, loaded)
+        if loaded is None:
+            raise AssertionError(need)
+        return loaded
+
+    def _as_built(self, path: Path, loader: Loaded | None) -> Loaded:
         real = self.plan.links.get(path, path)
         source = self._origin(real)
         elf = self.original.get(real) or self.files(source) or self._read(real)
         if source.is_relative_to(self.system.root):
-            rpath, runpath = (tuple(map(self._on_machine, path)) for path in (elf.rpath, elf.runpath))
+            rpath, runpath = (tuple(map(self._on_machine, folders)) for folders in (elf.rpath, elf.runpath))
             elf = replace(elf, rpath=rpath, runpath=runpath)
-        return Loaded(source, elf, None)
+        return Loaded(source, elf, loader)
 
     def _on_machine(self, folder: str) -> str:
         """Return where an entry of a search path leads in a copy of another machine."""
@@ -277,11 +285,11 @@ class _Planner:
 
     def _find_carried(self, need: Need) -> Path | None:
         """Find a library by the search path that the file has on the build machine: it came with it."""
-        found, _ = self.carried.find(need.soname, self._loaded(need.file), Process())
+        found, _ = self.carried.find(need.soname, self._loaded(need), Process())
         return None if found is None or found.parent in self.system.folders else self.system.follow(found)
 
     def _find_installed(self, need: Need) -> Path | None:
-        found, _ = self.installed.find(need.soname, self._loaded(need.file), Process())
+        found, _ = self.installed.find(need.soname, self._loaded(need), Process())
         return found and self.system.follow(found)
 
     def _is_in_package(self, need: Need) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from hatch_appimage.architecture import Architecture
     from hatch_appimage.libraries.elf import Elf
-    from hatch_appimage.libraries.search import Link
+    from hatch_appimage.libraries.search import Link, Loaded
 
 _INTERPRETER = re.compile(r"python\d+(\.\d+t?)?")
 
@@ -33,6 +33,7 @@ class Need:
         found: where it is in the tree; None if the file does not find it there.
         inherited: it is found by the search path of something else that is loaded before.
         roots: the programs and modules in whose processes this is so.
+        loaders: what loaded the file in one of these, one after the other; the program is the last one.
 
     """
 
@@ -41,6 +42,7 @@ class Need:
     found: Path | None
     inherited: bool
     roots: frozenset[Path]
+    loaders: tuple[Path, ...]
 
 
 class Tree:
@@ -95,12 +97,14 @@ class Tree:
     def needs(self) -> list[Need]:
         """Follow every program and every module through all that it loads, as the loader will."""
         needs: dict[tuple[Path, str], list[Need]] = {}
-        for root, link in self._load_everything():
-            found = Need(link.needing.path, link.soname, link.found, link.inherited, frozenset({root}))
+        for root, program, link in self._load_everything():
+            loaders = (*_loaders(link.needing), *([program] if program else []))
+            found = Need(link.needing.path, link.soname, link.found, link.inherited, frozenset({root}), loaders)
             needs.setdefault((found.file, found.soname), []).append(found)
         return [_worst(found) for found in needs.values()]
 
-    def _load_everything(self) -> Iterator[tuple[Path, Link]]:
+    def _load_everything(self) -> Iterator[tuple[Path, Path | None, Link]]:
+        """Yield every link with the program or module that is loaded, and the program that a module is opened by."""
         files = self.files
         loader = Loader(self.architecture, read=self.read, inside=self.root)
         wanted = {soname for elf in files.values() for soname in elf.needed}
@@ -108,9 +112,10 @@ class Tree:
         python = Process()
         reached: set[str] = set()
 
-        def load(root: Path, process: Process) -> Iterator[tuple[Path, Link]]:
+        def load(root: Path, process: Process) -> Iterator[tuple[Path, Path | None, Link]]:
+            program = process.program.path if process.program else None
             for link in loader.load(root, process):
-                yield root, link
+                yield root, program, link
             reached.update(process.files)
 
         if interpreter is not None:
@@ -155,4 +160,10 @@ def _worst(needs: Iterable[Need]) -> Need:
     first = next(iter(missing or needs))
     inherited = any(need.inherited for need in needs)
     roots = frozenset().union(*(need.roots for need in missing or needs))
-    return Need(first.file, first.soname, first.found, inherited, roots)
+    return replace(first, inherited=inherited, roots=roots)
+
+
+def _loaders(loaded: Loaded) -> Iterator[Path]:
+    while loaded.loader is not None:
+        loaded = loaded.loader
+        yield loaded.path
