@@ -81,6 +81,12 @@ class TestOthers:
         assert [floor.family for floor in find_floors({"x": elf}, ["libc.so.6"])] == ["GLIBC"]
 
 
+def test_another_part_of_glibc(tmp_path: Path) -> None:
+    elf = read_elf(Fixture(versions={"libm.so.6": ("GLIBC_2.29",)}).write(tmp_path / "x"))
+    assert elf is not None
+    assert find_floors({"x": elf}, ["libm.so.6"]) == (Floor("GLIBC", (2, 29), ("x",)),)
+
+
 class TestLimit:
     @staticmethod
     def owner(path: str) -> Owner:

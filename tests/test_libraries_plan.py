@@ -461,6 +461,19 @@ class TestMissing:
         assert scene.copies(plan) == {"usr/lib/libssl.so.3": "machine/lib/libssl.so.3"}
         assert plan.missing == []
 
+    def test_and_libraries_that_only_they_need(self, scene: Scene) -> None:
+        scene.add(f"{DYNLOAD}/_tkinter.so", library("", "libtk.so", "libtcl.so"))
+        scene.add("usr/lib/libtk.so", library("libtk.so", "libtkimg.so"))
+        scene.add("usr/lib/libtkimg.so", library("libtkimg.so", "libXft.so.2"))
+        scene.add("usr/lib/libtcl.so", library("libtcl.so"))
+        plan = scene.plan()
+        assert {scene.inside(path): soname for path, soname in plan.dropped.items()} == {
+            f"{DYNLOAD}/_tkinter.so": "libXft.so.2",
+            "usr/lib/libtk.so": "libXft.so.2",
+            "usr/lib/libtkimg.so": "libXft.so.2",
+        }
+        assert plan.missing == []
+
     def test_what_others_need_too_is_missing(self, scene: Scene) -> None:
         scene.add(f"{DYNLOAD}/_x.so", library("", "libfoo.so.1"))
         scene.add(f"{SITE}/p/a.so", library("", "libfoo.so.1"))

@@ -123,6 +123,14 @@ class TestOrder:
         found = found_by(tmp_path, tmp_path / "module.so", process=process.fork())
         assert found == {"liba.so": "lib/liba.so", "libreal.so.1": "lib/liba.so"}
 
+    def test_what_was_opened_by_its_path_has_no_other_name(self, tmp_path: Path) -> None:
+        """Not that of its file, unless that is its soname; so it is for programs."""
+        program("liba.so", runpath="$ORIGIN/lib").write(tmp_path / "app")
+        library("liba.so", "app", "module.so").write(tmp_path / "lib" / "liba.so")
+        library("", "liba.so", runpath="$ORIGIN/lib").write(tmp_path / "module.so")
+        for root in ("app", "module.so"):
+            assert found_by(tmp_path, tmp_path / root) == {"liba.so": "lib/liba.so", "app": None, "module.so": None}
+
     def test_the_same_file_by_two_names_is_loaded_once(self, tmp_path: Path) -> None:
         program("liba.so", "libb.so", runpath="$ORIGIN/lib").write(tmp_path / "app")
         library("", "libc.so").write(tmp_path / "lib" / "liba.so")

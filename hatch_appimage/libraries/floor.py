@@ -132,7 +132,9 @@ def find_floors(files: Mapping[str, Elf], host: Iterable[str]) -> tuple[Floor, .
         host: the sonames that the host must have.
 
     """
-    families = [family for family, soname in _LIBRARIES.items() if soname in set(host)]
+    # All of glibc has its version, of which a file may need another part than the C library.
+    names = {"libc.so.6" if group_of(soname) == "glibc" else soname for soname in host}
+    families = [family for family, soname in _LIBRARIES.items() if soname in names]
     floors = (find_floor(files, family) for family in families)
     return tuple(floor for floor in floors if floor.version)
 

@@ -121,12 +121,25 @@ def make_plan(tree: Tree, place: Place, *, system: System, policy: Policy, opene
         while improved and not useless:
             improved = planner.improve()
             # Without them nothing may want some of the libraries that were found, so all begins anew.
-            useless = {root: need.soname for need in planner.plan.missing for root in need.roots if is_optional(root)}
+            useless = {
+                root: need.soname
+                for need in planner.plan.missing
+                for root in need.roots
+                if is_optional(root) or _is_left_over(root, tree, dropped)
+            }
         if not useless:
             planner.connect_copies()
             planner.plan.dropped = dropped
             return planner.plan
         dropped |= useless
+
+
+def _is_left_over(path: Path, tree: Tree, dropped: Mapping[Path, str]) -> bool:
+    """Whether a file is a library that only dropped files need."""
+    files = tree.files
+    names = {path.name, files[path].soname} if path in files else set()
+    users = {user for user, elf in files.items() if names.intersection(elf.needed)}
+    return bool(users) and users <= dropped.keys()
 
 
 def is_optional(path: Path) -> bool:
@@ -255,12 +268,10 @@ class _Planner:
 
     def _loaded(self, need: Need) -> Loaded:
         """Return the needing file as it was on the build machine, with what loaded it, and their search paths there."""
-        loaded = None
-        for path in (*reversed(need.loaders), need.file):
-            loaded = self._as_built(path, loaded)
-        if loaded is None:
-            raise AssertionError(need)
-        return loaded
+        loader = None
+        for path in reversed(need.loaders):
+            loader = self._as_built(path, loader)
+        return self._as_built(need.file, loader)
 
     def _as_built(self, path: Path, loader: Loaded | None) -> Loaded:
         real = self.plan.links.get(path, path)

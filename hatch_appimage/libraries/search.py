@@ -120,7 +120,7 @@ class Loader:
         first = Loaded(path, elf, None)
         if process.program is None:
             process.program = first
-        self._enter(first, first.path.name, process)
+        self._enter(first, str(path), process)
         waiting = deque([first])
         while waiting:
             needing = waiting.popleft()
