@@ -165,6 +165,7 @@ class _Planner:
         self.plan = Plan()
         self.files = ElfFiles()
         self.original = dict(tree.files)
+        self.built: dict[Path, tuple[Path, Elf]] = {}
         self.attempted: set[tuple[Path, str]] = set()
         self.inheriting: set[Path] = set()
         self.carried = Loader(tree.architecture, read=self._read_machine)
@@ -270,17 +271,20 @@ class _Planner:
         """Return the needing file as it was on the build machine, with what loaded it, and their search paths there."""
         loader = None
         for path in reversed(need.loaders):
-            loader = self._as_built(path, loader)
-        return self._as_built(need.file, loader)
+            loader = Loaded(*self._as_built(path), loader)
+        return Loaded(*self._as_built(need.file), loader)
 
-    def _as_built(self, path: Path, loader: Loaded | None) -> Loaded:
-        real = self.plan.links.get(path, path)
-        source = self._origin(real)
-        elf = self.original.get(real) or self.files(source) or self._read(real)
-        if source.is_relative_to(self.system.root):
-            rpath, runpath = (tuple(map(self._on_machine, folders)) for folders in (elf.rpath, elf.runpath))
-            elf = replace(elf, rpath=rpath, runpath=runpath)
-        return Loaded(source, elf, loader)
+    def _as_built(self, path: Path) -> tuple[Path, Elf]:
+        """Return what a file of the AppDir was on the build machine; each is asked for many times."""
+        if path not in self.built:
+            real = self.plan.links.get(path, path)
+            source = self._origin(real)
+            elf = self.original.get(real) or self.files(source) or self._read(real)
+            if source.is_relative_to(self.system.root):
+                rpath, runpath = (tuple(map(self._on_machine, folders)) for folders in (elf.rpath, elf.runpath))
+                elf = replace(elf, rpath=rpath, runpath=runpath)
+            self.built[path] = source, elf
+        return self.built[path]
 
     def _on_machine(self, folder: str) -> str:
         """Return where an entry of a search path leads in a copy of another machine."""
