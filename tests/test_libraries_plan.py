@@ -364,11 +364,12 @@ class TestPackages:
 
     def test_something_else_has_the_name(self, scene: Scene) -> None:
         scene.add(f"{SITE}/p/a.so", library("", "libfoo.so.1", runpath="$ORIGIN"))
+        # Links in wheels become such files; the loader gives up at them.
         (scene.appdir / SITE / "p" / "libfoo.so.1").write_text("INPUT(libfoo.so.1.2)")
         scene.install("libfoo.so.1")
         plan = scene.plan()
-        assert plan.links == {}
-        assert scene.rpaths(plan) == {f"{SITE}/p/a.so": runpath("$ORIGIN", "$ORIGIN/../../..")}
+        assert (plan.links, plan.missing) == ({}, [])
+        assert scene.rpaths(plan) == {f"{SITE}/p/a.so": runpath("$ORIGIN/../../..", "$ORIGIN")}
 
     def test_what_a_library_inherits_stays(self, scene: Scene) -> None:
         """A RUNPATH of its own would switch off the RPATH of the module that loads it."""

@@ -198,11 +198,18 @@ class TestFiles:
         library("liba.so").write(tmp_path / "right" / "liba.so")
         assert found_by(tmp_path, tmp_path / "app") == {"liba.so": "right/liba.so"}
 
-    @pytest.mark.parametrize("data", [b"/* GNU ld script */ INPUT(liba.so.1)", b"\x7fELF damaged", b""])
-    def test_what_is_no_library_is_passed_over(self, tmp_path: Path, data: bytes) -> None:
+    @pytest.mark.parametrize("data", [b"/* GNU ld script */ INPUT(liba.so.1)", b"liba.so.1.2", b""])
+    def test_what_is_no_elf_file_ends_the_search(self, tmp_path: Path, data: bytes) -> None:
         program("liba.so", runpath="$ORIGIN/wrong:$ORIGIN/right").write(tmp_path / "app")
         (tmp_path / "wrong").mkdir()
         (tmp_path / "wrong" / "liba.so").write_bytes(data)
+        library("liba.so").write(tmp_path / "right" / "liba.so")
+        assert found_by(tmp_path, tmp_path / "app") == {"liba.so": None}
+
+    def test_links_to_nothing_are_passed_over(self, tmp_path: Path) -> None:
+        program("liba.so", runpath="$ORIGIN/wrong:$ORIGIN/right").write(tmp_path / "app")
+        (tmp_path / "wrong").mkdir()
+        (tmp_path / "wrong" / "liba.so").symlink_to("nothing")
         library("liba.so").write(tmp_path / "right" / "liba.so")
         assert found_by(tmp_path, tmp_path / "app") == {"liba.so": "right/liba.so"}
 

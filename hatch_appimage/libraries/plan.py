@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from hatch_appimage.libraries.elf import read_elf
 from hatch_appimage.libraries.policy import NEVER_BUNDLED, matches
-from hatch_appimage.libraries.search import ElfFiles, Loaded, Loader, Process
+from hatch_appimage.libraries.search import ElfFiles, Loaded, Loader, Process, ends_search
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -168,11 +168,16 @@ class _Planner:
         self.built: dict[Path, tuple[Path, Elf]] = {}
         self.attempted: set[tuple[Path, str]] = set()
         self.inheriting: set[Path] = set()
-        self.carried = Loader(tree.architecture, read=self._read_machine)
-        self.installed = Loader(tree.architecture, read=self._read_machine, folders=system.folders)
+        self.carried = Loader(tree.architecture, read=self._read_machine, ends=self._ends_on_machine)
+        self.installed = Loader(
+            tree.architecture, read=self._read_machine, folders=system.folders, ends=self._ends_on_machine
+        )
 
     def _read_machine(self, path: Path) -> Elf | None:
         return None if path.is_relative_to(self.tree.root) else self.files(self.system.follow(path))
+
+    def _ends_on_machine(self, path: Path) -> bool:
+        return not path.is_relative_to(self.tree.root) and ends_search(self.system.follow(path))
 
     def clean_search_paths(self) -> None:
         """Drop the folders outside of the image from search paths: on another machine they are not there, or evil."""
@@ -356,8 +361,9 @@ class _Planner:
         if link is not None and not os.path.lexists(link):
             self._link(link, target)
         else:
+            first = any(ends_search(found / need.soname) for found in self._search_folders(need.file))
             # A DT_RUNPATH would switch off what the file inherits from its loaders.
-            self._append(need.file, inherited=need.file in self.inheriting)
+            self._append(need.file, inherited=need.file in self.inheriting, first=first)
 
     def _search_folders(self, path: Path) -> tuple[Path, ...]:
         loader = Loader(self.tree.architecture, read=self.tree.read, inside=self.tree.root)
@@ -381,13 +387,14 @@ class _Planner:
             raise AssertionError(path)
         return elf
 
-    def _append(self, path: Path, *, inherited: bool) -> None:
+    def _append(self, path: Path, *, inherited: bool, first: bool = False) -> None:
         real = Path(os.path.realpath(self.plan.links.get(path, path)))
         elf = self._read(real)
         folder = from_origin(real, self.place.lib)
         if folder not in elf.search_path:
             keeps_rpath = bool(elf.rpath) and not elf.runpath
-            self._set_rpath(real, (*elf.search_path, folder), inherited=inherited or keeps_rpath)
+            folders = (folder, *elf.search_path) if first else (*elf.search_path, folder)
+            self._set_rpath(real, folders, inherited=inherited or keeps_rpath)
 
 
 def from_origin(path: Path, folder: Path) -> str:

@@ -92,6 +92,7 @@ class Loader:
         read: returns what is in an ELF file; None where there is no such file.
         folders: what is searched last.
         inside: the only folder that search paths may lead into; None for anywhere.
+        ends: whether a search that comes upon a file that is no library ends there.
 
     """
 
@@ -102,14 +103,17 @@ class Loader:
         read: Callable[[Path], Elf | None],
         folders: Iterable[Path] = (),
         inside: Path | None = None,
+        ends: Callable[[Path], bool] | None = None,
     ) -> None:
         self.architecture = architecture
         self.read = read
         self.folders = tuple(folders)
         self.inside = inside
+        self.ends = ends or ends_search
         # By strings, not paths: large trees ask for the same files hundreds of thousands of times.
         self._expanded: dict[tuple[tuple[str, ...], str], tuple[Path, ...]] = {}
         self._fitting: dict[str, Path | None] = {}
+        self._ending: dict[str, bool] = {}
         self._real: dict[str, str] = {}
 
     def load(self, path: Path, process: Process) -> Iterator[Link]:
@@ -160,6 +164,8 @@ class Loader:
             found = self._fitting_file(f"{folder}/{soname}")
             if found is not None:
                 return found, inherited
+            if self._ends(f"{folder}/{soname}"):
+                break
         return None, False
 
     def _search(self, needing: Loaded, process: Process) -> Iterator[tuple[Path, bool]]:
@@ -212,6 +218,23 @@ class Loader:
             self._fitting[name] = path if elf is not None and fits(elf, self.architecture) else None
         return self._fitting[name]
 
+    def _ends(self, name: str) -> bool:
+        if name not in self._ending:
+            self._ending[name] = self._fitting_file(name) is None and self.ends(Path(name))
+        return self._ending[name]
+
+
+def ends_search(path: Path) -> bool:
+    """Whether the loader gives up at a file in place of looking for another one of its name: it is no ELF file.
+
+    That is so in glibc (``open_verify`` in ``elf/dl-load.c``). Files for other architectures are passed over.
+
+    """
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(4) != b"\x7fELF"
+
 
 def fits(elf: Elf, architecture: Architecture) -> bool:
     """Whether the loader of an architecture takes a file."""
@@ -229,6 +252,6 @@ class ElfFiles:
         if path not in self._known:
             try:
                 self._known[path] = read_elf(path) if path.is_file() else None
-            except AppImageError:  # the loader would go on searching, too
+            except AppImageError:
                 self._known[path] = None
         return self._known[path]
