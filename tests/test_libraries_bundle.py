@@ -135,6 +135,23 @@ class TestBundle:
         assert not module.exists()
         assert caplog.messages == ["_foo.so is left out of the image: this machine lacks libfoo.so.1, which it needs"]
 
+    def test_licences(self, build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name in ("first", "second"):
+            build.compile(build.root / "machine" / "lib" / f"{name}.so.1")
+        build.compile(build.python.site_packages[0] / "a.so", *(build.root / "machine" / "lib").iterdir())
+        doc = build.root / "machine" / "usr" / "share" / "doc" / "libfirst1"
+        doc.mkdir(parents=True)
+        (doc / "copyright").write_text("MIT")
+        monkeypatch.setattr(
+            "hatch_appimage.libraries.bundle.find_packages",
+            lambda files, _: {file: f"lib{file.name.split('.')[0]}1" for file in files},
+        )
+        libraries = build.bundle()
+        assert [library.package for library in libraries.bundled] == ["libfirst1", "libsecond1"]
+        found = sorted(path for path in (build.appdir.usr / "share").rglob("*") if path.is_file())
+        assert [str(path.relative_to(build.appdir.usr)) for path in found] == ["share/doc/libfirst1/copyright"]
+        assert found[0].read_text() == "MIT"
+
     def test_rules_without_effect(self, build: Build, caplog: pytest.LogCaptureFixture) -> None:
         library("", "libGL.so.1").write(build.python.site_packages[0] / "a.so")
         build.bundle(include=("@fonts",), exclude=("libGL.so.1",), ignore=("libfoo.so.1",))
@@ -194,6 +211,14 @@ class TestErrors:
         with pytest.raises(AppImageError):
             build.bundle()
         assert module.exists()
+
+    def test_the_result_is_checked(self, build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Whatever the plan thought: here nothing of it is done."""
+        library("libfoo.so.1").write(build.root / "machine" / "lib" / "libfoo.so.1")
+        file = library("", "libfoo.so.1").write(build.python.site_packages[0] / "a.so")
+        monkeypatch.setattr("hatch_appimage.libraries.bundle._apply", lambda _: None)
+        with pytest.raises(AppImageError, match=rf"^{file} does not find libfoo\.so\.1 in the image: please report"):
+            build.bundle()
 
     def test_opened_library_is_not_there(self, build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("hatch_appimage.libraries.bundle.suggest_packages", lambda _: {"libfoo.so.1": "libfoo1"})

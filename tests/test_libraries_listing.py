@@ -133,10 +133,10 @@ class TestHostileImages:
 
     def test_long_chains(self, tmp_path: Path) -> None:
         """Longer than Python's functions may call each other."""
-        for number in range(1200):
+        for number in range(1010):
             library(f"{number}.so", f"{number + 1}.so", runpath="$ORIGIN").write(tmp_path / f"{number}.so")
         text = list_libraries(tmp_path).to_text()
-        assert f"{'  ' * 1199}1199.so\n{'  ' * 1200}missing: 1200.so\n" in text
+        assert f"{'  ' * 1009}1009.so\n{'  ' * 1010}missing: 1010.so\n" in text
 
     def test_names_for_terminals(self, tmp_path: Path) -> None:
         """Nothing that a file is called gets to change the terminal, or to look like another line."""
@@ -166,7 +166,9 @@ class TestHostileImages:
         """They take as little room on the disk as in the image."""
         root = tmp_path / "root"
         path = library("liba.so", "libc.so.6").write(root / "a.so")
-        os.truncate(path, 256 << 20)
+        with path.open("r+b") as file:
+            file.seek((256 << 20) - 3)
+            file.write(b"end")
         image = pack(root, tmp_path / "x.AppImage")
         used = []
         read = listing._list_folder
