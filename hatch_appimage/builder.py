@@ -75,8 +75,8 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
         for architecture in versions:
             for image in Path(directory).glob("*.AppImage"):
                 if _is_image_of(image.name, name, architecture):
-                    for ending in ("", ".sig", ".zsync"):
-                        image.with_name(image.name + ending).unlink(missing_ok=True)
+                    for path in (image, *_companions(image)):
+                        path.unlink(missing_ok=True)
 
     def build_architecture(self, architecture: Architecture, directory: str, **_build_data: Any) -> str:
         """Build the image for one architecture and return its absolute path."""
@@ -152,7 +152,13 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
             if signer:
                 image = step("sign", sign_image, image, signer)
             if update_information:
-                step("zsync", write_zsync, image.path, url=target.name, mtime=timestamp or int(time.time()))
+                step(
+                    "zsync",
+                    write_zsync,
+                    image.path,
+                    url=target.name,
+                    mtime=int(time.time()) if timestamp is None else timestamp,
+                )
             report = Report(
                 name=config.name,
                 version=project.version,
@@ -170,8 +176,7 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
             if config.report:
                 config.report.parent.mkdir(parents=True, exist_ok=True)
                 config.report.write_text(report.to_json(target), encoding="utf-8")
-            for path in sorted(beside.iterdir(), key=lambda path: path == image.path):  # the image itself last
-                path.replace(directory / path.name)
+            _publish(image.path, target)
         self.app.display_info(report.summary(target))
         return target
 
@@ -245,6 +250,21 @@ def _timestamp() -> int:
 def _library_path(sysroot: Path) -> str:
     """Return where this machine's loader looks before anything else; another machine's does not."""
     return os.environ.get("LD_LIBRARY_PATH", "") if sysroot == Path("/") else ""
+
+
+def _companions(image: Path) -> list[Path]:
+    """Return the files beside an image that are of use with this very image only."""
+    return [image.with_name(f"{image.name}{ending}") for ending in (".sig", ".zsync")]
+
+
+def _publish(image: Path, target: Path) -> None:
+    """Move an image and its companions to their place; those of an earlier image there fit no more, and go."""
+    for made, place in zip(_companions(image), _companions(target), strict=True):
+        if made.exists():
+            made.replace(place)
+        else:
+            place.unlink(missing_ok=True)
+    image.replace(target)
 
 
 def _is_image_of(file_name: str, name: str, architecture: str) -> bool:

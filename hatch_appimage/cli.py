@@ -21,7 +21,7 @@ from hatch_appimage.squashfs import SquashFSError
 from hatch_appimage.zsync import write_zsync
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 # Exit statuses, beside 0.
 MISSING = 1
@@ -44,8 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     parser = argparse.ArgumentParser(prog="hatch-appimage", description="Look into AppImages, sign and verify them.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add in (_add_inspect, _add_libraries, _add_sign, _add_verify, _add_zsync):
-        add(commands)
+    _add_commands(commands)
     options = parser.parse_args(arguments)
     try:
         status = int(options.execute(options))
@@ -61,16 +60,42 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status
 
 
-def _add_libraries(commands: Any) -> None:
-    command = commands.add_parser(
-        "libraries",
-        help="show which shared libraries the files of an image need",
-        description="Show who needs which shared library, where it comes from, and which glibc the image needs.",
-        epilog=f"The exit status is {MISSING} if a library is neither in the image nor one that every system has.",
-    )
-    command.add_argument("path", type=Path, help="an AppImage, or a folder that is to become one")
+def _add_commands(commands: Any) -> None:
+    command = _add(commands, _inspect, "Show what is in an AppImage, of whichever tool, without running it.")
     command.add_argument("--json", action="store_true", help="for programs")
-    command.set_defaults(execute=_libraries)
+    command = _add(
+        commands,
+        _libraries,
+        "Show which shared libraries an AppImage or AppDir needs, where they come from, and which glibc it takes.",
+        f"The exit status is {MISSING} if a library is neither in the image nor one that every system has.",
+    )
+    command.add_argument("--json", action="store_true", help="for programs")
+    command = _add(
+        commands,
+        _sign,
+        "Sign a finished AppImage: embed a signature in it, and write a detached one beside it.",
+        f"{PASSPHRASE} in the environment may have the passphrase. An older .zsync file fits no more.",
+    )
+    command.add_argument("--key", metavar="KEY", help="as gpg takes it; without it, gpg's default key signs")
+    command = _add(
+        commands,
+        _verify,
+        "Verify the signature of an AppImage, and that every block of it can be decompressed.",
+        f"The exit status is 0 for a good signature, {UNSIGNED} for none, {BAD_SIGNATURE} for a bad one, {OTHER_KEY} for "
+        f"a good one by another key, {DAMAGED} if the image is damaged, {UNREADABLE} if it cannot be read.",
+    )
+    command.add_argument("--key", metavar="FINGERPRINT", help="the key that it must be signed by")
+    command = _add(commands, _zsync, "Write the .zsync file of a finished AppImage, by which updates are small.")
+    command.add_argument("--url", help="of the AppImage, if it will not be in the same place as its .zsync file")
+
+
+def _add(commands: Any, execute: Callable[[argparse.Namespace], int], what: str, epilog: str = "") -> Any:
+    """Add the command that a function executes and is named after; all of them take a path."""
+    help_text = what[0].lower() + what[1:].rstrip(".")
+    command = commands.add_parser(execute.__name__.lstrip("_"), help=help_text, description=what, epilog=epilog)
+    command.add_argument("path", type=Path, help="the AppImage")
+    command.set_defaults(execute=execute)
+    return command
 
 
 def _libraries(options: argparse.Namespace) -> int:
@@ -79,35 +104,10 @@ def _libraries(options: argparse.Namespace) -> int:
     return MISSING if listing.missing else 0
 
 
-def _add_inspect(commands: Any) -> None:
-    command = commands.add_parser(
-        "inspect", help="show what is in an AppImage", description="Show what is in an AppImage."
-    )
-    command.add_argument("path", type=Path, help="the AppImage")
-    command.add_argument("--json", action="store_true", help="for programs")
-    command.set_defaults(execute=_inspect)
-
-
 def _inspect(options: argparse.Namespace) -> int:
     inspection = inspect_image(options.path)
     sys.stdout.write(inspection.to_json() if options.json else inspection.to_text())
     return 0
-
-
-def _add_verify(commands: Any) -> None:
-    command = commands.add_parser(
-        "verify",
-        help="verify the signature of an AppImage, and that all of it can be read",
-        description="Verify the signature of an AppImage, and that every block of it can be decompressed.",
-        epilog=(
-            f"The exit status is 0 for a good signature, {UNSIGNED} for none, {BAD_SIGNATURE} for a bad one, "
-            f"{OTHER_KEY} for a good one by another key, {DAMAGED} if the image is damaged, {UNREADABLE} if it cannot "
-            f"be read."
-        ),
-    )
-    command.add_argument("path", type=Path, help="the AppImage")
-    command.add_argument("--key", metavar="FINGERPRINT", help="the key that it must be signed by")
-    command.set_defaults(execute=_verify)
 
 
 def _verify(options: argparse.Namespace) -> int:
@@ -130,18 +130,6 @@ def _verify(options: argparse.Namespace) -> int:
     return 0
 
 
-def _add_sign(commands: Any) -> None:
-    command = commands.add_parser(
-        "sign",
-        help="sign a finished AppImage",
-        description="Embed a signature in a finished AppImage, and write a detached one beside it.",
-        epilog=f"{PASSPHRASE} in the environment may have the passphrase. An older .zsync file fits no more.",
-    )
-    command.add_argument("path", type=Path, help="the AppImage, which is changed")
-    command.add_argument("--key", metavar="KEY", help="as gpg takes it; without it, gpg's default key signs")
-    command.set_defaults(execute=_sign)
-
-
 def _sign(options: argparse.Namespace) -> int:
     find_squashfs(options.path)
     signer = Signer.find(options.key)
@@ -149,17 +137,6 @@ def _sign(options: argparse.Namespace) -> int:
         detached = sign_file(copy, signer)
     print(f"{options.path}: signed with {signer.fingerprint}, and {detached.name} is beside it")
     return 0
-
-
-def _add_zsync(commands: Any) -> None:
-    command = commands.add_parser(
-        "zsync",
-        help="write the .zsync file of a finished AppImage",
-        description="Write the .zsync file of a finished AppImage, by which update tools fetch only what changed.",
-    )
-    command.add_argument("path", type=Path, help="the AppImage")
-    command.add_argument("--url", help="of the AppImage, if it will not be in the same place as its .zsync file")
-    command.set_defaults(execute=_zsync)
 
 
 def _zsync(options: argparse.Namespace) -> int:

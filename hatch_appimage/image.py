@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from hatch_appimage.architecture import architecture_of
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.libraries.elf import read_elf, read_sections
+from hatch_appimage.libraries.elf import fits, read_elf, read_sections
 from hatch_appimage.squashfs import write_squashfs
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def load_runtime(path: Path, architecture: Architecture) -> Runtime:
     elf = read_elf(path)
     if elf is None:
         raise AppImageError(f"The runtime {path} is no ELF file")
-    if (elf.machine, elf.bits) != (architecture.elf_machine, architecture.elf_class):
+    if not fits(elf, architecture):
         raise AppImageError(
             f"The runtime {path} is for {architecture_of(elf.machine, elf.bits)}, and the image for {architecture.name}"
         )

@@ -143,7 +143,7 @@ def application_files(appdir: AppDir, python: BundledPython, project: Project) -
     for distribution in _distributions(python):
         if canonicalize_name(distribution.metadata["Name"]) == canonicalize_name(project.name):
             for file in distribution.files or ():
-                path = Path(os.path.normpath(str(file.locate())))
+                path = _place(file)
                 paths |= {path, *path.parent.glob(f"__pycache__/{path.stem}.*.pyc")}
     return sorted(str(path.relative_to(appdir.root)) for path in paths if path.is_file())
 
@@ -164,15 +164,21 @@ class InstalledWheel:
     tags: tuple[str, ...]
 
 
-def find_wheel(path: Path, python: BundledPython) -> InstalledWheel | None:
-    """Return which wheel installed a file of the AppDir; None if none did."""
+def wheels_by_file(python: BundledPython) -> dict[Path, InstalledWheel]:
+    """Return which wheel installed each file of the AppDir."""
+    wheels: dict[Path, InstalledWheel] = {}
     for distribution in _distributions(python):
-        if any(Path(os.path.normpath(str(file.locate()))) == path for file in distribution.files or ()):
-            metadata = Parser().parsestr(distribution.read_text("WHEEL") or "")
-            platforms = (tag.split("-")[-1].split(".") for tag in metadata.get_all("Tag", []))
-            tags = tuple(dict.fromkeys(tag for platform in platforms for tag in platform))
-            return InstalledWheel(distribution.metadata["Name"], distribution.version, tags)
-    return None
+        metadata = Parser().parsestr(distribution.read_text("WHEEL") or "")
+        platforms = (tag.split("-")[-1].split(".") for tag in metadata.get_all("Tag", []))
+        tags = tuple(dict.fromkeys(tag for platform in platforms for tag in platform))
+        wheel = InstalledWheel(distribution.metadata["Name"], distribution.version, tags)
+        wheels |= dict.fromkeys(map(_place, distribution.files or ()), wheel)
+    return wheels
+
+
+def _place(file: PackagePath) -> Path:
+    """Return where a file of a distribution is, without the ``..`` that lead to scripts."""
+    return Path(os.path.normpath(str(file.locate())))
 
 
 def _is_metadata(file: PackagePath) -> bool:

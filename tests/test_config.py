@@ -586,7 +586,7 @@ class TestMaxGlibc:
 
 class TestTkinter:
     @pytest.mark.parametrize("value", [True, False])
-    def test_specific(self, project: Project, value: bool) -> None:  # noqa: FBT001
+    def test_specific(self, project: Project, *, value: bool) -> None:
         assert read(project, tkinter=value).tkinter is value
 
     def test_not_a_boolean(self, project: Project) -> None:

@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
+from tools import require
 
 from hatch_appimage.libraries.debian import copyright_file, find_packages, suggest_packages
 from hatch_appimage.libraries.system import System
@@ -79,8 +79,8 @@ class TestPackages:
     def test_not_debian(self, tmp_path: Path) -> None:
         assert find_packages([tmp_path / "x"], System(tmp_path, ())) == {}
 
-    @pytest.mark.skipif(not shutil.which("dpkg-query"), reason="not on Debian")
     def test_this_machine(self) -> None:
+        require("dpkg-query", "dpkg")
         assert find_packages([Path("/bin/sh"), Path("/nowhere")], MACHINE) == {Path("/bin/sh"): "dash"}
 
 

@@ -10,7 +10,8 @@ import pytest
 from elf_fixtures import AARCH64, Fixture, library, program
 
 from hatch_appimage.architecture import ARCHITECTURES
-from hatch_appimage.libraries.plan import Place, Rpath, from_origin, is_optional, is_qt_plugin, make_plan
+from hatch_appimage.libraries.elf import from_origin
+from hatch_appimage.libraries.plan import Place, Rpath, is_optional, is_qt_plugin, make_plan
 from hatch_appimage.libraries.policy import Policy
 from hatch_appimage.libraries.system import System
 from hatch_appimage.libraries.tree import Tree

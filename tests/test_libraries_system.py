@@ -46,6 +46,7 @@ def test_configuration(tmp_path: Path) -> None:
             "/opt/a  # another\n"
             "include ld.so.conf.d/*.conf\n"
             "include /etc/nothing/*.conf\n"
+            "include /etc/\n"
             "hwcap 1 nosegneg\n"
             "relative/folder\n"
             "/opt/d,/opt/e /not/there\n"

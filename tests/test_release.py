@@ -35,7 +35,7 @@ def build(project: Path, out: Path, table: dict[str, Any], *, clean: bool = Fals
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("home")
-def test_everything_beside_the_image(tmp_path: Path) -> None:
+def test_everything_beside_the_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     key = make_key("ed25519")
     project, out = copy_project("hello-cli", tmp_path), tmp_path / "out"
     (image,) = build(project, out, {"update-information": "github", "sign-key": key})
@@ -59,7 +59,11 @@ def test_everything_beside_the_image(tmp_path: Path) -> None:
     assert subprocess.check_output([image, "--appimage-signature"]).startswith(b"-----BEGIN PGP SIGNATURE-----")
     assert subprocess.check_output([image], env={"PATH": "/usr/bin:/bin"}, text=True) == "Hello, world!\n"
 
-    # The next build with --clean takes all of it away.
+    # What fitted that image only is gone with the next one, and --clean takes away all that is there.
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
+    build(project, out, {"update-information": "github"})
+    assert sorted(path.name for path in out.iterdir()) == [image.name, f"{image.name}.zsync"]
+    assert b"\nMTime: Thu, 01 Jan 1970 00:00:00 +0000\n" in Path(f"{image}.zsync").read_bytes()
     build(project, out, {}, clean=True)
     assert [path.name for path in out.iterdir()] == [image.name]
 

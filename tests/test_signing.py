@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import random
 import re
 import shutil
 import subprocess
@@ -118,13 +117,12 @@ class TestGood:
         places = read_sections(image).places
         start = places[".sha256_sig"][0]
         end = sum(places[".sig_key"])
-        chosen = random.Random(1).sample([*range(start), *range(end, len(data))], 25)  # noqa: S311
-        # The ELF header's own numbers say where the sections are: without them there is nothing to verify.
-        for place in (place for place in chosen if place >= 64 and place < len(data) - 4096):
+        outside = [*range(start), *range(end, len(data))]
+        for place in outside[:: len(outside) // 40]:
             changed = bytearray(data)
             changed[place] ^= 1
             image.write_bytes(changed)
-            with contextlib.suppress(AppImageError):
+            with contextlib.suppress(AppImageError):  # the ELF header says where the sections are
                 assert verify_signature(image).state is not State.GOOD, place
         image.write_bytes(data)
         assert verify_signature(image).state is State.GOOD

@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.install import find_wheel
+from hatch_appimage.install import wheels_by_file
 from hatch_appimage.libraries.debian import copyright_file, find_packages, suggest_packages
-from hatch_appimage.libraries.elf import read_elf, set_rpath
+from hatch_appimage.libraries.elf import fits, read_elf, set_rpath
 from hatch_appimage.libraries.floor import Owner, check_limit, find_floors, warning
 from hatch_appimage.libraries.plan import Place, is_qt_plugin, make_plan
 from hatch_appimage.libraries.policy import matches
-from hatch_appimage.libraries.search import fits
 from hatch_appimage.libraries.tree import Tree
 
 if TYPE_CHECKING:
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
     from hatch_appimage.appdir import AppDir
     from hatch_appimage.architecture import Architecture
+    from hatch_appimage.install import InstalledWheel
     from hatch_appimage.libraries.floor import Floor
     from hatch_appimage.libraries.plan import Plan
     from hatch_appimage.libraries.policy import Policy
@@ -147,7 +147,8 @@ def bundle_libraries(
     files = {str(path.relative_to(appdir.root)): elf for path, elf in tree.files.items()}
     floors = find_floors(files, plan.host)
     if max_glibc is not None:
-        check_limit(files, max_glibc, lambda path: _owner(appdir.root / path, plan, packages, python))
+        wheels = wheels_by_file(python)
+        check_limit(files, max_glibc, lambda path: _owner(appdir.root / path, plan, packages, wheels, str(python)))
     elif text := warning(floors, datetime.now(tz=timezone.utc).date()):
         log.warning(text)
     return Libraries(
@@ -186,7 +187,7 @@ def _warn(policy: Policy, plan: Plan) -> None:
     for module, soname in plan.dropped.items():
         if not is_qt_plugin(module):
             log.warning("%s is left out of the image: this machine lacks %s, which it needs", module.name, soname)
-    sonames = {path.name for path in plan.copies} | set(plan.host)
+    sonames = {path.name for path in plan.copies} | plan.host
     sonames |= {need.soname for need in (*plan.by_name, *plan.ignored)}
     for rule in (*policy.include, *policy.exclude, *policy.ignore):
         if not any(matches(soname, (rule,)) for soname in sonames):
@@ -207,7 +208,9 @@ def _apply(plan: Plan) -> None:
         set_rpath(path, rpath.folders, inherited=rpath.inherited)
 
 
-def _owner(path: Path, plan: Plan, packages: Mapping[Path, str], python: BundledPython) -> Owner:
+def _owner(
+    path: Path, plan: Plan, packages: Mapping[Path, str], wheels: Mapping[Path, InstalledWheel], python: str
+) -> Owner:
     """Say whose a file is, and how to get one that needs an older glibc."""
     source = plan.copies.get(path)
     if source is not None:
@@ -215,11 +218,9 @@ def _owner(path: Path, plan: Plan, packages: Mapping[Path, str], python: Bundled
             packages.get(source) or source.name,
             "it is this machine's: build on an older distribution, or set `sysroot` to a copy of one",
         )
-    wheel = find_wheel(path, python)
+    wheel = wheels.get(path)
     if wheel is None:
-        return Owner(
-            str(python), "set `python` to one that was built for an older glibc (`uv python install` gets one)"
-        )
+        return Owner(python, "set `python` to one that was built for an older glibc (`uv python install` gets one)")
     tags = ", ".join(wheel.tags)
     if any("manylinux" in tag for tag in wheel.tags):
         return Owner(f"{wheel.name} {wheel.version}, a wheel for {tags}", "require a release with an older wheel")
@@ -237,7 +238,7 @@ def _copy_licences(packages: Iterable[str], appdir: AppDir, system: System) -> N
 
 def _verify(tree: Tree, plan: Plan) -> None:
     """Look at the finished tree with fresh eyes: it must need nothing that was not decided about."""
-    known = {need.soname for need in (*plan.by_name, *plan.ignored)} | set(plan.host)
+    known = {need.soname for need in (*plan.by_name, *plan.ignored)} | plan.host
     for need in tree.needs():
         if need.found is None and need.soname not in known:
             raise AppImageError(f"{need.file} does not find {need.soname} in the image: please report this")

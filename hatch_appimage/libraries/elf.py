@@ -8,6 +8,7 @@ the Linux Standard Base for symbol versions (section 10.7, "Symbol Versioning").
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,8 @@ from hatch_appimage.process import find_program, run
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from hatch_appimage.architecture import Architecture
 
 _MAGIC = b"\x7fELF"
 # e_machine of architectures, for which pyelftools gives names: a file's header has it at this offset.
@@ -237,3 +240,14 @@ def _damage(before: Elf, after: Elf, folders: tuple[str, ...]) -> str | None:
         if segment.address + segment.size > following.address:
             return f"the segments at {segment.address:#x} and {following.address:#x} overlap"
     return None
+
+
+def fits(elf: Elf, architecture: Architecture) -> bool:
+    """Whether the loader of an architecture takes a file."""
+    return (elf.machine, elf.bits) == (architecture.elf_machine, architecture.elf_class)
+
+
+def from_origin(path: Path, folder: Path) -> str:
+    """Write a folder as ld.so(8) finds it from a file, wherever both are."""
+    relative = os.path.relpath(folder, path.parent)
+    return "$ORIGIN" if relative == "." else f"$ORIGIN/{relative}"

@@ -17,18 +17,18 @@ from typing import TYPE_CHECKING
 from hatch_appimage.architecture import ARCHITECTURES
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.image import find_squashfs
-from hatch_appimage.libraries.elf import read_elf
+from hatch_appimage.libraries.elf import fits
 from hatch_appimage.libraries.floor import find_floors
 from hatch_appimage.libraries.policy import group_of
-from hatch_appimage.libraries.search import fits
-from hatch_appimage.libraries.tree import Tree
+from hatch_appimage.libraries.tree import Tree, read_folder
 from hatch_appimage.squashfs import SquashFSImage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from typing import BinaryIO
 
     from hatch_appimage.architecture import Architecture
+    from hatch_appimage.libraries.elf import Elf
     from hatch_appimage.libraries.floor import Floor
     from hatch_appimage.libraries.tree import Need
 
@@ -154,8 +154,9 @@ def list_libraries(path: Path) -> Listing:
 
 
 def _list_folder(root: Path) -> Listing:
-    architecture = _architecture_of(root)
-    tree = Tree.read_folder(root, architecture)
+    everything = read_folder(root)
+    architecture = _architecture_of(everything, root)
+    tree = Tree(root, architecture, everything)
     elves = {_inside(path, root): elf for path, elf in tree.files.items()}
     names = {name for path, elf in tree.files.items() for name in (path.name, elf.soname)}
     needs = tree.needs()
@@ -186,16 +187,9 @@ def _library(need: Need, names: set[str], root: Path) -> Library:
     return Library(need.soname, Source.IMAGE_BY_NAME if need.soname in names else Source.MISSING, None, None)
 
 
-def _architecture_of(root: Path) -> Architecture:
+def _architecture_of(elves: Mapping[Path, Elf], root: Path) -> Architecture:
     """Return the architecture that most of the ELF files are for."""
-    count: Counter[str] = Counter()
-    for folder, _, names in os.walk(root):
-        for path in (Path(folder, name) for name in names):
-            try:
-                elf = read_elf(path) if path.is_file() and not path.is_symlink() else None
-            except AppImageError:
-                continue
-            count.update(name for name, architecture in ARCHITECTURES.items() if elf and fits(elf, architecture))
+    count = Counter(name for elf in elves.values() for name, known in ARCHITECTURES.items() if fits(elf, known))
     if not count:
         raise AppImageError(f"{root} has no ELF files for {', '.join(ARCHITECTURES)}")
     return ARCHITECTURES[count.most_common(1)[0][0]]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hatch_appimage.libraries.elf import read_elf
+from hatch_appimage.libraries.elf import from_origin
 from hatch_appimage.libraries.policy import NEVER_BUNDLED, matches
 from hatch_appimage.libraries.search import ElfFiles, Loaded, Loader, Process, ends_search
 
@@ -55,7 +55,7 @@ class Plan:
         copies: files of the build machine, by the path that each gets in the AppDir.
         links: symbolic links to be made, and the files of the AppDir that they lead to.
         rpaths: search paths, by the file that gets one.
-        host: the needs that are left to the user's machine, by soname.
+        host: the sonames that are left to the user's machine.
         by_name: needs that only something in the AppDir can fulfil that no search path leads to: something loads it
             before.
         missing: what is found nowhere.
@@ -67,7 +67,7 @@ class Plan:
     copies: dict[Path, Path] = field(default_factory=dict)
     links: dict[Path, Path] = field(default_factory=dict)
     rpaths: dict[Path, Rpath] = field(default_factory=dict)
-    host: dict[str, list[Need]] = field(default_factory=dict)
+    host: set[str] = field(default_factory=set)
     by_name: list[Need] = field(default_factory=list)
     missing: list[Need] = field(default_factory=list)
     ignored: list[Need] = field(default_factory=list)
@@ -222,7 +222,7 @@ class _Planner:
 
     def improve(self) -> bool:
         """Decide about every need that is not fulfilled; return whether that may have brought new ones."""
-        self.plan.host, self.plan.by_name, self.plan.missing, self.plan.ignored = {}, [], [], []
+        self.plan.host, self.plan.by_name, self.plan.missing, self.plan.ignored = set(), [], [], []
         decided = [self._decide(need) for need in self.find_inheriting() if need.found is None]
         return any(decided)
 
@@ -240,7 +240,7 @@ class _Planner:
         if group in _LEFT_TO_HOST or self.tree.read(target) is None:
             source = self._find(need, group)
             if source is None and group is not None:
-                self.plan.host.setdefault(need.soname, []).append(need)
+                self.plan.host.add(need.soname)
                 return False
             if source is None:
                 return self._give_up(need)
@@ -266,7 +266,7 @@ class _Planner:
     def _give_up(self, need: Need) -> bool:
         if self.policy.ignored(need.soname):
             self.plan.ignored.append(need)
-        elif self._is_in_image(need):
+        elif self._with_name(need.soname):
             self.plan.by_name.append(need)
         else:
             self.plan.missing.append(need)
@@ -316,9 +316,6 @@ class _Planner:
         package = self.place.package_of(need.file)
         return package is not None and any(path.is_relative_to(package) for path in self._with_name(need.soname))
 
-    def _is_in_image(self, need: Need) -> bool:
-        return bool(self._with_name(need.soname))
-
     def _with_name(self, soname: str) -> list[Path]:
         return [path for path, elf in self.original.items() if soname in {path.name, elf.soname}]
 
@@ -334,7 +331,7 @@ class _Planner:
     def _copy(self, source: Path, name: str) -> Path:
         target = self.place.lib / name
         if self.tree.read(target) is None:
-            elf = read_elf(source)
+            elf = self.files(source)
             if elf is None:
                 raise AssertionError(source)
             self.tree.put(target, elf)
@@ -395,9 +392,3 @@ class _Planner:
             keeps_rpath = bool(elf.rpath) and not elf.runpath
             folders = (folder, *elf.search_path) if first else (*elf.search_path, folder)
             self._set_rpath(real, folders, inherited=inherited or keeps_rpath)
-
-
-def from_origin(path: Path, folder: Path) -> str:
-    """Write a folder as ld.so(8) finds it from a file, wherever both are."""
-    relative = os.path.relpath(folder, path.parent)
-    return "$ORIGIN" if relative == "." else f"$ORIGIN/{relative}"

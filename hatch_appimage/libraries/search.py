@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.libraries.elf import read_elf
+from hatch_appimage.libraries.elf import fits, read_elf
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -234,11 +234,6 @@ def ends_search(path: Path) -> bool:
         return False
     with path.open("rb") as file:
         return file.read(4) != b"\x7fELF"
-
-
-def fits(elf: Elf, architecture: Architecture) -> bool:
-    """Whether the loader of an architecture takes a file."""
-    return (elf.machine, elf.bits) == (architecture.elf_machine, architecture.elf_class)
 
 
 class ElfFiles:

@@ -113,5 +113,7 @@ def _read_configuration(system: System, name: str, includes: int) -> Iterator[st
 def _glob(system: System, pattern: str) -> Iterator[str]:
     """Yield the files of the machine that a pattern means; its folder has no wildcards in practice."""
     folder, _, name = pattern.rpartition("/")
+    if not name:  # a folder, which is no file to include
+        return
     for path in system.locate(folder).glob(name):
         yield f"{folder}/{path.name}"

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.libraries.elf import read_elf
-from hatch_appimage.libraries.search import Loader, Process, fits
+from hatch_appimage.libraries.elf import fits, read_elf
+from hatch_appimage.libraries.search import Loader, Process
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -53,20 +54,20 @@ class Tree:
     Args:
         root: the folder.
         architecture: whose files are meant.
-        elves: the files.
+        elves: all ELF files there.
 
     """
 
     def __init__(self, root: Path, architecture: Architecture, elves: Mapping[Path, Elf]) -> None:
         self.root = root
         self.architecture = architecture
-        self._elves = dict(elves)
+        self._elves = {path: elf for path, elf in elves.items() if elf.dynamic and fits(elf, architecture)}
         self._links: dict[Path, Path] = {}
 
     @classmethod
     def read_folder(cls, root: Path, architecture: Architecture) -> Tree:
         """Read the files of a folder."""
-        return cls(root, architecture, dict(_read_folder(root, architecture)))
+        return cls(root, architecture, read_folder(root))
 
     def without(self, paths: Iterable[Path]) -> Tree:
         """Return a copy in which some files are not."""
@@ -139,18 +140,17 @@ class Tree:
         return min(found, key=lambda path: (len(path.parts), path), default=None)
 
 
-def _read_folder(root: Path, architecture: Architecture) -> Iterator[tuple[Path, Elf]]:
+def read_folder(root: Path) -> dict[Path, Elf]:
+    """Read every ELF file below a folder, but those that are damaged: the loader would not take them either."""
+    found = {}
     for folder, _, names in os.walk(root):
-        for name in names:
-            path = Path(folder, name)
-            if path.is_symlink() or not path.is_file():
-                continue
-            try:
-                elf = read_elf(path)
-            except AppImageError:  # test data of packages; the loader would not take it either
-                continue
-            if elf is not None and elf.dynamic and fits(elf, architecture):
-                yield path, elf
+        for path in (Path(folder, name) for name in names):
+            if path.is_file() and not path.is_symlink():
+                with suppress(AppImageError):  # test data of packages
+                    elf = read_elf(path)
+                    if elf is not None:
+                        found[path] = elf
+    return found
 
 
 def _worst(needs: Iterable[Need]) -> Need:

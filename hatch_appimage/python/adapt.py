@@ -6,7 +6,6 @@ from __future__ import annotations
 import logging
 import re
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -90,24 +89,7 @@ def _copy_terminals(appdir: AppDir, system: System) -> None:
             shutil.copyfile(file, target)
 
 
-@dataclass(frozen=True)
-class Tcl:
-    """What became of Tcl and Tk.
-
-    Attributes:
-        kept: they are in the image.
-        why: for people.
-
-    """
-
-    kept: bool
-    why: str
-
-    def __str__(self) -> str:
-        return f"tkinter {'kept' if self.kept else 'left out'}: {self.why}"
-
-
-def trim_tkinter(appdir: AppDir, python: BundledPython, *, wanted: bool | None) -> Tcl:
+def trim_tkinter(appdir: AppDir, python: BundledPython, *, wanted: bool | None) -> str:
     """Leave tkinter out where nothing uses it: with Tk and X11's libraries it is a large part of a small image.
 
     Args:
@@ -115,13 +97,16 @@ def trim_tkinter(appdir: AppDir, python: BundledPython, *, wanted: bool | None) 
         python: its Python.
         wanted: the project's decision; None to keep it where any installed source names it.
 
+    Returns:
+        what became of it, and why.
+
     """
     modules = list(python.stdlib.parent.parent.glob("lib*/python*/lib-dynload/_tkinter.*"))
     if not (modules or (python.stdlib / "tkinter").is_dir()):
-        return Tcl(kept=False, why="the Python comes without it")
+        return "tkinter left out: the Python comes without it"
     user = None if wanted is not None else _user_of_tkinter(python)
     if wanted or user:
-        return Tcl(kept=True, why="`tkinter = true`" if wanted else f"{user} names it")
+        return f"tkinter kept: {'`tkinter = true`' if wanted else f'{user} names it'}"
     for path in modules:
         path.unlink()
     shutil.rmtree(python.stdlib / "tkinter", ignore_errors=True)
@@ -129,7 +114,7 @@ def trim_tkinter(appdir: AppDir, python: BundledPython, *, wanted: bool | None) 
     for pattern in ("tcl[0-9]*", "tk[0-9]*", "itcl[0-9]*", "thread[0-9]*", "libtcl*", "libtk*"):
         for path in appdir.lib.glob(pattern):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-    return Tcl(kept=False, why="`tkinter = false`" if wanted is False else "nothing names it")
+    return f"tkinter left out: {'`tkinter = false`' if wanted is False else 'nothing names it'}"
 
 
 def _user_of_tkinter(python: BundledPython) -> str | None:

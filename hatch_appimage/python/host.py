@@ -19,8 +19,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from hatch_appimage.architecture import architecture_of
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.libraries.elf import read_elf, read_sections, set_rpath
-from hatch_appimage.libraries.plan import from_origin
+from hatch_appimage.libraries.elf import fits, from_origin, read_elf, read_sections, set_rpath
 from hatch_appimage.process import ProcessError, clean_environment, find_program, run
 from hatch_appimage.python import BundledPython
 
@@ -144,7 +143,7 @@ def find_host_python(path: Path | None, *, architecture: Architecture, requires_
     elf = read_elf(executable)
     if elf is None:
         raise AppImageError(f"{executable} is no ELF program: set `python` to the interpreter itself, not to a wrapper")
-    if (elf.machine, elf.bits) != (architecture.elf_machine, architecture.elf_class):
+    if not fits(elf, architecture):
         raise AppImageError(
             f"The Python at {executable} is for {architecture_of(elf.machine, elf.bits)} "
             f"and cannot go into an image for {architecture.name}: set `python` to one that is, or build there"
@@ -316,9 +315,7 @@ def _relocate(programs: dict[Path, Elf], python: HostPython, appdir: AppDir) -> 
     for path, elf in programs.items():
         folders = []
         for folder in elf.search_path:
-            if folder.startswith(("$ORIGIN", "${ORIGIN}")):
-                folders.append(folder)
-            elif Path(folder).is_relative_to(python.prefix):
+            if Path(folder).is_relative_to(python.prefix):
                 folders.append(from_origin(path, appdir.usr / Path(folder).relative_to(python.prefix)))
             else:
                 folders.append(folder)
