@@ -81,8 +81,8 @@ def _add_commands(commands: Any) -> None:
         commands,
         _verify,
         "Verify the signature of an AppImage, and that every block of it can be decompressed.",
-        f"The exit status is 0 for a good signature, {UNSIGNED} for none, {BAD_SIGNATURE} for a bad one, {OTHER_KEY} for "
-        f"a good one by another key, {DAMAGED} if the image is damaged, {UNREADABLE} if it cannot be read.",
+        f"The exit status is 0 for a good signature, {UNSIGNED} for none, {BAD_SIGNATURE} for a bad one, {OTHER_KEY} "
+        f"for a good one by another key, {DAMAGED} if the image is damaged, {UNREADABLE} if it cannot be read.",
     )
     command.add_argument("--key", metavar="FINGERPRINT", help="the key that it must be signed by")
     command = _add(commands, _zsync, "Write the .zsync file of a finished AppImage, by which updates are small.")
