@@ -63,9 +63,9 @@ CHANGES = (
         "pandas-report",
         "one line",
         "src/pandas_report/__init__.py",
-        "import pandas",
-        "import pandas",
-        "import pandas  # new",
+        "import pandas as pd",
+        "import pandas as pd",
+        "import pandas as pd  # the next version",
     ),
     Change(
         "pandas-report",

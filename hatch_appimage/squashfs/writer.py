@@ -88,8 +88,8 @@ def write_squashfs(
         threads: how many compress at once; None for as many as the process has processors.
         order: paths in the image, as ``usr/bin/python3``, of files whose data is to be at the front, in this order.
             Those that are not regular files of the tree are passed over.
-        last: likewise, of files whose data is to be at the end, even if they are in ``order``: when they change,
-            nothing else does.
+        last: likewise, of files whose data is to be at the end, even if they are in ``order``, and their metadata at
+            the end of its tables: when they change, little else does.
 
     Raises:
         SquashFSError: an argument is out of its range, the tree holds something that cannot be packed, or it changed
@@ -117,7 +117,9 @@ def write_squashfs(
         ordered_bytes = blocks.position if first else 0
         _add_files(data, blocks, others)
         _add_files(data, blocks, last_files)
-    superblock = _write_tables(output, blocks.position, directories, data.fragments, settings)
+    superblock = _write_tables(
+        output, blocks.position, _changing_first(directories, last_files), data.fragments, settings
+    )
     end = output.tell()
     output.seek(start)
     output.write(superblock.pack())
@@ -220,6 +222,21 @@ def _in_order(files: list[File], order: Sequence[str]) -> tuple[list[File], list
         sorted(first, key=lambda file: places[file.path]),
         [file for file in files if file.path not in places],
     )
+
+
+def _changing_first(directories: list[Directory], changing: list[File]) -> list[Directory]:
+    """Put directories with a changing file anywhere below them before all others; in the tables that is the end.
+
+    A metadata block changes as a whole, and moves those behind it, which listings point at. So what changes comes
+    after everything that does not, and still each directory before those in it.
+    """
+    paths = set()
+    for file in changing:
+        path = file.path
+        while path:
+            path = path.rpartition(b"/")[0]
+            paths.add(path)
+    return sorted(directories, key=lambda directory: directory.path not in paths)
 
 
 def _nodes(directories: list[Directory]) -> Iterator[Node]:
