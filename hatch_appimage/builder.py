@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from hatchling.builders.config import BuilderConfig
 from hatchling.builders.plugin.interface import BuilderInterface
@@ -30,7 +31,7 @@ from hatch_appimage.bytecode import compile_bytecode
 from hatch_appimage.config import AppImageConfig
 from hatch_appimage.desktop import write_desktop_files
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.image import load_runtime, write_image
+from hatch_appimage.image import UPDATE_INFORMATION, load_runtime, write_image
 from hatch_appimage.install import application_files, check_entry_point, install_packages, update_records
 from hatch_appimage.launcher import write_launcher
 from hatch_appimage.libraries.bundle import bundle_libraries
@@ -40,7 +41,7 @@ from hatch_appimage.python.adapt import adapt_python, trim_tkinter
 from hatch_appimage.python.host import bundle_host_python, find_host_python
 from hatch_appimage.report import Report, Steps, list_files
 from hatch_appimage.runtime import runtime_path
-from hatch_appimage.signing import Signer, sign_image
+from hatch_appimage.signing import Signer, check_room, sign_image
 from hatch_appimage.startup import find_startup_order
 from hatch_appimage.trial import run_test_command
 from hatch_appimage.wheel import build_wheel
@@ -91,6 +92,10 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
         update_information = config.update_line(project.version, architecture.name)
         signer = Signer.find(config.sign_key) if config.sign else None
         runtime = load_runtime(config.runtime or runtime_path(architecture.name), architecture)
+        if signer:
+            check_room(runtime.origin, runtime.sections)
+        if update_information and UPDATE_INFORMATION not in runtime.sections:
+            raise AppImageError(f"The runtime {runtime.origin} has no section for update information")
         extra_files = self._forced_files()
         host = find_host_python(config.python, architecture=architecture, requires_python=project.requires_python)
         system = System.read(config.sysroot, architecture, _library_path(config.sysroot))
@@ -152,13 +157,8 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
             if signer:
                 image = step("sign", sign_image, image, signer)
             if update_information:
-                step(
-                    "zsync",
-                    write_zsync,
-                    image.path,
-                    url=target.name,
-                    mtime=int(time.time()) if timestamp is None else timestamp,
-                )
+                mtime = int(time.time()) if timestamp is None else timestamp
+                step("zsync", write_zsync, image.path, url=quote(target.name), mtime=mtime)
             report = Report(
                 name=config.name,
                 version=project.version,

@@ -4,15 +4,18 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
+import re
 import shutil
 import sys
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
-from hatch_appimage.errors import AppImageError
+from hatch_appimage.errors import AppImageError, printable
 from hatch_appimage.image import find_squashfs
 from hatch_appimage.inspection import check_blocks, inspect_image
 from hatch_appimage.libraries.listing import list_libraries
@@ -46,6 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_commands(commands)
     options = parser.parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # what is in an image need not be of this terminal's alphabet
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         status = int(options.execute(options))
         sys.stdout.flush()
@@ -111,23 +116,31 @@ def _inspect(options: argparse.Namespace) -> int:
 
 
 def _verify(options: argparse.Namespace) -> int:
+    wanted = None if options.key is None else _fingerprint(options.key)
     found = verify_signature(options.path)
     if found.state is State.UNKNOWN:
         raise AppImageError(f"The signature of {options.path} cannot be verified: {found.detail}")
     try:
         check_blocks(options.path)
     except SquashFSError as error:
-        print(f"{options.path}: damaged: {error}")
+        print(f"{options.path}: damaged: {_explain(error)}")
         return DAMAGED
     if found.state is not State.GOOD:
         print(f"{options.path}: {found.state.value}: {found.detail}")
         return UNSIGNED if found.state is State.UNSIGNED else BAD_SIGNATURE
-    print(f"{options.path}: good signature by {found.owner}, key {found.primary}")
-    wanted = "".join((options.key or "").split()).upper().removeprefix("0X")
-    if wanted and not any(key.endswith(wanted) for key in (found.fingerprint, found.primary)):
-        print(f"{options.path}: that is another key than {options.key}")
+    if wanted not in {None, found.fingerprint, found.primary}:
+        print(f"{options.path}: good signature, but by another key: {found.primary} of {printable(found.owner)}")
         return OTHER_KEY
+    print(f"{options.path}: good signature by {printable(found.owner)}, key {found.primary}")
     return 0
+
+
+def _fingerprint(text: str) -> str:
+    """Return a key's whole fingerprint: shorter ids can be forged."""
+    fingerprint = "".join(text.split()).upper().removeprefix("0X")
+    if not re.fullmatch(r"[0-9A-F]{40}|[0-9A-F]{64}", fingerprint):
+        raise AppImageError(f"--key takes a whole fingerprint of 40 or 64 hexadecimal digits, not `{text}`")
+    return fingerprint
 
 
 def _sign(options: argparse.Namespace) -> int:
@@ -142,7 +155,7 @@ def _sign(options: argparse.Namespace) -> int:
 def _zsync(options: argparse.Namespace) -> int:
     find_squashfs(options.path)
     mtime = int(options.path.stat().st_mtime)
-    print(write_zsync(options.path, url=options.url or options.path.name, mtime=mtime).path)
+    print(write_zsync(options.path, url=options.url or quote(options.path.name), mtime=mtime).path)
     return 0
 
 
@@ -158,5 +171,5 @@ def _replacing(path: Path) -> Iterator[Path]:
 
 def _explain(error: Exception) -> str:
     if isinstance(error, OSError) and error.filename:
-        return f"{error.filename}: {error.strerror}"
-    return str(error)
+        return f"{printable(str(error.filename))}: {error.strerror}"
+    return "\n".join(map(printable, str(error).split("\n")))

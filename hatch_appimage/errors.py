@@ -22,3 +22,11 @@ class ConfigurationError(AppImageError):
     def __init__(self, errors: list[str]) -> None:
         self.errors = errors
         super().__init__("\n".join(errors))
+
+
+def printable(text: str) -> str:
+    """Write a text in one line that any terminal takes: names of files need not be UTF-8, and may hold commands."""
+    readable = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii") for letter in readable
+    )

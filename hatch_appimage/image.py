@@ -112,6 +112,8 @@ def load_runtime(path: Path, architecture: Architecture) -> Runtime:
 def find_squashfs(path: Path) -> int:
     """Return where in an AppImage its file system begins, in bytes: right behind the ELF file.
 
+    Where that ends is computed as the usual runtime does it (type2-runtime, ``src/runtime/runtime.c``).
+
     Raises:
         AppImageError: it is no type-2 AppImage.
 
@@ -122,7 +124,31 @@ def find_squashfs(path: Path) -> int:
         raise AppImageError(f"{path} is an AppImage of type 1, which is an ISO 9660 image: only type 2 can be read")
     if not start.startswith(b"\x7fELF") or start[_MAGIC_OFFSET:] != _MAGIC:
         raise AppImageError(f"{path} is no type-2 AppImage")
-    return read_sections(path).end
+    sections = read_sections(path)
+    end, size = max(sections.end, sections.last_end), path.stat().st_size
+    if not end:
+        raise AppImageError(f"{path} has no section headers, by which readers find the image behind it")
+    if end > size:
+        raise AppImageError(f"{path} is cut off: its ELF header puts the image at {end}, and it has {size} bytes")
+    return end
+
+
+def find_sections(path: Path) -> dict[str, tuple[int, int]]:
+    """Return offset and size of the sections of an AppImage that tools read, by their names, as far as they are there.
+
+    Raises:
+        AppImageError: it is no type-2 AppImage, or a section is not in its runtime.
+
+    """
+    end = find_squashfs(path)
+    places = read_sections(path).places
+    found = {name: places[name] for name in (UPDATE_INFORMATION, DIGEST, SIGNATURE, KEY) if name in places}
+    for name, (offset, size) in found.items():
+        if offset + size > end:
+            raise AppImageError(
+                f"{path} is damaged: its section `{name}` ends at {offset + size}, its runtime at {end}"
+            )
+    return found
 
 
 def write_image(
@@ -187,7 +213,7 @@ def read_section(path: Path, name: str) -> bytes:
         AppImageError: it is no AppImage.
 
     """
-    offset, size = read_sections(path).places.get(name, (0, 0))
+    offset, size = find_sections(path).get(name, (0, 0))
     with path.open("rb") as file:
         file.seek(offset)
         return file.read(size).split(b"\0")[0]

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from hatch_appimage.architecture import architecture_of
 from hatch_appimage.desktop import DesktopEntry
-from hatch_appimage.errors import AppImageError
+from hatch_appimage.errors import AppImageError, printable
 from hatch_appimage.image import UPDATE_INFORMATION, file_digest, find_squashfs, read_section
 from hatch_appimage.libraries.elf import read_elf
 from hatch_appimage.libraries.listing import list_libraries
 from hatch_appimage.report import format_size
 from hatch_appimage.signing import State, verify_signature
-from hatch_appimage.squashfs import SquashFSImage
+from hatch_appimage.squashfs import SquashFSError, SquashFSImage
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,6 +41,8 @@ _RUNTIMES = {
 }
 _INTERPRETER = re.compile(r"(usr/bin|opt/python\d\.\d+/bin|python/bin)/python(\d\.\d+)t?")
 _LIBPYTHON = re.compile(r"(?:.*/)?libpython(\d\.\d+)t?\.so\.1\.0")
+# Of the interpreter or its library, in bytes; those with debug information come near.
+_LARGEST_PYTHON = 1 << 28
 _DIST_INFO = re.compile(r"(?P<folder>.*/(?:site|dist)-packages/[^/]+\.(?:dist|egg)-info)/(?:METADATA|PKG-INFO)")
 
 
@@ -60,7 +62,7 @@ class Inspection:
         python: the bundled Python's version, as far as it can be told; None if there is none.
         packages: installed distributions: name to version.
         entry_points: the commands of the installed distributions that are in ``usr/bin``.
-        floors: the oldest C and C++ libraries that will do.
+        floors: the oldest C and C++ libraries that will do; None if there are no ELF files that tell it.
 
     """
 
@@ -75,13 +77,13 @@ class Inspection:
     python: str | None
     packages: dict[str, str]
     entry_points: tuple[str, ...]
-    floors: tuple[Floor, ...]
+    floors: tuple[Floor, ...] | None
 
     def to_json(self) -> str:
         """Return it as JSON."""
         document = {"version": JSON_VERSION, **asdict(self)}
         document["signature"]["state"] = self.signature.state.value
-        for floor, written in zip(self.floors, document["floors"], strict=True):
+        for floor, written in zip(self.floors or (), document["floors"] or (), strict=True):
             written["version"] = str(floor)
         return json.dumps(document, indent=2) + "\n"
 
@@ -89,7 +91,7 @@ class Inspection:
         """Return it for people."""
         squashfs, signature = self.squashfs, self.signature
         owner = f" by {signature.owner} ({signature.primary})" if signature.state is State.GOOD else ""
-        floors = [f"{floor.family} {floor}" for floor in self.floors]
+        floors = ", ".join(f"{floor.family} {floor}" for floor in self.floors or ())
         lines = {
             "architecture": self.architecture,
             "size": format_size(self.size),
@@ -105,10 +107,10 @@ class Inspection:
             "version": self.desktop_entry.get("X-AppImage-Version", "unknown"),
             "python": self.python or "none",
             "commands": ", ".join(self.entry_points) or "none",
-            "needs": ", ".join(floors) or "no libraries of a system",
+            "needs": "unknown" if self.floors is None else floors or "no libraries of a system",
         }
-        text = "".join(f"{name:<13} {value}\n" for name, value in lines.items())
-        return text + "".join(f"  {name} {version}\n" for name, version in self.packages.items())
+        text = "".join(f"{name:<13} {printable(value)}\n" for name, value in lines.items())
+        return text + "".join(f"  {printable(f'{name} {version}')}\n" for name, version in self.packages.items())
 
 
 def inspect_image(path: Path) -> Inspection:
@@ -145,7 +147,7 @@ def inspect_image(path: Path) -> Inspection:
             python=_python(image, entries),
             packages=_packages(image, entries),
             entry_points=_entry_points(image, entries),
-            floors=list_libraries(path).floors,
+            floors=_floors(path),
         )
 
 
@@ -167,6 +169,15 @@ def check_blocks(path: Path) -> int:
             if stat.S_ISREG(entry.mode):
                 size += sum(map(len, image.chunks(entry)))
         return size
+
+
+def _floors(path: Path) -> tuple[Floor, ...] | None:
+    try:
+        return list_libraries(path).floors
+    except SquashFSError:
+        raise
+    except AppImageError:  # an image of scripts alone, or for a machine that we have no runtime for
+        return None
 
 
 def _origin(runtime: bytes) -> str:
@@ -194,7 +205,9 @@ def _python(image: SquashFSImage, entries: dict[str, Entry]) -> str | None:
         if match is None or not stat.S_ISREG(entry.mode):
             continue
         minor = match[match.lastindex or 1]
-        data = b"".join(image.chunks(entry))
+        if entry.size > _LARGEST_PYTHON:
+            return minor
+        data = image.read(entry, _LARGEST_PYTHON)
         # Linkers let a string share its bytes with a longer one that ends like it, such as the prefix.
         exact = re.search(rb"(?<![\d.])(" + re.escape(minor.encode()) + rb"\.\d+(?:(?:a|b|rc)\d+)?\+?)\0", data)
         if exact is not None:

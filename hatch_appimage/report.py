@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, ParamSpec, TextIO, TypeVar
+
+from hatch_appimage.errors import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -135,7 +136,7 @@ class Report:
             f"  packages   {len(packages)}",
             *(f"    {format_size(package.size):>9}  {package.name} {package.version}" for package in packages),
             "  largest files",
-            *(f"    {format_size(file.size):>9}  {_printable(file.path)}" for file in self.largest),
+            *(f"    {format_size(file.size):>9}  {printable(file.path)}" for file in self.largest),
         ]
         return "\n".join(lines)
 
@@ -146,7 +147,7 @@ class Report:
         others = [f"{other.family} {other}" for other in self.libraries.floors if other is not floor]
         more = f" and {len(floor.files) - 1} more" if len(floor.files) > 1 else ""
         return [
-            f"  needs      glibc {floor} or newer, for {_printable(floor.files[0])}{more}",
+            f"  needs      glibc {floor} or newer, for {printable(floor.files[0])}{more}",
             *([f"             {', '.join(others)}"] if others else []),
         ]
 
@@ -203,11 +204,6 @@ class Report:
 def list_files(appdir: AppDir) -> tuple[File, ...]:
     """List the regular files of an AppDir."""
     return tuple(File(str(path.relative_to(appdir.root)), path.stat().st_size) for path in appdir.files())
-
-
-def _printable(path: str) -> str:
-    """Write a path so that any terminal takes it: names of files need not be UTF-8."""
-    return os.fsencode(path).decode(errors="backslashreplace")
 
 
 def format_size(size: int) -> str:

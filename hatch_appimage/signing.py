@@ -19,8 +19,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.image import KEY, SIGNATURE, file_digest, read_section, write_section
-from hatch_appimage.libraries.elf import read_sections
+from hatch_appimage.image import KEY, SIGNATURE, file_digest, find_sections, read_section, write_section
 from hatch_appimage.process import ProcessError, run
 
 if TYPE_CHECKING:
@@ -125,8 +124,8 @@ def sign_image(image: Image, signer: Signer) -> Image:
 
 def sign_file(path: Path, signer: Signer) -> Path:
     """Do the same for a file; return the detached signature's path."""
-    sections = read_sections(path).places
-    _check_sections(path, sections)
+    sections = find_sections(path)
+    check_room(path.name, sections)
     for name in (SIGNATURE, KEY):
         write_section(path, sections, name, b"")
     with TemporaryDirectory(prefix="hatch-appimage-sign-") as folder:
@@ -143,16 +142,24 @@ def sign_file(path: Path, signer: Signer) -> Path:
     return detached
 
 
-def _check_sections(path: Path, sections: Mapping[str, tuple[int, int]]) -> None:
-    """See that the sections are as verifiers need them: one right behind the other.
+def check_room(name: str, sections: Mapping[str, tuple[int, int]]) -> None:
+    """See that a runtime's sections are as verifiers need them: one right behind the other.
 
     AppImageUpdate miscounts where there is a gap between them.
+
+    Args:
+        name: of the image or the runtime, for the error.
+        sections: offset and size of its sections.
+
+    Raises:
+        AppImageError: they are not.
+
     """
     if SIGNATURE not in sections or KEY not in sections:
-        raise AppImageError(f"{path.name} cannot be signed: its runtime has no sections `{SIGNATURE}` and `{KEY}`")
+        raise AppImageError(f"{name} cannot be signed: its runtime has no sections `{SIGNATURE}` and `{KEY}`")
     offset, size = sections[SIGNATURE]
     if offset + size != sections[KEY][0]:
-        raise AppImageError(f"{path.name} cannot be signed: `{KEY}` does not follow right after `{SIGNATURE}`")
+        raise AppImageError(f"{name} cannot be signed: `{KEY}` does not follow right after `{SIGNATURE}`")
 
 
 class State(Enum):
@@ -203,7 +210,7 @@ def verify_signature(path: Path) -> Verification:
     gpg = shutil.which("gpg") or shutil.which("gpg2")
     if gpg is None:
         return Verification(State.UNKNOWN, detail="gpg is needed to verify it")
-    places = read_sections(path).places
+    places = find_sections(path)
     digits = file_digest(path, sha256(), [places[name] for name in (SIGNATURE, KEY) if name in places]).hex()
     with _key_ring() as (home, files):
         for name, data in (("key", key), ("signature", signature), ("digits", digits.encode())):
@@ -216,6 +223,9 @@ def verify_signature(path: Path) -> Verification:
 
 def _read_status(status: str) -> Verification:
     """Understand what gpg says (GnuPG, doc/DETAILS, "Format of the --status-fd output")."""
+    if len(re.findall(r"^\[GNUPG:\] NEWSIG\b", status, re.MULTILINE)) > 1:
+        # AppImageUpdate would never come to an end (src/signing/signaturevalidator.cpp).
+        return Verification(State.BAD, detail="there is more than one signature")
     good = re.search(r"^\[GNUPG:\] GOODSIG \S+ (.*)$", status, re.MULTILINE)
     valid = re.search(r"^\[GNUPG:\] VALIDSIG (\S+)(?: \S+)* (\S+)$", status, re.MULTILINE)
     if good and valid:

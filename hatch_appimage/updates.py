@@ -7,6 +7,7 @@ of the tools that read it.
 
 from __future__ import annotations
 
+import logging
 import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -15,6 +16,8 @@ from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+log = logging.getLogger(__name__)
 
 # The section has 1024 bytes and ends with a NUL.
 LIMIT = 1023
@@ -31,10 +34,13 @@ _FORMS = {
 }
 # These are known to pkgforge's AppImageUpdate only.
 _RARE = ("gl-releases-zsync", "cb-releases-zsync", "gitea-releases-zsync", "forgejo-releases-zsync")
-_SPECIAL_TAGS = ("latest", "latest-pre", "latest-all")
+# The first part of an address there is an owner, but for GitHub's own pages.
 _GITHUB = re.compile(
-    r"(?:(?:git\+)?https?://|ssh://git@|git@)(?:www\.)?github\.com[/:]([\w.-]+)/([\w.-]+?)(?:\.git)?(?:[/#?].*)?"
+    r"(?:(?:git\+)?https?://|ssh://git@|git@)(?:www\.)?github\.com[/:]"
+    r"(?!(?:apps|collections|features|marketplace|orgs|settings|sponsors|topics|users)/)"
+    r"([\w.-]+)/([\w.-]+?)(?:\.git)?(?:[/#?].*)?"
 )
+_GITHUB_SERVER = "https://github.com"
 # What the other fields look like, and what is wrong where they do not.
 _FIELDS = {
     "owner": (r"[\w.-]+", "is no name on such a site"),
@@ -87,10 +93,13 @@ class UpdateInformation:
             ValueError: the pattern does not mean the image's file.
 
         """
+        transport = self.template.partition("|")[0]
+        if transport in _RARE:
+            log.warning("`%s` is known to the AppImageUpdate of pkgforge only: others find no updates", transport)
         file_name = f"{name}-{version}-{architecture}.AppImage"
         # Characters that mean something in patterns are not worth an escape that not all tools know.
         line = self.template.replace("{arch}", architecture).replace("{name}", re.sub(r"[*?\[\]|]", "?", name))
-        transport, *fields = line.split("|")
+        fields = line.split("|")[1:]
         if _FORMS[transport][-1] == "pattern":
             expected = file_name if transport == "pling-v1-zsync" else f"{file_name}.zsync"
             if not fnmatchcase(expected, fields[-1]):
@@ -104,7 +113,8 @@ class UpdateInformation:
 
 
 def _github(tag: str, urls: Iterable[str], environment: Mapping[str, str]) -> str:
-    owner_and_name = environment.get("GITHUB_REPOSITORY", "")
+    elsewhere = environment.get("GITHUB_SERVER_URL", _GITHUB_SERVER) != _GITHUB_SERVER  # a company's own
+    owner_and_name = "" if elsewhere else environment.get("GITHUB_REPOSITORY", "")
     for url in urls:
         match = _GITHUB.fullmatch(url)
         if match is not None:
@@ -142,7 +152,7 @@ def _check(line: str) -> None:
     for name, field in zip(names, fields, strict=True):
         problem = _problem(transport, name, field)
         if problem:
-            raise ValueError(f"has a {name} that {problem}: `{field}`")
+            raise ValueError(f"has a wrong {name}: `{field}` {problem}")
 
 
 def _problem(transport: str, name: str, field: str) -> str | None:
@@ -154,7 +164,10 @@ def _problem(transport: str, name: str, field: str) -> str | None:
         )
     if name.startswith("URL"):
         url = urlsplit(field)
-        fits = url.scheme in {"http", "https"} and url.netloc and url.path.endswith(".zsync")
-        return None if fits else "is no http or https address of a `.zsync` file"
+        if url.scheme not in {"http", "https"} or not url.netloc or not url.path.endswith(".zsync"):
+            return "is no http or https address of a `.zsync` file"
+        if url.query or url.fragment:
+            return "has more behind the file's name, which tools drop when they look for the image beside it"
+        return None
     form, problem = _FIELDS[name]
     return None if re.fullmatch(form, field) else problem

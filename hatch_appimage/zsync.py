@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from Crypto.Hash import MD4
 
+from hatch_appimage.errors import AppImageError, printable
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
@@ -81,16 +83,19 @@ def write_zsync(image: Path, *, url: str, mtime: int) -> Description:
 
     Args:
         image: the file.
-        url: of the file, relative to that of the description.
+        url: of the file, relative to that of the description; special characters of file names are escaped in it.
         mtime: the time that a client gives the file, in seconds since the epoch.
 
     Returns:
         the description.
 
     Raises:
+        AppImageError: the file has a name that cannot stand in the description.
         OSError: the image cannot be read, or the description not be written.
 
     """
+    if not image.name.isprintable():
+        raise AppImageError(f"The name `{printable(image.name)}` cannot stand in a .zsync file")
     size = image.stat().st_size
     layout = Layout.for_size(size)
     digest = sha1()  # noqa: S324 - the format wants it; it protects from accidents
@@ -108,7 +113,11 @@ def write_zsync(image: Path, *, url: str, mtime: int) -> Description:
     }
     text = "".join(f"{name}: {value}\n" for name, value in header.items())
     target = image.with_name(f"{image.name}.zsync")
-    target.write_bytes(text.encode() + b"\n" + sums)
+    try:
+        target.write_bytes(text.encode() + b"\n" + sums)
+    except OSError:
+        target.unlink(missing_ok=True)
+        raise
     return Description(target, layout)
 
 

@@ -604,7 +604,9 @@ class TestUpdateInformation:
 
     def test_fault(self, project: Project) -> None:
         (error,) = errors_of(project, update_information="zsync|x")
-        assert error.startswith(f"Field `{TABLE}.update-information` has a URL of the .zsync file that is no http")
+        assert error.startswith(
+            f"Field `{TABLE}.update-information` has a wrong URL of the .zsync file: `x` is no http"
+        )
 
     def test_pattern_that_never_fits(self, project: Project) -> None:
         config = read(project, update_information="gh-releases-zsync|me|app|latest|Other-*.zsync")

@@ -135,8 +135,10 @@ class TestCommands:
         assert cli.main(["verify", str(image)]) == cli.UNSIGNED
         assert cli.main(["sign", str(image)]) == 0
         assert cli.main(["verify", str(image)]) == 0
-        assert cli.main(["verify", str(image), "--key", fingerprint[-16:].lower()]) == 0
-        assert cli.main(["verify", str(image), "--key", "0123456789ABCDEF"]) == cli.OTHER_KEY
+        assert cli.main(["verify", str(image), "--key", f"0x{fingerprint.lower()}"]) == 0
+        assert cli.main(["verify", str(image), "--key", "0123456789ABCDEF" * 4]) == cli.OTHER_KEY
+        # Ids can be forged, and the last digits even more so.
+        assert cli.main(["verify", str(image), "--key", fingerprint[-16:]]) == cli.UNREADABLE
         data = bytearray(image.read_bytes())
         data[-1] ^= 1  # padding, which no reader looks at
         image.write_bytes(data)

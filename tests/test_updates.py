@@ -25,6 +25,27 @@ def test_github_from_the_projects_urls(url: str) -> None:
     assert line("github", "https://example.org/", url) == expected
 
 
+def test_github_from_the_repository_and_not_from_other_pages() -> None:
+    assert line("github", "https://github.com/sponsors/me", "https://github.com/orgs/us", GITHUB) == line(
+        "github", GITHUB
+    )
+
+
+def test_github_from_another_server() -> None:
+    with pytest.raises(ValueError, match="no entry of"):
+        line("github", GITHUB_REPOSITORY="me/app", GITHUB_SERVER_URL="https://github.example.com")
+    assert "|me|app|" in line("github", GITHUB_REPOSITORY="me/app", GITHUB_SERVER_URL="https://github.com")
+
+
+def test_transports_that_few_tools_know(caplog: pytest.LogCaptureFixture) -> None:
+    line("gh-releases-zsync|me|app|latest|*.zsync")
+    assert not caplog.messages
+    line("cb-releases-zsync|me|app|latest|*.zsync")
+    assert caplog.messages == [
+        "`cb-releases-zsync` is known to the AppImageUpdate of pkgforge only: others find no updates"
+    ]
+
+
 def test_github_from_ci() -> None:
     expected = "gh-releases-zsync|me|app|latest-pre|My_App-*-x86_64.AppImage.zsync"
     assert line("github:latest-pre", GITHUB_REPOSITORY="me/app") == expected
@@ -67,14 +88,19 @@ def test_architecture() -> None:
         ("ftp|x", "must be `github`, or begin with one of zsync, gh-releases-zsync"),
         ("gh-releases-zsync|me|app|latest", "must have the fields `gh-releases-zsync|owner|repository|tag|pattern`"),
         ("gh-releases-zsync|me||latest|*.zsync", "none of them empty"),
-        ("gh-releases-zsync|me|app|latest|My_App.AppImage", "has a pattern that does not end in `.zsync`"),
-        ("gh-releases-zsync|m/e|app|latest|*.zsync", "has a owner that is no name on such a site"),
-        ("gh-releases-zsync|me|app|a/b|*.zsync", "has a tag that has a `/` in it"),
-        ("pling-v1-zsync|abc|*.AppImage", "has a product that is no number"),
+        (
+            "gh-releases-zsync|me|app|latest|My_App.AppImage",
+            "has a wrong pattern: `My_App.AppImage` does not end in `.zsync`",
+        ),
+        ("gh-releases-zsync|m/e|app|latest|*.zsync", "has a wrong owner: `m/e` is no name on such a site"),
+        ("gh-releases-zsync|me|app|a/b|*.zsync", "has a wrong tag: `a/b` has a `/` in it"),
+        ("pling-v1-zsync|abc|*.AppImage", "has a wrong product: `abc` is no number"),
         ("zsync|example.org/a.zsync", "is no http or https address"),
+        ("zsync|https://example.org/a.zsync?job=build", "has more behind the file's name, which tools drop"),
+        ("zsync|https://example.org/a.zsync#b", "has more behind the file's name, which tools drop"),
         ("zsync|https://example.org/a.AppImage", "is no http or https address of a `.zsync` file"),
         ("gitea-releases-zsync|a b|me|app|latest|*.zsync", "must be printable ASCII without blanks"),
-        ("gitea-releases-zsync|http://x/y|me|app|latest|*.zsync", "has a instance that is no host"),
+        ("gitea-releases-zsync|http://x/y|me|app|latest|*.zsync", "has a wrong instance: `http://x/y` is no host"),
         ("zsync|https://example.org/ü.zsync", "must be printable ASCII"),
         ("gh-releases-zsync|me|app|latest|Other-*.zsync", "no update would ever be found"),
         ("pling-v1-zsync|1|Other-*.AppImage", "looks for files named like `Other-*.AppImage`"),

@@ -9,9 +9,10 @@ the Linux Standard Base for symbol versions (section 10.7, "Symbol Versioning").
 from __future__ import annotations
 
 import os
+import struct
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from elftools.common.exceptions import ELFError
 from elftools.common.utils import struct_parse
@@ -35,6 +36,29 @@ _WEAK = 0x2  # VER_FLG_WEAK: the loader only remarks that such a version is miss
 _PATH_MAX = 4096  # limits.h
 # More version records than any real file has; a damaged chain of them may be endless.
 _MOST_VERSIONS = 4096
+# What is read of the names of sections, in bytes: real ones take some hundreds.
+_MOST_NAMES = 1 << 20
+_LONGEST_NAME = 256
+
+
+class _SectionLayout(NamedTuple):
+    """What concerns sections, as ``struct`` formats.
+
+    Attributes:
+        header: of the ELF header behind ``e_ident``: offset, size and number of the section headers, the one of their
+            names.
+        section: of a section header: name, offset, size.
+
+    """
+
+    header: str
+    section: str
+
+
+_IDENTIFICATION = 16
+# By EI_CLASS and EI_DATA.
+_SECTION_LAYOUTS = {1: _SectionLayout("16xI10xHHH", "I12xII16x"), 2: _SectionLayout("24xQ10xHHH", "I20xQQ24x")}
+_BYTE_ORDERS = {1: "<", 2: ">"}
 
 
 @dataclass(frozen=True)
@@ -173,11 +197,13 @@ class Sections:
     Attributes:
         places: offset and size in bytes of each section, by its name.
         end: where the table of headers ends, in bytes from the file's start; 0 if there is none.
+        last_end: likewise, where the section of the last header ends.
 
     """
 
     places: Mapping[str, tuple[int, int]]
     end: int
+    last_end: int
 
     @property
     def has_symbols(self) -> bool:
@@ -186,7 +212,9 @@ class Sections:
 
 
 def read_sections(path: Path) -> Sections:
-    """Read the section headers of an ELF file.
+    """Read the section headers of an ELF file (System V ABI, chapter 4, "Section Header").
+
+    The file may be made to harm: what is read of it is bounded.
 
     Raises:
         AppImageError: it is damaged, or no ELF file.
@@ -194,11 +222,43 @@ def read_sections(path: Path) -> Sections:
     """
     with path.open("rb") as file:
         try:
-            elf = ELFFile(file)
-            places = {section.name: (section["sh_offset"], section["sh_size"]) for section in elf.iter_sections()}
-        except (ELFError, ConstructError, AssertionError, OSError, ValueError, OverflowError) as error:
+            return _read_sections(file)
+        except (ELFError, struct.error) as error:
             raise AppImageError(f"Damaged ELF file: {path}: {error}") from error
-        return Sections(places, elf["e_shoff"] + elf["e_shentsize"] * elf["e_shnum"])
+
+
+def _read_sections(file: BinaryIO) -> Sections:
+    identification = file.read(_IDENTIFICATION)
+    if not identification.startswith(_MAGIC):
+        raise ELFError("Magic number does not match")
+    try:
+        layout = _SECTION_LAYOUTS[identification[4]]
+        order = _BYTE_ORDERS[identification[5]]
+    except (IndexError, KeyError) as error:
+        raise ELFError("its header is cut off or unknown") from error
+    header = struct.Struct(order + layout.header)
+    table_offset, size, count, names_index = header.unpack(file.read(header.size))
+    record = struct.Struct(order + layout.section)
+    if count and size != record.size:
+        raise ELFError(f"its section headers have {size} bytes in place of {record.size}")
+    headers = list(record.iter_unpack(_read_at(file, table_offset, size * count)))
+    names = b""
+    if names_index < count:
+        _, offset, length = headers[names_index]
+        names = _read_at(file, offset, min(length, _MOST_NAMES))
+    places = {}
+    for name, offset, length in headers:
+        text = names[name : name + _LONGEST_NAME].split(b"\0")[0].decode("ascii", "replace")
+        places[text] = (offset, length)
+    return Sections(places, table_offset + size * count, sum(headers[-1][1:]) if headers else 0)
+
+
+def _read_at(file: BinaryIO, offset: int, size: int) -> bytes:
+    end = file.seek(0, os.SEEK_END)
+    if offset + size > end:
+        raise ELFError(f"it has {end} bytes, and its section headers or their names end at {offset + size}")
+    file.seek(offset)
+    return file.read(size)
 
 
 def set_rpath(path: Path, folders: Sequence[str], *, inherited: bool = False) -> None:

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 # Raised with every change that a reader of the JSON would notice, other than a new key.
 JSON_VERSION = 1
 _ELF = b"\x7fELF"
+# No real image has more in its ELF files, in bytes; a small hostile one could fill the disk.
+_MOST = 16 << 30
 
 
 class Source(Enum):
@@ -202,6 +204,7 @@ def _unpacked(path: Path) -> Iterator[Path]:
         image = SquashFSImage(file, find_squashfs(path))
         root = Path(folder).resolve()
         links = []
+        size = 0
         for entry in image:
             target = root / os.fsdecode(entry.path)
             if stat.S_ISLNK(entry.mode):
@@ -211,6 +214,9 @@ def _unpacked(path: Path) -> Iterator[Path]:
                 chunks = image.chunks(entry)
                 first = next(chunks, b"")
                 if first.startswith(_ELF):
+                    size += entry.size
+                    if size > _MOST:
+                        raise AppImageError(f"{path} has more than {_MOST >> 30} GiB of programs and libraries in it")
                     target.parent.mkdir(parents=True, exist_ok=True)
                     with target.open("xb") as copy:
                         copy.write(first)

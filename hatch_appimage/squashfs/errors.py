@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from hatch_appimage import errors
 from hatch_appimage.errors import AppImageError
 
 
@@ -11,5 +12,5 @@ class SquashFSError(AppImageError):
 
 
 def printable(path: bytes) -> str:
-    r"""Return a path inside a tree or an image for a message: bytes that are no UTF-8 stand as ``\xff``."""
-    return path.decode("utf-8", "backslashreplace")
+    r"""Return a path inside a tree or an image for a message: what cannot be shown stands as ``\xff``."""
+    return errors.printable(path.decode("utf-8", "surrogateescape"))
