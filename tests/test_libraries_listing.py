@@ -143,7 +143,7 @@ class TestHostileImages:
         name = os.fsdecode(b"\xff\r.so")
         library("", "lib\x1b[31m.so\nmissing: none", "libä.so").write(tmp_path / name)
         assert list_libraries(tmp_path).to_text() == (
-            "\\udcff\\r.so\n"
+            "\\xff\\r.so\n"
             "  missing: lib\\x1b[31m.so\\nmissing: none, libä.so\n"
             "\n"
             "missing: lib\\x1b[31m.so\\nmissing: none, libä.so\n"

@@ -92,7 +92,7 @@ def test_updates_and_restarts(plugin: Plugin, tmp_path_factory: pytest.TempPathF
 
         environment = clean_environment(folder)
         environment["PATH"] = f"{folder / 'bin'}:{environment['PATH']}"
-        command = [installed, "--update", "a b", ""]
+        command: list[str | Path] = [installed, "--update", "a b", ""]
         result = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=120)
         first, second, third = result.stdout.splitlines()
         match = re.fullmatch(r"version 1\.0, process (\d+), (arguments .*)", first)

@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from hatch_appimage.architecture import ARCHITECTURES
-from hatch_appimage.errors import AppImageError
+from hatch_appimage.errors import AppImageError, printable
 from hatch_appimage.image import find_squashfs
 from hatch_appimage.libraries.elf import fits
 from hatch_appimage.libraries.floor import find_floors
@@ -111,7 +111,7 @@ class Listing:
         others = {source: self._sonames(source) for source in Source if source is not Source.IMAGE}
         lines += [f"{source.value}: {', '.join(sonames)}" for source, sonames in others.items() if sonames]
         lines += [f"needs {floor.family} {floor}, for {', '.join(floor.files[:3])}" for floor in self.floors]
-        return "".join(f"{_printable(line)}\n" for line in lines)
+        return "".join(f"{printable(line)}\n" for line in lines)
 
     def _tree(self) -> Iterator[str]:
         shown: set[str] = set()
@@ -133,11 +133,6 @@ def _others(needs: tuple[Library, ...]) -> Iterator[str]:
     for source in Source:
         if sonames := [need.soname for need in needs if need.source is source and need.path is None]:
             yield f"{source.value}: {', '.join(sonames)}"
-
-
-def _printable(line: str) -> str:
-    """Show what would end a line or change the terminal, and bytes that are no UTF-8, as Python does in strings."""
-    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in line)
 
 
 def list_libraries(path: Path) -> Listing:
