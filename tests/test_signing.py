@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
+import random
 import re
 import shutil
 import subprocess
@@ -17,11 +17,12 @@ from elf_fixtures import library
 from tools import require
 
 from hatch_appimage import cli
-from hatch_appimage.architecture import native_architecture
+from hatch_appimage.architecture import ARCHITECTURES, native_architecture
 from hatch_appimage.errors import AppImageError
+from hatch_appimage.image import file_digest, find_sections, find_squashfs, write_section
 from hatch_appimage.libraries.elf import read_sections
 from hatch_appimage.runtime import runtime_path
-from hatch_appimage.signing import PASSPHRASE, Signer, State, sign_file, verify_signature
+from hatch_appimage.signing import PASSPHRASE, Signer, State, check_room, sign_file, verify_signature
 from hatch_appimage.squashfs import write_squashfs
 
 if TYPE_CHECKING:
@@ -109,23 +110,172 @@ class TestGood:
         assert independent_check(image, tmp_path)
         gpg("--verify", detached, image)
 
-    def test_every_change_is_seen(self, image: Path, kind: str) -> None:
-        """A sample over the whole file, without the two sections themselves."""
+    def test_every_change_is_seen(self, image: Path, kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+        """A sample of every part of the file, but for the two sections themselves."""
         make_key(kind)
         sign_file(image, Signer.find(None))
         data = image.read_bytes()
-        places = read_sections(image).places
-        start = places[".sha256_sig"][0]
-        end = sum(places[".sig_key"])
-        outside = [*range(start), *range(end, len(data))]
-        for place in outside[:: len(outside) // 40]:
-            changed = bytearray(data)
-            changed[place] ^= 1
-            image.write_bytes(changed)
-            with contextlib.suppress(AppImageError):  # the ELF header says where the sections are
-                assert verify_signature(image).state is not State.GOOD, place
+        sections = read_sections(image)
+        start = find_squashfs(image)
+        skipped = {place for name in (".sha256_sig", ".sig_key") for place in range(*span(sections.places[name]))}
+        parts = [(0, 64), (64, start), (start - 13 * 64, start), (start, start + 96), (start + 96, len(data))]
+        parts += [span(sections.places[name]) for name in (".digest_md5", ".upd_info", ".startup", ".shstrtab")]
+        parts += [(len(data) - 4096, len(data))]  # padding, which no reader looks at
+        chance = random.Random(1)  # noqa: S311 - the same each time
+        assert cli.main(["verify", str(image)]) == 0
+        for part in parts:
+            places = [place for place in range(*part) if place not in skipped]
+            for place in {places[0], places[-1], *chance.sample(places, min(4, len(places)))}:
+                changed = bytearray(data)
+                changed[place] ^= 1 << chance.randrange(8)
+                image.write_bytes(changed)
+                expected = {cli.UNREADABLE, cli.UNSIGNED, cli.BAD_SIGNATURE, cli.DAMAGED}
+                assert cli.main(["verify", str(image)]) in expected, place
         image.write_bytes(data)
-        assert verify_signature(image).state is State.GOOD
+        assert cli.main(["verify", str(image)]) == 0
+        capsys.readouterr()
+
+
+def span(section: tuple[int, int]) -> tuple[int, int]:
+    """Return where a section begins and ends."""
+    return section[0], sum(section)
+
+
+class TestAppImageUpdate:
+    """What its validator makes of our images: its arithmetic, written anew (its src/util/updatableappimage.cpp)."""
+
+    CHUNK = 4096
+
+    def hash(self, data: bytes, signature: tuple[int, int], key: tuple[int, int]) -> str:
+        """Hash a file chunk by chunk, sections being zeros; where both begin in one chunk, it may lose count."""
+        digest = hashlib.sha256()
+        total = place = to_skip = 0
+        while (left := min(self.CHUNK, len(data) - total)) > 0:
+            chunk = bytearray()
+
+            def skip(count: int, chunk: bytearray = chunk) -> None:
+                nonlocal total, place, left
+                if count <= 0:
+                    return
+                chunk += bytes(count)
+                total, place, left = total + count, place + count, left - count
+
+            def read(count: int, chunk: bytearray = chunk) -> None:
+                nonlocal total, place, left
+                if count <= 0:
+                    return
+                chunk += data[place : place + count]
+                total, place, left = total + count, place + count, left - len(chunk)  # all of the chunk: that is it
+
+            if to_skip:
+                count = min(self.CHUNK, to_skip)
+                skip(count)
+                to_skip -= count
+            for offset, size in (signature, key):
+                if 0 <= offset - total < left:
+                    read(offset - total)
+                    count = min(left, size)
+                    skip(count)
+                    to_skip = size - count
+            if left > 0:
+                read(left)
+            digest.update(chunk)
+        return digest.hexdigest()
+
+    def right(self, data: bytes, signature: tuple[int, int], key: tuple[int, int]) -> str:
+        zeroed = bytearray(data)
+        for offset, size in (signature, key):
+            zeroed[offset : offset + size] = bytes(size)
+        return hashlib.sha256(zeroed).hexdigest()
+
+    @pytest.mark.parametrize("architecture", ARCHITECTURES)
+    def test_our_runtimes(self, architecture: str, image: Path) -> None:
+        runtime = runtime_path(architecture)
+        places = read_sections(runtime).places
+        data = runtime.read_bytes() + image.read_bytes()
+        sections = places[".sha256_sig"], places[".sig_key"]
+        assert self.hash(data, *sections) == self.right(data, *sections)
+        check_room(runtime.name, places)
+
+    @pytest.mark.parametrize(("gap", "good"), [(0, True), (16, False)])
+    def test_gaps_between_the_sections(self, gap: int, good: bool, image: Path) -> None:  # noqa: FBT001
+        """They are why other runtimes may be refused."""
+        data = image.read_bytes()
+        results = set()
+        for offset in range(3000, 3000 + 4096, 7):
+            sections = (offset, 1024), (offset + 1024 + gap, 8192)
+            results.add(self.hash(data, *sections) == self.right(data, *sections))
+        assert results == ({True} if good else {True, False})
+
+    def test_runtime_with_a_gap_is_refused(self) -> None:
+        sections = {".sha256_sig": (100, 1024), ".sig_key": (1140, 8192)}
+        with pytest.raises(AppImageError, match=r"^x cannot be signed: `.sig_key` does not follow right after"):
+            check_room("x", sections)
+
+
+class TestKeys:
+    def test_subkey(self, home: Path, image: Path, tmp_path: Path) -> None:
+        """A key for signing that belongs to one which is kept elsewhere."""
+        del home
+        primary = make_key("ed25519")
+        gpg("--pinentry-mode", "loopback", "--passphrase", "", "--quick-add-key", primary, "ed25519", "sign")
+        gpg("--pinentry-mode", "loopback", "--passphrase", "", "--quick-add-key", primary, "cv25519", "encr")
+        sign_file(image, Signer.find(None))
+        found = verify_signature(image)
+        assert (found.state, found.primary) == (State.GOOD, primary)
+        assert found.fingerprint != primary
+        assert independent_check(image, tmp_path)
+        for key in (primary, found.fingerprint):
+            assert cli.main(["verify", str(image), "--key", key]) == 0
+
+    def test_key_that_is_too_large(self, home: Path) -> None:
+        del home
+        fingerprint = make_key("rsa4096")
+        for number in range(10):
+            gpg("--pinentry-mode", "loopback", "--passphrase", "", "--quick-add-uid", fingerprint, f"Ada {number}")
+        with pytest.raises(
+            AppImageError, match=r"^The key of [0-9A-F]{40} has \d+ bytes, and images have room for 8191"
+        ):
+            Signer.find(None)
+
+    def test_several_signatures(self, home: Path, image: Path, tmp_path: Path) -> None:
+        """Whose is it then? AppImageUpdate never comes to an end."""
+        del home
+        keys = [make_key("ed25519", name) for name in ("Ada", "Grace")]
+        sections = find_sections(image)
+        zeroed = [sections[name] for name in (".sha256_sig", ".sig_key")]
+        (tmp_path / "digits").write_text(file_digest(image, hashlib.sha256(), zeroed).hex())
+        users = [word for key in keys for word in ("--local-user", key)]
+        gpg(*users, "--armor", "--output", tmp_path / "sig", "--detach-sign", tmp_path / "digits")
+        write_section(image, sections, ".sha256_sig", (tmp_path / "sig").read_bytes())
+        write_section(image, sections, ".sig_key", gpg("--armor", "--export", *keys).encode())
+        found = verify_signature(image)
+        assert (found.state, found.detail) == (State.BAD, "there is more than one signature")
+
+    def test_key_of_someone_else(self, home: Path, image: Path) -> None:
+        """The signature of one, the key of another."""
+        del home
+        make_key("ed25519", "Ada")
+        sign_file(image, Signer.find("Ada"))
+        make_key("ed25519", "Grace")
+        write_section(image, find_sections(image), ".sig_key", gpg("--armor", "--export", "Grace").encode())
+        found = verify_signature(image)
+        assert (found.state, found.detail) == (State.BAD, "the key that is embedded is not the one that signed")
+
+    def test_what_other_tools_put_in_its_place(self, image: Path) -> None:
+        """go-appimage writes the bare digest."""
+        write_section(image, find_sections(image), ".sha256_sig", b"ab" * 32)
+        assert cli.main(["verify", str(image)]) == cli.UNSIGNED
+
+    def test_nothing_changes_where_signing_fails(
+        self, home: Path, image: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        del home
+        before = image.read_bytes()
+        assert cli.main(["sign", str(image), "--key", "nobody"]) == cli.UNREADABLE
+        assert capsys.readouterr().err.startswith("hatch-appimage: Cannot sign with nobody: gpg: ")
+        assert image.read_bytes() == before
+        assert [path.name for path in image.parent.iterdir() if path.name != "root"] == [image.name]
 
 
 class TestCommands:
