@@ -12,6 +12,7 @@ import threading
 import time
 import traceback
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,9 +29,9 @@ from packaging.version import InvalidVersion, Version
 from hatch_appimage.appdir import AppDir
 from hatch_appimage.architecture import ARCHITECTURES, native_architecture
 from hatch_appimage.bytecode import compile_bytecode
-from hatch_appimage.config import AppImageConfig
+from hatch_appimage.config import AppImageConfig, check_hook_table
 from hatch_appimage.desktop import write_desktop_files
-from hatch_appimage.errors import AppImageError
+from hatch_appimage.errors import AppImageError, Faults
 from hatch_appimage.image import UPDATE_INFORMATION, load_runtime, write_image
 from hatch_appimage.install import application_files, check_entry_point, install_packages, update_records
 from hatch_appimage.launcher import write_launcher
@@ -48,11 +49,52 @@ from hatch_appimage.wheel import build_wheel
 from hatch_appimage.zsync import write_zsync
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from hatchling.bridge.app import Application
 
     from hatch_appimage.architecture import Architecture
+    from hatch_appimage.image import Runtime
+    from hatch_appimage.python.host import HostPython
+    from hatch_appimage.wheel import Release, Wheel
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What a build starts from, all of it seen to be there.
+
+    Attributes:
+        config: the target's table.
+        update_information: the line for update tools, if there is to be one.
+        runtime: what the image begins with.
+        signer: who signs it; None for nobody.
+        host: the Python to bundle.
+        system: whose shared libraries are taken.
+        extra_files: pairs of a file on this machine and its path below the AppDir.
+        timestamp: of every file, in seconds since the epoch; None keeps their own.
+
+    """
+
+    config: AppImageConfig
+    update_information: str | None
+    runtime: Runtime
+    signer: Signer | None
+    host: HostPython
+    system: System
+    extra_files: list[tuple[Path, str]]
+    timestamp: int | None
+
+    def check_sections(self) -> None:
+        """See that the runtime has room for what is to be written into it.
+
+        Raises:
+            AppImageError: it has not.
+
+        """
+        if self.signer:
+            check_room(self.runtime.origin, self.runtime.sections)
+        if self.update_information and UPDATE_INFORMATION not in self.runtime.sections:
+            raise AppImageError(f"The runtime {self.runtime.origin} has no section for update information")
 
 
 class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
@@ -60,19 +102,22 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
 
     PLUGIN_NAME = "appimage"
 
+    # What the images are made from, if it is there before the build; None has the project's wheel built.
+    source: Wheel | Release | None = None
+
     def get_version_api(self) -> dict[str, Callable[..., str]]:
         """Return what builds the image of each architecture."""
         return {name: partial(self.build_architecture, architecture) for name, architecture in ARCHITECTURES.items()}
 
     def get_default_versions(self) -> list[str]:
         """Return this machine's architecture."""
-        with self._errors_for_people():
+        with self.errors_for_people():
             return [native_architecture().name]
 
     def clean(self, directory: str, versions: list[str]) -> None:
         """Remove earlier images of this project for these architectures."""
-        with self._errors_for_people():
-            name = AppImageConfig.read(self.target_config, self._project).file_name
+        with self.errors_for_people():
+            name = self.read_config().file_name
         for architecture in versions:
             for image in Path(directory).glob("*.AppImage"):
                 if _is_image_of(image.name, name, architecture):
@@ -81,30 +126,60 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
 
     def build_architecture(self, architecture: Architecture, directory: str, **_build_data: Any) -> str:
         """Build the image for one architecture and return its absolute path."""
-        with self._errors_for_people(), self._logging() as warnings:
+        with self.errors_for_people(), self._logging() as warnings:
             return str(self._build(architecture, Path(directory).absolute(), warnings))
 
+    def check_tables(self, hook: Mapping[str, Any]) -> None:
+        """End the build if the target's table, or that of our build hook, is wrong."""
+        with self.errors_for_people():
+            check_hook_table(hook)
+            self.read_config()
+
+    def read_config(self) -> AppImageConfig:
+        """Read the target's table.
+
+        Raises:
+            ConfigurationError: with every fault of the table at once.
+
+        """
+        return AppImageConfig.read(self.target_config, self.project)
+
+    def prepare(self, architecture: Architecture) -> Preparation:
+        """See that all is there which a build needs; build nothing.
+
+        Raises:
+            ConfigurationError: with every fault of the table at once, or else with all that is not there.
+
+        """
+        config, project = self.read_config(), self.project
+        faults = Faults()
+        prepared = Preparation(
+            config=config,
+            update_information=faults.catch(config.update_line, project.version, architecture.name),
+            runtime=faults.catch(load_runtime, config.runtime or runtime_path(architecture.name), architecture),
+            signer=faults.catch(Signer.find, config.sign_key) if config.sign else None,
+            host=faults.catch(
+                find_host_python, config.python, architecture=architecture, requires_python=project.requires_python
+            ),
+            system=faults.catch(System.read, config.sysroot, architecture, _library_path(config.sysroot)),
+            extra_files=faults.catch(self._forced_files),
+            timestamp=faults.catch(_timestamp) if self.config.reproducible else None,
+        )
+        faults.raise_all()
+        prepared.check_sections()
+        return prepared
+
     def _build(self, architecture: Architecture, directory: Path, warnings: list[str]) -> Path:
-        project = self._project
-        config = AppImageConfig.read(self.target_config, project)
-        timestamp = _timestamp() if self.config.reproducible else None
-        target = directory / f"{config.file_name}-{project.version}-{architecture.name}.AppImage"
-        update_information = config.update_line(project.version, architecture.name)
-        signer = Signer.find(config.sign_key) if config.sign else None
-        runtime = load_runtime(config.runtime or runtime_path(architecture.name), architecture)
-        if signer:
-            check_room(runtime.origin, runtime.sections)
-        if update_information and UPDATE_INFORMATION not in runtime.sections:
-            raise AppImageError(f"The runtime {runtime.origin} has no section for update information")
-        extra_files = self._forced_files()
-        host = find_host_python(config.python, architecture=architecture, requires_python=project.requires_python)
-        system = System.read(config.sysroot, architecture, _library_path(config.sysroot))
+        project = self.project
+        prepared = self.prepare(architecture)
+        config, host, runtime = prepared.config, prepared.host, prepared.runtime
+        target = directory / prepared.config.image_name(project.version, architecture.name)
         step = Steps(self.app.display_info, sys.stderr if sys.stderr.isatty() and self.app.verbosity == 0 else None)
 
         # The image is made beside its target, so that it appears there whole or not at all.
         with _folder() as work, _folder(directory) as beside:
             appdir = AppDir(work / "AppDir", canonicalize_name(project.name))
-            wheel = step("wheel", build_wheel, project, work / "wheel", host.executable)
+            wheel = self.source or step("wheel", build_wheel, project, work / "wheel", host.executable)
             python = step("python", bundle_host_python, host, appdir)
             packages = step(
                 "install",
@@ -119,7 +194,7 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
             check_entry_point(config.entry_point, appdir, python)
             launcher = step("launcher", write_launcher, appdir, python, config.entry_point, config.environment)
             step("desktop", write_desktop_files, appdir, project, architecture.name, config)
-            step("files", appdir.add, extra_files)
+            step("files", appdir.add, prepared.extra_files)
             step("tkinter", trim_tkinter, appdir, python, wanted=config.tkinter)
             libraries = step(
                 "libraries",
@@ -128,11 +203,11 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
                 architecture,
                 python,
                 config.libraries,
-                system=system,
+                system=prepared.system,
                 project=project.root,
                 max_glibc=config.max_glibc,
             )
-            step("adapt", adapt_python, appdir, python, system)
+            step("adapt", adapt_python, appdir, python, prepared.system)
             step("records", update_records, python)
             step("bytecode", compile_bytecode, appdir, python)
             order: tuple[str, ...] = ()
@@ -147,17 +222,17 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
                 beside / target.name,
                 order=order,
                 application=application_files(appdir, python, project),
-                update_information=update_information,
+                update_information=prepared.update_information,
                 compression=config.compression,
                 compression_level=config.compression_level,
-                timestamp=timestamp,
+                timestamp=prepared.timestamp,
             )
             if config.test_command:
                 step("test", run_test_command, config.test_command, image.path)
-            if signer:
-                image = step("sign", sign_image, image, signer)
-            if update_information:
-                mtime = int(time.time()) if timestamp is None else timestamp
+            if prepared.signer:
+                image = step("sign", sign_image, image, prepared.signer)
+            if prepared.update_information:
+                mtime = int(time.time()) if prepared.timestamp is None else prepared.timestamp
                 step("zsync", write_zsync, image.path, url=quote(target.name), mtime=mtime)
             report = Report(
                 name=config.name,
@@ -174,14 +249,17 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
                 warnings=tuple(warnings),
             )
             if config.report:
-                config.report.parent.mkdir(parents=True, exist_ok=True)
-                config.report.write_text(report.to_json(target), encoding="utf-8")
+                # What lies in an unpacked sdist is gone after the build.
+                path = directory / config.report.name if project.unpacked else config.report
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(report.to_json(target), encoding="utf-8")
             _publish(image.path, target)
         self.app.display_info(report.summary(target))
         return target
 
     @property
-    def _project(self) -> Project:
+    def project(self) -> Project:
+        """What is packed."""
         return Project.from_hatchling(Path(self.root), self.metadata)
 
     def _forced_files(self) -> list[tuple[Path, str]]:
@@ -195,7 +273,7 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
         return pairs
 
     @contextmanager
-    def _errors_for_people(self) -> Iterator[None]:
+    def errors_for_people(self) -> Iterator[None]:
         """End the build with one clear statement for what the user can mend; tracebacks only with ``-v``."""
         try:
             with _terminated_like_interrupted():

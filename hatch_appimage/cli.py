@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The command ``hatch-appimage``: looks into finished images, signs and verifies them."""
+"""The command ``hatch-appimage``: builds images of any project, looks into finished ones, signs and verifies them."""
 
 from __future__ import annotations
 
@@ -15,18 +15,35 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from hatch_appimage.errors import AppImageError, printable
+from hatchling.metadata.core import ProjectMetadata
+from hatchling.plugin.exceptions import UnknownPluginError
+from hatchling.plugin.manager import PluginManager
+
+from hatch_appimage.architecture import ARCHITECTURES
+from hatch_appimage.builder import AppImageBuilder
+from hatch_appimage.check import describe
+from hatch_appimage.config import PATH_KEYS, TABLE
+from hatch_appimage.errors import AppImageError, ConfigurationError, Faults, printable
 from hatch_appimage.image import find_squashfs
 from hatch_appimage.inspection import check_blocks, inspect_image
 from hatch_appimage.libraries.listing import list_libraries
 from hatch_appimage.signing import PASSPHRASE, Signer, State, sign_file, verify_signature
+from hatch_appimage.source import open_source
 from hatch_appimage.squashfs import SquashFSError
 from hatch_appimage.zsync import write_zsync
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from hatch_appimage.source import Source
+
 # Exit statuses, beside 0.
+WRONG = 1
 MISSING = 1
 UNREADABLE = 2
 UNSIGNED = 3
@@ -45,7 +62,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         the exit status: 2 if what was named cannot be read; what others mean is in the help of each command.
 
     """
-    parser = argparse.ArgumentParser(prog="hatch-appimage", description="Look into AppImages, sign and verify them.")
+    parser = argparse.ArgumentParser(
+        prog="hatch-appimage", description="Build AppImages of Python projects, look into them, sign and verify them."
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_commands(commands)
     options = parser.parse_args(arguments)
@@ -66,6 +85,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _add_commands(commands: Any) -> None:
+    what = "a project's folder, a wheel, or a requirement such as 'httpie==3.*'"
+    for execute, summary in (
+        (_build, "Build the AppImage of a project of any build back end, or of one that is published."),
+        (_check, "Check the settings of a project, and show what would be built. All that is wrong is named at once."),
+    ):
+        command = _add(commands, execute, summary, f"The settings are those of [{TABLE}].", what=what)
+        _add_settings(command)
+    command = commands.choices["build"]
+    command.add_argument("--output", metavar="FOLDER", type=Path, help="where the AppImage goes; `dist` if not said")
+    command.add_argument("-v", "--verbose", action="count", default=0, help="show the programs that are run")
+    command.add_argument("-q", "--quiet", action="count", default=0, help="show warnings and errors only")
     command = _add(commands, _inspect, "Show what is in an AppImage, of whichever tool, without running it.")
     command.add_argument("--json", action="store_true", help="for programs")
     command = _add(
@@ -94,13 +124,102 @@ def _add_commands(commands: Any) -> None:
     command.add_argument("--url", help="of the AppImage, if it will not be in the same place as its .zsync file")
 
 
-def _add(commands: Any, execute: Callable[[argparse.Namespace], int], what: str, epilog: str = "") -> Any:
-    """Add the command that a function executes and is named after; all of them take a path."""
-    help_text = what[0].lower() + what[1:].rstrip(".")
-    command = commands.add_parser(execute.__name__.lstrip("_"), help=help_text, description=what, epilog=epilog)
-    command.add_argument("path", type=Path, help="the AppImage")
+def _add(
+    commands: Any, execute: Callable[[argparse.Namespace], int], summary: str, epilog: str = "", *, what: str = ""
+) -> Any:
+    """Add the command that a function executes and is named after; all of them take an AppImage, or else `what`."""
+    help_text = summary[0].lower() + summary[1:].rstrip(".")
+    command = commands.add_parser(execute.__name__.lstrip("_"), help=help_text, description=summary, epilog=epilog)
+    if what:
+        command.add_argument("source", nargs="?", default=".", help=f"{what}; the current folder if not said")
+    else:
+        command.add_argument("path", type=Path, help="the AppImage")
     command.set_defaults(execute=execute)
     return command
+
+
+def _add_settings(command: Any) -> None:
+    command.add_argument("--arch", action="append", choices=list(ARCHITECTURES), help="may be given several times")
+    command.add_argument("--python", help=f"as the setting `python` of [{TABLE}]")
+    command.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="any setting: text, or a value as in TOML"
+    )
+
+
+def _build(options: argparse.Namespace) -> int:
+    # hatchling's Application takes its verbosity from there.
+    os.environ["HATCH_VERBOSE"] = str(options.verbose)
+    os.environ["HATCH_QUIET"] = str(options.quiet)
+    with open_source(options.source) as source:
+        output = options.output or (None if source.is_project else Path("dist"))
+        builder = _builder(source, options)
+        directory = str(output.absolute() if output else builder.config.directory)
+        with _hatchling_errors():
+            builder.metadata.validate_fields()
+            builder.get_build_hooks(directory)
+        for image in builder.build(directory=directory, versions=options.arch):
+            print(image)
+    return 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    faults = Faults()
+    with open_source(options.source) as source:
+        builder = _builder(source, options)
+        with _hatchling_errors():
+            builder.metadata.validate_fields()
+            names = options.arch or builder.config.versions
+        for name in names:
+            if prepared := faults.catch(builder.prepare, ARCHITECTURES[name]):
+                print(describe(prepared, builder.project, name))
+    try:
+        faults.raise_all()
+    except ConfigurationError as error:
+        print(*dict.fromkeys(str(error).splitlines()), sep="\n", file=sys.stderr)
+        return WRONG
+    return 0
+
+
+def _builder(source: Source, options: argparse.Namespace) -> AppImageBuilder:
+    """Return what builds it, with the settings of the command line over those of the project."""
+    settings: dict[str, Any] = {"features": list(source.features)} if source.features else {}
+    settings |= dict(map(_setting, options.set))
+    if options.python:
+        settings["python"] = options.python
+    for key in PATH_KEYS.intersection(settings):
+        # Where a file is meant and not, for one, a version.
+        if isinstance(settings[key], str) and (key == "report" or Path(settings[key]).exists()):
+            settings[key] = str(Path(settings[key]).absolute())
+    plugins = PluginManager()
+    metadata = ProjectMetadata(str(source.root), plugins, dict(source.config))
+    builder = AppImageBuilder(str(source.root), plugins, metadata=metadata)
+    builder.source = source.package
+    with _hatchling_errors():
+        builder.target_config.update(settings)
+    return builder
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    key, separator, value = text.partition("=")
+    if not separator:
+        raise AppImageError(f"--set takes KEY=VALUE, not `{text}`")
+    try:
+        typed = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        typed = value
+    # Of versions, such as 3.13, there are more than of numbers with a point: no setting is one.
+    return key.strip(), value if isinstance(typed, float) else typed
+
+
+@contextmanager
+def _hatchling_errors() -> Iterator[None]:
+    """Tell what hatchling finds wrong with its own tables as one line."""
+    try:
+        yield
+    except UnknownPluginError as error:
+        raise AppImageError(f"{error}; `hatch build -t appimage` installs what a project's hooks need") from error
+    except (TypeError, ValueError) as error:
+        raise AppImageError(str(error)) from error
 
 
 def _libraries(options: argparse.Namespace) -> int:

@@ -30,6 +30,10 @@ T = TypeVar("T")
 
 TABLE = "tool.hatch.build.targets.appimage"
 
+# The build hook's own table, and what hatchling reads from it (hatchling.builders.config).
+HOOK_TABLE = "tool.hatch.build.targets.wheel.hooks.appimage"
+HOOK_KEYS = frozenset({"dependencies", "enable-by-default", "require-runtime-dependencies", "require-runtime-features"})
+
 # What hatchling itself reads from a target's table (hatchling.builders.config).
 HATCHLING_KEYS = frozenset({
     "artifacts",
@@ -52,6 +56,9 @@ HATCHLING_KEYS = frozenset({
     "sources",
     "versions",
 })  # fmt: skip
+
+# Values that are paths, or may be: they begin at the project's folder, on a command line at the current one.
+PATH_KEYS = frozenset({"desktop-file", "icon", "python", "report", "runtime", "sysroot"})
 
 # The compressors and the range of their levels.
 COMPRESSION_LEVELS = {"zstd": (1, 22), "gzip": (1, 9)}
@@ -123,6 +130,10 @@ class AppImageConfig:
         """The first part of the image's name: blanks would make trouble in update information and in shells."""
         return "_".join(self.name.split())
 
+    def image_name(self, version: str, architecture: str) -> str:
+        """Return the name of an image."""
+        return f"{self.file_name}-{version}-{architecture}.AppImage"
+
     def update_line(self, version: str, architecture: str) -> str | None:
         """Return the update information for one image.
 
@@ -145,7 +156,7 @@ class AppImageConfig:
             ConfigurationError: with every fault of the table at once.
 
         """
-        reader = _TableReader(table, project.root)
+        reader = _TableReader(table, project)
         entry_point = reader.take("entry-point", reader.text, lambda value: choose_entry_point(value, project))
         gui = entry_point is not None and entry_point.gui
         compression = reader.take("compression", reader.text, _compression)
@@ -191,15 +202,30 @@ class AppImageConfig:
         return config
 
 
+def check_hook_table(table: Mapping[str, Any]) -> None:
+    """See that the build hook's own table has nothing that is for the target's.
+
+    Raises:
+        ConfigurationError: it has.
+
+    """
+    misplaced = sorted(table.keys() - HOOK_KEYS)
+    if misplaced:
+        raise ConfigurationError(
+            [f"Unknown field `{HOOK_TABLE}.{key}`: settings of the image belong to [{TABLE}]" for key in misplaced]
+        )
+
+
 class _TableReader:
     """Takes keys out of a table, one after the other, and remembers all that is wrong with them."""
 
     # These are called although the key is absent: their default depends on the project.
     COMPUTED = frozenset({"entry-point", "terminal"})
 
-    def __init__(self, table: Mapping[str, Any], root: Path) -> None:
+    def __init__(self, table: Mapping[str, Any], project: Project) -> None:
         self.table = table
-        self.root = root
+        self.root = project.root
+        self.unpacked = project.unpacked
         self.errors: list[str] = []
         self.known = set(HATCHLING_KEYS)
 
@@ -285,13 +311,13 @@ class _TableReader:
     def file(self, value: str) -> Path:
         path = self.path(value)
         if not path.is_file():
-            raise ValueError(f"names a file that is not there: `{value}` (paths are relative to {self.root})")
+            raise ValueError(f"names a file that is not there: `{value}` ({self.where})")
         return path
 
     def folder(self, value: str) -> Path:
         path = self.path(value)
         if not path.is_dir():
-            raise ValueError(f"names a folder that is not there: `{value}` (paths are relative to {self.root})")
+            raise ValueError(f"names a folder that is not there: `{value}` ({self.where})")
         return path.resolve()
 
     def new_file(self, value: str) -> Path:
@@ -299,6 +325,16 @@ class _TableReader:
         if path.is_dir():
             raise ValueError(f"names a folder where a file is to be written: `{value}`")
         return path
+
+    @property
+    def where(self) -> str:
+        """Say where paths begin, and what to do if that is not the whole project."""
+        if self.unpacked:
+            return (
+                "this is a build from the sdist, which lacks it: add it in [tool.hatch.build.targets.sdist] to "
+                "`include`, or to `artifacts` if Git ignores it"
+            )
+        return f"paths are relative to {self.root}"
 
     def path(self, value: str) -> Path:
         """Return the path that a value means; is_file() and the like work on it."""
@@ -321,7 +357,7 @@ class _TableReader:
         if found is None:
             raise ValueError(
                 f"must be a Python interpreter (its path, or its name if it is on PATH), or a folder with bin/python3 "
-                f"in it: `{value}` is not there (paths are relative to {self.root})"
+                f"in it: `{value}` is not there ({self.where})"
             )
         return Path(found)
 

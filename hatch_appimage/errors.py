@@ -3,6 +3,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
 
 class AppImageError(Exception):
     """A build cannot go on.
@@ -22,6 +30,33 @@ class ConfigurationError(AppImageError):
     def __init__(self, errors: list[str]) -> None:
         self.errors = errors
         super().__init__("\n".join(errors))
+
+
+class Faults:
+    """All that is wrong with what a build starts from, so that people mend it at once and not one by one."""
+
+    def __init__(self) -> None:
+        self._faults: list[str] = []
+
+    def catch(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Return what a function returns; if it fails, remember why: then nothing must use it before `raise_all()`."""
+        try:
+            return function(*args, **kwargs)
+        except AppImageError as error:
+            self._faults.append(str(error))
+        except OSError as error:
+            self._faults.append(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        return cast("R", None)
+
+    def raise_all(self) -> None:
+        """Raise what went wrong.
+
+        Raises:
+            ConfigurationError: anything did.
+
+        """
+        if self._faults:
+            raise ConfigurationError(self._faults)
 
 
 def printable(text: str) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from hatchling.plugin import hookimpl
 
 if TYPE_CHECKING:
+    from hatch_appimage.build_hook import AppImageBuildHook
     from hatch_appimage.builder import AppImageBuilder
 
 
@@ -17,3 +18,11 @@ def hatch_register_builder() -> type[AppImageBuilder]:
     from hatch_appimage.builder import AppImageBuilder  # noqa: PLC0415 - hatchling loads this module on every start
 
     return AppImageBuilder
+
+
+@hookimpl
+def hatch_register_build_hook() -> type[AppImageBuildHook]:
+    """Register the build hook ``appimage``, for the target ``wheel``."""
+    from hatch_appimage.build_hook import AppImageBuildHook  # noqa: PLC0415 - likewise
+
+    return AppImageBuildHook

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from hatch_appimage.entry_point import EntryPoint
     from hatch_appimage.project import Project
     from hatch_appimage.python import BundledPython
-    from hatch_appimage.wheel import Wheel
+    from hatch_appimage.wheel import Release, Wheel
 
 # What installers note of where a package came from: folders and times of this machine (PEP 610; uv's own cache key).
 _ORIGINS = ("direct_url.json", "uv_cache.json", "uv_build.json")
@@ -65,7 +65,7 @@ class Installation:
 
 
 def install_packages(
-    wheel: Wheel,
+    source: Wheel | Release,
     appdir: AppDir,
     python: BundledPython,
     project: Project,
@@ -73,13 +73,13 @@ def install_packages(
     features: Iterable[str],
     requirements: Iterable[str],
 ) -> Installation:
-    """Install the project's wheel, its dependencies and further requirements.
+    """Install the project, its dependencies and further requirements.
 
     Args:
-        wheel: the project's.
+        source: the project's wheel, or what the index has of it.
         appdir: where the bundled Python already lies.
         python: that Python.
-        project: what the wheel was built from; its folder's uv settings count.
+        project: what is installed; its folder's uv settings count.
         features: the project's optional dependencies to install.
         requirements: further requirements (PEP 508).
 
@@ -87,8 +87,6 @@ def install_packages(
         AppImageError: the requirements contradict each other, a package cannot be had or built; uv says which.
 
     """
-    extras = ",".join(features)
-    requirement = f"{canonicalize_name(project.name)}{f'[{extras}]' if extras else ''} @ {wheel.path.as_uri()}"
     check_settings(project.root)
     run_uv(
         [
@@ -97,7 +95,7 @@ def install_packages(
             *("--link-mode", "copy", "--no-compile-bytecode"),
             # The project may have set another for its own requirements files.
             *("--python-version", python.version.removesuffix("+")),
-            *("--", requirement, *requirements),
+            *("--", source.requirement(features), *requirements),
         ],
         doing=f"install {project.name} and its dependencies",
         cwd=project.root,

@@ -41,6 +41,11 @@ class Project:
     features: tuple[str, ...]
     urls: tuple[str, ...] = ()
 
+    @property
+    def unpacked(self) -> bool:
+        """Whether its folder is an unpacked sdist, which may lack files that the project has."""
+        return (self.root / "PKG-INFO").is_file()
+
     @classmethod
     def from_hatchling(cls, root: Path, metadata: ProjectMetadata[PluginManager]) -> Project:
         """Take over what hatchling read, dynamic fields included."""

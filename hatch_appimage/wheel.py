@@ -7,19 +7,21 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from packaging.utils import parse_wheel_filename
-from packaging.version import Version
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.version import InvalidVersion, Version
 
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.uv import run_uv
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from hatch_appimage.project import Project
 
-# A build hook of ours in the wheel target would start the next AppImage from within this one; the others are what
-# `hatch build` means for its own process only.
+# Our build hook is quiet where this is set: it would make the next image while the wheel of this one is built.
+WHEEL_ONLY = "HATCH_APPIMAGE_WHEEL_ONLY"
+# What `hatch build` means for its own process only. The hook is named, too: it would be installed to do nothing.
 _NOT_FOR_THE_WHEEL = frozenset({
     "HATCH_BUILD_CLEAN",
     "HATCH_BUILD_CLEAN_HOOKS_AFTER",
@@ -31,17 +33,64 @@ _NOT_FOR_THE_WHEEL = frozenset({
 
 @dataclass(frozen=True)
 class Wheel:
-    """A wheel that was built.
+    """A wheel that is there.
 
     Attributes:
         path: the file.
+        name: normalised.
+        version: as packaging writes it.
+        pure: it runs with any Python on any machine.
 
     """
 
     path: Path
+    name: str
+    version: Version
+    pure: bool
+
+    @classmethod
+    def read(cls, path: Path) -> Wheel:
+        """Take what a wheel's name says.
+
+        Raises:
+            AppImageError: it is no name of a wheel.
+
+        """
+        try:
+            name, version, _, tags = parse_wheel_filename(path.name)
+        except (InvalidWheelFilename, InvalidVersion) as error:
+            raise AppImageError(f"{path} is not named as wheels are: {error}") from error
+        return cls(path, name, version, all((tag.abi, tag.platform) == ("none", "any") for tag in tags))
 
     def __str__(self) -> str:
         return self.path.name
+
+    def requirement(self, features: Iterable[str]) -> str:
+        """Return what to ask an installer for, with some of its optional dependencies (PEP 508)."""
+        return f"{_with_extras(self.name, features)} @ {self.path.absolute().as_uri()}"
+
+
+@dataclass(frozen=True)
+class Release:
+    """A distribution that the installer gets, from the index or from an address.
+
+    Attributes:
+        name: as the user wrote it.
+        version: that was chosen.
+        url: where it is, if not on the index.
+
+    """
+
+    name: str
+    version: Version
+    url: str | None
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}{f' from {self.url}' if self.url else ''}"
+
+    def requirement(self, features: Iterable[str]) -> str:
+        """Return what to ask an installer for, with some of its optional dependencies (PEP 508)."""
+        return _with_extras(self.name, features) + (f" @ {self.url}" if self.url else f"=={self.version}")
 
 
 def build_wheel(project: Project, output: Path, interpreter: Path) -> Wheel:
@@ -56,16 +105,39 @@ def build_wheel(project: Project, output: Path, interpreter: Path) -> Wheel:
         AppImageError: the build fails, makes no wheel, or one of another version than the project's.
 
     """
+    wheel = build_any_wheel(project.root, output, interpreter)
+    if wheel.version != Version(project.version):
+        raise AppImageError(
+            f"The project's version is {project.version}, but its wheel says {wheel.version}: build again"
+        )
+    return wheel
+
+
+def build_any_wheel(root: Path, output: Path, interpreter: Path) -> Wheel:
+    """Build the wheel of a project of which nothing is known yet, as `build_wheel` does.
+
+    Args:
+        root: its folder.
+        output: an empty folder for the wheel.
+        interpreter: the Python it is built with.
+
+    Raises:
+        AppImageError: the build fails, or makes no wheel.
+
+    """
+    environment = {name: value for name, value in os.environ.items() if name not in _NOT_FOR_THE_WHEEL}
     run_uv(
-        ["build", "--wheel", "--out-dir", output, "--python", interpreter, project.root],
+        ["build", "--wheel", "--out-dir", output, "--python", interpreter, root],
         doing="build the project's wheel",
-        cwd=project.root,
-        env={name: value for name, value in os.environ.items() if name not in _NOT_FOR_THE_WHEEL},
+        cwd=root,
+        env=environment | {WHEEL_ONLY: "1"},
     )
     wheels = list(output.glob("*.whl"))
     if len(wheels) != 1:
-        raise AppImageError(f"The build back end of {project.root} made {len(wheels)} wheels where one was expected")
-    _, version, _, _ = parse_wheel_filename(wheels[0].name)
-    if version != Version(project.version):
-        raise AppImageError(f"The project's version is {project.version}, but its wheel says {version}: build again")
-    return Wheel(wheels[0])
+        raise AppImageError(f"The build back end of {root} made {len(wheels)} wheels where one was expected")
+    return Wheel.read(wheels[0])
+
+
+def _with_extras(name: str, extras: Iterable[str]) -> str:
+    listed = ",".join(extras)
+    return f"{canonicalize_name(name)}{f'[{listed}]' if listed else ''}"

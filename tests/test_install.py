@@ -94,7 +94,7 @@ def digest(data: bytes) -> str:
 def install(
     wheel: Path, appdir: AppDir, python: BundledPython, project: Project, requirements: Sequence[str] = ()
 ) -> Installation:
-    return install_packages(Wheel(wheel), appdir, python, project, features=["web"], requirements=requirements)
+    return install_packages(Wheel.read(wheel), appdir, python, project, features=["web"], requirements=requirements)
 
 
 @pytest.fixture

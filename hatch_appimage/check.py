@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: MIT
+"""What a build would make, told without building."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hatch_appimage.libraries.elf import read_elf
+from hatch_appimage.libraries.floor import find_floor
+
+if TYPE_CHECKING:
+    from hatch_appimage.builder import Preparation
+    from hatch_appimage.icon import Icon
+    from hatch_appimage.libraries.floor import Floor
+    from hatch_appimage.project import Project
+    from hatch_appimage.python.host import HostPython
+
+
+def describe(prepared: Preparation, project: Project, architecture: str) -> str:
+    """Return as text what the image of one architecture would be."""
+    config = prepared.config
+    entry_point = config.entry_point
+    call = f"{entry_point.module}:{entry_point.attribute}" if entry_point.attribute else f"-m {entry_point.module}"
+    lines = [
+        config.image_name(project.version, architecture),
+        f"  name       {config.name} {project.version}",
+        f"  starts     {entry_point.command} ({call})",
+        f"  python     {prepared.host.version} at {prepared.host.executable}",
+        f"  needs      glibc {python_floor(prepared.host)} or newer for Python; packages and libraries may need more",
+        f"  runtime    {prepared.runtime.origin}",
+        f"  icon       {_icon(config.icon)}",
+        f"  updates    {prepared.update_information or 'none'}",
+        f"  signed     {f'by {prepared.signer.fingerprint}' if prepared.signer else 'no'}",
+    ]
+    return "\n".join(lines)
+
+
+def _icon(icon: Icon | None) -> str:
+    if icon is None:
+        return "a generated one"
+    return icon.kind.upper() + (" of {} x {} pixels".format(*icon.size) if icon.size else "")
+
+
+def python_floor(python: HostPython) -> Floor:
+    """Return which glibc an interpreter and its standard library need."""
+    paths = [python.executable, *python.libdir.glob("libpython3*.so.*"), *python.platstdlib.glob("lib-dynload/*.so")]
+    files = {str(path): elf for path in paths if (elf := read_elf(path))}
+    return find_floor(files, "GLIBC")

@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: MIT
+"""What ``hatch-appimage build`` is given, made into what hatchling hands to the builder of a project of its own.
+
+That is a table ``[project]`` without dynamic fields. Projects of any back end have one once their wheel is built (PEP
+517), and published ones once they are installed.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import PathDistribution
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile, ZipFile
+from zipfile import Path as ZipPath
+
+from hatchling.metadata.utils import is_valid_project_name
+from packaging.metadata import parse_email
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from hatch_appimage.errors import AppImageError
+from hatch_appimage.uv import run_uv
+from hatch_appimage.wheel import Release, Wheel, build_any_wheel
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+# What a build wants to know of a project: these have to be static, or the wheel has to be built for them.
+_FIELDS = (
+    *("name", "version", "description", "requires-python"),
+    *("scripts", "gui-scripts", "optional-dependencies", "urls"),
+)
+
+
+@dataclass(frozen=True)
+class Source:
+    """What is to be packed.
+
+    Attributes:
+        root: the folder that hatchling takes for the project's.
+        config: what hatchling takes for its ``pyproject.toml``.
+        package: what to install, if it is there already.
+        features: the optional dependencies that were asked for with it.
+        is_project: the folder is the user's.
+
+    """
+
+    root: Path
+    config: Mapping[str, Any]
+    package: Wheel | Release | None
+    features: tuple[str, ...] = ()
+    is_project: bool = False
+
+
+@contextmanager
+def open_source(argument: str) -> Iterator[Source]:
+    """Find out what an argument means.
+
+    Args:
+        argument: a project's folder, a wheel, or a requirement (PEP 508).
+
+    Raises:
+        AppImageError: it is none of them, or what it is cannot be built or had.
+
+    """
+    path = Path(argument).expanduser()
+    with TemporaryDirectory(prefix="hatch-appimage-") as folder:
+        if path.is_dir():
+            yield _open_project(path.resolve(), Path(folder))
+        elif path.suffix == ".whl" and path.is_file():
+            yield _open_wheel(path.resolve(), Path(folder))
+        elif path.exists() or os.sep in argument.partition("@")[0]:
+            raise AppImageError(f"{argument} is neither a project's folder nor a wheel; unpack an sdist first")
+        else:
+            yield _open_release(argument, Path(folder))
+
+
+def _open_project(root: Path, folder: Path) -> Source:
+    file = root / "pyproject.toml"
+    document = _read_toml(file) if file.is_file() else {}
+    if not document and not (root / "setup.py").is_file() and not (root / "setup.cfg").is_file():
+        raise AppImageError(f"{root} is no Python project: it has neither pyproject.toml nor setup.py")
+    build = document.get("tool", {}).get("hatch", {}).get("build", {})
+    table = _static_fields(document)
+    if table is not None:
+        return Source(root, _config(table, build), None, is_project=True)
+    wheel = build_any_wheel(root, folder / "wheel", Path(sys.executable))
+    # One with extension modules fits this Python, and the image may get another.
+    package = wheel if wheel.pure else None
+    return Source(root, _config(_wheel_fields(wheel), build), package, is_project=True)
+
+
+def _open_wheel(path: Path, folder: Path) -> Source:
+    wheel = Wheel.read(path)
+    return Source(folder, _config(_wheel_fields(wheel)), wheel)
+
+
+def _open_release(argument: str, folder: Path) -> Source:
+    try:
+        requirement = Requirement(argument)
+    except InvalidRequirement as error:
+        raise AppImageError(f"`{argument}` is no folder, no wheel, and no requirement (PEP 508) either") from error
+    if requirement.marker:
+        raise AppImageError(f"`{argument}` has a marker: say what to build, not when")
+    # To know of it what only its metadata says, it has to be had; the build finds it in uv's cache then.
+    target = folder / "release"
+    requirement.extras, extras = set(), tuple(sorted(requirement.extras))
+    run_uv(
+        [
+            *("pip", "install", "--python", sys.executable, "--no-deps", "--target", target),
+            *("--no-compile-bytecode", "--", str(requirement)),
+        ],
+        doing=f"get {argument}",
+        cwd=folder,
+    )
+    (info,) = target.glob("*.dist-info")
+    table = _fields(PathDistribution(info))
+    release = Release(table["name"], Version(table["version"]), requirement.url)
+    root = folder / "project"
+    root.mkdir()
+    return Source(root, _config(table), release, extras)
+
+
+def _config(table: Mapping[str, Any], build: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    return {"project": table, "tool": {"hatch": {"build": build or {}}}}
+
+
+def _read_toml(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise AppImageError(f"{file} is no TOML: {error}") from error
+
+
+def _static_fields(document: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return what ``[project]`` says; None if that is not all, and the back end has the rest."""
+    table = document.get("project")
+    if not isinstance(table, dict) or not {"name", "version"} <= table.keys():
+        return None
+    if not {*_FIELDS, "entry-points"}.isdisjoint(table.get("dynamic", ())):
+        return None
+    fields = {field: table[field] for field in _FIELDS if field in table}
+    return fields | {"optional-dependencies": _features(table.get("optional-dependencies", ()))}
+
+
+def _wheel_fields(wheel: Wheel) -> dict[str, Any]:
+    try:
+        with ZipFile(wheel.path) as archive:
+            infos = {name.split("/")[0] for name in archive.namelist() if name.endswith(".dist-info/METADATA")}
+            if len(infos) != 1:
+                raise AppImageError(f"{wheel.path} is no wheel: it has {len(infos)} METADATA files")
+            return _fields(PathDistribution(ZipPath(archive, f"{infos.pop()}/")))
+    except BadZipFile as error:
+        raise AppImageError(f"{wheel.path} is no wheel: {error}") from error
+
+
+def _fields(distribution: PathDistribution) -> dict[str, Any]:
+    """Return as ``[project]`` what a distribution's metadata says.
+
+    https://packaging.python.org/en/latest/specifications/core-metadata/
+    """
+    metadata, _ = parse_email(distribution.read_text("METADATA") or "")
+    scripts, gui_scripts = (
+        {found.name: found.value for found in distribution.entry_points if found.group == group}
+        for group in ("console_scripts", "gui_scripts")
+    )
+    urls = dict(metadata.get("project_urls", {}))
+    if home_page := metadata.get("home_page"):
+        urls.setdefault("Homepage", home_page)
+    return {
+        "name": metadata["name"],
+        "version": metadata["version"],
+        "description": " ".join(metadata.get("summary", "").split()),
+        "requires-python": metadata.get("requires_python", ""),
+        "scripts": scripts,
+        "gui-scripts": gui_scripts,
+        "optional-dependencies": _features(metadata.get("provides_extra", ())),
+        "urls": {label: url for label, url in urls.items() if label and url},
+    }
+
+
+def _features(names: Iterable[str]) -> dict[str, list[str]]:
+    """Return optional dependencies without what they are; old tools also wrote conditions in the place of names."""
+    return {canonicalize_name(name): [] for name in names if is_valid_project_name(name)}

@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: MIT
+"""The build hook of the wheel target, as front ends start it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tarfile
+from typing import TYPE_CHECKING, Any
+from zipfile import ZipFile
+
+import pytest
+from conftest import clean_environment, copy_project
+from hatchling.builders.wheel import WheelBuilder
+from uv import find_uv_bin
+
+from hatch_appimage import builder
+from hatch_appimage.wheel import WHEEL_ONLY
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from conftest import Plugin
+
+ENABLE = "HATCH_BUILD_HOOK_ENABLE_APPIMAGE"
+TABLE = {"compression-level": 1, "startup-order": False}
+
+
+def build_wheel(
+    root: Path, out: Path, *, version: str = "standard", table: dict[str, Any] | None = None, hook: Any = None
+) -> None:
+    """Build a wheel with hatchling, in this process."""
+    config = tomllib.loads((root / "pyproject.toml").read_text())
+    build = config["tool"]["hatch"]["build"]["targets"]
+    build["appimage"] = TABLE | (table or {})
+    build["wheel"] = {"dev-mode-dirs": ["src"], "hooks": {"appimage": hook or {}}}
+    list(WheelBuilder(str(root), config=config).build(directory=str(out), versions=[version]))
+
+
+@pytest.fixture
+def hello(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in (ENABLE, WHEEL_ONLY, "PIP_BUILD_TRACKER"):
+        monkeypatch.delenv(name, raising=False)
+    return copy_project("hello-cli", tmp_path)
+
+
+def kinds(folder: Path) -> list[str]:
+    return sorted(path.suffix for path in folder.iterdir())
+
+
+class TestInProcess:
+    def test_the_wheel_itself_is_packed(self, hello: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def no_other(*_: object) -> None:
+            pytest.fail("another wheel was built")
+
+        monkeypatch.setattr(builder, "build_wheel", no_other)
+        build_wheel(hello, tmp_path / "out")
+        assert kinds(tmp_path / "out") == [".AppImage", ".whl"]
+        (image,) = (tmp_path / "out").glob("*.AppImage")
+        assert subprocess.check_output([image], env=clean_environment(tmp_path), text=True) == "Hello, world!\n"
+
+    def test_installers_get_the_wheel_only(
+        self, hello: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setenv("PIP_BUILD_TRACKER", "/nowhere")
+        build_wheel(hello, tmp_path / "out")
+        assert kinds(tmp_path / "out") == [".whl"]
+        assert "No AppImage is built: this is a build by pip" in capsys.readouterr().err
+
+    def test_caches_get_the_wheel_only(self, hello: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        (tmp_path / "cache").mkdir()
+        (tmp_path / "cache" / "CACHEDIR.TAG").touch()
+        build_wheel(hello, tmp_path / "cache" / "out")
+        assert kinds(tmp_path / "cache" / "out") == [".whl"]
+        assert f"No AppImage is built: {tmp_path / 'cache' / 'out'} is in a cache" in capsys.readouterr().err
+
+    def test_editable(self, hello: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        build_wheel(hello, tmp_path / "out", version="editable")
+        assert kinds(tmp_path / "out") == [".whl"]
+        assert "AppImage" not in capsys.readouterr().err
+
+    def test_no_image_within_the_build_of_an_image(
+        self, hello: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv(WHEEL_ONLY, "1")
+        build_wheel(hello, tmp_path / "out")
+        assert kinds(tmp_path / "out") == [".whl"]
+
+    def test_faults_are_told_before_the_wheel_is_built(
+        self, hello: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        with pytest.raises(SystemExit):
+            build_wheel(hello, tmp_path / "out", table={"icno": "x.png"})
+        assert kinds(tmp_path / "out") == []
+        assert "Unknown field `tool.hatch.build.targets.appimage.icno`, did you mean `icon`?" in capsys.readouterr().err
+
+    def test_settings_in_the_hook_are_refused(
+        self, hello: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        with pytest.raises(SystemExit):
+            build_wheel(hello, tmp_path / "out", hook={"icon": "x.png", "dependencies": []})
+        assert capsys.readouterr().err == (
+            "Unknown field `tool.hatch.build.targets.wheel.hooks.appimage.icon`: settings of the image belong to "
+            "[tool.hatch.build.targets.appimage]\n"
+        )
+
+    def test_what_the_sdist_lacks_is_named(
+        self, hello: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (hello / "PKG-INFO").write_text("Metadata-Version: 2.1\nName: hello-cli\nVersion: 1.0\n")
+        with pytest.raises(SystemExit):
+            build_wheel(hello, tmp_path / "out", table={"icon": "assets/icon.png"})
+        assert capsys.readouterr().err == (
+            "Field `tool.hatch.build.targets.appimage.icon` names a file that is not there: `assets/icon.png` (this is "
+            "a build from the sdist, which lacks it: add it in [tool.hatch.build.targets.sdist] to `include`, or to "
+            "`artifacts` if Git ignores it)\n"
+        )
+
+    def test_the_report_of_an_unpacked_sdist_is_kept(self, hello: Path, tmp_path: Path) -> None:
+        (hello / "PKG-INFO").write_text("Metadata-Version: 2.1\nName: hello-cli\nVersion: 1.0\n")
+        build_wheel(hello, tmp_path / "out", table={"report": "build/report.json"})
+        assert kinds(tmp_path / "out") == [".AppImage", ".json", ".whl"]
+
+    def test_several_architectures_are_asked_for(self, hello: Path, tmp_path: Path) -> None:
+        with pytest.raises(
+            ValueError, match="Unknown versions in field `tool.hatch.build.targets.appimage.versions`: nope"
+        ):
+            build_wheel(hello, tmp_path / "out", table={"versions": ["nope"]})
+
+
+@pytest.mark.slow
+class TestFrontEnds:
+    """Real builds of `flask-app`, whose `pyproject.toml` has the hook as the README shows it."""
+
+    @pytest.fixture(scope="class")
+    def flask(self, plugin: Plugin, tmp_path_factory: pytest.TempPathFactory) -> Path:
+        project = copy_project("flask-app", tmp_path_factory.mktemp("hook"))
+        file = project / "pyproject.toml"
+        text = file.read_text().replace('"hatch-appimage"', f'"hatch-appimage @ {plugin.wheel.as_uri()}"')
+        table = "[tool.hatch.build.targets.appimage]\n"
+        file.write_text(text.replace(table, f"{table}compression-level = 1\nstartup-order = false\n"))
+        return project
+
+    def run(self, project: Path, *command: str | Path, enable: bool) -> str:
+        env = {name: value for name, value in os.environ.items() if name not in {ENABLE, "VIRTUAL_ENV"}}
+        result = subprocess.run(
+            command,
+            cwd=project,
+            env=env | ({ENABLE: "1"} if enable else {}),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert result.returncode == 0, result.stdout
+        return result.stdout
+
+    def test_build_with_the_variable(self, flask: Path, tmp_path: Path) -> None:
+        self.run(flask, sys.executable, "-m", "build", "--outdir", tmp_path, enable=True)
+        assert kinds(tmp_path) == [".AppImage", ".gz", ".whl"]
+        (image,) = tmp_path.glob("*.AppImage")
+        answer = subprocess.check_output([image, "--version"], env=clean_environment(tmp_path), text=True)
+        assert answer == "flask-app 1.0\n"
+
+    def test_build_without_the_variable(self, flask: Path, tmp_path: Path) -> None:
+        output = self.run(flask, sys.executable, "-m", "build", "--outdir", tmp_path, enable=False)
+        assert kinds(tmp_path) == [".gz", ".whl"]
+        assert "appimage" not in output.lower()
+        # Nobody who installs either of them gets the plugin.
+        (wheel,), (sdist,) = tmp_path.glob("*.whl"), tmp_path.glob("*.gz")
+        with ZipFile(wheel) as archive:
+            metadata = archive.read("flask_app-1.0.dist-info/METADATA").decode()
+        assert "flask" in metadata
+        assert "hatch-appimage" not in metadata
+        with tarfile.open(sdist) as tar:
+            info = tar.extractfile("flask_app-1.0/PKG-INFO")
+            assert info is not None
+            assert "hatch-appimage" not in info.read().decode()
+        environment = tmp_path / "venv"
+        self.run(flask, find_uv_bin(), "venv", "--quiet", environment, enable=False)
+        install = [find_uv_bin(), "pip", "install", "--python", environment]
+        assert "hatch-appimage" not in self.run(flask, *install, sdist, enable=False)
+
+    def test_uv_build(self, flask: Path, tmp_path: Path) -> None:
+        self.run(flask, find_uv_bin(), "build", "--python", sys.executable, "--out-dir", tmp_path, enable=True)
+        assert kinds(tmp_path) == ["", ".AppImage", ".gz", ".whl"]  # and its .gitignore
+
+    @pytest.mark.parametrize("installer", ["pip", "uv"])
+    def test_installers(self, flask: Path, tmp_path: Path, installer: str) -> None:
+        command: list[str | Path] = {
+            "pip": [sys.executable, "-m", "pip", "install", "-v", "--no-deps", "--target", tmp_path / "target", flask],
+            "uv": [find_uv_bin(), "pip", "install", "-v", "--no-deps", "--target", tmp_path / "target", flask],
+        }[installer]
+        output = self.run(flask, *command, enable=True)
+        assert output.count("No AppImage is built: ") == 1
+        assert (tmp_path / "target" / "flask_app").is_dir()
+        assert not list(flask.glob("dist/*.AppImage"))
