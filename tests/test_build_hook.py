@@ -129,7 +129,7 @@ class TestInProcess:
 
     def test_several_architectures_are_asked_for(self, hello: Path, tmp_path: Path) -> None:
         with pytest.raises(
-            ValueError, match="Unknown versions in field `tool.hatch.build.targets.appimage.versions`: nope"
+            ValueError, match=r"Unknown versions .* `tool\.hatch\.build\.targets\.appimage\.versions`: nope"
         ):
             build_wheel(hello, tmp_path / "out", table={"versions": ["nope"]})
 
@@ -184,7 +184,7 @@ class TestFrontEnds:
             assert "hatch-appimage" not in info.read().decode()
         environment = tmp_path / "venv"
         self.run(flask, find_uv_bin(), "venv", "--quiet", environment, enable=False)
-        install = [find_uv_bin(), "pip", "install", "--python", environment]
+        install: list[str | Path] = [find_uv_bin(), "pip", "install", "--python", environment]
         assert "hatch-appimage" not in self.run(flask, *install, sdist, enable=False)
 
     def test_uv_build(self, flask: Path, tmp_path: Path) -> None:
@@ -193,11 +193,11 @@ class TestFrontEnds:
 
     @pytest.mark.parametrize("installer", ["pip", "uv"])
     def test_installers(self, flask: Path, tmp_path: Path, installer: str) -> None:
-        command: list[str | Path] = {
+        commands: dict[str, list[str | Path]] = {
             "pip": [sys.executable, "-m", "pip", "install", "-v", "--no-deps", "--target", tmp_path / "target", flask],
             "uv": [find_uv_bin(), "pip", "install", "-v", "--no-deps", "--target", tmp_path / "target", flask],
-        }[installer]
-        output = self.run(flask, *command, enable=True)
+        }
+        output = self.run(flask, *commands[installer], enable=True)
         assert output.count("No AppImage is built: ") == 1
         assert (tmp_path / "target" / "flask_app").is_dir()
         assert not list(flask.glob("dist/*.AppImage"))
