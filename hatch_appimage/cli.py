@@ -27,6 +27,7 @@ from hatch_appimage.errors import AppImageError, ConfigurationError, Faults, pri
 from hatch_appimage.image import find_squashfs
 from hatch_appimage.inspection import check_blocks, inspect_image
 from hatch_appimage.libraries.listing import list_libraries
+from hatch_appimage.options import write_options
 from hatch_appimage.signing import PASSPHRASE, Signer, State, sign_file, verify_signature
 from hatch_appimage.source import open_source
 from hatch_appimage.squashfs import SquashFSError
@@ -122,6 +123,12 @@ def _add_commands(commands: Any) -> None:
     command.add_argument("--key", metavar="FINGERPRINT", help="the key that it must be signed by")
     command = _add(commands, _zsync, "Write the .zsync file of a finished AppImage, by which updates are small.")
     command.add_argument("--url", help="of the AppImage, if it will not be in the same place as its .zsync file")
+    command = commands.add_parser(
+        "options",
+        help="describe every key of the table",
+        description=f"Describe every key of [{TABLE}], as Markdown.",
+    )
+    command.set_defaults(execute=_options)
 
 
 def _add(
@@ -275,6 +282,11 @@ def _zsync(options: argparse.Namespace) -> int:
     find_squashfs(options.path)
     mtime = int(options.path.stat().st_mtime)
     print(write_zsync(options.path, url=options.url or quote(options.path.name), mtime=mtime).path)
+    return 0
+
+
+def _options(_options: argparse.Namespace) -> int:
+    sys.stdout.write(write_options())
     return 0
 
 

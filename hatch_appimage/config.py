@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -34,29 +34,6 @@ TABLE = "tool.hatch.build.targets.appimage"
 HOOK_TABLE = "tool.hatch.build.targets.wheel.hooks.appimage"
 HOOK_KEYS = frozenset({"dependencies", "enable-by-default", "require-runtime-dependencies", "require-runtime-features"})
 
-# What hatchling itself reads from a target's table (hatchling.builders.config).
-HATCHLING_KEYS = frozenset({
-    "artifacts",
-    "dependencies",
-    "dev-mode-dirs",
-    "dev-mode-exact",
-    "directory",
-    "exclude",
-    "force-include",
-    "hooks",
-    "ignore-vcs",
-    "include",
-    "only-include",
-    "only-packages",
-    "packages",
-    "reproducible",
-    "require-runtime-dependencies",
-    "require-runtime-features",
-    "skip-excluded-dirs",
-    "sources",
-    "versions",
-})  # fmt: skip
-
 # Values that are paths, or may be: they begin at the project's folder, on a command line at the current one.
 PATH_KEYS = frozenset({"desktop-file", "icon", "python", "report", "runtime", "sysroot"})
 
@@ -71,59 +48,292 @@ _FORBIDDEN_VARIABLE = re.compile(r"PYTHON.*|LD_LIBRARY_PATH|LD_PRELOAD")
 
 
 @dataclass(frozen=True)
-class AppImageConfig:
-    """The settings of one build.
+class Option:
+    """What users are told of a key; the documentation is made of it.
 
     Attributes:
-        name: what people call the application; also the first part of the file's name.
-        entry_point: what the image starts.
-        python: the interpreter to bundle; None for the one that runs the build.
-        features: the project's optional dependencies to install.
-        requirements: further requirements to install (PEP 508).
-        icon: a PNG or SVG; None for a generated one.
-        desktop_file: the desktop entry; None for a generated one.
-        categories: of the generated desktop entry.
-        terminal: the application wants a terminal.
-        environment: variables that are set where the user has not set them.
-        runtime: the AppImage runtime to use instead of ours.
-        compression: ``zstd`` or ``gzip``.
-        compression_level: None for the default.
-        test_command: a shell command, run against the finished image.
-        startup_order: the files that a start reads are found by importing the entry point, and laid together.
-        report: where the JSON report goes.
-        libraries: which shared libraries to bundle.
-        sysroot: a copy of the machine whose libraries are taken; ``/`` for this one.
-        max_glibc: the newest glibc that the image may need; None for any.
-        tkinter: whether to keep it; None where something uses it.
-        update_information: where update tools find newer images; None for nowhere.
-        sign: the image is signed.
-        sign_key: by which key; None for gpg's default.
+        key: as it is written in the table.
+        kind: the type of its value in TOML.
+        default: a TOML value in backquotes, or in words what is done without the key.
+        meaning: Markdown, short enough for a row of a table.
+        details: further paragraphs of Markdown.
 
     """
 
-    name: str
-    entry_point: EntryPoint
-    python: Path | None
-    features: tuple[str, ...]
-    requirements: tuple[str, ...]
-    icon: Icon | None
-    desktop_file: DesktopEntry | None
-    categories: tuple[str, ...]
-    terminal: bool
-    environment: Mapping[str, str]
-    runtime: Path | None
-    compression: str
-    compression_level: int | None
-    test_command: str | None
-    startup_order: bool
-    report: Path | None
-    libraries: Policy
-    sysroot: Path
-    max_glibc: tuple[int, ...] | None
-    tkinter: bool | None
-    update_information: UpdateInformation | None
-    sign: bool
-    sign_key: str | None
+    key: str
+    kind: str
+    default: str
+    meaning: str
+    details: str = ""
+
+
+# What hatchling itself reads from a target's table (hatchling.builders.config) and works for this target too.
+HATCHLING_OPTIONS = (
+    Option(
+        "dependencies",
+        "array of strings",
+        "`[]`",
+        "What the build itself needs: `hatch-appimage`, and what a custom build hook of this target imports.",
+    ),
+    Option("directory", "string", '`"dist"`', "Where images are written."),
+    Option(
+        "force-include",
+        "table of strings",
+        "`{}`",
+        "Extra files and folders of the build machine, each with its path in the image.",
+    ),
+    Option("hooks", "table", "`{}`", "Build hooks of this target."),
+    Option("reproducible", "boolean", "`true`", "Give every file in the image the time of `SOURCE_DATE_EPOCH`."),
+    Option("versions", "array of strings", "this machine's architecture", "The architectures to build for."),
+)
+HATCHLING_KEYS = frozenset({
+    *(option.key for option in HATCHLING_OPTIONS),
+    # These change nothing about an image: what it has is what the wheel has, and the wheel has a table of its own.
+    "artifacts",
+    "dev-mode-dirs",
+    "dev-mode-exact",
+    "exclude",
+    "ignore-vcs",
+    "include",
+    "only-include",
+    "only-packages",
+    "packages",
+    "require-runtime-dependencies",
+    "require-runtime-features",
+    "skip-excluded-dirs",
+    "sources",
+})  # fmt: skip
+
+
+def _keys(*options: Option) -> dict[str, tuple[Option, ...]]:
+    """Document the keys that a field is read from, as the field's metadata."""
+    return {"options": options}
+
+
+@dataclass(frozen=True)
+class AppImageConfig:
+    """The settings of one build, each with what users are told of its key."""
+
+    name: str = field(
+        metadata=_keys(
+            Option(
+                "name",
+                "string",
+                "the project's name",
+                "What people call the application; the file is named `<name>-<version>-<architecture>.AppImage`.",
+            )
+        )
+    )
+    entry_point: EntryPoint = field(
+        metadata=_keys(
+            Option(
+                "entry-point",
+                "string",
+                "the only script, or the one named like the project",
+                'What starts: a key of `[project.scripts]` or `[project.gui-scripts]`, `"module:function"` or '
+                '`"-m module"`.',
+            )
+        )
+    )
+    python: Path | None = field(
+        metadata=_keys(
+            Option(
+                "python",
+                "string",
+                "the Python that runs the build",
+                "The interpreter to bundle: its path, its name if it is on `PATH`, or a folder with `bin/python3` in "
+                "it.",
+                "CPython 3.8 or newer can be bundled. The image needs at least the glibc that this Python needs: one "
+                "that was built for old systems, such as those of `uv python install`, runs in more places than a "
+                "distribution's own.",
+            )
+        )
+    )
+    features: tuple[str, ...] = field(
+        metadata=_keys(
+            Option("features", "array of strings", "`[]`", "Optional dependencies of the project to install.")
+        )
+    )
+    requirements: tuple[str, ...] = field(
+        metadata=_keys(Option("requirements", "array of strings", "`[]`", "Further requirements to install (PEP 508)."))
+    )
+    icon: Icon | None = field(
+        metadata=_keys(Option("icon", "string", "a generated one", "A PNG (best of 256 by 256 pixels) or SVG."))
+    )
+    desktop_file: DesktopEntry | None = field(
+        metadata=_keys(
+            Option(
+                "desktop-file",
+                "string",
+                "a generated one",
+                "The desktop entry. `Icon`, the program in `Exec` and the `X-AppImage-` keys are set for you.",
+                "`categories` and `terminal` have no effect beside it and are refused.",
+            )
+        )
+    )
+    categories: tuple[str, ...] = field(
+        metadata=_keys(
+            Option(
+                "categories",
+                "array of strings",
+                '`["Utility"]`',
+                "Of the generated desktop entry.",
+                "At least one has to be a main category of the [Desktop Menu Specification]"
+                "(https://specifications.freedesktop.org/menu-spec/latest/category-registry.html), such as "
+                '`"Development"`, `"Graphics"`, `"Network"`, `"Office"` or `"Science"`.',
+            )
+        )
+    )
+    terminal: bool = field(
+        metadata=_keys(
+            Option(
+                "terminal",
+                "boolean",
+                "`true`, for a GUI script `false`",
+                "Whether the application wants a terminal.",
+            )
+        )
+    )
+    environment: Mapping[str, str] = field(
+        metadata=_keys(
+            Option(
+                "environment",
+                "table of strings",
+                "`{}`",
+                'Variables to set where the user has not set them, such as `QT_QPA_PLATFORM = "wayland;xcb"`; '
+                "`$APPDIR` in a value is the image's folder.",
+                "`PYTHON*`, `LD_LIBRARY_PATH` and `LD_PRELOAD` are refused: the bundled Python ignores them, and "
+                "programs that the application starts would break.",
+            )
+        )
+    )
+    runtime: Path | None = field(
+        metadata=_keys(Option("runtime", "string", "ours", "A type-2 AppImage runtime to use instead."))
+    )
+    compression: str = field(
+        metadata=_keys(
+            Option(
+                "compression",
+                "string",
+                '`"zstd"`',
+                '`"zstd"`, or `"gzip"` for desktop integrations from before 2024 that read nothing else.',
+            )
+        )
+    )
+    compression_level: int | None = field(
+        metadata=_keys(
+            Option(
+                "compression-level",
+                "integer",
+                "15 for zstd, 9 for gzip",
+                "From 1 to 22 for zstd, from 1 to 9 for gzip.",
+            )
+        )
+    )
+    test_command: str | None = field(
+        metadata=_keys(
+            Option(
+                "test-command",
+                "string",
+                "none",
+                "A shell command that is run against the finished image in an empty environment, such as "
+                '`"{appimage} --version"`. If it fails, the build fails and leaves no image.',
+            )
+        )
+    )
+    startup_order: bool = field(
+        metadata=_keys(
+            Option(
+                "startup-order",
+                "boolean",
+                "`true`",
+                "Import the entry point once during the build, to lay the files that a start reads at the front of "
+                "the image.",
+            )
+        )
+    )
+    report: Path | None = field(
+        metadata=_keys(Option("report", "string", "none", "A file for the build's report as JSON."))
+    )
+    libraries: Policy = field(
+        metadata=_keys(
+            Option(
+                "libraries",
+                "array of strings",
+                "`[]`",
+                'Shared libraries that the application opens at run time only, by soname (`"libsodium.so.23"`) or '
+                "path.",
+            ),
+            Option(
+                "include-libraries",
+                "array of strings",
+                "`[]`",
+                'Libraries to bundle although every desktop has them: sonames, patterns (`"libz.so.*"`) or groups '
+                '(`"@fonts"`).',
+                f"The groups are {', '.join(f'`@{name}`' for name in GROUPS)}.",
+            ),
+            Option(
+                "exclude-libraries",
+                "array of strings",
+                "`[]`",
+                "Libraries not to bundle, likewise. It wins over `include-libraries`.",
+            ),
+            Option(
+                "ignore-missing",
+                "array of strings",
+                "`[]`",
+                "Libraries that may be missing on the build machine, likewise; else that is an error.",
+            ),
+        )
+    )
+    sysroot: Path = field(
+        metadata=_keys(
+            Option(
+                "sysroot",
+                "string",
+                '`"/"`',
+                "A copy of an older distribution, whose libraries are bundled instead of this machine's.",
+            )
+        )
+    )
+    max_glibc: tuple[int, ...] | None = field(
+        metadata=_keys(
+            Option(
+                "max-glibc",
+                "string",
+                "none",
+                'The newest glibc that the image may need, such as `"2.28"`. If a file needs a newer one, the build '
+                "fails and says what to do about each.",
+            )
+        )
+    )
+    tkinter: bool | None = field(
+        metadata=_keys(
+            Option("tkinter", "boolean", "whether anything installed names it", "Keep tkinter with Tcl and Tk.")
+        )
+    )
+    update_information: UpdateInformation | None = field(
+        metadata=_keys(
+            Option(
+                "update-information",
+                "string",
+                "none",
+                'Where update tools find newer images: `"github"`, `"github:latest-pre"`, or a line of the '
+                "AppImage specification (`{arch}` in it stands for the architecture).",
+            )
+        )
+    )
+    sign: bool = field(metadata=_keys(Option("sign", "boolean", "`false`", "Sign the image with gpg.")))
+    sign_key: str | None = field(
+        metadata=_keys(
+            Option(
+                "sign-key",
+                "string",
+                "gpg's default key",
+                "The key to sign with, as gpg takes it; it implies `sign`.",
+            )
+        )
+    )
 
     @property
     def file_name(self) -> str:
@@ -147,6 +357,11 @@ class AppImageConfig:
             return self.update_information.line(self.file_name, version, architecture)
         except ValueError as error:
             raise ConfigurationError([f"Field `{TABLE}.update-information` {error}"]) from error
+
+    @classmethod
+    def options(cls) -> tuple[Option, ...]:
+        """Return what users are told of every key."""
+        return tuple(option for each in fields(cls) for option in each.metadata["options"])
 
     @classmethod
     def read(cls, table: Mapping[str, Any], project: Project) -> AppImageConfig:

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: MIT
+"""Every key of the table is documented, and what is said of it is so."""
+
+from __future__ import annotations
+
+import re
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from conftest import REPOSITORY
+
+from hatch_appimage.cli import main
+from hatch_appimage.config import HATCHLING_KEYS, HATCHLING_OPTIONS, AppImageConfig
+from hatch_appimage.errors import ConfigurationError
+from hatch_appimage.options import table_row, write_options
+from hatch_appimage.project import Project
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hatch_appimage.config import Option
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+OPTIONS = {option.key: option for option in AppImageConfig.options()}
+# A value of each type of TOML, and what errors call the type.
+VALUES: dict[str, Any] = {
+    "string": "x",
+    "boolean": True,
+    "integer": 1,
+    "array of strings": ["x"],
+    "table of strings": {"X": "x"},
+}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path, "app", "1.0", "", "", scripts={"app": "app:main"}, gui_scripts={}, features=())
+
+
+def errors_of(project: Project, table: dict[str, Any]) -> list[str]:
+    try:
+        AppImageConfig.read(table, project)
+    except ConfigurationError as error:
+        return error.errors
+    return []
+
+
+def test_every_key_is_documented(project: Project) -> None:
+    """And nothing else is: what is read is what the error about an unknown key names."""
+    (error,) = errors_of(project, {"@": 1})
+    known = set(error.partition("; known are ")[2].split(", "))
+    assert known - HATCHLING_KEYS == set(OPTIONS)
+    assert {option.key for option in HATCHLING_OPTIONS} <= HATCHLING_KEYS
+
+
+def test_once_each() -> None:
+    assert len(OPTIONS) == len(AppImageConfig.options())
+
+
+@pytest.mark.parametrize("option", OPTIONS.values(), ids=OPTIONS)
+class TestOption:
+    def test_type(self, project: Project, option: Option) -> None:
+        """A value of another type is refused with the type that is documented."""
+        for kind in option.kind.split(" or "):
+            assert kind in VALUES
+        wrong = {kind: value for kind, value in VALUES.items() if kind not in option.kind.split(" or ")}
+        for value in wrong.values():
+            (error, *_) = errors_of(project, {option.key: value})
+            article = "an" if option.kind[0] in "ai" else "a"
+            assert error.endswith(f".{option.key}` must be {article} {option.kind}")
+
+    def test_default(self, project: Project, option: Option) -> None:
+        """Where the default is a value, writing it down changes nothing."""
+        if value := re.fullmatch("`([^`]+)`", option.default):
+            table = tomllib.loads(f"{option.key} = {value[1]}")
+            assert AppImageConfig.read(table, project) == AppImageConfig.read({}, project)
+
+    def test_reads_well(self, option: Option) -> None:
+        assert option.default
+        assert option.meaning.endswith(".")
+        assert option.meaning[0].isupper() or option.meaning.startswith("`")
+        assert "\n" not in option.meaning
+        assert "|" not in option.meaning
+        assert "|" not in option.default
+
+
+def test_page_is_up_to_date(capsys: pytest.CaptureFixture[str]) -> None:
+    """If not: `hatch-appimage options > docs/options.md`."""
+    assert main(["options"]) == 0
+    assert (REPOSITORY / "docs" / "options.md").read_text(encoding="utf-8") == capsys.readouterr().out
+
+
+def test_every_key_has_its_place_in_the_page() -> None:
+    page = write_options()
+    for key in OPTIONS:
+        assert page.count(f"\n## `{key}`\n") == 1
+
+
+def test_table_of_the_readme_says_the_same() -> None:
+    rows = [line for line in (REPOSITORY / "README.md").read_text(encoding="utf-8").splitlines() if "| `" in line[:3]]
+    keys = [row.split("`")[1] for row in rows if row.split("`")[1] in OPTIONS]
+    assert keys
+    assert [row for row in rows if row.split("`")[1] in OPTIONS] == [table_row(OPTIONS[key]) for key in keys]
