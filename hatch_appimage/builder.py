@@ -192,7 +192,16 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
                 requirements=config.requirements,
             )
             check_entry_point(config.entry_point, appdir, python)
-            launcher = step("launcher", write_launcher, appdir, python, config.entry_point, config.environment)
+            launcher = step(
+                "launcher",
+                write_launcher,
+                appdir,
+                python,
+                config.entry_point,
+                config.environment,
+                links=config.entry_points,
+                expose_python=config.expose_python,
+            )
             step("desktop", write_desktop_files, appdir, project, architecture.name, config)
             step("files", appdir.add, prepared.extra_files)
             step("tkinter", trim_tkinter, appdir, python, wanted=config.tkinter)
@@ -207,7 +216,7 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
                 project=project.root,
                 max_glibc=config.max_glibc,
             )
-            step("adapt", adapt_python, appdir, python, prepared.system)
+            step("adapt", adapt_python, appdir, python, prepared.system, exposed=config.expose_python)
             step("records", update_records, python)
             step("bytecode", compile_bytecode, appdir, python)
             order: tuple[str, ...] = ()

@@ -135,6 +135,26 @@ class AppImageConfig:
             )
         )
     )
+    entry_points: tuple[str, ...] = field(
+        metadata=_keys(
+            Option(
+                "entry-points",
+                "array of strings",
+                "all of the project's scripts",
+                "The commands that also start by a link to the image that is named like them.",
+            )
+        )
+    )
+    expose_python: bool = field(
+        metadata=_keys(
+            Option(
+                "expose-python",
+                "boolean",
+                "`false`",
+                "Start the bundled interpreter by a link that is named `python`.",
+            )
+        )
+    )
     python: Path | None = field(
         metadata=_keys(
             Option(
@@ -380,6 +400,8 @@ class AppImageConfig:
         config = cls(
             name=reader.take("name", reader.text, _display_name) or project.name,
             entry_point=entry_point or EntryPoint("", "", None),  # never used: its fault is among the errors
+            entry_points=reader.take("entry-points", reader.texts, lambda names: _entry_points(names, project)) or (),
+            expose_python=reader.take("expose-python", reader.boolean, bool) is True,
             python=reader.take("python", reader.text, reader.interpreter),
             features=reader.take("features", reader.texts, lambda names: _features(names, project)) or (),
             requirements=reader.take("requirements", reader.texts, _requirements) or (),
@@ -435,7 +457,7 @@ class _TableReader:
     """Takes keys out of a table, one after the other, and remembers all that is wrong with them."""
 
     # These are called although the key is absent: their default depends on the project.
-    COMPUTED = frozenset({"entry-point", "terminal"})
+    COMPUTED = frozenset({"entry-point", "entry-points", "terminal"})
 
     def __init__(self, table: Mapping[str, Any], project: Project) -> None:
         self.table = table
@@ -585,6 +607,15 @@ def _display_name(value: str) -> str:
             f"is too long for a file name: {len(os.fsencode(value))} bytes, and {_LONGEST_NAME} are possible"
         )
     return value.strip()
+
+
+def _entry_points(names: tuple[str, ...] | None, project: Project) -> tuple[str, ...]:
+    scripts = {**project.scripts, **project.gui_scripts}
+    for name in names or ():
+        if name not in scripts:
+            known = f"there are {', '.join(scripts)}" if scripts else "it has none"
+            raise ValueError(f"names `{name}`, which is no script of the project: {known}")
+    return tuple(scripts) if names is None else names
 
 
 def _features(names: tuple[str, ...], project: Project) -> tuple[str, ...]:

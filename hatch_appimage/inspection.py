@@ -16,6 +16,7 @@ from hatch_appimage.architecture import architecture_of
 from hatch_appimage.desktop import DesktopEntry
 from hatch_appimage.errors import AppImageError, printable
 from hatch_appimage.image import UPDATE_INFORMATION, file_digest, find_squashfs, read_section
+from hatch_appimage.launcher import read_links
 from hatch_appimage.libraries.elf import read_elf
 from hatch_appimage.libraries.listing import list_libraries
 from hatch_appimage.report import format_size
@@ -62,6 +63,8 @@ class Inspection:
         python: the bundled Python's version, as far as it can be told; None if there is none.
         packages: installed distributions: name to version.
         entry_points: the commands of the installed distributions that are in ``usr/bin``.
+        links: the names that a link to the image may have to start another command than the usual one, as far as it can
+            be told: with an AppRun of ours.
         floors: the oldest C and C++ libraries that will do; None if there are no ELF files that tell it.
 
     """
@@ -77,6 +80,7 @@ class Inspection:
     python: str | None
     packages: dict[str, str]
     entry_points: tuple[str, ...]
+    links: tuple[str, ...]
     floors: tuple[Floor, ...] | None
 
     def to_json(self) -> str:
@@ -107,6 +111,7 @@ class Inspection:
             "version": self.desktop_entry.get("X-AppImage-Version", "unknown"),
             "python": self.python or "none",
             "commands": ", ".join(self.entry_points) or "none",
+            "by links": ", ".join(self.links) or "none",
             "needs": "unknown" if self.floors is None else floors or "no libraries of a system",
         }
         text = "".join(f"{name:<13} {printable(value)}\n" for name, value in lines.items())
@@ -147,6 +152,7 @@ def inspect_image(path: Path) -> Inspection:
             python=_python(image, entries),
             packages=_packages(image, entries),
             entry_points=_entry_points(image, entries),
+            links=read_links(_text(image, entries.get("AppRun"))),
             floors=_floors(path),
         )
 

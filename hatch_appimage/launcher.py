@@ -12,8 +12,10 @@ import tokenize
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hatch_appimage.errors import AppImageError
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from hatch_appimage.appdir import AppDir
@@ -34,7 +36,7 @@ _LONG_SHEBANG = re.compile(rb"#!/bin/sh\n'''exec' .*python.*\n' '''\n")
 #
 # It finds the AppDir from $0, which the kernel sets to the script's own path. A link to the script is the one case that
 # costs a process, unless APPDIR says where it leads. [ a -ef b ] is in POSIX since 2024, in dash, bash and busybox
-# for much longer. The one variable of its own has a name that nobody else exports.
+# for much longer. Variables of its own have names that nobody else exports.
 _APPRUN = """\
 #!/bin/sh
 case $0 in
@@ -51,15 +53,42 @@ if [ -h "$0" ]; then
 elif [ ! -x "$_appimage_here/{python}" ] && [ -n "$APPDIR" ]; then
   _appimage_here=$APPDIR
 fi
-case $_appimage_here in
+{called}case $_appimage_here in
   '' | /*) ;;
   .) _appimage_here=$PWD ;;
   *) _appimage_here=$PWD/$_appimage_here ;;
 esac
 export APPDIR="${{_appimage_here:-/}}"
 unset ARGV0
-{environment}exec "$_appimage_here/{python}" -I "$_appimage_here/"{script} "$@"
+{environment}{exposed}exec "$_appimage_here/{python}" -I "$_appimage_here/"{script} "$@"
 """
+
+# The name that an image of several commands was started by: that of a link to AppRun, else what the runtime has put
+# into ARGV0. Beside the APPDIR of another AppImage, ARGV0 is the other's, too.
+_CALLED = """\
+_appimage_called=$0
+if [ "${0##*/}" = AppRun ] && { [ -z "$APPDIR" ] || [ "$APPDIR" -ef "${_appimage_here:-/}" ]; }; then
+  _appimage_called=$ARGV0
+fi
+"""
+
+_CHOICE = """\
+case ${{_appimage_called##*/}} in
+  {names}) _appimage_script=${{_appimage_called##*/}} ;;
+  *) _appimage_script={main} ;;
+esac
+"""
+
+# Not isolated: whoever asks for the interpreter by its name wants what every interpreter does. Only packages of the
+# user's own Python stay out (-s). The options -X tell site.py by which link it was called, as a virtual environment may
+# be around that, and have it read from its file, which is adapted, instead of the copy within the interpreter.
+_EXPOSED = """\
+case ${{_appimage_called##*/}} in
+  {names}) exec "$_appimage_here/{python}" -s -X frozen_modules=off -X appimage="$_appimage_called" "$@" ;;
+esac
+"""
+# What ends the names in the lines of the two above that have some.
+_AFTER_NAMES = (") _appimage_script=${", ') exec "$_appimage_here/')
 
 # The same text is a shell script and a Python module: the shell never gets past exec, and to Python all of it is one
 # string.
@@ -99,18 +128,26 @@ class Launcher:
     Attributes:
         script: the command's path below the AppDir.
         commands: the names of all commands in the image that run on the bundled Python.
+        links: the names that a link to the image may have to start something else than ``script``.
 
     """
 
     script: str
     commands: tuple[str, ...]
+    links: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return self.script
 
 
 def write_launcher(
-    appdir: AppDir, python: BundledPython, entry_point: EntryPoint, environment: Mapping[str, str]
+    appdir: AppDir,
+    python: BundledPython,
+    entry_point: EntryPoint,
+    environment: Mapping[str, str],
+    *,
+    links: Iterable[str] = (),
+    expose_python: bool = False,
 ) -> Launcher:
     """Write AppRun, the entry point's script if installing made none, and make every script relocatable.
 
@@ -119,6 +156,11 @@ def write_launcher(
         python: that Python.
         entry_point: what AppRun starts.
         environment: variables that AppRun sets where they are not set; ``$APPDIR`` in a value is the image's folder.
+        links: installed commands that start where the image is started by a link of their name.
+        expose_python: the interpreter starts by its usual names, likewise.
+
+    Raises:
+        AppImageError: one of the commands was not installed.
 
     """
     header = _SCRIPT_HEADER.format(python=python.executable.name)
@@ -129,16 +171,73 @@ def write_launcher(
         script.write_text(header + _script_body(entry_point), encoding="utf-8")
         script.chmod(0o755)
         commands = sorted({*commands, script.name})
-    appdir.apprun.write_text(
-        _APPRUN.format(
-            python=python.executable.relative_to(appdir.root),
-            script=shlex.quote(str(script.relative_to(appdir.root))),
-            environment="".join(_default(name, value) for name, value in environment.items()),
-        ),
-        encoding="utf-8",
-    )
+    interpreters = tuple(dict.fromkeys(("python", "python3", python.executable.name)))
+    # Whatever is called by its own name starts the main command, and so does an interpreter that is not exposed.
+    others = [name for name in dict.fromkeys(links) if name not in {"AppRun", script.name, *interpreters}]
+    for name in others:
+        if not (appdir.bin / name).is_file():
+            raise AppImageError(f"The project's wheel installs no script `{name}`")
+    exposed = interpreters if expose_python else ()
+    interpreter, main = (path.relative_to(appdir.root) for path in (python.executable, script))
+    appdir.apprun.write_text(_apprun(interpreter, main, environment, others, exposed), encoding="utf-8")
     appdir.apprun.chmod(0o755)
-    return Launcher(str(script.relative_to(appdir.root)), tuple(commands))
+    return Launcher(str(main), tuple(commands), (*others, *exposed))
+
+
+def _apprun(
+    interpreter: Path, main: Path, environment: Mapping[str, str], others: Iterable[str], exposed: Iterable[str]
+) -> str:
+    """Write AppRun; an image of one command spends no time on its name.
+
+    Args:
+        interpreter: its path below the AppDir.
+        main: that of the main command.
+        environment: see write_launcher().
+        others: names of commands beside the main one.
+        exposed: names of the interpreter.
+
+    """
+    called, script = "", shlex.quote(str(main))
+    if others or exposed:
+        called = _CALLED
+    if others:
+        called += _CHOICE.format(names=_alternatives(others), main=shlex.quote(main.name))
+        script = f'{main.parent}/"$_appimage_script"'
+    return _APPRUN.format(
+        python=interpreter,
+        script=script,
+        called=called,
+        environment="".join(_default(name, value) for name, value in environment.items()),
+        exposed=_EXPOSED.format(names=_alternatives(exposed), python=interpreter) if exposed else "",
+    )
+
+
+def _alternatives(names: Iterable[str]) -> str:
+    """Write a pattern for the shell that matches these names only."""
+    return " | ".join(map(shlex.quote, names))
+
+
+def read_links(apprun: str) -> tuple[str, ...]:
+    """Return the names of links that an image heeds.
+
+    Args:
+        apprun: the text of its AppRun; another tool's has none.
+
+    """
+    found: list[str] = []
+    for line in apprun.splitlines():
+        for mark in _AFTER_NAMES:
+            names, known, _ = line.partition(mark)
+            if known and names.startswith("  "):
+                found += _read_alternatives(names)
+    return tuple(found)
+
+
+def _read_alternatives(names: str) -> list[str]:
+    try:
+        return shlex.split(names)[::2]
+    except ValueError:  # nothing that shlex.quote() writes
+        return []
 
 
 def _relocate_script(path: Path, header: str) -> bool:

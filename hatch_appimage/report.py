@@ -128,6 +128,7 @@ class Report:
             f"  image      {path}",
             f"  size       {format_size(self.image.size)}; {format_size(unpacked)} in {len(self.files)} files unpacked",
             f"  starts     {self.launcher.script}",
+            *([f"  by links   {', '.join(self.launcher.links)}"] if self.launcher.links else []),
             f"  python     {self.python}",
             f"  runtime    {self.runtime}",
             f"  sha256     {self.image.sha256}",
@@ -182,6 +183,7 @@ class Report:
             },
             "entry_point": self.launcher.script,
             "commands": list(self.launcher.commands),
+            "links": list(self.launcher.links),
             "packages": [asdict(package) for package in self.packages],
             "libraries": {
                 "bundled": [asdict(library) for library in self.libraries.bundled],

@@ -53,6 +53,8 @@ def test_empty_table(project: Project) -> None:
     assert AppImageConfig.read({}, project) == AppImageConfig(
         name="My.App",
         entry_point=EntryPoint("my-app", "my_app", "main", installed=True),
+        entry_points=("my-app",),
+        expose_python=False,
         python=None,
         features=(),
         requirements=(),

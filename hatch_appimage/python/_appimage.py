@@ -138,3 +138,66 @@ def bundled_library(name: str) -> str | None:
     pattern = re.compile(rf"lib{re.escape(name)}\.so(\.\d+)*")
     found = [file for file in os.listdir(folder) if pattern.fullmatch(file)]
     return os.path.join(folder, min(found, key=lambda file: (len(file), file))) if found else None
+
+
+def enter_virtual_environment() -> None:
+    """Be the interpreter of the virtual environment whose link to the image was started.
+
+    That link stands for the interpreter: where the image is mounted changes with every start.
+    """
+    link = sys._xoptions.get("appimage")
+    if not isinstance(link, str):
+        return
+    link = os.path.abspath(link if "/" in link else _find_program(link))
+    folder = os.path.dirname(link)
+    if any(os.path.isfile(os.path.join(place, "pyvenv.cfg")) for place in (folder, os.path.dirname(folder))):
+        sys.executable = link
+        if sys.version_info >= (3, 14):  # until then it is site.py that does this
+            sys.prefix = sys.exec_prefix = os.path.dirname(folder)
+
+
+def _find_program(name: str) -> str:
+    """Return where on PATH a program is; a name as good as any other if it is nowhere."""
+    for folder in os.environ.get("PATH", os.defpath).split(":"):
+        path = os.path.join(folder, name)
+        if os.access(path, os.X_OK) and os.path.isfile(path):
+            return path
+    return name
+
+
+def running_image() -> str | None:
+    """Return the path of the image that this Python runs from; None for an unpacked one."""
+    image, folder = os.environ.get("APPIMAGE"), os.environ.get("APPDIR")
+    try:
+        # Another AppImage may have started this Python.
+        if image and folder and os.path.samefile(folder, os.path.dirname(sys.base_prefix)) and os.path.isfile(image):
+            return image
+    except OSError:
+        pass
+    return None
+
+
+def adapt_venv(venv: Any) -> None:
+    """Have virtual environments start the image, by links of the interpreter's names."""
+    ensure_directories = venv.EnvBuilder.ensure_directories
+    create_configuration = venv.EnvBuilder.create_configuration
+
+    def ensure_directories_(self: Any, env_dir: Any) -> Any:
+        context = ensure_directories(self, env_dir)
+        image = running_image()
+        if image:
+            context.executable = image
+            context.python_dir = os.path.dirname(image)
+        return context
+
+    def create_configuration_(self: Any, context: Any) -> None:
+        create_configuration(self, context)
+        if context.executable == running_image():
+            with open(context.cfg_path, encoding="utf-8") as file:
+                lines = file.readlines()
+            # The rest only tells where this Python is mounted now.
+            with open(context.cfg_path, "w", encoding="utf-8") as file:
+                file.writelines(line for line in lines if not line.startswith(("executable =", "command =")))
+
+    venv.EnvBuilder.ensure_directories = ensure_directories_
+    venv.EnvBuilder.create_configuration = create_configuration_

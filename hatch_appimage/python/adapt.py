@@ -9,6 +9,8 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hatch_appimage.errors import AppImageError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -26,6 +28,13 @@ _ADAPTED = {
     "ctypes/util.py": "import _appimage, sys\n_appimage.adapt_ctypes(sys.modules[__name__])\n",
     "curses/__init__.py": "import _appimage, sys\n_appimage.adapt_curses(sys.modules[__name__])\n",
 }
+# The same for an interpreter that starts by its own name.
+_ADAPTED_IF_EXPOSED = {
+    "venv/__init__.py": "import _appimage, sys\n_appimage.adapt_venv(sys.modules[__name__])\n",
+}
+# It decides at its very beginning where packages are looked for.
+_SITE = re.compile(r"^(?=PREFIXES = )", re.MULTILINE)
+_ENTER = "import _appimage\n_appimage.enter_virtual_environment()\n\n"
 _READLINE = "import _appimage, sys\nsys.modules[__name__] = _appimage.load_readline()\n"
 _NOTE = "\n# Added for the image, which runs on machines that have things elsewhere.\n"
 
@@ -53,18 +62,22 @@ _TERMINFO = ("/etc/terminfo", "/lib/terminfo", "/usr/share/terminfo")
 _TKINTER = re.compile(rb"\b(_?tkinter|Tkinter|turtle|idlelib)\b")
 
 
-def adapt_python(appdir: AppDir, python: BundledPython, system: System) -> str:
+def adapt_python(appdir: AppDir, python: BundledPython, system: System, *, exposed: bool = False) -> str:
     """Have the standard library look where each distribution has things; say what was done.
 
     Args:
         appdir: with the Python in it.
         python: that Python.
         system: where descriptions of terminals are taken from.
+        exposed: users can start the interpreter itself, and make virtual environments on top of it.
 
     """
     shutil.copyfile(_MODULE, python.stdlib / _MODULE.name)
     adapted = []
-    for name, code in _ADAPTED.items():
+    if exposed:
+        _adapt_site(python.stdlib / "site.py")
+        adapted.append("site")
+    for name, code in {**_ADAPTED, **(_ADAPTED_IF_EXPOSED if exposed else {})}.items():
         module = python.stdlib / name
         if module.is_file():
             with module.open("a", encoding="utf-8") as file:
@@ -77,6 +90,13 @@ def adapt_python(appdir: AppDir, python: BundledPython, system: System) -> str:
     if (python.stdlib / "curses").is_dir():
         _copy_terminals(appdir, system)
     return ", ".join(sorted(adapted))
+
+
+def _adapt_site(module: Path) -> None:
+    source, count = _SITE.subn(lambda _: _NOTE.lstrip() + _ENTER, module.read_text(encoding="utf-8"), count=1)
+    if count == 0:
+        raise AppImageError(f"`expose-python` does not work with this Python yet: its {module.name} is an unknown one")
+    module.write_text(source, encoding="utf-8")
 
 
 def _copy_terminals(appdir: AppDir, system: System) -> None:
