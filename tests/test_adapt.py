@@ -7,12 +7,14 @@ import ctypes.util
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from hatch_appimage.appdir import AppDir
+from hatch_appimage.errors import AppImageError
 from hatch_appimage.libraries.system import System
 from hatch_appimage.python import BundledPython, _appimage
 from hatch_appimage.python.adapt import adapt_python, trim_tkinter
@@ -66,6 +68,32 @@ class TestAdapt:
         assert "_appimage.adapt_ssl(" in text
         assert "_appimage.load_readline()" in (python.stdlib / "readline.py").read_text()
         assert (python.stdlib / "_appimage.py").read_bytes() == Path(_appimage.__file__).read_bytes()
+
+    def test_exposed(self, appdir: AppDir, python: BundledPython, system: System, tmp_path: Path) -> None:
+        """Virtual environments can be made on top of the image, with pip."""
+        python = replace(python, origin=tmp_path / "origin")
+        bundled = python.origin / "lib" / "python3.12" / "ensurepip" / "_bundled"
+        for folder in (bundled, bundled.parent / "__pycache__", python.stdlib / "venv"):
+            folder.mkdir(parents=True)
+            (folder / "__init__.py").touch()
+        (python.stdlib / "site.py").write_text("import sys\nPREFIXES = [sys.prefix]\n")
+        assert adapt_python(appdir, python, system, exposed=True) == "ctypes, curses, readline, site, ssl, venv"
+        site = (python.stdlib / "site.py").read_text()
+        assert site.index("_appimage.enter_virtual_environment()") < site.index("PREFIXES = ")
+        assert "_appimage.adapt_venv(" in (python.stdlib / "venv" / "__init__.py").read_text()
+        assert (python.stdlib / "ensurepip" / "_bundled" / "__init__.py").is_file()
+        assert not (python.stdlib / "ensurepip" / "__pycache__").exists()
+
+    def test_exposed_without_ensurepip(self, appdir: AppDir, python: BundledPython, system: System) -> None:
+        """Debian has it in another package."""
+        (python.stdlib / "site.py").write_text("PREFIXES = []\n")
+        adapt_python(appdir, python, system, exposed=True)
+        assert not (python.stdlib / "ensurepip").exists()
+
+    def test_site_of_an_unknown_python(self, appdir: AppDir, python: BundledPython, system: System) -> None:
+        (python.stdlib / "site.py").write_text("prefixes = []\n")
+        with pytest.raises(AppImageError, match="`expose-python` does not work with this Python yet"):
+            adapt_python(appdir, python, system, exposed=True)
 
     def test_what_a_python_lacks(self, appdir: AppDir, python: BundledPython, system: System) -> None:
         """A Python without OpenSSL, and one with readline built in."""
@@ -289,3 +317,64 @@ def test_readline() -> None:
     )
     output = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
     assert "/lib-dynload/readline." in output.stdout or "No module named 'readline'" in output.stderr
+
+
+class TestVirtualEnvironment:
+    """A link to the image in a virtual environment stands for the interpreter."""
+
+    @pytest.fixture
+    def link(self, tmp_path: Path) -> Path:
+        link = tmp_path / "env" / "bin" / "python"
+        link.parent.mkdir(parents=True)
+        link.write_text("")
+        link.chmod(0o755)
+        (tmp_path / "env" / "pyvenv.cfg").touch()
+        return link
+
+    def enter(self, monkeypatch: pytest.MonkeyPatch, called: str | bool | None) -> str:
+        monkeypatch.setattr(sys, "_xoptions", {} if called is None else {"appimage": called})
+        for name in ("executable", "prefix", "exec_prefix"):
+            monkeypatch.setattr(sys, name, "before")
+        _appimage.enter_virtual_environment()
+        assert sys.prefix == ("before" if sys.version_info < (3, 14) or sys.executable == "before" else sys.exec_prefix)
+        return sys.executable
+
+    def test_absolute(self, link: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert self.enter(monkeypatch, str(link)) == str(link)
+
+    def test_relative(self, link: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(link.parent.parent)
+        assert self.enter(monkeypatch, "./bin/../bin/python") == str(link)
+
+    def test_on_path(self, link: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (tmp_path / "other").mkdir()
+        (tmp_path / "other" / "python").touch()  # nobody may run it
+        monkeypatch.setenv("PATH", f"/nowhere:{tmp_path / 'other'}:{link.parent}:/usr/bin")
+        assert self.enter(monkeypatch, "python") == str(link)
+        monkeypatch.setenv("PATH", "/nowhere")
+        assert self.enter(monkeypatch, "python") == "before"
+
+    def test_configuration_beside_it(self, link: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (link.parents[1] / "pyvenv.cfg").rename(link.parent / "pyvenv.cfg")
+        assert self.enter(monkeypatch, str(link)) == str(link)
+
+    @pytest.mark.parametrize("called", [None, "", True, "/usr/bin/python", "nowhere/python"])
+    def test_elsewhere(self, link: Path, monkeypatch: pytest.MonkeyPatch, called: str | bool | None) -> None:
+        del link
+        assert self.enter(monkeypatch, called) == "before"
+
+    def test_running_image(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        image = tmp_path / "app.AppImage"
+        image.touch()
+        (tmp_path / "mount" / "usr").mkdir(parents=True)
+        monkeypatch.setattr(sys, "base_prefix", str(tmp_path / "mount" / "usr"))
+        monkeypatch.setenv("APPIMAGE", str(image))
+        monkeypatch.setenv("APPDIR", str(tmp_path / "mount"))
+        assert _appimage.running_image() == str(image)
+        for variable, value in [("APPDIR", str(tmp_path)), ("APPDIR", "/nowhere"), ("APPIMAGE", "/nowhere")]:
+            with monkeypatch.context() as patch:
+                patch.setenv(variable, value)
+                assert _appimage.running_image() is None
+            with monkeypatch.context() as patch:
+                patch.delenv(variable)
+                assert _appimage.running_image() is None

@@ -79,6 +79,45 @@ def test_empty_table(project: Project) -> None:
     )
 
 
+class TestEntryPoints:
+    """Which commands start by links of their names."""
+
+    @pytest.fixture
+    def project(self, project: Project) -> Project:
+        return replace(project, scripts={"my-app": "a:b", "other": "a:c"}, gui_scripts={"window": "a:d"})
+
+    def test_all_of_the_project(self, project: Project) -> None:
+        assert read(project).entry_points == ("my-app", "other", "window")
+
+    def test_some(self, project: Project) -> None:
+        assert read(project, entry_points=["window"]).entry_points == ("window",)
+        assert read(project, entry_points=[]).entry_points == ()
+
+    def test_unknown(self, project: Project) -> None:
+        assert errors_of(project, entry_points=["other", "flask"]) == [
+            f"Field `{TABLE}.entry-points` names `flask`, which is no script of the project: "
+            "there are my-app, other, window"
+        ]
+
+    def test_unknown_as_there_are_none(self, project: Project) -> None:
+        bare = replace(project, scripts={}, gui_scripts={})
+        assert errors_of(bare, entry_point="a:b", entry_points=["x"]) == [
+            f"Field `{TABLE}.entry-points` names `x`, which is no script of the project: it has none"
+        ]
+
+    @pytest.mark.parametrize(
+        ("value", "message"),
+        [("other", "Field `{}` must be an array of strings"), ([1], "Item #1 in field `{}` must be a string")],
+    )
+    def test_types(self, project: Project, value: Any, message: str) -> None:
+        assert errors_of(project, entry_points=value) == [message.format(f"{TABLE}.entry-points")]
+
+    def test_expose_python(self, project: Project) -> None:
+        assert read(project, expose_python=True).expose_python
+        assert not read(project, expose_python=False).expose_python
+        assert errors_of(project, expose_python="yes") == [f"Field `{TABLE}.expose-python` must be a boolean"]
+
+
 class TestWholeTable:
     def test_keys_of_hatchling_pass(self, project: Project) -> None:
         """They are hatchling's to check, and it checks them."""

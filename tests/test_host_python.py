@@ -185,6 +185,10 @@ class TestSysconfig:
     def test_other_folders_stay(self, path: str) -> None:
         assert self.rewrite({"A": path})["A"] == path
 
+    def test_time_zones_are_those_of_the_host(self) -> None:
+        path = "/usr/share/zoneinfo:/usr/lib/zoneinfo:/etc/zoneinfo"
+        assert self.rewrite({"TZPATH": path, "DATADIR": "/usr/share"})["TZPATH"] == path
+
     def test_values_of_other_types_stay(self) -> None:
         values = {"A": 1, "B": "", "C": None, "D": -1.5, "E": ["/usr"]}
         assert self.rewrite(values) == values

@@ -22,7 +22,8 @@ from tools import require
 
 from hatch_appimage.appdir import AppDir
 from hatch_appimage.entry_point import EntryPoint
-from hatch_appimage.launcher import Launcher, write_launcher
+from hatch_appimage.errors import AppImageError
+from hatch_appimage.launcher import Launcher, read_links, write_launcher
 from hatch_appimage.python import BundledPython
 
 if TYPE_CHECKING:
@@ -90,13 +91,17 @@ def make_appdir(
     environment: Mapping[str, str] | None = None,
     shell: Path | None = None,
     name: str = "python3.99",
+    links: Sequence[str] = (),
+    expose_python: bool = False,
 ) -> AppDir:
     """Make an AppDir around an interpreter, with its launcher in it."""
     appdir = AppDir(root, "my-app")
     executable = write_script(appdir.bin / name, interpreter)
-    if entry_point.installed:
-        write_script(appdir.bin / entry_point.command, "#!/build/python3.99\nprint()\n")
-    write_launcher(appdir, bundled(executable), entry_point, environment or {})
+    for command in [*links, *([entry_point.command] if entry_point.installed else [])]:
+        write_script(appdir.bin / command, "#!/build/python3.99\nprint()\n")
+    write_launcher(
+        appdir, bundled(executable), entry_point, environment or {}, links=links, expose_python=expose_python
+    )
     if shell is not None:
         # The shell that #!/bin/sh would be on another machine.
         for script in (appdir.apprun, appdir.bin / entry_point.command):
@@ -294,6 +299,158 @@ class TestAppRun:
         assert start([root / "AppRun"]).arguments == ["-I", f"{root}/usr/bin/it's $my app"]
 
 
+def assert_command(result: Start, root: Path, command: str, *arguments: str) -> None:
+    assert result.interpreter == f"{root}/usr/bin/python3.99"
+    assert result.arguments == ["-I", f"{root}/usr/bin/{command}", *arguments]
+    assert "ARGV0" not in result.environment
+
+
+# Names that would do something in a script if they were not quoted; none is a path.
+NAMES = [name for name in STRANGE_NAMES if "/" not in name]
+
+
+class TestLinks:
+    """An image of several commands starts the one that it is named like."""
+
+    @pytest.mark.parametrize("name", NAMES)
+    def test_from_an_unpacked_folder(self, tmp_path: Path, shell: Path, name: str) -> None:
+        root = make_appdir(tmp_path / "a b", links=NAMES, shell=shell).root
+        links = tmp_path / "links"
+        links.mkdir()
+        (links / name).symlink_to(root / "AppRun")
+        assert_command(start([links / name, "x y", ""]), root, name, "x y", "")
+        assert_command(start([f"./{name}"], cwd=links), root, name)
+        assert_command(start([links / name], env={"APPDIR": str(root)}), root, name)
+        assert_command(start([links / name], env={"ARGV0": "plain"}), root, name)
+        os.link(root / "AppRun", root / name)
+        assert_command(start([root / name]), root, name)
+
+    @pytest.mark.parametrize("name", NAMES)
+    def test_by_the_runtime(self, tmp_path: Path, shell: Path, name: str) -> None:
+        """It runs AppRun itself, and sets both variables."""
+        root = make_appdir(tmp_path / "a b", links=NAMES, shell=shell).root
+        for called in (name, f"./{name}", f"/home/me/bin dir/{name}", f"/bin/other/../{name}"):
+            env = {"APPDIR": str(root), "ARGV0": called}
+            assert_command(start([root / "AppRun", "-c"], env=env), root, name, "-c")
+
+    def test_by_the_variable_alone(self, tmp_path: Path, shell: Path) -> None:
+        root = make_appdir(tmp_path / "a", links=["other"], shell=shell).root
+        commands: list[list[str | Path]] = [[root / "AppRun"], ["./AppRun"], [shell, "AppRun"]]
+        for command in commands:
+            assert_command(start(command, cwd=root, env={"ARGV0": "bin/other"}), root, "other")
+            assert_command(start(command, cwd=root, env={"ARGV0": "other", "APPDIR": ""}), root, "other")
+
+    @pytest.mark.parametrize(
+        "called",
+        [
+            "",
+            "my-app",
+            "./my-app-1.0-x86_64.AppImage",
+            "other-1.0-x86_64.AppImage",
+            "OTHER",
+            "other/",
+            "other ",
+            "othe?",
+            "*",
+            "[o]ther",
+            "other | x",
+            "python",
+            "python3.99",
+            "AppRun",
+            "flask",
+        ],
+    )
+    def test_all_else_starts_the_main_command(self, tmp_path: Path, shell: Path, called: str) -> None:
+        root = make_appdir(tmp_path / "a", links=["other", "second"], shell=shell).root
+        write_script(root / "usr" / "bin" / "flask", "")  # of a dependency
+        env = {"APPDIR": str(root), "ARGV0": called}
+        assert_command(start([root / "AppRun", "x"], env=env), root, "my-app", "x")
+        if called.strip("/") and "/" not in called and called != "AppRun":
+            (tmp_path / called).symlink_to(root / "AppRun")
+            assert_command(start([tmp_path / called]), root, "my-app")
+
+    def test_name_that_another_image_was_started_by(self, tmp_path: Path, shell: Path) -> None:
+        """Some AppImages pass on ARGV0 to what they start; it says nothing of this one."""
+        other = make_appdir(tmp_path / "b").root
+        root = make_appdir(tmp_path / "a", links=["other"], shell=shell).root
+        for appdir in (str(other), "/nowhere"):
+            env = {"APPDIR": appdir, "ARGV0": "other"}
+            assert_command(start([root / "AppRun"], env=env), root, "my-app")
+
+    def test_defaults_hold_for_every_command(self, tmp_path: Path, shell: Path) -> None:
+        root = make_appdir(tmp_path / "a", links=["other"], environment={"A": "$APPDIR/x"}, shell=shell).root
+        assert start([root / "AppRun"], env={"ARGV0": "other"}).environment["A"] == f"{root}/x"
+
+    def test_starts_no_process(self, tmp_path: Path, shell: Path) -> None:
+        strace = require("strace", "strace")
+        appdir = make_appdir(tmp_path / "a", links=["other", "second"], expose_python=True, shell=shell)
+        shutil.copy(str(Path(require("true", "coreutils")).resolve()), appdir.bin / "python3.99")
+        trace = tmp_path / "trace"
+        for called in ("other", "unknown", "python"):
+            env = {"PATH": PATH, "APPDIR": str(appdir.root), "ARGV0": called}
+            subprocess.run([strace, "-f", "-o", trace, "-e", "trace=process", appdir.apprun], env=env, check=True)
+            calls = re.findall(r"^\d+ +(\w+)\(", trace.read_text(), re.MULTILINE)
+            assert set(calls) <= {"execve", "exit_group", "arch_prctl"}
+            assert calls.count("execve") == 2
+
+    def test_one_command_does_not_look_at_its_name(self, tmp_path: Path) -> None:
+        assert "_appimage_called" not in make_appdir(tmp_path / "a").apprun.read_text()
+        assert make_appdir(tmp_path / "b", links=["my-app"]).apprun.read_text() == (
+            make_appdir(tmp_path / "a").apprun.read_text()
+        )
+
+    def test_interpreter(self, tmp_path: Path, shell: Path) -> None:
+        root = make_appdir(tmp_path / "a", links=["other"], expose_python=True, shell=shell).root
+        for name in ("python", "python3", "python3.99"):
+            for called in (name, f"./b c/{name}", f"/$HOME/`id`/'/{name}"):
+                result = start([root / "AppRun", "-c", "x y"], env={"APPDIR": str(root), "ARGV0": called})
+                options = ["-s", "-X", "frozen_modules=off", "-X", f"appimage={called}"]
+                assert (result.interpreter, result.arguments) == (
+                    f"{root}/usr/bin/python3.99",
+                    [*options, "-c", "x y"],
+                )
+                assert "ARGV0" not in result.environment
+        assert_command(start([root / "AppRun"], env={"ARGV0": "other"}), root, "other")
+        assert_command(start([root / "AppRun"], env={"ARGV0": "python3.98"}), root, "my-app")
+
+    def test_interpreter_beside_a_single_command(self, tmp_path: Path, shell: Path) -> None:
+        root = make_appdir(tmp_path / "a", expose_python=True, shell=shell).root
+        assert start([root / "AppRun"], env={"ARGV0": "python"}).arguments[0] == "-s"
+        assert_command(start([root / "AppRun"], env={"ARGV0": "x"}), root, "my-app")
+
+    def test_names_that_mean_something_else(self, tmp_path: Path) -> None:
+        appdir = AppDir(tmp_path, "my-app")
+        executable = write_script(appdir.bin / "python3.99", TELLING_INTERPRETER)
+        for name in ("my-app", "AppRun", "python", "other"):
+            write_script(appdir.bin / name, "#!python\n")
+        links = ("AppRun", "python", "my-app", "other", "other")
+        assert write_launcher(appdir, bundled(executable), INSTALLED, {}, links=links).links == ("other",)
+
+    def test_command_that_is_not_there(self, tmp_path: Path) -> None:
+        appdir = make_appdir(tmp_path)
+        with pytest.raises(AppImageError, match="wheel installs no script `other`"):
+            write_launcher(appdir, bundled(appdir.bin / "python3.99"), INSTALLED, {}, links=["other"])
+
+
+class TestReadLinks:
+    """The names are read back from AppRun."""
+
+    @pytest.mark.parametrize("exposed", [False, True])
+    def test_of_ours(self, tmp_path: Path, *, exposed: bool) -> None:
+        links = [name for name in NAMES if "\n" not in name]
+        environment = {"A": 'x) exec "$_appimage_here/\n  a | b) _appimage_script=${}'}
+        appdir = make_appdir(tmp_path, links=[*links, "|"], expose_python=exposed, environment=environment)
+        interpreters = ("python", "python3", "python3.99") if exposed else ()
+        found = read_links(appdir.apprun.read_text(encoding="utf-8"))
+        assert [name for name in found if name not in {"a", "b"}] == [*links, "|", *interpreters]
+
+    @pytest.mark.parametrize(
+        "text", ["", "#!/bin/sh\nexec python\n", "  ') _appimage_script=${", "\0\x7fELF", '  ) exec "$_appimage_here/']
+    )
+    def test_of_others(self, text: str) -> None:
+        assert read_links(text) == ()
+
+
 class TestEnvironment:
     def test_defaults(self, tmp_path: Path, shell: Path) -> None:
         values = {
@@ -488,7 +645,7 @@ class TestScripts:
         for name in ("zeta", "alpha"):
             add_script(AppDir(tmp_path, "my-app"), name, b"#!/build/python\n")
         launcher = make_appdir_around_scripts(tmp_path)
-        assert launcher == Launcher("usr/bin/my-app", ("alpha", "my-app", "zeta"))
+        assert launcher == Launcher("usr/bin/my-app", ("alpha", "my-app", "zeta"), ())
         assert str(launcher) == "usr/bin/my-app"
 
 

@@ -63,7 +63,7 @@ def report() -> Report:
             interpreter=Path("/usr/bin/py"),
             origin=Path("/usr"),
         ),
-        launcher=Launcher("usr/bin/my-app", ("flask", "my-app")),
+        launcher=Launcher("usr/bin/my-app", ("flask", "my-app"), ("other", "python")),
         packages=(Package("my-app", "1.2", 500), Package("flask", "3.1", 300_000), Package("abc", "1", 500)),
         libraries=LIBRARIES,
         files=tuple(File(f"usr/{number:02}", size) for number, size in enumerate([5, 900_000, *[7] * 11, 1_000])),
@@ -78,6 +78,7 @@ def test_summary(report: Report) -> None:
         "  image      dist/My_App.AppImage\n"
         "  size       12.3 MB; 901.1 kB in 14 files unpacked\n"
         "  starts     usr/bin/my-app\n"
+        "  by links   other, python\n"
         "  python     Python 3.12.1 from /usr/bin/py, stripped\n"
         "  runtime    /opt/runtime\n"
         f"  sha256     {'ab' * 32}\n"
@@ -131,6 +132,7 @@ def test_json(report: Report) -> None:
         "python": {"version": "3.12.1", "interpreter": "/usr/bin/py", "stripped": True},
         "entry_point": "usr/bin/my-app",
         "commands": ["flask", "my-app"],
+        "links": ["other", "python"],
         "packages": [
             {"name": "my-app", "version": "1.2", "size": 500},
             {"name": "flask", "version": "3.1", "size": 300_000},

@@ -76,6 +76,7 @@ def adapt_python(appdir: AppDir, python: BundledPython, system: System, *, expos
     adapted = []
     if exposed:
         _adapt_site(python.stdlib / "site.py")
+        _copy_ensurepip(appdir, python)
         adapted.append("site")
     for name, code in {**_ADAPTED, **(_ADAPTED_IF_EXPOSED if exposed else {})}.items():
         module = python.stdlib / name
@@ -97,6 +98,15 @@ def _adapt_site(module: Path) -> None:
     if count == 0:
         raise AppImageError(f"`expose-python` does not work with this Python yet: its {module.name} is an unknown one")
     module.write_text(source, encoding="utf-8")
+
+
+def _copy_ensurepip(appdir: AppDir, python: BundledPython) -> None:
+    """Bring what puts pip into virtual environments, where the Python of the build machine has it."""
+    source = python.origin / python.stdlib.relative_to(appdir.usr) / "ensurepip"
+    if source.is_dir():
+        shutil.copytree(
+            source, python.stdlib / source.name, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True
+        )
 
 
 def _copy_terminals(appdir: AppDir, system: System) -> None:

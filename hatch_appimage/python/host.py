@@ -86,6 +86,8 @@ _LEFT_OUT_FILES = (
     "xxlimited*.so",
     "xxsubtype.*",
 )
+# Variables of sysconfig that lead to files of the machine that Python runs on, not to Python's own: time zones.
+_OF_THE_HOST = frozenset({"TZPATH"})
 # What tkinter runs on lies beside the standard library of Pythons that bring their own Tcl.
 _TCL_FOLDERS = ("itcl[0-9]*", "tcl[0-9]*", "thread[0-9]*", "tk[0-9]*")
 
@@ -353,7 +355,10 @@ def relocatable_sysconfig(source: str, prefix: Path) -> str:
     for old, new in sorted(folders.items(), key=lambda item: (-len(item[0]), item[0])):
         # Only whole paths: /usr is neither in /usr2 nor in /opt/usr, but it is in -I/usr.
         pattern = re.compile(r"(?:(?<![\w-])|(?<=-[ILB]))" + re.escape(old) + r"(?![\w.-])")
-        values = {key: pattern.sub(new, item) if isinstance(item, str) else item for key, item in values.items()}
+        values = {
+            key: pattern.sub(new, item) if isinstance(item, str) and key not in _OF_THE_HOST else item
+            for key, item in values.items()
+        }
     lines = [f"    {key!r}: {values[key]!r}," for key in sorted(values)]
     return "\n".join([
         "# Rewritten for a Python that runs from any folder: @prefix@ is wherever it lies.",
