@@ -10,6 +10,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -331,7 +332,7 @@ class TestVirtualEnvironment:
         (tmp_path / "env" / "pyvenv.cfg").touch()
         return link
 
-    def enter(self, monkeypatch: pytest.MonkeyPatch, called: str | bool | None) -> str:
+    def enter(self, monkeypatch: pytest.MonkeyPatch, called: Any) -> str:
         monkeypatch.setattr(sys, "_xoptions", {} if called is None else {"appimage": called})
         for name in ("executable", "prefix", "exec_prefix"):
             monkeypatch.setattr(sys, name, "before")
@@ -359,7 +360,7 @@ class TestVirtualEnvironment:
         assert self.enter(monkeypatch, str(link)) == str(link)
 
     @pytest.mark.parametrize("called", [None, "", True, "/usr/bin/python", "nowhere/python"])
-    def test_elsewhere(self, link: Path, monkeypatch: pytest.MonkeyPatch, called: str | bool | None) -> None:
+    def test_elsewhere(self, link: Path, monkeypatch: pytest.MonkeyPatch, called: Any) -> None:
         del link
         assert self.enter(monkeypatch, called) == "before"
 

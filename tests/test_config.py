@@ -94,10 +94,9 @@ class TestEntryPoints:
         assert read(project, entry_points=[]).entry_points == ()
 
     def test_unknown(self, project: Project) -> None:
-        assert errors_of(project, entry_points=["other", "flask"]) == [
-            f"Field `{TABLE}.entry-points` names `flask`, which is no script of the project: "
-            "there are my-app, other, window"
-        ]
+        (error,) = errors_of(project, entry_points=["other", "flask"])
+        reason = "names `flask`, which is no script of the project: there are my-app, other, window"
+        assert error == f"Field `{TABLE}.entry-points` {reason}"
 
     def test_unknown_as_there_are_none(self, project: Project) -> None:
         bare = replace(project, scripts={}, gui_scripts={})

@@ -1,0 +1,352 @@
+# SPDX-License-Identifier: MIT
+"""Images of several commands, started by links, and virtual environments on top of an image."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from conftest import build_image, make_public
+from tools import require
+from uv import find_uv_bin
+
+from hatch_appimage.inspection import inspect_image
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from conftest import Plugin, Runner
+
+pytestmark = pytest.mark.slow
+
+PROJECT = """\
+[build-system]
+requires = ["hatchling"]
+build-backend = "hatchling.build"
+
+[project]
+name = "several"
+version = "1.0"
+dependencies = ["six"]
+
+[project.scripts]
+several = "several:main"
+several-admin = "several:admin"
+"it's $HOME" = "several:admin"
+
+[project.gui-scripts]
+several-window = "several:window"
+
+[tool.hatch.build.targets.wheel]
+only-include = ["several.py"]
+
+[tool.hatch.build.targets.appimage]
+dependencies = ["hatch-appimage"]
+entry-point = "several"
+"""
+MODULE = """\
+import json, os, sys
+
+def say(what):
+    print(json.dumps([what, os.path.basename(sys.argv[0]), *sys.argv[1:]]))
+    print(json.dumps(sys.argv[0].startswith(os.environ["APPDIR"] + "/usr/bin/") and "ARGV0" not in os.environ))
+
+def main(): say("main")
+def admin(): say("admin")
+def window(): say("window")
+"""
+
+
+def make_image(plugin: Plugin, folder: Path, table: str = "") -> Path:
+    (folder / "several.py").write_text(MODULE)
+    (folder / "pyproject.toml").write_text(PROJECT + table)
+    return build_image(plugin, folder)
+
+
+@pytest.fixture(scope="session")
+def several_image(plugin: Plugin, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return an image of four commands, with its interpreter exposed."""
+    return make_image(plugin, make_public(tmp_path_factory, "several"), "expose-python = true\n")
+
+
+@pytest.fixture(scope="session")
+def limited_image(plugin: Plugin, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return an image of which only one command starts by a link."""
+    return make_image(plugin, make_public(tmp_path_factory, "limited"), 'entry-points = ["several-window"]\n')
+
+
+def link(runner: Runner, image: Path, name: str, *, hard: bool = False) -> str:
+    """Make a link to what starts an image this way, and return its path."""
+    path = runner.home / "links" / name
+    path.parent.mkdir(exist_ok=True)
+    path.unlink(missing_ok=True)
+    target = runner.command(image)[-1]
+    if hard:
+        os.link(target, path)
+    else:
+        path.symlink_to(target)
+    return str(path)
+
+
+def run(runner: Runner, *command: str, path: str = "") -> str:
+    env = runner.environment
+    env["PATH"] = f"{path}:{env['PATH']}" if path else env["PATH"]
+    result = subprocess.run(
+        [*runner.prefix, *command], env=env, cwd=runner.home, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def said(output: str) -> list[str]:
+    answer, right = output.splitlines()
+    assert right == "true"
+    words: list[str] = json.loads(answer)
+    return words
+
+
+class TestCommands:
+    """A link that is named like a command starts it."""
+
+    @pytest.mark.parametrize(
+        ("name", "what", "command"),
+        [
+            ("several-admin", "admin", "several-admin"),
+            ("several-window", "window", "several-window"),
+            ("it's $HOME", "admin", "it's $HOME"),
+            ("several", "main", "several"),
+            ("unknown", "main", "several"),
+            ("six", "main", "several"),
+        ],
+    )
+    def test_link(self, several_image: Path, runner: Runner, name: str, what: str, command: str) -> None:
+        path = link(runner, several_image, name)
+        assert said(run(runner, path, "a b", "")) == [what, command, "a b", ""]
+        assert said(run(runner, f"./links/{name}")) == [what, command]
+        (runner.home / "links" / "twice").symlink_to(path)
+        (runner.home / "links" / "again").mkdir()
+        (runner.home / "links" / "again" / name).symlink_to("../twice")
+        assert said(run(runner, f"links/again/{name}")) == [what, command]
+
+    def test_on_path(self, several_image: Path, runner: Runner) -> None:
+        path = link(runner, several_image, "several-admin")
+        output = run(runner, "env", "several-admin", "x", path=str(Path(path).parent))
+        assert said(output) == ["admin", "several-admin", "x"]
+
+    def test_hard_link(self, several_image: Path, runner: Runner) -> None:
+        if runner.mode == "extracted":  # there it must lie beside AppRun, by which it finds the rest
+            apprun = Path(runner.command(several_image)[-1])
+            path = str(apprun.with_name("several-admin"))
+            os.link(apprun, path)
+        else:
+            path = link(runner, several_image, "several-admin", hard=True)
+        assert said(run(runner, path, "x")) == ["admin", "several-admin", "x"]
+
+    def test_argv0(self, several_image: Path, runner: Runner) -> None:
+        """What shells call ``exec -a``, and the variable for an unpacked image."""
+        target = runner.command(several_image)[-1]
+        bash = require("bash", "bash")
+        if runner.mode == "extracted":
+            output = run(runner, "env", "ARGV0=/x/several-admin", target, "x")
+        else:
+            output = run(runner, bash, "-c", 'exec -a /x/several-admin "$0" "$@"', target, "x")
+        assert said(output) == ["admin", "several-admin", "x"]
+
+    def test_file_name_starts_the_main_command(self, several_image: Path, runner: Runner) -> None:
+        assert said(run(runner, *runner.command(several_image)[-1:], "x")) == ["main", "several", "x"]
+
+    def test_within_another_image(self, several_image: Path, runner: Runner) -> None:
+        """What an outer image was started by says nothing of the inner one."""
+        code = f"import subprocess; subprocess.run([{runner.command(several_image)[-1]!r}, 'x'], check=True)"
+        python = link(runner, several_image, "python3")
+        assert said(run(runner, python, "-c", code)) == ["main", "several", "x"]
+
+    def test_limited(self, limited_image: Path, runner: Runner) -> None:
+        for name in ("several-admin", "python", "python3", "it's $HOME"):
+            path = link(runner, limited_image, name)
+            assert said(run(runner, path, "-c")) == ["main", "several", "-c"]
+        path = link(runner, limited_image, "several-window")
+        assert said(run(runner, path)) == ["window", "several-window"]
+
+    def test_inspection(self, several_image: Path, limited_image: Path, flask_image: Path) -> None:
+        version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+        found = inspect_image(several_image)
+        assert found.links == ("several-admin", "it's $HOME", "several-window", "python", "python3", version)
+        assert "by links      several-admin, it's $HOME, several-window, python" in found.to_text()
+        assert inspect_image(limited_image).links == ("several-window",)
+        assert inspect_image(flask_image).links == ("flask-app-fetch",)
+
+    def test_unknown_entry_point(self, plugin: Plugin, tmp_path: Path) -> None:
+        (tmp_path / "several.py").write_text(MODULE)
+        (tmp_path / "pyproject.toml").write_text(PROJECT + 'entry-points = ["nothing"]\n')
+        result = plugin.build(tmp_path, check=False)
+        assert result.returncode == 1
+        assert "entry-points` names `nothing`, which is no script of the project" in result.stderr
+
+
+TELL = "import json, sys; print(json.dumps([sys.executable, sys.prefix, sys.base_prefix, sys.path, sys.argv]))"
+
+
+class TestInterpreter:
+    """The interpreter by its own name."""
+
+    def test_starts_like_any_python(self, several_image: Path, runner: Runner) -> None:
+        python = link(runner, several_image, "python")
+        executable, prefix, base, path, argv = json.loads(run(runner, python, "-c", TELL, "x"))
+        assert executable.startswith(f"{prefix}/bin/python3")
+        assert prefix == base
+        assert (path[0], argv) == ("", ["-c", "x"])
+        (runner.home / "script.py").write_text(TELL)
+        *_, path, argv = json.loads(run(runner, python, "script.py", "x"))
+        assert (path[0], argv) == (str(runner.home), ["script.py", "x"])
+        assert run(runner, python, "-m", "six") == ""
+        assert run(runner, python, "-c", "import several, six; print(six.PY3)") == "True\n"
+
+    def test_interactive(self, several_image: Path, runner: Runner) -> None:
+        python = link(runner, several_image, "python3")
+        script = require("script", "bsdutils")
+        result = subprocess.run(
+            [*runner.prefix, script, "-qec", python, "/dev/null"],
+            input="import sys\nprint(6 * 7, sys.flags.no_user_site)\nexit()\n",
+            env={**runner.environment, "TERM": "dumb"},
+            cwd=runner.home,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert "42 1" in result.stdout
+
+    def test_users_own_packages_stay_out(self, several_image: Path, runner: Runner) -> None:
+        version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+        site = runner.home / ".local" / "lib" / version / "site-packages"
+        site.mkdir(parents=True)
+        (site / "six.py").write_text("raise SystemExit('the module of the user was imported')")
+        python = link(runner, several_image, "python")
+        assert run(runner, python, "-c", "import six; print(six.PY3)") == "True\n"
+
+    def test_its_own_processes(self, several_image: Path, runner: Runner) -> None:
+        python = link(runner, several_image, "python")
+        (runner.home / "script.py").write_text(POOLS)
+        output = json.loads(run(runner, python, "script.py"))
+        assert set(output) == {"own", "spawn", "forkserver", "fork", "subprocess"}
+        assert len({prefix for prefixes in output.values() for prefix in prefixes}) == 1
+
+
+POOLS = """\
+import json, multiprocessing, subprocess, sys
+
+def prefix(_):
+    return sys.prefix
+
+if __name__ == "__main__":
+    found = {"own": [sys.prefix]}
+    for method in ("spawn", "forkserver", "fork"):
+        with multiprocessing.get_context(method).Pool(2) as pool:
+            found[method] = pool.map(prefix, range(4))
+    command = [sys.executable, "-c", "import sys; print(sys.prefix)"]
+    found["subprocess"] = [subprocess.check_output(command, text=True).strip()]
+    print(json.dumps(found))
+"""
+
+
+@pytest.fixture
+def environment(several_image: Path, runner: Runner) -> Iterator[Path]:
+    """Return a virtual environment on top of the image, which does not run any more."""
+    python = link(runner, several_image, "python")
+    folder = runner.home / "an environment"
+    run(runner, python, "-m", "venv", "--without-pip", str(folder))
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def tool(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a wheel that has a command."""
+    folder = make_public(tmp_path_factory, "tool")
+    (folder / "tool.py").write_text("import sys\n\ndef main():\n    print(sys.prefix, sys.argv)\n")
+    text = PROJECT.split("[project.gui-scripts]", maxsplit=1)[0].split("[project.scripts]", maxsplit=1)[0]
+    (folder / "pyproject.toml").write_text(text.replace("several", "tool") + '[project.scripts]\ntool = "tool:main"\n')
+    subprocess.run([find_uv_bin(), "build", "--quiet", "--wheel", folder], check=True, cwd=folder)
+    (wheel,) = (folder / "dist").glob("*.whl")
+    return wheel
+
+
+class TestVirtualEnvironments:
+    """They start the image: it is mounted somewhere else each time, but its file stays."""
+
+    def test_links(self, several_image: Path, runner: Runner, environment: Path) -> None:
+        names = sorted(path.name for path in (environment / "bin").glob("python*"))
+        assert names == ["python", "python3", f"python3.{sys.version_info.minor}"]
+        configuration = (environment / "pyvenv.cfg").read_text()
+        if runner.mode == "extracted":
+            appdir = Path(runner.command(several_image)[-1]).parent
+            assert (environment / "bin" / "python").resolve() == next(appdir.glob("usr/bin/python3.*"))
+        else:
+            assert (environment / "bin" / "python").resolve() == several_image
+            assert f"home = {several_image.parent}\n" in configuration
+            assert not re.search(r"\.mount_|\.appimage-", configuration)
+
+    def test_interpreter(self, runner: Runner, environment: Path) -> None:
+        for name in ("python", "python3", f"python3.{sys.version_info.minor}"):
+            program = str(environment / "bin" / name)
+            executable, prefix, base, path, _ = json.loads(run(runner, program, "-Ic", TELL))
+            assert (executable, prefix) == (program, str(environment))
+            assert base != prefix
+            assert [folder for folder in path if not folder.startswith(base)] == [
+                f"{environment}/lib/python3.{sys.version_info.minor}/site-packages"
+            ]
+            assert "site-packages" not in "".join(folder for folder in path if folder.startswith(base))
+
+    def test_activated(self, runner: Runner, environment: Path) -> None:
+        """Through PATH, and by a relative path."""
+        script = f'. "{environment}/bin/activate" && python -c "import sys; print(sys.executable)" && cd "$VIRTUAL_ENV"'
+        output = run(runner, "sh", "-c", f"{script} && bin/python -c 'import sys; print(sys.executable)'")
+        assert output == f"{environment}/bin/python\n" * 2
+
+    def test_its_own_processes(self, runner: Runner, environment: Path) -> None:
+        (runner.home / "script.py").write_text(POOLS)
+        output = json.loads(run(runner, str(environment / "bin" / "python"), "script.py"))
+        assert set(output) == {"own", "spawn", "forkserver", "fork", "subprocess"}
+        assert {prefix for prefixes in output.values() for prefix in prefixes} == {str(environment)}
+
+    def test_pip_and_installed_commands(self, several_image: Path, tool: Path, runner: Runner) -> None:
+        python = link(runner, several_image, "python")
+        folder = runner.home / "env"
+        run(runner, python, "-m", "venv", str(folder))
+        assert f"{folder}/lib/" in run(runner, str(folder / "bin" / "pip"), "--version")
+        run(runner, str(folder / "bin" / "python"), "-m", "pip", "install", "-q", "--no-index", "--no-deps", str(tool))
+        assert (folder / "bin" / "tool").read_text().startswith(f"#!{folder}/bin/python")
+        assert run(runner, str(folder / "bin" / "tool"), "x y") == f"{folder} ['{folder}/bin/tool', 'x y']\n"
+
+    def test_the_images_packages(self, several_image: Path, runner: Runner) -> None:
+        python = link(runner, several_image, "python")
+        folder = runner.home / "with packages"
+        run(runner, python, "-m", "venv", "--without-pip", "--system-site-packages", str(folder))
+        code = "import six, several, sys; print(sys.prefix)"
+        assert run(runner, str(folder / "bin" / "python"), "-c", code) == f"{folder}\n"
+
+    def test_of_an_environment(self, runner: Runner, environment: Path) -> None:
+        """One made by the interpreter of another one rests on the image, too."""
+        folder = runner.home / "second"
+        run(runner, str(environment / "bin" / "python"), "-m", "venv", "--without-pip", str(folder))
+        code = "import sys; print(sys.prefix)"
+        assert run(runner, str(folder / "bin" / "python"), "-c", code) == f"{folder}\n"
+        assert run(runner, str(folder / "bin" / "python"), "-c", "import sys; print(sys.path[-1])").startswith(
+            str(folder)
+        )
+
+    def test_copies(self, several_image: Path, runner: Runner) -> None:
+        """The same without links: copies of the image's file."""
+        python = link(runner, several_image, "python")
+        folder = runner.home / "copied"
+        run(runner, python, "-m", "venv", "--without-pip", "--copies", str(folder))
+        code = "import sys; print(sys.prefix)"
+        assert run(runner, str(folder / "bin" / "python3"), "-c", code) == f"{folder}\n"
