@@ -141,7 +141,8 @@ class AppImageConfig:
                 "entry-points",
                 "array of strings",
                 "all of the project's scripts",
-                "The commands that also start by a link to the image that is named like them.",
+                "Which of them start by a link: a symbolic or hard link to the image that is named like a script "
+                "starts that one.",
             )
         )
     )
@@ -151,7 +152,7 @@ class AppImageConfig:
                 "expose-python",
                 "boolean",
                 "`false`",
-                "Start the bundled interpreter by a link that is named `python`.",
+                "Links named `python`, `python3` or `python3.12` start the interpreter.",
             )
         )
     )
