@@ -63,6 +63,15 @@ static void read_tree(struct reading *reading, uint64_t reference, unsigned dept
 	squashfs_next(fs, &folder, &cursor, &entry);
 }
 
+static void read_inodes(struct reading *reading)
+{
+	struct inode inode;
+	uint64_t position = 0;
+
+	for (unsigned i = 0; i < MOST_ENTRIES && squashfs_next_inode(&reading->fs, &position, &inode) == 1; i++)
+		continue;
+}
+
 static void forget_table(struct table *table)
 {
 	if (table->data && table->data != MAP_FAILED)
@@ -94,8 +103,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (ftruncate(file, 0) || pwrite(file, data, size, 0) != (ssize_t)size)
 		abort();
 	memset(&reading, 0, sizeof(reading));
-	if (!squashfs_open(&reading.fs, file, 0) && !cache_open(&reading.cache, &reading.fs, 1))
+	if (!squashfs_open(&reading.fs, file, 0) && !cache_open(&reading.cache, &reading.fs, 1)) {
 		read_tree(&reading, reading.fs.super.root_inode, 0);
+		read_inodes(&reading);
+	}
 	forget(&reading);
 	return 0;
 }

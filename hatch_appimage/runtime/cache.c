@@ -18,7 +18,6 @@ struct cached_block {
 	uint32_t holders;
 	uint32_t used; /* the cache's clock when it was last wanted */
 	enum state state;
-	bool ahead;
 };
 
 int cache_open(struct cache *cache, struct squashfs *fs, uint32_t users)
@@ -36,12 +35,10 @@ int cache_open(struct cache *cache, struct squashfs *fs, uint32_t users)
 	                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (!cache->blocks || cache->memory == MAP_FAILED)
 		return -ENOMEM;
-	madvise(cache->memory, (size_t)cache->block_count * size, MADV_HUGEPAGE);
 	for (uint32_t i = 0; i < cache->block_count; i++)
 		cache->blocks[i].data = cache->memory + (size_t)i * size;
 	pthread_mutex_init(&cache->lock, NULL);
 	pthread_cond_init(&cache->loaded, NULL);
-	pthread_cond_init(&cache->wanted, NULL);
 	return 0;
 }
 
@@ -72,21 +69,12 @@ static struct cached_block *oldest(struct cache *cache)
 	return best;
 }
 
-static void set_ahead(struct cache *cache, struct cached_block *block, bool ahead)
-{
-	if (block->ahead && !ahead)
-		pthread_cond_signal(&cache->wanted);
-	cache->ahead += (uint32_t)ahead - (uint32_t)block->ahead;
-	block->ahead = ahead;
-}
-
 /* Called and left with the lock held; not held while decompressing. */
 static int load(struct cache *cache, struct cached_block *block, const struct extent *extent)
 {
 	block->state = LOADING;
 	block->start = extent->start;
 	block->holders++;
-	set_ahead(cache, block, false);
 	pthread_mutex_unlock(&cache->lock);
 	int size = squashfs_read_extent(cache->fs, extent, block->data);
 	pthread_mutex_lock(&cache->lock);
@@ -96,6 +84,15 @@ static int load(struct cache *cache, struct cached_block *block, const struct ex
 	block->holders--;
 	pthread_cond_broadcast(&cache->loaded);
 	return size < 0 ? size : 0;
+}
+
+bool cache_holds(struct cache *cache, const struct extent *extent)
+{
+	pthread_mutex_lock(&cache->lock);
+	struct cached_block *block = find(cache, extent->start);
+	bool ready = block && block->state == READY;
+	pthread_mutex_unlock(&cache->lock);
+	return ready;
 }
 
 int cache_get(struct cache *cache, const struct extent *extent, struct block_view *view)
@@ -113,24 +110,10 @@ int cache_get(struct cache *cache, const struct extent *extent, struct block_vie
 	if (!error) {
 		block->holders++;
 		block->used = ++cache->clock;
-		set_ahead(cache, block, false);
-		*view = (struct block_view){block->data, block->size, block};
+			*view = (struct block_view){block->data, block->size, block};
 	}
 	pthread_mutex_unlock(&cache->lock);
 	return error;
-}
-
-void cache_read_ahead(struct cache *cache, const struct extent *extent)
-{
-	pthread_mutex_lock(&cache->lock);
-	while (cache->ahead >= cache->block_count / 2)
-		pthread_cond_wait(&cache->wanted, &cache->lock);
-	if (!find(cache, extent->start)) {
-		struct cached_block *block = oldest(cache);
-		if (!load(cache, block, extent))
-			set_ahead(cache, block, true);
-	}
-	pthread_mutex_unlock(&cache->lock);
 }
 
 void cache_release(struct cache *cache, struct block_view *view)

@@ -2,6 +2,7 @@
 #include "daemon.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -12,13 +13,31 @@
 #include "descriptors.h"
 #include "fuse.h"
 #include "process.h"
+#include "push.h"
 #include "warm.h"
 
 enum { MOST_THREADS = 4, STACK = 256 * 1024 };
 
 static uint64_t startup_end; /* see warm.h */
+static int pushed[2];        /* a pipe from the server to the keeper, see push.h; closed when all is pushed */
 
 /* The keeper */
+
+/* Has the kernel learn the inodes of what is to be pushed: a few at first, the others when more is to come. */
+static void learn_inodes(int root, int application)
+{
+	int folder = openat(root, PUSH_FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	char more;
+
+	if (folder < 0)
+		return;
+	warm_list(folder);
+	if (process_wait(application, pushed[0], -1) == PEER_GONE && read(pushed[0], &more, 1) == 1) {
+		while (warm_list(folder))
+			continue;
+	}
+	close(folder);
+}
 
 /* Unmounts when the last user is gone; returns then, or when the peer has died. */
 static enum process_event wait_for_last_user(const struct mount *mount, int application, int peer)
@@ -53,19 +72,31 @@ static void keep(const struct mount *mount, int application, int peer)
 	rmdir(mount->point);
 }
 
+/* When that is done: all names beside them. */
+static void learn_names(struct squashfs *fs, int root, int application)
+{
+	struct warm_list list;
+
+	warm_find(fs, startup_end, &list);
+	if (process_wait(application, pushed[0], -1) == PEER_GONE)
+		warm_list_folders(&list, root, application);
+}
+
 static _Noreturn void run_keeper(struct squashfs *fs, int application, int peer)
 {
 	struct mount mount;
-	struct warm_list list;
 
-	process_detach((int[]){fs->file, application, peer}, 3);
-	process_stand_back();
-	warm_find(fs, startup_end, &list);
+	process_detach((int[]){fs->file, application, peer, pushed[0]}, 4);
 	if (read(peer, &mount, sizeof(mount)) != sizeof(mount))
 		_exit(1);
 	/* From here a mount in a namespace cannot be seen. */
-	if (mount.way != MOUNT_IN_NAMESPACE)
-		warm_read(&list, mount.point, application);
+	if (startup_end && mount.way != MOUNT_IN_NAMESPACE) {
+		int root = open(mount.point, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		learn_inodes(root, application);
+		learn_names(fs, root, application);
+		close(root);
+	}
+	close(pushed[0]);
 	keep(&mount, application, peer);
 	(void)!write(peer, "", 1); /* done, not killed */
 	_exit(0);
@@ -83,14 +114,13 @@ static void *serve(void *server)
 	_exit(0);
 }
 
-static void *decompress_ahead(void *cache)
+static void *push_startup(void *this)
 {
-	struct cache *this = cache;
-	struct warm_list list;
+	struct push *push = this;
 
-	process_stand_back();
-	warm_find(this->fs, startup_end, &list);
-	warm_decompress(&list, this);
+	if (push_find(push, startup_end))
+		push_all(push);
+	close(pushed[1]);
 	return NULL;
 }
 
@@ -120,26 +150,23 @@ static _Noreturn void run_server(struct squashfs *fs, int channel, int applicati
 {
 	static struct cache cache;
 	static struct fuse_server server;
+	static struct push push;
 	/* One at least for a request that comes while another is waiting for a block. */
 	unsigned threads = process_processors(MOST_THREADS - 1) + 1;
 
-	process_detach((int[]){fs->file, channel, application, peer}, 4);
+	process_detach((int[]){fs->file, channel, application, peer, pushed[1]}, 5);
 	if (cache_open(&cache, fs, threads * fuse_blocks_per_thread(fs)))
 		_exit(1);
-	start_thread(decompress_ahead, &cache);
+	push_open(&push, fs, pushed[1]);
+	fuse_open(&server, fs, &cache, &push);
+	start_thread(push_startup, &push);
+	for (unsigned i = 0; i < threads; i++)
+		start_thread(serve, &server);
 	if (receive_mount(channel, &served))
 		_exit(1);
 	close(channel);
-	server = (struct fuse_server){
-		.fs = fs,
-		.cache = &cache,
-		.device = served.device,
-		.own_files = served.way == MOUNT_IN_NAMESPACE,
-		.has_eager = ATOMIC_FLAG_INIT,
-	};
-	fuse_begin(&server);
-	for (unsigned i = 0; i < threads; i++)
-		start_thread(serve, &server);
+	push_begin(&push, served.device);
+	fuse_begin(&server, served.device, served.way == MOUNT_IN_NAMESPACE);
 	(void)!write(peer, &served, sizeof(served));
 	char done;
 	if (read(peer, &done, 1) != 1)
@@ -156,7 +183,7 @@ static _Noreturn void start_both(struct squashfs *fs, int channel, int applicati
 {
 	int peers[2];
 
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, peers))
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, peers) || pipe2(pushed, O_CLOEXEC))
 		_exit(1);
 	if (fork() == 0)
 		run_server(fs, channel, application, peers[0]);
@@ -173,7 +200,8 @@ int daemon_start(struct daemon *daemon, struct squashfs *fs)
 
 	if (application < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, channel))
 		return -errno;
-	startup_end = warm_end(fs->file);
+	/* With one processor, pushing keeps the application from running. */
+	startup_end = process_processors(2) > 1 ? warm_end(fs->file) : 0;
 	/* Through a process in between: the application shall not have children it does not know of. */
 	daemon->between = fork();
 	if (daemon->between == 0) {
@@ -200,5 +228,11 @@ int daemon_hand_over(struct daemon *daemon, const struct mount *mount)
 		error = -EPIPE;
 	close(mount->device);
 	daemon_dismiss(daemon);
+	/* What the keeper does for mounts that it sees. */
+	if (!error && startup_end && mount->way == MOUNT_IN_NAMESPACE) {
+		int root = open(mount->point, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		warm_list_folder(root, PUSH_FOLDER);
+		close(root);
+	}
 	return error;
 }

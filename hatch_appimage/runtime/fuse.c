@@ -7,6 +7,7 @@
 #include <linux/fuse.h>
 #include <poll.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -17,6 +18,7 @@
 
 #include "cache.h"
 #include "process.h"
+#include "push.h"
 
 enum {
 	REQUEST_SIZE = 2 * FUSE_MIN_READ_BUFFER, /* writes, the only longer requests, do not come */
@@ -26,6 +28,10 @@ enum {
 
 /* The image never changes: what the kernel has learned stays true. */
 static const uint64_t FOREVER = INT32_MAX;
+
+struct worker;
+
+static void stop_listening(struct fuse_server *server, struct worker *worker);
 
 struct request {
 	struct fuse_server *server;
@@ -38,8 +44,8 @@ struct request {
 /* What one serving thread owns. */
 struct worker {
 	struct block_memo memo;
-	bool eager;
-	uint64_t answered; /* when it last was */
+	bool listens;
+	uint64_t answered; /* when the listener last did */
 	uint8_t input[REQUEST_SIZE];
 	uint8_t output[FUSE_READ_LIMIT];
 };
@@ -49,8 +55,10 @@ uint32_t fuse_blocks_per_thread(const struct squashfs *fs)
 	return FUSE_READ_LIMIT / fs->super.block_size + 2;
 }
 
-/* An inode's number for the kernel is its place in the inode table; 0 and FUSE_ROOT_ID have meanings of their own. */
-static uint64_t node_of(const struct squashfs *fs, uint64_t reference)
+/* PUSH_FOLDER's. */
+static const uint64_t PUSH_NODE = UINT64_MAX;
+
+uint64_t fuse_node(const struct squashfs *fs, uint64_t reference)
 {
 	return reference == fs->super.root_inode ? FUSE_ROOT_ID : reference + FUSE_ROOT_ID + 1;
 }
@@ -116,7 +124,7 @@ static struct fuse_attr attributes_of(const struct fuse_server *server, const st
 static struct fuse_entry_out entry_of(const struct fuse_server *server, const struct inode *inode)
 {
 	return (struct fuse_entry_out){
-		.nodeid = node_of(server->fs, inode->reference),
+		.nodeid = fuse_node(server->fs, inode->reference),
 		.entry_valid = FOREVER,
 		.attr_valid = FOREVER,
 		.attr = attributes_of(server, inode),
@@ -147,13 +155,45 @@ static void init(const struct request *request)
 		reply(request, &out, in->minor < 23 ? FUSE_COMPAT_22_INIT_OUT_SIZE : sizeof(out));
 }
 
+/* Before the kernel is told of a file by name. */
+static void release(const struct request *request, uint64_t reference)
+{
+	struct push *push = request->server->push;
+
+	if (push_holds(push, reference))
+		stop_listening(request->server, request->worker);
+	push_release(push, reference);
+}
+
+static bool asks_for_push_folder(const struct request *request)
+{
+	return request->header->nodeid == FUSE_ROOT_ID && !request->server->push->over &&
+	       request->body_size == sizeof(PUSH_FOLDER) && !memcmp(request->body, PUSH_FOLDER, sizeof(PUSH_FOLDER));
+}
+
+static void lookup_push_folder(const struct request *request)
+{
+	struct fuse_entry_out out = {
+		.nodeid = PUSH_NODE,
+		.attr_valid = FOREVER,
+		.attr = {.ino = UINT32_MAX, .mode = S_IFDIR | 0555, .nlink = 2, .uid = geteuid(), .gid = getegid()},
+	};
+
+	reply(request, &out, sizeof(out));
+}
+
 static void lookup(const struct request *request)
 {
 	struct squashfs *fs = request->server->fs;
 	struct inode inode;
 	struct entry entry;
-	int got = inode_of(request, &inode);
+	int got;
 
+	if (asks_for_push_folder(request)) {
+		lookup_push_folder(request);
+		return;
+	}
+	got = inode_of(request, &inode);
 	if (!got)
 		got = inode.type != TYPE_DIRECTORY
 		              ? -ENOTDIR
@@ -170,6 +210,7 @@ static void lookup(const struct request *request)
 		reply_error(request, got);
 		return;
 	}
+	release(request, inode.reference);
 	struct fuse_entry_out out = entry_of(request->server, &inode);
 	reply(request, &out, sizeof(out));
 }
@@ -223,11 +264,12 @@ static struct cursor unpack_cursor(uint64_t offset)
 }
 
 struct listing {
-	const struct fuse_server *server;
+	const struct request *request;
 	uint8_t *data;
 	size_t size;
 	size_t room;
 	bool plus;
+	uint32_t last; /* of PUSH_FOLDER: how many files have been listed with it */
 };
 
 /* False when there is no room left. */
@@ -245,7 +287,7 @@ static bool add_entry(struct listing *listing, const char *name, size_t length, 
 		return false;
 	memset(to, 0, size);
 	if (inode && listing->plus) {
-		struct fuse_entry_out out = entry_of(listing->server, inode);
+		struct fuse_entry_out out = entry_of(listing->request->server, inode);
 		memcpy(to, &out, sizeof(out));
 	}
 	memcpy(to + prefix, &entry, FUSE_NAME_OFFSET);
@@ -256,8 +298,10 @@ static bool add_entry(struct listing *listing, const char *name, size_t length, 
 
 static int add_entries(struct listing *listing, const struct inode *directory, uint64_t offset)
 {
-	struct squashfs *fs = listing->server->fs;
+	struct squashfs *fs = listing->request->server->fs;
 	struct cursor cursor = unpack_cursor(offset);
+	/* Not while files are pushed, which nobody may know of then; see push.h. */
+	bool inodes = listing->plus && listing->request->server->push->over;
 	int got = 0;
 
 	/* Without attributes: the kernel knows both directories already. */
@@ -270,31 +314,53 @@ static int add_entries(struct listing *listing, const struct inode *directory, u
 		struct inode inode;
 		if ((got = squashfs_next(fs, directory, &cursor, &entry)) != 1)
 			return got;
-		if (listing->plus && (got = squashfs_inode(fs, entry.reference, &inode)))
+		if (inodes && (got = squashfs_inode(fs, entry.reference, &inode)))
 			return got;
 		if (!add_entry(listing, entry.name, entry.length, entry.number, entry.type, pack_cursor(&cursor),
-		               listing->plus ? &inode : NULL))
+		               inodes ? &inode : NULL))
 			return 0;
 	}
+}
+
+/* Files by number: only their inodes matter.  Those that are pushed first come first. */
+static int add_pushed(struct listing *listing, uint64_t offset)
+{
+	const struct push *push = listing->request->server->push;
+	struct inode inode;
+	char name[16];
+
+	for (uint64_t i = offset; i < push->count && (offset || i < PUSH_FIRST); i++) {
+		int length = snprintf(name, sizeof(name), "%u", (unsigned)i);
+		int error = squashfs_inode(push->fs, push->files[i].reference, &inode);
+		if (error)
+			return error;
+		if (!add_entry(listing, name, (size_t)length, inode.number, TYPE_FILE, i + 1, &inode))
+			break;
+		listing->last = (uint32_t)i + 1;
+	}
+	return 0;
 }
 
 static void readdir_(const struct request *request)
 {
 	const struct fuse_read_in *in = request->body;
 	size_t room = in->size < FUSE_READ_LIMIT ? in->size : FUSE_READ_LIMIT;
-	struct listing listing = {request->server, request->worker->output, 0, room,
-	                          request->header->opcode == FUSE_READDIRPLUS};
+	struct listing listing = {request, request->worker->output, 0, room,
+	                          request->header->opcode == FUSE_READDIRPLUS, 0};
+	bool pushed = request->header->nodeid == PUSH_NODE;
 	struct inode inode;
-	int error = inode_of(request, &inode);
+	int error = pushed ? 0 : inode_of(request, &inode);
 
-	if (!error && inode.type != TYPE_DIRECTORY)
+	if (!error && !pushed && inode.type != TYPE_DIRECTORY)
 		error = -ENOTDIR;
 	if (!error)
-		error = add_entries(&listing, &inode, in->offset);
+		error = pushed ? add_pushed(&listing, in->offset) : add_entries(&listing, &inode, in->offset);
 	if (error && !listing.size)
 		reply_error(request, error);
 	else
 		reply(request, listing.data, listing.size);
+	if (pushed)
+		push_listed(request->server->push, listing.last);
 }
 
 /* File contents */
@@ -315,6 +381,8 @@ static int add_extent(const struct request *request, struct pieces *pieces, cons
 
 	if (extent->size) {
 		struct block_view *view = &pieces->views[pieces->held];
+		if (!cache_holds(request->server->cache, extent))
+			stop_listening(request->server, request->worker);
 		int error = cache_get(request->server->cache, extent, view);
 		if (error)
 			return error;
@@ -453,11 +521,15 @@ static void handle(const struct request *request)
 }
 
 /*
- * Waiting for requests.  Waking a thread on another processor takes longer than most answers, so while the application
- * starts, one thread looks for the next request for a while before it sleeps.
+ * Waiting for requests.  While the application starts, one thread listens and the others rest: waking a thread takes
+ * longer than most answers, and more than one would wake for each request.  The listener answers what it has at hand;
+ * before it decompresses something it lets another one listen.  Where a processor is free it does not sleep between
+ * requests that follow each other closely.
  */
 
 static const uint64_t MILLISECOND = 1000000;
+static const uint64_t CROWDED = 100000; /* a yield that takes so long has let others run, who want to go on */
+static const unsigned MOST_CROWDED = 4;
 
 static uint64_t now(void)
 {
@@ -467,28 +539,75 @@ static uint64_t now(void)
 	return (uint64_t)time.tv_sec * 1000 * MILLISECOND + (uint64_t)time.tv_nsec;
 }
 
-void fuse_begin(struct fuse_server *server)
+static void become_listener(struct fuse_server *server, struct worker *worker)
+{
+	pthread_mutex_lock(&server->lock);
+	while (server->starting && server->has_listener)
+		pthread_cond_wait(&server->vacant, &server->lock);
+	server->has_listener = worker->listens = server->starting;
+	pthread_mutex_unlock(&server->lock);
+}
+
+static void stop_listening(struct fuse_server *server, struct worker *worker)
+{
+	if (!worker->listens)
+		return;
+	worker->listens = false;
+	pthread_mutex_lock(&server->lock);
+	server->has_listener = false;
+	pthread_cond_signal(&server->vacant);
+	pthread_mutex_unlock(&server->lock);
+}
+
+/* From now on, read() waits, and every thread may. */
+static void end_startup(struct fuse_server *server, struct worker *worker)
+{
+	fcntl(server->device, F_SETFL, O_RDWR);
+	pthread_mutex_lock(&server->lock);
+	server->starting = server->has_listener = worker->listens = false;
+	pthread_cond_broadcast(&server->vacant);
+	pthread_mutex_unlock(&server->lock);
+}
+
+void fuse_open(struct fuse_server *server, struct squashfs *fs, struct cache *cache, struct push *push)
+{
+	*server = (struct fuse_server){
+		.fs = fs, .cache = cache, .push = push, .processors = process_processors(3), .starting = true, .has_listener = true};
+	pthread_mutex_init(&server->lock, NULL);
+	pthread_cond_init(&server->vacant, NULL);
+}
+
+void fuse_begin(struct fuse_server *server, int device, bool own_files)
 {
 	enum { STARTUP = 1000 };
 
-	fcntl(server->device, F_SETFL, O_RDWR | O_NONBLOCK);
+	server->device = device;
+	server->own_files = own_files;
 	server->startup_end = now() + STARTUP * MILLISECOND;
-	/* With one processor, looking keeps the application from asking. */
-	if (process_processors(2) < 2)
-		atomic_flag_test_and_set(&server->has_eager);
+	fcntl(device, F_SETFL, O_RDWR | O_NONBLOCK);
+	stop_listening(server, &(struct worker){.listens = true});
 }
 
-static ssize_t read_request(const struct fuse_server *server, struct worker *worker)
+/* A processor each for the application and for what is pushed. */
+static bool may_spin(const struct fuse_server *server)
 {
+	return server->crowded < MOST_CROWDED && server->processors > 1u + server->push->busy;
+}
+
+static ssize_t read_request(struct fuse_server *server, struct worker *worker)
+{
+	if (!worker->listens)
+		become_listener(server, worker);
 	for (;;) {
 		ssize_t size = read(server->device, worker->input, sizeof(worker->input));
 		if (size >= 0 || errno != EAGAIN)
 			return size;
 		uint64_t time = now();
 		if (time >= server->startup_end) {
-			fcntl(server->device, F_SETFL, O_RDWR); /* from now on, read() waits */
-		} else if (worker->eager && time - worker->answered < MILLISECOND) {
+			end_startup(server, worker);
+		} else if (time - worker->answered < MILLISECOND && may_spin(server)) {
 			sched_yield();
+			server->crowded += now() - time > CROWDED;
 		} else {
 			struct pollfd wanted = {.fd = server->device, .events = POLLIN};
 			poll(&wanted, 1, (int)((server->startup_end - time) / MILLISECOND) + 1);
@@ -503,7 +622,6 @@ void fuse_serve(struct fuse_server *server)
 	if (!worker)
 		return;
 	worker->memo.reference = UINT64_MAX;
-	worker->eager = !atomic_flag_test_and_set(&server->has_eager);
 	for (;;) {
 		ssize_t size = read_request(server, worker);
 		if (size < 0 && (errno == EINTR || errno == ENOENT)) /* ENOENT: taken back by the caller */
@@ -512,7 +630,7 @@ void fuse_serve(struct fuse_server *server)
 			break;
 		const struct fuse_in_header *header = (const struct fuse_in_header *)worker->input;
 		handle(&(struct request){server, header, header + 1, (size_t)size - sizeof(*header), worker});
-		if (worker->eager)
+		if (worker->listens)
 			worker->answered = now();
 	}
 	free(worker);

@@ -6,23 +6,33 @@
 #include "squashfs.h"
 
 struct cache;
+struct push;
 
 struct fuse_server {
 	struct squashfs *fs;
 	struct cache *cache;
+	struct push *push;
 	int device;
 	bool own_files; /* report the caller as every file's owner */
 	uint32_t features; /* that the kernel offers: flags of FUSE_INIT */
-	uint64_t startup_end; /* set by fuse_begin() */
-	atomic_flag has_eager;
+	unsigned processors;
+	unsigned crowded; /* how often others wanted them, too; the listener's own */
+	uint64_t startup_end;
+	pthread_mutex_t lock; /* of what follows; see "Waiting for requests" */
+	pthread_cond_t vacant;
+	bool starting;
+	bool has_listener;
 };
 
 enum { FUSE_READ_LIMIT = 128 * 1024 };
 
 /* How many blocks one serving thread holds at a time. */
 uint32_t fuse_blocks_per_thread(const struct squashfs *fs);
-/* Called once before the others. */
-void fuse_begin(struct fuse_server *server);
+/* The kernel's number of an inode is its place in the inode table; 0 and FUSE_ROOT_ID have meanings of their own. */
+uint64_t fuse_node(const struct squashfs *fs, uint64_t reference);
+/* Threads may begin to serve from now on: they wait for fuse_begin(), which gives them the device. */
+void fuse_open(struct fuse_server *server, struct squashfs *fs, struct cache *cache, struct push *push);
+void fuse_begin(struct fuse_server *server, int device, bool own_files);
 /* Answers requests until the file system is unmounted; as many threads as wanted may do so. */
 void fuse_serve(struct fuse_server *server);
 

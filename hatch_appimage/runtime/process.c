@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -141,7 +140,7 @@ static void close_between(int first, int last)
 
 void process_detach(const int *kept, size_t count)
 {
-	enum { MOST_KEPT = 4 };
+	enum { MOST_KEPT = 5 };
 	int ascending[MOST_KEPT];
 	int next = STDERR_FILENO + 1;
 	sigset_t all;
@@ -162,11 +161,6 @@ void process_detach(const int *kept, size_t count)
 		next = ascending[i] + 1;
 	}
 	close_between(next, INT_MAX);
-}
-
-void process_stand_back(void)
-{
-	setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), 10);
 }
 
 unsigned process_processors(unsigned limit)

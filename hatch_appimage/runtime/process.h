@@ -19,12 +19,9 @@ pid_t process_using(const char *folder);
 
 /*
  * Leaves the caller's session, folder, signals, standard streams and open files: somebody may wait for their closing.
- * Up to four descriptors stay open.
+ * Up to five descriptors stay open.
  */
 void process_detach(const int *kept, size_t count);
-
-/* From now on this thread leaves the processor to others that want it. */
-void process_stand_back(void);
 
 /* How many processors this process may use, at most `limit`. */
 unsigned process_processors(unsigned limit);

@@ -509,6 +509,41 @@ int squashfs_inode(struct squashfs *fs, uint64_t reference, struct inode *inode)
 	return error;
 }
 
+/* A directory's index follows its inode; spec, 2.6.2. */
+static int skip_index(struct squashfs *fs, const struct inode *inode, uint64_t *position)
+{
+	for (uint32_t i = 0; i < inode->index_count; i++) {
+		struct directory_index index;
+		if (table_copy(fs, &fs->inodes, position, &index, sizeof(index)) || index.name_length >= NAME_LIMIT)
+			return -EIO;
+		*position += index.name_length + 1;
+	}
+	return 0;
+}
+
+int squashfs_next_inode(struct squashfs *fs, uint64_t *position, struct inode *inode)
+{
+	struct inode_header header;
+	uint32_t block = (uint32_t)(*position / METADATA_SIZE);
+	uint64_t at = *position;
+
+	if (block >= fs->inodes.count || table_copy(fs, &fs->inodes, &at, &header, sizeof(header)))
+		return 0;
+	int error = squashfs_inode(fs, (uint64_t)fs->inodes.starts[block] << 16 | *position % METADATA_SIZE, inode);
+	if (error)
+		return error;
+	*position = inode->rest;
+	if (inode->type == TYPE_DIRECTORY)
+		return skip_index(fs, inode, position) ? -EIO : 1;
+	if (inode->type == TYPE_FILE)
+		*position += (uint64_t)squashfs_block_count(fs, inode) * sizeof(uint32_t);
+	else if (inode->type == TYPE_SYMLINK)
+		*position += inode->size;
+	if (inode->type != TYPE_FILE && header.type > EXTENDED)
+		*position += sizeof(uint32_t); /* of extended attributes */
+	return 1;
+}
+
 int squashfs_readlink(struct squashfs *fs, const struct inode *inode, char *target)
 {
 	uint64_t position = inode->rest;

@@ -122,6 +122,8 @@ struct block_memo {
 
 int squashfs_open(struct squashfs *fs, int file, uint64_t offset);
 int squashfs_inode(struct squashfs *fs, uint64_t reference, struct inode *inode);
+/* The inode at a position of the inode table, and the position of the next: 1, or 0 at the end.  Begins with 0. */
+int squashfs_next_inode(struct squashfs *fs, uint64_t *position, struct inode *inode);
 int squashfs_lookup(struct squashfs *fs, const struct inode *directory, const char *name, size_t length,
                     struct entry *entry);
 /* 1 and the next entry, 0 at the end. */

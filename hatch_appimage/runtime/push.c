@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: MIT */
+#include "push.h"
+
+#include <errno.h>
+#include <linux/fuse.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "fuse.h"
+
+enum {
+	INTERPRETER = 1 << 20, /* bytes, at least: what an interpreter needs for itself, with its library */
+	BEGUN = 12,            /* files: more than an interpreter reads for itself */
+	MOST = 1 << 14,        /* files */
+};
+
+/* Of programs that have larger files, a start reads parts only. */
+static const uint64_t LARGEST = 8u << 20;
+
+/* What one thread has decompressed last. */
+struct block {
+	uint64_t start;
+	uint32_t size;
+	uint8_t *data;
+	struct block_memo memo;
+};
+
+void push_open(struct push *push, struct squashfs *fs, int lister)
+{
+	*push = (struct push){.fs = fs, .device = -1, .lister = lister};
+	pthread_mutex_init(&push->lock, NULL);
+	pthread_cond_init(&push->changed, NULL);
+}
+
+void push_begin(struct push *push, int device)
+{
+	pthread_mutex_lock(&push->lock);
+	push->device = device;
+	pthread_cond_broadcast(&push->changed);
+	pthread_mutex_unlock(&push->lock);
+}
+
+void push_listed(struct push *push, uint32_t count)
+{
+	pthread_mutex_lock(&push->lock);
+	if (push->listed < count)
+		push->listed = count;
+	pthread_cond_broadcast(&push->changed);
+	pthread_mutex_unlock(&push->lock);
+}
+
+/* The kernel's struct fuse_notify_store_out.  It knows the inodes a moment after the listing has been answered. */
+static int store(struct push *push, uint64_t reference, uint64_t offset, const uint8_t *data, uint32_t size)
+{
+	enum { PAUSE = 50000, PATIENCE = 100 };
+	struct fuse_notify_store_out out = {
+		.nodeid = fuse_node(push->fs, reference), .offset = offset, .size = size};
+	struct fuse_out_header header = {(uint32_t)(sizeof(header) + sizeof(out) + size), FUSE_NOTIFY_STORE, 0};
+	struct iovec parts[] = {{&header, sizeof(header)}, {&out, sizeof(out)}, {(void *)data, size}};
+
+	for (unsigned i = 0;; i++) {
+		if (writev(push->device, parts, 3) >= 0)
+			return 0;
+		if (errno != ENOENT || i == PATIENCE || push->over) {
+			push->over = true; /* the kernel does not know the inodes */
+			return -errno;
+		}
+		nanosleep(&(struct timespec){.tv_nsec = PAUSE}, NULL);
+	}
+}
+
+static int load(struct push *push, const struct extent *extent, struct block *block)
+{
+	if (!block->data) {
+		block->data = malloc(push->fs->super.block_size);
+		block->start = UINT64_MAX;
+		block->memo.reference = UINT64_MAX;
+	}
+	if (!block->data)
+		return -ENOMEM;
+	if (block->start == extent->start)
+		return 0;
+	int size = squashfs_read_extent(push->fs, extent, block->data);
+	block->start = size < 0 ? UINT64_MAX : extent->start;
+	block->size = size < 0 ? 0 : (uint32_t)size;
+	return size < 0 ? size : 0;
+}
+
+static int push_piece(struct push *push, const struct inode *inode, uint32_t piece)
+{
+	static _Thread_local struct block block;
+	struct squashfs *fs = push->fs;
+	uint64_t offset = (uint64_t)piece << fs->super.block_log;
+	uint32_t at = 0, size = fs->super.block_size;
+	struct extent extent;
+	int error = 0;
+
+	if (inode->size - offset < size)
+		size = (uint32_t)(inode->size - offset);
+	if (!block.data)
+		block.memo.reference = UINT64_MAX;
+	if (piece < squashfs_block_count(fs, inode)) {
+		error = squashfs_block(fs, inode, piece, &block.memo, &extent);
+	} else {
+		extent = fs->fragments[inode->fragment];
+		at = inode->fragment_offset;
+	}
+	if (error || !extent.size) /* a hole is read when it is wanted */
+		return error;
+	error = load(push, &extent, &block);
+	if (error)
+		return error;
+	if (at > block.size || size > block.size - at)
+		return -EIO;
+	return store(push, inode->reference, offset, block.data + at, size);
+}
+
+/* Any thread may do so for a file that is open. */
+static void push_pieces(struct push *push, struct push_file *file)
+{
+	struct inode inode;
+	int error = squashfs_inode(push->fs, file->reference, &inode);
+
+	pthread_mutex_lock(&push->lock);
+	while (file->taken < file->pieces) {
+		uint32_t piece = file->taken++;
+		pthread_mutex_unlock(&push->lock);
+		if (!error)
+			error = push_piece(push, &inode, piece);
+		pthread_mutex_lock(&push->lock);
+		if (++file->finished == file->pieces) {
+			file->state = PUSH_CLOSED;
+			pthread_cond_broadcast(&push->changed);
+		}
+	}
+	pthread_mutex_unlock(&push->lock);
+}
+
+static int compare_references(const void *a, const void *b)
+{
+	uint64_t left = (*(struct push_file *const *)a)->reference, right = (*(struct push_file *const *)b)->reference;
+
+	return (left > right) - (left < right);
+}
+
+static struct push_file *find(const struct push *push, uint64_t reference)
+{
+	uint32_t low = 0, high = push->count;
+
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+		if (push->by_reference[middle]->reference < reference)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < push->count && push->by_reference[low]->reference == reference ? push->by_reference[low] : NULL;
+}
+
+/* Called with the lock held: what is not found by the time it is wanted is not pushed. */
+static void wait_until_found(struct push *push)
+{
+	enum { PATIENCE = 4000000 }; /* of nanoseconds: a large tree is not worth more */
+	struct timespec end;
+
+	clock_gettime(CLOCK_REALTIME, &end);
+	end.tv_nsec += PATIENCE;
+	end.tv_sec += end.tv_nsec / 1000000000;
+	end.tv_nsec %= 1000000000;
+	while (!push->found && !pthread_cond_timedwait(&push->changed, &push->lock, &end))
+		continue;
+	push->late = !push->found;
+}
+
+bool push_holds(struct push *push, uint64_t reference)
+{
+	if (push->over)
+		return false;
+	pthread_mutex_lock(&push->lock);
+	const struct push_file *file = find(push, reference);
+	bool holds = file && file->state == PUSH_OPEN;
+	pthread_mutex_unlock(&push->lock);
+	return holds;
+}
+
+void push_release(struct push *push, uint64_t reference)
+{
+	if (push->over)
+		return;
+	pthread_mutex_lock(&push->lock);
+	if (!push->found)
+		wait_until_found(push);
+	struct push_file *file = find(push, reference);
+	if (file && !file->wanted) {
+		file->wanted = true;
+		if (++push->wanted == BEGUN)
+			pthread_cond_broadcast(&push->changed);
+	}
+	if (file && file->state == PUSH_WAITING) {
+		file->state = PUSH_CLOSED;
+		pthread_cond_broadcast(&push->changed);
+	}
+	while (file && file->state == PUSH_OPEN) {
+		pthread_mutex_unlock(&push->lock);
+		push_pieces(push, file);
+		pthread_mutex_lock(&push->lock);
+		if (file->state == PUSH_OPEN)
+			pthread_cond_wait(&push->changed, &push->lock);
+	}
+	pthread_mutex_unlock(&push->lock);
+}
+
+static int compare_positions(const void *a, const void *b)
+{
+	uint64_t left = ((const struct push_file *)a)->position, right = ((const struct push_file *)b)->position;
+
+	return (left > right) - (left < right);
+}
+
+/* All inodes in the order of their table: walking through the folders takes three times as long. */
+static uint32_t find_files(struct squashfs *fs, uint64_t end, struct push_file **files)
+{
+	uint64_t position = 0;
+	uint32_t count = 0, room = 0;
+	struct inode inode;
+
+	*files = NULL;
+	for (uint32_t i = 0; end && count < MOST && i < fs->super.inode_count && squashfs_next_inode(fs, &position, &inode) == 1; i++) {
+		if (inode.type != TYPE_FILE || !inode.size || warm_position(fs, &inode) >= end)
+			continue;
+		if (count == room) {
+			room = room ? room * 2 : 512;
+			struct push_file *more = realloc(*files, room * sizeof(*more));
+			if (!more)
+				return 0;
+			*files = more;
+		}
+		(*files)[count++] = (struct push_file){
+			.reference = inode.reference,
+			.position = warm_position(fs, &inode),
+			.size = inode.size,
+			.state = inode.size > LARGEST ? PUSH_CLOSED : PUSH_WAITING,
+			.pieces = squashfs_block_count(fs, &inode) + (inode.fragment != NO_FRAGMENT),
+		};
+	}
+	qsort(*files, count, sizeof(**files), compare_positions);
+	return count;
+}
+
+bool push_find(struct push *push, uint64_t end)
+{
+	struct push_file *files;
+	uint32_t count = find_files(push->fs, end, &files);
+	struct push_file **by_reference = calloc(count + 1, sizeof(struct push_file *));
+
+	for (uint32_t i = 0; by_reference && i < count; i++)
+		by_reference[i] = &files[i];
+	if (by_reference)
+		qsort(by_reference, count, sizeof(*by_reference), compare_references);
+	pthread_mutex_lock(&push->lock);
+	bool in_time = by_reference && count && !push->late;
+	if (in_time) {
+		push->files = files;
+		push->by_reference = by_reference;
+		push->count = count;
+	} else {
+		push->over = true;
+	}
+	push->found = true;
+	pthread_cond_broadcast(&push->changed);
+	pthread_mutex_unlock(&push->lock);
+	return in_time;
+}
+
+/* Once the kernel has been told of the inode, unless someone has been told of the file. */
+static bool open_file(struct push *push, uint32_t number)
+{
+	struct push_file *file = &push->files[number];
+
+	pthread_mutex_lock(&push->lock);
+	while (push->listed <= number && file->state == PUSH_WAITING)
+		pthread_cond_wait(&push->changed, &push->lock);
+	bool open = file->state == PUSH_WAITING;
+	if (open)
+		file->state = PUSH_OPEN;
+	pthread_mutex_unlock(&push->lock);
+	return open;
+}
+
+static void close_file(struct push *push, struct push_file *file)
+{
+	pthread_mutex_lock(&push->lock);
+	while (file->state == PUSH_OPEN)
+		pthread_cond_wait(&push->changed, &push->lock);
+	pthread_mutex_unlock(&push->lock);
+}
+
+static void wait_until_begun(struct push *push)
+{
+	pthread_mutex_lock(&push->lock);
+	while (push->wanted < BEGUN)
+		pthread_cond_wait(&push->changed, &push->lock);
+	pthread_mutex_unlock(&push->lock);
+	(void)!write(push->lister, "", 1);
+}
+
+void push_all(struct push *push)
+{
+	uint64_t size = 0;
+
+	for (uint32_t i = 0; i < push->count && !push->over; i++) {
+		struct push_file *file = &push->files[i];
+		if (open_file(push, i)) {
+			push->busy = true;
+			push_pieces(push, file);
+			close_file(push, file);
+			push->busy = false;
+		}
+		if (size < INTERPRETER && (size += file->size) >= INTERPRETER)
+			wait_until_begun(push);
+	}
+	push->over = true;
+}

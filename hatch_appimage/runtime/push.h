@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Putting into the kernel's page cache what the application is about to read, so that it finds it without a request.
+ *
+ * The kernel takes pages of inodes that it knows (FUSE_NOTIFY_STORE), and waits for a page that someone is reading just
+ * then: for an answer of ours.  A server that is killed while it waits for itself never ends.  So no file is pushed
+ * that anyone can read: until its name has been looked up, only its inode is known, from a folder that nobody else
+ * sees (PUSH_FOLDER), and whoever looks up a file that is being pushed gets the answer, and helps, when all of it is
+ * there.  After that it is read like any other.
+ */
+#ifndef PUSH_H
+#define PUSH_H
+
+#include "warm.h"
+
+enum push_state { PUSH_WAITING, PUSH_OPEN, PUSH_CLOSED };
+
+struct push_file {
+	uint64_t reference;
+	uint64_t position; /* see warm_position() */
+	enum push_state state;
+	uint64_t size;
+	bool wanted;     /* its name has been looked up */
+	uint32_t pieces; /* blocks, and the tail in a fragment */
+	uint32_t taken;
+	uint32_t finished;
+};
+
+struct push {
+	struct squashfs *fs;
+	int device; /* -1: none yet */
+	int lister; /* a pipe to who lists PUSH_FOLDER: a byte when there is more to be pushed than PUSH_FIRST files */
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	struct push_file *files; /* in the order in which they are read */
+	uint32_t count;
+	struct push_file **by_reference;
+	bool found;
+	bool late; /* a file was wanted before */
+	uint32_t wanted;
+	uint32_t listed; /* so many inodes the kernel has been told of */
+	atomic_bool over;   /* no file is pushed any more */
+	atomic_bool busy;   /* a file is being pushed */
+};
+
+/* A name in the root folder that no file has; what is in there are the pushed files, by number. */
+#define PUSH_FOLDER "\1startup"
+/* So many come with the first listing: with them the interpreter starts, and to know an inode takes the kernel time. */
+enum { PUSH_FIRST = 8 };
+
+void push_open(struct push *push, struct squashfs *fs, int lister);
+/* Finds the files whose data begins before `end`; false when there are none or it is too late. */
+bool push_find(struct push *push, uint64_t end);
+/* The first `count` files have been listed in PUSH_FOLDER. */
+void push_listed(struct push *push, uint32_t count);
+void push_begin(struct push *push, int device);
+/* Returns when all is pushed. */
+void push_all(struct push *push);
+/* Whether push_release() would wait. */
+bool push_holds(struct push *push, uint64_t reference);
+/* Before anyone is told of a file. */
+void push_release(struct push *push, uint64_t reference);
+
+#endif
