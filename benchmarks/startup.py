@@ -95,7 +95,7 @@ def make_cases(
     cases = [
         Case("folder", appdir / "AppRun", {"APPDIR": str(appdir)}),
         Case("ours", image),
-        Case("ours, nothing read ahead", join(ours, zstd, folder / "plain.AppImage", 0)),
+        Case("ours, nothing pushed", join(ours, zstd, folder / "plain.AppImage", 0)),
         Case("ours, extract and run", image, {"APPIMAGE_EXTRACT_AND_RUN": "1"}),
         Case("reference 5735cc5, gzip", join(fetch_reference(folder / "reference"), gzip, folder / "ref.AppImage", 0)),
     ]

@@ -44,7 +44,7 @@ class Runtime:
 
     Attributes:
         data: the file, at whose end the image begins.
-        startup: offset of the number by which it reads ahead what a start needs; None if it has no such section.
+        startup: offset of the number by which it finds what a start reads; None if it has no such section.
         sections: offset and size of its sections, in bytes, by their names.
         origin: what it is, for people.
 

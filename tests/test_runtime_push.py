@@ -81,7 +81,17 @@ def build(tree: Path, path: Path, startup: int | None = None) -> Path:
     """Pack with everything in the start-up order; ``startup`` overrides where its data ends."""
     runtime = load_runtime(runtime_path(HOST), ARCHITECTURES[HOST])
     order = ["AppRun", "library", *(f"small/{number}" for number in range(SMALL_FILES)), "sparse", "linked", "empty"]
-    write_image(AppDir(tree, "app"), runtime, path, order=order, compression="zstd", compression_level=3, timestamp=1)
+    write_image(
+        AppDir(tree, "app"),
+        runtime,
+        path,
+        order=order,
+        application=(),
+        update_information=None,
+        compression="zstd",
+        compression_level=3,
+        timestamp=1,
+    )
     if startup is not None and runtime.startup is not None:
         with path.open("r+b") as file:
             file.seek(runtime.startup)

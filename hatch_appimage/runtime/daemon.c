@@ -23,20 +23,26 @@ static int pushed[2];        /* a pipe from the server to the keeper, see push.h
 
 /* The keeper */
 
-/* Has the kernel learn the inodes of what is to be pushed: a few at first, the others when more is to come. */
-static void learn_inodes(int root, int application)
+/*
+ * Has the kernel learn the inodes of what is to be pushed: a few at first, the others when more is to come; and, when
+ * all is pushed, every name beside them.
+ */
+static void learn(struct squashfs *fs, int root, int application)
 {
 	int folder = openat(root, PUSH_FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct warm_list list;
 	char more;
 
-	if (folder < 0)
-		return;
-	warm_list(folder);
+	if (folder >= 0)
+		warm_list(folder);
+	warm_find(fs, startup_end, &list);
 	if (process_wait(application, pushed[0], -1) == PEER_GONE && read(pushed[0], &more, 1) == 1) {
-		while (warm_list(folder))
+		while (folder >= 0 && warm_list(folder))
 			continue;
 	}
 	close(folder);
+	if (process_wait(application, pushed[0], -1) == PEER_GONE)
+		warm_list_folders(&list, root, application);
 }
 
 /* Unmounts when the last user is gone; returns then, or when the peer has died. */
@@ -72,16 +78,6 @@ static void keep(const struct mount *mount, int application, int peer)
 	rmdir(mount->point);
 }
 
-/* When that is done: all names beside them. */
-static void learn_names(struct squashfs *fs, int root, int application)
-{
-	struct warm_list list;
-
-	warm_find(fs, startup_end, &list);
-	if (process_wait(application, pushed[0], -1) == PEER_GONE)
-		warm_list_folders(&list, root, application);
-}
-
 static _Noreturn void run_keeper(struct squashfs *fs, int application, int peer)
 {
 	struct mount mount;
@@ -92,8 +88,7 @@ static _Noreturn void run_keeper(struct squashfs *fs, int application, int peer)
 	/* From here a mount in a namespace cannot be seen. */
 	if (startup_end && mount.way != MOUNT_IN_NAMESPACE) {
 		int root = open(mount.point, O_PATH | O_DIRECTORY | O_CLOEXEC);
-		learn_inodes(root, application);
-		learn_names(fs, root, application);
+		learn(fs, root, application);
 		close(root);
 	}
 	close(pushed[0]);

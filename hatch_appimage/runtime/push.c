@@ -191,7 +191,7 @@ void push_release(struct push *push, uint64_t reference)
 	if (push->over)
 		return;
 	pthread_mutex_lock(&push->lock);
-	if (!push->found)
+	if (!push->found && !push->late)
 		wait_until_found(push);
 	struct push_file *file = find(push, reference);
 	if (file && !file->wanted) {

@@ -37,10 +37,10 @@ struct push {
 	struct push_file **by_reference;
 	bool found;
 	bool late; /* a file was wanted before */
-	uint32_t wanted;
-	uint32_t listed; /* so many inodes the kernel has been told of */
-	atomic_bool over;   /* no file is pushed any more */
-	atomic_bool busy;   /* a file is being pushed */
+	uint32_t wanted; /* files */
+	uint32_t listed; /* files whose inodes the kernel has been told of */
+	atomic_bool over; /* no file is pushed any more */
+	atomic_bool busy; /* a file is being pushed */
 };
 
 /* A name in the root folder that no file has; what is in there are the pushed files, by number. */

@@ -30,30 +30,28 @@ uint64_t warm_position(const struct squashfs *fs, const struct inode *inode)
 	return fs->fragments[inode->fragment].start;
 }
 
-static int add_file(struct search *search, const struct inode *inode, size_t folder_length)
+static int add_folder(struct search *search, uint64_t position, size_t length)
 {
 	struct warm_list *list = search->list;
-	uint64_t position = warm_position(search->fs, inode);
 
-	if (position >= list->end || !inode->size)
-		return 0;
 	if (list->count == list->room) {
-		size_t room = list->room ? list->room * 2 : 512;
-		struct warm_file *files = realloc(list->files, room * sizeof(*files));
-		if (!files)
+		size_t room = list->room ? list->room * 2 : 64;
+		struct warm_folder *folders = realloc(list->folders, room * sizeof(*folders));
+		if (!folders)
 			return -ENOMEM;
-		list->files = files;
+		list->folders = folders;
 		list->room = room;
 	}
-	char *path = strdup(search->path);
+	char *path = strndup(search->path, length);
 	if (!path)
 		return -ENOMEM;
-	list->files[list->count++] = (struct warm_file){position, path, folder_length};
+	list->folders[list->count++] = (struct warm_folder){position, path};
 	return 0;
 }
 
 static int find_below(struct search *search, uint64_t reference, size_t length, unsigned depth)
 {
+	uint64_t first = UINT64_MAX;
 	struct cursor cursor = {0};
 	struct inode folder, inode;
 	struct entry entry;
@@ -64,23 +62,24 @@ static int find_below(struct search *search, uint64_t reference, size_t length, 
 	while ((got = squashfs_next(search->fs, &folder, &cursor, &entry)) == 1) {
 		int error = 0;
 		size_t slash = length != 0, end = length + slash + entry.length;
-		if (end >= sizeof(search->path))
-			continue;
-		search->path[length] = '/';
-		memcpy(search->path + length + slash, entry.name, (size_t)entry.length + 1);
-		if (entry.type == TYPE_DIRECTORY)
+		if (entry.type == TYPE_FILE) {
+			error = squashfs_inode(search->fs, entry.reference, &inode);
+			if (!error && inode.size && warm_position(search->fs, &inode) < first)
+				first = warm_position(search->fs, &inode);
+		} else if (entry.type == TYPE_DIRECTORY && end < sizeof(search->path)) {
+			search->path[length] = '/';
+			memcpy(search->path + length + slash, entry.name, (size_t)entry.length + 1);
 			error = find_below(search, entry.reference, end, depth + 1);
-		else if (entry.type == TYPE_FILE && !(error = squashfs_inode(search->fs, entry.reference, &inode)))
-			error = add_file(search, &inode, length);
+		}
 		if (error)
 			return error;
 	}
-	return got;
+	return got == 0 && first < search->list->end ? add_folder(search, first, length) : got;
 }
 
 static int compare_positions(const void *a, const void *b)
 {
-	const struct warm_file *left = a, *right = b;
+	const struct warm_folder *left = a, *right = b;
 
 	return (left->position > right->position) - (left->position < right->position);
 }
@@ -102,7 +101,7 @@ void warm_find(struct squashfs *fs, uint64_t end, struct warm_list *list)
 		return;
 	if (find_below(&search, fs->super.root_inode, 0, 0))
 		list->count = 0;
-	qsort(list->files, list->count, sizeof(*list->files), compare_positions);
+	qsort(list->folders, list->count, sizeof(*list->folders), compare_positions);
 }
 
 /* Every entry of a listing becomes known to the kernel, with its inode. */
@@ -124,27 +123,8 @@ void warm_list_folder(int root, const char *path)
 	close(folder);
 }
 
-static bool same_folder(const struct warm_file *a, const struct warm_file *b)
-{
-	return a->folder_length == b->folder_length && !memcmp(a->path, b->path, a->folder_length);
-}
-
-static void list_folder_of(int root, const struct warm_list *list, size_t at)
-{
-	const struct warm_file *file = &list->files[at];
-	char path[PATH_MAX];
-
-	for (size_t earlier = at; earlier--;) {
-		if (same_folder(file, &list->files[earlier]))
-			return;
-	}
-	memcpy(path, file->path, file->folder_length);
-	path[file->folder_length] = 0;
-	warm_list_folder(root, path);
-}
-
 void warm_list_folders(const struct warm_list *list, int root, int application)
 {
 	for (size_t i = 0; i < list->count && process_wait(application, -1, 0) == TIME_PASSED; i++)
-		list_folder_of(root, list, i);
+		warm_list_folder(root, list->folders[i].path);
 }

@@ -15,29 +15,29 @@
 
 #include "squashfs.h"
 
-struct warm_file {
-	uint64_t position; /* of the file's first byte among all the image's data */
+/* A folder with files that start-up reads. */
+struct warm_folder {
+	uint64_t position; /* of the first such file among all the image's data */
 	char *path;
-	size_t folder_length; /* of the folder's part of the path */
 };
 
 struct warm_list {
-	struct warm_file *files;
+	struct warm_folder *folders;
 	size_t count;
 	size_t room;
-	uint64_t end; /* of their data in the image */
+	uint64_t end; /* of the files' data in the image */
 };
 
 /* What the section says; 0 where there is none. */
 uint64_t warm_end(int file);
 /* Where a file's data begins: its first block, or its place in the fragment that holds all of it. */
 uint64_t warm_position(const struct squashfs *fs, const struct inode *inode);
-/* The files whose data begins before `end`, in its order; none when the image is damaged. */
+/* The folders of files whose data begins before `end`, in its order; none when the image is damaged. */
 void warm_find(struct squashfs *fs, uint64_t end, struct warm_list *list);
+/* Lists them below the mount point, until `application`, a descriptor from process_open(), ends. */
+void warm_list_folders(const struct warm_list *list, int root, int application);
 /* Lists one folder to its end. */
 void warm_list_folder(int root, const char *path);
-/* Lists their folders below the mount point, until `application`, a descriptor from process_open(), ends. */
-void warm_list_folders(const struct warm_list *list, int root, int application);
 /* Reads on in a folder's listing; false at its end. */
 bool warm_list(int folder);
 
