@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import random
 import shutil
@@ -18,7 +19,7 @@ from test_runtime import HOST, PATIENCE, Image, make_appdir, pack, wait_until
 from tools import require
 
 from hatch_appimage.runtime import runtime_path
-from hatch_appimage.squashfs import write_squashfs
+from hatch_appimage.squashfs import SquashFSImage, write_squashfs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -220,6 +221,17 @@ class TestDamaged:
         content = image.read_bytes()
         for length in (offset, offset + 50, offset + 96, len(content) - 8192):
             self.check(content[:length], tmp_path, temporary, *flag)
+
+    @pytest.mark.parametrize(
+        "flag", [(), ("--appimage-extract-and-run",), ("--appimage-extract",)], ids=["", "run", "extract"]
+    )
+    def test_root_is_a_file(self, image: Path, tmp_path: Path, temporary: Path, flag: tuple[str, ...]) -> None:
+        offset = runtime_path(HOST).stat().st_size
+        content = bytearray(image.read_bytes())
+        found = SquashFSImage(io.BytesIO(content[offset:])).find("AppRun")
+        assert found
+        content[offset + 32 : offset + 40] = found.reference.to_bytes(8, "little")
+        self.check(bytes(content), tmp_path, temporary, *flag)
 
     @pytest.mark.parametrize("field", [0, 8, 12, 16, 20, 22, 26, 28, 32, 40, 48, 64, 72, 80])
     def test_superblock(self, image: Path, tmp_path: Path, temporary: Path, field: int) -> None:

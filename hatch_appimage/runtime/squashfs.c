@@ -358,6 +358,13 @@ static int directory_table_end(const struct squashfs *fs, uint64_t *end)
 	return 0;
 }
 
+static int check_root(struct squashfs *fs)
+{
+	struct inode root;
+
+	return squashfs_inode(fs, fs->super.root_inode, &root) || root.type != TYPE_DIRECTORY ? -EIO : 0;
+}
+
 int squashfs_open(struct squashfs *fs, int file, uint64_t offset)
 {
 	uint64_t end;
@@ -384,6 +391,8 @@ int squashfs_open(struct squashfs *fs, int file, uint64_t offset)
 		error = directory_table_end(fs, &end);
 	if (!error)
 		error = open_table(fs, &fs->directories, fs->super.directory_table, end);
+	if (!error)
+		error = check_root(fs);
 	return error;
 }
 
@@ -565,6 +574,11 @@ static bool valid_name(const char *name, size_t length)
 {
 	return !memchr(name, 0, length) && !memchr(name, '/', length) && !(length == 1 && name[0] == '.') &&
 	       !(length == 2 && name[0] == '.' && name[1] == '.');
+}
+
+uint64_t squashfs_most_entries(const struct squashfs *fs)
+{
+	return (uint64_t)fs->directories.count * METADATA_SIZE / (sizeof(struct directory_entry) + 1);
 }
 
 /* The entry at the cursor as it stands in the table, and the header of its run; 0 at the end of the listing. */

@@ -14,12 +14,14 @@
 
 enum {
 	DEEPEST = 64,              /* folders within folders; a damaged tree may contain itself */
+	MOST_FOLDERS = 4096,       /* more than any start reads from */
 	LISTING_SIZE = 128 * 1024, /* the kernel asks the server for as much as it is asked for */
 };
 
 struct search {
 	struct squashfs *fs;
 	struct warm_list *list;
+	uint64_t left; /* entries to be looked at: a damaged tree may have the same folder in many places */
 	char path[PATH_MAX];
 };
 
@@ -34,6 +36,8 @@ static int add_folder(struct search *search, uint64_t position, size_t length)
 {
 	struct warm_list *list = search->list;
 
+	if (list->count == MOST_FOLDERS)
+		return -EIO;
 	if (list->count == list->room) {
 		size_t room = list->room ? list->room * 2 : 64;
 		struct warm_folder *folders = realloc(list->folders, room * sizeof(*folders));
@@ -62,6 +66,8 @@ static int find_below(struct search *search, uint64_t reference, size_t length, 
 	while ((got = squashfs_next(search->fs, &folder, &cursor, &entry)) == 1) {
 		int error = 0;
 		size_t slash = length != 0, end = length + slash + entry.length;
+		if (!search->left--)
+			return -EIO;
 		if (entry.type == TYPE_FILE) {
 			error = squashfs_inode(search->fs, entry.reference, &inode);
 			if (!error && inode.size && warm_position(search->fs, &inode) < first)
@@ -96,7 +102,7 @@ void warm_find(struct squashfs *fs, uint64_t end, struct warm_list *list)
 	static struct search search;
 
 	*list = (struct warm_list){.end = end};
-	search = (struct search){.fs = fs, .list = list};
+	search = (struct search){.fs = fs, .list = list, .left = squashfs_most_entries(fs)};
 	if (!end)
 		return;
 	if (find_below(&search, fs->super.root_inode, 0, 0))
