@@ -110,7 +110,7 @@ int cache_get(struct cache *cache, const struct extent *extent, struct block_vie
 	if (!error) {
 		block->holders++;
 		block->used = ++cache->clock;
-			*view = (struct block_view){block->data, block->size, block};
+		*view = (struct block_view){block->data, block->size, block};
 	}
 	pthread_mutex_unlock(&cache->lock);
 	return error;

@@ -94,7 +94,7 @@ def compile_runtimes(architectures: Sequence[str], folder: Path, version: str) -
         fetch_zstd(Path(temporary))
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
             jobs = [
-                pool.submit(_compile, architecture, folder / f"runtime-{architecture}", Path(temporary), version)
+                pool.submit(compile_runtime, architecture, folder / f"runtime-{architecture}", Path(temporary), version)
                 for architecture in architectures
             ]
             for job in jobs:
@@ -146,14 +146,29 @@ def _extract_source(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path)
         path.write_bytes(content.read())
 
 
-def _compile(architecture: str, output: Path, folder: Path, version: str) -> None:
+def compile_runtime(
+    architecture: str, output: Path, folder: Path, version: str, more: Sequence[str | Path] = ()
+) -> None:
+    """Compile the runtime for one architecture.
+
+    Args:
+        architecture: AppImage's name of it.
+        output: the file to write.
+        folder: where :func:`fetch_zstd` has put its source.
+        version: what the runtime says of itself.
+        more: sources and options, for tests that replace a part of it.
+
+    Raises:
+        AppImageError: the compiler failed, or what it made is no AppImage runtime.
+
+    """
     target, machine_flags = TARGETS[architecture]
     library = folder / "zstd/lib"
     names = ZSTD_SOURCES + (ZSTD_X86_64_SOURCES if architecture == "x86_64" else ())
     sources = [*sorted(SOURCE.glob("*.c")), SOURCE / "sections.S", *(library / name for name in names)]
     linked = folder / f"runtime-{architecture}"
     command = [sys.executable, "-m", "ziglang", "cc", "-target", target, *machine_flags, *FLAGS]
-    command += [f'-DVERSION="{version}"', f"-I{library}", *map(str, sources), "-o", str(linked)]
+    command += [f'-DVERSION="{version}"', f"-I{library}", *map(str, [*sources, *more]), "-o", str(linked)]
     _run(command, what=f"Compiling the runtime for {architecture}")
     content = bytearray(linked.read_bytes())
     _check(linked, architecture)

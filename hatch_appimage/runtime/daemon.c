@@ -19,6 +19,7 @@
 enum { MOST_THREADS = 4, STACK = 256 * 1024 };
 
 static uint64_t startup_end; /* see warm.h */
+static pid_t starter;        /* the process that becomes the application */
 static int pushed[2];        /* a pipe from the server to the keeper, see push.h; closed when all is pushed */
 
 /* The keeper */
@@ -141,7 +142,7 @@ static int receive_mount(int channel, struct mount *mount)
 	return error;
 }
 
-static _Noreturn void run_server(struct squashfs *fs, int channel, int application, int peer)
+static _Noreturn void run_server(struct squashfs *fs, int channel, int application, int peer, pid_t keeper)
 {
 	static struct cache cache;
 	static struct fuse_server server;
@@ -160,8 +161,9 @@ static _Noreturn void run_server(struct squashfs *fs, int channel, int applicati
 	if (receive_mount(channel, &served))
 		_exit(1);
 	close(channel);
-	push_begin(&push, served.device);
-	fuse_begin(&server, served.device, served.way == MOUNT_IN_NAMESPACE);
+	bool hidden = served.way == MOUNT_IN_NAMESPACE;
+	push_begin(&push, served.device, hidden ? starter : keeper);
+	fuse_begin(&server, served.device, hidden);
 	(void)!write(peer, &served, sizeof(served));
 	char done;
 	if (read(peer, &done, 1) != 1)
@@ -180,10 +182,11 @@ static _Noreturn void start_both(struct squashfs *fs, int channel, int applicati
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, peers) || pipe2(pushed, O_CLOEXEC))
 		_exit(1);
-	if (fork() == 0)
-		run_server(fs, channel, application, peers[0]);
-	if (fork() == 0)
+	pid_t keeper = fork();
+	if (keeper == 0)
 		run_keeper(fs, application, peers[1]);
+	if (fork() == 0)
+		run_server(fs, channel, application, peers[0], keeper);
 	_exit(0);
 }
 
@@ -195,6 +198,7 @@ int daemon_start(struct daemon *daemon, struct squashfs *fs)
 
 	if (application < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, channel))
 		return -errno;
+	starter = getpid();
 	/* With one processor, pushing keeps the application from running. */
 	startup_end = process_processors(2) > 1 ? warm_end(fs->file) : 0;
 	/* Through a process in between: the application shall not have children it does not know of. */

@@ -149,6 +149,8 @@ static void init(const struct request *request)
 	};
 
 	request->server->features = in->flags;
+	/* From Linux 6.12 on; the version before is that of kernels that do not, too. */
+	request->server->push->fills_pages = in->minor > 40;
 	if (in->major < FUSE_KERNEL_VERSION)
 		reply_error(request, -EPROTO);
 	else
@@ -167,10 +169,12 @@ static void release(const struct request *request, uint64_t reference)
 
 static bool asks_for_push_folder(const struct request *request)
 {
-	return request->header->nodeid == FUSE_ROOT_ID && !request->server->push->over &&
-	       request->body_size == sizeof(PUSH_FOLDER) && !memcmp(request->body, PUSH_FOLDER, sizeof(PUSH_FOLDER));
+	return request->header->nodeid == FUSE_ROOT_ID && request->body_size == sizeof(PUSH_FOLDER) &&
+	       !memcmp(request->body, PUSH_FOLDER, sizeof(PUSH_FOLDER)) &&
+	       push_shows_folder(request->server->push, (pid_t)request->header->pid);
 }
 
+/* Not to be remembered: others shall not find it. */
 static void lookup_push_folder(const struct request *request)
 {
 	struct fuse_entry_out out = {
@@ -269,7 +273,8 @@ struct listing {
 	size_t size;
 	size_t room;
 	bool plus;
-	uint32_t last; /* of PUSH_FOLDER: how many files have been listed with it */
+	bool pushed;   /* of PUSH_FOLDER */
+	uint32_t last; /* and how many of its files have been listed then */
 };
 
 /* False when there is no room left. */
@@ -288,6 +293,8 @@ static bool add_entry(struct listing *listing, const char *name, size_t length, 
 	memset(to, 0, size);
 	if (inode && listing->plus) {
 		struct fuse_entry_out out = entry_of(listing->request->server, inode);
+		if (listing->pushed)
+			out.entry_valid = 0; /* the inode shall be known, but nobody open it by this name */
 		memcpy(to, &out, sizeof(out));
 	}
 	memcpy(to + prefix, &entry, FUSE_NAME_OFFSET);
@@ -325,11 +332,12 @@ static int add_entries(struct listing *listing, const struct inode *directory, u
 /* Files by number: only their inodes matter.  Those that are pushed first come first. */
 static int add_pushed(struct listing *listing, uint64_t offset)
 {
-	const struct push *push = listing->request->server->push;
+	struct push *push = listing->request->server->push;
+	uint32_t count = push_count(push);
 	struct inode inode;
 	char name[16];
 
-	for (uint64_t i = offset; i < push->count && (offset || i < PUSH_FIRST); i++) {
+	for (uint64_t i = offset; i < count && (offset || i < PUSH_FIRST); i++) {
 		int length = snprintf(name, sizeof(name), "%u", (unsigned)i);
 		int error = squashfs_inode(push->fs, push->files[i].reference, &inode);
 		if (error)
@@ -345,21 +353,25 @@ static void readdir_(const struct request *request)
 {
 	const struct fuse_read_in *in = request->body;
 	size_t room = in->size < FUSE_READ_LIMIT ? in->size : FUSE_READ_LIMIT;
-	struct listing listing = {request, request->worker->output, 0, room,
-	                          request->header->opcode == FUSE_READDIRPLUS, 0};
-	bool pushed = request->header->nodeid == PUSH_NODE;
+	struct listing listing = {
+		.request = request,
+		.data = request->worker->output,
+		.room = room,
+		.plus = request->header->opcode == FUSE_READDIRPLUS,
+		.pushed = request->header->nodeid == PUSH_NODE,
+	};
 	struct inode inode;
-	int error = pushed ? 0 : inode_of(request, &inode);
+	int error = listing.pushed ? 0 : inode_of(request, &inode);
 
-	if (!error && !pushed && inode.type != TYPE_DIRECTORY)
+	if (!error && !listing.pushed && inode.type != TYPE_DIRECTORY)
 		error = -ENOTDIR;
 	if (!error)
-		error = pushed ? add_pushed(&listing, in->offset) : add_entries(&listing, &inode, in->offset);
+		error = listing.pushed ? add_pushed(&listing, in->offset) : add_entries(&listing, &inode, in->offset);
 	if (error && !listing.size)
 		reply_error(request, error);
 	else
 		reply(request, listing.data, listing.size);
-	if (pushed)
+	if (listing.pushed)
 		push_listed(request->server->push, listing.last);
 }
 
@@ -572,7 +584,13 @@ static void end_startup(struct fuse_server *server, struct worker *worker)
 void fuse_open(struct fuse_server *server, struct squashfs *fs, struct cache *cache, struct push *push)
 {
 	*server = (struct fuse_server){
-		.fs = fs, .cache = cache, .push = push, .processors = process_processors(3), .starting = true, .has_listener = true};
+		.fs = fs,
+		.cache = cache,
+		.push = push,
+		.processors = process_processors(3),
+		.starting = true,
+		.has_listener = true,
+	};
 	pthread_mutex_init(&server->lock, NULL);
 	pthread_cond_init(&server->vacant, NULL);
 }

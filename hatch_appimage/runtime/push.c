@@ -5,6 +5,7 @@
 #include <linux/fuse.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -20,6 +21,9 @@ enum {
 /* Of programs that have larger files, a start reads parts only. */
 static const uint64_t LARGEST = 8u << 20;
 
+/* Bytes of the page cache, whatever the image says. */
+static const uint64_t MOST_MEMORY = 256u << 20;
+
 /* What one thread has decompressed last. */
 struct block {
 	uint64_t start;
@@ -28,19 +32,28 @@ struct block {
 	struct block_memo memo;
 };
 
-void push_open(struct push *push, struct squashfs *fs, int lister)
+void push_open(struct push *push, struct squashfs *fs, int more)
 {
-	*push = (struct push){.fs = fs, .device = -1, .lister = lister};
+	*push = (struct push){.fs = fs, .device = -1, .more = more};
 	pthread_mutex_init(&push->lock, NULL);
 	pthread_cond_init(&push->changed, NULL);
 }
 
-void push_begin(struct push *push, int device)
+void push_begin(struct push *push, int device, pid_t lister)
 {
 	pthread_mutex_lock(&push->lock);
 	push->device = device;
+	push->lister = lister;
 	pthread_cond_broadcast(&push->changed);
 	pthread_mutex_unlock(&push->lock);
+}
+
+bool push_shows_folder(struct push *push, pid_t process)
+{
+	pthread_mutex_lock(&push->lock);
+	bool shows = !push->over && !push->listed && process == push->lister;
+	pthread_mutex_unlock(&push->lock);
+	return shows;
 }
 
 void push_listed(struct push *push, uint32_t count)
@@ -55,7 +68,7 @@ void push_listed(struct push *push, uint32_t count)
 /* The kernel's struct fuse_notify_store_out.  It knows the inodes a moment after the listing has been answered. */
 static int store(struct push *push, uint64_t reference, uint64_t offset, const uint8_t *data, uint32_t size)
 {
-	enum { PAUSE = 50000, PATIENCE = 100 };
+	enum { PAUSE = 50000, PATIENCE = 400 };
 	struct fuse_notify_store_out out = {
 		.nodeid = fuse_node(push->fs, reference), .offset = offset, .size = size};
 	struct fuse_out_header header = {(uint32_t)(sizeof(header) + sizeof(out) + size), FUSE_NOTIFY_STORE, 0};
@@ -64,8 +77,8 @@ static int store(struct push *push, uint64_t reference, uint64_t offset, const u
 	for (unsigned i = 0;; i++) {
 		if (writev(push->device, parts, 3) >= 0)
 			return 0;
-		if (errno != ENOENT || i == PATIENCE || push->over) {
-			push->over = true; /* the kernel does not know the inodes */
+		if (errno != ENOENT || i == PATIENCE || push->failed) {
+			push->failed = true; /* the kernel does not know the inodes, has no memory, or no such request */
 			return -errno;
 		}
 		nanosleep(&(struct timespec){.tv_nsec = PAUSE}, NULL);
@@ -89,6 +102,19 @@ static int load(struct push *push, const struct extent *extent, struct block *bl
 	return size < 0 ? size : 0;
 }
 
+/*
+ * How much of what ends with the file can be pushed.  Before Linux 6.11, a page that is not stored to its end keeps
+ * there what was in the memory before, and programs that map the file see it.
+ */
+static uint32_t size_in_pages(const struct push *push, uint64_t offset, uint32_t size)
+{
+	uint64_t end = (offset + size) & ~(uint64_t)(getauxval(AT_PAGESZ) - 1);
+
+	if (push->fills_pages)
+		return size;
+	return end > offset ? (uint32_t)(end - offset) : 0;
+}
+
 static int push_piece(struct push *push, const struct inode *inode, uint32_t piece)
 {
 	static _Thread_local struct block block;
@@ -99,7 +125,9 @@ static int push_piece(struct push *push, const struct inode *inode, uint32_t pie
 	int error = 0;
 
 	if (inode->size - offset < size)
-		size = (uint32_t)(inode->size - offset);
+		size = size_in_pages(push, offset, (uint32_t)(inode->size - offset));
+	if (!size)
+		return 0;
 	if (!block.data)
 		block.memo.reference = UINT64_MAX;
 	if (piece < squashfs_block_count(fs, inode)) {
@@ -175,6 +203,16 @@ static void wait_until_found(struct push *push)
 	push->late = !push->found;
 }
 
+uint32_t push_count(struct push *push)
+{
+	pthread_mutex_lock(&push->lock);
+	if (!push->found && !push->late)
+		wait_until_found(push);
+	uint32_t count = push->count;
+	pthread_mutex_unlock(&push->lock);
+	return count;
+}
+
 bool push_holds(struct push *push, uint64_t reference)
 {
 	if (push->over)
@@ -224,11 +262,11 @@ static int compare_positions(const void *a, const void *b)
 static uint32_t find_files(struct squashfs *fs, uint64_t end, struct push_file **files)
 {
 	uint64_t position = 0;
-	uint32_t count = 0, room = 0;
+	uint32_t count = 0, room = 0, left = end ? fs->super.inode_count : 0;
 	struct inode inode;
 
 	*files = NULL;
-	for (uint32_t i = 0; end && count < MOST && i < fs->super.inode_count && squashfs_next_inode(fs, &position, &inode) == 1; i++) {
+	while (count < MOST && left-- && squashfs_next_inode(fs, &position, &inode) == 1) {
 		if (inode.type != TYPE_FILE || !inode.size || warm_position(fs, &inode) >= end)
 			continue;
 		if (count == room) {
@@ -304,16 +342,17 @@ static void wait_until_begun(struct push *push)
 	while (push->wanted < BEGUN)
 		pthread_cond_wait(&push->changed, &push->lock);
 	pthread_mutex_unlock(&push->lock);
-	(void)!write(push->lister, "", 1);
+	(void)!write(push->more, "", 1);
 }
 
 void push_all(struct push *push)
 {
-	uint64_t size = 0;
+	uint64_t size = 0, memory = 0;
 
-	for (uint32_t i = 0; i < push->count && !push->over; i++) {
+	for (uint32_t i = 0; i < push->count && !push->failed && memory < MOST_MEMORY; i++) {
 		struct push_file *file = &push->files[i];
 		if (open_file(push, i)) {
+			memory += file->size;
 			push->busy = true;
 			push_pieces(push, file);
 			close_file(push, file);

@@ -4,12 +4,14 @@
  *
  * The kernel takes pages of inodes that it knows (FUSE_NOTIFY_STORE), and waits for a page that someone is reading just
  * then: for an answer of ours.  A server that is killed while it waits for itself never ends.  So no file is pushed
- * that anyone can read: until its name has been looked up, only its inode is known, from a folder that nobody else
- * sees (PUSH_FOLDER), and whoever looks up a file that is being pushed gets the answer, and helps, when all of it is
- * there.  After that it is read like any other.
+ * that anyone can read: until its name has been looked up, only its inode is known, from a folder that nobody but the
+ * process that lists it sees (PUSH_FOLDER), and whoever looks up a file that is being pushed gets the answer, and
+ * helps, when all of it is there.  After that it is read like any other.
  */
 #ifndef PUSH_H
 #define PUSH_H
+
+#include <sys/types.h>
 
 #include "warm.h"
 
@@ -29,7 +31,9 @@ struct push_file {
 struct push {
 	struct squashfs *fs;
 	int device; /* -1: none yet */
-	int lister; /* a pipe to who lists PUSH_FOLDER: a byte when there is more to be pushed than PUSH_FIRST files */
+	pid_t lister; /* who lists PUSH_FOLDER, once */
+	int more;     /* a pipe to it: a byte when there is more to be pushed than PUSH_FIRST files */
+	atomic_bool fills_pages; /* the kernel makes all of a page zero that lies behind a file's end */
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	struct push_file *files; /* in the order in which they are read */
@@ -39,21 +43,29 @@ struct push {
 	bool late; /* a file was wanted before */
 	uint32_t wanted; /* files */
 	uint32_t listed; /* files whose inodes the kernel has been told of */
+	atomic_bool failed; /* the kernel takes no more */
 	atomic_bool over; /* no file is pushed any more */
 	atomic_bool busy; /* a file is being pushed */
 };
 
-/* A name in the root folder that no file has; what is in there are the pushed files, by number. */
+/*
+ * What the lister finds in the root folder under this name are the pushed files, by number.  To everyone else a file of
+ * this name is there when the image has one.
+ */
 #define PUSH_FOLDER "\1startup"
 /* So many come with the first listing: with them the interpreter starts, and to know an inode takes the kernel time. */
 enum { PUSH_FIRST = 8 };
 
-void push_open(struct push *push, struct squashfs *fs, int lister);
+void push_open(struct push *push, struct squashfs *fs, int more);
 /* Finds the files whose data begins before `end`; false when there are none or it is too late. */
 bool push_find(struct push *push, uint64_t end);
-/* The first `count` files have been listed in PUSH_FOLDER. */
+void push_begin(struct push *push, int device, pid_t lister);
+/* Whether PUSH_FOLDER is there for a process. */
+bool push_shows_folder(struct push *push, pid_t process);
+/* How many files it has. */
+uint32_t push_count(struct push *push);
+/* The first `count` of them have been listed. */
 void push_listed(struct push *push, uint32_t count);
-void push_begin(struct push *push, int device);
 /* Returns when all is pushed. */
 void push_all(struct push *push);
 /* Whether push_release() would wait. */
