@@ -114,9 +114,11 @@ def with_hidden(tree: Path, faulty_runtime: Path) -> Path:
         (tree / HIDDEN).unlink()
 
 
-def build(tree: Path, path: Path, startup: int | None = None, runtime_file: Path | None = None) -> Path:
+def build(
+    tree: Path, path: Path, startup: int | None = None, runtime_file: Path | None = None, architecture: str = HOST
+) -> Path:
     """Pack with everything in the start-up order; ``startup`` overrides where its data ends."""
-    runtime = load_runtime(runtime_file or runtime_path(HOST), ARCHITECTURES[HOST])
+    runtime = load_runtime(runtime_file or runtime_path(architecture), ARCHITECTURES[architecture])
     order = ["AppRun", "library", *(f"small/{number}" for number in range(SMALL_FILES)), "sparse", "linked", "empty"]
     write_image(
         AppDir(tree, "app"),
@@ -210,6 +212,20 @@ class TestContents:
             finally:
                 os.killpg(searcher.pid, signal.SIGKILL)
         mounted.wait_until_clean()
+
+
+@pytest.mark.skipif(HOST != "x86_64", reason="the kernel of no other host runs a runtime of 32 bits")
+def test_32_bits(tree: Path, tmp_path: Path) -> None:
+    try:
+        subprocess.run([runtime_path("i686"), "--appimage-version"], check=True, stderr=subprocess.DEVNULL)
+    except OSError:
+        pytest.skip("this kernel runs no programs of 32 bits")
+    image = Image(build(tree, tmp_path / "i686.AppImage", architecture="i686"), make_temporary(tmp_path))
+    assert parse_sums(image.run("run", "eval", SUMS).stdout) == digests(tree)
+    found = pages_of_last_start(image, tree)
+    assert found.pop("too-large") == 0
+    for name, size in found.items():
+        assert size >= (tree / name).stat().st_size, name
 
 
 @contextlib.contextmanager
