@@ -6,7 +6,8 @@
 
 The AppDir's AppRun takes a Python program after ``-c``; ``--order`` names files as the packer lays them, one path a
 line. Each round runs every case once, so that what disturbs the machine disturbs all; medians, and their ratio and
-difference to the folder's, are printed. ``squashfuse_ll`` and the kernel's own driver are added where they can be had.
+difference to the folder's, are printed, with the machine's load before and after: other work on it makes all figures
+worthless. ``squashfuse_ll`` and the kernel's own driver are added where they can be had.
 """
 
 from __future__ import annotations
@@ -76,9 +77,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="hatch-appimage-") as temporary, contextlib.ExitStack() as stack:
         folder = Path(temporary)
         cases = make_cases(appdir, order, dict(name.split("=", 1) for name in options.runtime), folder, stack)
+        print_load()
         for title, code in PROGRAMS.items():
             measure(cases, code, options.rounds, cold=options.cold)
             report(title, cases)
+            print_load()
         print(f"\nPeak memory of our server: {peak_memory(cases[1]):.1f} MiB")
     for architecture in ("x86_64", "aarch64", "armhf", "i686"):
         print(f"{architecture:8} {runtime_path(architecture).stat().st_size:7,} bytes")
@@ -183,18 +186,28 @@ def report(title: str, cases: list[Case]) -> None:
         print(f"  {case.name:30} {middle:7.1f}  {least:7.1f}  {middle / folder:6.2f}  {middle - folder:+7.1f} ms")
 
 
+def print_load() -> None:
+    """Say how busy the machine was in the last minute."""
+    print(f"Load {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
+
+
 def peak_memory(case: Case) -> float:
     """Return the most memory that any of our processes took, with the image's largest import."""
-    code = f"{PROGRAMS['import flask, requests']}; import time; time.sleep(1)"
-    process = subprocess.Popen([case.program, "-c", code], env={"PATH": "/usr/bin:/bin"})
-    time.sleep(0.9)
+    ready, when_ready = os.pipe()
+    code = f"{PROGRAMS['import flask, requests']}; import os; os.close({when_ready}); input()"
+    process = subprocess.Popen(
+        [case.program, "-c", code], env={"PATH": "/usr/bin:/bin"}, stdin=subprocess.PIPE, pass_fds=[when_ready]
+    )
+    os.close(when_ready)
+    os.read(ready, 1)
+    os.close(ready)
     most = 0.0
     for folder in Path("/proc").iterdir():
         with contextlib.suppress(OSError):
             if folder.name.isdigit() and (folder / "exe").readlink() == case.program:
                 lines = (folder / "status").read_text().splitlines()
                 most = max([most, *(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))])
-    process.wait()
+    process.communicate(b"\n")
     return most
 
 
