@@ -26,6 +26,35 @@ if TYPE_CHECKING:
 
 FAST = ("--set", "compression-level=1", "--set", "startup-order=false")
 
+# A project of the time before pyproject.toml.
+SETUP = """\
+from setuptools import Extension, setup
+
+setup(
+    name="native",
+    version="1.5",
+    py_modules=["native_cli"],
+    ext_modules=[Extension("native", ["native.c"])],
+    entry_points={"console_scripts": ["native = native_cli:main"]},
+)
+"""
+EXTENSION = """\
+#include <Python.h>
+
+static PyObject *answer(PyObject *self, PyObject *arguments)
+{
+    return PyLong_FromLong(42);
+}
+
+static PyMethodDef methods[] = {{"answer", answer, METH_NOARGS, ""}, {0}};
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "native", "", -1, methods};
+
+PyMODINIT_FUNC PyInit_native(void)
+{
+    return PyModule_Create(&module);
+}
+"""
+
 
 def build(*arguments: str | Path, folder: Path) -> Path:
     """Run `hatch-appimage build`, and return the image that it made in a folder."""
@@ -201,16 +230,15 @@ class TestBuild:
         assert answer(image) == "\x1b[32mHello!\x1b[39m\n"
 
     def test_extension_modules(self, tmp_path: Path) -> None:
-        """They are compiled for the Python of the image, also where the metadata takes a build of its own."""
-        project = copy_project("native-ext", tmp_path)
-        file = project / "pyproject.toml"
-        text = file.read_text()
-        assert 'build-backend = "setuptools.build_meta"' in text
-        dynamic = text.replace('version = "1.0"', 'dynamic = ["version"]')
-        file.write_text(dynamic + '\n[tool.setuptools.dynamic]\nversion = { file = "VERSION" }\n')
-        (project / "VERSION").write_text("1.5")
-        image = build(project, folder=tmp_path / "out")
-        assert "-1.5-" in image.name
+        """The wheel of the metadata is none for the image then, which may get another Python."""
+        project = tmp_path / "native"
+        project.mkdir()
+        (project / "setup.py").write_text(SETUP)
+        (project / "native.c").write_text(EXTENSION)
+        (project / "native_cli.py").write_text("import native\n\n\ndef main():\n    print(native.answer())\n")
+        with open_source(str(project)) as source:
+            assert source.package is None
+        assert answer(build(project, folder=tmp_path / "out")) == "42\n"
 
     def test_wheel(self, tmp_path: Path) -> None:
         path = make_wheel(
