@@ -143,13 +143,17 @@ class TestTkinter:
     def test_nothing_names_it(self, appdir: AppDir, python: BundledPython) -> None:
         (appdir.lib / "libtcl8.6.so").touch()
         (appdir.lib / "tk8.6").mkdir()
-        (python.site_packages[0] / "a.py").write_text("import tkinterface, saturated\n")
+        (python.site_packages[0] / "a.py").write_text(
+            "import tkinterface, saturated\nEMOJI = {'turtle': '\\N{TURTLE}'}\nknown = ('idlelib', 'tkinter')\n"
+        )
         assert str(trim_tkinter(appdir, python, wanted=None)) == "tkinter left out: nothing names it"
         assert self.modules(python) == []
         assert not (appdir.lib / "libtcl8.6.so").exists()
         assert not (appdir.lib / "tk8.6").exists()
 
-    @pytest.mark.parametrize("source", ["import tkinter", "from turtle import *", "__import__('tkinter')", "_tkinter"])
+    @pytest.mark.parametrize(
+        "source", ["import tkinter", "from turtle import *", "__import__('tkinter')", "try: pass\n  import a, _tkinter"]
+    )
     def test_a_package_names_it(self, appdir: AppDir, python: BundledPython, source: str) -> None:
         package = python.site_packages[0] / "package" / "sub"
         package.mkdir(parents=True)

@@ -59,7 +59,10 @@ _TERMINALS = (
 _TERMINFO = ("/etc/terminfo", "/lib/terminfo", "/usr/share/terminfo")
 
 # A text that any source with a use for Tk has in it.
-_TKINTER = re.compile(rb"\b(_?tkinter|Tkinter|turtle|idlelib)\b")
+# Code, that is, and not the name of an animal in a table.
+_TKINTER = re.compile(
+    rb"""^[ \t]*(?:import|from)\b.*\b(?:_?tkinter|turtle)\b  |  \(\s*["']_?tkinter\b""", re.MULTILINE | re.VERBOSE
+)
 
 
 def adapt_python(appdir: AppDir, python: BundledPython, system: System, *, exposed: bool = False) -> str:
