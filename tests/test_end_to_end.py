@@ -246,7 +246,7 @@ class TestImage:
 
     def test_is_small(self, flask_image: Path, tree: Path) -> None:
         unpacked = sum(path.lstat().st_size for path in tree.rglob("*") if not path.is_dir())
-        # 2 MB of it are OpenSSL, SQLite and what else the standard library needs of the system; with the Python of Debian
+        # 2 MB of it are OpenSSL, SQLite and what else the standard library needs of the system; Debian's Python needs
         # Berkeley DB, too.
         assert flask_image.stat().st_size <= 17_000_000
         assert unpacked <= 51_000_000
