@@ -8,7 +8,7 @@ import shutil
 import stat
 import subprocess
 import venv
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -182,8 +182,13 @@ class Runner:
             check=False,
         )
 
+    @property
+    def unpacked(self) -> Path:
+        """Return the folder that images are unpacked to."""
+        return self.home / "extracted ä"
+
     def _apprun(self, image: Path) -> Path:
-        folder = self.home / "extracted ä"
+        folder = self.unpacked / str(image.stat().st_ino)
         if not folder.exists():
             folder.mkdir(parents=True)
             subprocess.run(
@@ -240,3 +245,32 @@ def runner(
         os.chown(home, user, user)
     yield Runner(mode, user, home)
     shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture(scope="module", params=["root", "user"])
+def _user(request: pytest.FixtureRequest) -> int | None:
+    return NOBODY if request.param == "user" else None
+
+
+@pytest.fixture(scope="module", params=["mounted", "extract-and-run", "extracted"])
+def _place(
+    request: pytest.FixtureRequest, _user: int | None, fuse: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Runner]:
+    del fuse
+    home = make_public(tmp_path_factory, "home")
+    if _user is not None:
+        require_root()
+        os.chown(home, _user, _user)
+    yield Runner(str(request.param), _user, home)
+    shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture
+def quick_runner(_place: Runner) -> Iterator[Runner]:
+    """Run a test like `runner` does, for modules of many tests: what is unpacked stays, all else in the home goes."""
+    yield replace(_place, extra={})
+    for path in _place.home.iterdir():
+        if path.is_symlink() or path.is_file():
+            path.unlink()
+        elif path != _place.unpacked:
+            shutil.rmtree(path, ignore_errors=True)

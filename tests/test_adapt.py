@@ -85,11 +85,14 @@ class TestAdapt:
         assert (python.stdlib / "ensurepip" / "_bundled" / "__init__.py").is_file()
         assert not (python.stdlib / "ensurepip" / "__pycache__").exists()
 
-    def test_exposed_without_ensurepip(self, appdir: AppDir, python: BundledPython, system: System) -> None:
+    def test_exposed_without_ensurepip(
+        self, appdir: AppDir, python: BundledPython, system: System, caplog: pytest.LogCaptureFixture
+    ) -> None:
         """Debian has it in another package."""
         (python.stdlib / "site.py").write_text("PREFIXES = []\n")
         adapt_python(appdir, python, system, exposed=True)
         assert not (python.stdlib / "ensurepip").exists()
+        assert "will lack pip: the Python at /opt/bin/python3.12 has no ensurepip" in caplog.text
 
     def test_site_of_an_unknown_python(self, appdir: AppDir, python: BundledPython, system: System) -> None:
         (python.stdlib / "site.py").write_text("prefixes = []\n")
@@ -338,7 +341,7 @@ class TestVirtualEnvironment:
 
     def enter(self, monkeypatch: pytest.MonkeyPatch, called: Any) -> str:
         monkeypatch.setattr(sys, "_xoptions", {} if called is None else {"appimage": called})
-        for name in ("executable", "prefix", "exec_prefix"):
+        for name in ("executable", "_base_executable", "prefix", "exec_prefix"):
             monkeypatch.setattr(sys, name, "before")
         _appimage.enter_virtual_environment()
         assert sys.prefix == ("before" if sys.version_info < (3, 14) or sys.executable == "before" else sys.exec_prefix)
@@ -367,6 +370,20 @@ class TestVirtualEnvironment:
     def test_elsewhere(self, link: Path, monkeypatch: pytest.MonkeyPatch, called: Any) -> None:
         del link
         assert self.enter(monkeypatch, called) == "before"
+
+    def test_link_outside_of_an_environment(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """It is what environments are made from, if it leads to the image that runs."""
+        image, link = tmp_path / "app.AppImage", tmp_path / "python"
+        image.touch()
+        link.symlink_to(image)
+        assert self.enter(monkeypatch, str(link)) == "before"
+        assert self.base_executable() == "before"
+        monkeypatch.setenv("APPIMAGE", str(image))
+        assert self.enter(monkeypatch, str(link)) == "before"
+        assert self.base_executable() == str(link)
+
+    def base_executable(self) -> str:
+        return str(getattr(sys, "_base_executable"))  # noqa: B009 - the type checker does not know it
 
     def test_running_image(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         image = tmp_path / "app.AppImage"

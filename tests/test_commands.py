@@ -64,6 +64,12 @@ def window(): say("window")
 """
 
 
+@pytest.fixture
+def runner(quick_runner: Runner) -> Runner:
+    """Run every test in every way."""
+    return quick_runner
+
+
 def make_image(plugin: Plugin, folder: Path, table: str = "") -> Path:
     (folder / "several.py").write_text(MODULE)
     (folder / "pyproject.toml").write_text(PROJECT + table)
@@ -147,7 +153,10 @@ class TestCommands:
             os.link(apprun, path)
         else:
             path = link(runner, several_image, "several-admin", hard=True)
-        assert said(run(runner, path, "x")) == ["admin", "several-admin", "x"]
+        try:
+            assert said(run(runner, path, "x")) == ["admin", "several-admin", "x"]
+        finally:
+            Path(path).unlink()
 
     def test_argv0(self, several_image: Path, runner: Runner) -> None:
         """What shells call ``exec -a``, and the variable for an unpacked image."""
@@ -273,10 +282,19 @@ def tool(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = make_public(tmp_path_factory, "tool")
     (folder / "tool.py").write_text("import sys\n\ndef main():\n    print(sys.prefix, sys.argv)\n")
     text = PROJECT.split("[project.gui-scripts]", maxsplit=1)[0].split("[project.scripts]", maxsplit=1)[0]
-    (folder / "pyproject.toml").write_text(text.replace("several", "tool") + '[project.scripts]\ntool = "tool:main"\n')
+    (folder / "pyproject.toml").write_text(
+        text.replace("several", "tool").replace('dependencies = ["six"]\n', "")
+        + '[project.scripts]\ntool = "tool:main"\n'
+    )
     subprocess.run([find_uv_bin(), "build", "--quiet", "--wheel", folder], check=True, cwd=folder)
     (wheel,) = (folder / "dist").glob("*.whl")
     return wheel
+
+
+@pytest.fixture(scope="session")
+def uv(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return a copy of uv that everybody can run."""
+    return shutil.copy(find_uv_bin(), str(make_public(tmp_path_factory, "uv") / "uv"))
 
 
 class TestVirtualEnvironments:
@@ -332,6 +350,16 @@ class TestVirtualEnvironments:
         run(runner, python, "-m", "venv", "--without-pip", "--system-site-packages", str(folder))
         code = "import six, several, sys; print(sys.prefix)"
         assert run(runner, str(folder / "bin" / "python"), "-c", code) == f"{folder}\n"
+
+    def test_uv(self, several_image: Path, uv: str, tool: Path, runner: Runner) -> None:
+        """Twice, as it remembers what interpreters said."""
+        python = link(runner, several_image, "python")
+        for name in ("first", "second"):
+            folder = runner.home / name
+            run(runner, uv, "venv", "--quiet", "--offline", "--python", python, str(folder))
+            interpreter = str(folder / "bin" / "python")
+            run(runner, uv, "pip", "install", "--quiet", "--offline", "--python", interpreter, str(tool))
+            assert run(runner, str(folder / "bin" / "tool")) == f"{folder} ['{folder}/bin/tool']\n"
 
     def test_of_an_environment(self, runner: Runner, environment: Path) -> None:
         """One made by the interpreter of another one rests on the image, too."""

@@ -143,7 +143,8 @@ def bundled_library(name: str) -> str | None:
 def enter_virtual_environment() -> None:
     """Be the interpreter of the virtual environment whose link to the image was started.
 
-    That link stands for the interpreter: where the image is mounted changes with every start.
+    That link stands for the interpreter: where the image is mounted changes with every start. Outside of an
+    environment it is what other tools, such as uv, make environments from.
     """
     link = sys._xoptions.get("appimage")
     if not isinstance(link, str):
@@ -154,6 +155,8 @@ def enter_virtual_environment() -> None:
         sys.executable = link
         if sys.version_info >= (3, 14):  # until then it is site.py that does this
             sys.prefix = sys.exec_prefix = os.path.dirname(folder)
+    elif os.path.realpath(link) == os.environ.get("APPIMAGE"):
+        sys._base_executable = link  # type: ignore[attr-defined] # what venv, uv and virtualenv read
 
 
 def _find_program(name: str) -> str:

@@ -110,6 +110,12 @@ def _copy_ensurepip(appdir: AppDir, python: BundledPython) -> None:
         shutil.copytree(
             source, python.stdlib / source.name, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True
         )
+    else:
+        log.warning(
+            "Virtual environments on top of the image will lack pip: the Python at %s has no ensurepip, which is in a "
+            "package of its own on some distributions (python3-venv on Debian)",
+            python.interpreter,
+        )
 
 
 def _copy_terminals(appdir: AppDir, system: System) -> None:
