@@ -371,6 +371,13 @@ class TestVirtualEnvironment:
         del link
         assert self.enter(monkeypatch, called) == "before"
 
+    def test_folder_that_is_gone(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (tmp_path / "gone").mkdir()
+        monkeypatch.chdir(tmp_path / "gone")
+        (tmp_path / "gone").rmdir()
+        monkeypatch.setenv("PATH", "/nowhere")
+        assert self.enter(monkeypatch, "python") == "before"
+
     def test_link_outside_of_an_environment(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """It is what environments are made from, if it leads to the image that runs."""
         image, link = tmp_path / "app.AppImage", tmp_path / "python"

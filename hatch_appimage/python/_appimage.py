@@ -149,7 +149,10 @@ def enter_virtual_environment() -> None:
     link = sys._xoptions.get("appimage")
     if not isinstance(link, str):
         return
-    link = os.path.abspath(link if "/" in link else _find_program(link))
+    try:
+        link = os.path.abspath(link if "/" in link else _find_program(link))
+    except OSError:  # the working folder has been removed
+        return
     folder = os.path.dirname(link)
     if any(os.path.isfile(os.path.join(place, "pyvenv.cfg")) for place in (folder, os.path.dirname(folder))):
         sys.executable = link
