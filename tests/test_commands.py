@@ -193,8 +193,8 @@ class TestCommands:
     def test_inspection(self, several_image: Path, limited_image: Path, flask_image: Path) -> None:
         version = f"python{sys.version_info.major}.{sys.version_info.minor}"
         found = inspect_image(several_image)
-        assert found.links == ("several-admin", "it's $HOME", "several-window", "python", "python3", version)
-        assert "by links      several-admin, it's $HOME, several-window, python" in found.to_text()
+        assert found.links == ("it's $HOME", "several-admin", "several-window", "python", "python3", version)
+        assert "by links      it's $HOME, several-admin, several-window, python" in found.to_text()
         assert inspect_image(limited_image).links == ("several-window",)
         assert inspect_image(flask_image).links == ("flask-app-fetch",)
 
