@@ -358,7 +358,7 @@ void push_all(struct push *push)
 			close_file(push, file);
 			push->busy = false;
 		}
-		if (size < INTERPRETER && (size += file->size) >= INTERPRETER)
+		if (size < INTERPRETER && (size += file->size) >= INTERPRETER && !push->failed)
 			wait_until_begun(push);
 	}
 	push->over = true;
