@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from packaging.utils import canonicalize_name
 from uv import find_uv_bin
 
 from hatch_appimage.errors import AppImageError
@@ -18,17 +19,21 @@ else:
     import tomli as tomllib
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-# Where uv would install to and with which Python: this project's decision, not the surroundings'.
+# Where uv would install to, with which Python, and what of a lock: this project's decision, not the surroundings'.
 _TARGET_SETTINGS = frozenset({
     "CONDA_PREFIX",
     "PYTHONHOME",
     "PYTHONPATH",
     "UV_BREAK_SYSTEM_PACKAGES",
     "UV_COMPILE_BYTECODE",
+    "UV_FROZEN",
     "UV_LINK_MODE",
+    "UV_LOCKED",
+    "UV_NO_DEV",
+    "UV_PROJECT",
     "UV_PROJECT_ENVIRONMENT",
     "UV_PYTHON",
     "UV_REQUIRE_HASHES",
@@ -39,7 +44,7 @@ _TARGET_SETTINGS = frozenset({
 
 
 # Settings of `uv pip` that would put other packages into the image than the project's, or elsewhere.
-_MISLEADING = ("all-extras", "no-deps", "prefix", "python-platform", "require-hashes", "target")
+_MISLEADING = ("all-extras", "no-deps", "no-emit-package", "prefix", "python-platform", "require-hashes", "target")
 
 
 def check_settings(root: Path) -> None:
@@ -49,18 +54,35 @@ def check_settings(root: Path) -> None:
         AppImageError: there is one.
 
     """
-    for name, keys in (("uv.toml", ("pip",)), ("pyproject.toml", ("tool", "uv", "pip"))):
+    for keys, file, table in _tables(root, "pip"):
+        for setting in _MISLEADING:
+            if table.get(setting):
+                raise AppImageError(
+                    f"`{setting}` in [{'.'.join(keys)}] of {file} would decide what goes into the image: remove it"
+                )
+
+
+def prefers_source(root: Path) -> Callable[[str], bool]:
+    """Return what tells of a package whether the project wants it built from source although it has wheels."""
+    everything = os.environ.get("UV_NO_BINARY", "").lower() in ("1", "true", "yes", "on")
+    names = set(os.environ.get("UV_NO_BINARY_PACKAGE", "").split())
+    for _, _, table in _tables(root):
+        everything |= table.get("no-binary") is True
+        names |= {*table.get("no-binary-package", ()), *table.get("pip", {}).get("no-binary", ())}
+    unwanted = {canonicalize_name(name) for name in names}
+    return lambda name: everything or ":all:" in names or canonicalize_name(name) in unwanted
+
+
+def _tables(root: Path, *inner: str) -> Iterator[tuple[tuple[str, ...], Path, dict[str, Any]]]:
+    """Yield the table of a project's settings that uv reads: its name, its file, and what is in it."""
+    for name, keys in (("uv.toml", inner), ("pyproject.toml", ("tool", "uv", *inner))):
         file = root / name
         if not file.is_file():
             continue
         table = tomllib.loads(file.read_text(encoding="utf-8"))
         for key in keys:
             table = table.get(key, {})
-        for setting in _MISLEADING:
-            if table.get(setting):
-                raise AppImageError(
-                    f"`{setting}` in [{'.'.join(keys)}] of {file} would decide what goes into the image: remove it"
-                )
+        yield keys, file, table
         return  # uv reads only the first of them
 
 

@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from importlib.metadata import PathDistribution
+from typing import TYPE_CHECKING, cast
 
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
@@ -141,3 +143,17 @@ def build_any_wheel(root: Path, output: Path, interpreter: Path) -> Wheel:
 def _with_extras(name: str, extras: Iterable[str]) -> str:
     listed = ",".join(extras)
     return f"{canonicalize_name(name)}{f'[{listed}]' if listed else ''}"
+
+
+def read_metadata(wheel: Wheel) -> PathDistribution:
+    """Open the metadata of a wheel that is not installed.
+
+    Raises:
+        AppImageError: it has none.
+
+    """
+    root = zipfile.Path(wheel.path)
+    for folder in root.iterdir():
+        if folder.name.endswith(".dist-info") and (folder / "METADATA").is_file():
+            return PathDistribution(cast("Path", folder))  # what it does with a path, both can
+    raise AppImageError(f"{wheel.path} has no metadata: it is no wheel")

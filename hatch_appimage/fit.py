@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: MIT
+"""Whether the packages of a lock are those that the project needs."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, cast
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from hatch_appimage.errors import AppImageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from importlib.metadata import Distribution
+
+    from packaging.markers import Environment
+
+    from hatch_appimage.lock import Lock
+
+log = logging.getLogger(__name__)
+
+
+def requirements_of(
+    distribution: Distribution, extras: Iterable[str], environment: Environment
+) -> tuple[Requirement, ...]:
+    """Return what a distribution requires with some of its extras where an environment is given."""
+    found = []
+    for text in distribution.requires or ():
+        requirement = Requirement(text)
+        if counts(requirement, extras, environment):
+            requirement.marker = None
+            found.append(requirement)
+    return tuple(found)
+
+
+def counts(requirement: Requirement, extras: Iterable[str], environment: Environment) -> bool:
+    """Tell whether a requirement is one where an environment is given, with some extras of who has it."""
+    marker = requirement.marker
+    if marker is None:
+        return True
+    values = cast("dict[str, str]", environment)
+    return any(marker.evaluate({**values, "extra": extra}) for extra in ("", *map(canonicalize_name, extras)))
+
+
+def check_fit(
+    lock: Lock,
+    distributions: Iterable[Distribution],
+    wanted: Mapping[str, Iterable[Requirement]],
+    environment: Environment,
+) -> None:
+    """See that everything is there in a version that is asked for.
+
+    What packages ask of each other is only warned of: uv lets a project override it.
+
+    Args:
+        lock: what was installed from.
+        distributions: all that is installed.
+        wanted: what is required, and by whom, as it stands in the error.
+        environment: the values of markers.
+
+    Raises:
+        AppImageError: with the first thing that the project wants and the lock does not have.
+
+    """
+    installed: dict[str, Distribution] = {canonicalize_name(found.metadata["Name"]): found for found in distributions}
+    for origin, requirements in wanted.items():
+        for requirement in requirements:
+            fault = _fault(requirement, installed)
+            if fault:
+                raise AppImageError(
+                    f"{lock.path} does not fit the project: {origin} `{requirement}`, and {fault}; lock again"
+                )
+    pending = [(requirement, origin) for origin, requirements in wanted.items() for requirement in requirements]
+    seen: set[str] = set()
+    while pending:
+        requirement, origin = pending.pop()
+        if f"{requirement}" in seen:
+            continue
+        seen.add(f"{requirement}")
+        fault = _fault(requirement, installed)
+        if fault:
+            log.warning("%s: %s `%s`, and %s", lock.path.name, origin, requirement, fault)
+            continue
+        distribution = installed[canonicalize_name(requirement.name)]
+        needed = requirements_of(distribution, requirement.extras, environment)
+        pending += [(further, f"{distribution.metadata['Name']} needs") for further in needed]
+
+
+def _fault(requirement: Requirement, installed: Mapping[str, Distribution]) -> str | None:
+    distribution = installed.get(canonicalize_name(requirement.name))
+    if distribution is None:
+        return f"the lock has no {requirement.name} for this Python and platform"
+    if not requirement.specifier.contains(distribution.version, prereleases=True):
+        return f"the lock has {requirement.name} {distribution.version}"
+    return None

@@ -1,0 +1,425 @@
+# SPDX-License-Identifier: MIT
+"""Which files are installed: from a lock file of any kind, or as uv resolves the project's requirements.
+
+Either way the outcome is one file, or one other source, a package, with its hashes; uv verifies them.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import unquote, urlsplit
+
+import tomli_w
+from packaging.pylock import (
+    Package,
+    PackageArchive,
+    PackageDirectory,
+    PackageSdist,
+    PackageVcs,
+    PackageWheel,
+    Pylock,
+    PylockSelectError,
+    PylockValidationError,
+    is_valid_pylock_path,
+)
+from packaging.tags import create_compatible_tags_selector
+from packaging.utils import canonicalize_name, parse_wheel_filename
+from packaging.version import Version
+
+from hatch_appimage.errors import AppImageError
+from hatch_appimage.poetry import read_poetry_lock
+from hatch_appimage.process import ProcessError
+from hatch_appimage.uv import prefers_source, run_uv
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from packaging.requirements import Requirement
+
+    from hatch_appimage.target import Target
+
+log = logging.getLogger(__name__)
+
+Source = PackageWheel | PackageSdist | PackageArchive | PackageVcs | PackageDirectory
+S = TypeVar("S", bound=Source | None)
+
+# What is used without being named, the first that there is.
+_FOUND = ("pylock.toml", "uv.lock")
+KINDS = "`pylock.toml`, `pylock.<name>.toml`, `uv.lock`, `poetry.lock` or a `.txt` file of requirements with hashes"
+
+# https://pip.pypa.io/en/stable/reference/requirements-file-format/
+_HASH = re.compile(r"--hash[=\s]+([a-z0-9]+:[0-9A-Fa-f]+)")
+_NESTED = re.compile(r"^\s*(?:-r|--requirement)[=\s]\s*(\S+)", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Lock:
+    """A lock file.
+
+    Attributes:
+        path: where it is; the name says what kind it is.
+        found: nobody named it, it lies beside the project's ``pyproject.toml``.
+
+    """
+
+    path: Path
+    found: bool = False
+
+    def __str__(self) -> str:
+        hint = " (found beside pyproject.toml; `lock = false` leaves it aside)" if self.found else ""
+        return f"{self.path.name}{hint}"
+
+    @classmethod
+    def named(cls, path: Path) -> Lock:
+        """Return the lock of a path.
+
+        Raises:
+            ValueError: no kind of lock has such a name; the text completes "Field `lock` ".
+
+        """
+        if path.name not in ("uv.lock", "poetry.lock") and path.suffix != ".txt" and not is_valid_pylock_path(path):
+            raise ValueError(f"names a file of a kind that cannot be read: `{path.name}`; known are {KINDS}")
+        return cls(path)
+
+    @classmethod
+    def find(cls, root: Path) -> Lock | None:
+        """Look for a lock beside a project's ``pyproject.toml``."""
+        for name in _FOUND:
+            if (root / name).is_file():
+                return cls(root / name, found=True)
+        return None
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be installed, and for what.
+
+    Attributes:
+        project: the project's name.
+        own: its wheel is there already, and what a lock says of it does not count.
+        root: its folder, whose settings of uv count.
+        target: the bundled Python and its platform.
+        options: by which uv knows that Python.
+        roots: what the project requires in the target.
+        features: its optional dependencies.
+        groups: dependency groups (PEP 735).
+
+    """
+
+    project: str
+    own: bool
+    root: Path
+    target: Target
+    options: tuple[str | Path, ...]
+    roots: tuple[Requirement, ...] = ()
+    features: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+
+
+def read_lock(lock: Lock, request: Request) -> list[Package]:
+    """Choose what a lock has for a request.
+
+    Returns:
+        packages in the order of their names, each with one source and, where that is a file, its hashes; paths are
+        absolute.
+
+    Raises:
+        AppImageError: the lock cannot be read, is out of date, has no hashes, or nothing that fits the target.
+
+    """
+    path = lock.path
+    if path.name == "uv.lock":
+        return _read_uv_lock(path, request)
+    if path.name == "poetry.lock":
+        return _read_poetry_lock(path, request)
+    if path.suffix == ".txt":
+        return _read_requirements(path, request)
+    return _choose(_parse(_load(path), path), path, request)
+
+
+def resolve(requirements: Iterable[str], request: Request, constraints: Path | None) -> list[Package]:
+    """Let uv choose packages for requirements (PEP 508), as the lists of `read_lock` have them.
+
+    Args:
+        requirements: those of the image; the features of the project are among them.
+        request: what else is to be installed, and for what.
+        constraints: a file that narrows versions.
+
+    Raises:
+        AppImageError: they contradict each other, or a package cannot be had; uv says which.
+
+    """
+    arguments: list[str | Path] = [f"--group={group}" for group in request.groups]
+    if constraints:
+        arguments += ["--constraint", constraints]
+    with TemporaryDirectory() as folder:
+        file = Path(folder, "requirements.txt")
+        file.write_text("".join(f"{requirement}\n" for requirement in requirements), encoding="utf-8")
+        pylock = _compile([*arguments, file], request, doing=f"install {request.project} and its dependencies")
+    return _choose(pylock, request.root / "pyproject.toml", replace(request, features=(), groups=()))
+
+
+def source_of(package: Package) -> Source:
+    """Return the only source of a package that was chosen."""
+    for source in (package.vcs, package.directory, package.archive, *(package.wheels or ()), package.sdist):
+        if source is not None:
+            return source
+    raise ValueError(f"{package.name} has no source")
+
+
+def write_pylock(packages: Iterable[Package], **fields: Any) -> str:
+    """Write a ``pylock.toml`` (https://packaging.python.org/en/latest/specifications/pylock-toml/).
+
+    Args:
+        packages: what it locks.
+        fields: further attributes of `packaging.pylock.Pylock`.
+
+    """
+    pylock = Pylock(lock_version=Version("1.0"), created_by="hatch-appimage", packages=list(packages), **fields)
+    pylock.validate()
+    return tomli_w.dumps(dict(pylock.to_dict()))
+
+
+def _compile(arguments: Sequence[str | Path], request: Request, *, doing: str) -> Pylock:
+    """Let uv resolve requirements to a ``pylock.toml`` (PEP 751)."""
+    with TemporaryDirectory() as folder:
+        file = Path(folder, "pylock.toml")
+        run_uv(
+            [
+                *("pip", "compile", "--quiet", "--format", "pylock.toml", "--output-file", file),
+                *(*request.options, *arguments),
+            ],
+            doing=doing,
+            cwd=request.root,
+        )
+        return _parse(_load(file), file)
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise AppImageError(f"{path} is no valid TOML: {error}") from error
+
+
+def _parse(document: Mapping[str, Any], path: Path) -> Pylock:
+    """Read a ``pylock.toml`` (https://packaging.python.org/en/latest/specifications/pylock-toml/).
+
+    Relative paths in it are made absolute: they are relative to its folder.
+    """
+    try:
+        pylock = Pylock.from_dict(document)
+        return replace(pylock, packages=[_absolute(package, path.parent) for package in pylock.packages])
+    except PylockValidationError as error:
+        if "hash" in str(error):
+            raise AppImageError(f"{path} lacks hashes, lock again with a tool that writes them: {error}") from error
+        raise AppImageError(f"{path} does not have what a pylock.toml must have: {error}") from error
+
+
+def _read_uv_lock(path: Path, request: Request) -> list[Package]:
+    """Let uv turn its own lock into a ``pylock.toml``, after it has compared it with ``pyproject.toml``."""
+    hashes = _uv_hashes(_load(path))
+    arguments: list[str | Path] = [
+        *("export", "--quiet", "--format", "pylock.toml", "--package", request.project),
+        *("--python", request.target.interpreter, "--no-emit-project", "--no-default-groups", "--no-editable"),
+        *(f"--extra={name}" for name in request.features),
+        *(f"--group={name}" for name in request.groups),
+    ]
+    doing = f"read {path}"
+    try:
+        text = run_uv([*arguments, "--locked"], doing=doing, cwd=path.parent)
+    except ProcessError as error:
+        if "needs to be updated" in error.output:
+            raise AppImageError(
+                f"{path} is out of date with pyproject.toml or the index that uv is told to use: run `uv lock`"
+            ) from error
+        text = run_uv([*arguments, "--frozen"], doing=doing, cwd=path.parent)
+        reason = error.output.splitlines()[0].removeprefix("error: ")
+        log.warning("Whether %s is up to date with pyproject.toml cannot be told: %s", path.name, reason)
+
+    def listed(name: str, found: Mapping[str, str]) -> bool:
+        if name in hashes and hashes[name] is None:
+            log.warning("%s has no hash of %s, as uv writes none for files in folders: it is not verified", path, name)
+            return True
+        return hashes.get(name) in _texts(found)
+
+    # What is exported has been chosen by features and groups already. Hashes that the lock lacks uv makes up.
+    return _choose(_parse(tomllib.loads(text), path), path, replace(request, features=(), groups=()), listed)
+
+
+def _uv_hashes(document: Mapping[str, Any]) -> dict[str, str | None]:
+    """Return the hashes in a ``uv.lock`` by the names of files; None for a file of a folder (``--find-links``)."""
+    hashes: dict[str, str | None] = {}
+    for package in document.get("package", ()):
+        source = package.get("source", {})
+        for file in [*package.get("wheels", ()), *([package["sdist"]] if "sdist" in package else ())]:
+            place = (
+                file.get("url") or file.get("path") or file.get("filename") or source.get("url") or source.get("path")
+            )
+            if "hash" in file or "path" in file:
+                hashes[_last(str(place))] = file.get("hash")
+    return hashes
+
+
+def _read_poetry_lock(path: Path, request: Request) -> list[Package]:
+    document = _load(path)
+    try:
+        locked = read_poetry_lock(
+            path, document, roots=request.roots, groups=request.groups, environment=request.target.environment
+        )
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise AppImageError(f"{path} is no lock that Poetry has written: {error!r}") from error
+    with TemporaryDirectory() as folder:
+        file = Path(folder, "requirements.txt")
+        file.write_text("".join(f"{requirement}\n" for requirement in locked.requirements), encoding="utf-8")
+        indexes = (f"--index={index}" for index in locked.indexes)
+        pylock = _compile([*indexes, "--universal", "--no-deps", file], request, doing=f"read {path}")
+
+    def listed(name: str, hashes: Mapping[str, str]) -> bool:
+        return locked.hashes.get(name) in _texts(hashes)
+
+    return _choose(pylock, path, replace(request, groups=()), listed)
+
+
+def _read_requirements(path: Path, request: Request) -> list[Package]:
+    if request.groups:
+        raise AppImageError(f"{path} has no dependency groups: write a file that has what they need, or lock otherwise")
+    hashes = _hashes(path)
+    if not hashes:
+        raise AppImageError(f"{path} has no hashes: write it with `uv pip compile --generate-hashes` or the like")
+    pylock = _compile(["--universal", "--no-deps", path], request, doing=f"read {path}")
+    for package in pylock.packages:
+        if package.name != canonicalize_name(request.project) and (package.vcs or package.directory):
+            raise AppImageError(
+                f"{path} names {package.name} by a place that has no hash: name a version or an archive"
+            )
+    # Which hash belongs to which file does not matter: no other file has it.
+    return _choose(pylock, path, request, lambda _, found: not hashes.isdisjoint(_texts(found)))
+
+
+def _hashes(path: Path) -> set[str]:
+    """Return all hashes of a requirements file and of those that it includes."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise AppImageError(f"{path} cannot be read as a file of requirements: {error}") from error
+    nested = (path.parent / name for name in _NESTED.findall(text))
+    return {found.lower() for found in _HASH.findall(text)}.union(*map(_hashes, nested))
+
+
+def _texts(hashes: Mapping[str, str]) -> set[str]:
+    return {f"{algorithm}:{digest}".lower() for algorithm, digest in hashes.items()}
+
+
+def _absolute(package: Package, folder: Path) -> Package:
+    def absolute(source: S) -> S:
+        if source is None or not source.path:
+            return source
+        return replace(source, path=str((folder / source.path).resolve()))
+
+    return replace(
+        package,
+        vcs=absolute(package.vcs),
+        directory=absolute(package.directory),
+        archive=absolute(package.archive),
+        sdist=absolute(package.sdist),
+        wheels=[absolute(wheel) for wheel in package.wheels] if package.wheels else None,
+    )
+
+
+def _choose(
+    pylock: Pylock, path: Path, request: Request, listed: Callable[[str, Mapping[str, str]], bool] | None = None
+) -> list[Package]:
+    """Choose one source for each package that the target needs.
+
+    Args:
+        pylock: what there is.
+        path: where it is from, as it stands in errors.
+        request: what is to be installed, and for what.
+        listed: tells of a file, by its name and hashes, whether the lock has it; None if all of ``pylock`` is the lock.
+
+    """
+    target = request.target
+    known = {canonicalize_name(feature) for feature in pylock.extras or ()}
+    _check_groups(pylock, path, request.groups)
+    left_out = canonicalize_name(request.project) if request.own else None
+    others = replace(pylock, packages=[package for package in pylock.packages if package.name != left_out])
+    try:
+        selection = list(
+            others.select(
+                environment=target.environment,
+                tags=target.tags,
+                extras=[name for name in request.features if canonicalize_name(name) in known],
+                dependency_groups=[*(pylock.default_groups or ()), *request.groups],
+                prefer_sdist_predicate=prefers_source(request.root),
+            )
+        )
+    except PylockSelectError as error:
+        raise AppImageError(f"{path} does not fit {target}: {error}") from error
+    if listed:
+        selection = [(package, _find_listed(package, source, path, target, listed)) for package, source in selection]
+    return sorted((_narrow(package, source) for package, source in selection), key=lambda it: it.name)
+
+
+def _check_groups(pylock: Pylock, path: Path, groups: Iterable[str]) -> None:
+    known = {canonicalize_name(group) for group in [*(pylock.dependency_groups or ()), *(pylock.default_groups or ())]}
+    for group in groups:
+        if canonicalize_name(group) not in known:
+            available = f"it has {', '.join(sorted(known))}" if known else "it has none"
+            raise AppImageError(f"{path} has no dependency group `{group}`: {available}")
+
+
+def _find_listed(
+    package: Package, source: Source, path: Path, target: Target, listed: Callable[[str, Mapping[str, str]], bool]
+) -> Source:
+    """Return the best file of a package that the lock has."""
+    if isinstance(source, (PackageVcs, PackageDirectory)) or listed(file_name(source), source.hashes):
+        return source
+    if isinstance(source, PackageWheel):
+        # An index may have got a better wheel after the lock was written. An archive of sources is no way out: the
+        # lock would decide by what it lacks whether a compiler is needed.
+        wheels = [wheel for wheel in package.wheels or () if listed(wheel.filename, wheel.hashes)]
+        tagged = ((wheel, parse_wheel_filename(wheel.filename)[-1]) for wheel in wheels)
+        for wheel in create_compatible_tags_selector(target.tags)(tagged):
+            return wheel
+    raise AppImageError(
+        f"{path} has no hash of a file of {package.name} {package.version or ''} that fits {target}; "
+        f"there is {file_name(source)} with {', '.join(sorted(_texts(source.hashes)))}"
+    )
+
+
+def file_name(source: PackageWheel | PackageSdist | PackageArchive) -> str:
+    """Return the name of a file of a lock."""
+    if isinstance(source, PackageArchive):
+        return _last(source.url or source.path or "")
+    return source.filename
+
+
+def _last(place: str) -> str:
+    """Return the name of a file from its address or path."""
+    return unquote(urlsplit(place).path.rsplit("/", 1)[-1])
+
+
+def _narrow(package: Package, source: Source) -> Package:
+    """Return a package with nothing but one source."""
+    alone = Package(name=package.name, version=package.version, index=package.index)
+    if isinstance(source, PackageDirectory):
+        return replace(alone, directory=replace(source, editable=None))
+    if isinstance(source, PackageVcs):
+        return replace(alone, vcs=source)
+    if isinstance(source, PackageArchive):
+        return replace(alone, archive=source)
+    if isinstance(source, PackageWheel):
+        return replace(alone, wheels=[source])
+    return replace(alone, sdist=source)

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: MIT
+"""What packages are chosen for: the markers and wheel tags of the bundled Python on its platform."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from packaging.tags import compatible_tags, cpython_tags, platform_tags
+
+from hatch_appimage.architecture import ARCHITECTURES
+from hatch_appimage.errors import AppImageError
+from hatch_appimage.process import run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from packaging.markers import Environment
+    from packaging.tags import Tag
+
+# Asks a Python for its environment markers (https://packaging.python.org/en/latest/specifications/dependency-specifiers/
+# #environment-markers), for its ABI and for the C library that it runs on. It may be older than packaging supports.
+_PROBE = """
+import json, os, platform, struct, sys, sysconfig
+try:
+    libc = os.confstr("CS_GNU_LIBC_VERSION") or ""
+except ValueError:
+    libc = ""
+print(json.dumps({
+    "markers": {
+        "implementation_name": sys.implementation.name,
+        "implementation_version": platform.python_version().rstrip("+"),
+        "os_name": os.name,
+        "platform_machine": platform.machine(),
+        "platform_python_implementation": platform.python_implementation(),
+        "platform_release": platform.release(),
+        "platform_system": platform.system(),
+        "platform_version": platform.version(),
+        "python_full_version": platform.python_version().rstrip("+"),
+        "python_version": ".".join(platform.python_version_tuple()[:2]),
+        "sys_platform": sys.platform,
+    },
+    "abi": "cp%d%d%s%s" % (
+        *sys.version_info[:2],
+        "t" if sysconfig.get_config_var("Py_GIL_DISABLED") else "",
+        "d" if sysconfig.get_config_var("Py_DEBUG") else "",
+    ),
+    "bits": struct.calcsize("P") * 8,
+    "libc": libc,
+}))
+"""
+
+# The names that manylinux tags had before PEP 600, by the glibc that they stand for.
+_LEGACY = {(2, 17): "manylinux2014", (2, 12): "manylinux2010", (2, 5): "manylinux1"}
+# The oldest glibc that wheels are tagged for: https://peps.python.org/pep-0600/
+_OLDEST_GLIBC = {"x86_64": 5, "i686": 5}
+_OLDEST_GLIBC_ELSEWHERE = 17
+# What wheel tags call an architecture where AppImages call it otherwise.
+_MACHINES = {"armhf": "armv7l"}
+_NARROW = {"x86_64": "i686", "aarch64": "armv7l"}
+
+
+@dataclass(frozen=True)
+class Target:
+    """The Python and the platform that packages have to fit.
+
+    Attributes:
+        interpreter: a Python of this machine that answers for it.
+        environment: the values of its markers.
+        tags: the wheel tags that it takes, the best first.
+
+    """
+
+    interpreter: Path
+    environment: Environment
+    tags: tuple[Tag, ...]
+
+    def __str__(self) -> str:
+        python = f"Python {self.environment['python_version']}"
+        return f"{python} on {self.environment['sys_platform']} {self.environment['platform_machine']}"
+
+    @classmethod
+    def of(cls, interpreter: Path, *, max_glibc: tuple[int, ...] | None = None) -> Target:
+        """Ask an interpreter of this machine for its markers and tags.
+
+        Args:
+            interpreter: it, or a program that answers for another one.
+            max_glibc: the newest glibc that wheels may need; None for the one that the interpreter names.
+
+        Raises:
+            AppImageError: it does not answer.
+
+        """
+        answer = _probe(interpreter)
+        environment = cast("Environment", answer["markers"])
+        machine = _machine(environment["platform_machine"], int(answer["bits"]))
+        name, _, version = str(answer["libc"]).partition(" ")
+        if name == "glibc":
+            glibc = tuple(int(part) for part in version.split(".")[:2])
+            platforms = list(_glibc_platforms(machine, min(glibc, max_glibc or glibc)))
+        else:
+            platforms = list(platform_tags())
+        return cls(interpreter, environment, tuple(_tags(environment["python_version"], str(answer["abi"]), platforms)))
+
+
+def _probe(interpreter: Path) -> dict[str, Any]:
+    output = run([interpreter, "-I", "-c", _PROBE], doing="ask the bundled Python for its markers")
+    try:
+        answer: dict[str, Any] = json.loads(output)
+    except ValueError as error:
+        raise AppImageError(f"`{interpreter}` does not say what it is: {output[:100]!r}") from error
+    return answer
+
+
+def _machine(kernel_name: str, bits: int) -> str:
+    """Name a machine as wheel tags do: a Python of 32 bits may run on a kernel of 64."""
+    if bits == 32:  # noqa: PLR2004 - the width that is named
+        kernel_name = _NARROW.get(kernel_name, kernel_name)
+    for architecture in ARCHITECTURES.values():
+        if kernel_name in architecture.kernel_names:
+            return _MACHINES.get(architecture.name, architecture.name)
+    return kernel_name
+
+
+def _glibc_platforms(machine: str, glibc: tuple[int, ...]) -> Iterator[str]:
+    """Yield the platform tags of a machine with a glibc (https://peps.python.org/pep-0600/), the newest first."""
+    major, minor = glibc
+    yield f"linux_{machine}"
+    for older in range(minor, _OLDEST_GLIBC.get(machine, _OLDEST_GLIBC_ELSEWHERE) - 1, -1):
+        yield f"manylinux_{major}_{older}_{machine}"
+        if (major, older) in _LEGACY:
+            yield f"{_LEGACY[major, older]}_{machine}"
+
+
+def _tags(python_version: str, abi: str, platforms: list[str]) -> Iterator[Tag]:
+    major, minor = (int(part) for part in python_version.split("."))
+    yield from cpython_tags((major, minor), abis=[abi], platforms=platforms)
+    yield from compatible_tags((major, minor), interpreter=f"cp{major}{minor}", platforms=platforms)
