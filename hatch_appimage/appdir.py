@@ -58,6 +58,16 @@ class AppDir:
         """The icon theme that every other one inherits from."""
         return self.usr / "share" / "icons" / "hicolor"
 
+    @property
+    def pylock(self) -> Path:
+        """The lock file of the packages inside (PEP 751)."""
+        return self.usr / "share" / self.app_id / "pylock.toml"
+
+    @property
+    def sbom(self) -> Path:
+        """The bill of materials (CycloneDX)."""
+        return self.usr / "share" / self.app_id / "sbom.cdx.json"
+
     def files(self) -> Iterator[Path]:
         """Yield the regular files of the tree in a fixed order."""
         for folder, folders, names in os.walk(self.root):

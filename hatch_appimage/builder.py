@@ -40,6 +40,7 @@ from hatch_appimage.libraries.system import System
 from hatch_appimage.project import Project
 from hatch_appimage.python.adapt import adapt_python, trim_tkinter
 from hatch_appimage.python.host import bundle_host_python, find_host_python
+from hatch_appimage.record import write_records
 from hatch_appimage.report import Report, Steps, list_files
 from hatch_appimage.runtime import runtime_path
 from hatch_appimage.signing import Signer, check_room, sign_image
@@ -190,6 +191,9 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
                 project,
                 features=config.features,
                 requirements=config.requirements,
+                groups=config.dependency_groups,
+                lock=config.lock,
+                constraints=config.constraints,
             )
             check_entry_point(config.entry_point, appdir, python)
             launcher = step(
@@ -217,6 +221,9 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
                 max_glibc=config.max_glibc,
             )
             step("adapt", adapt_python, appdir, python, prepared.system, exposed=config.expose_python)
+            records = step(
+                "sbom", write_records, appdir, project, python, packages, libraries, timestamp=prepared.timestamp
+            )
             step("records", update_records, python)
             step("bytecode", compile_bytecode, appdir, python)
             order: tuple[str, ...] = ()
@@ -252,6 +259,8 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
                 python=python,
                 launcher=launcher,
                 packages=packages.packages,
+                lock=packages.lock,
+                records=records,
                 libraries=libraries,
                 files=list_files(appdir),
                 seconds=step.seconds,

@@ -27,6 +27,7 @@ def describe(prepared: Preparation, project: Project, architecture: str) -> str:
         f"  starts     {entry_point.command} ({call})",
         f"  python     {prepared.host.version} at {prepared.host.executable}",
         f"  needs      glibc {python_floor(prepared.host)} or newer for Python; packages and libraries may need more",
+        f"  lock       {config.lock or 'none'}",
         f"  runtime    {prepared.runtime.origin}",
         f"  icon       {_icon(config.icon)}",
         f"  updates    {prepared.update_information or 'none'}",

@@ -19,6 +19,7 @@ from hatch_appimage.entry_point import EntryPoint, choose_entry_point
 from hatch_appimage.errors import AppImageError, ConfigurationError
 from hatch_appimage.icon import Icon
 from hatch_appimage.libraries.policy import GROUPS, NEVER_BUNDLED, Policy, group_of
+from hatch_appimage.lock import Lock
 from hatch_appimage.updates import UpdateInformation
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ HOOK_TABLE = "tool.hatch.build.targets.wheel.hooks.appimage"
 HOOK_KEYS = frozenset({"dependencies", "enable-by-default", "require-runtime-dependencies", "require-runtime-features"})
 
 # Values that are paths, or may be: they begin at the project's folder, on a command line at the current one.
-PATH_KEYS = frozenset({"desktop-file", "icon", "python", "report", "runtime", "sysroot"})
+PATH_KEYS = frozenset({"constraints", "desktop-file", "icon", "lock", "python", "report", "runtime", "sysroot"})
 
 # The compressors and the range of their levels.
 COMPRESSION_LEVELS = {"zstd": (1, 22), "gzip": (1, 9)}
@@ -177,6 +178,41 @@ class AppImageConfig:
     )
     requirements: tuple[str, ...] = field(
         metadata=_keys(Option("requirements", "array of strings", "`[]`", "Further requirements to install (PEP 508)."))
+    )
+    lock: Lock | None = field(
+        metadata=_keys(
+            Option(
+                "lock",
+                "string or boolean",
+                "`pylock.toml` or `uv.lock` beside `pyproject.toml`, the first that is there",
+                "The lock file that says what is installed: `pylock.toml`, `pylock.<name>.toml`, `uv.lock`, "
+                "`poetry.lock`, or a `.txt` of requirements with hashes; `false` for none.",
+                "Hashes are verified, and markers count for the Python in the image. The build ends if the lock is out "
+                "of date, lacks what the wheel's metadata or `requirements` ask for, or lacks a file for the target. "
+                "The image's own `usr/share/<name>/pylock.toml` can be given here to install the same packages again.",
+            )
+        )
+    )
+    constraints: Path | None = field(
+        metadata=_keys(
+            Option(
+                "constraints",
+                "string",
+                "none",
+                "A file of constraints, as pip takes them, for what is resolved without a lock.",
+                "Beside a lock it is refused.",
+            )
+        )
+    )
+    dependency_groups: tuple[str, ...] = field(
+        metadata=_keys(
+            Option(
+                "dependency-groups",
+                "array of strings",
+                "`[]`",
+                "Dependency groups (PEP 735) to install; a lock must have them.",
+            )
+        )
     )
     icon: Icon | None = field(
         metadata=_keys(Option("icon", "string", "a generated one", "A PNG (best of 256 by 256 pixels) or SVG."))
@@ -406,6 +442,9 @@ class AppImageConfig:
             python=reader.take("python", reader.text, reader.interpreter),
             features=reader.take("features", reader.texts, lambda names: _features(names, project)) or (),
             requirements=reader.take("requirements", reader.texts, _requirements) or (),
+            lock=reader.take("lock", reader.text_or_boolean, lambda value: _lock(value, reader)),
+            constraints=reader.take("constraints", reader.text, reader.file),
+            dependency_groups=reader.take("dependency-groups", reader.texts, tuple) or (),
             icon=reader.take("icon", reader.text, lambda path: Icon.read(reader.file(path))),
             desktop_file=reader.take("desktop-file", reader.text, lambda path: DesktopEntry.read(reader.file(path))),
             categories=reader.take("categories", reader.texts, _categories) or ("Utility",),
@@ -458,7 +497,7 @@ class _TableReader:
     """Takes keys out of a table, one after the other, and remembers all that is wrong with them."""
 
     # These are called although the key is absent: their default depends on the project.
-    COMPUTED = frozenset({"entry-point", "entry-points", "terminal"})
+    COMPUTED = frozenset({"entry-point", "entry-points", "lock", "terminal"})
 
     def __init__(self, table: Mapping[str, Any], project: Project) -> None:
         self.table = table
@@ -513,6 +552,14 @@ class _TableReader:
         if not value.strip():
             raise TypeError(f"Field `{TABLE}.{key}` cannot be an empty string")
         return value
+
+    @staticmethod
+    def text_or_boolean(key: str, value: object) -> str | bool:
+        if isinstance(value, bool):
+            return value
+        if not isinstance(value, str):
+            raise TypeError(f"Field `{TABLE}.{key}` must be a string or boolean")
+        return _TableReader.text(key, value)
 
     @staticmethod
     def boolean(key: str, value: object) -> bool:
@@ -639,6 +686,20 @@ def _requirement(text: str) -> Requirement:
         return Requirement(text)
     except InvalidRequirement as error:
         raise ValueError(f"has an item that is no requirement (PEP 508): `{text}`") from error
+
+
+def _lock(value: str | bool | None, reader: _TableReader) -> Lock | None:  # noqa: FBT001 - as TOML has it
+    if value is False:
+        return None
+    if value is True:
+        raise ValueError("cannot be `true`: name the file")
+    lock = Lock.named(reader.file(value)) if isinstance(value, str) else Lock.find(reader.root)
+    if lock and "constraints" in reader.table:
+        raise ValueError(
+            f"cannot be `{lock.path.name}` beside `constraints`, as a lock leaves no choice: remove `constraints`, or "
+            f"set `lock = false`"
+        )
+    return lock
 
 
 def _categories(names: tuple[str, ...]) -> tuple[str, ...]:

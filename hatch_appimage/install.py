@@ -9,25 +9,37 @@ import io
 import os
 from dataclasses import dataclass
 from email.parser import Parser
+from functools import partial
 from hashlib import sha256
 from importlib.metadata import PathDistribution, distributions
+from itertools import chain
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from hatch_appimage.errors import AppImageError
+from hatch_appimage.fit import check_fit, counts, requirements_of
+from hatch_appimage.lock import Request, read_lock, resolve, source_of, write_pylock
+from hatch_appimage.target import Target
 from hatch_appimage.uv import check_settings, run_uv
+from hatch_appimage.wheel import Wheel, read_metadata
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from importlib.metadata import PackagePath
+
+    from packaging.markers import Environment
+    from packaging.pylock import Package as LockedPackage
 
     from hatch_appimage.appdir import AppDir
     from hatch_appimage.entry_point import EntryPoint
+    from hatch_appimage.lock import Lock
     from hatch_appimage.project import Project
     from hatch_appimage.python import BundledPython
-    from hatch_appimage.wheel import Release, Wheel
+    from hatch_appimage.wheel import Release
 
 # What installers note of where a package came from: folders and times of this machine (PEP 610; uv's own cache key).
 _ORIGINS = ("direct_url.json", "uv_cache.json", "uv_build.json")
@@ -55,13 +67,21 @@ class Installation:
 
     Attributes:
         packages: by name.
+        sources: where all but the project's own wheel are from, as a lock file says it, by name.
+        requirements: what the project and the image's further requirements ask for.
+        environment: the values of markers that they were chosen by.
+        lock: the lock file that decided; None if there was none.
 
     """
 
     packages: tuple[Package, ...]
+    sources: tuple[LockedPackage, ...]
+    requirements: tuple[Requirement, ...]
+    environment: Environment
+    lock: Lock | None = None
 
     def __str__(self) -> str:
-        return f"{len(self.packages)} packages"
+        return f"{len(self.packages)} packages{f' as locked by {self.lock}' if self.lock else ''}"
 
 
 def install_packages(
@@ -72,8 +92,14 @@ def install_packages(
     *,
     features: Iterable[str],
     requirements: Iterable[str],
+    groups: Iterable[str] = (),
+    lock: Lock | None = None,
+    constraints: Path | None = None,
 ) -> Installation:
     """Install the project, its dependencies and further requirements.
+
+    Which files they are is decided before anything is installed, by the lock or by uv; uv then installs these files and
+    no others, and verifies their hashes.
 
     Args:
         source: the project's wheel, or what the index has of it.
@@ -82,40 +108,118 @@ def install_packages(
         project: what is installed; its folder's uv settings count.
         features: the project's optional dependencies to install.
         requirements: further requirements (PEP 508).
+        groups: dependency groups to install (PEP 735).
+        lock: what decides which packages are installed; None for uv.
+        constraints: a file that narrows what uv decides.
 
     Raises:
-        AppImageError: the requirements contradict each other, a package cannot be had or built; uv says which.
+        AppImageError: the requirements contradict each other, a package cannot be had or built, or has another hash
+            than it should (uv says which), or the lock does not fit the project.
 
     """
     check_settings(project.root)
+    target = Target.of(python.interpreter)
+    further = _counting(requirements, target.environment)
+    who = "its wheel needs" if isinstance(source, Wheel) else "the image needs"
+    wanted = {who: _needed(source, features, target.environment), "`requirements` has": further}
+    request = Request(
+        project=project.name,
+        own=isinstance(source, Wheel),
+        root=project.root,
+        target=target,
+        options=_options(python),
+        roots=tuple(chain(*wanted.values())),
+        features=tuple(features),
+        groups=tuple(groups),
+    )
+    if lock:
+        packages = read_lock(lock, request)
+    else:
+        packages = resolve([source.requirement(features), *requirements], request, constraints)
+    install = partial(_install, appdir=appdir, python=python, project=project)
+    _install_packages(packages, install, from_index=lock is None)
+    if isinstance(source, Wheel):
+        install("--no-deps", "--", source.path)
+    (appdir.usr / ".lock").unlink(missing_ok=True)
+    for distribution in installed_distributions(python):
+        _forget_origin(distribution)
+    if lock:
+        check_fit(lock, installed_distributions(python), wanted, target.environment)
+    itself = _check_installed(python, project)
+    installed = sorted(map(_package, installed_distributions(python)), key=lambda package: package.name)
+    roots = (*requirements_of(itself, features, target.environment), *further)
+    return Installation(tuple(installed), tuple(packages), roots, target.environment, lock)
+
+
+def _options(python: BundledPython) -> tuple[str | Path, ...]:
+    # The project may have set another version for its own requirements files.
+    return ("--python", python.interpreter, "--python-version", python.version.removesuffix("+"))
+
+
+def _needed(source: Wheel | Release, features: Iterable[str], environment: Environment) -> tuple[Requirement, ...]:
+    """Return what has to be installed for the project; what the index has of it is among that itself."""
+    if isinstance(source, Wheel):
+        return requirements_of(read_metadata(source), features, environment)
+    return (Requirement(source.requirement(features)),)
+
+
+def _counting(requirements: Iterable[str], environment: Environment) -> tuple[Requirement, ...]:
+    return tuple(requirement for requirement in map(Requirement, requirements) if counts(requirement, (), environment))
+
+
+def _install(*what: str | Path, appdir: AppDir, python: BundledPython, project: Project) -> None:
     run_uv(
         [
-            *("pip", "install", "--python", python.interpreter, "--prefix", appdir.usr),
+            *("pip", "install", *_options(python), "--prefix", appdir.usr),
             # Links into the user's cache would let what is done to the files here reach it.
-            *("--link-mode", "copy", "--no-compile-bytecode"),
-            # The project may have set another for its own requirements files.
-            *("--python-version", python.version.removesuffix("+")),
-            *("--", source.requirement(features), *requirements),
+            *("--link-mode", "copy", "--no-compile-bytecode", "--preview-features", "pylock"),
+            *what,
         ],
         doing=f"install {project.name} and its dependencies",
         cwd=project.root,
     )
-    (appdir.usr / ".lock").unlink(missing_ok=True)
-    for distribution in _distributions(python):
-        _forget_origin(distribution)
-    _check_installed(python, project)
-    packages = (_package(found) for found in _distributions(python))
-    return Installation(tuple(sorted(packages, key=lambda package: package.name)))
 
 
-def _check_installed(python: BundledPython, project: Project) -> None:
-    """See that uv put the packages where it was told to, and for the Python that it was told."""
-    names = {canonicalize_name(distribution.metadata["Name"]) for distribution in _distributions(python)}
-    if canonicalize_name(project.name) not in names:
-        raise AppImageError(f"uv did not install {project.name} into the image: check the settings in [tool.uv.pip]")
+def _install_packages(packages: Sequence[LockedPackage], install: Callable[..., None], *, from_index: bool) -> None:
+    """Install the files that were chosen, and let uv verify their hashes.
+
+    Args:
+        packages: with one source each.
+        install: runs uv.
+        from_index: by name from the index where they were found, which uv has the credentials and a cache of; else from
+            the very addresses in the lock.
+
+    """
+    listed = [package for package in packages if from_index and not package.is_direct]
+    direct = [package for package in packages if package not in listed]
+    with TemporaryDirectory() as folder:
+        if direct:
+            file = Path(folder, "pylock.toml")
+            file.write_text(write_pylock(direct), encoding="utf-8")
+            install("--requirements", file)
+        if listed:
+            file = Path(folder, "requirements.txt")
+            file.write_text("".join(map(_pin, listed)), encoding="utf-8")
+            install("--no-deps", "--require-hashes", "--requirements", file)
 
 
-def _distributions(python: BundledPython) -> list[PathDistribution]:
+def _pin(package: LockedPackage) -> str:
+    """Return the line of a requirements file that means one file only."""
+    source = source_of(package)
+    hashes = getattr(source, "hashes", {})
+    return f"{package.name}=={package.version} {' '.join(f'--hash={name}:{hashes[name]}' for name in hashes)}\n"
+
+
+def _check_installed(python: BundledPython, project: Project) -> PathDistribution:
+    """See that uv put the packages where it was told to, and for the Python that it was told; return the project's."""
+    for distribution in installed_distributions(python):
+        if canonicalize_name(distribution.metadata["Name"]) == canonicalize_name(project.name):
+            return distribution
+    raise AppImageError(f"uv did not install {project.name} into the image: check the settings in [tool.uv.pip]")
+
+
+def installed_distributions(python: BundledPython) -> list[PathDistribution]:
+    """Return the metadata of everything that is installed."""
     found = distributions(path=[str(folder) for folder in python.site_packages])
     return [distribution for distribution in found if isinstance(distribution, PathDistribution)]
 
@@ -137,8 +241,8 @@ def _forget_origin(distribution: PathDistribution) -> None:
 
 def application_files(appdir: AppDir, python: BundledPython, project: Project) -> list[str]:
     """Return what changes with every release of a project: its files and bytecode, by paths below the AppDir."""
-    paths = set(appdir.root.glob("*.desktop")) | set(appdir.applications.glob("*.desktop"))
-    for distribution in _distributions(python):
+    paths = {*appdir.root.glob("*.desktop"), *appdir.applications.glob("*.desktop"), appdir.pylock, appdir.sbom}
+    for distribution in installed_distributions(python):
         if canonicalize_name(distribution.metadata["Name"]) == canonicalize_name(project.name):
             for file in distribution.files or ():
                 path = _place(file)
@@ -165,7 +269,7 @@ class InstalledWheel:
 def wheels_by_file(python: BundledPython) -> dict[Path, InstalledWheel]:
     """Return which wheel installed each file of the AppDir."""
     wheels: dict[Path, InstalledWheel] = {}
-    for distribution in _distributions(python):
+    for distribution in installed_distributions(python):
         metadata = Parser().parsestr(distribution.read_text("WHEEL") or "")
         platforms = (tag.split("-")[-1].split(".") for tag in metadata.get_all("Tag", []))
         tags = tuple(dict.fromkeys(tag for platform in platforms for tag in platform))
@@ -208,7 +312,7 @@ def _update_record(distribution: PathDistribution) -> None:
 
 def update_records(python: BundledPython) -> str:
     """Make every installed distribution's ``RECORD`` true again; say how many there are."""
-    found = _distributions(python)
+    found = installed_distributions(python)
     for distribution in found:
         _update_record(distribution)
     return f"{len(found)} RECORD files"

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from hatch_appimage.install import Package
     from hatch_appimage.launcher import Launcher
     from hatch_appimage.libraries.bundle import Libraries
+    from hatch_appimage.lock import Lock
     from hatch_appimage.python import BundledPython
+    from hatch_appimage.record import Records
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -89,6 +91,8 @@ class Report:
         python: the Python inside.
         launcher: the command that it starts and those beside it.
         packages: what is installed.
+        lock: what decided on them; None for uv.
+        records: the files in the image that say what it is made of.
         libraries: what became of the shared libraries.
         files: every file of the AppDir.
         seconds: how long each step took.
@@ -104,6 +108,8 @@ class Report:
     python: BundledPython
     launcher: Launcher
     packages: tuple[Package, ...]
+    lock: Lock | None
+    records: Records
     libraries: Libraries
     files: tuple[File, ...]
     seconds: Mapping[str, float]
@@ -134,6 +140,7 @@ class Report:
             f"  sha256     {self.image.sha256}",
             *self._floor_lines(),
             f"  libraries  {self.libraries}; the host must have {self._host()}",
+            f"  lock       {self.lock or 'none'}; in the image: {self.records}",
             f"  packages   {len(packages)}",
             *(f"    {format_size(package.size):>9}  {package.name} {package.version}" for package in packages),
             "  largest files",
@@ -185,6 +192,8 @@ class Report:
             "commands": list(self.launcher.commands),
             "links": list(self.launcher.links),
             "packages": [asdict(package) for package in self.packages],
+            "lock": None if self.lock is None else {"path": str(self.lock.path), "found": self.lock.found},
+            "records": asdict(self.records),
             "libraries": {
                 "bundled": [asdict(library) for library in self.libraries.bundled],
                 "host": [asdict(library) for library in self.libraries.host],

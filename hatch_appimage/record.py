@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: MIT
+"""What an image says of the packages in it: a lock file that installs the same ones again, and an SBOM."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+from packaging.markers import Marker
+from packaging.specifiers import SpecifierSet
+
+from hatch_appimage.lock import write_pylock
+from hatch_appimage.sbom import write_sbom
+
+if TYPE_CHECKING:
+    from packaging.pylock import Package
+
+    from hatch_appimage.appdir import AppDir
+    from hatch_appimage.install import Installation
+    from hatch_appimage.libraries.bundle import Libraries
+    from hatch_appimage.project import Project
+    from hatch_appimage.python import BundledPython
+
+
+@dataclass(frozen=True)
+class Records:
+    """Files that say what an image is made of.
+
+    Attributes:
+        pylock: the lock file (PEP 751), below the AppDir.
+        sbom: the CycloneDX document, below the AppDir.
+
+    """
+
+    pylock: str
+    sbom: str
+
+    def __str__(self) -> str:
+        return f"{self.pylock}, {Path(self.sbom).name}"
+
+
+def write_records(
+    appdir: AppDir,
+    project: Project,
+    python: BundledPython,
+    installation: Installation,
+    libraries: Libraries,
+    *,
+    timestamp: int | None,
+) -> Records:
+    """Write down what was installed.
+
+    Args:
+        appdir: where to, below the share folder of the application.
+        project: what the image is of.
+        python: the one inside.
+        installation: the packages.
+        libraries: those of the build machine that were bundled.
+        timestamp: of the image, in seconds since the epoch; None for none.
+
+    """
+    appdir.pylock.parent.mkdir(parents=True, exist_ok=True)
+    locked = [_portable(package, project.root) for package in installation.sources]
+    environment = installation.environment
+    where = (
+        f"implementation_name == '{environment['implementation_name']}' and "
+        f"sys_platform == '{environment['sys_platform']}' and platform_machine == '{environment['platform_machine']}'"
+    )
+    text = write_pylock(
+        locked,
+        environments=[Marker(where)],
+        requires_python=SpecifierSet(f"=={environment['python_version']}.*"),
+    )
+    appdir.pylock.write_text(text, encoding="utf-8")
+    appdir.sbom.write_text(
+        write_sbom(
+            appdir, project, python, replace(installation, sources=tuple(locked)), libraries, timestamp=timestamp
+        ),
+        encoding="utf-8",
+    )
+    return Records(str(appdir.pylock.relative_to(appdir.root)), str(appdir.sbom.relative_to(appdir.root)))
+
+
+def _portable(package: Package, root: Path) -> Package:
+    """Return a package whose sources name neither a folder of this machine nor a password."""
+
+    def portable(source: Any) -> Any:  # a dataclass of `packaging.pylock`: all of them have a path, most an address
+        if source is None:
+            return None
+        url = getattr(source, "url", None)
+        if url and urlsplit(url).scheme == "file":
+            return replace(source, url=None, path=_relative(Path(unquote(urlsplit(url).path)), root))
+        if source.path:
+            return replace(source, path=_relative(Path(source.path), root))
+        return replace(source, url=without_password(source.url))
+
+    index = package.index if package.index and urlsplit(package.index).scheme != "file" else None
+    return replace(
+        package,
+        index=without_password(index) if index else None,
+        vcs=portable(package.vcs),
+        directory=portable(package.directory),
+        archive=portable(package.archive),
+        sdist=portable(package.sdist),
+        wheels=[portable(wheel) for wheel in package.wheels] if package.wheels else None,
+    )
+
+
+def _relative(path: Path, root: Path) -> str:
+    """Return a path for a lock that lies in the project's folder; what lies elsewhere is to be put beside it."""
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
+
+
+def without_password(url: str) -> str:
+    """Return an address without a password and whoever it is of."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2] if parts.password is not None else parts.netloc
+    return urlunsplit(parts._replace(netloc=host))

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: MIT
+"""The image's software bill of materials, in CycloneDX 1.6 (https://cyclonedx.org/docs/1.6/json/)."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from hashlib import sha256
+from typing import TYPE_CHECKING
+from uuid import UUID, uuid5
+
+from cyclonedx.contrib.hash.factories import HashTypeFactory
+from cyclonedx.contrib.license.factories import LicenseFactory
+from cyclonedx.exception import CycloneDxException
+from cyclonedx.model import ExternalReference, ExternalReferenceType, Property, XsUri
+from cyclonedx.model.bom import Bom
+from cyclonedx.model.component import Component, ComponentType
+from cyclonedx.output.json import JsonV1Dot6
+from packageurl import PackageURL
+from packaging.utils import canonicalize_name
+
+from hatch_appimage.fit import requirements_of
+from hatch_appimage.install import installed_distributions
+from hatch_appimage.lock import source_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from importlib.metadata import Distribution
+
+    from cyclonedx.model.license import License
+    from packaging.markers import Environment
+    from packaging.pylock import Package
+    from packaging.requirements import Requirement
+
+    from hatch_appimage.appdir import AppDir
+    from hatch_appimage.install import Installation
+    from hatch_appimage.libraries.bundle import Libraries
+    from hatch_appimage.project import Project
+    from hatch_appimage.python import BundledPython
+
+# Some projects have the whole text of their licence where its name belongs.
+_LONGEST_LICENCE = 100
+
+
+def write_sbom(
+    appdir: AppDir,
+    project: Project,
+    python: BundledPython,
+    installation: Installation,
+    libraries: Libraries,
+    *,
+    timestamp: int | None,
+) -> str:
+    """Return the document as JSON; the same image has the same one.
+
+    Args:
+        appdir: the tree, with everything in it.
+        project: what the image is of.
+        python: the one inside.
+        installation: the packages.
+        libraries: those of the build machine that were bundled.
+        timestamp: of the image, in seconds since the epoch; None for none.
+
+    """
+    sources: dict[str, Package] = {source.name: source for source in installation.sources}
+    distributions: dict[str, Distribution] = {
+        canonicalize_name(found.metadata["Name"]): found for found in installed_distributions(python)
+    }
+    components = {name: _package(found, sources.get(name)) for name, found in distributions.items()}
+    name = canonicalize_name(project.name)
+    application = components.pop(name)
+    application.type = ComponentType.APPLICATION
+    interpreter = _interpreter(python)
+    bundled = [_library(appdir, library.soname, library.package) for library in libraries.bundled]
+
+    bom = Bom(components=[*components.values(), interpreter, *bundled], serial_number=UUID(int=0))
+    bom.metadata.component = application
+    bom.metadata.timestamp = None if timestamp is None else datetime.fromtimestamp(timestamp, timezone.utc)  # type: ignore[assignment]
+    graph = _graph(distributions, installation.requirements, name, installation.environment)
+    bom.register_dependency(application, [interpreter, *bundled])
+    for needing, needed in graph.items():
+        bom.register_dependency(
+            application if needing == name else components[needing], [components[it] for it in sorted(needed)]
+        )
+    bom.serial_number = uuid5(bom.serial_number, _text(bom))
+    return _text(bom)
+
+
+def _text(bom: Bom) -> str:
+    return JsonV1Dot6(bom).output_as_string(indent=2) + "\n"
+
+
+def _package(distribution: Distribution, locked: Package | None) -> Component:
+    name = canonicalize_name(distribution.metadata["Name"])
+    source = source_of(locked) if locked else None
+    url = getattr(source, "url", None)
+    hashes = getattr(source, "hashes", {})
+    version = distribution.version
+    return Component(
+        type=ComponentType.LIBRARY,
+        name=name,
+        version=version,
+        bom_ref=f"{name}=={version}",
+        description=_field(distribution, "Summary"),
+        licenses=_licences(distribution),
+        # The project itself, and what comes from a folder, need not be what the package index has by this name.
+        purl=PackageURL("pypi", None, name, version) if locked and (locked.wheels or locked.sdist) else None,
+        hashes=[HashTypeFactory().from_hashlib_alg(algorithm, digest) for algorithm, digest in hashes.items()],
+        external_references=[ExternalReference(type=_reference_type(locked), url=XsUri(url))] if url else (),
+    )
+
+
+def _reference_type(locked: Package | None) -> ExternalReferenceType:
+    return ExternalReferenceType.VCS if locked and locked.vcs else ExternalReferenceType.DISTRIBUTION
+
+
+def _licences(distribution: Distribution) -> list[License]:
+    text = _field(distribution, "License-Expression") or _field(distribution, "License")
+    if not text or "\n" in text or len(text) > _LONGEST_LICENCE:
+        classifiers = (it.split(" :: ") for it in distribution.metadata.get_all("Classifier") or ())
+        return [LicenseFactory().make_with_name(name) for topic, *_, name in classifiers if topic == "License"]
+    try:
+        return [LicenseFactory().make_from_string(text)]
+    except CycloneDxException:
+        return [LicenseFactory().make_with_name(text)]
+
+
+def _field(distribution: Distribution, name: str) -> str | None:
+    return next(iter(distribution.metadata.get_all(name) or ()), None)
+
+
+def _interpreter(python: BundledPython) -> Component:
+    version = python.version.removesuffix("+")
+    return Component(
+        type=ComponentType.PLATFORM,
+        name="cpython",
+        version=version,
+        bom_ref=f"cpython=={version}",
+        cpe=f"cpe:2.3:a:python:python:{version}:*:*:*:*:*:*:*",
+        purl=PackageURL("generic", None, "python", version),
+    )
+
+
+def _library(appdir: AppDir, soname: str, package: str | None) -> Component:
+    digest = sha256((appdir.lib / soname).read_bytes()).hexdigest()
+    return Component(
+        type=ComponentType.LIBRARY,
+        name=soname,
+        bom_ref=soname,
+        hashes=[HashTypeFactory().from_hashlib_alg("sha256", digest)],
+        properties=[Property(name="hatch-appimage:debian-package", value=package)] if package else (),
+    )
+
+
+def _graph(
+    distributions: Mapping[str, Distribution], roots: Iterable[Requirement], project: str, environment: Environment
+) -> dict[str, set[str]]:
+    """Return which installed packages each one needs; those that none needs are needed by the project."""
+    graph: dict[str, set[str]] = {name: set() for name in distributions}
+    pending = [(project, requirement) for requirement in roots]
+    seen = set()
+    while pending:
+        needing, requirement = pending.pop()
+        name = canonicalize_name(requirement.name)
+        if name not in distributions or (needing, str(requirement)) in seen:
+            continue
+        seen.add((needing, str(requirement)))
+        graph[needing].add(name)
+        further = requirements_of(distributions[name], requirement.extras, environment)
+        pending += [(name, requirement) for requirement in further]
+    needed = set().union(*graph.values())
+    graph[project] |= distributions.keys() - needed - {project}
+    return graph
