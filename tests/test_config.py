@@ -14,6 +14,7 @@ from hatch_appimage.entry_point import EntryPoint
 from hatch_appimage.errors import ConfigurationError
 from hatch_appimage.icon import generate_icon
 from hatch_appimage.libraries.policy import Policy
+from hatch_appimage.lock import Lock
 from hatch_appimage.project import Project
 
 TABLE = "tool.hatch.build.targets.appimage"
@@ -58,6 +59,9 @@ def test_empty_table(project: Project) -> None:
         python=None,
         features=(),
         requirements=(),
+        lock=None,
+        constraints=None,
+        dependency_groups=(),
         icon=None,
         desktop_file=None,
         categories=("Utility",),
@@ -344,6 +348,77 @@ class TestRequirements:
         assert errors_of(project, requirements=["six", value]) == [
             f"Field `{TABLE}.requirements` has an item that is no requirement (PEP 508): `{value}`"
         ]
+
+
+class TestLock:
+    def test_none(self, project: Project) -> None:
+        (project.root / "poetry.lock").touch()  # many projects for other tools have one, too
+        (project.root / "requirements.txt").touch()
+        assert read(project).lock is None
+
+    def test_found(self, project: Project) -> None:
+        (project.root / "uv.lock").touch()
+        assert read(project).lock == Lock(project.root / "uv.lock", found=True)
+        (project.root / "pylock.toml").touch()
+        assert read(project).lock == Lock(project.root / "pylock.toml", found=True)
+
+    def test_off(self, project: Project) -> None:
+        (project.root / "uv.lock").touch()
+        assert read(project, lock=False).lock is None
+
+    @pytest.mark.parametrize("name", ["pylock.toml", "pylock.x.toml", "uv.lock", "poetry.lock", "r.txt"])
+    def test_specific(self, project: Project, name: str) -> None:
+        (project.root / "locks").mkdir()
+        path = project.root / "locks" / name
+        path.touch()
+        assert read(project, lock=f"locks/{name}").lock == Lock(path)
+
+    @pytest.mark.parametrize("name", ["Pipfile.lock", "lock.toml", "pylock.a.b.toml", "pdm.lock"])
+    def test_unknown_kind(self, project: Project, name: str) -> None:
+        (project.root / name).touch()
+        assert errors_of(project, lock=name) == [
+            (
+                f"Field `{TABLE}.lock` names a file of a kind that cannot be read: `{name}`; known are `pylock.toml`, "
+                "`pylock.<name>.toml`, `uv.lock`, `poetry.lock` or a `.txt` file of requirements with hashes"
+            )
+        ]
+
+    def test_missing(self, project: Project) -> None:
+        assert errors_of(project, lock="uv.lock", constraints="limits.txt") == [
+            f"Field `{TABLE}.lock` names a file that is not there: `uv.lock` (paths are relative to {project.root})",
+            (
+                f"Field `{TABLE}.constraints` names a file that is not there: `limits.txt` "
+                f"(paths are relative to {project.root})"
+            ),
+        ]
+
+    @pytest.mark.parametrize(
+        ("value", "fault"),
+        [
+            (True, "cannot be `true`: name the file"),
+            (1, "must be a string or boolean"),
+            ("", "cannot be an empty string"),
+            (["uv.lock"], "must be a string or boolean"),
+        ],
+    )
+    def test_wrong_type(self, project: Project, value: object, fault: str) -> None:
+        assert errors_of(project, lock=value) == [f"Field `{TABLE}.lock` {fault}"]
+
+    @pytest.mark.parametrize("table", [{}, {"lock": "uv.lock"}])
+    def test_beside_constraints(self, project: Project, table: dict[str, str]) -> None:
+        (project.root / "uv.lock").touch()
+        (project.root / "limits.txt").touch()
+        assert errors_of(project, constraints="limits.txt", **table) == [
+            (
+                f"Field `{TABLE}.lock` cannot be `uv.lock` beside `constraints`, as a lock leaves no choice: "
+                "remove `constraints`, or set `lock = false`"
+            )
+        ]
+        config = read(project, constraints="limits.txt", lock=False)
+        assert config.constraints == project.root / "limits.txt"
+
+    def test_dependency_groups(self, project: Project) -> None:
+        assert read(project, dependency_groups=["more"]).dependency_groups == ("more",)
 
 
 class TestIcon:

@@ -503,6 +503,36 @@ class TestSources:
         )
         plugin.build(project)
 
+    def test_lock(self, plugin: Plugin, tmp_path: Path) -> None:
+        """The project's `uv.lock` is used unasked, and the image's own lock makes the same image."""
+        body = "import importlib.metadata as m\ndef main():\n    print(m.version('idna'))\n"
+        project = make_project(
+            tmp_path / "probe",
+            body,
+            project="dependencies = ['idna>=3', 'colorama; sys_platform == \"win32\"']",
+            table='report = "report.json"\n',
+        )
+        subprocess.run(
+            [find_uv_bin(), "lock", "--quiet", "--upgrade-package", "idna==3.7", "--python", sys.executable],
+            cwd=project,
+            check=True,
+        )
+        result = plugin.build(project)
+        (image,) = (project / "dist").glob("*.AppImage")
+        assert "uv.lock (found beside pyproject.toml; `lock = false` leaves it aside)" in result.stderr
+        report = json.loads((project / "report.json").read_text())
+        assert [(it["name"], it["version"]) for it in report["packages"]] == [("idna", "3.7"), ("probe", "1.0")]
+        assert report["lock"] == {"path": str(project / "uv.lock"), "found": True}
+        answer = Runner("extract-and-run", None, tmp_path).run(image)
+        assert answer.stdout == "3.7\n"
+        before = digest(image)
+        tree = unpack(image, tmp_path)
+        assert json.loads((tree / report["records"]["sbom"]).read_text())["bomFormat"] == "CycloneDX"
+        shutil.copy(tree / report["records"]["pylock"], project / "pylock.toml")
+        (project / "uv.lock").unlink()
+        assert "pylock.toml (found beside" in plugin.build(project).stderr
+        assert digest(image) == before
+
     @pytest.mark.parametrize("entry_point", ["probe:main", "-m probe_package"])
     def test_entry_points_that_are_no_scripts(self, plugin: Plugin, tmp_path: Path, entry_point: str) -> None:
         project = make_project(tmp_path / "probe", PROBE, table=f'entry-point = "{entry_point}"\n')
@@ -562,6 +592,8 @@ class TestBadInput:
             ('requirements = ["hatch-appimage-no-such-package"]\n', "hatch-appimage-no-such-package was not found"),
             ('requirements = ["flask<2", "flask>3"]\n', "your requirements are unsatisfiable"),
             ('python = "/bin/sh"\n', "`/bin/sh` is no working Python 3 interpreter"),
+            ('lock = "uv.lock"\n', "names a file that is not there: `uv.lock`"),
+            ('lock = "probe.py"\n', "names a file of a kind that cannot be read: `probe.py`"),
             ('summry = "x"\n', "Unknown field `tool.hatch.build.targets.appimage.summry`"),
             ('test-command = "{appimage} && exit 3"\n', "`test-command` failed with exit status 3"),
         ],

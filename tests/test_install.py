@@ -3,16 +3,13 @@
 
 from __future__ import annotations
 
-import base64
 import csv
-import io
 import sys
-import zipfile
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from packages import digest, make_wheel
 
 from hatch_appimage.appdir import AppDir
 from hatch_appimage.entry_point import EntryPoint
@@ -23,7 +20,7 @@ from hatch_appimage.python import BundledPython
 from hatch_appimage.wheel import Wheel
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from hatch_appimage.install import Installation
 
@@ -61,34 +58,6 @@ def project(tmp_path: Path) -> Project:
     root = tmp_path / "project"
     root.mkdir()
     return Project(root, "My.App", "1.0", "", "", {"my-app": "my_app:main"}, {}, ("web",))
-
-
-def make_wheel(
-    folder: Path, name: str, files: Mapping[str, str], *, metadata: Sequence[str] = (), scripts: str = ""
-) -> Path:
-    """Make a wheel (https://packaging.python.org/en/latest/specifications/binary-distribution-format/)."""
-    info = f"{name}-1.0.dist-info"
-    contents = {
-        **files,
-        f"{info}/METADATA": "\n".join(["Metadata-Version: 2.1", f"Name: {name}", "Version: 1.0", *metadata, ""]),
-        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-    }
-    if scripts:
-        contents[f"{info}/entry_points.txt"] = f"[console_scripts]\n{scripts}\n"
-    record = io.StringIO()
-    rows = [[path, f"sha256={digest(text.encode())}", len(text.encode())] for path, text in contents.items()]
-    csv.writer(record, lineterminator="\n").writerows([*rows, [f"{info}/RECORD", "", ""]])
-    folder.mkdir(exist_ok=True)
-    path = folder / f"{name}-1.0-py3-none-any.whl"
-    with zipfile.ZipFile(path, "w") as archive:
-        for file, text in contents.items():
-            archive.writestr(file, text)
-        archive.writestr(f"{info}/RECORD", record.getvalue())
-    return path
-
-
-def digest(data: bytes) -> str:
-    return base64.urlsafe_b64encode(sha256(data).digest()).rstrip(b"=").decode()
 
 
 def install(

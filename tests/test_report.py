@@ -17,7 +17,9 @@ from hatch_appimage.install import Package
 from hatch_appimage.launcher import Launcher
 from hatch_appimage.libraries.bundle import BundledLibrary, HostLibrary, Libraries
 from hatch_appimage.libraries.floor import Floor
+from hatch_appimage.lock import Lock
 from hatch_appimage.python import BundledPython
+from hatch_appimage.record import Records
 from hatch_appimage.report import File, Report, Steps, format_size, list_files
 from hatch_appimage.squashfs import SquashFSReport
 
@@ -65,6 +67,8 @@ def report() -> Report:
         ),
         launcher=Launcher("usr/bin/my-app", ("flask", "my-app"), ("other", "python")),
         packages=(Package("my-app", "1.2", 500), Package("flask", "3.1", 300_000), Package("abc", "1", 500)),
+        lock=Lock(Path("/p/uv.lock"), found=True),
+        records=Records("usr/share/my-app/pylock.toml", "usr/share/my-app/sbom.cdx.json"),
         libraries=LIBRARIES,
         files=tuple(File(f"usr/{number:02}", size) for number, size in enumerate([5, 900_000, *[7] * 11, 1_000])),
         seconds={"wheel": 1.23456, "python": 0.5},
@@ -85,6 +89,8 @@ def test_summary(report: Report) -> None:
         "  needs      glibc 2.36 or newer, for usr/lib/a and 1 more\n"
         "             GLIBCXX 3.4.29\n"
         "  libraries  2 bundled, 1 module or plugin left out for want of its own; the host must have libGL.so.1\n"
+        "  lock       uv.lock (found beside pyproject.toml; `lock = false` leaves it aside); in the image: "
+        "usr/share/my-app/pylock.toml, sbom.cdx.json\n"
         "  packages   3\n"
         "     300.0 kB  flask 3.1\n"
         "        500 B  abc 1\n"
@@ -148,6 +154,8 @@ def test_json(report: Report) -> None:
             "ignored": ["libc.so"],
             "dropped": {"usr/lib/python3.12/lib-dynload/_x.so": "libx.so.1"},
         },
+        "lock": {"path": "/p/uv.lock", "found": True},
+        "records": {"pylock": "usr/share/my-app/pylock.toml", "sbom": "usr/share/my-app/sbom.cdx.json"},
         "floors": [
             {"family": "GLIBC", "version": "2.36", "files": ["usr/lib/a", "usr/lib/b"]},
             {"family": "GLIBCXX", "version": "3.4.29", "files": ["usr/lib/c"]},

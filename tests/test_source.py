@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from conftest import NOBODY, Runner, clean_environment, copy_project, make_public
-from test_install import make_wheel
+from packages import make_wheel
 
 from hatch_appimage import cli
 from hatch_appimage.architecture import native_architecture

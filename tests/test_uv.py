@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.uv import check_settings
+from hatch_appimage.uv import check_settings, prefers_source
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         'python-platform = "aarch64-unknown-linux-gnu"',
         "no-deps = true",
         "all-extras = true",
+        'no-emit-package = ["foo"]',
         "require-hashes = true",
     ],
 )
@@ -46,3 +47,34 @@ def test_uv_toml_is_the_one_that_counts(tmp_path: Path) -> None:
     (tmp_path / "uv.toml").write_text("[pip]\n")
     (tmp_path / "pyproject.toml").write_text("[tool.uv.pip]\nno-deps = true\n")
     check_settings(tmp_path)
+
+
+class TestPrefersSource:
+    @pytest.fixture(autouse=True)
+    def environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name in ("UV_NO_BINARY", "UV_NO_BINARY_PACKAGE"):
+            monkeypatch.delenv(name, raising=False)
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            '[tool.uv]\nno-binary-package = ["My.App"]\n',
+            '[tool.uv.pip]\nno-binary = ["my-app"]\n',
+        ],
+    )
+    def test_one(self, tmp_path: Path, text: str) -> None:
+        (tmp_path / "pyproject.toml").write_text(text)
+        assert prefers_source(tmp_path)("my-app")
+        assert not prefers_source(tmp_path)("other")
+
+    @pytest.mark.parametrize("text", ["[tool.uv]\nno-binary = true\n", '[tool.uv.pip]\nno-binary = [":all:"]\n'])
+    def test_all(self, tmp_path: Path, text: str) -> None:
+        (tmp_path / "pyproject.toml").write_text(text)
+        assert prefers_source(tmp_path)("other")
+
+    def test_environment(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert not prefers_source(tmp_path)("a")
+        monkeypatch.setenv("UV_NO_BINARY_PACKAGE", "a b")
+        assert prefers_source(tmp_path)("b")
+        monkeypatch.setenv("UV_NO_BINARY", "1")
+        assert prefers_source(tmp_path)("c")

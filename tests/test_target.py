@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: MIT
+"""Markers and tags of the bundled Python."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from packaging.markers import default_environment
+from packaging.tags import sys_tags
+
+from hatch_appimage.errors import AppImageError
+from hatch_appimage.target import Target, _glibc_platforms, _machine
+
+
+def test_this_python() -> None:
+    """They are what packaging finds out about the Python that it runs in."""
+    target = Target.of(Path(sys.executable))
+    assert target.tags == tuple(sys_tags())
+    assert target.environment == default_environment()
+
+
+def test_limit() -> None:
+    platforms = {tag.platform for tag in Target.of(Path(sys.executable), max_glibc=(2, 17)).tags}
+    assert any(platform.startswith("manylinux_2_17_") for platform in platforms)
+    assert not any(platform.startswith("manylinux_2_18_") for platform in platforms)
+
+
+def test_other_python(tmp_path: Path) -> None:
+    program = tmp_path / "python"
+    program.write_text("#!/bin/sh\necho Hello\n")
+    program.chmod(0o755)
+    with pytest.raises(AppImageError, match=r"does not say what it is: 'Hello\\n'$"):
+        Target.of(program)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "bits", "machine"),
+    [
+        ("x86_64", 64, "x86_64"),
+        ("x86_64", 32, "i686"),
+        ("aarch64", 64, "aarch64"),
+        ("aarch64", 32, "armv7l"),
+        ("armv7l", 32, "armv7l"),
+        ("riscv64", 64, "riscv64"),
+    ],
+)
+def test_machine(kernel: str, bits: int, machine: str) -> None:
+    assert _machine(kernel, bits) == machine
+
+
+def test_glibc_platforms() -> None:
+    assert list(_glibc_platforms("aarch64", (2, 19))) == [
+        "linux_aarch64",
+        "manylinux_2_19_aarch64",
+        "manylinux_2_18_aarch64",
+        "manylinux_2_17_aarch64",
+        "manylinux2014_aarch64",
+    ]
+    assert list(_glibc_platforms("i686", (2, 5))) == ["linux_i686", "manylinux_2_5_i686", "manylinux1_i686"]
