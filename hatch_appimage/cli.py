@@ -22,6 +22,7 @@ from hatchling.plugin.manager import PluginManager
 from hatch_appimage.architecture import ARCHITECTURES
 from hatch_appimage.builder import AppImageBuilder
 from hatch_appimage.check import describe
+from hatch_appimage.ci import Plan, write_github_workflow, write_gitlab_pipeline
 from hatch_appimage.config import PATH_KEYS, TABLE
 from hatch_appimage.errors import AppImageError, ConfigurationError, Faults, printable
 from hatch_appimage.image import find_squashfs
@@ -39,7 +40,7 @@ else:
     import tomli as tomllib
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from hatch_appimage.source import Source
 
@@ -129,6 +130,15 @@ def _add_commands(commands: Any) -> None:
         description=f"Describe every key of [{TABLE}], as Markdown.",
     )
     command.set_defaults(execute=_options)
+    command = commands.add_parser(
+        "ci",
+        help="print a workflow that builds, runs, signs and releases the images of a project",
+        description="Print a workflow that builds the AppImages of a project when a version is tagged, runs them, "
+        "signs them where the project wants that, and releases them.",
+    )
+    command.add_argument("forge", choices=("github", "gitlab"), help="whose CI it is for")
+    command.add_argument("path", nargs="?", type=Path, default=Path(), help="the project; the current folder if absent")
+    command.set_defaults(execute=_ci)
 
 
 def _add(
@@ -159,7 +169,7 @@ def _build(options: argparse.Namespace) -> int:
     os.environ["HATCH_QUIET"] = str(options.quiet)
     with open_source(options.source) as source:
         output = options.output or (None if source.is_project else Path("dist"))
-        builder = _builder(source, options)
+        builder = _builder(source, _settings(source, options))
         directory = str(output.absolute() if output else builder.config.directory)
         with _hatchling_errors():
             builder.metadata.validate_fields()
@@ -172,7 +182,7 @@ def _build(options: argparse.Namespace) -> int:
 def _check(options: argparse.Namespace) -> int:
     faults = Faults()
     with open_source(options.source) as source:
-        builder = _builder(source, options)
+        builder = _builder(source, _settings(source, options))
         with _hatchling_errors():
             builder.metadata.validate_fields()
             names = options.arch or builder.config.versions
@@ -187,8 +197,8 @@ def _check(options: argparse.Namespace) -> int:
     return 0
 
 
-def _builder(source: Source, options: argparse.Namespace) -> AppImageBuilder:
-    """Return what builds it, with the settings of the command line over those of the project."""
+def _settings(source: Source, options: argparse.Namespace) -> dict[str, Any]:
+    """Return the settings of the command line."""
     settings: dict[str, Any] = {"features": list(source.features)} if source.features else {}
     settings |= dict(map(_setting, options.set))
     if options.python:
@@ -197,6 +207,11 @@ def _builder(source: Source, options: argparse.Namespace) -> AppImageBuilder:
         # Where a file is meant and not, for one, a version.
         if isinstance(settings[key], str) and (key == "report" or Path(settings[key]).exists()):
             settings[key] = str(Path(settings[key]).absolute())
+    return settings
+
+
+def _builder(source: Source, settings: Mapping[str, Any]) -> AppImageBuilder:
+    """Return what builds it, with the given settings over those of the project."""
     plugins = PluginManager()
     metadata = ProjectMetadata(str(source.root), plugins, dict(source.config))
     builder = AppImageBuilder(str(source.root), plugins, metadata=metadata)
@@ -282,6 +297,18 @@ def _zsync(options: argparse.Namespace) -> int:
     find_squashfs(options.path)
     mtime = int(options.path.stat().st_mtime)
     print(write_zsync(options.path, url=options.url or quote(options.path.name), mtime=mtime).path)
+    return 0
+
+
+def _ci(options: argparse.Namespace) -> int:
+    if not options.path.is_dir():
+        raise AppImageError(f"{options.path} is no folder of a project")
+    with open_source(str(options.path)) as source:
+        builder = _builder(source, {})
+        with _hatchling_errors():
+            builder.metadata.validate_fields()
+        plan = Plan.make(source.root, builder.project, builder.read_config(), builder.target_config)
+    sys.stdout.write(write_github_workflow(plan) if options.forge == "github" else write_gitlab_pipeline(plan))
     return 0
 
 

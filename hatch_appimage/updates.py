@@ -81,6 +81,19 @@ class UpdateInformation:
         _check(value)
         return cls(value)
 
+    @property
+    def channel(self) -> str | None:
+        """The tag of the only release that update tools look into; None where they look for the newest one."""
+        transport, *fields = self.template.split("|")
+        forms = _FORMS[transport]
+        tag = fields[forms.index("tag")] if "tag" in forms else None
+        return None if tag in _SPECIAL_TAGS else tag
+
+    def zsync_name(self, architecture: str) -> str | None:
+        """Return the name of the file that update tools fetch; None where they look for one like the image's."""
+        transport, *fields = self.template.replace("{arch}", architecture).split("|")
+        return urlsplit(fields[0]).path.rpartition("/")[2] if transport == "zsync" else None
+
     def line(self, name: str, version: str, architecture: str) -> str:
         """Return the line for one image.
 
