@@ -35,6 +35,8 @@ _FORMS = {
 # These are known to pkgforge's AppImageUpdate only.
 _RARE = ("gl-releases-zsync", "cb-releases-zsync", "gitea-releases-zsync", "forgejo-releases-zsync")
 # The first part of an address there is an owner, but for GitHub's own pages.
+# Tags that stand for whichever release is the newest of its kind.
+_NEWEST = ("latest", "latest-pre", "latest-all")
 _GITHUB = re.compile(
     r"(?:(?:git\+)?https?://|ssh://git@|git@)(?:www\.)?github\.com[/:]"
     r"(?!(?:apps|collections|features|marketplace|orgs|settings|sponsors|topics|users)/)"
@@ -87,7 +89,7 @@ class UpdateInformation:
         transport, *fields = self.template.split("|")
         forms = _FORMS[transport]
         tag = fields[forms.index("tag")] if "tag" in forms else None
-        return None if tag in _SPECIAL_TAGS else tag
+        return None if tag in _NEWEST else tag
 
     def zsync_name(self, architecture: str) -> str | None:
         """Return the name of the file that update tools fetch; None where they look for one like the image's."""

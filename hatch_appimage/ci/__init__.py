@@ -9,29 +9,34 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.resources import files
 from string import Template
 from typing import TYPE_CHECKING, Any
 
-from hatchling.metadata.core import ProjectMetadata
-from hatchling.plugin.manager import PluginManager
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 from uv import find_uv_bin
 
-from hatch_appimage.config import AppImageConfig
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.process import run
-from hatch_appimage.project import Project
 from hatch_appimage.signing import PASSPHRASE
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
+
+    from hatch_appimage.config import AppImageConfig
+    from hatch_appimage.project import Project
 
 # Where CI gives the key itself; the passphrase's variable is the one that the build reads.
 SIGNING_KEY = "HATCH_APPIMAGE_SIGN_KEY"
@@ -40,6 +45,7 @@ SIGNING_KEY = "HATCH_APPIMAGE_SIGN_KEY"
 _GITHUB_RUNNERS = {"x86_64": "ubuntu-24.04", "aarch64": "ubuntu-24.04-arm"}
 _GITLAB_RUNNERS = {"x86_64": "saas-linux-small-amd64", "aarch64": "saas-linux-small-arm64"}
 _HATCH = "hatch@1.18.2"
+_RENAME = 'if [ ! -e "dist/$ZSYNC" ]; then cp dist/*.AppImage.zsync "dist/$ZSYNC"; fi'
 # https://docs.gitlab.com/user/packages/generic_packages/
 _GITLAB_FILE_NAME = re.compile(r"[A-Za-z0-9._+~@-]+")
 
@@ -77,19 +83,21 @@ class Plan:
     zsync_names: Mapping[str, str]
 
     @classmethod
-    def make(cls, root: Path) -> Plan:
+    def make(cls, root: Path, project: Project, config: AppImageConfig, table: Mapping[str, Any]) -> Plan:
         """Plan the workflow of a project.
 
         Args:
             root: its folder.
+            project: its metadata.
+            config: its table, read.
+            table: its table, as it is.
 
         Raises:
-            AppImageError: there is no project, its table is wrong, or its images could not be tried or published.
+            AppImageError: its images could not be tried or published.
 
         """
-        metadata, project = _read_project(root)
-        table = metadata.hatch.build_targets.get("appimage", {})
-        config = AppImageConfig.read(table, project)
+        file = root / "pyproject.toml"
+        document = tomllib.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
         architectures = tuple(name for name in _GITHUB_RUNNERS if name in table.get("versions", _GITHUB_RUNNERS))
         if not architectures:
             raise AppImageError(
@@ -101,10 +109,10 @@ class Plan:
             project=project.name,
             file_name=config.file_name,
             architectures=architectures,
-            hatch=_is_built_by_hatch(metadata, table),
+            hatch=_is_built_by_hatch(document.get("build-system", {}), table),
             uv=version("uv"),
             python=choose_python(project.requires_python),
-            full_history="version" in metadata.dynamic,
+            full_history="version" not in document.get("project", {}),
             test_command=_test_command(config),
             sign=config.sign,
             channel=updates.channel if updates else None,
@@ -127,7 +135,6 @@ def write_github_workflow(plan: Plan) -> str:
         matrix += [f"- architecture: {name}", f"  runner: {_GITHUB_RUNNERS[name]}"]
         if plan.zsync_names:
             matrix.append(f"  zsync: {_literal(plan.zsync_names[name])}")
-    rename = '[ -e "dist/$ZSYNC" ] || cp dist/*.AppImage.zsync "dist/$ZSYNC"'
     return _fill(
         "github.yml",
         {
@@ -156,7 +163,7 @@ def write_github_workflow(plan: Plan) -> str:
                 "- name: Name the .zsync file as images look for it",
                 "  env:",
                 "    ZSYNC: ${{ matrix.zsync }}",
-                f"  run: {rename}",
+                f"  run: {_RENAME}",
             )
             if plan.zsync_names
             else None,
@@ -188,7 +195,6 @@ def write_gitlab_pipeline(plan: Plan) -> str:
         matrix += [f"- ARCHITECTURE: {name}", f"  RUNNER: {_GITLAB_RUNNERS[name]}"]
         if plan.zsync_names:
             matrix.append(f"  ZSYNC: {plan.zsync_names[name]}")
-    rename = '- if [ ! -e "dist/$ZSYNC" ]; then cp dist/*.AppImage.zsync "dist/$ZSYNC"; fi'
     return _fill(
         "gitlab.yml",
         {
@@ -201,7 +207,7 @@ def write_gitlab_pipeline(plan: Plan) -> str:
             "test_command": json.dumps(plan.test_command, ensure_ascii=False),
             "import_key": _lines(4, f'- gpg --batch --import "${SIGNING_KEY}"') if plan.sign else None,
             "build": plan.build,
-            "rename": _lines(4, rename) if plan.zsync_names else None,
+            "rename": _lines(4, f"- {_RENAME}") if plan.zsync_names else None,
         },
     )
 
@@ -234,32 +240,11 @@ def choose_python(requires_python: str) -> str:
     return str(max([found for found in suitable if found.release[:2] != newest] or suitable))
 
 
-def _read_project(root: Path) -> tuple[ProjectMetadata[PluginManager], Project]:
-    """Read what stands in a project's files; nothing of it is built, so the version may be missing."""
-    metadata = ProjectMetadata(str(root), PluginManager())
-    try:
-        core = metadata.core
-        project = Project(
-            root=root,
-            name=core.raw_name,
-            version=core.version or "",
-            summary=core.description,
-            requires_python=core.requires_python,
-            scripts=core.scripts,
-            gui_scripts=core.gui_scripts,
-            features=tuple(core.optional_dependencies),
-            urls=tuple(core.urls.values()),
-        )
-    except (TypeError, ValueError) as error:
-        raise AppImageError(f"{root / 'pyproject.toml'} does not describe a project: {error}") from error
-    return metadata, project
-
-
-def _is_built_by_hatch(metadata: ProjectMetadata[PluginManager], table: Mapping[str, Any]) -> bool:
+def _is_built_by_hatch(build_system: Mapping[str, Any], table: Mapping[str, Any]) -> bool:
     """Say whether ``hatch build`` finds this plugin: it looks at the target and at what the back end requires."""
-    requirements = [*metadata.build.requires, *table.get("dependencies", ())]
+    requirements = [*build_system.get("requires", ()), *table.get("dependencies", ())]
     names = {canonicalize_name(Requirement(text).name) for text in requirements}
-    return metadata.build.build_backend == "hatchling.build" and "hatch-appimage" in names
+    return build_system.get("build-backend") == "hatchling.build" and "hatch-appimage" in names
 
 
 def _test_command(config: AppImageConfig) -> str:
