@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The README's recipe for an application that updates itself, with the real zsync client and real images."""
+"""The recipe for an application that updates itself, with the real zsync client and real images."""
 
 from __future__ import annotations
 
@@ -54,11 +54,9 @@ def main():
 
 
 def recipe() -> str:
-    """Return the Python code of the README's section on updates."""
-    text = (REPOSITORY / "README.md").read_text()
-    (code,) = re.findall(
-        r"```python\n(.*?)```", text[text.index("## Updates") : text.index("## Signatures")], re.DOTALL
-    )
+    """Return the Python code of the recipe."""
+    text = (REPOSITORY / "docs" / "recipes.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     return str(code)
 
 
@@ -111,5 +109,5 @@ def test_outside_of_an_image(monkeypatch: pytest.MonkeyPatch) -> None:
     """Developers run the same code from their checkout."""
     monkeypatch.delenv("APPIMAGE", raising=False)
     names: dict[str, object] = {}
-    exec(recipe() + "update_and_restart()\n", names)  # noqa: S102 - the README's
+    exec(recipe() + "update_and_restart()\n", names)  # noqa: S102 - the recipe's
     assert "update_and_restart" in names
