@@ -144,6 +144,7 @@ class AppImageConfig:
                 "all of the project's scripts",
                 "Which of them start by a link: a symbolic or hard link to the image that is named like a script "
                 "starts that one.",
+                "See [several commands in one image](recipes.md#several-commands-in-one-image).",
             )
         )
     )
@@ -154,6 +155,7 @@ class AppImageConfig:
                 "boolean",
                 "`false`",
                 "Links named `python`, `python3` or `python3.12` start the interpreter.",
+                "See [the interpreter of an image](recipes.md#the-interpreter-of-an-image).",
             )
         )
     )
@@ -167,7 +169,8 @@ class AppImageConfig:
                 "it.",
                 "CPython 3.8 or newer can be bundled. The image needs at least the glibc that this Python needs: one "
                 "that was built for old systems, such as those of `uv python install`, runs in more places than a "
-                "distribution's own.",
+                "distribution's own. See [systems that are older than yours]"
+                "(recipes.md#systems-that-are-older-than-yours).",
             )
         )
     )
@@ -327,7 +330,8 @@ class AppImageConfig:
                 "`[]`",
                 'Libraries to bundle although every desktop has them: sonames, patterns (`"libz.so.*"`) or groups '
                 '(`"@fonts"`).',
-                f"The groups are {', '.join(f'`@{name}`' for name in GROUPS)}.",
+                f"The groups are {', '.join(f'`@{name}`' for name in GROUPS)}; [shared libraries]"
+                "(how-it-works.md#shared-libraries) has what is in them.",
             ),
             Option(
                 "exclude-libraries",
@@ -377,6 +381,7 @@ class AppImageConfig:
                 "none",
                 'Where update tools find newer images: `"github"`, `"github:latest-pre"`, or a line of the '
                 "AppImage specification (`{arch}` in it stands for the architecture).",
+                "See [updates](recipes.md#updates).",
             )
         )
     )
@@ -388,6 +393,7 @@ class AppImageConfig:
                 "string",
                 "gpg's default key",
                 "The key to sign with, as gpg takes it; it implies `sign`.",
+                "See [signatures](recipes.md#signatures).",
             )
         )
     )

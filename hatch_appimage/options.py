@@ -20,7 +20,9 @@ refused, and all faults of the table are shown at once.
 """
 _HATCHLING = """## Keys of hatchling
 
-These work as for every target of hatchling, and are described in [its own documentation](https://hatch.pypa.io/latest/config/build/).
+These work as for every target of hatchling; [its documentation](https://hatch.pypa.io/latest/config/build/) has more
+about them. The table of the [build hook](recipes.md#beside-the-wheel-for-users-of-python--m-build-and-twine) takes only
+keys of hatchling for hooks, such as `enable-by-default` and `dependencies`.
 """
 
 

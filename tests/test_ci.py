@@ -694,4 +694,5 @@ def test_names_are_those_that_update_information_means(
         assert line
         _, _, _, tag, pattern = line.split("|")
         files = released(tmp_path, "v1.0" if tag == "latest" else tag)
-        assert [file for file in files if fnmatchcase(file, pattern)] == [f"my-app-1.0-{architecture}.AppImage.zsync"]
+        expected = f"{config.image_name('1.0', architecture)}.zsync"
+        assert [file for file in files if fnmatchcase(file, pattern)] == [expected]
