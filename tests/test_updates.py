@@ -110,3 +110,19 @@ def test_architecture() -> None:
 def test_faults(value: str, problem: str) -> None:
     with pytest.raises(ValueError, match=re.escape(problem)):
         line(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "channel", "file"),
+    [
+        ("github", None, None),
+        ("github:latest-pre", None, None),
+        ("github:stable", "stable", None),
+        ("gitea-releases-zsync|example.org|me|app|nightly|My_App-*.zsync", "nightly", None),
+        ("pling-v1-zsync|1|My_App-*.AppImage", None, None),
+        ("zsync|https://example.org/{arch}/My_App-{arch}.zsync", None, "My_App-aarch64.zsync"),
+    ],
+)
+def test_where_the_newest_files_have_to_be(value: str, channel: str | None, file: str | None) -> None:
+    found = UpdateInformation.read(value, ["https://github.com/me/app"], {})
+    assert (found.channel, found.zsync_name("aarch64")) == (channel, file)
