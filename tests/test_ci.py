@@ -192,9 +192,8 @@ class TestPlan:
 
     def test_hatch(self, tmp_path: Path) -> None:
         build = plan_of(write_project(tmp_path, BARE)).build
-        assert re.fullmatch(
-            r'uvx --managed-python --python 3\.\d+\.\d+ hatch@[\d.]+ build -t "appimage:\$ARCHITECTURE" dist', build
-        )
+        uvx = r"HATCH_PYTHON=self uvx --managed-python --python 3\.\d+\.\d+"
+        assert re.fullmatch(rf'{uvx} hatch@[\d.]+ build -t "appimage:\$ARCHITECTURE" dist', build)
 
     @pytest.mark.parametrize("text", [SETUPTOOLS + PROJECT + TABLE, HATCHLING + PROJECT])
     def test_without_hatch(self, text: str, tmp_path: Path) -> None:

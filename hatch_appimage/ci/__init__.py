@@ -124,7 +124,8 @@ class Plan:
         """The command that builds one image."""
         uvx = f"uvx --managed-python --python {self.python}"
         if self.hatch:
-            return f'{uvx} {_HATCH} build -t "appimage:$ARCHITECTURE" dist'
+            # By itself hatch takes any Python that it finds of the same minor version.
+            return f'HATCH_PYTHON=self {uvx} {_HATCH} build -t "appimage:$ARCHITECTURE" dist'
         return f'{uvx} hatch-appimage@{version("hatch-appimage")} build --arch "$ARCHITECTURE" --output dist .'
 
 
