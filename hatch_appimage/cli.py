@@ -307,7 +307,7 @@ def _ci(options: argparse.Namespace) -> int:
         builder = _builder(source, {})
         with _hatchling_errors():
             builder.metadata.validate_fields()
-        plan = Plan.make(source.root, builder.project, builder.read_config(), builder.target_config)
+            plan = Plan.make(builder)
     sys.stdout.write(write_github_workflow(plan) if options.forge == "github" else write_gitlab_pipeline(plan))
     return 0
 

@@ -87,8 +87,7 @@ def write_project(folder: Path, text: str) -> Path:
 def plan_of(project: Path) -> Plan:
     """Return the plan that the command makes."""
     with open_source(str(project)) as source:
-        builder = cli._builder(source, {})
-        return Plan.make(project, builder.project, builder.read_config(), builder.target_config)
+        return Plan.make(cli._builder(source, {}))
 
 
 def workflow_of(forge: str, project: Path, capsys: pytest.CaptureFixture[str]) -> str:
@@ -251,6 +250,11 @@ class TestPlan:
                 BARE + 'update-information = "zsync|https://example.org/my-app.zsync"\n',
                 r"write \{arch\} into `update-information`",
             ),
+            (BARE + "versions = 1\n", "Field `tool.hatch.build.targets.appimage.versions` must be an array"),
+            (
+                BARE.replace('["hatchling"]', '["hatch ling"]'),
+                "Dependency #1 of field `build-system.requires` is invalid",
+            ),
             (BARE + "sign = 1\n", "Field `tool.hatch.build.targets.appimage.sign` must be a boolean"),
             (BARE.replace("[project]", "[project]\nrequires-python = '>=4'"), "`requires-python`, which is `>=4`"),
         ],
@@ -260,7 +264,7 @@ class TestPlan:
         captured = capsys.readouterr()
         assert captured.out == ""
         assert re.search(message, captured.err)
-        assert captured.err.count("\n") == 1
+        assert captured.err.count("hatch-appimage: ") == 1
 
     @pytest.mark.parametrize("name", ["channel", "odd-name"])
     def test_gitlab_cannot(self, name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

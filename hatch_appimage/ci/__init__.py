@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.resources import files
 from string import Template
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from hatchling.metadata.core import BuildMetadata
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
@@ -33,10 +34,9 @@ else:
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from pathlib import Path
 
+    from hatch_appimage.builder import AppImageBuilder
     from hatch_appimage.config import AppImageConfig
-    from hatch_appimage.project import Project
 
 # Where CI gives the key itself; the passphrase's variable is the one that the build reads.
 SIGNING_KEY = "HATCH_APPIMAGE_SIGN_KEY"
@@ -83,33 +83,33 @@ class Plan:
     zsync_names: Mapping[str, str]
 
     @classmethod
-    def make(cls, root: Path, project: Project, config: AppImageConfig, table: Mapping[str, Any]) -> Plan:
-        """Plan the workflow of a project.
-
-        Args:
-            root: its folder.
-            project: its metadata.
-            config: its table, read.
-            table: its table, as it is.
+    def make(cls, builder: AppImageBuilder) -> Plan:
+        """Plan the workflow of the project that a builder is for.
 
         Raises:
-            AppImageError: its images could not be tried or published.
+            AppImageError: its table is wrong, or its images could not be tried or published.
+            TypeError: hatchling finds something wrong with what it reads itself.
+            ValueError: likewise.
 
         """
-        file = root / "pyproject.toml"
+        project, config = builder.project, builder.read_config()
+        file = project.root / "pyproject.toml"
         document = tomllib.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-        architectures = tuple(name for name in _GITHUB_RUNNERS if name in table.get("versions", _GITHUB_RUNNERS))
+        versions = builder.config.versions if "versions" in builder.target_config else list(_GITHUB_RUNNERS)
+        architectures = tuple(name for name in _GITHUB_RUNNERS if name in versions)
         if not architectures:
             raise AppImageError(
                 f"CI has machines for {' and '.join(_GITHUB_RUNNERS)} only, and `versions` has neither: "
-                f"{', '.join(table['versions'])}"
+                f"{', '.join(versions)}"
             )
         updates = config.update_information
         return cls(
             project=project.name,
             file_name=config.file_name,
             architectures=architectures,
-            hatch=_is_built_by_hatch(document.get("build-system", {}), table),
+            hatch=_is_built_by_hatch(
+                BuildMetadata(str(project.root), document.get("build-system", {})), builder.config.dependencies
+            ),
             uv=version("uv"),
             python=choose_python(project.requires_python),
             full_history="version" not in document.get("project", {}),
@@ -241,11 +241,11 @@ def choose_python(requires_python: str) -> str:
     return str(max([found for found in suitable if found.release[:2] != newest] or suitable))
 
 
-def _is_built_by_hatch(build_system: Mapping[str, Any], table: Mapping[str, Any]) -> bool:
+def _is_built_by_hatch(build_system: BuildMetadata, dependencies: Iterable[str]) -> bool:
     """Say whether ``hatch build`` finds this plugin: it looks at the target and at what the back end requires."""
-    requirements = [*build_system.get("requires", ()), *table.get("dependencies", ())]
-    names = {canonicalize_name(Requirement(text).name) for text in requirements}
-    return build_system.get("build-backend") == "hatchling.build" and "hatch-appimage" in names
+    requirements = [*build_system.requires_complex, *map(Requirement, dependencies)]
+    names = {canonicalize_name(requirement.name) for requirement in requirements}
+    return build_system.build_backend == "hatchling.build" and "hatch-appimage" in names
 
 
 def _test_command(config: AppImageConfig) -> str:
