@@ -243,10 +243,11 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
                 compression_level=config.compression_level,
                 timestamp=prepared.timestamp,
             )
-            if config.test_command:
-                step("test", run_test_command, config.test_command, image.path)
             if prepared.signer:
                 image = step("sign", sign_image, image, prepared.signer)
+            # What is tried is what people get; and a file that has just been run cannot be written to for a while.
+            if config.test_command:
+                step("test", run_test_command, config.test_command, image.path)
             if prepared.update_information:
                 mtime = int(time.time()) if prepared.timestamp is None else prepared.timestamp
                 step("zsync", write_zsync, image.path, url=quote(target.name), mtime=mtime)

@@ -38,7 +38,11 @@ def build(project: Path, out: Path, table: dict[str, Any], *, clean: bool = Fals
 def test_everything_beside_the_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     key = make_key("ed25519")
     project, out = copy_project("hello-cli", tmp_path), tmp_path / "out"
-    (image,) = build(project, out, {"update-information": "github", "sign-key": key})
+    table = {"update-information": "github", "sign-key": key}
+    # What is tried is the signed image, and nothing writes to it afterwards.
+    (image,) = build(
+        project, out, {**table, "test-command": 'test -n "$({appimage} --appimage-signature)" && {appimage}'}
+    )
     assert sorted(path.name for path in out.iterdir()) == [
         image.name,
         f"{image.name}.sig",
