@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -572,7 +573,7 @@ exec {uv} tool run --python {python} "$@"
 @pytest.mark.slow
 @pytest.mark.usefixtures("home", "fuse")
 class TestWholeBuild:
-    """The jobs that build, with the real hatch, plugin, gpg and images."""
+    """The jobs that build, with the real hatch, plugin, gpg and images, for hatch and for another back end."""
 
     @pytest.fixture
     def builder(self, ci: Ci, plugin: Plugin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ci:
@@ -581,27 +582,31 @@ class TestWholeBuild:
         for name in list(os.environ):
             if name.startswith(("COV", "PYTEST")):
                 monkeypatch.delenv(name)
+        # uv's cache knows a wheel by its folder and its version, which says nothing of what was changed since.
+        wheels = tmp_path / f"wheels-{time.time_ns()}"
+        wheels.mkdir()
+        shutil.copy(plugin.wheel, wheels)
         ci.variables |= {
-            "UV_FIND_LINKS": str(plugin.wheel.parent),
-            "PIP_FIND_LINKS": f"{plugin.wheel.parent} {os.environ.get('PIP_FIND_LINKS', '')}",
+            "UV_FIND_LINKS": str(wheels),
+            "PIP_FIND_LINKS": f"{wheels} {os.environ.get('PIP_FIND_LINKS', '')}",
             "HATCH_DATA_DIR": str(tmp_path / "hatch"),
         }
         ci.expressions["matrix.architecture"] = native_architecture().name
         return ci
 
     @pytest.fixture
-    def project(self, builder: Ci) -> Path:
+    def project(self, builder: Ci, request: pytest.FixtureRequest) -> Path:
         """Return a project in the runner's folder that signs, with a key that is in CI's secrets only."""
+        name = getattr(request, "param", "hello-cli")
         key = make_key("ed25519", passphrase=WORDS)
         secret = gpg("--pinentry-mode", "loopback", "--passphrase", WORDS, "--armor", "--export-secret-keys")
         gpg("--yes", "--delete-secret-and-public-key", key)
         shutil.rmtree(builder.folder)
-        project = copy_project("hello-cli", builder.folder.parent).rename(builder.folder)
+        project = copy_project(name, builder.folder.parent).rename(builder.folder)
         with (project / "pyproject.toml").open("a") as file:
-            file.write(
-                f'sign-key = "{key}"\ntest-command = "test \\"$({{appimage}} you)\\" = \'Hello, you!\'"\n'
-                'update-information = "zsync|https://example.org/{arch}/hello.zsync"\n'
-            )
+            file.write(f'sign-key = "{key}"\nupdate-information = "zsync|https://example.org/{{arch}}/hello.zsync"\n')
+            if name == "hello-cli":
+                file.write('test-command = "test \\"$({appimage} you)\\" = \'Hello, you!\'"\n')
         builder.expressions |= {
             f"secrets.{SIGNING_KEY}": secret,
             f"secrets.{PASSPHRASE}": WORDS,
@@ -621,10 +626,11 @@ class TestWholeBuild:
         monkeypatch.setattr("hatch_appimage.ci._GITHUB_RUNNERS", {native_architecture().name: "ubuntu-24.04"})
         jobs = load(workflow_of("github", project, capsys))["jobs"]
         builder.run_job(jobs["build"])
-        self.check(project)
+        self.check(project, "hello-cli-1.0")
         builder.run_job(jobs["release"])
         assert released(tmp_path, "v1.0") == {path.name for path in (project / "dist").iterdir()}
 
+    @pytest.mark.parametrize("project", ["setuptools-tool"], indirect=True)
     def test_gitlab(
         self,
         builder: Ci,
@@ -640,12 +646,12 @@ class TestWholeBuild:
         job = load(workflow_of("gitlab", project, capsys))["appimage"]
         (matrix,) = job["parallel"]["matrix"]
         builder.run_gitlab_job(job, **matrix)
-        self.check(project)
+        self.check(project, "setuptools-tool-2.1")
 
-    def check(self, project: Path) -> None:
+    def check(self, project: Path, name: str) -> None:
         """See that there is what installed images look for, under the names that they look for."""
         (image,) = (project / "dist").glob("*.AppImage")
-        assert image.name == f"hello-cli-1.0-{native_architecture().name}.AppImage"
+        assert image.name == f"{name}-{native_architecture().name}.AppImage"
         found = inspect_image(image)
         assert found.signature.state is State.GOOD
         assert found.update_information
