@@ -78,12 +78,20 @@ class TestAdapt:
             folder.mkdir(parents=True)
             (folder / "__init__.py").touch()
         (python.stdlib / "site.py").write_text("import sys\nPREFIXES = [sys.prefix]\n")
+        wheels = python.origin / "share" / "python-wheels"
+        wheels.mkdir(parents=True)
+        for name in ("pip-23.0.1-py3-none-any.whl", "setuptools-66-py3-none-any.whl", "requests-2-py3-none-any.whl"):
+            (wheels / name).touch()
         assert adapt_python(appdir, python, system, exposed=True) == "ctypes, curses, readline, site, ssl, venv"
         site = (python.stdlib / "site.py").read_text()
         assert site.index("_appimage.enter_virtual_environment()") < site.index("PREFIXES = ")
         assert "_appimage.adapt_venv(" in (python.stdlib / "venv" / "__init__.py").read_text()
         assert (python.stdlib / "ensurepip" / "_bundled" / "__init__.py").is_file()
         assert not (python.stdlib / "ensurepip" / "__pycache__").exists()
+        assert sorted(path.name for path in (appdir.usr / "share" / "python-wheels").iterdir()) == [
+            "pip-23.0.1-py3-none-any.whl",
+            "setuptools-66-py3-none-any.whl",
+        ]
 
     def test_exposed_without_ensurepip(
         self, appdir: AppDir, python: BundledPython, system: System, caplog: pytest.LogCaptureFixture

@@ -35,6 +35,8 @@ _ADAPTED_IF_EXPOSED = {
 # It decides at its very beginning where packages are looked for.
 _SITE = re.compile(r"^(?=PREFIXES = )", re.MULTILINE)
 _ENTER = "import _appimage\n_appimage.enter_virtual_environment()\n\n"
+# Below the prefix of Debian's and Fedora's Python: the wheels that its ensurepip installs (sysconfig's WHEEL_PKG_DIR).
+_WHEELS = "share/python-wheels"
 _READLINE = "import _appimage, sys\nsys.modules[__name__] = _appimage.load_readline()\n"
 _NOTE = "\n# Added for the image, which runs on machines that have things elsewhere.\n"
 
@@ -110,6 +112,10 @@ def _copy_ensurepip(appdir: AppDir, python: BundledPython) -> None:
         shutil.copytree(
             source, python.stdlib / source.name, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True
         )
+        for pattern in ("pip-*.whl", "setuptools-*.whl"):
+            for wheel in (python.origin / _WHEELS).glob(pattern):
+                (appdir.usr / _WHEELS).mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(wheel, appdir.usr / _WHEELS / wheel.name)
     else:
         log.warning(
             "Virtual environments on top of the image will lack pip: the Python at %s has no ensurepip, which is in a "
