@@ -48,6 +48,7 @@ PACKAGES = (
     "mount",
     "python3",
     "python3-tk",
+    "python3-venv",
     "qemu-user-static",
     "shellcheck",
     "squashfs-tools",

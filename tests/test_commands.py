@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import build_image, make_public
+from conftest import Runner, build_image, make_public
 from tools import require
 from uv import find_uv_bin
 
@@ -22,7 +22,7 @@ from hatch_appimage.inspection import inspect_image
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from conftest import Plugin, Runner
+    from conftest import Plugin
 
 pytestmark = pytest.mark.slow
 
@@ -384,3 +384,22 @@ class TestVirtualEnvironments:
         run(runner, python, "-m", "venv", "--without-pip", "--copies", str(folder))
         code = "import sys; print(sys.prefix)"
         assert run(runner, str(folder / "bin" / "python3"), "-c", code) == f"{folder}\n"
+
+
+class TestPythonOfTheDistribution:
+    """One that has parts of it elsewhere than CPython's own installation."""
+
+    def test_pip_and_time_zones(self, plugin: Plugin, tmp_path_factory: pytest.TempPathFactory) -> None:
+        system = require("/usr/bin/python3", "python3")
+        if not list(Path("/usr/lib").glob("python3.*/ensurepip")):
+            require("/usr/lib/python3/ensurepip", "python3-venv")
+        folder = make_public(tmp_path_factory, "distribution")
+        image = make_image(plugin, folder, f'python = "{system}"\nexpose-python = true\ncompression-level = 1\n')
+        runner = Runner("mounted", None, folder)
+        python = link(runner, image, "python")
+        run(runner, python, "-m", "venv", str(folder / "env"))
+        assert f"{folder}/env/lib/" in run(runner, str(folder / "env" / "bin" / "pip"), "--version")
+        code = "import sys, zoneinfo; print(*zoneinfo.TZPATH); print(zoneinfo.ZoneInfo('Europe/Berlin'))"
+        output = run(runner, str(folder / "env" / "bin" / "python"), "-Ic", code)
+        assert output.startswith("/usr/share/zoneinfo ")
+        assert output.endswith("\nEurope/Berlin\n")
