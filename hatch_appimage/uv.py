@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from packaging.utils import canonicalize_name
 from uv import find_uv_bin
 
+from hatch_appimage.download import is_offline
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.process import run
 
@@ -86,7 +87,14 @@ def _tables(root: Path, *inner: str) -> Iterator[tuple[tuple[str, ...], Path, di
         return  # uv reads only the first of them
 
 
-def run_uv(arguments: Sequence[str | Path], *, doing: str, cwd: Path, env: Mapping[str, str] | None = None) -> str:
+def run_uv(
+    arguments: Sequence[str | Path],
+    *,
+    doing: str,
+    cwd: Path,
+    env: Mapping[str, str] | None = None,
+    downloads: bool = False,
+) -> str:
     """Run uv and return what it wrote to stdout.
 
     Args:
@@ -94,11 +102,17 @@ def run_uv(arguments: Sequence[str | Path], *, doing: str, cwd: Path, env: Mappi
         doing: what it is for, as it stands in the error.
         cwd: the project's folder, whose uv settings count.
         env: the environment to start from; this process's when None.
+        downloads: it may download a Python.
 
     Raises:
         ProcessError: uv fails; the message has what it said.
 
     """
     settings = {name: value for name, value in (env or os.environ).items() if name not in _TARGET_SETTINGS}
-    command = [find_uv_bin(), "--no-progress", "--color", "never", "--no-python-downloads", *arguments]
+    options = ["--no-progress", "--color", "never"]
+    if not downloads:
+        options.append("--no-python-downloads")
+    if is_offline():
+        options.append("--offline")
+    command = [find_uv_bin(), *options, *arguments]
     return run(command, doing=doing, cwd=cwd, env=settings)
