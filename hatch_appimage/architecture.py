@@ -6,8 +6,14 @@ from __future__ import annotations
 import platform
 import struct
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from hatch_appimage.errors import AppImageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -18,7 +24,7 @@ class Architecture:
         name: as in file names and as a hatch target version, for example ``x86_64``.
         elf_machine: ``e_machine`` of its ELF files (System V ABI, ELF header).
         elf_class: 32 or 64, the bits of its ELF files.
-        kernel_names: what ``uname -m`` may call it.
+        kernel_names: what ``uname -m`` may call it; the first one is in the names of wheels.
 
     """
 
@@ -26,6 +32,11 @@ class Architecture:
     elf_machine: int
     elf_class: int
     kernel_names: tuple[str, ...]
+
+    @property
+    def machine(self) -> str:
+        """What ``platform.machine()`` and the platform tags of wheels call it."""
+        return self.kernel_names[0]
 
 
 ARCHITECTURES = {
@@ -37,6 +48,25 @@ ARCHITECTURES = {
         Architecture("i686", 3, 32, ("i686", "i586", "i486", "i386")),
     )
 }
+
+
+@dataclass(frozen=True)
+class ByArchitecture(Generic[T]):
+    """A setting that may differ from architecture to architecture.
+
+    Attributes:
+        default: its value where nothing else is said.
+        special: values by the names of architectures.
+
+    """
+
+    default: T
+    special: Mapping[str, T]
+
+    def of(self, architecture: Architecture) -> T:
+        """Return its value for an architecture."""
+        return self.special.get(architecture.name, self.default)
+
 
 # A 32-bit user land on a 64-bit kernel, or a personality (setarch): `uname -m` says one, programs are of the other.
 _OTHER_WIDTH = {"x86_64": "i686", "aarch64": "armhf", "i686": "x86_64", "armhf": "aarch64"}

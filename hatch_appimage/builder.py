@@ -39,7 +39,9 @@ from hatch_appimage.libraries.bundle import bundle_libraries
 from hatch_appimage.libraries.system import System
 from hatch_appimage.project import Project
 from hatch_appimage.python.adapt import adapt_python, trim_tkinter
-from hatch_appimage.python.host import bundle_host_python, find_host_python
+from hatch_appimage.python.bundle import bundle_python
+from hatch_appimage.python.helper import find_helper
+from hatch_appimage.python.source import provide_python
 from hatch_appimage.record import write_records
 from hatch_appimage.report import Report, Steps, list_files
 from hatch_appimage.runtime import runtime_path
@@ -56,7 +58,7 @@ if TYPE_CHECKING:
 
     from hatch_appimage.architecture import Architecture
     from hatch_appimage.image import Runtime
-    from hatch_appimage.python.host import HostPython
+    from hatch_appimage.python import PythonInstallation
     from hatch_appimage.wheel import Release, Wheel
 
 
@@ -69,7 +71,7 @@ class Preparation:
         update_information: the line for update tools, if there is to be one.
         runtime: what the image begins with.
         signer: who signs it; None for nobody.
-        host: the Python to bundle.
+        python: the Python to bundle.
         system: whose shared libraries are taken.
         extra_files: pairs of a file on this machine and its path below the AppDir.
         timestamp: of every file, in seconds since the epoch; None keeps their own.
@@ -80,7 +82,7 @@ class Preparation:
     update_information: str | None
     runtime: Runtime
     signer: Signer | None
-    host: HostPython
+    python: PythonInstallation
     system: System
     extra_files: list[tuple[Path, str]]
     timestamp: int | None
@@ -145,8 +147,12 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
         """
         return AppImageConfig.read(self.target_config, self.project)
 
-    def prepare(self, architecture: Architecture) -> Preparation:
+    def prepare(self, architecture: Architecture, folder: Path) -> Preparation:
         """See that all is there which a build needs; build nothing.
+
+        Args:
+            architecture: that the image is for.
+            folder: for a Python that has to be unpacked; it must last as long as what is returned.
 
         Raises:
             ConfigurationError: with every fault of the table at once, or else with all that is not there.
@@ -159,10 +165,14 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
             update_information=faults.catch(config.update_line, project.version, architecture.name),
             runtime=faults.catch(load_runtime, config.runtime or runtime_path(architecture.name), architecture),
             signer=faults.catch(Signer.find, config.sign_key) if config.sign else None,
-            host=faults.catch(
-                find_host_python, config.python, architecture=architecture, requires_python=project.requires_python
+            python=faults.catch(
+                provide_python,
+                config.python.of(architecture),
+                architecture,
+                folder,
+                requires_python=project.requires_python,
             ),
-            system=faults.catch(System.read, config.sysroot, architecture, _library_path(config.sysroot)),
+            system=faults.catch(_read_system, config.sysroot.of(architecture), architecture),
             extra_files=faults.catch(self._forced_files),
             timestamp=faults.catch(_timestamp) if self.config.reproducible else None,
         )
@@ -172,16 +182,18 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
 
     def _build(self, architecture: Architecture, directory: Path, warnings: list[str]) -> Path:
         project = self.project
-        prepared = self.prepare(architecture)
-        config, host, runtime = prepared.config, prepared.host, prepared.runtime
-        target = directory / prepared.config.image_name(project.version, architecture.name)
         step = Steps(self.app.display_info, sys.stderr if sys.stderr.isatty() and self.app.verbosity == 0 else None)
 
         # The image is made beside its target, so that it appears there whole or not at all.
         with _folder() as work, _folder(directory) as beside:
+            prepared = self.prepare(architecture, work)
+            config, runtime = prepared.config, prepared.runtime
+            target = directory / config.image_name(project.version, architecture.name)
+            foreign = architecture != native_architecture()
+            helper = find_helper(prepared.python.version, project.root) if foreign else prepared.python.executable
             appdir = AppDir(work / "AppDir", canonicalize_name(project.name))
-            wheel = self.source or step("wheel", build_wheel, project, work / "wheel", host.executable)
-            python = step("python", bundle_host_python, host, appdir)
+            wheel = self.source or step("wheel", build_wheel, project, work / "wheel", helper or Path(sys.executable))
+            python = step("python", bundle_python, prepared.python, appdir, foreign=foreign, helper=helper)
             packages = step(
                 "install",
                 install_packages,
@@ -194,6 +206,8 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
                 groups=config.dependency_groups,
                 lock=config.lock,
                 constraints=config.constraints,
+                architecture=architecture,
+                max_glibc=config.max_glibc,
             )
             check_entry_point(config.entry_point, appdir, python)
             launcher = step(
@@ -227,7 +241,7 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
             step("records", update_records, python)
             step("bytecode", compile_bytecode, appdir, python)
             order: tuple[str, ...] = ()
-            if config.startup_order:
+            if config.startup_order and not foreign:
                 order = step("startup", find_startup_order, appdir, python, config.entry_point).files
             appdir.normalize_modes()
             image = step(
@@ -247,7 +261,7 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
                 image = step("sign", sign_image, image, prepared.signer)
             # What is tried is what people get; and a file that has just been run cannot be written to for a while.
             if config.test_command:
-                step("test", run_test_command, config.test_command, image.path)
+                step("test", run_test_command, config.test_command, image.path, architecture)
             if prepared.update_information:
                 mtime = int(time.time()) if prepared.timestamp is None else prepared.timestamp
                 step("zsync", write_zsync, image.path, url=quote(target.name), mtime=mtime)
@@ -344,9 +358,9 @@ def _timestamp() -> int:
     return timestamp
 
 
-def _library_path(sysroot: Path) -> str:
-    """Return where this machine's loader looks before anything else; another machine's does not."""
-    return os.environ.get("LD_LIBRARY_PATH", "") if sysroot == Path("/") else ""
+def _read_system(sysroot: Path, architecture: Architecture) -> System:
+    """Read where libraries are; this machine's loader looks into its user's folders first."""
+    return System.read(sysroot, architecture, os.environ.get("LD_LIBRARY_PATH", "") if sysroot == Path("/") else "")
 
 
 def _companions(image: Path) -> list[Path]:

@@ -13,6 +13,7 @@ from hatch_appimage.process import run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from hatch_appimage.appdir import AppDir
     from hatch_appimage.python import BundledPython
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 # depends on the tree alone, whatever the number of cores.
 _BATCH = 150
 
-# Runs in the bundled Python. Bytecode is of the unchecked kind (PEP 552): the files of an image never change, and their
-# times are all the same. Sources that are no Python 3 (templates, tests of other tools) stay as they are.
+# Runs in the Python that compiles. Bytecode is of the unchecked kind (PEP 552): the files of an image never change, and
+# their times are all the same. Sources that are no Python 3 (templates, tests of other tools) stay as they are.
 _COMPILE = """
 import sys
 sys.path.pop(0)
@@ -53,17 +54,20 @@ class Bytecode:
     skipped: int
 
     def __str__(self) -> str:
-        return f"{self.compiled} modules"
+        return f"{self.compiled} modules" if self.compiled else "none"
 
 
 def compile_bytecode(appdir: AppDir, python: BundledPython) -> Bytecode:
-    """Compile every module of the standard library and of the installed packages with the bundled Python.
+    """Compile every module of the standard library and of the installed packages.
+
+    The bundled Python does it; for one of another architecture a Python of the same minor version on the build machine,
+    and without that there is no bytecode.
 
     Bytecode that packages brought is replaced: with times that are the same for all files it would be taken for stale,
     and be compiled anew at every start.
 
     Raises:
-        AppImageError: the bundled Python fails.
+        AppImageError: the Python that compiles fails.
 
     """
     sources = []
@@ -72,17 +76,20 @@ def compile_bytecode(appdir: AppDir, python: BundledPython) -> Bytecode:
             path.unlink()
         elif path.suffix == ".py":
             sources.append((str(path), str(path.relative_to(appdir.root))))
+    compiler = python.helper if python.foreign else python.executable
+    if compiler is None:
+        return Bytecode(0, len(sources))
     batches = [sources[start : start + _BATCH] for start in range(0, len(sources), _BATCH)]
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        compiled = sum(pool.map(lambda batch: _compile(batch, python), batches))
+        compiled = sum(pool.map(lambda batch: _compile(batch, compiler), batches))
     return Bytecode(compiled, len(sources) - compiled)
 
 
-def _compile(batch: Sequence[tuple[str, str]], python: BundledPython) -> int:
+def _compile(batch: Sequence[tuple[str, str]], compiler: Path) -> int:
     # Before Python 3.11 the order of a frozenset of constants follows the hash seed, whose variable -I would ignore:
     # so the script itself takes the working folder off the path.
     output = run(
-        [python.executable, "-sS", "-c", _COMPILE],
+        [compiler, "-sS", "-c", _COMPILE],
         doing="compile bytecode",
         env={"PYTHONHASHSEED": "0", "LANG": "C.UTF-8"},
         stdin=json.dumps(batch),

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from hatch_appimage.icon import Icon
     from hatch_appimage.libraries.floor import Floor
     from hatch_appimage.project import Project
-    from hatch_appimage.python.host import HostPython
+    from hatch_appimage.python import PythonInstallation
 
 
 def describe(prepared: Preparation, project: Project, architecture: str) -> str:
@@ -25,8 +25,8 @@ def describe(prepared: Preparation, project: Project, architecture: str) -> str:
         config.image_name(project.version, architecture),
         f"  name       {config.name} {project.version}",
         f"  starts     {entry_point.command} ({call})",
-        f"  python     {prepared.host.version} at {prepared.host.executable}",
-        f"  needs      glibc {python_floor(prepared.host)} or newer for Python; packages and libraries may need more",
+        f"  python     {prepared.python.version} at {prepared.python.source}",
+        f"  needs      glibc {python_floor(prepared.python)} or newer for Python; packages and libraries may need more",
         f"  lock       {config.lock or 'none'}",
         f"  runtime    {prepared.runtime.origin}",
         f"  icon       {_icon(config.icon)}",
@@ -42,7 +42,7 @@ def _icon(icon: Icon | None) -> str:
     return icon.kind.upper() + (" of {} x {} pixels".format(*icon.size) if icon.size else "")
 
 
-def python_floor(python: HostPython) -> Floor:
+def python_floor(python: PythonInstallation) -> Floor:
     """Return which glibc an interpreter and its standard library need."""
     paths = [python.executable, *python.libdir.glob("libpython3*.so.*"), *python.platstdlib.glob("lib-dynload/*.so")]
     files = {str(path): elf for path in paths if (elf := read_elf(path))}

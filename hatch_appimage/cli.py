@@ -187,8 +187,9 @@ def _check(options: argparse.Namespace) -> int:
             builder.metadata.validate_fields()
             names = options.arch or builder.config.versions
         for name in names:
-            if prepared := faults.catch(builder.prepare, ARCHITECTURES[name]):
-                print(describe(prepared, builder.project, name))
+            with TemporaryDirectory(prefix="hatch-appimage-") as folder:
+                if prepared := faults.catch(builder.prepare, ARCHITECTURES[name], Path(folder)):
+                    print(describe(prepared, builder.project, name))
     try:
         faults.raise_all()
     except ConfigurationError as error:

@@ -14,18 +14,22 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+from hatch_appimage.architecture import ARCHITECTURES, ByArchitecture
 from hatch_appimage.desktop import MAIN_CATEGORIES, DesktopEntry
 from hatch_appimage.entry_point import EntryPoint, choose_entry_point
 from hatch_appimage.errors import AppImageError, ConfigurationError
 from hatch_appimage.icon import Icon
 from hatch_appimage.libraries.policy import GROUPS, NEVER_BUNDLED, Policy, group_of
 from hatch_appimage.lock import Lock
+from hatch_appimage.python.host import HostSource
+from hatch_appimage.python.source import read_source
 from hatch_appimage.updates import UpdateInformation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from hatch_appimage.project import Project
+    from hatch_appimage.python.source import PythonSource
 
 T = TypeVar("T")
 
@@ -43,6 +47,7 @@ COMPRESSION_LEVELS = {"zstd": (1, 22), "gzip": (1, 9)}
 
 # File names have 255 bytes at most, and version and architecture go behind the name.
 _LONGEST_NAME = 150
+_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # What every image promises its users not to set; PYTHON* would be ignored anyway, as Python runs isolated.
 _FORBIDDEN_VARIABLE = re.compile(r"PYTHON.*|LD_LIBRARY_PATH|LD_PRELOAD")
@@ -159,19 +164,25 @@ class AppImageConfig:
             )
         )
     )
-    python: Path | None = field(
+    python: ByArchitecture[PythonSource] = field(
         metadata=_keys(
             Option(
                 "python",
-                "string",
+                "string or table of strings",
                 "the Python that runs the build",
-                "The interpreter to bundle: its path, its name if it is on `PATH`, or a folder with `bin/python3` in "
-                "it.",
+                'The Python to bundle: a version (`"3.12"`), the path of an interpreter or its name if it is on '
+                "`PATH`, a folder with `bin/python3` in it, an archive, an AppImage, a URL, or "
+                '`"python-appimage:3.12"`.',
                 "CPython 3.8 or newer can be bundled. The image needs at least the glibc that this Python needs: one "
-                "that was built for old systems, such as those of `uv python install`, runs in more places than a "
-                "distribution's own. See [systems that are older than yours]"
-                "(recipes.md#systems-that-are-older-than-yours).",
-            )
+                "that was built for old systems, as those are which a version names, runs in more places than a "
+                "distribution's own. A table has one for each architecture. See [Pythons](../README.md#pythons).",
+            ),
+            Option(
+                "python-sha256",
+                "string or table of strings",
+                "none",
+                "The SHA-256 of the archive or AppImage that `python` names; a URL is refused without it.",
+            ),
         )
     )
     features: tuple[str, ...] = field(
@@ -347,13 +358,14 @@ class AppImageConfig:
             ),
         )
     )
-    sysroot: Path = field(
+    sysroot: ByArchitecture[Path] = field(
         metadata=_keys(
             Option(
                 "sysroot",
-                "string",
+                "string or table of strings",
                 '`"/"`',
-                "A copy of an older distribution, whose libraries are bundled instead of this machine's.",
+                "A copy of an older distribution, or of one for another architecture, whose libraries are bundled "
+                "instead of this machine's.",
             )
         )
     )
@@ -363,8 +375,8 @@ class AppImageConfig:
                 "max-glibc",
                 "string",
                 "none",
-                'The newest glibc that the image may need, such as `"2.28"`. If a file needs a newer one, the build '
-                "fails and says what to do about each.",
+                'The newest glibc that the image may need, such as `"2.28"`: wheels are chosen by it, and if a file '
+                "needs a newer one, the build fails and says what to do about each.",
             )
         )
     )
@@ -445,7 +457,7 @@ class AppImageConfig:
             entry_point=entry_point or EntryPoint("", "", None),  # never used: its fault is among the errors
             entry_points=reader.take("entry-points", reader.texts, lambda names: _entry_points(names, project)) or (),
             expose_python=reader.take("expose-python", reader.boolean, bool) is True,
-            python=reader.take("python", reader.text, reader.interpreter),
+            python=reader.python(),
             features=reader.take("features", reader.texts, lambda names: _features(names, project)) or (),
             requirements=reader.take("requirements", reader.texts, _requirements) or (),
             lock=reader.take("lock", reader.text_or_boolean, lambda value: _lock(value, reader)),
@@ -470,7 +482,10 @@ class AppImageConfig:
                 ignore=reader.take("ignore-missing", reader.texts, _library_rules) or (),
                 libraries=reader.take("libraries", reader.texts, tuple) or (),
             ),
-            sysroot=reader.take("sysroot", reader.text, reader.folder) or Path("/"),
+            sysroot=reader.take(
+                "sysroot", reader.by_architecture, lambda values: _by_architecture(values, reader.folder, Path("/"))
+            )
+            or ByArchitecture(Path("/"), {}),
             max_glibc=reader.take("max-glibc", reader.text, _glibc_version),
             tkinter=reader.take("tkinter", reader.boolean, bool),
             update_information=reader.take(
@@ -599,6 +614,49 @@ class _TableReader:
                 raise TypeError(f"Field `{TABLE}.{key}.{name}` must be a string")
         return value
 
+    @staticmethod
+    def by_architecture(key: str, value: object) -> dict[str, str]:
+        """Return a text for each architecture; one for all of them by the key ``""``."""
+        if isinstance(value, str):
+            return {"": _TableReader.text(key, value)}
+        if not isinstance(value, dict):
+            raise TypeError(f"Field `{TABLE}.{key}` must be a string or table of strings")
+        for name, item in value.items():
+            if name not in ARCHITECTURES:
+                raise TypeError(
+                    f"Field `{TABLE}.{key}` has the key `{name}`, which is no architecture: "
+                    f"there are {', '.join(ARCHITECTURES)}"
+                )
+            _TableReader.text(f"{key}.{name}", item)
+        return value
+
+    def python(self) -> ByArchitecture[PythonSource]:
+        """Read where the Python comes from, and the digests of files."""
+        digests = self.take("python-sha256", self.by_architecture, _digests) or {}
+
+        def check(texts: dict[str, str]) -> ByArchitecture[PythonSource]:
+            unused = digests.keys() - texts.keys()
+            if unused:
+                raise ValueError(
+                    "and `python-sha256` must have the same shape: a value each, or a table each of the same "
+                    "architectures"
+                )
+            sources = {
+                name: read_source(
+                    text,
+                    digests.get(name),
+                    project=self.root,
+                    find_file=self.file,
+                    find_interpreter=self.interpreter,
+                )
+                for name, text in texts.items()
+            }
+            return ByArchitecture(sources.pop("", HostSource()), sources)
+
+        if digests and "python" not in self.table:
+            self.errors.append(f"Field `{TABLE}.python-sha256` has no effect without `python`")
+        return self.take("python", self.by_architecture, check) or ByArchitecture(HostSource(), {})
+
     def file(self, value: str) -> Path:
         path = self.path(value)
         if not path.is_file():
@@ -647,10 +705,23 @@ class _TableReader:
         found = None if "/" in value else shutil.which(value)
         if found is None:
             raise ValueError(
-                f"must be a Python interpreter (its path, or its name if it is on PATH), or a folder with bin/python3 "
-                f"in it: `{value}` is not there ({self.where})"
+                f"must be a version, a Python interpreter (its path, or its name if it is on PATH), a folder with "
+                f"bin/python3 in it, an archive, a URL or `python-appimage:VERSION`: `{value}` is not there "
+                f"({self.where})"
             )
         return Path(found)
+
+
+def _digests(values: dict[str, str]) -> dict[str, str]:
+    for value in values.values():
+        if not _SHA256.fullmatch(value):
+            raise ValueError(f"must be a SHA-256 in hexadecimal, which has 64 digits: `{value}`")
+    return {name: value.lower() for name, value in values.items()}
+
+
+def _by_architecture(values: dict[str, str], check: Callable[[str], T], default: T) -> ByArchitecture[T]:
+    checked = {name: check(value) for name, value in values.items()}
+    return ByArchitecture(checked.pop("", default), checked)
 
 
 def _display_name(value: str) -> str:

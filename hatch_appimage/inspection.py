@@ -19,6 +19,7 @@ from hatch_appimage.image import UPDATE_INFORMATION, file_digest, find_squashfs,
 from hatch_appimage.launcher import read_links
 from hatch_appimage.libraries.elf import read_elf
 from hatch_appimage.libraries.listing import list_libraries
+from hatch_appimage.python.files import find_version
 from hatch_appimage.report import format_size
 from hatch_appimage.signing import State, verify_signature
 from hatch_appimage.squashfs import SquashFSError, SquashFSImage
@@ -213,11 +214,9 @@ def _python(image: SquashFSImage, entries: dict[str, Entry]) -> str | None:
         minor = match[match.lastindex or 1]
         if entry.size > _LARGEST_PYTHON:
             return minor
-        data = image.read(entry, _LARGEST_PYTHON)
-        # Linkers let a string share its bytes with a longer one that ends like it, such as the prefix.
-        exact = re.search(rb"(?<![\d.])(" + re.escape(minor.encode()) + rb"\.\d+(?:(?:a|b|rc)\d+)?\+?)\0", data)
+        exact = find_version(image.read(entry, _LARGEST_PYTHON), minor)
         if exact is not None:
-            return exact[1].decode()
+            return exact
         if _LIBPYTHON.fullmatch(name):
             return minor
     return None

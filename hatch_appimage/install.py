@@ -7,6 +7,9 @@ import base64
 import csv
 import io
 import os
+import re
+import sys
+from contextlib import contextmanager
 from dataclasses import dataclass
 from email.parser import Parser
 from functools import partial
@@ -18,28 +21,38 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
+from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.fit import check_fit, counts, requirements_of
 from hatch_appimage.lock import Request, read_lock, resolve, source_of, write_pylock
+from hatch_appimage.process import ProcessError
+from hatch_appimage.python.stand_in import newest_glibc, write_stand_in
 from hatch_appimage.target import Target
 from hatch_appimage.uv import check_settings, run_uv
 from hatch_appimage.wheel import Wheel, read_metadata
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from importlib.metadata import PackagePath
 
     from packaging.markers import Environment
     from packaging.pylock import Package as LockedPackage
 
     from hatch_appimage.appdir import AppDir
+    from hatch_appimage.architecture import Architecture
     from hatch_appimage.entry_point import EntryPoint
     from hatch_appimage.lock import Lock
     from hatch_appimage.project import Project
     from hatch_appimage.python import BundledPython
     from hatch_appimage.wheel import Release
+
+# The platforms that uv knows by name (`uv pip install --help`, --python-platform).
+_PLATFORMS_OF_UV = frozenset({"aarch64", "x86_64"})
+_MANYLINUX_OF_UV = ((2, 17), (2, 28), *((2, minor) for minor in range(31, 41)))
+
+# How uv says that a package has no wheel that fits.
+_NO_WHEEL = re.compile(r"Wheels are required for `([^`]+)` because building from source is disabled")
 
 # What installers note of where a package came from: folders and times of this machine (PEP 610; uv's own cache key).
 _ORIGINS = ("direct_url.json", "uv_cache.json", "uv_build.json")
@@ -95,6 +108,8 @@ def install_packages(
     groups: Iterable[str] = (),
     lock: Lock | None = None,
     constraints: Path | None = None,
+    architecture: Architecture,
+    max_glibc: tuple[int, ...] | None = None,
 ) -> Installation:
     """Install the project, its dependencies and further requirements.
 
@@ -111,6 +126,8 @@ def install_packages(
         groups: dependency groups to install (PEP 735).
         lock: what decides which packages are installed; None for uv.
         constraints: a file that narrows what uv decides.
+        architecture: that the Python is for.
+        max_glibc: the newest glibc that wheels may need; None for this machine's.
 
     Raises:
         AppImageError: the requirements contradict each other, a package cannot be had or built, or has another hash
@@ -118,42 +135,124 @@ def install_packages(
 
     """
     check_settings(project.root)
-    target = Target.of(python.interpreter)
-    further = _counting(requirements, target.environment)
-    who = "its wheel needs" if isinstance(source, Wheel) else "the image needs"
-    wanted = {who: _needed(source, features, target.environment), "`requirements` has": further}
-    request = Request(
-        project=project.name,
-        own=isinstance(source, Wheel),
-        root=project.root,
-        target=target,
-        options=_options(python),
-        roots=tuple(chain(*wanted.values())),
-        features=tuple(features),
-        groups=tuple(groups),
-    )
-    if lock:
-        packages = read_lock(lock, request)
-    else:
-        packages = resolve([source.requirement(features), *requirements], request, constraints)
-    install = partial(_install, appdir=appdir, python=python, project=project)
-    _install_packages(packages, install, from_index=lock is None)
-    if isinstance(source, Wheel):
-        install("--no-deps", "--", source.path)
+    if python.foreign and isinstance(source, Wheel):
+        _check_wheel(source, architecture)
+    with (
+        TemporaryDirectory(prefix="hatch-appimage-uv-") as folder,
+        _explained(architecture, max_glibc, foreign=python.foreign),
+    ):
+        interpreter = _interpreter(python, appdir, architecture, max_glibc, Path(folder))
+        platform, limit = _platform(python, architecture, max_glibc)
+        target = Target.of(interpreter, max_glibc=limit)
+        further = _counting(requirements, target.environment)
+        who = "its wheel needs" if isinstance(source, Wheel) else "the image needs"
+        wanted = {who: _needed(source, features, target.environment), "`requirements` has": further}
+        request = Request(
+            project=project.name,
+            own=isinstance(source, Wheel),
+            root=project.root,
+            target=target,
+            # The project may have set another version for its own requirements files.
+            options=("--python", interpreter, "--python-version", python.version.removesuffix("+")),
+            platform=platform,
+            roots=tuple(chain(*wanted.values())),
+            features=tuple(features),
+            groups=tuple(groups),
+        )
+        if lock:
+            packages = read_lock(lock, request)
+        else:
+            packages = resolve([source.requirement(features), *requirements], request, constraints)
+        install = partial(_install, request=request, prefix=appdir.usr)
+        _install_packages(packages, install, from_index=lock is None)
+        if isinstance(source, Wheel):
+            install("--no-deps", "--", source.path)
     (appdir.usr / ".lock").unlink(missing_ok=True)
     for distribution in installed_distributions(python):
         _forget_origin(distribution)
     if lock:
         check_fit(lock, installed_distributions(python), wanted, target.environment)
     itself = _check_installed(python, project)
+    if python.foreign:
+        _check_platforms(python, architecture)
     installed = sorted(map(_package, installed_distributions(python)), key=lambda package: package.name)
     roots = (*requirements_of(itself, features, target.environment), *further)
     return Installation(tuple(installed), tuple(packages), roots, target.environment, lock)
 
 
-def _options(python: BundledPython) -> tuple[str | Path, ...]:
-    # The project may have set another version for its own requirements files.
-    return ("--python", python.interpreter, "--python-version", python.version.removesuffix("+"))
+def _interpreter(
+    python: BundledPython,
+    appdir: AppDir,
+    architecture: Architecture,
+    max_glibc: tuple[int, ...] | None,
+    folder: Path,
+) -> Path:
+    """Return the Python that says what packages are for; for a foreign one a stand-in is written to the folder."""
+    if not python.foreign:
+        return python.interpreter
+    stand_in = folder / "python"
+    write_stand_in(
+        stand_in,
+        python,
+        architecture,
+        prefix=appdir.usr,
+        interpreter=python.helper or Path(sys.executable),
+        glibc=newest_glibc(max_glibc),
+    )
+    return stand_in
+
+
+def _platform(
+    python: BundledPython, architecture: Architecture, max_glibc: tuple[int, ...] | None
+) -> tuple[tuple[str, ...], tuple[int, ...] | None]:
+    """Return uv's options for a platform other than the interpreter's own, and the newest glibc that they mean."""
+    if python.foreign:
+        return ("--only-binary", ":all:"), max_glibc
+    if max_glibc is None or architecture.name not in _PLATFORMS_OF_UV:
+        return (), max_glibc
+    # The newest one within the limit that uv has a name for; the oldest if there is none.
+    limit = max((known for known in _MANYLINUX_OF_UV if known <= max_glibc), default=_MANYLINUX_OF_UV[0])
+    return ("--python-platform", f"{architecture.machine}-manylinux_{'_'.join(map(str, limit))}"), limit
+
+
+@contextmanager
+def _explained(architecture: Architecture, max_glibc: tuple[int, ...] | None, *, foreign: bool) -> Iterator[None]:
+    """Say of each package that has no wheel for another architecture what can be done about it."""
+    try:
+        yield
+    except ProcessError as error:
+        missing = dict.fromkeys(_NO_WHEEL.findall(" ".join(error.output.split())))
+        if not foreign or not missing:
+            raise
+        glibc = ".".join(map(str, newest_glibc(max_glibc)))
+        raise AppImageError(
+            "\n".join(
+                f"{name} has no wheel for {architecture.name} with glibc {glibc} or older, and nothing is built from "
+                "source for another architecture: require another release, give uv a wheel (`find-links`), or build on "
+                "such a machine"
+                for name in missing
+            )
+        ) from error
+
+
+def _check_wheel(wheel: Wheel, architecture: Architecture) -> None:
+    """Refuse a wheel that was compiled here for another architecture."""
+    *_, tags = parse_wheel_filename(wheel.path.name)
+    if not any(tag.platform == "any" or tag.platform.endswith(f"_{architecture.machine}") for tag in tags):
+        raise AppImageError(
+            f"The project's wheel {wheel.path.name} has extension modules for this machine and cannot go into an image "
+            f"for {architecture.name}: build that on such a machine"
+        )
+
+
+def _check_platforms(python: BundledPython, architecture: Architecture) -> None:
+    """See that uv took the wheels for the platform that it was told of."""
+    for wheel in set(wheels_by_file(python).values()):
+        if not any(tag == "any" or tag.endswith(f"_{architecture.machine}") for tag in wheel.tags):
+            raise AppImageError(
+                f"The wheel of {wheel.name} {wheel.version} is for {', '.join(wheel.tags)}, "
+                f"and the image for {architecture.name}"
+            )
 
 
 def _needed(source: Wheel | Release, features: Iterable[str], environment: Environment) -> tuple[Requirement, ...]:
@@ -167,16 +266,16 @@ def _counting(requirements: Iterable[str], environment: Environment) -> tuple[Re
     return tuple(requirement for requirement in map(Requirement, requirements) if counts(requirement, (), environment))
 
 
-def _install(*what: str | Path, appdir: AppDir, python: BundledPython, project: Project) -> None:
+def _install(*what: str | Path, request: Request, prefix: Path) -> None:
     run_uv(
         [
-            *("pip", "install", *_options(python), "--prefix", appdir.usr),
+            *("pip", "install", *request.options, *request.platform, "--prefix", prefix),
             # Links into the user's cache would let what is done to the files here reach it.
             *("--link-mode", "copy", "--no-compile-bytecode", "--preview-features", "pylock"),
             *what,
         ],
-        doing=f"install {project.name} and its dependencies",
-        cwd=project.root,
+        doing=f"install {request.project} and its dependencies",
+        cwd=request.root,
     )
 
 

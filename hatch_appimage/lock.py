@@ -111,6 +111,7 @@ class Request:
         root: its folder, whose settings of uv count.
         target: the bundled Python and its platform.
         options: by which uv knows that Python.
+        platform: and its platform, where that is not this machine's own.
         roots: what the project requires in the target.
         features: its optional dependencies.
         groups: dependency groups (PEP 735).
@@ -122,6 +123,7 @@ class Request:
     root: Path
     target: Target
     options: tuple[str | Path, ...]
+    platform: tuple[str, ...] = ()
     roots: tuple[Requirement, ...] = ()
     features: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
@@ -193,12 +195,13 @@ def write_pylock(packages: Iterable[Package], **fields: Any) -> str:
 
 def _compile(arguments: Sequence[str | Path], request: Request, *, doing: str) -> Pylock:
     """Let uv resolve requirements to a ``pylock.toml`` (PEP 751)."""
+    platform = () if "--universal" in arguments else request.platform
     with TemporaryDirectory() as folder:
         file = Path(folder, "pylock.toml")
         run_uv(
             [
                 *("pip", "compile", "--quiet", "--format", "pylock.toml", "--output-file", file),
-                *(*request.options, *arguments),
+                *(*request.options, *platform, *arguments),
             ],
             doing=doing,
             cwd=request.root,

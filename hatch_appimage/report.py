@@ -185,7 +185,7 @@ class Report:
             "appdir": {"size": sum(file.size for file in self.files), "files": len(self.files)},
             "python": {
                 "version": self.python.version,
-                "interpreter": str(self.python.interpreter),
+                "interpreter": self.python.source or str(self.python.interpreter),
                 "stripped": self.python.stripped,
             },
             "entry_point": self.launcher.script,

@@ -3,21 +3,30 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shlex
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
+from hatch_appimage.architecture import native_architecture
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.process import ProcessError, clean_environment, run
 
+if TYPE_CHECKING:
+    from hatch_appimage.architecture import Architecture
 
-def run_test_command(command: str, image: Path) -> str:
+log = logging.getLogger(__name__)
+
+
+def run_test_command(command: str, image: Path, architecture: Architecture) -> str:
     """Run the project's own test of its image, in an empty folder and an empty environment.
 
     Args:
         command: for the shell, with ``{appimage}`` where the image's path goes.
         image: the file.
+        architecture: that it is for; what does not run here is not run, and a warning says so.
 
     Returns:
         the command.
@@ -26,6 +35,9 @@ def run_test_command(command: str, image: Path) -> str:
         AppImageError: it ends with another status than 0.
 
     """
+    if architecture != native_architecture():
+        log.warning("`test-command` is not run: the image is for %s", architecture.name)
+        return "not run"
     with TemporaryDirectory(prefix="hatch-appimage-test-") as home:
         env = clean_environment(Path(home))
         if not os.access("/dev/fuse", os.R_OK | os.W_OK):

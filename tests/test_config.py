@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from hatch_appimage.architecture import ARCHITECTURES, ByArchitecture, native_architecture
 from hatch_appimage.config import HATCHLING_KEYS, AppImageConfig
 from hatch_appimage.entry_point import EntryPoint
 from hatch_appimage.errors import ConfigurationError
@@ -16,6 +17,13 @@ from hatch_appimage.icon import generate_icon
 from hatch_appimage.libraries.policy import Policy
 from hatch_appimage.lock import Lock
 from hatch_appimage.project import Project
+from hatch_appimage.python.archive import FileSource
+from hatch_appimage.python.host import HostSource
+from hatch_appimage.python.python_appimage import PythonAppImageSource
+from hatch_appimage.python.standalone import StandaloneSource
+
+if TYPE_CHECKING:
+    from hatch_appimage.python.source import PythonSource
 
 TABLE = "tool.hatch.build.targets.appimage"
 DESKTOP_ENTRY = "[Desktop Entry]\nType=Application\nName=App\nExec=app\nCategories=Game;\n"
@@ -56,7 +64,7 @@ def test_empty_table(project: Project) -> None:
         entry_point=EntryPoint("my-app", "my_app", "main", installed=True),
         entry_points=("my-app",),
         expose_python=False,
-        python=None,
+        python=ByArchitecture(HostSource(), {}),
         features=(),
         requirements=(),
         lock=None,
@@ -74,7 +82,7 @@ def test_empty_table(project: Project) -> None:
         startup_order=True,
         report=None,
         libraries=Policy(),
-        sysroot=Path("/"),
+        sysroot=ByArchitecture(Path("/"), {}),
         max_glibc=None,
         tkinter=None,
         update_information=None,
@@ -199,7 +207,6 @@ class TestWholeTable:
     [
         "name",
         "entry_point",
-        "python",
         "icon",
         "desktop_file",
         "runtime",
@@ -275,43 +282,137 @@ class TestEntryPoint:
         ]
 
 
+def python_of(project: Project, value: str) -> PythonSource:
+    return read(project, python=value).python.of(native_architecture())
+
+
 class TestPython:
     def test_relative_to_the_project(self, project: Project) -> None:
         (project.root / "py").touch()
-        assert read(project, python="py").python == project.root / "py"
+        assert python_of(project, "py") == HostSource(project.root / "py")
 
     def test_absolute(self, project: Project) -> None:
         (project.root / "py").touch()
-        assert read(project, python=str(project.root / "py")).python == project.root / "py"
+        assert python_of(project, str(project.root / "py")) == HostSource(project.root / "py")
 
     def test_folder(self, project: Project) -> None:
         interpreter = project.root / "cpython" / "bin" / "python3"
         interpreter.parent.mkdir(parents=True)
         interpreter.touch()
-        assert read(project, python="cpython").python == interpreter
+        assert python_of(project, "cpython") == HostSource(interpreter)
 
     def test_home(self, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HOME", str(project.root))
         (project.root / "py").touch()
-        assert read(project, python="~/py").python == project.root / "py"
+        assert python_of(project, "~/py") == HostSource(project.root / "py")
 
     def test_on_path(self, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (tmp_path / "bin").mkdir()
         (tmp_path / "bin" / "py9").touch(mode=0o755)
         monkeypatch.setenv("PATH", str(tmp_path / "bin"))
-        assert read(project, python="py9").python == tmp_path / "bin" / "py9"
+        assert python_of(project, "py9") == HostSource(tmp_path / "bin" / "py9")
         (project.root / "py9").touch()
-        assert read(project, python="py9").python == project.root / "py9"
+        assert python_of(project, "py9") == HostSource(project.root / "py9")
 
-    @pytest.mark.parametrize("value", ["missing", "empty", "3.12", "./sh"])
+    @pytest.mark.parametrize("value", ["missing", "empty", "python9.99", "./sh"])
     def test_missing(self, project: Project, value: str) -> None:
         (project.root / "empty").mkdir()
         assert errors_of(project, python=value) == [
             (
-                f"Field `{TABLE}.python` must be a Python interpreter (its path, or its name if it is on PATH), or a "
-                f"folder with bin/python3 in it: `{value}` is not there (paths are relative to {project.root})"
+                f"Field `{TABLE}.python` must be a version, a Python interpreter (its path, or its name if it is on "
+                f"PATH), a folder with bin/python3 in it, an archive, a URL or `python-appimage:VERSION`: `{value}` is "
+                f"not there (paths are relative to {project.root})"
             )
         ]
+
+    @pytest.mark.parametrize(
+        "value", ["3.12", "3.12.8", "3.13t", "3", "3.15.0rc1", ">=3.11", "~=3.12.1", ">=3.11,<3.14"]
+    )
+    def test_version(self, project: Project, value: str) -> None:
+        assert python_of(project, value) == StandaloneSource(value, project.root)
+
+    @pytest.mark.parametrize("value", [">=three", "==3.12.*.1", ">= 3.1 or so"])
+    def test_no_version(self, project: Project, value: str) -> None:
+        assert errors_of(project, python=value) == [
+            f"Field `{TABLE}.python` is no version of Python, nor a version specifier (PEP 440): `{value}`"
+        ]
+
+    @pytest.mark.parametrize("value", ["3.12", "3.12.8", "3.13t", "3.12-manylinux2014", "3.12.8-manylinux_2_28"])
+    def test_python_appimage(self, project: Project, value: str) -> None:
+        assert python_of(project, f"python-appimage:{value}") == PythonAppImageSource(value)
+
+    @pytest.mark.parametrize("value", ["", "3", "newest", "3.12-musllinux_1_2", "2.7"])
+    def test_no_python_appimage(self, project: Project, value: str) -> None:
+        assert errors_of(project, python=f"python-appimage:{value}") == [
+            (
+                f"Field `{TABLE}.python` must have a version behind `python-appimage:`, such as "
+                f"`python-appimage:3.12` or `python-appimage:3.12-manylinux2014`, not `{value}`"
+            )
+        ]
+
+    @pytest.mark.parametrize("name", ["python.tar.gz", "python.tgz", "python.tar.zst", "python.tar", "Python.AppImage"])
+    def test_archive(self, project: Project, name: str) -> None:
+        (project.root / name).touch()
+        assert python_of(project, name) == FileSource(project.root / name, None)
+        source = read(project, python=name, python_sha256="A" * 64).python.of(native_architecture())
+        assert source == FileSource(project.root / name, "a" * 64)
+        assert errors_of(project, python=f"x{name}") == [
+            (f"Field `{TABLE}.python` names a file that is not there: `x{name}` (paths are relative to {project.root})")
+        ]
+
+    def test_url(self, project: Project) -> None:
+        url = "https://example.com/python.tar.gz"
+        source = read(project, python=url, python_sha256="0" * 64).python.of(native_architecture())
+        assert source == FileSource(url, "0" * 64)
+        assert errors_of(project, python=url) == [
+            (
+                f"Field `{TABLE}.python` names a file on the web, which is taken only with its SHA-256 in "
+                f"`python-sha256`: `{url}`"
+            )
+        ]
+
+    def test_digest(self, project: Project) -> None:
+        assert errors_of(project, python="https://example.com/a.tar", python_sha256="0" * 63)[0] == (
+            f"Field `{TABLE}.python-sha256` must be a SHA-256 in hexadecimal, which has 64 digits: `{'0' * 63}`"
+        )
+        assert errors_of(project, python="3.12", python_sha256="0" * 64) == [
+            f"Field `{TABLE}.python` has no use for `python-sha256`, which is for archives and AppImages: `3.12`"
+        ]
+        assert errors_of(project, python_sha256="0" * 64) == [
+            f"Field `{TABLE}.python-sha256` has no effect without `python`"
+        ]
+
+    def test_by_architecture(self, project: Project) -> None:
+        url = "https://example.com/a.tar"
+        python = read(project, python={"aarch64": "3.12", "armhf": url}, python_sha256={"armhf": "0" * 64}).python
+        assert python.of(ARCHITECTURES["aarch64"]) == StandaloneSource("3.12", project.root)
+        assert python.of(ARCHITECTURES["armhf"]) == FileSource(url, "0" * 64)
+        assert python.of(ARCHITECTURES["x86_64"]) == HostSource()
+
+    @pytest.mark.parametrize("key", ["python", "python_sha256", "sysroot"])
+    @pytest.mark.parametrize(
+        ("value", "reason"),
+        [
+            (1, "must be a string or table of strings"),
+            (["x"], "must be a string or table of strings"),
+            (" ", "cannot be an empty string"),
+            ({"x": "y"}, "has the key `x`, which is no architecture: there are x86_64, aarch64, armhf, i686"),
+        ],
+    )
+    def test_no_text(self, project: Project, key: str, value: object, reason: str) -> None:
+        field = key.replace("_", "-")
+        assert errors_of(project, **{key: value})[0] == f"Field `{TABLE}.{field}` {reason}"
+
+    def test_by_architecture_is_checked(self, project: Project) -> None:
+        assert errors_of(project, python={"arm64": "3.12"}) == [
+            (
+                f"Field `{TABLE}.python` has the key `arm64`, which is no architecture: there are x86_64, aarch64, "
+                "armhf, i686"
+            )
+        ]
+        assert errors_of(project, python={"aarch64": 3.12}) == [f"Field `{TABLE}.python.aarch64` must be a string"]
+        (error,) = errors_of(project, python={"aarch64": "3.12"}, python_sha256={"armhf": "0" * 64})
+        assert error.startswith(f"Field `{TABLE}.python` and `python-sha256` must have the same shape")
 
 
 class TestFeatures:
@@ -678,7 +779,11 @@ class TestLibraries:
 class TestSysroot:
     def test_relative_to_the_project(self, project: Project) -> None:
         (project.root / "old").mkdir()
-        assert read(project, sysroot="old").sysroot == (project.root / "old").resolve()
+        old = (project.root / "old").resolve()
+        assert read(project, sysroot="old").sysroot == ByArchitecture(old, {})
+        by_architecture = read(project, sysroot={"aarch64": "old"}).sysroot
+        assert by_architecture.of(ARCHITECTURES["aarch64"]) == old
+        assert by_architecture.of(ARCHITECTURES["x86_64"]) == Path("/")
 
     def test_is_not_there(self, project: Project) -> None:
         (error,) = errors_of(project, sysroot="old")

@@ -393,9 +393,11 @@ class TestHatch:
         assert (tmp_path / "out" / f"hello-cli-1.0-{machine}.AppImage").is_file()
         assert not (project / "dist").exists()
 
-    def test_foreign_architecture(self, plugin: Plugin, tmp_path: Path) -> None:
+    def test_python_of_another_architecture(self, plugin: Plugin, tmp_path: Path) -> None:
         project = copy_project("hello-cli", tmp_path)
         foreign = "aarch64" if os.uname().machine == "x86_64" else "x86_64"
+        with (project / "pyproject.toml").open("a", encoding="utf-8") as file:
+            file.write(f"python = {os.path.realpath(sys.executable)!r}\n")
         result = plugin.build(project, "-t", f"appimage:{foreign}", check=False)
         assert result.returncode == 1
         assert f"cannot go into an image for {foreign}" in result.stderr

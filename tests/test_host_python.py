@@ -22,16 +22,20 @@ from hatch_appimage.architecture import ARCHITECTURES, native_architecture
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.libraries.elf import read_elf, read_sections
 from hatch_appimage.python import BundledPython
-from hatch_appimage.python.host import bundle_host_python, find_host_python, relocatable_sysconfig
+from hatch_appimage.python.bundle import bundle_python, relocatable_sysconfig
+from hatch_appimage.python.check import check_python
+from hatch_appimage.python.host import HostSource
 
 if TYPE_CHECKING:
-    from hatch_appimage.python.host import HostPython
+    from hatch_appimage.python import PythonInstallation
 
 RUNNING_VERSION = ".".join(map(str, sys.version_info[:3]))
 
 
-def find(path: Path | None = None, requires_python: str = "") -> HostPython:
-    return find_host_python(path, architecture=native_architecture(), requires_python=requires_python)
+def find(path: Path | None = None, requires_python: str = "") -> PythonInstallation:
+    python = HostSource(path).provide(native_architecture(), Path("unused"))
+    check_python(python, architecture=native_architecture(), requires_python=requires_python)
+    return python
 
 
 def write_program(path: Path, text: str) -> Path:
@@ -103,7 +107,7 @@ class TestFind:
             find(requires_python=requires_python)
         assert str(caught.value) == (
             f"The project requires Python {requires_python}, and the one to be bundled is {python.version} "
-            f"({python.executable}): run the build with a fitting Python, or set `python` to the path of one"
+            f"({python.executable}): set `python` to a fitting version, or to the path of one"
         )
 
     def test_no_version_specifier(self) -> None:
@@ -129,10 +133,10 @@ class TestFind:
         native = native_architecture().name
         other = next(architecture for name, architecture in ARCHITECTURES.items() if name != native)
         with pytest.raises(AppImageError) as caught:
-            find_host_python(None, architecture=other, requires_python="")
+            check_python(find(), architecture=other, requires_python="")
         assert str(caught.value) == (
             f"The Python at {find().executable} is for {native} and cannot go into an image for {other.name}: "
-            "set `python` to one that is, or build there"
+            "set `python` to one that is"
         )
 
     def test_virtual_environment_of_the_system(self, tmp_path: Path) -> None:
@@ -215,7 +219,7 @@ class TestSysconfig:
         values = {"prefix": "/usr", "exec_prefix": "/usr/local", "A": "/usr/local/lib", "abs_builddir": "/b/c",
                   "abs_srcdir": "/b", "B": "/b/c/d"}  # fmt: skip
         code = (
-            "import pathlib; from hatch_appimage.python.host import relocatable_sysconfig as f; "
+            "import pathlib; from hatch_appimage.python.bundle import relocatable_sysconfig as f; "
             f"print(f({f'build_time_vars = {values!r}'!r}, pathlib.Path('/usr/local/x')))"
         )
         outputs = {
@@ -242,15 +246,15 @@ INTERPRETERS = list(dict.fromkeys([os.path.realpath(sys.executable), *filter(os.
 
 
 @pytest.fixture(scope="module", params=INTERPRETERS)
-def host(request: pytest.FixtureRequest) -> HostPython:
+def host(request: pytest.FixtureRequest) -> PythonInstallation:
     return find(Path(request.param))
 
 
 @pytest.fixture(scope="module")
-def bundle(host: HostPython, tmp_path_factory: pytest.TempPathFactory) -> tuple[AppDir, BundledPython]:
+def bundle(host: PythonInstallation, tmp_path_factory: pytest.TempPathFactory) -> tuple[AppDir, BundledPython]:
     """Bundle a Python, and move it away from where it was put and checked."""
     appdir = AppDir(tmp_path_factory.mktemp("bundle") / "AppDir", "my-app")
-    python = bundle_host_python(host, appdir)
+    python = bundle_python(host, appdir)
     moved = appdir.root.with_name("mövéd it's")
     appdir.root.rename(moved)
 
@@ -273,7 +277,7 @@ class TestBundle:
         output = subprocess.check_output([python.executable, "-I", "-c", code], env={}, cwd="/", text=True)
         return json.loads(output)
 
-    def test_runs_from_where_it_is(self, bundle: tuple[AppDir, BundledPython], host: HostPython) -> None:
+    def test_runs_from_where_it_is(self, bundle: tuple[AppDir, BundledPython], host: PythonInstallation) -> None:
         appdir, python = bundle
         code = """
 import json, os, platform, site, sys, sysconfig
@@ -297,7 +301,7 @@ print(json.dumps([platform.python_version(), sys.executable, sys.prefix, sys.pat
             assert not [text for text in texts if f"{host.prefix}/" in text]
             assert not [library for library in libraries if Path(library).is_relative_to(host.prefix)]
 
-    def test_same_modules_as_before(self, bundle: tuple[AppDir, BundledPython], host: HostPython) -> None:
+    def test_same_modules_as_before(self, bundle: tuple[AppDir, BundledPython], host: PythonInstallation) -> None:
         _, python = bundle
         code = """
 import json, os
@@ -333,7 +337,7 @@ print(json.dumps([name for name in names if works(name)]))
         assert [list(folder.iterdir()) for folder in python.site_packages] == [[]] * len(python.site_packages)
 
     def test_sysconfig_names_nothing_of_this_machine(
-        self, bundle: tuple[AppDir, BundledPython], host: HostPython
+        self, bundle: tuple[AppDir, BundledPython], host: PythonInstallation
     ) -> None:
         _, python = bundle
         files = list(python.stdlib.glob("_sysconfigdata_*.py"))

@@ -12,6 +12,7 @@ import pytest
 from packages import digest, make_wheel
 
 from hatch_appimage.appdir import AppDir
+from hatch_appimage.architecture import native_architecture
 from hatch_appimage.entry_point import EntryPoint
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.install import check_entry_point, install_packages, update_records
@@ -63,7 +64,15 @@ def project(tmp_path: Path) -> Project:
 def install(
     wheel: Path, appdir: AppDir, python: BundledPython, project: Project, requirements: Sequence[str] = ()
 ) -> Installation:
-    return install_packages(Wheel.read(wheel), appdir, python, project, features=["web"], requirements=requirements)
+    return install_packages(
+        Wheel.read(wheel),
+        appdir,
+        python,
+        project,
+        features=["web"],
+        requirements=requirements,
+        architecture=native_architecture(),
+    )
 
 
 @pytest.fixture

@@ -189,7 +189,7 @@ class TestErrors:
             build.bundle()
         site = "usr/lib/python3.12/site-packages"
         assert str(caught.value) == (
-            "2 shared libraries that the image needs are not on this machine:\n"
+            f"2 shared libraries that the image needs are not in the sysroot {build.root / 'machine'}:\n"
             f"  libother.so.1, needed by {site}/c.so\n"
             f"  libxcb-cursor.so.0 (Debian's package libxcb-cursor0), needed by {site}/a.so and 1 more\n"
             "Please install what provides them (apt-get install libxcb-cursor0), or allow their absence where the "

@@ -18,6 +18,7 @@ from packaging.version import Version
 from uv import find_uv_bin
 
 from hatch_appimage.appdir import AppDir
+from hatch_appimage.architecture import native_architecture
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.install import install_packages
 from hatch_appimage.libraries.bundle import Libraries
@@ -124,6 +125,7 @@ class Site:
             requirements=requirements,
             constraints=constraints,
             lock=Lock.named(self.root / lock) if isinstance(lock, str) else lock,
+            architecture=native_architecture(),
         )
         libraries = Libraries((), (), (), (), {}, 0, ())
         write_records(appdir, self.project, python, installation, libraries, timestamp=1_580_601_600)

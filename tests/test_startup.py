@@ -3,16 +3,18 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from hatch_appimage.appdir import AppDir
-from hatch_appimage.architecture import native_architecture
 from hatch_appimage.bytecode import compile_bytecode
 from hatch_appimage.entry_point import EntryPoint
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.python.host import bundle_host_python, find_host_python
+from hatch_appimage.python.bundle import bundle_python
+from hatch_appimage.python.host import find_host_python
 from hatch_appimage.startup import find_startup_order
 
 if TYPE_CHECKING:
@@ -35,8 +37,7 @@ SOURCES = {
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> tuple[AppDir, BundledPython]:
     appdir = AppDir(tmp_path_factory.mktemp("startup") / "AppDir", "app")
-    host = find_host_python(None, architecture=native_architecture(), requires_python="")
-    python = bundle_host_python(host, appdir)
+    python = bundle_python(find_host_python(Path(sys.executable)), appdir)
     for name, source in SOURCES.items():
         (python.site_packages[0] / f"{name}.py").write_text(source)
     for name in ("table.txt", "changed.txt"):

@@ -137,7 +137,7 @@ def bundle_libraries(
     place = Place(appdir.lib, python.site_packages, {python.executable: python.interpreter, appdir.usr: python.origin})
     plan = make_plan(Tree.read_folder(appdir.root, architecture), place, system=system, policy=policy, opened=opened)
     if plan.missing:
-        raise AppImageError(_explain_missing(plan.missing, appdir.root))
+        raise AppImageError(_explain_missing(plan.missing, appdir.root, _place(system, python, architecture)))
     _warn(policy, plan)
     packages = find_packages(plan.copies.values(), system)
     _apply(plan)
@@ -244,8 +244,24 @@ def _verify(tree: Tree, plan: Plan) -> None:
             raise AppImageError(f"{need.file} does not find {need.soname} in the image: please report this")
 
 
-def _explain_missing(missing: Iterable[Need], root: Path) -> str:
-    """Write one clear statement about all that is missing."""
+def _place(system: System, python: BundledPython, architecture: Architecture) -> str:
+    """Name where libraries are looked for, and what to do if that is no machine of the architecture."""
+    if system.root != Path("/"):
+        return f"in the sysroot {system.root}"
+    if python.foreign:
+        return f"on this machine (set `sysroot` to a copy of one for {architecture.name})"
+    return "on this machine"
+
+
+def _explain_missing(missing: Iterable[Need], root: Path, place: str) -> str:
+    """Write one clear statement about all that is missing.
+
+    Args:
+        missing: needs that are not fulfilled.
+        root: of the AppDir.
+        place: where they were looked for.
+
+    """
     users: dict[str, list[str]] = {}
     for need in missing:
         users.setdefault(need.soname, []).append(str(need.file.relative_to(root)))
@@ -261,7 +277,7 @@ def _explain_missing(missing: Iterable[Need], root: Path) -> str:
     install = f"install what provides them{f' (apt-get install {chr(32).join(dict.fromkeys(known))})' if known else ''}"
     names = ", ".join(f'"{soname}"' for soname in sorted(users))
     return "\n".join([
-        f"{len(users)} shared libraries that the image needs are not on this machine:",
+        f"{len(users)} shared libraries that the image needs are not {place}:",
         *lines,
         f"Please {install}, or allow their absence where the application does not use those files:",
         f"  ignore-missing = [{names}]",

@@ -7,7 +7,48 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from pathlib import Path, PurePosixPath
+
+    from hatch_appimage.libraries.elf import Elf
+
+
+@dataclass(frozen=True)
+class PythonInstallation:
+    """A Python that lies in a folder; never a virtual environment, always the installation below.
+
+    Attributes:
+        executable: the interpreter.
+        version: as ``platform.python_version()`` gives it.
+        prefix: its installation.
+        root: what it brings of its own lies in this folder: the prefix, or one around it.
+        stdlib: its standard library.
+        platstdlib: the half of it that is specific to the platform, mostly the same folder.
+        libdir: where its shared library lies when the loader finds it without an RPATH.
+        tcl: where the scripts of Tcl are, if it brings some.
+        command: the interpreter's name with its version, ``python3.12``.
+        site_packages: where packages go, relative to a prefix.
+        searched: the ``site-packages`` folders that it searches, relative to a prefix.
+        elf: its executable.
+        source: where it comes from, for people.
+
+    """
+
+    executable: Path
+    version: str
+    prefix: Path
+    root: Path
+    stdlib: Path
+    platstdlib: Path
+    libdir: Path
+    tcl: Path
+    command: str
+    site_packages: tuple[PurePosixPath, ...]
+    searched: tuple[PurePosixPath, ...]
+    elf: Elf
+    source: str
+
+    def __str__(self) -> str:
+        return f"Python {self.version} from {self.source}"
 
 
 @dataclass(frozen=True)
@@ -23,6 +64,10 @@ class BundledPython:
         stripped: symbols were removed.
         interpreter: the Python that it was copied from; unlike the copy it has what extension modules are built with.
         origin: the installation that it was copied from; libraries may lie beside its files there.
+        source: where it comes from, for people; empty for the interpreter's path.
+        foreign: it is for another architecture than the build machine's, and cannot be run here.
+        helper: a Python of the build machine that does for a foreign one what takes running, of the same minor version;
+            None if there is none.
 
     """
 
@@ -33,6 +78,9 @@ class BundledPython:
     stripped: bool
     interpreter: Path
     origin: Path
+    source: str = ""
+    foreign: bool = False
+    helper: Path | None = None
 
     def __str__(self) -> str:
-        return f"Python {self.version} from {self.interpreter}{', stripped' if self.stripped else ''}"
+        return f"Python {self.version} from {self.source or self.interpreter}{', stripped' if self.stripped else ''}"

@@ -1,0 +1,287 @@
+# SPDX-License-Identifier: MIT
+"""Copy a Python into the AppDir and make it relocatable; one of another architecture is not run for it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from hatch_appimage.errors import AppImageError
+from hatch_appimage.libraries.elf import from_origin, read_elf, read_sections, set_rpath
+from hatch_appimage.process import clean_environment, find_program, run
+from hatch_appimage.python import BundledPython
+from hatch_appimage.python.files import literal_sysconfig
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from hatch_appimage.appdir import AppDir
+    from hatch_appimage.libraries.elf import Elf
+    from hatch_appimage.python import PythonInstallation
+
+# What no application needs: tests, tools for developers, files for linking against Python, leftovers of its build.
+_LEFT_OUT_FOLDERS = (
+    "__pycache__",
+    "config-*",
+    "dist-packages",
+    "ensurepip",
+    "idle_test",
+    "idlelib",
+    "lib2to3",
+    "site-packages",
+    "test",
+    "tests",
+    "turtledemo",
+)
+_LEFT_OUT_FILES = (
+    "*.a",
+    "*.exe",
+    "*.o",
+    "*.pyc",
+    "EXTERNALLY-MANAGED",
+    "_ctypes_test.*",
+    "_sysconfig_vars_*.json",
+    "_test*.so",
+    "_xxtestfuzz.*",
+    "build-details.json",
+    # NIS is gone from networks and from Python 3.13; here it would bring eight libraries of Kerberos.
+    "nis.*",
+    "sitecustomize.py",
+    "xxlimited*.so",
+    "xxsubtype.*",
+)
+# Variables of sysconfig that lead to files of the machine that Python runs on, not to Python's own: time zones.
+_OF_THE_HOST = frozenset({"TZPATH"})
+# What tkinter runs on lies beside the standard library of Pythons that bring their own Tcl.
+_TCL_FOLDERS = ("itcl[0-9]*", "tcl[0-9]*", "thread[0-9]*", "tk[0-9]*")
+
+
+@dataclass(frozen=True)
+class _Program:
+    """An ELF file of the AppDir.
+
+    Attributes:
+        original: the file that it was copied from.
+        elf: what it is.
+
+    """
+
+    original: Path
+    elf: Elf
+
+
+def bundle_python(
+    python: PythonInstallation, appdir: AppDir, *, foreign: bool = False, helper: Path | None = None
+) -> BundledPython:
+    """Copy a Python into the AppDir, without its installed packages, so that it runs wherever the AppDir is.
+
+    Args:
+        python: it; nothing of it is changed.
+        appdir: where it goes.
+        foreign: it is for another architecture than the build machine's.
+        helper: a Python of the build machine of the same minor version, for a foreign one.
+
+    Raises:
+        AppImageError: it does not start there.
+
+    """
+    stdlib = appdir.usr / python.stdlib.relative_to(python.prefix)
+    _copy_stdlib(python.stdlib, stdlib)
+    if python.platstdlib != python.stdlib:
+        _copy_stdlib(python.platstdlib, appdir.usr / python.platstdlib.relative_to(python.prefix))
+    if any(python.tcl.glob("tcl[0-9]*/init.tcl")):
+        for pattern in _TCL_FOLDERS:
+            for folder in python.tcl.glob(pattern):
+                _copy_stdlib(folder, stdlib.parent / folder.name)
+    executable = _copy_executable(python, appdir)
+    programs = _copy_libraries(python, appdir)
+    stripped = not foreign and _strip([path for path in programs if read_sections(path).has_symbols])
+    _relocate(programs, python, appdir)
+    for path in stdlib.glob("_sysconfigdata_*.py"):
+        path.write_text(relocatable_sysconfig(path.read_text(encoding="utf-8"), python.prefix), encoding="utf-8")
+    bundled = BundledPython(
+        version=python.version,
+        executable=executable,
+        stdlib=stdlib,
+        site_packages=_make_site_packages(python, appdir),
+        stripped=stripped,
+        interpreter=python.executable,
+        origin=python.prefix,
+        source=python.source,
+        foreign=foreign,
+        helper=helper,
+    )
+    if not foreign:
+        _check(bundled, appdir)
+    return bundled
+
+
+def _copy_stdlib(source: Path, target: Path) -> None:
+    def left_out(_: str, names: list[str]) -> set[str]:
+        patterns = (*_LEFT_OUT_FOLDERS, *_LEFT_OUT_FILES)
+        return {name for name in names if any(fnmatch(name, pattern) for pattern in patterns)}
+
+    # A distribution's standard library may have links to files outside of it: their content is copied.
+    shutil.copytree(source, target, ignore=left_out, dirs_exist_ok=True, ignore_dangling_symlinks=True)
+
+
+def _copy_executable(python: PythonInstallation, appdir: AppDir) -> Path:
+    appdir.bin.mkdir(parents=True, exist_ok=True)
+    executable = appdir.bin / python.command
+    shutil.copy(python.executable, executable)
+    for alias in ("python3", "python"):
+        (appdir.bin / alias).symlink_to(python.command)
+    return executable
+
+
+def _copy_libraries(python: PythonInstallation, appdir: AppDir) -> dict[Path, _Program]:
+    """Copy the libraries that belong to this Python: its own, and all that its RPATHs find within its root.
+
+    Returns:
+        every ELF file of the AppDir.
+
+    """
+    found: dict[Path, _Program] = {}
+    waiting = [(path, _original(path, python, appdir)) for path in appdir.files()]
+    while waiting:
+        path, original = waiting.pop()
+        elf = read_elf(path)
+        if elf is None:
+            continue
+        path.chmod(0o755)
+        found[path] = _Program(original, elf)
+        for soname in elf.needed:
+            library = _own_library(soname, elf, original, python)
+            target = appdir.lib / soname
+            if library is not None and not target.exists():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(library, target)
+                waiting.append((target, library))
+    return found
+
+
+def _original(path: Path, python: PythonInstallation, appdir: AppDir) -> Path:
+    if path.parent == appdir.bin:
+        return python.executable
+    return python.prefix / path.relative_to(appdir.usr)
+
+
+def _own_library(soname: str, elf: Elf, original: Path, python: PythonInstallation) -> Path | None:
+    """Find a needed library that comes with this Python; the system's are left to the libraries step."""
+    folders = [_expand(folder, original) for folder in elf.search_path]
+    folders = [folder for folder in folders if folder.is_relative_to(python.root)]
+    if soname.startswith("libpython"):
+        folders.append(python.libdir)
+    return next((folder / soname for folder in folders if (folder / soname).is_file()), None)
+
+
+def _expand(folder: str, original: Path) -> Path:
+    for name in ("${ORIGIN}", "$ORIGIN"):
+        folder = folder.replace(name, str(original.parent))
+    return Path(os.path.normpath(folder))
+
+
+def _strip(paths: list[Path]) -> bool:
+    """Remove symbols that only debuggers read, where binutils are there; they are half of many interpreters."""
+    strip = find_program("strip")
+    if strip is None or not paths:
+        return False
+    run([strip, "--strip-unneeded", *paths], doing="strip the bundled Python")
+    return True
+
+
+def _relocate(programs: Mapping[Path, _Program], python: PythonInstallation, appdir: AppDir) -> None:
+    """Make RPATHs into the old prefix relative; what fits already is not touched.
+
+    Those into other folders stay until the libraries that they lead to are bundled.
+    """
+    for path, program in programs.items():
+        elf = program.elf
+        folders = []
+        for folder in elf.search_path:
+            place = _expand(folder, program.original)
+            if Path(folder).is_relative_to(python.prefix):
+                folders.append(from_origin(path, appdir.usr / Path(folder).relative_to(python.prefix)))
+            # What lies around the prefix has another place in the AppDir: what is needed of it was copied.
+            elif place.is_relative_to(python.prefix) or not place.is_relative_to(python.root):
+                folders.append(folder)
+        if any((appdir.lib / soname).exists() for soname in elf.needed):
+            folders.append(from_origin(path, appdir.lib))
+        folders = list(dict.fromkeys(folders))
+        if folders != list(elf.search_path):
+            set_rpath(path, folders)
+
+
+def relocatable_sysconfig(source: str, prefix: Path) -> str:
+    """Rewrite a ``_sysconfigdata`` module so that its paths follow the interpreter.
+
+    The prefix it was configured with becomes ``sys.base_prefix`` at the time of import; the folder that Python was
+    built in is gone and named no more.
+
+    Args:
+        source: the module's text: an assignment of a literal dict to ``build_time_vars``.
+        prefix: the installation it belongs to.
+
+    """
+    values = literal_sysconfig(source)
+    marker = "@prefix@"
+    folders = {str(values.get(key, prefix)): marker for key in ("prefix", "exec_prefix")} | {str(prefix): marker}
+    for key in ("abs_builddir", "abs_srcdir"):
+        build = str(values.get(key, ""))
+        if build.startswith("/"):
+            folders |= {build: ".", os.path.normpath(build): "."}
+    # The longest first, as one may lie in another; and in a fixed order.
+    for old, new in sorted(folders.items(), key=lambda item: (-len(item[0]), item[0])):
+        # Only whole paths: /usr is neither in /usr2 nor in /opt/usr, but it is in -I/usr.
+        pattern = re.compile(r"(?:(?<![\w-])|(?<=-[ILB]))" + re.escape(old) + r"(?![\w.-])")
+        values = {
+            key: pattern.sub(new, item) if isinstance(item, str) and key not in _OF_THE_HOST else item
+            for key, item in values.items()
+        }
+    lines = [f"    {key!r}: {values[key]!r}," for key in sorted(values)]
+    return "\n".join([
+        "# Rewritten for a Python that runs from any folder: @prefix@ is wherever it lies.",
+        "import sys",
+        "",
+        "build_time_vars = {",
+        *lines,
+        "}",
+        "for _key, _value in build_time_vars.items():",
+        "    if isinstance(_value, str):",
+        f"        build_time_vars[_key] = _value.replace({marker!r}, sys.base_prefix)",
+        "",
+    ])  # fmt: skip
+
+
+def _make_site_packages(python: PythonInstallation, appdir: AppDir) -> tuple[Path, ...]:
+    folders = tuple(appdir.usr / relative for relative in python.site_packages)
+    for folder in folders:
+        folder.mkdir(parents=True, exist_ok=True)
+    searched = [appdir.usr / relative for relative in python.searched]
+    if folders[0] not in searched:
+        # Debian's Python searches dist-packages only, while everything installs into site-packages.
+        beside = next((folder for folder in searched if folder.parent == folders[0].parent), searched[-1])
+        beside.parent.mkdir(parents=True, exist_ok=True)
+        beside.symlink_to(os.path.relpath(folders[0], beside.parent))
+    return folders
+
+
+def _check(python: BundledPython, appdir: AppDir) -> None:
+    """Start the copy once, in an environment without anything, and see that it found itself."""
+    code = "import sys, os; print(sys.prefix); print(os.path.dirname(os.__file__)); print(*sys.path, sep='\\n')"
+    with TemporaryDirectory() as home:
+        output = run(
+            [python.executable, "-I", "-c", code], doing="start the bundled Python", env=clean_environment(Path(home))
+        )
+    prefix, stdlib, *searched = (os.path.realpath(line) for line in output.splitlines())
+    if [prefix, stdlib] != [os.path.realpath(path) for path in (appdir.usr, python.stdlib)]:
+        raise AppImageError(f"The Python at {python.source} cannot be moved: it still uses {prefix}")
+    for folder in python.site_packages:
+        if os.path.realpath(folder) not in searched:
+            raise AppImageError(f"The Python at {python.source} does not search {folder.relative_to(appdir.root)}")

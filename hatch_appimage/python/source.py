@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: MIT
+"""Which Python a project means by its setting: the one place that knows all sources."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from hatch_appimage.python.archive import FileSource, is_packed, is_url
+from hatch_appimage.python.check import check_python
+from hatch_appimage.python.host import HostSource
+from hatch_appimage.python.python_appimage import PREFIX, PythonAppImageSource
+from hatch_appimage.python.standalone import StandaloneSource
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from hatch_appimage.architecture import Architecture
+    from hatch_appimage.python import PythonInstallation
+
+
+class PythonSource(Protocol):
+    """Where a Python comes from."""
+
+    def provide(self, architecture: Architecture, folder: Path) -> PythonInstallation:
+        """Return the Python for an architecture; whether it fits is checked afterwards.
+
+        Args:
+            architecture: that the image is for.
+            folder: an empty folder, for what is unpacked.
+
+        Raises:
+            AppImageError: there is none, or it cannot be had.
+
+        """
+
+
+def provide_python(
+    source: PythonSource, architecture: Architecture, folder: Path, *, requires_python: str
+) -> PythonInstallation:
+    """Get a Python, and see that it fits.
+
+    Args:
+        source: where it comes from.
+        architecture: that the image is for.
+        folder: where something may be unpacked to.
+        requires_python: the project's version specifier, possibly empty.
+
+    Raises:
+        AppImageError: there is none, it cannot be had, or does not fit.
+
+    """
+    unpacked = folder / "python"
+    unpacked.mkdir()
+    python = source.provide(architecture, unpacked)
+    check_python(python, architecture=architecture, requires_python=requires_python)
+    return python
+
+
+def read_source(
+    text: str,
+    digest: str | None,
+    *,
+    project: Path,
+    find_file: Callable[[str], Path],
+    find_interpreter: Callable[[str], Path],
+) -> PythonSource:
+    """Read the setting ``python``.
+
+    Args:
+        text: its value.
+        digest: the SHA-256 of a file, in hexadecimal; None if the project gives none.
+        project: the project's folder.
+        find_file: finds the file that a text means.
+        find_interpreter: likewise an interpreter.
+
+    Raises:
+        ValueError: it means nothing; the message completes "Field `...` ".
+
+    """
+    if is_url(text):
+        if digest is None:
+            raise ValueError(
+                f"names a file on the web, which is taken only with its SHA-256 in `python-sha256`: `{text}`"
+            )
+        return FileSource(text, digest)
+    if is_packed(text):
+        return FileSource(find_file(text), digest)
+    if digest is not None:
+        raise ValueError(f"has no use for `python-sha256`, which is for archives and AppImages: `{text}`")
+    if text.startswith(PREFIX):
+        return PythonAppImageSource(text.removeprefix(PREFIX))
+    if StandaloneSource.recognizes(text):
+        return StandaloneSource(text, project)
+    return HostSource(find_interpreter(text))
