@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: MIT
+"""Wheels for a Python of another architecture, chosen by the real uv; nothing is downloaded."""
+
+from __future__ import annotations
+
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from hatch_appimage.appdir import AppDir
+from hatch_appimage.architecture import ARCHITECTURES, native_architecture
+from hatch_appimage.errors import AppImageError
+from hatch_appimage.install import install_packages
+from hatch_appimage.project import Project
+from hatch_appimage.python import BundledPython
+from hatch_appimage.python.stand_in import newest_glibc
+from hatch_appimage.wheel import Wheel
+
+FOREIGN = [name for name in ARCHITECTURES if name != native_architecture().name]
+
+
+@pytest.fixture(autouse=True)
+def wheels(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a folder whose wheels uv finds, and no others."""
+    folder = tmp_path / "wheels"
+    folder.mkdir()
+    monkeypatch.setenv("UV_OFFLINE", "1")
+    monkeypatch.setenv("UV_NO_INDEX", "1")
+    monkeypatch.setenv("UV_FIND_LINKS", str(folder))
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path_factory.mktemp("uv-cache")))
+    return folder
+
+
+def make_wheel(folder: Path, name: str, tag: str, *requirements: str) -> Path:
+    """Make a wheel with one module, whose text is the wheel's tag."""
+    path = folder / f"{name}-1.0-{tag}.whl"
+    required = "".join(f"Requires-Dist: {requirement}\n" for requirement in requirements)
+    python, abi, platforms = tag.split("-")
+    tags = "".join(f"Tag: {python}-{abi}-{platform}\n" for platform in platforms.split("."))
+    contents = {
+        f"{name}.py": tag,
+        f"{name}-1.0.dist-info/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n{required}",
+        f"{name}-1.0.dist-info/WHEEL": f"Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: false\n{tags}",
+    }
+    record = "".join(f"{file},,\n" for file in [*contents, f"{name}-1.0.dist-info/RECORD"])
+    with zipfile.ZipFile(path, "w") as archive:
+        for file, text in {**contents, f"{name}-1.0.dist-info/RECORD": record}.items():
+            archive.writestr(file, text)
+    return path
+
+
+def install(
+    folder: Path,
+    *requirements: str,
+    architecture: str,
+    version: str = "3.12.8",
+    name: str = "python3.12",
+    max_glibc: tuple[int, ...] | None = None,
+    project_tag: str = "py3-none-any",
+) -> dict[str, str]:
+    """Install a project with requirements, and return the text of each module by its path in the prefix."""
+    appdir = AppDir(folder / "AppDir", "app")
+    stdlib = appdir.lib / name
+    python = BundledPython(
+        version=version,
+        executable=appdir.bin / name,
+        stdlib=stdlib,
+        site_packages=(stdlib / "site-packages",),
+        stripped=False,
+        interpreter=folder / "nowhere",
+        origin=folder,
+        foreign=True,
+    )
+    (folder / "project").mkdir()
+    project = Project(folder / "project", "app", "1.0", "", "", {}, {}, ())
+    install_packages(
+        Wheel.read(make_wheel(folder, "app", project_tag, *requirements)),
+        appdir,
+        python,
+        project,
+        features=[],
+        requirements=[],
+        architecture=ARCHITECTURES[architecture],
+        max_glibc=max_glibc,
+    )
+    return {str(path.relative_to(appdir.usr)): path.read_text() for path in appdir.usr.rglob("*.py")}
+
+
+@pytest.mark.parametrize("architecture", FOREIGN)
+def test_platform(tmp_path: Path, wheels: Path, architecture: str) -> None:
+    for other in ARCHITECTURES.values():
+        make_wheel(wheels, "ext", f"cp312-cp312-manylinux_2_17_{other.machine}.manylinux2014_{other.machine}")
+    make_wheel(wheels, "ext", f"cp311-cp311-manylinux_2_17_{ARCHITECTURES[architecture].machine}")
+    installed = install(tmp_path, "ext", architecture=architecture)
+    machine = ARCHITECTURES[architecture].machine
+    assert installed == {
+        "lib/python3.12/site-packages/app.py": "py3-none-any",
+        "lib/python3.12/site-packages/ext.py": f"cp312-cp312-manylinux_2_17_{machine}.manylinux2014_{machine}",
+    }
+
+
+@pytest.mark.parametrize(
+    ("limit", "expected"),
+    [((2, 17), "2_17"), ((2, 27), "2_17"), ((2, 28), "2_28"), ((2, 30), "2_28"), ((2, 99), "2_35")],
+)
+def test_glibc(tmp_path: Path, wheels: Path, limit: tuple[int, int], expected: str) -> None:
+    architecture = FOREIGN[0]
+    machine = ARCHITECTURES[architecture].machine
+    for minor in (17, 28, 35):
+        make_wheel(wheels, "ext", f"cp312-abi3-manylinux_2_{minor}_{machine}")
+    installed = install(tmp_path, "ext", architecture=architecture, max_glibc=limit)
+    assert installed["lib/python3.12/site-packages/ext.py"] == f"cp312-abi3-manylinux_{expected}_{machine}"
+
+
+def test_glibc_without_a_limit() -> None:
+    """It is this machine's, as for packages that are for this machine."""
+    assert newest_glibc((2, 17)) == (2, 17)
+    assert newest_glibc(None) >= (2, 17)
+
+
+@pytest.mark.parametrize("architecture", FOREIGN)
+def test_markers(tmp_path: Path, wheels: Path, architecture: str) -> None:
+    markers = {
+        "machine": f"platform_machine == '{ARCHITECTURES[architecture].machine}'",
+        "other": f"platform_machine == '{native_architecture().machine}'",
+        "version": "python_full_version == '3.12.8'",
+        "minor": "python_version == '3.12' and implementation_version == '3.12.8'",
+        "linux": "sys_platform == 'linux' and platform_system == 'Linux' and os_name == 'posix'",
+        "cpython": "platform_python_implementation == 'CPython' and implementation_name == 'cpython'",
+        "newer": "python_full_version > '3.12.8'",
+    }
+    for name in markers:
+        make_wheel(wheels, name, "py3-none-any")
+    installed = install(tmp_path, *(f"{name}; {marker}" for name, marker in markers.items()), architecture=architecture)
+    names = {Path(path).stem for path in installed}
+    assert names == {"app", "machine", "version", "minor", "linux", "cpython"}
+
+
+def test_prerelease(tmp_path: Path, wheels: Path) -> None:
+    make_wheel(wheels, "ext", "py3-none-any")
+    requirement = "ext; python_full_version == '3.15.0rc1'"
+    installed = install(tmp_path, requirement, architecture=FOREIGN[0], version="3.15.0rc1+", name="python3.15")
+    assert "lib/python3.15/site-packages/ext.py" in installed
+
+
+@pytest.mark.parametrize(("name", "abi"), [("python3.13", "cp313"), ("python3.13t", "cp313t")])
+def test_free_threaded(tmp_path: Path, wheels: Path, name: str, abi: str) -> None:
+    machine = ARCHITECTURES[FOREIGN[0]].machine
+    for kind in ("cp313", "cp313t"):
+        make_wheel(wheels, "ext", f"cp313-{kind}-manylinux_2_17_{machine}")
+    installed = install(tmp_path, "ext", architecture=FOREIGN[0], version="3.13.1", name=name)
+    assert installed[f"lib/{name}/site-packages/ext.py"] == f"cp313-{abi}-manylinux_2_17_{machine}"
+
+
+def test_no_wheel(tmp_path: Path, wheels: Path) -> None:
+    """A source distribution alone, and wheels of this machine alone."""
+    (wheels / "source-1.0.tar.gz").write_bytes(b"")
+    with pytest.raises(AppImageError) as caught:
+        install(tmp_path, "source", architecture=FOREIGN[0], max_glibc=(2, 28))
+    assert str(caught.value) == (
+        f"source has no wheel for {FOREIGN[0]} with glibc 2.28 or older, and nothing is built from source for another "
+        "architecture: require another release, give uv a wheel (`find-links`), or build on such a machine"
+    )
+
+
+def test_wheels_of_this_machine_alone(tmp_path: Path, wheels: Path) -> None:
+    make_wheel(wheels, "ext", f"cp312-cp312-manylinux_2_17_{native_architecture().machine}")
+    with pytest.raises(AppImageError, match=r"^Cannot install app and its dependencies: uv ended with (?s:.*)ext"):
+        install(tmp_path, "ext", architecture=FOREIGN[0])
+
+
+def test_extension_modules_in_the_project(tmp_path: Path) -> None:
+    tag = f"cp312-cp312-linux_{native_architecture().machine}"
+    with pytest.raises(AppImageError) as caught:
+        install(tmp_path, architecture=FOREIGN[0], project_tag=tag)
+    assert str(caught.value) == (
+        f"The project's wheel app-1.0-{tag}.whl has extension modules for this machine and cannot go into an image for "
+        f"{FOREIGN[0]}: build that on such a machine"
+    )
+
+
+@pytest.mark.skipif(native_architecture().name not in {"x86_64", "aarch64"}, reason="uv has no name for the platform")
+def test_limit_for_this_machine(tmp_path: Path, wheels: Path) -> None:
+    """Wheels that need a newer glibc than the project allows are not taken."""
+    machine = native_architecture().machine
+    for minor in (17, 28, 35):
+        make_wheel(wheels, "ext", f"py3-none-manylinux_2_{minor}_{machine}")
+    (tmp_path / "project").mkdir()
+    appdir = AppDir(tmp_path / "AppDir", "app")
+    name = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    site_packages = appdir.lib / name / "site-packages"
+    python = BundledPython(
+        version=".".join(map(str, sys.version_info[:3])),
+        executable=appdir.bin / name,
+        stdlib=site_packages.parent,
+        site_packages=(site_packages,),
+        stripped=False,
+        interpreter=Path(sys.executable),
+        origin=Path(sys.prefix),
+    )
+    install_packages(
+        Wheel.read(make_wheel(tmp_path, "app", "py3-none-any", "ext")),
+        appdir,
+        python,
+        Project(tmp_path / "project", "app", "1.0", "", "", {}, {}, ()),
+        features=[],
+        requirements=[],
+        architecture=native_architecture(),
+        max_glibc=(2, 30),
+    )
+    assert (site_packages / "ext.py").read_text() == f"py3-none-manylinux_2_28_{machine}"
