@@ -226,6 +226,20 @@ def _reason(error: requests.exceptions.RequestException) -> str:
     return f"no connection: {error}"
 
 
+@contextlib.contextmanager
+def waiting_for(what: str) -> Iterator[None]:
+    """Say on a terminal what is being waited for while another program downloads it."""
+    terminal = sys.stderr if sys.stderr.isatty() else None
+    if terminal:
+        terminal.write(f"\r  getting {what} ...\x1b[K")
+        terminal.flush()
+    try:
+        yield
+    finally:
+        if terminal:
+            terminal.write("\r\x1b[K")
+
+
 def _digest(path: Path) -> str:
     digest = sha256()
     with path.open("rb") as file:

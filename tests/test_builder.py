@@ -89,7 +89,6 @@ def test_builds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert [path.name for path in (tmp_path / "out").iterdir()] == [Path(images[0]).name]
     steps = [line.split()[0] for line in capsys.readouterr().err.splitlines() if " s  " in line]
     assert steps == [
-        "source",
         "wheel",
         "python",
         "install",

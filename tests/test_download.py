@@ -13,7 +13,7 @@ import pytest
 from mirror import Answer, serve
 
 from hatch_appimage import download as module
-from hatch_appimage.download import cache_folder, download, fetch_json, is_offline
+from hatch_appimage.download import cache_folder, download, fetch_json, is_offline, waiting_for
 from hatch_appimage.errors import AppImageError
 
 if TYPE_CHECKING:
@@ -227,6 +227,15 @@ def test_progress(mirror: Mirror, monkeypatch: pytest.MonkeyPatch, *, terminal: 
         assert stderr.getvalue().endswith("\r\x1b[K")
     else:
         assert stderr.getvalue() == ""
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_waiting_for_another_program(monkeypatch: pytest.MonkeyPatch, *, terminal: bool) -> None:
+    stderr = Terminal() if terminal else io.StringIO()
+    monkeypatch.setattr("sys.stderr", stderr)
+    with waiting_for("Python"):
+        pass
+    assert stderr.getvalue() == ("\r  getting Python ...\x1b[K\r\x1b[K" if terminal else "")
 
 
 def test_answers(mirror: Mirror, monkeypatch: pytest.MonkeyPatch) -> None:

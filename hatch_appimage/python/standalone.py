@@ -14,7 +14,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from hatch_appimage.architecture import native_architecture
-from hatch_appimage.download import cache_folder, is_offline
+from hatch_appimage.download import cache_folder, is_offline, waiting_for
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.process import ProcessError
 from hatch_appimage.python.files import find_executable, read_python
@@ -167,12 +167,13 @@ class StandaloneSource:
         place = _install_folder()
         place.mkdir(parents=True, exist_ok=True)
         try:
-            run_uv(
-                ["python", "install", "--no-bin", "--install-dir", place, release.key],
-                doing=f"get Python {release.version}",
-                cwd=self.project or Path(),
-                downloads=True,
-            )
+            with waiting_for(release.key):
+                run_uv(
+                    ["python", "install", "--no-bin", "--install-dir", place, release.key],
+                    doing=f"get Python {release.version}",
+                    cwd=self.project or Path(),
+                    downloads=True,
+                )
         except ProcessError as error:
             raise AppImageError(_explain(error, release, architecture)) from error
         return place / release.key
