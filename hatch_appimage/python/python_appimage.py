@@ -199,4 +199,6 @@ def read_python_appimage(image: Path, folder: Path, *, source: str) -> PythonIns
     for module in (python.stdlib / "encodings" / "__init__.py", python.stdlib / "site.py"):
         text = module.read_text(encoding="utf-8")
         module.write_text(_PATCH.sub("", text), encoding="utf-8")
+    # It changes what pip installs (data/sitecustomize.py); the wheel is built with this Python.
+    (python.stdlib / "site-packages" / "sitecustomize.py").unlink(missing_ok=True)
     return python
