@@ -206,7 +206,8 @@ def _compile(arguments: Sequence[str | Path], request: Request, *, doing: str) -
             doing=doing,
             cwd=request.root,
         )
-        return _parse(_load(file), file)
+        # It is for this very Python; what uv writes of that would refuse one before its release.
+        return replace(_parse(_load(file), file), requires_python=None)
 
 
 def _load(path: Path) -> dict[str, Any]:

@@ -140,7 +140,7 @@ def test_markers(tmp_path: Path, wheels: Path, architecture: str) -> None:
 
 def test_prerelease(tmp_path: Path, wheels: Path) -> None:
     make_wheel(wheels, "ext", "py3-none-any")
-    requirement = "ext; python_full_version == '3.15.0rc1'"
+    requirement = "ext; python_version == '3.15'"
     installed = install(tmp_path, requirement, architecture=FOREIGN[0], version="3.15.0rc1+", name="python3.15")
     assert "lib/python3.15/site-packages/ext.py" in installed
 
