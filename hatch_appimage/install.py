@@ -163,6 +163,8 @@ def install_packages(
             packages = read_lock(lock, request)
         else:
             packages = resolve([source.requirement(features), *requirements], request, constraints)
+        if python.foreign:
+            _refuse_sources(packages, architecture, max_glibc)
         install = partial(_install, request=request, prefix=appdir.usr)
         _install_packages(packages, install, from_index=lock is None)
         if isinstance(source, Wheel):
@@ -224,15 +226,30 @@ def _explained(architecture: Architecture, max_glibc: tuple[int, ...] | None, *,
         missing = dict.fromkeys(_NO_WHEEL.findall(" ".join(error.output.split())))
         if not foreign or not missing:
             raise
-        glibc = ".".join(map(str, newest_glibc(max_glibc)))
-        raise AppImageError(
-            "\n".join(
-                f"{name} has no wheel for {architecture.name} with glibc {glibc} or older, and nothing is built from "
-                "source for another architecture: require another release, give uv a wheel (`find-links`), or build on "
-                "such a machine"
-                for name in missing
-            )
-        ) from error
+        raise _without_wheels(missing, architecture, max_glibc) from error
+
+
+def _refuse_sources(
+    packages: Iterable[LockedPackage], architecture: Architecture, max_glibc: tuple[int, ...] | None
+) -> None:
+    """Refuse what a lock has for another architecture that would have to be built from source."""
+    missing = [package.name for package in packages if not package.wheels]
+    if missing:
+        raise _without_wheels(missing, architecture, max_glibc)
+
+
+def _without_wheels(
+    names: Iterable[str], architecture: Architecture, max_glibc: tuple[int, ...] | None
+) -> AppImageError:
+    glibc = ".".join(map(str, newest_glibc(max_glibc)))
+    return AppImageError(
+        "\n".join(
+            f"{name} has no wheel for {architecture.name} with glibc {glibc} or older, and nothing is built from "
+            "source for another architecture: require another release, give uv a wheel (`find-links`), or build on "
+            "such a machine"
+            for name in names
+        )
+    )
 
 
 def _check_wheel(wheel: Wheel, architecture: Architecture) -> None:

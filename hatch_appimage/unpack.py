@@ -53,7 +53,12 @@ def unpack_archive(archive: Path, folder: Path, *, source: str) -> None:
     except tarfile.FilterError as error:
         raise AppImageError(f"{source} is refused: {error}") from error
     except (tarfile.TarError, zstd.ZstdError, zlib.error, EOFError, UnicodeError) as error:
-        raise AppImageError(f"{source} cannot be unpacked: {error or 'it is cut off'}") from error
+        raise AppImageError(f"{source} cannot be unpacked: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    first, *rest = str(error).splitlines() or ["it is cut off"]
+    return "it is no tar archive" if rest else first  # tarfile lists why it is not of each kind that it knows
 
 
 def unpack_appimage(image: Path, folder: Path, below: Collection[str]) -> None:

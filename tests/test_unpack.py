@@ -108,15 +108,17 @@ def test_cut_off(tmp_path: Path, folder: Path, mode: str) -> None:
     archive = make_archive(tmp_path / "a", mode="w" if mode == "zst" else mode)
     data = zstd.compress(archive.read_bytes()) if mode == "zst" else archive.read_bytes()
     archive.write_bytes(data[: len(data) // 2])
-    with pytest.raises(AppImageError, match=r"^it cannot be unpacked: "):
+    with pytest.raises(AppImageError, match=r"^it cannot be unpacked: .+$") as caught:
         unpack_archive(archive, folder, source="it")
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("data", [b"", b"<html>", b"\x28\xb5\x2f\xfd", b"\x1f\x8b\x08"])
 def test_no_archive(tmp_path: Path, folder: Path, data: bytes) -> None:
     (tmp_path / "a").write_bytes(data)
-    with pytest.raises(AppImageError, match=r"^it cannot be unpacked: "):
+    with pytest.raises(AppImageError, match=r"^it cannot be unpacked: .+$") as caught:
         unpack_archive(tmp_path / "a", folder, source="it")
+    assert "\n" not in str(caught.value)
 
 
 def make_image(folder: Path) -> Path:
