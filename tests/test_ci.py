@@ -149,6 +149,24 @@ class TestValid:
             check_pins(path.read_text(encoding="utf-8"))
         check_workflows(paths)
 
+    def test_our_own_is_what_we_print(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """For a project in a folder of the repository, with the plugin of the repository: but for versions."""
+        project = copy_project("flask-app", tmp_path)
+        (printed, _) = load(workflow_of("github", project, capsys))["jobs"].values()
+        (ours,) = load((REPOSITORY / ".github" / "workflows" / "images.yml").read_text(encoding="utf-8"))[
+            "jobs"
+        ].values()
+        for key in ("runs-on", "permissions", "env", "timeout-minutes"):
+            assert ours[key] == printed[key]
+        assert ours["strategy"]["matrix"] == printed["strategy"]["matrix"]
+        steps = [step for step in ours["steps"] if step.get("name") != "Build the plugin"]
+        expected = [step for step in printed["steps"] if "upload-artifact" not in step.get("uses", "")]
+        assert len(steps) == len(expected)
+        for step, like in zip(steps, expected, strict=True):
+            script = re.sub(r"(@|--python )[\d.]+", r"\1", step.get("run", ""))
+            assert script == re.sub(r"(@|--python )[\d.]+", r"\1", like.get("run", ""))
+            assert step.get("uses") == like.get("uses")
+
     @pytest.mark.parametrize(
         ("old", "new"), [("github.ref_type", "github.ref_typ"), ("realpath dist", "realpath $dist/")]
     )
