@@ -98,6 +98,7 @@ def test_builds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "tkinter",
         "libraries",
         "adapt",
+        "sbom",
         "records",
         "bytecode",
         "startup",
