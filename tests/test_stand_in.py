@@ -13,6 +13,7 @@ from hatch_appimage.appdir import AppDir
 from hatch_appimage.architecture import ARCHITECTURES, native_architecture
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.install import install_packages
+from hatch_appimage.lock import Lock
 from hatch_appimage.project import Project
 from hatch_appimage.python import BundledPython
 from hatch_appimage.python.stand_in import newest_glibc
@@ -59,6 +60,7 @@ def install(
     name: str = "python3.12",
     max_glibc: tuple[int, ...] | None = None,
     project_tag: str = "py3-none-any",
+    lock: Lock | None = None,
 ) -> dict[str, str]:
     """Install a project with requirements, and return the text of each module by its path in the prefix."""
     appdir = AppDir(folder / "AppDir", "app")
@@ -84,6 +86,7 @@ def install(
         requirements=[],
         architecture=ARCHITECTURES[architecture],
         max_glibc=max_glibc,
+        lock=lock,
     )
     return {str(path.relative_to(appdir.usr)): path.read_text() for path in appdir.usr.rglob("*.py")}
 
@@ -163,6 +166,23 @@ def test_no_wheel(tmp_path: Path, wheels: Path) -> None:
         f"source has no wheel for {FOREIGN[0]} with glibc 2.28 or older, and nothing is built from source for another "
         "architecture: require another release, give uv a wheel (`find-links`), or build on such a machine"
     )
+
+
+def test_lock_with_a_source_alone(tmp_path: Path) -> None:
+    """What a lock says is not changed: another architecture needs a lock that has wheels for it."""
+    (tmp_path / "pylock.toml").write_text(
+        """lock-version = "1.0"
+created-by = "tests"
+[[packages]]
+name = "source"
+version = "1.0"
+sdist = { name = "source-1.0.tar.gz", path = "source-1.0.tar.gz", hashes = { sha256 = "00" } }
+"""
+    )
+    with pytest.raises(AppImageError, match=rf"^source has no wheel for {FOREIGN[0]} with glibc 2\.28 or older, "):
+        install(
+            tmp_path, "source", architecture=FOREIGN[0], max_glibc=(2, 28), lock=Lock.named(tmp_path / "pylock.toml")
+        )
 
 
 def test_wheels_of_this_machine_alone(tmp_path: Path, wheels: Path) -> None:
