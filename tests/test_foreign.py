@@ -115,8 +115,11 @@ def build(
 ) -> subprocess.CompletedProcess[str]:
     """Build a test project for another machine."""
     project = copy_project(name, folder)
-    with (project / "pyproject.toml").open("a", encoding="utf-8") as file:
-        file.write(f"{machine.settings}report = 'report.json'\n{settings}")
+    file = project / "pyproject.toml"
+    header = "[tool.hatch.build.targets.appimage]\n"
+    text = file.read_text(encoding="utf-8")
+    assert header in text
+    file.write_text(text.replace(header, f"{header}{machine.settings}report = 'report.json'\n{settings}"))
     return plugin.build(project, "-t", f"appimage:{machine.architecture}", check=False)
 
 
