@@ -175,6 +175,7 @@ class TestStandalone:
         ):
             (tmp_path / "uv" / name).parent.mkdir(exist_ok=True)
             (tmp_path / "uv" / name).symlink_to(portable.prefix)
+        (tmp_path / "data" / "hatch" / "pythons" / MINOR / "python" / "bin").mkdir(parents=True)  # left half-way
         provide(StandaloneSource(MINOR), tmp_path / "work")
         assert [path for path, _ in mirror.requests] == [self.path]
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -138,9 +139,10 @@ class StandaloneSource:
                     yield release.version, path
         if native and not self._free_threaded:
             for path in sorted(_hatch_folder().glob("3.*/python")):
-                version = Version(read_python(find_executable(path), source=str(path)).version)
-                if self._specifier.contains(version):
-                    yield version, path
+                with suppress(AppImageError):  # what hatch has left half-way
+                    version = Version(read_python(find_executable(path), source=str(path)).version)
+                    if self._specifier.contains(version):
+                        yield version, path
 
     def _choose(self, architecture: Architecture, platform: tuple[str, str]) -> _Release:
         releases = [release for key in self._known() if (release := self._release(key, platform))]
