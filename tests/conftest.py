@@ -4,9 +4,12 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import stat
 import subprocess
+import sys
+import tarfile
 import venv
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -197,6 +200,32 @@ class Runner:
             if self.user is not None:
                 subprocess.run(["chown", "-R", str(self.user), folder], check=True)
         return folder / "squashfs-root" / "AppRun"
+
+
+def unpack_sdist(name: str, folder: Path) -> Path:
+    """Fetch an application's sdist from the index, and return its unpacked tree."""
+    options = ["--quiet", "--no-deps", "--no-binary", name, "--dest", str(folder)]
+    subprocess.run([sys.executable, "-m", "pip", "download", *options, name], check=True)
+    (archive,) = folder.glob("*.tar.gz")
+    with tarfile.open(archive) as tar:
+        tar.extractall(folder, filter="data")
+    (project,) = (path for path in folder.iterdir() if path.is_dir())
+    return project
+
+
+def answers_its_version(image: Path, factory: pytest.TempPathFactory) -> None:
+    """See that an image answers what its name says, for root and for nobody, mounted and unpacked."""
+    version = re.search(r"-(\d+(?:\.\d+)+)", image.name)
+    assert version
+    for user in (None, NOBODY):
+        for mode in ("mounted", "extracted"):
+            home = make_public(factory, "home")
+            if user:
+                os.chown(home, user, user)
+            result = Runner(mode, user, home).run(image, "--version")
+            # Not all of it: rich-cli 1.8.1 says that it is 1.8.0.
+            assert version[1].split(".")[0] in result.stdout, (mode, user, result.stdout, result.stderr)
+            shutil.rmtree(home)
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tarfile
 import textwrap
 import time
 from contextlib import contextmanager
@@ -21,14 +20,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import (
-    NOBODY,
     Runner,
+    answers_its_version,
     build_image,
     clean_environment,
     copy_project,
     make_public,
     require_root,
     unpack,
+    unpack_sdist,
 )
 from tools import require
 from uv import find_uv_bin
@@ -694,25 +694,10 @@ class TestPublishedApplications:
     def test_source_distribution(
         self, plugin: Plugin, tmp_path_factory: pytest.TempPathFactory, name: str, command: str
     ) -> None:
-        folder = make_public(tmp_path_factory, name)
-        download = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:", name]
-        subprocess.run([*download, "--dest", folder], check=True)
-        (archive,) = folder.glob("*.tar.gz")
-        with tarfile.open(archive) as tar:
-            tar.extractall(folder, filter="data")
-        (project,) = (path for path in folder.iterdir() if path.is_dir())
+        project = unpack_sdist(name, make_public(tmp_path_factory, name))
         with (project / "pyproject.toml").open("a") as file:
             file.write('\n[tool.hatch.build.targets.appimage]\ndependencies = ["hatch-appimage"]\n')
             file.write(f'entry-point = "{command}"\n')
         build = [find_uv_bin(), "pip", "install", "--quiet", "--python", str(plugin.python), "hatch-vcs", "hatchling"]
         subprocess.run(build, check=True)
-        image = build_image(plugin, project)
-        version = re.search(r"\d+(\.\d+)+", image.name)
-        assert version
-        for user in (None, NOBODY):
-            for mode in ("mounted", "extracted"):
-                home = make_public(tmp_path_factory, "home")
-                if user:
-                    os.chown(home, user, user)
-                result = Runner(mode, user, home).run(image, "--version")
-                assert version[0].split(".")[0] in result.stdout, (mode, user, result.stderr)
+        answers_its_version(build_image(plugin, project), tmp_path_factory)

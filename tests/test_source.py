@@ -3,16 +3,13 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import subprocess
 import sys
-import tarfile
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import NOBODY, Runner, clean_environment, copy_project, make_public
+from conftest import answers_its_version, clean_environment, copy_project, make_public, unpack_sdist
 from packages import make_wheel
 
 from hatch_appimage import cli
@@ -251,36 +248,10 @@ class TestBuild:
         monkeypatch.chdir(folder)
         assert cli.main(["build", "yt-dlp", *FAST]) == 0
         (image,) = (folder / "dist").glob("yt-dlp-*.AppImage")
-        run_everywhere(image, tmp_path_factory)
+        answers_its_version(image, tmp_path_factory)
 
     @pytest.mark.parametrize("name", ["httpie", "glances", "rich-cli", "flit"])
     def test_source_distributions(self, name: str, tmp_path_factory: pytest.TempPathFactory) -> None:
         """Two that setuptools builds, one of poetry-core, one of flit-core."""
         folder = make_public(tmp_path_factory, name)
-        download(name, folder)
-        (archive,) = folder.glob("*.tar.gz")
-        with tarfile.open(archive) as tar:
-            tar.extractall(folder, filter="data")
-        (project,) = (path for path in folder.iterdir() if path.is_dir())
-        run_everywhere(build(project, folder=folder / "out"), tmp_path_factory)
-
-
-def download(name: str, folder: Path) -> None:
-    """Fetch an application's sdist."""
-    options = ["--quiet", "--no-deps", "--no-binary", name, "--dest", str(folder)]
-    subprocess.run([sys.executable, "-m", "pip", "download", *options, name], check=True)
-
-
-def run_everywhere(image: Path, factory: pytest.TempPathFactory) -> None:
-    """See that an image answers what its name says, for root and for nobody, mounted and unpacked."""
-    version = re.search(r"-(\d+(?:\.\d+)+)", image.name)
-    assert version
-    for user in (None, NOBODY):
-        for mode in ("mounted", "extracted"):
-            home = make_public(factory, "home")
-            if user:
-                os.chown(home, user, user)
-            result = Runner(mode, user, home).run(image, "--version")
-            # Not all of it: rich-cli 1.8.1 says that it is 1.8.0.
-            assert version[1].split(".")[0] in result.stdout, (mode, user, result.stdout, result.stderr)
-            shutil.rmtree(home)
+        answers_its_version(build(unpack_sdist(name, folder), folder=folder / "out"), tmp_path_factory)
