@@ -622,7 +622,9 @@ class TestWholeBuild:
         shutil.rmtree(builder.folder)
         project = copy_project(name, builder.folder.parent).rename(builder.folder)
         with (project / "pyproject.toml").open("a") as file:
-            file.write(f'sign-key = "{key}"\nupdate-information = "zsync|https://example.org/{{arch}}/hello.zsync"\n')
+            file.write(
+                f'compression-level = 1\nsign-key = "{key}"\nupdate-information = "zsync|https://example.org/{{arch}}/hello.zsync"\n'
+            )
             if name == "hello-cli":
                 file.write('test-command = "test \\"$({appimage} you)\\" = \'Hello, you!\'"\n')
         builder.expressions |= {

@@ -119,7 +119,8 @@ def build(
     header = "[tool.hatch.build.targets.appimage]\n"
     text = file.read_text(encoding="utf-8")
     assert header in text
-    file.write_text(text.replace(header, f"{header}{machine.settings}report = 'report.json'\n{settings}"))
+    more = f"{machine.settings}report = 'report.json'\ncompression-level = 1\n{settings}"
+    file.write_text(text.replace(header, f"{header}{more}"))
     return plugin.build(project, "-t", f"appimage:{machine.architecture}", check=False)
 
 
