@@ -252,7 +252,7 @@ class TestStandalone:
         self, mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
         running = find_helper(f"{MINOR}.0", tmp_path)
-        assert running == Path(os.path.realpath(sys.executable))
+        assert running == Path(os.path.realpath(vars(sys)["_base_executable"]))  # below the virtual environment
         assert mirror.requests == []
         monkeypatch.setenv("UV_PYTHON_SEARCH_PATH", str(tmp_path))
         assert find_helper("3.98.0", tmp_path) is None
