@@ -30,6 +30,8 @@ import collections, os, platform, struct, sys, sysconfig, types
 answers = types.SimpleNamespace(**{answers!r})
 info = collections.namedtuple("version_info", "major minor micro releaselevel serial")(*answers.version_info)
 calcsize, confstr, get_path = struct.calcsize, os.confstr, sysconfig.get_path
+# Before 3.11 there is no such scheme, and uv asks distutils instead, which knows no free-threaded Python.
+sysconfig._INSTALL_SCHEMES.setdefault("venv", sysconfig._INSTALL_SCHEMES["posix_prefix"])
 config = {{"Py_GIL_DISABLED": int(answers.free_threaded), "Py_DEBUG": 0}}
 get_config_var = sysconfig.get_config_var
 folders = dict(purelib=answers.purelib, platlib=answers.platlib, scripts="/bin", data="/")
