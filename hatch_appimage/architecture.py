@@ -80,12 +80,24 @@ def native_architecture() -> Architecture:
 
     """
     machine = platform.machine().lower()
+    architecture = architecture_for(machine, struct.calcsize("P") * 8)
+    if architecture is None:
+        raise AppImageError(f"AppImages cannot be built on `{machine}`: choose one of {', '.join(ARCHITECTURES)}")
+    return architecture
+
+
+def architecture_for(machine: str, bits: int) -> Architecture | None:
+    """Return the architecture of programs on a machine; None for one that there is no AppImage runtime for.
+
+    Args:
+        machine: as ``uname -m`` has it.
+        bits: of the programs' pointers.
+
+    """
     for architecture in ARCHITECTURES.values():
         if machine in architecture.kernel_names:
-            if struct.calcsize("P") * 8 != architecture.elf_class:
-                return ARCHITECTURES[_OTHER_WIDTH[architecture.name]]
-            return architecture
-    raise AppImageError(f"AppImages cannot be built on `{machine}`: choose one of {', '.join(ARCHITECTURES)}")
+            return architecture if bits == architecture.elf_class else ARCHITECTURES[_OTHER_WIDTH[architecture.name]]
+    return None
 
 
 def architecture_of(elf_machine: int, elf_class: int) -> str:

@@ -74,7 +74,7 @@ def write_sbom(
 
     bom = Bom(components=[*components.values(), interpreter, *bundled], serial_number=UUID(int=0))
     bom.metadata.component = application
-    bom.metadata.timestamp = None if timestamp is None else datetime.fromtimestamp(timestamp, timezone.utc)  # type: ignore[assignment]
+    bom.metadata.timestamp = None if timestamp is None else datetime.fromtimestamp(timestamp, timezone.utc)  # type: ignore[assignment] # None is written as none
     graph = _graph(distributions, installation.requirements, name, installation.environment)
     bom.register_dependency(application, [interpreter, *bundled])
     for needing, needed in graph.items():

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from packaging.tags import compatible_tags, cpython_tags, platform_tags
 
-from hatch_appimage.architecture import ARCHITECTURES
+from hatch_appimage.architecture import architecture_for
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.process import run
 
@@ -57,9 +57,6 @@ _LEGACY = {(2, 17): "manylinux2014", (2, 12): "manylinux2010", (2, 5): "manylinu
 # The oldest glibc that wheels are tagged for: https://peps.python.org/pep-0600/
 _OLDEST_GLIBC = {"x86_64": 5, "i686": 5}
 _OLDEST_GLIBC_ELSEWHERE = 17
-# What wheel tags call an architecture where AppImages call it otherwise.
-_MACHINES = {"armhf": "armv7l"}
-_NARROW = {"x86_64": "i686", "aarch64": "armv7l"}
 
 
 @dataclass(frozen=True)
@@ -116,12 +113,8 @@ def _probe(interpreter: Path) -> dict[str, Any]:
 
 def _machine(kernel_name: str, bits: int) -> str:
     """Name a machine as wheel tags do: a Python of 32 bits may run on a kernel of 64."""
-    if bits == 32:  # noqa: PLR2004 - the width that is named
-        kernel_name = _NARROW.get(kernel_name, kernel_name)
-    for architecture in ARCHITECTURES.values():
-        if kernel_name in architecture.kernel_names:
-            return _MACHINES.get(architecture.name, architecture.name)
-    return kernel_name
+    architecture = architecture_for(kernel_name, bits)
+    return architecture.machine if architecture else kernel_name
 
 
 def _glibc_platforms(machine: str, glibc: tuple[int, ...]) -> Iterator[str]:

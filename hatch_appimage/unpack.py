@@ -8,6 +8,7 @@ import stat
 import sys
 import tarfile
 import zlib
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from hatch_appimage.errors import AppImageError
@@ -85,7 +86,7 @@ def unpack_appimage(image: Path, folder: Path, below: Collection[str]) -> None:
                 target.mkdir(exist_ok=True)
             elif stat.S_ISLNK(entry.mode):
                 link = os.fsdecode(entry.target)
-                if link.startswith("/") or os.path.normpath(f"{os.path.dirname(path)}/{link}").startswith(".."):  # noqa: PTH120 - a path in the image
+                if link.startswith("/") or os.path.normpath(PurePosixPath(path).parent / link).startswith(".."):
                     raise AppImageError(f"{image.name} is refused: {path} is a link out of it, to {link}")
                 target.symlink_to(link)
             elif stat.S_ISREG(entry.mode):

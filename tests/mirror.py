@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import http.server
-import re
 import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -70,7 +69,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if body is None:
             status, body = 404, b"Not Found"
         elif wanted and answer.ranges and status == 200:
-            start = int(re.fullmatch(r"bytes=(\d+)-", wanted)[1])  # type: ignore[index] # the one form that is sent
+            start = int(wanted.removeprefix("bytes=").removesuffix("-"))
             if start >= len(body):
                 status, headers["Content-Range"], body = 416, f"bytes */{len(body)}", b""
             else:

@@ -77,8 +77,9 @@ def record(
         interpreter=Path(sys.executable),
         origin=Path(sys.prefix),
     )
-    environment = {**default_environment(), "python_version": "3.12", "platform_machine": "aarch64"}
-    installation = Installation((), tuple(sources), (Requirement("other[fast]"),), environment)  # type: ignore[arg-type]  # a TypedDict that was changed
+    environment = default_environment()
+    environment.update({"python_version": "3.12", "platform_machine": "aarch64"})
+    installation = Installation((), tuple(sources), (Requirement("other[fast]"),), environment)
     libraries = Libraries((BundledLibrary("libx.so.1", "/usr/lib/libx.so.1", "libx1", 1),), (), (), (), {}, 0, ())
     records = write_records(appdir, project, python, installation, libraries, timestamp=timestamp)
     assert str(records) == "usr/share/my-app/pylock.toml, sbom.cdx.json"

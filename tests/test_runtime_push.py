@@ -14,10 +14,12 @@ import signal
 import subprocess
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from conftest import unavailable
 from test_runtime import APPRUN, HOST, WAYS, Image, device_mode, processes_of, wait_until
 from tools import require
 
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 pytestmark = pytest.mark.skipif(
-    os.process_cpu_count() < 2 if hasattr(os, "process_cpu_count") else len(os.sched_getaffinity(0)) < 2,
+    len(os.sched_getaffinity(0)) < 2,
     reason="with one processor nothing is pushed",
 )
 
@@ -223,7 +225,7 @@ def test_32_bits(tree: Path, tmp_path: Path) -> None:
     try:
         subprocess.run([runtime_path("i686"), "--appimage-version"], check=True, stderr=subprocess.DEVNULL)
     except OSError:
-        pytest.skip("this kernel runs no programs of 32 bits")
+        unavailable("this kernel runs no programs of 32 bits")
     image = Image(build(tree, tmp_path / "i686.AppImage", architecture="i686"), make_temporary(tmp_path))
     assert parse_sums(image.run("run", "eval", SUMS).stdout) == digests(tree)
     wanted = in_pages(tree, tails=True)
@@ -444,7 +446,7 @@ def test_no_process_hangs_when_the_server_is_killed(tmp_path: Path, built: Path,
         process = image.start("run", "eval", script)
         time.sleep(generator.uniform(0.001, 0.03))
         # Again, as those that are killed may just have been about to start others.
-        wait_until(lambda process=process: kill_daemons(image, process) and process.poll() is not None)  # type: ignore[misc]
+        wait_until(partial(kill_daemons, image, process))
         # 2: the shell cannot read its script; 126, 127: nobody can.
         assert process.returncode in {2, 9, 126, 127}
         process.communicate()
@@ -455,8 +457,9 @@ def test_no_process_hangs_when_the_server_is_killed(tmp_path: Path, built: Path,
 
 
 def kill_daemons(image: Image, process: subprocess.Popen[str]) -> bool:
+    """Kill what serves a process; say whether that has ended."""
     for victim in processes_of(image):
         if victim != process.pid:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(victim, signal.SIGKILL)
-    return True
+    return process.poll() is not None

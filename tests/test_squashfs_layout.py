@@ -14,6 +14,7 @@ from tools import require
 from hatch_appimage.squashfs import SquashFSImage, write_squashfs
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 # What zsync looks for, in bytes.
@@ -39,9 +40,9 @@ def make_tree(root: Path, *, line: str = "") -> Path:
     return root
 
 
-def write(root: Path, **arguments: list[str]) -> bytes:
+def write(root: Path, *, order: Sequence[str] = (), last: Sequence[str] = ()) -> bytes:
     file = io.BytesIO()
-    write_squashfs(root, file, mtime=0, **arguments)  # type: ignore[arg-type]
+    write_squashfs(root, file, mtime=0, order=order, last=last)
     return file.getvalue()
 
 
