@@ -11,10 +11,11 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from hatch_appimage.errors import AppImageError
+from hatch_appimage.libraries.elf import read_elf
 from hatch_appimage.process import ProcessError, clean_environment, run
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from hatch_appimage.appdir import AppDir
     from hatch_appimage.entry_point import EntryPoint
@@ -25,10 +26,10 @@ log = logging.getLogger(__name__)
 # How long the import may take: some modules start their program when they are imported.
 _SECONDS = 60
 
-# Imports one module in the bundled Python and tells what was read for it, in that order: shared libraries, which only
-# the memory map shows (sorted, as addresses are random), what the interpreter had loaded before, and all that is opened
-# from then on and every extension module (PEP 578). It uses no module beyond those that every start loads, and the
-# answer goes into a file, as the application may print.
+# Imports one module in the bundled Python and tells what was read for it, in that order: what the interpreter had
+# loaded before, and all that is opened from then on and every extension module (PEP 578); then the shared libraries,
+# which only the memory map shows, sorted, as addresses are random. It uses no module beyond those that every start
+# loads, and the answer goes into a file, as the application may print.
 _IMPORT = """
 import os, sys
 known = [getattr(module, "__cached__", None) for module in list(sys.modules.values())]
@@ -43,10 +44,9 @@ except BaseException as reason:
     missing = getattr(reason, "name", None) if isinstance(reason, ModuleNotFoundError) else None
 with open("/proc/self/maps", errors="surrogateescape") as maps:
     mapped = {line.split(None, 5)[5].strip() for line in maps if "/" in line}
-known, opened = ([os.fsdecode(path) for path in paths if isinstance(path, (str, bytes))] for paths in (known, opened))
-paths = [*sorted(mapped.difference(opened)), *known, *opened]
+paths = [os.fsdecode(path) for path in [*known, *opened] if isinstance(path, (str, bytes))]
 with open(sys.argv[2], "w") as answer:
-    answer.write(ascii((paths, error, missing)))
+    answer.write(ascii((paths, sorted(mapped.difference(paths)), error, missing)))
 os._exit(0)
 """
 
@@ -78,7 +78,7 @@ def find_startup_order(appdir: AppDir, python: BundledPython, entry_point: Entry
     """
     before = _state(appdir)
     with TemporaryDirectory(prefix="hatch-appimage-import-") as home:
-        paths, failure, missing = _import(python, entry_point.module, Path(home))
+        paths, libraries, failure, missing = _import(python, entry_point.module, Path(home))
     _restore(appdir, before, entry_point)
     if missing and f"{entry_point.module}.".startswith(f"{missing}."):
         raise AppImageError(f"The bundled Python cannot import the entry point: {failure}")
@@ -89,12 +89,40 @@ def find_startup_order(appdir: AppDir, python: BundledPython, entry_point: Entry
             failure,
         )
     first = [appdir.apprun, python.executable, appdir.bin / entry_point.command]
-    files = dict.fromkeys(path for path in [*first, *map(Path, paths)] if path.is_relative_to(appdir.root))
-    return StartupOrder(tuple(str(path.relative_to(appdir.root)) for path in files if path.is_file()))
+    files = as_loaded(
+        [path for path in [*first, *map(Path, paths)] if path.is_relative_to(appdir.root) and path.is_file()],
+        [path for path in map(Path, libraries) if path.is_relative_to(appdir.root) and path.is_file()],
+    )
+    return StartupOrder(tuple(str(path.relative_to(appdir.root)) for path in files))
 
 
-def _import(python: BundledPython, module: str, home: Path) -> tuple[list[str], str | None, str | None]:
-    """Return what was read, why the import failed, and which module it missed."""
+def as_loaded(files: Iterable[Path], libraries: Iterable[Path]) -> dict[Path, None]:
+    """Put each library behind the first file that needs it, as the loader does.
+
+    Args:
+        files: what was read, in that order.
+        libraries: what was mapped; those that no file needs come last.
+
+    """
+    by_name = {name: path for path in libraries if (elf := read_elf(path)) for name in (path.name, elf.soname) if name}
+    order: dict[Path, None] = {}
+
+    def add(path: Path) -> None:
+        if path in order:
+            return
+        order[path] = None
+        elf = read_elf(path)
+        for name in elf.needed if elf else ():
+            if name in by_name:
+                add(by_name[name])
+
+    for path in [*files, *by_name.values()]:
+        add(path)
+    return order
+
+
+def _import(python: BundledPython, module: str, home: Path) -> tuple[list[str], list[str], str | None, str | None]:
+    """Return what was read, the libraries, why the import failed, and which module it missed."""
     answer = home / "answer"
     folder = home / "empty"
     folder.mkdir()
@@ -108,11 +136,11 @@ def _import(python: BundledPython, module: str, home: Path) -> tuple[list[str], 
             seconds=_SECONDS,
         )
     except ProcessError as error:  # it crashed, or hangs
-        return [], str(error).splitlines()[0], None
+        return [], [], str(error).splitlines()[0], None
     if not answer.exists():
-        return [], "the end of the process", None
-    paths, failure, missing = ast.literal_eval(answer.read_text(encoding="ascii"))
-    return paths, failure, missing
+        return [], [], "the end of the process", None
+    paths, libraries, failure, missing = ast.literal_eval(answer.read_text(encoding="ascii"))
+    return paths, libraries, failure, missing
 
 
 def _state(appdir: AppDir) -> dict[Path, tuple[int, int]]:

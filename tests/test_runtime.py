@@ -450,13 +450,13 @@ class TestLifetime:
         running.kill()
         image.wait_until_clean()
 
-    @pytest.mark.parametrize("victim", [0, 1], ids=["keeper", "server"])
+    @pytest.mark.parametrize("victim", [0, 1], ids=["server", "keeper"])
     def test_daemon_killed(self, image: Image, running: subprocess.Popen[str], victim: int) -> None:
         """The server's death ends the mount, the keeper's does not; neither leaves anything."""
         os.kill(sorted(processes_of(image))[victim], signal.SIGKILL)
         time.sleep(0.2)
         assert running.poll() is None
-        assert bool(image.leftovers()) == (victim == 0)
+        assert bool(image.leftovers()) == (victim == 1)
         running.kill()
         image.wait_until_clean()
         wait_until(lambda: not processes_of(image))

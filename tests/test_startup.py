@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from elf_fixtures import library, program
 
 from hatch_appimage.appdir import AppDir
 from hatch_appimage.bytecode import compile_bytecode
@@ -15,7 +16,7 @@ from hatch_appimage.entry_point import EntryPoint
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.python.bundle import bundle_python
 from hatch_appimage.python.host import find_host_python
-from hatch_appimage.startup import find_startup_order
+from hatch_appimage.startup import as_loaded, find_startup_order
 
 if TYPE_CHECKING:
     from hatch_appimage.python import BundledPython
@@ -60,6 +61,20 @@ def test_order_of_reading(bundle: tuple[AppDir, BundledPython]) -> None:
     wanted = ["reads_data", "decimal", "_decimal", "data_reader", "table"]
     assert [name for name in found if name in wanted] == wanted
     assert "colorsys" not in found
+
+
+def test_libraries_follow_what_needs_them(tmp_path: Path) -> None:
+    program_, pyc, extension, data = tmp_path / "python", tmp_path / "a.pyc", tmp_path / "_ssl.so", tmp_path / "data"
+    program("libpython.so.1", "libc.so.6").write(program_)
+    library("", "libssl.so.3", "libcrypto.so.3").write(extension)
+    for path in (pyc, data):
+        path.write_bytes(b"data")
+    python = library("libpython.so.1").write(tmp_path / "libpython.so.1.0")
+    ssl = library("libssl.so.3", "libcrypto.so.3").write(tmp_path / "libssl.so.3")
+    crypto = library("libcrypto.so.3").write(tmp_path / "libcrypto.so.3")
+    opened = library("liba.so.1").write(tmp_path / "liba.so.1")
+    order = as_loaded([program_, pyc, extension, data, pyc], [opened, crypto, python, ssl])
+    assert list(order) == [program_, python, pyc, extension, ssl, crypto, data, opened]
 
 
 def test_no_source_that_has_bytecode(bundle: tuple[AppDir, BundledPython]) -> None:

@@ -3,7 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -16,34 +16,33 @@
 #include "push.h"
 #include "warm.h"
 
-enum { MOST_THREADS = 4, STACK = 256 * 1024 };
-
+static int image; /* the file */
+static uint64_t image_offset; /* in it */
 static uint64_t startup_end; /* see warm.h */
-static pid_t starter;        /* the process that becomes the application */
+static int processor;        /* on which the application is about to start */
 static int pushed[2];        /* a pipe from the server to the keeper, see push.h; closed when all is pushed */
+static char push_folder[PUSH_NAME_ROOM];
+
+enum { MOST_THREADS = 4 };
 
 /* The keeper */
 
 /*
- * Has the kernel learn the inodes of what is to be pushed: a few at first, the others when more is to come; and, when
- * all is pushed, every name beside them.
+ * Has the kernel learn the inodes of what is to be pushed after the first files; and, when all is pushed, every name
+ * beside them.
  */
-static void learn(struct squashfs *fs, int root, int application)
+static void learn(int root, int application)
 {
-	int folder = openat(root, PUSH_FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	static struct squashfs fs;
 	struct warm_list list;
 	char more;
 
-	if (folder >= 0)
-		warm_list(folder);
-	warm_find(fs, startup_end, &list);
-	if (process_wait(application, pushed[0], -1) == PEER_GONE && read(pushed[0], &more, 1) == 1) {
-		while (folder >= 0 && warm_list(folder))
-			continue;
-	}
-	close(folder);
-	if (process_wait(application, pushed[0], -1) == PEER_GONE)
-		warm_list_folders(&list, root, application);
+	if (process_wait(application, pushed[0], -1) == PEER_GONE && read(pushed[0], &more, 1) == 1)
+		warm_list_folder(root, push_folder, PUSH_FIRST);
+	if (process_wait(application, pushed[0], -1) != PEER_GONE || squashfs_open(&fs, image, image_offset))
+		return;
+	warm_find(&fs, startup_end, &list);
+	warm_list_folders(&list, root, application);
 }
 
 /* Unmounts when the last user is gone; returns then, or when the peer has died. */
@@ -79,17 +78,17 @@ static void keep(const struct mount *mount, int application, int peer)
 	rmdir(mount->point);
 }
 
-static _Noreturn void run_keeper(struct squashfs *fs, int application, int peer)
+static _Noreturn void run_keeper(int application, int peer)
 {
 	struct mount mount;
 
-	process_detach((int[]){fs->file, application, peer, pushed[0]}, 4);
+	process_detach((int[]){image, application, peer, pushed[0]}, 4);
 	if (read(peer, &mount, sizeof(mount)) != sizeof(mount))
 		_exit(1);
 	/* From here a mount in a namespace cannot be seen. */
 	if (startup_end && mount.way != MOUNT_IN_NAMESPACE) {
 		int root = open(mount.point, O_PATH | O_DIRECTORY | O_CLOEXEC);
-		learn(fs, root, application);
+		learn(root, application);
 		close(root);
 	}
 	close(pushed[0]);
@@ -101,11 +100,11 @@ static _Noreturn void run_keeper(struct squashfs *fs, int application, int peer)
 /* The server */
 
 static struct mount served;
+static int keeper; /* a socket */
+static int user;   /* the application */
 
-static void *serve(void *server)
+static void leave(void)
 {
-	fuse_serve(server);
-	/* The file system is gone: nothing is left to do for any thread. */
 	rmdir(served.point);
 	_exit(0);
 }
@@ -113,22 +112,28 @@ static void *serve(void *server)
 static void *push_startup(void *this)
 {
 	struct push *push = this;
+	cpu_set_t whole;
 
+	process_halve(processor, true, &whole);
 	if (push_find(push, startup_end))
 		push_all(push);
 	close(pushed[1]);
 	return NULL;
 }
 
-static void start_thread(void *(*function)(void *), void *argument)
+/* Does the keeper's work when that has been killed. */
+static void *replace_keeper(void *nothing)
 {
-	pthread_attr_t attributes;
-	pthread_t thread;
+	char done;
 
-	pthread_attr_init(&attributes);
-	pthread_attr_setstacksize(&attributes, STACK);
-	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-	pthread_create(&thread, &attributes, function, argument);
+	if (read(keeper, &done, 1) != 1)
+		keep(&served, user, -1);
+	return nothing;
+}
+
+static void watch_keeper(void)
+{
+	process_start_thread(replace_keeper, NULL);
 }
 
 static int receive_mount(int channel, struct mount *mount)
@@ -142,55 +147,57 @@ static int receive_mount(int channel, struct mount *mount)
 	return error;
 }
 
-static _Noreturn void run_server(struct squashfs *fs, int channel, int application, int peer, pid_t keeper)
+static _Noreturn void run_server(int channel, int application, int peer)
 {
+	static struct squashfs fs;
 	static struct cache cache;
-	static struct fuse_server server;
 	static struct push push;
-	/* One at least for a request that comes while another is waiting for a block. */
-	unsigned threads = process_processors(MOST_THREADS - 1) + 1;
+	static struct fuse_server server = {.settled = watch_keeper, .gone = leave};
 
-	process_detach((int[]){fs->file, channel, application, peer, pushed[1]}, 5);
-	if (cache_open(&cache, fs, threads * fuse_blocks_per_thread(fs)))
+	process_detach((int[]){image, channel, application, peer, pushed[1]}, 5);
+	keeper = peer;
+	user = application;
+	if (squashfs_open(&fs, image, image_offset))
 		_exit(1);
-	push_open(&push, fs, pushed[1]);
-	fuse_open(&server, fs, &cache, &push);
-	start_thread(push_startup, &push);
-	for (unsigned i = 0; i < threads; i++)
-		start_thread(serve, &server);
+	/* One at least for a request that comes while another is waiting for a block. */
+	server.processors = process_processors(MOST_THREADS - 1);
+	server.most_threads = server.processors + 1;
+	if (cache_open(&cache, &fs, (server.most_threads + 1) * fuse_blocks_per_thread(&fs)))
+		_exit(1);
+	push_open(&push, &fs, &cache, push_folder, pushed[1]);
+	if (startup_end && process_start_thread(push_startup, &push)) {
+		server.halved = process_halve(processor, false, &server.whole);
+	} else {
+		push.over = true;
+		close(pushed[1]);
+	}
+	fuse_open(&server, &fs, &cache, &push);
 	if (receive_mount(channel, &served))
 		_exit(1);
 	close(channel);
-	bool hidden = served.way == MOUNT_IN_NAMESPACE;
-	push_begin(&push, served.device, hidden ? starter : keeper);
-	fuse_begin(&server, served.device, hidden);
+	push_begin(&push, served.device);
 	(void)!write(peer, &served, sizeof(served));
-	char done;
-	if (read(peer, &done, 1) != 1)
-		keep(&served, application, -1);
-	/* The kernel says when the last user is gone: serve() then ends the process. */
-	for (;;)
-		pause();
+	fuse_serve(&server, served.device, served.way == MOUNT_IN_NAMESPACE);
+	_exit(1); /* for want of memory */
 }
 
 /* Starting them */
 
 /* Both get their own end of a pair of sockets, which tells each of the other's death. */
-static _Noreturn void start_both(struct squashfs *fs, int channel, int application)
+static _Noreturn void start_both(int channel, int application)
 {
 	int peers[2];
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, peers) || pipe2(pushed, O_CLOEXEC))
 		_exit(1);
-	pid_t keeper = fork();
-	if (keeper == 0)
-		run_keeper(fs, application, peers[1]);
 	if (fork() == 0)
-		run_server(fs, channel, application, peers[0], keeper);
+		run_server(channel, application, peers[0]);
+	if (fork() == 0)
+		run_keeper(application, peers[1]);
 	_exit(0);
 }
 
-int daemon_start(struct daemon *daemon, struct squashfs *fs)
+int daemon_start(struct daemon *daemon, int file, uint64_t offset)
 {
 	int channel[2];
 	/* Opened by the process itself, so that there is no doubt who is meant. */
@@ -198,28 +205,45 @@ int daemon_start(struct daemon *daemon, struct squashfs *fs)
 
 	if (application < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, channel))
 		return -errno;
-	starter = getpid();
+	processor = sched_getcpu();
 	/* With one processor, pushing keeps the application from running. */
-	startup_end = process_processors(2) > 1 ? warm_end(fs->file) : 0;
+	startup_end = process_processors(2) > 1 && push_name(push_folder) ? warm_end(file) : 0;
+	image = file;
+	image_offset = offset;
 	/* Through a process in between: the application shall not have children it does not know of. */
-	daemon->between = fork();
-	if (daemon->between == 0) {
+	pid_t between = fork();
+	if (between == 0) {
 		close(channel[0]);
-		start_both(fs, channel[1], application);
+		start_both(channel[1], application);
 	}
 	close(application);
 	close(channel[1]);
 	daemon->channel = channel[0];
-	return daemon->between < 0 ? -EAGAIN : 0;
+	if (between > 0)
+		waitpid(between, NULL, 0);
+	else
+		daemon_dismiss(daemon);
+	return between < 0 ? -EAGAIN : 0;
 }
 
-void daemon_dismiss(struct daemon *daemon)
+void daemon_dismiss(const struct daemon *daemon)
 {
 	close(daemon->channel);
-	waitpid(daemon->between, NULL, 0);
 }
 
-int daemon_hand_over(struct daemon *daemon, const struct mount *mount)
+/* Has the kernel learn the inodes of what is pushed first; and of all where the keeper does not see the mount. */
+static void list_first(const struct mount *mount)
+{
+	int root = open(mount->point, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int folder = openat(root, push_folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	while (folder >= 0 && warm_list(folder) && mount->way == MOUNT_IN_NAMESPACE)
+		continue;
+	close(folder);
+	close(root);
+}
+
+int daemon_hand_over(const struct daemon *daemon, const struct mount *mount)
 {
 	int error = send_descriptors(daemon->channel, &mount->device, 1);
 
@@ -227,11 +251,7 @@ int daemon_hand_over(struct daemon *daemon, const struct mount *mount)
 		error = -EPIPE;
 	close(mount->device);
 	daemon_dismiss(daemon);
-	/* What the keeper does for mounts that it sees. */
-	if (!error && startup_end && mount->way == MOUNT_IN_NAMESPACE) {
-		int root = open(mount->point, O_PATH | O_DIRECTORY | O_CLOEXEC);
-		warm_list_folder(root, PUSH_FOLDER);
-		close(root);
-	}
+	if (!error && startup_end)
+		list_first(mount);
 	return error;
 }

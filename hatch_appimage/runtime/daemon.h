@@ -15,21 +15,22 @@
 #ifndef DAEMON_H
 #define DAEMON_H
 
-#include <sys/types.h>
+#include <stdint.h>
 
 #include "mount.h"
-#include "squashfs.h"
 
 struct daemon {
 	int channel;
-	pid_t between;
 };
 
-/* Starts the processes, which make ready while the caller mounts. */
-int daemon_start(struct daemon *daemon, struct squashfs *fs);
+/*
+ * Starts the processes, which make ready while the caller mounts.  They read the image at `offset` of the file; when it
+ * is damaged they end, and daemon_hand_over() fails.
+ */
+int daemon_start(struct daemon *daemon, int file, uint64_t offset);
 /* Gives them the mount, which lives as long as this process from now on. */
-int daemon_hand_over(struct daemon *daemon, const struct mount *mount);
+int daemon_hand_over(const struct daemon *daemon, const struct mount *mount);
 /* Ends them: there is no mount. */
-void daemon_dismiss(struct daemon *daemon);
+void daemon_dismiss(const struct daemon *daemon);
 
 #endif

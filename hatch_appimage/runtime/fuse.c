@@ -45,6 +45,7 @@ struct request {
 struct worker {
 	struct block_memo memo;
 	bool listens;
+	bool halved;
 	uint64_t answered; /* when the listener last did */
 	uint8_t input[REQUEST_SIZE];
 	uint8_t output[FUSE_READ_LIMIT];
@@ -55,7 +56,7 @@ uint32_t fuse_blocks_per_thread(const struct squashfs *fs)
 	return FUSE_READ_LIMIT / fs->super.block_size + 2;
 }
 
-/* PUSH_FOLDER's. */
+/* The folder's with the pushed files. */
 static const uint64_t PUSH_NODE = UINT64_MAX;
 
 uint64_t fuse_node(const struct squashfs *fs, uint64_t reference)
@@ -169,9 +170,8 @@ static void release(const struct request *request, uint64_t reference)
 
 static bool asks_for_push_folder(const struct request *request)
 {
-	return request->header->nodeid == FUSE_ROOT_ID && request->body_size == sizeof(PUSH_FOLDER) &&
-	       !memcmp(request->body, PUSH_FOLDER, sizeof(PUSH_FOLDER)) &&
-	       push_shows_folder(request->server->push, (pid_t)request->header->pid);
+	return request->header->nodeid == FUSE_ROOT_ID &&
+	       push_names_folder(request->server->push, request->body, request->body_size);
 }
 
 /* Not to be remembered: others shall not find it. */
@@ -273,7 +273,7 @@ struct listing {
 	size_t size;
 	size_t room;
 	bool plus;
-	bool pushed;   /* of PUSH_FOLDER */
+	bool pushed;   /* of the folder with the pushed files */
 	uint32_t last; /* and how many of its files have been listed then */
 };
 
@@ -307,8 +307,7 @@ static int add_entries(struct listing *listing, const struct inode *directory, u
 {
 	struct squashfs *fs = listing->request->server->fs;
 	struct cursor cursor = unpack_cursor(offset);
-	/* Not while files are pushed, which nobody may know of then; see push.h. */
-	bool inodes = listing->plus && listing->request->server->push->over;
+	struct push *push = listing->request->server->push;
 	int got = 0;
 
 	/* Without attributes: the kernel knows both directories already. */
@@ -321,10 +320,12 @@ static int add_entries(struct listing *listing, const struct inode *directory, u
 		struct inode inode;
 		if ((got = squashfs_next(fs, directory, &cursor, &entry)) != 1)
 			return got;
-		if (inodes && (got = squashfs_inode(fs, entry.reference, &inode)))
+		/* Of a file that is still to be pushed nobody may know; see push.h. */
+		bool known = listing->plus && !push_hides(push, entry.reference);
+		if (known && (got = squashfs_inode(fs, entry.reference, &inode)))
 			return got;
 		if (!add_entry(listing, entry.name, entry.length, entry.number, entry.type, pack_cursor(&cursor),
-		               inodes ? &inode : NULL))
+		               known ? &inode : NULL))
 			return 0;
 	}
 }
@@ -476,11 +477,11 @@ static void statfs_(const struct request *request)
 }
 
 /* ENOSYS tells a kernel that can do without never to ask again. */
-static void open_(const struct request *request, uint32_t can_do_without)
+static void open_(const struct request *request, uint32_t can_do_without, bool is_complete)
 {
-	struct fuse_open_out out = {.open_flags = FOPEN_KEEP_CACHE};
+	struct fuse_open_out out = {.open_flags = is_complete ? FOPEN_KEEP_CACHE | FOPEN_CACHE_DIR : 0};
 
-	if (request->server->features & can_do_without)
+	if (request->server->features & can_do_without && is_complete)
 		reply_error(request, -ENOSYS);
 	else
 		reply(request, &out, sizeof(out));
@@ -509,10 +510,11 @@ static void handle(const struct request *request)
 		read_(request);
 		break;
 	case FUSE_OPEN:
-		open_(request, FUSE_NO_OPEN_SUPPORT);
+		open_(request, FUSE_NO_OPEN_SUPPORT, true);
 		break;
 	case FUSE_OPENDIR:
-		open_(request, FUSE_NO_OPENDIR_SUPPORT);
+		/* What a folder's listing leaves out while files are pushed, the next one shall bring. */
+		open_(request, FUSE_NO_OPENDIR_SUPPORT, request->server->push->over);
 		break;
 	case FUSE_STATFS:
 		statfs_(request);
@@ -541,7 +543,7 @@ static void handle(const struct request *request)
 
 static const uint64_t MILLISECOND = 1000000;
 static const uint64_t CROWDED = 100000; /* a yield that takes so long has let others run, who want to go on */
-static const unsigned MOST_CROWDED = 4;
+static const uint64_t CROWDED_PAUSE = 10000000;
 
 static uint64_t now(void)
 {
@@ -551,11 +553,22 @@ static uint64_t now(void)
 	return (uint64_t)time.tv_sec * 1000 * MILLISECOND + (uint64_t)time.tv_nsec;
 }
 
+static void *work(void *server);
+
+/* Called with the lock held. */
+static void start_worker(struct fuse_server *server)
+{
+	if (server->threads < server->most_threads && process_start_thread(work, server))
+		server->threads++;
+}
+
 static void become_listener(struct fuse_server *server, struct worker *worker)
 {
 	pthread_mutex_lock(&server->lock);
+	server->resting++;
 	while (server->starting && server->has_listener)
 		pthread_cond_wait(&server->vacant, &server->lock);
+	server->resting--;
 	server->has_listener = worker->listens = server->starting;
 	pthread_mutex_unlock(&server->lock);
 }
@@ -567,7 +580,10 @@ static void stop_listening(struct fuse_server *server, struct worker *worker)
 	worker->listens = false;
 	pthread_mutex_lock(&server->lock);
 	server->has_listener = false;
-	pthread_cond_signal(&server->vacant);
+	if (server->resting)
+		pthread_cond_signal(&server->vacant);
+	else
+		start_worker(server);
 	pthread_mutex_unlock(&server->lock);
 }
 
@@ -578,44 +594,37 @@ static void end_startup(struct fuse_server *server, struct worker *worker)
 	pthread_mutex_lock(&server->lock);
 	server->starting = server->has_listener = worker->listens = false;
 	pthread_cond_broadcast(&server->vacant);
+	for (unsigned i = server->threads; i < server->most_threads; i++)
+		start_worker(server);
 	pthread_mutex_unlock(&server->lock);
+	server->settled();
 }
 
 void fuse_open(struct fuse_server *server, struct squashfs *fs, struct cache *cache, struct push *push)
 {
-	*server = (struct fuse_server){
-		.fs = fs,
-		.cache = cache,
-		.push = push,
-		.processors = process_processors(3),
-		.starting = true,
-		.has_listener = true,
-	};
+	server->fs = fs;
+	server->cache = cache;
+	server->push = push;
+	server->starting = true;
+	server->threads = 1;
 	pthread_mutex_init(&server->lock, NULL);
 	pthread_cond_init(&server->vacant, NULL);
 }
 
-void fuse_begin(struct fuse_server *server, int device, bool own_files)
-{
-	enum { STARTUP = 1000 };
-
-	server->device = device;
-	server->own_files = own_files;
-	server->startup_end = now() + STARTUP * MILLISECOND;
-	fcntl(device, F_SETFL, O_RDWR | O_NONBLOCK);
-	stop_listening(server, &(struct worker){.listens = true});
-}
-
 /* A processor each for the application and for what is pushed. */
-static bool may_spin(const struct fuse_server *server)
+static bool may_spin(const struct fuse_server *server, uint64_t time)
 {
-	return server->crowded < MOST_CROWDED && server->processors > 1u + server->push->busy;
+	return time - server->crowded > CROWDED_PAUSE && server->processors > 1u + server->push->busy;
 }
 
 static ssize_t read_request(struct fuse_server *server, struct worker *worker)
 {
 	if (!worker->listens)
 		become_listener(server, worker);
+	if (worker->halved && server->push->over) {
+		sched_setaffinity(0, sizeof(server->whole), &server->whole);
+		worker->halved = false;
+	}
 	for (;;) {
 		ssize_t size = read(server->device, worker->input, sizeof(worker->input));
 		if (size >= 0 || errno != EAGAIN)
@@ -623,9 +632,11 @@ static ssize_t read_request(struct fuse_server *server, struct worker *worker)
 		uint64_t time = now();
 		if (time >= server->startup_end) {
 			end_startup(server, worker);
-		} else if (time - worker->answered < MILLISECOND && may_spin(server)) {
+		} else if (time - worker->answered < MILLISECOND && may_spin(server, time)) {
 			sched_yield();
-			server->crowded += now() - time > CROWDED;
+			uint64_t then = now();
+			if (then - time > CROWDED)
+				server->crowded = then;
 		} else {
 			struct pollfd wanted = {.fd = server->device, .events = POLLIN};
 			poll(&wanted, 1, (int)((server->startup_end - time) / MILLISECOND) + 1);
@@ -633,13 +644,15 @@ static ssize_t read_request(struct fuse_server *server, struct worker *worker)
 	}
 }
 
-void fuse_serve(struct fuse_server *server)
+static void *work(void *this)
 {
+	struct fuse_server *server = this;
 	struct worker *worker = calloc(1, sizeof(*worker));
 
 	if (!worker)
-		return;
+		return NULL;
 	worker->memo.reference = UINT64_MAX;
+	worker->halved = server->halved;
 	for (;;) {
 		ssize_t size = read_request(server, worker);
 		if (size < 0 && (errno == EINTR || errno == ENOENT)) /* ENOENT: taken back by the caller */
@@ -651,5 +664,17 @@ void fuse_serve(struct fuse_server *server)
 		if (worker->listens)
 			worker->answered = now();
 	}
-	free(worker);
+	server->gone();
+	return NULL;
+}
+
+void fuse_serve(struct fuse_server *server, int device, bool own_files)
+{
+	enum { STARTUP = 1000 };
+
+	server->device = device;
+	server->own_files = own_files;
+	server->startup_end = now() + STARTUP * MILLISECOND;
+	fcntl(device, F_SETFL, O_RDWR | O_NONBLOCK);
+	work(server);
 }

@@ -3,6 +3,8 @@
 #ifndef FUSE_H
 #define FUSE_H
 
+#include <sched.h>
+
 #include "squashfs.h"
 
 struct cache;
@@ -12,16 +14,23 @@ struct fuse_server {
 	struct squashfs *fs;
 	struct cache *cache;
 	struct push *push;
+	void (*settled)(void); /* called once, when the application has had time to start */
+	void (*gone)(void);    /* called when the file system is, by any thread; ends the process */
 	int device;
 	bool own_files; /* report the caller as every file's owner */
 	uint32_t features; /* that the kernel offers: flags of FUSE_INIT */
 	unsigned processors;
-	unsigned crowded; /* how often others wanted them, too; the listener's own */
+	bool halved;     /* threads keep off the pusher's processor; see process_halve() */
+	cpu_set_t whole; /* and these are theirs again when all is pushed */
+	unsigned most_threads;
+	uint64_t crowded; /* when others last wanted them, too; the listener's own */
 	uint64_t startup_end;
 	pthread_mutex_t lock; /* of what follows; see "Waiting for requests" */
 	pthread_cond_t vacant;
 	bool starting;
 	bool has_listener;
+	unsigned resting; /* threads that could listen */
+	unsigned threads;
 };
 
 enum { FUSE_READ_LIMIT = 128 * 1024 };
@@ -30,10 +39,8 @@ enum { FUSE_READ_LIMIT = 128 * 1024 };
 uint32_t fuse_blocks_per_thread(const struct squashfs *fs);
 /* The kernel's number of an inode is its place in the inode table; 0 and FUSE_ROOT_ID have meanings of their own. */
 uint64_t fuse_node(const struct squashfs *fs, uint64_t reference);
-/* Threads may begin to serve from now on: they wait for fuse_begin(), which gives them the device. */
 void fuse_open(struct fuse_server *server, struct squashfs *fs, struct cache *cache, struct push *push);
-void fuse_begin(struct fuse_server *server, int device, bool own_files);
-/* Answers requests until the file system is unmounted; as many threads as wanted may do so. */
-void fuse_serve(struct fuse_server *server);
+/* Answers requests until the file system is gone, in this thread and those that it starts when they are needed. */
+void fuse_serve(struct fuse_server *server, int device, bool own_files);
 
 #endif

@@ -194,19 +194,16 @@ static void name_mount_point(const struct appimage *image, char *prefix, size_t 
 }
 
 /* The mount is there when this returns true, and the daemon serves it until this process and its heirs are done. */
-static bool mount_image(struct appimage *image, struct mount *mount, bool for_others)
+static bool mount_image(const struct appimage *image, const struct daemon *daemon, struct mount *mount, bool for_others)
 {
 	char prefix[32];
-	struct daemon daemon;
 
-	if (daemon_start(&daemon, &image->fs))
-		return false;
 	name_mount_point(image, prefix, sizeof(prefix));
 	if (mount_fuse(mount, prefix, for_others)) {
-		daemon_dismiss(&daemon);
+		daemon_dismiss(daemon);
 		return false;
 	}
-	if (daemon_hand_over(&daemon, mount)) {
+	if (daemon_hand_over(daemon, mount)) {
 		unmount_fuse(mount, true);
 		fail("the process that serves the mount has died");
 	}
@@ -237,10 +234,12 @@ static _Noreturn void run_copied(struct appimage *image, char **argv)
 static _Noreturn void run(struct appimage *image, char **argv, bool copied)
 {
 	static struct mount mount;
+	struct daemon daemon;
+	bool served = !copied && !getenv("APPIMAGE_EXTRACT_AND_RUN") && !daemon_start(&daemon, image->file, image->offset);
 
 	open_squashfs(image);
 	set_environment(image);
-	if (!copied && !getenv("APPIMAGE_EXTRACT_AND_RUN") && mount_image(image, &mount, false))
+	if (served && mount_image(image, &daemon, &mount, false))
 		run_mounted(&mount, argv);
 	run_copied(image, argv);
 }
@@ -272,9 +271,11 @@ static _Noreturn void show_copied(struct appimage *image)
 static _Noreturn void show(struct appimage *image)
 {
 	static struct mount mount;
+	struct daemon daemon;
+	bool served = !daemon_start(&daemon, image->file, image->offset);
 
 	open_squashfs(image);
-	if (!mount_image(image, &mount, true))
+	if (!served || !mount_image(image, &daemon, &mount, true))
 		show_copied(image);
 	dprintf(STDOUT_FILENO, "%s\n", mount.point);
 	for (;;)

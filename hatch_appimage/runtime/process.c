@@ -6,9 +6,8 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
-#include <sched.h>
+#include <pthread.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -169,4 +168,29 @@ unsigned process_processors(unsigned limit)
 	unsigned count = sched_getaffinity(0, sizeof(set), &set) ? 1 : (unsigned)CPU_COUNT(&set);
 
 	return count < limit ? count : limit;
+}
+
+bool process_halve(int processor, bool other, cpu_set_t *whole)
+{
+	cpu_set_t half;
+
+	if (sched_getaffinity(0, sizeof(*whole), whole) || CPU_COUNT(whole) != 2 || !CPU_ISSET(processor, whole))
+		return false;
+	CPU_ZERO(&half);
+	CPU_SET(processor, &half);
+	if (other)
+		CPU_XOR(&half, &half, whole);
+	return !sched_setaffinity(0, sizeof(half), &half);
+}
+
+bool process_start_thread(void *(*function)(void *), void *argument)
+{
+	enum { STACK = 256 * 1024 };
+	pthread_attr_t attributes;
+	pthread_t thread;
+
+	pthread_attr_init(&attributes);
+	pthread_attr_setstacksize(&attributes, STACK);
+	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+	return !pthread_create(&thread, &attributes, function, argument);
 }

@@ -3,6 +3,8 @@
 #ifndef PROCESS_H
 #define PROCESS_H
 
+#include <sched.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -25,5 +27,14 @@ void process_detach(const int *kept, size_t count);
 
 /* How many processors this process may use, at most `limit`. */
 unsigned process_processors(unsigned limit);
+
+/*
+ * With two processors: keeps the calling thread, and those that it starts from then on, to this one or to the other.
+ * With another number it does nothing and returns false.  `whole`: both.
+ */
+bool process_halve(int processor, bool other, cpu_set_t *whole);
+
+/* Starts a thread that nobody waits for. */
+bool process_start_thread(void *(*function)(void *), void *argument);
 
 #endif

@@ -3,20 +3,18 @@
 
 #include <errno.h>
 #include <linux/fuse.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/random.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "fuse.h"
 
-enum {
-	INTERPRETER = 1 << 20, /* bytes, at least: what an interpreter needs for itself, with its library */
-	BEGUN = 12,            /* files: more than an interpreter reads for itself */
-	MOST = 1 << 14,        /* files */
-};
+enum { MOST = 1 << 14 }; /* files */
 
 /* Of programs that have larger files, a start reads parts only. */
 static const uint64_t LARGEST = 8u << 20;
@@ -24,36 +22,41 @@ static const uint64_t LARGEST = 8u << 20;
 /* Bytes of the page cache, whatever the image says. */
 static const uint64_t MOST_MEMORY = 256u << 20;
 
-/* What one thread has decompressed last. */
-struct block {
+/* The block that a thread has decompressed last. */
+struct own_block {
 	uint64_t start;
 	uint32_t size;
 	uint8_t *data;
-	struct block_memo memo;
 };
 
-void push_open(struct push *push, struct squashfs *fs, int more)
+bool push_name(char *name)
 {
-	*push = (struct push){.fs = fs, .device = -1, .more = more};
+	uint64_t noise;
+
+	if (getrandom(&noise, sizeof(noise), 0) != sizeof(noise))
+		return false;
+	snprintf(name, PUSH_NAME_ROOM, ".push%016llx", (unsigned long long)noise);
+	return true;
+}
+
+void push_open(struct push *push, struct squashfs *fs, struct cache *cache, const char *folder, int more)
+{
+	*push = (struct push){.fs = fs, .cache = cache, .device = -1, .folder = folder, .more = more};
 	pthread_mutex_init(&push->lock, NULL);
 	pthread_cond_init(&push->changed, NULL);
 }
 
-void push_begin(struct push *push, int device, pid_t lister)
+void push_begin(struct push *push, int device)
 {
 	pthread_mutex_lock(&push->lock);
 	push->device = device;
-	push->lister = lister;
 	pthread_cond_broadcast(&push->changed);
 	pthread_mutex_unlock(&push->lock);
 }
 
-bool push_shows_folder(struct push *push, pid_t process)
+bool push_names_folder(const struct push *push, const char *name, size_t length)
 {
-	pthread_mutex_lock(&push->lock);
-	bool shows = !push->over && !push->listed && process == push->lister;
-	pthread_mutex_unlock(&push->lock);
-	return shows;
+	return !push->over && length == strlen(push->folder) + 1 && !memcmp(name, push->folder, length);
 }
 
 void push_listed(struct push *push, uint32_t count)
@@ -85,12 +88,11 @@ static int store(struct push *push, uint64_t reference, uint64_t offset, const u
 	}
 }
 
-static int load(struct push *push, const struct extent *extent, struct block *block)
+static int load(struct push *push, const struct extent *extent, struct own_block *block)
 {
 	if (!block->data) {
 		block->data = malloc(push->fs->super.block_size);
 		block->start = UINT64_MAX;
-		block->memo.reference = UINT64_MAX;
 	}
 	if (!block->data)
 		return -ENOMEM;
@@ -115,35 +117,80 @@ static uint32_t size_in_pages(const struct push *push, uint64_t offset, uint32_t
 	return end > offset ? (uint32_t)(end - offset) : 0;
 }
 
+/* Where a piece of a file is: the block that holds it, and its place in there. */
+static int locate(struct push *push, const struct inode *inode, uint32_t piece, struct extent *extent, uint32_t *at)
+{
+	static _Thread_local struct block_memo memo = {.reference = UINT64_MAX};
+	struct squashfs *fs = push->fs;
+
+	*at = 0;
+	if (piece < squashfs_block_count(fs, inode))
+		return squashfs_block(fs, inode, piece, &memo, extent);
+	*extent = fs->fragments[inode->fragment];
+	*at = inode->fragment_offset;
+	return 0;
+}
+
+/* Most blocks are wanted once: they need no room in the cache. */
+static int get_block(struct push *push, const struct extent *extent, struct block_view *view)
+{
+	static _Thread_local struct own_block own;
+
+	if (cache_holds(push->cache, extent))
+		return cache_get(push->cache, extent, view);
+	int error = load(push, extent, &own);
+	*view = (struct block_view){own.data, own.size, NULL};
+	return error;
+}
+
 static int push_piece(struct push *push, const struct inode *inode, uint32_t piece)
 {
-	static _Thread_local struct block block;
-	struct squashfs *fs = push->fs;
-	uint64_t offset = (uint64_t)piece << fs->super.block_log;
-	uint32_t at = 0, size = fs->super.block_size;
+	uint64_t offset = (uint64_t)piece << push->fs->super.block_log;
+	uint32_t at, size = push->fs->super.block_size;
+	struct block_view block;
 	struct extent extent;
-	int error = 0;
 
 	if (inode->size - offset < size)
 		size = size_in_pages(push, offset, (uint32_t)(inode->size - offset));
 	if (!size)
 		return 0;
-	if (!block.data)
-		block.memo.reference = UINT64_MAX;
-	if (piece < squashfs_block_count(fs, inode)) {
-		error = squashfs_block(fs, inode, piece, &block.memo, &extent);
-	} else {
-		extent = fs->fragments[inode->fragment];
-		at = inode->fragment_offset;
-	}
+	int error = locate(push, inode, piece, &extent, &at);
 	if (error || !extent.size) /* a hole is read when it is wanted */
 		return error;
-	error = load(push, &extent, &block);
+	error = get_block(push, &extent, &block);
 	if (error)
 		return error;
 	if (at > block.size || size > block.size - at)
-		return -EIO;
-	return store(push, inode->reference, offset, block.data + at, size);
+		error = -EIO;
+	else
+		error = store(push, inode->reference, offset, block.data + at, size);
+	if (block.block)
+		cache_release(push->cache, &block);
+	return error;
+}
+
+/* Makes use of the time until the kernel knows the first inodes. */
+static void load_ahead(struct push *push)
+{
+	enum { MEMORY = 8 << 20 };
+	uint32_t at, left = MEMORY / push->fs->super.block_size;
+	struct block_view block;
+	struct extent extent;
+	struct inode inode;
+
+	for (uint32_t i = 0; i < PUSH_FIRST && i < push->count; i++) {
+		struct push_file *file = &push->files[i];
+		if (file->state != PUSH_WAITING || squashfs_inode(push->fs, file->reference, &inode))
+			continue;
+		for (uint32_t piece = 0; piece < file->pieces; piece++) {
+			if (push->listed || !left || locate(push, &inode, piece, &extent, &at))
+				return;
+			if (extent.size && !cache_holds(push->cache, &extent) && !cache_get(push->cache, &extent, &block)) {
+				cache_release(push->cache, &block);
+				left--;
+			}
+		}
+	}
 }
 
 /* Any thread may do so for a file that is open. */
@@ -224,6 +271,17 @@ bool push_holds(struct push *push, uint64_t reference)
 	return holds;
 }
 
+bool push_hides(struct push *push, uint64_t reference)
+{
+	if (push->over)
+		return false;
+	pthread_mutex_lock(&push->lock);
+	const struct push_file *file = find(push, reference);
+	bool hides = file ? file->state != PUSH_CLOSED : !push->found && !push->late;
+	pthread_mutex_unlock(&push->lock);
+	return hides;
+}
+
 void push_release(struct push *push, uint64_t reference)
 {
 	if (push->over)
@@ -232,11 +290,6 @@ void push_release(struct push *push, uint64_t reference)
 	if (!push->found && !push->late)
 		wait_until_found(push);
 	struct push_file *file = find(push, reference);
-	if (file && !file->wanted) {
-		file->wanted = true;
-		if (++push->wanted == BEGUN)
-			pthread_cond_broadcast(&push->changed);
-	}
 	if (file && file->state == PUSH_WAITING) {
 		file->state = PUSH_CLOSED;
 		pthread_cond_broadcast(&push->changed);
@@ -336,21 +389,15 @@ static void close_file(struct push *push, struct push_file *file)
 	pthread_mutex_unlock(&push->lock);
 }
 
-static void wait_until_begun(struct push *push)
-{
-	pthread_mutex_lock(&push->lock);
-	while (push->wanted < BEGUN)
-		pthread_cond_wait(&push->changed, &push->lock);
-	pthread_mutex_unlock(&push->lock);
-	(void)!write(push->more, "", 1);
-}
-
 void push_all(struct push *push)
 {
-	uint64_t size = 0, memory = 0;
+	uint64_t memory = 0;
 
+	load_ahead(push);
 	for (uint32_t i = 0; i < push->count && !push->failed && memory < MOST_MEMORY; i++) {
 		struct push_file *file = &push->files[i];
+		if (i == PUSH_FIRST)
+			(void)!write(push->more, "", 1);
 		if (open_file(push, i)) {
 			memory += file->size;
 			push->busy = true;
@@ -358,8 +405,6 @@ void push_all(struct push *push)
 			close_file(push, file);
 			push->busy = false;
 		}
-		if (size < INTERPRETER && (size += file->size) >= INTERPRETER && !push->failed)
-			wait_until_begun(push);
 	}
 	push->over = true;
 }

@@ -11,8 +11,7 @@
 #ifndef PUSH_H
 #define PUSH_H
 
-#include <sys/types.h>
-
+#include "cache.h"
 #include "warm.h"
 
 enum push_state { PUSH_WAITING, PUSH_OPEN, PUSH_CLOSED };
@@ -22,7 +21,6 @@ struct push_file {
 	uint64_t position; /* see warm_position() */
 	enum push_state state;
 	uint64_t size;
-	bool wanted;     /* its name has been looked up */
 	uint32_t pieces; /* blocks, and the tail in a fragment */
 	uint32_t taken;
 	uint32_t finished;
@@ -30,9 +28,10 @@ struct push_file {
 
 struct push {
 	struct squashfs *fs;
+	struct cache *cache;
 	int device; /* -1: none yet */
-	pid_t lister; /* who lists PUSH_FOLDER, once */
-	int more;     /* a pipe to it: a byte when there is more to be pushed than PUSH_FIRST files */
+	const char *folder; /* its name, see below */
+	int more; /* a pipe to who lists the other files: a byte when the first ones are pushed */
 	atomic_bool fills_pages; /* the kernel makes all of a page zero that lies behind a file's end */
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
@@ -41,33 +40,36 @@ struct push {
 	struct push_file **by_reference;
 	bool found;
 	bool late; /* a file was wanted before */
-	uint32_t wanted; /* files */
-	uint32_t listed; /* files whose inodes the kernel has been told of */
+	_Atomic uint32_t listed; /* files whose inodes the kernel has been told of */
 	atomic_bool failed; /* the kernel takes no more */
 	atomic_bool over; /* no file is pushed any more */
 	atomic_bool busy; /* a file is being pushed */
 };
 
 /*
- * What the lister finds in the root folder under this name are the pushed files, by number.  To everyone else a file of
- * this name is there when the image has one.
+ * A folder in the root folder that no listing shows, under a name that nobody can guess: in it are the pushed files, by
+ * number.  The first listing gives the first files only: with them the interpreter starts, and to know an inode takes
+ * the kernel time.  The others are listed from there on.
  */
-#define PUSH_FOLDER "\1startup"
-/* So many come with the first listing: with them the interpreter starts, and to know an inode takes the kernel time. */
-enum { PUSH_FIRST = 8 };
+enum { PUSH_NAME_ROOM = 24, PUSH_FIRST = 8 };
 
-void push_open(struct push *push, struct squashfs *fs, int more);
+/* Makes a name for the folder; false when there is no randomness. */
+bool push_name(char *name);
+/* The name stays the caller's. */
+void push_open(struct push *push, struct squashfs *fs, struct cache *cache, const char *folder, int more);
 /* Finds the files whose data begins before `end`; false when there are none or it is too late. */
 bool push_find(struct push *push, uint64_t end);
-void push_begin(struct push *push, int device, pid_t lister);
-/* Whether PUSH_FOLDER is there for a process. */
-bool push_shows_folder(struct push *push, pid_t process);
+void push_begin(struct push *push, int device);
+/* Whether this is the folder's name; `length` bytes with the zero at its end. */
+bool push_names_folder(const struct push *push, const char *name, size_t length);
 /* How many files it has. */
 uint32_t push_count(struct push *push);
 /* The first `count` of them have been listed. */
 void push_listed(struct push *push, uint32_t count);
 /* Returns when all is pushed. */
 void push_all(struct push *push);
+/* Whether a file must not be known by name yet. */
+bool push_hides(struct push *push, uint64_t reference);
 /* Whether push_release() would wait. */
 bool push_holds(struct push *push, uint64_t reference);
 /* Before anyone is told of a file. */

@@ -53,7 +53,8 @@ static int add_folder(struct search *search, uint64_t position, size_t length)
 	return 0;
 }
 
-static int find_below(struct search *search, uint64_t reference, size_t length, unsigned depth)
+/* `nearest`: becomes the position of the first data in the folder or below, if that is smaller. */
+static int find_below(struct search *search, uint64_t reference, size_t length, unsigned depth, uint64_t *nearest)
 {
 	uint64_t first = UINT64_MAX;
 	struct cursor cursor = {0};
@@ -75,11 +76,13 @@ static int find_below(struct search *search, uint64_t reference, size_t length, 
 		} else if (entry.type == TYPE_DIRECTORY && end < sizeof(search->path)) {
 			search->path[length] = '/';
 			memcpy(search->path + length + slash, entry.name, (size_t)entry.length + 1);
-			error = find_below(search, entry.reference, end, depth + 1);
+			error = find_below(search, entry.reference, end, depth + 1, &first);
 		}
 		if (error)
 			return error;
 	}
+	if (first < *nearest)
+		*nearest = first;
 	return got == 0 && first < search->list->end ? add_folder(search, first, length) : got;
 }
 
@@ -100,12 +103,13 @@ uint64_t warm_end(int file)
 void warm_find(struct squashfs *fs, uint64_t end, struct warm_list *list)
 {
 	static struct search search;
+	uint64_t nearest = UINT64_MAX;
 
 	*list = (struct warm_list){.end = end};
 	search = (struct search){.fs = fs, .list = list, .left = squashfs_most_entries(fs)};
 	if (!end)
 		return;
-	if (find_below(&search, fs->super.root_inode, 0, 0))
+	if (find_below(&search, fs->super.root_inode, 0, 0, &nearest))
 		list->count = 0;
 	qsort(list->folders, list->count, sizeof(*list->folders), compare_positions);
 }
@@ -118,12 +122,13 @@ bool warm_list(int folder)
 	return syscall(SYS_getdents64, folder, listing, sizeof(listing)) > 0;
 }
 
-void warm_list_folder(int root, const char *path)
+void warm_list_folder(int root, const char *path, off_t offset)
 {
 	int folder = openat(root, *path ? path : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (folder < 0)
 		return;
+	lseek(folder, offset, SEEK_SET);
 	while (warm_list(folder))
 		continue;
 	close(folder);
@@ -132,5 +137,5 @@ void warm_list_folder(int root, const char *path)
 void warm_list_folders(const struct warm_list *list, int root, int application)
 {
 	for (size_t i = 0; i < list->count && process_wait(application, -1, 0) == TIME_PASSED; i++)
-		warm_list_folder(root, list->folders[i].path);
+		warm_list_folder(root, list->folders[i].path, 0);
 }

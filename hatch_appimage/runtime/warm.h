@@ -13,9 +13,11 @@
 #ifndef WARM_H
 #define WARM_H
 
+#include <sys/types.h>
+
 #include "squashfs.h"
 
-/* A folder with files that start-up reads. */
+/* A folder with files that start-up reads, in itself or below. */
 struct warm_folder {
 	uint64_t position; /* of the first such file among all the image's data */
 	char *path;
@@ -32,12 +34,12 @@ struct warm_list {
 uint64_t warm_end(int file);
 /* Where a file's data begins: its first block, or its place in the fragment that holds all of it. */
 uint64_t warm_position(const struct squashfs *fs, const struct inode *inode);
-/* The folders of files whose data begins before `end`, in its order; none when the image is damaged. */
+/* The folders of files whose data begins before `end`, and those above them, in its order; none when the image is damaged. */
 void warm_find(struct squashfs *fs, uint64_t end, struct warm_list *list);
 /* Lists them below the mount point, until `application`, a descriptor from process_open(), ends. */
 void warm_list_folders(const struct warm_list *list, int root, int application);
-/* Lists one folder to its end. */
-void warm_list_folder(int root, const char *path);
+/* Lists one folder from an offset, 0 for its beginning, to its end. */
+void warm_list_folder(int root, const char *path, off_t offset);
 /* Reads on in a folder's listing; false at its end. */
 bool warm_list(int folder);
 
