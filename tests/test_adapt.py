@@ -13,11 +13,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from tools import require
 
 from hatch_appimage.appdir import AppDir
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.libraries.system import System
-from hatch_appimage.python import BundledPython, _appimage
+from hatch_appimage.python import BundledPython, _appimage, adapt
 from hatch_appimage.python.adapt import adapt_python, trim_tkinter
 
 
@@ -30,9 +31,12 @@ def appdir(tmp_path: Path) -> AppDir:
 def python(appdir: AppDir) -> BundledPython:
     stdlib = appdir.lib / "python3.12"
     site_packages = stdlib / "site-packages"
-    for folder in (site_packages, stdlib / "lib-dynload", stdlib / "ctypes", stdlib / "curses", stdlib / "tkinter"):
-        folder.mkdir(parents=True)
-    for name in ("ssl.py", "ctypes/util.py", "curses/__init__.py", "turtle.py", "tkinter/__init__.py"):
+    for name in ("site-packages", "lib-dynload", "ctypes", "curses", "encodings", "tkinter"):
+        (stdlib / name).mkdir(parents=True)
+    for name in (
+        *("ssl.py", "ctypes/util.py", "curses/__init__.py", "encodings/__init__.py"),
+        *("turtle.py", "tkinter/__init__.py"),
+    ):
         (stdlib / name).write_text(f"name = {name!r}\n")
     for name in ("_tkinter.cpython-312.so", "readline.cpython-312.so"):
         (stdlib / "lib-dynload" / name).touch()
@@ -63,7 +67,7 @@ def system(tmp_path: Path) -> System:
 
 class TestAdapt:
     def test_modules_of_the_standard_library(self, appdir: AppDir, python: BundledPython, system: System) -> None:
-        assert adapt_python(appdir, python, system) == "ctypes, curses, readline, ssl"
+        assert adapt_python(appdir, python, system) == "ctypes, curses, importlib, readline, ssl"
         text = (python.stdlib / "ssl.py").read_text()
         assert text.startswith("name = 'ssl.py'\n")
         assert "_appimage.adapt_ssl(" in text
@@ -82,7 +86,9 @@ class TestAdapt:
         wheels.mkdir(parents=True)
         for name in ("pip-23.0.1-py3-none-any.whl", "setuptools-66-py3-none-any.whl", "requests-2-py3-none-any.whl"):
             (wheels / name).touch()
-        assert adapt_python(appdir, python, system, exposed=True) == "ctypes, curses, readline, site, ssl, venv"
+        assert (
+            adapt_python(appdir, python, system, exposed=True) == "ctypes, curses, importlib, readline, site, ssl, venv"
+        )
         site = (python.stdlib / "site.py").read_text()
         assert site.index("_appimage.enter_virtual_environment()") < site.index("PREFIXES = ")
         assert "_appimage.adapt_venv(" in (python.stdlib / "venv" / "__init__.py").read_text()
@@ -111,8 +117,13 @@ class TestAdapt:
         """A Python without OpenSSL, and one with readline built in."""
         (python.stdlib / "ssl.py").unlink()
         (python.stdlib / "lib-dynload" / "readline.cpython-312.so").unlink()
-        assert adapt_python(appdir, python, system) == "ctypes, curses"
+        assert adapt_python(appdir, python, system) == "ctypes, curses, importlib"
         assert not (python.stdlib / "readline.py").exists()
+
+    def test_importlib_that_needs_nothing(self, appdir: AppDir, python: BundledPython, system: System) -> None:
+        python = replace(python, version="3.14.0rc1")
+        assert "importlib" not in adapt_python(appdir, python, system)
+        assert (python.stdlib / "encodings/__init__.py").read_text() == "name = 'encodings/__init__.py'\n"
 
     def test_terminals(self, appdir: AppDir, python: BundledPython, system: System) -> None:
         adapt_python(appdir, python, system)
@@ -415,3 +426,39 @@ class TestVirtualEnvironment:
             with monkeypatch.context() as patch:
                 patch.delenv(variable)
                 assert _appimage.running_image() is None
+
+
+class TestGetData:
+    """How modules are read."""
+
+    @pytest.mark.skipif(sys.version_info >= (3, 14), reason="this Python does not ask")
+    def test_asks_for_no_terminal(self, tmp_path: Path) -> None:
+        def questions(code: str) -> int:
+            trace = tmp_path / "trace"
+            command: list[str | Path] = [require("strace", "strace"), "-e", "trace=ioctl", "-o", trace]
+            subprocess.run([*command, sys.executable, "-I", "-c", code], check=True)
+            return trace.read_text().count("TCGETS")
+
+        (tmp_path / "module.py").touch()
+        code = f"import json, decimal, sys; sys.path.insert(0, {str(tmp_path)!r}); import module"
+        assert questions(f"{adapt._GET_DATA}\n{code}") == questions("pass")
+        assert questions(code) > questions("pass")
+
+    def test_is_what_importlib_returns(self, tmp_path: Path) -> None:
+        (tmp_path / "module.py").write_bytes(b"\x00\r\n\xff")
+        code = f"""
+import importlib.machinery, importlib.util, pathlib, sys
+seen = []
+sys.addaudithook(lambda event, arguments: event == "open" and seen.append(arguments[0]))
+loader = importlib.machinery.SourceFileLoader("module", {str(tmp_path / "module.py")!r})
+assert loader.get_data(loader.path) == b"\\x00\\r\\n\\xff"
+assert seen == [loader.path], seen
+assert loader.get_data(pathlib.Path(loader.path)) == loader.get_data(loader.path)
+try:
+    loader.get_data({str(tmp_path / "gone.py")!r})
+except FileNotFoundError as error:
+    print(error.filename)
+"""
+        command = [sys.executable, "-I", "-X", "dev", "-W", "error", "-c", adapt._GET_DATA + code]
+        result = subprocess.run(command, check=True, capture_output=True, text=True)
+        assert result.stdout == f"{tmp_path / 'gone.py'}\n"

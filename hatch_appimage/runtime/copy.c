@@ -204,6 +204,7 @@ void copy_guard(const struct copy *copy)
 		if (fork())
 			_exit(0);
 		process_detach((int[]){copy->lock, run}, 2);
+		setsid();
 		process_wait(run, -1, -1);
 		while ((user = last_user(copy))) {
 			int process = process_open(user);

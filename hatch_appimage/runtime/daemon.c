@@ -3,7 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
+#include <semaphore.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -19,11 +19,26 @@
 static int image; /* the file */
 static uint64_t image_offset; /* in it */
 static uint64_t startup_end; /* see warm.h */
-static int processor;        /* on which the application is about to start */
+static struct halves halves; /* of the processors: one for the application, the other for pushing */
 static int pushed[2];        /* a pipe from the server to the keeper, see push.h; closed when all is pushed */
 static char push_folder[PUSH_NAME_ROOM];
 
 enum { MOST_THREADS = 4 };
+
+/* Both processes keep to one processor until all is pushed, and stay in the session so long, to be ready early. */
+static void begin_startup(const int *kept, size_t count)
+{
+	if (halves.exist)
+		process_keep_to(&halves.other);
+	process_detach(kept, count);
+}
+
+static void end_startup(void)
+{
+	if (halves.exist)
+		process_keep_to(&halves.whole);
+	setsid();
+}
 
 /* The keeper */
 
@@ -82,7 +97,7 @@ static _Noreturn void run_keeper(int application, int peer)
 {
 	struct mount mount;
 
-	process_detach((int[]){image, application, peer, pushed[0]}, 4);
+	begin_startup((int[]){image, application, peer, pushed[0]}, 4);
 	if (read(peer, &mount, sizeof(mount)) != sizeof(mount))
 		_exit(1);
 	/* From here a mount in a namespace cannot be seen. */
@@ -92,6 +107,7 @@ static _Noreturn void run_keeper(int application, int peer)
 		close(root);
 	}
 	close(pushed[0]);
+	end_startup();
 	keep(&mount, application, peer);
 	(void)!write(peer, "", 1); /* done, not killed */
 	_exit(0);
@@ -99,9 +115,14 @@ static _Noreturn void run_keeper(int application, int peer)
 
 /* The server */
 
+static struct squashfs fs;
+static struct cache cache;
+static struct push push;
+static struct fuse_server server;
 static struct mount served;
-static int keeper; /* a socket */
-static int user;   /* the application */
+static int channel; /* to the process that becomes the application */
+static int peer;    /* a socket to the keeper */
+static sem_t opened; /* posted when the image is */
 
 static void leave(void)
 {
@@ -109,89 +130,76 @@ static void leave(void)
 	_exit(0);
 }
 
-static void *push_startup(void *this)
-{
-	struct push *push = this;
-	cpu_set_t whole;
-
-	process_halve(processor, true, &whole);
-	if (push_find(push, startup_end))
-		push_all(push);
-	close(pushed[1]);
-	return NULL;
-}
-
-/* Does the keeper's work when that has been killed. */
-static void *replace_keeper(void *nothing)
-{
-	char done;
-
-	if (read(keeper, &done, 1) != 1)
-		keep(&served, user, -1);
-	return nothing;
-}
-
-static void watch_keeper(void)
-{
-	process_start_thread(replace_keeper, NULL);
-}
-
-static int receive_mount(int channel, struct mount *mount)
+static int receive_mount(void)
 {
 	int device;
 	int error = receive_descriptors(channel, &device, 1);
 
-	if (!error && read(channel, mount, sizeof(*mount)) != sizeof(*mount))
+	if (!error && read(channel, &served, sizeof(served)) != sizeof(served))
 		error = -EPIPE;
-	mount->device = device;
+	served.device = device;
 	return error;
 }
 
-static _Noreturn void run_server(int channel, int application, int peer)
+static void *serve(void *nothing)
 {
-	static struct squashfs fs;
-	static struct cache cache;
-	static struct push push;
-	static struct fuse_server server = {.settled = watch_keeper, .gone = leave};
-
-	process_detach((int[]){image, channel, application, peer, pushed[1]}, 5);
-	keeper = peer;
-	user = application;
-	if (squashfs_open(&fs, image, image_offset))
+	(void)nothing;
+	if (receive_mount())
 		_exit(1);
-	/* One at least for a request that comes while another is waiting for a block. */
-	server.processors = process_processors(MOST_THREADS - 1);
-	server.most_threads = server.processors + 1;
-	if (cache_open(&cache, &fs, (server.most_threads + 1) * fuse_blocks_per_thread(&fs)))
-		_exit(1);
-	push_open(&push, &fs, &cache, push_folder, pushed[1]);
-	if (startup_end && process_start_thread(push_startup, &push)) {
-		server.halved = process_halve(processor, false, &server.whole);
-	} else {
-		push.over = true;
-		close(pushed[1]);
-	}
-	fuse_open(&server, &fs, &cache, &push);
-	if (receive_mount(channel, &served))
-		_exit(1);
-	close(channel);
+	while (sem_wait(&opened))
+		continue;
 	push_begin(&push, served.device);
+	(void)!write(channel, "", 1);
+	close(channel);
 	(void)!write(peer, &served, sizeof(served));
 	fuse_serve(&server, served.device, served.way == MOUNT_IN_NAMESPACE);
 	_exit(1); /* for want of memory */
 }
 
+/* This thread pushes, while others answer; then it does what the keeper shall, if that is killed. */
+static _Noreturn void run_server(int application, int keeper)
+{
+	char done;
+
+	peer = keeper;
+	begin_startup((int[]){image, channel, application, peer, pushed[1]}, 5);
+	/* It takes a while to wake up, on the other processor. */
+	sem_init(&opened, 0, 0);
+	if (!process_start_thread(serve, NULL, halves.exist ? &halves.one : NULL))
+		_exit(1);
+	server.gone = leave;
+	server.halves = halves;
+	/* One at least for a request that comes while another is waiting for a block. */
+	server.processors = process_processors(MOST_THREADS - 1);
+	server.most_threads = server.processors + 1;
+	if (squashfs_open(&fs, image, image_offset) ||
+	    cache_open(&cache, &fs, (server.most_threads + 1) * fuse_blocks_per_thread(&fs)))
+		_exit(1);
+	push_open(&push, &fs, &cache, push_folder, pushed[1]);
+	push.over = !startup_end;
+	fuse_open(&server, &fs, &cache, &push);
+	sem_post(&opened);
+	if (startup_end && push_find(&push, startup_end))
+		push_all(&push);
+	close(pushed[1]);
+	end_startup();
+	if (read(peer, &done, 1) != 1)
+		keep(&served, application, -1);
+	for (;;)
+		pause(); /* until the kernel says that the last user is gone, and serve() ends the process */
+}
+
 /* Starting them */
 
 /* Both get their own end of a pair of sockets, which tells each of the other's death. */
-static _Noreturn void start_both(int channel, int application)
+static _Noreturn void start_both(int application)
 {
 	int peers[2];
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, peers) || pipe2(pushed, O_CLOEXEC))
 		_exit(1);
 	if (fork() == 0)
-		run_server(channel, application, peers[0]);
+		run_server(application, peers[0]);
 	if (fork() == 0)
 		run_keeper(application, peers[1]);
 	_exit(0);
@@ -199,26 +207,28 @@ static _Noreturn void start_both(int channel, int application)
 
 int daemon_start(struct daemon *daemon, int file, uint64_t offset)
 {
-	int channel[2];
+	int channels[2];
 	/* Opened by the process itself, so that there is no doubt who is meant. */
 	int application = process_open(getpid());
 
-	if (application < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, channel))
+	if (application < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, channels))
 		return -errno;
-	processor = sched_getcpu();
 	/* With one processor, pushing keeps the application from running. */
 	startup_end = process_processors(2) > 1 && push_name(push_folder) ? warm_end(file) : 0;
+	if (startup_end)
+		halves = process_halve(sched_getcpu());
 	image = file;
 	image_offset = offset;
 	/* Through a process in between: the application shall not have children it does not know of. */
 	pid_t between = fork();
 	if (between == 0) {
-		close(channel[0]);
-		start_both(channel[1], application);
+		close(channels[0]);
+		channel = channels[1];
+		start_both(application);
 	}
 	close(application);
-	close(channel[1]);
-	daemon->channel = channel[0];
+	close(channels[1]);
+	daemon->channel = channels[0];
 	if (between > 0)
 		waitpid(between, NULL, 0);
 	else
@@ -247,7 +257,9 @@ int daemon_hand_over(const struct daemon *daemon, const struct mount *mount)
 {
 	int error = send_descriptors(daemon->channel, &mount->device, 1);
 
-	if (!error && write(daemon->channel, mount, sizeof(*mount)) != sizeof(*mount))
+	char ready;
+	if (!error && (send(daemon->channel, mount, sizeof(*mount), MSG_NOSIGNAL) != sizeof(*mount) ||
+	               read(daemon->channel, &ready, 1) != 1))
 		error = -EPIPE;
 	close(mount->device);
 	daemon_dismiss(daemon);

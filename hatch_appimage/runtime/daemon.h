@@ -23,12 +23,9 @@ struct daemon {
 	int channel;
 };
 
-/*
- * Starts the processes, which make ready while the caller mounts.  They read the image at `offset` of the file; when it
- * is damaged they end, and daemon_hand_over() fails.
- */
+/* Starts the processes, which make ready while the caller mounts.  They read the image at `offset` of the file. */
 int daemon_start(struct daemon *daemon, int file, uint64_t offset);
-/* Gives them the mount, which lives as long as this process from now on. */
+/* Gives them the mount, which lives as long as this process from now on; fails when the image is damaged. */
 int daemon_hand_over(const struct daemon *daemon, const struct mount *mount);
 /* Ends them: there is no mount. */
 void daemon_dismiss(const struct daemon *daemon);

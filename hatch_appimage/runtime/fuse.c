@@ -17,7 +17,6 @@
 #include <unistd.h>
 
 #include "cache.h"
-#include "process.h"
 #include "push.h"
 
 enum {
@@ -542,6 +541,7 @@ static void handle(const struct request *request)
  */
 
 static const uint64_t MILLISECOND = 1000000;
+static const uint64_t PATIENCE = 3000000; /* an application that starts asks more often */
 static const uint64_t CROWDED = 100000; /* a yield that takes so long has let others run, who want to go on */
 static const uint64_t CROWDED_PAUSE = 10000000;
 
@@ -558,7 +558,7 @@ static void *work(void *server);
 /* Called with the lock held. */
 static void start_worker(struct fuse_server *server)
 {
-	if (server->threads < server->most_threads && process_start_thread(work, server))
+	if (server->threads < server->most_threads && process_start_thread(work, server, NULL))
 		server->threads++;
 }
 
@@ -597,7 +597,6 @@ static void end_startup(struct fuse_server *server, struct worker *worker)
 	for (unsigned i = server->threads; i < server->most_threads; i++)
 		start_worker(server);
 	pthread_mutex_unlock(&server->lock);
-	server->settled();
 }
 
 void fuse_open(struct fuse_server *server, struct squashfs *fs, struct cache *cache, struct push *push)
@@ -614,7 +613,7 @@ void fuse_open(struct fuse_server *server, struct squashfs *fs, struct cache *ca
 /* A processor each for the application and for what is pushed. */
 static bool may_spin(const struct fuse_server *server, uint64_t time)
 {
-	return time - server->crowded > CROWDED_PAUSE && server->processors > 1u + server->push->busy;
+	return time - server->crowded > CROWDED_PAUSE && server->processors > 1u + !server->push->over;
 }
 
 static ssize_t read_request(struct fuse_server *server, struct worker *worker)
@@ -622,7 +621,7 @@ static ssize_t read_request(struct fuse_server *server, struct worker *worker)
 	if (!worker->listens)
 		become_listener(server, worker);
 	if (worker->halved && server->push->over) {
-		sched_setaffinity(0, sizeof(server->whole), &server->whole);
+		process_keep_to(&server->halves.whole);
 		worker->halved = false;
 	}
 	for (;;) {
@@ -632,7 +631,7 @@ static ssize_t read_request(struct fuse_server *server, struct worker *worker)
 		uint64_t time = now();
 		if (time >= server->startup_end) {
 			end_startup(server, worker);
-		} else if (time - worker->answered < MILLISECOND && may_spin(server, time)) {
+		} else if (time - worker->answered < PATIENCE && may_spin(server, time)) {
 			sched_yield();
 			uint64_t then = now();
 			if (then - time > CROWDED)
@@ -652,7 +651,7 @@ static void *work(void *this)
 	if (!worker)
 		return NULL;
 	worker->memo.reference = UINT64_MAX;
-	worker->halved = server->halved;
+	worker->halved = server->halves.exist;
 	for (;;) {
 		ssize_t size = read_request(server, worker);
 		if (size < 0 && (errno == EINTR || errno == ENOENT)) /* ENOENT: taken back by the caller */

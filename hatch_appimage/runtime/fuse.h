@@ -3,8 +3,7 @@
 #ifndef FUSE_H
 #define FUSE_H
 
-#include <sched.h>
-
+#include "process.h"
 #include "squashfs.h"
 
 struct cache;
@@ -14,14 +13,12 @@ struct fuse_server {
 	struct squashfs *fs;
 	struct cache *cache;
 	struct push *push;
-	void (*settled)(void); /* called once, when the application has had time to start */
-	void (*gone)(void);    /* called when the file system is, by any thread; ends the process */
+	void (*gone)(void); /* called when the file system is, by any thread; ends the process */
 	int device;
 	bool own_files; /* report the caller as every file's owner */
 	uint32_t features; /* that the kernel offers: flags of FUSE_INIT */
 	unsigned processors;
-	bool halved;     /* threads keep off the pusher's processor; see process_halve() */
-	cpu_set_t whole; /* and these are theirs again when all is pushed */
+	struct halves halves; /* threads keep to one of them until all is pushed by the other */
 	unsigned most_threads;
 	uint64_t crowded; /* when others last wanted them, too; the listener's own */
 	uint64_t startup_end;

@@ -194,7 +194,7 @@ static void name_mount_point(const struct appimage *image, char *prefix, size_t 
 }
 
 /* The mount is there when this returns true, and the daemon serves it until this process and its heirs are done. */
-static bool mount_image(const struct appimage *image, const struct daemon *daemon, struct mount *mount, bool for_others)
+static bool mount_image(struct appimage *image, const struct daemon *daemon, struct mount *mount, bool for_others)
 {
 	char prefix[32];
 
@@ -205,6 +205,8 @@ static bool mount_image(const struct appimage *image, const struct daemon *daemo
 	}
 	if (daemon_hand_over(daemon, mount)) {
 		unmount_fuse(mount, true);
+		rmdir(mount->point);
+		open_squashfs(image);
 		fail("the process that serves the mount has died");
 	}
 	return true;
@@ -237,10 +239,10 @@ static _Noreturn void run(struct appimage *image, char **argv, bool copied)
 	struct daemon daemon;
 	bool served = !copied && !getenv("APPIMAGE_EXTRACT_AND_RUN") && !daemon_start(&daemon, image->file, image->offset);
 
-	open_squashfs(image);
 	set_environment(image);
 	if (served && mount_image(image, &daemon, &mount, false))
 		run_mounted(&mount, argv);
+	open_squashfs(image);
 	run_copied(image, argv);
 }
 
@@ -272,11 +274,11 @@ static _Noreturn void show(struct appimage *image)
 {
 	static struct mount mount;
 	struct daemon daemon;
-	bool served = !daemon_start(&daemon, image->file, image->offset);
 
-	open_squashfs(image);
-	if (!served || !mount_image(image, &daemon, &mount, true))
+	if (daemon_start(&daemon, image->file, image->offset) || !mount_image(image, &daemon, &mount, true)) {
+		open_squashfs(image);
 		show_copied(image);
+	}
 	dprintf(STDOUT_FILENO, "%s\n", mount.point);
 	for (;;)
 		pause();

@@ -146,7 +146,6 @@ void process_detach(const int *kept, size_t count)
 
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, NULL);
-	setsid();
 	(void)!chdir("/");
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	for (int descriptor = 0; descriptor <= STDERR_FILENO; descriptor++) {
@@ -170,20 +169,25 @@ unsigned process_processors(unsigned limit)
 	return count < limit ? count : limit;
 }
 
-bool process_halve(int processor, bool other, cpu_set_t *whole)
+struct halves process_halve(int processor)
 {
-	cpu_set_t half;
+	struct halves halves = {.exist = false};
+	int error = sched_getaffinity(0, sizeof(halves.whole), &halves.whole);
 
-	if (sched_getaffinity(0, sizeof(*whole), whole) || CPU_COUNT(whole) != 2 || !CPU_ISSET(processor, whole))
-		return false;
-	CPU_ZERO(&half);
-	CPU_SET(processor, &half);
-	if (other)
-		CPU_XOR(&half, &half, whole);
-	return !sched_setaffinity(0, sizeof(half), &half);
+	if (error || CPU_COUNT(&halves.whole) != 2 || !CPU_ISSET(processor, &halves.whole))
+		return halves;
+	CPU_SET(processor, &halves.one);
+	CPU_XOR(&halves.other, &halves.whole, &halves.one);
+	halves.exist = true;
+	return halves;
 }
 
-bool process_start_thread(void *(*function)(void *), void *argument)
+void process_keep_to(const cpu_set_t *processors)
+{
+	sched_setaffinity(0, sizeof(*processors), processors);
+}
+
+bool process_start_thread(void *(*function)(void *), void *argument, const cpu_set_t *processors)
 {
 	enum { STACK = 256 * 1024 };
 	pthread_attr_t attributes;
@@ -192,5 +196,9 @@ bool process_start_thread(void *(*function)(void *), void *argument)
 	pthread_attr_init(&attributes);
 	pthread_attr_setstacksize(&attributes, STACK);
 	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-	return !pthread_create(&thread, &attributes, function, argument);
+	if (pthread_create(&thread, &attributes, function, argument))
+		return false;
+	if (processors)
+		pthread_setaffinity_np(thread, sizeof(*processors), processors);
+	return true;
 }

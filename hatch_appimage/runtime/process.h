@@ -20,21 +20,28 @@ enum process_event process_wait(int process, int peer, int milliseconds);
 pid_t process_using(const char *folder);
 
 /*
- * Leaves the caller's session, folder, signals, standard streams and open files: somebody may wait for their closing.
- * Up to five descriptors stay open.
+ * Leaves the caller's folder, signals, standard streams and open files: somebody may wait for their closing.  Up to five
+ * descriptors stay open.  The session is left for setsid(), which takes the kernel long.
  */
 void process_detach(const int *kept, size_t count);
 
 /* How many processors this process may use, at most `limit`. */
 unsigned process_processors(unsigned limit);
 
-/*
- * With two processors: keeps the calling thread, and those that it starts from then on, to this one or to the other.
- * With another number it does nothing and returns false.  `whole`: both.
- */
-bool process_halve(int processor, bool other, cpu_set_t *whole);
+/* Two processors, one by one; `exist` is false with another number of them. */
+struct halves {
+	bool exist;
+	cpu_set_t whole;
+	cpu_set_t one;
+	cpu_set_t other;
+};
 
-/* Starts a thread that nobody waits for. */
-bool process_start_thread(void *(*function)(void *), void *argument);
+/* `one` will be this processor. */
+struct halves process_halve(int processor);
+/* Keeps the calling thread, and those that it starts from then on, to these. */
+void process_keep_to(const cpu_set_t *processors);
+
+/* Starts a thread that nobody waits for and, unless NULL, keeps it to these processors. */
+bool process_start_thread(void *(*function)(void *), void *argument, const cpu_set_t *processors);
 
 #endif

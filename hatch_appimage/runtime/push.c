@@ -208,6 +208,7 @@ static void push_pieces(struct push *push, struct push_file *file)
 		pthread_mutex_lock(&push->lock);
 		if (++file->finished == file->pieces) {
 			file->state = PUSH_CLOSED;
+			push->open--;
 			pthread_cond_broadcast(&push->changed);
 		}
 	}
@@ -375,17 +376,21 @@ static bool open_file(struct push *push, uint32_t number)
 	while (push->listed <= number && file->state == PUSH_WAITING)
 		pthread_cond_wait(&push->changed, &push->lock);
 	bool open = file->state == PUSH_WAITING;
-	if (open)
+	if (open) {
 		file->state = PUSH_OPEN;
+		push->open++;
+	}
 	pthread_mutex_unlock(&push->lock);
 	return open;
 }
 
-static void close_file(struct push *push, struct push_file *file)
+/* Others may still be pushing what they have taken. */
+static void end(struct push *push)
 {
 	pthread_mutex_lock(&push->lock);
-	while (file->state == PUSH_OPEN)
+	while (push->open)
 		pthread_cond_wait(&push->changed, &push->lock);
+	push->over = true;
 	pthread_mutex_unlock(&push->lock);
 }
 
@@ -400,11 +405,8 @@ void push_all(struct push *push)
 			(void)!write(push->more, "", 1);
 		if (open_file(push, i)) {
 			memory += file->size;
-			push->busy = true;
 			push_pieces(push, file);
-			close_file(push, file);
-			push->busy = false;
 		}
 	}
-	push->over = true;
+	end(push);
 }

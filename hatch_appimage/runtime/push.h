@@ -43,7 +43,7 @@ struct push {
 	_Atomic uint32_t listed; /* files whose inodes the kernel has been told of */
 	atomic_bool failed; /* the kernel takes no more */
 	atomic_bool over; /* no file is pushed any more */
-	atomic_bool busy; /* a file is being pushed */
+	uint32_t open; /* files that are being pushed */
 };
 
 /*

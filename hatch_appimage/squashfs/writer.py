@@ -113,7 +113,7 @@ def write_squashfs(
         data = DataWriter(os.fsencode(root), files, blocks, block_size)
         last_files, rest = _in_order(files, last)
         first, others = _in_order(rest, order)
-        _add_files(data, blocks, first)
+        _add_files(data, blocks, first, large=block_size)
         ordered_bytes = blocks.position if first else 0
         _add_files(data, blocks, others)
         _add_files(data, blocks, last_files)
@@ -139,9 +139,19 @@ def write_squashfs(
     )
 
 
-def _add_files(data: DataWriter, blocks: BlockWriter, files: list[File]) -> None:
-    """Pack files so that no other's data lies among theirs."""
+def _add_files(data: DataWriter, blocks: BlockWriter, files: list[File], *, large: int | None = None) -> None:
+    """Pack files so that no other's data lies among theirs.
+
+    Args:
+        data: what packs them.
+        blocks: where it puts them.
+        files: the files.
+        large: before a file of this size, in bytes, those before it are written, though their block is not full.
+
+    """
     for file in files:
+        if large and file.size >= large:
+            data.close_fragment()
         data.add(file)
     data.close_fragment()
     blocks.flush()
