@@ -4,10 +4,11 @@
 
 ``benchmarks/startup.py APPDIR [--order FILE] [--rounds N] [--runtime NAME=PATH]... [--cold]``
 
-The AppDir's AppRun takes a Python program after ``-c``; ``--order`` names files as the packer lays them, one path a
-line. Each round runs every case once, so that what disturbs the machine disturbs all; medians, and their ratio and
-difference to the folder's, are printed, with the machine's load before and after: other work on it makes all figures
-worthless. ``squashfuse_ll`` and the kernel's own driver are added where they can be had.
+The AppDir's AppRun takes a Python program after ``-c``; ``--order`` names the files that a start reads, one path a
+line, for our image, which our packer writes. The others' images are mksquashfs's, with the same compression. Each round
+runs every case once, so that what disturbs the machine disturbs all; medians, and their ratio and difference to the
+folder's, are printed, with the machine's load before and after: other work on it makes all figures worthless.
+``squashfuse_ll`` and the kernel's own driver are added where they can be had.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ import contextlib
 import os
 import platform
 import statistics
-import struct
 import subprocess
 import sys
 import tempfile
@@ -25,13 +25,15 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from elftools.elf.elffile import ELFFile
 from reference import fetch_reference
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from hatch_appimage.runtime import runtime_path  # noqa: E402 - this project, found once the path is set
+from hatch_appimage.appdir import AppDir  # noqa: E402 - this project, found once the path is set
+from hatch_appimage.architecture import ARCHITECTURES  # noqa: E402
+from hatch_appimage.image import load_runtime, write_image  # noqa: E402
+from hatch_appimage.runtime import runtime_path  # noqa: E402
 
 PROGRAMS = {"python -c pass": "pass", "import flask, requests": "import flask, requests"}
 PAUSE = 0.06
@@ -74,9 +76,10 @@ def main() -> None:
     options = parser.parse_args()
     appdir = options.appdir.resolve()
     order = options.order.read_text().splitlines() if options.order else []
+    runtimes = dict(name.split("=", 1) for name in options.runtime)
     with tempfile.TemporaryDirectory(prefix="hatch-appimage-") as temporary, contextlib.ExitStack() as stack:
         folder = Path(temporary)
-        cases = make_cases(appdir, order, dict(name.split("=", 1) for name in options.runtime), folder, stack)
+        cases = make_cases(appdir, order, runtimes, folder, stack)
         print_load()
         for title, code in PROGRAMS.items():
             measure(cases, code, options.rounds, cold=options.cold)
@@ -91,18 +94,16 @@ def make_cases(
     appdir: Path, order: list[str], runtimes: dict[str, str], folder: Path, stack: contextlib.ExitStack
 ) -> list[Case]:
     """Return the folder's case first, ours second."""
-    ours = runtime_path(platform.machine())
-    zstd, startup = pack(appdir, folder / "zstd.squashfs", "zstd", order)
-    gzip, _ = pack(appdir, folder / "gzip.squashfs", "gzip", order)
-    image = join(ours, zstd, folder / "ours.AppImage", startup)
+    zstd, gzip = pack(appdir, folder, "zstd", "-Xcompression-level", "15"), pack(appdir, folder, "gzip")
+    image = write_ours(appdir, folder / "ours.AppImage", order)
     cases = [
         Case("folder", appdir / "AppRun", {"APPDIR": str(appdir)}),
         Case("ours", image),
-        Case("ours, nothing pushed", join(ours, zstd, folder / "plain.AppImage", 0)),
+        Case("ours, nothing pushed", write_ours(appdir, folder / "plain.AppImage", [])),
         Case("ours, extract and run", image, {"APPIMAGE_EXTRACT_AND_RUN": "1"}),
-        Case("reference 5735cc5, gzip", join(fetch_reference(folder / "reference"), gzip, folder / "ref.AppImage", 0)),
+        Case("reference 5735cc5, gzip", join(fetch_reference(folder / "reference"), gzip, folder / "ref.AppImage")),
     ]
-    cases += [Case(name, join(Path(path), zstd, folder / f"{name}.AppImage", 0)) for name, path in runtimes.items()]
+    cases += [Case(name, join(Path(path), zstd, folder / f"{name}.AppImage")) for name, path in runtimes.items()]
     drivers = {"squashfuse_ll": ["squashfuse_ll"], "kernel's squashfs": ["mount", "-o", "loop"]}
     for name, command in drivers.items():
         point = folder / name.replace(" ", "-")
@@ -121,43 +122,35 @@ def unmount(point: Path) -> None:
     subprocess.run(["umount", point], check=True)
 
 
-def pack(appdir: Path, image: Path, compression: str, order: list[str]) -> tuple[Path, int]:
-    """Pack with mksquashfs, the ordered files first; return also where their data ends."""
+def write_ours(appdir: Path, path: Path, order: list[str]) -> Path:
+    """Write an image as the build does."""
+    machine = platform.machine()
+    write_image(
+        AppDir(appdir, "app"),
+        load_runtime(runtime_path(machine), ARCHITECTURES[machine]),
+        path,
+        order=order,
+        application=(),
+        update_information=None,
+        compression="zstd",
+        compression_level=None,
+        timestamp=None,
+    )
+    return path
+
+
+def pack(appdir: Path, folder: Path, compression: str, *options: str) -> Path:
+    """Pack with mksquashfs."""
+    image = folder / f"{compression}.squashfs"
     command: list[str | Path] = ["mksquashfs", appdir, image, "-comp", compression, "-root-owned", "-noappend"]
-    command += ["-quiet", "-no-progress", "-b", "131072"]
-    if compression == "zstd":
-        command += ["-Xcompression-level", "15"]
-    if not order:
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-        return image, 0
-    priorities = image.with_suffix(".sort")
-    priorities.write_text("".join(f"{path} {32767 - number}\n" for number, path in enumerate(order)))
-    subprocess.run([*command, "-sort", priorities], check=True, stdout=subprocess.DEVNULL)
-    return image, startup_end(appdir, command, order, image)
+    command += ["-quiet", "-no-progress", "-b", "131072", *options]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return image
 
 
-def startup_end(appdir: Path, command: list[str | Path], order: list[str], image: Path) -> int:
-    """Return where the data of the ordered files ends: as long as an image of them alone."""
-    with tempfile.TemporaryDirectory() as folder:
-        for path in order:
-            copy = Path(folder) / path
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            os.link(appdir / path, copy)
-        alone = image.with_suffix(".alone")
-        subprocess.run([command[0], folder, alone, *command[3:]], check=True, stdout=subprocess.DEVNULL)
-    with alone.open("rb") as stream:
-        stream.seek(64)  # the superblock's inode_table, which follows the data
-        return int(struct.unpack("<Q", stream.read(8))[0])
-
-
-def join(runtime: Path, squashfs: Path, image: Path, startup: int) -> Path:
-    """Put a runtime and an image together; ours is told where start-up's data ends."""
-    with runtime.open("rb") as stream:
-        section = ELFFile(stream).get_section_by_name(".startup")
-    content = bytearray(runtime.read_bytes())
-    if section is not None:
-        struct.pack_into("<Q", content, section["sh_offset"], startup)
-    image.write_bytes(content + squashfs.read_bytes())
+def join(runtime: Path, squashfs: Path, image: Path) -> Path:
+    """Put a runtime and an image together."""
+    image.write_bytes(runtime.read_bytes() + squashfs.read_bytes())
     image.chmod(0o755)
     return image
 
