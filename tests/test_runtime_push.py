@@ -103,11 +103,17 @@ def faulty(tree: Path, faulty_runtime: Path) -> Path:
 
 
 def build(
-    tree: Path, path: Path, startup: int | None = None, runtime_file: Path | None = None, architecture: str = HOST
+    tree: Path,
+    path: Path,
+    startup: int | None = None,
+    runtime_file: Path | None = None,
+    architecture: str = HOST,
+    libraries: tuple[str, ...] = ("library",),
 ) -> Path:
     """Pack with everything in the start-up order; ``startup`` overrides where its data ends."""
     runtime = load_runtime(runtime_file or runtime_path(architecture), ARCHITECTURES[architecture])
-    order = ["AppRun", "library", *(f"small/{number}" for number in range(SMALL_FILES)), "sparse", "linked", "empty"]
+    small = [f"small/{number}" for number in range(SMALL_FILES)]
+    order = ["AppRun", *libraries, *small, "sparse", "linked", "empty"]
     write_image(
         AppDir(tree, "app"),
         runtime,
@@ -260,6 +266,17 @@ class TestPushing:
     def test_is_there_before_it_is_read(self, tree: Path, mounted: Image) -> None:
         wanted = in_pages(tree, tails=True)
         assert pushed_pages(mounted, wanted) == wanted
+
+
+def test_interpreter_that_is_too_large(tree: Path, tmp_path: Path) -> None:
+    """It is not put into the page cache, as a start does not read all of it; what follows is."""
+    path = build(tree, tmp_path / "large.AppImage", libraries=("too-large", "library"))
+    image = Image(path, make_temporary(tmp_path))
+    wanted = in_pages(tree, tails=True)
+    assert pushed_pages(image, wanted) == wanted
+    for before in ("", LATER):
+        assert parse_sums(image.run("run", "eval", before + SUMS).stdout) == digests(tree)
+        image.wait_until_clean()
 
 
 def test_same_through_other_blocks(tree: Path, tmp_path: Path) -> None:

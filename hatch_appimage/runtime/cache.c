@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-static const uint32_t MEMORY = 16u << 20;
+static const uint32_t MEMORY = 24u << 20;
 static const uint32_t MOST_BLOCKS = 512; /* they are searched one by one */
 
 enum state { EMPTY, LOADING, READY };

@@ -16,7 +16,7 @@
 
 enum { MOST = 1 << 14 }; /* files */
 
-/* Of programs that have larger files, a start reads parts only. */
+/* Of larger files, a start reads parts only: nobody shall wait for all of them. */
 static const uint64_t LARGEST = 8u << 20;
 
 /* Bytes of the page cache, whatever the image says. */
@@ -169,28 +169,28 @@ static int push_piece(struct push *push, const struct inode *inode, uint32_t pie
 	return error;
 }
 
-/* Makes use of the time until the kernel knows the first inodes. */
-static void load_ahead(struct push *push)
+/*
+ * Decompresses a file into the cache, as far as `room`, a number of blocks, lasts.  When it gives way, it ends as soon
+ * as the kernel knows the first inodes; it returns false then.
+ */
+static bool load_ahead(struct push *push, const struct push_file *file, uint32_t *room, bool gives_way)
 {
-	enum { MEMORY = 8 << 20 };
-	uint32_t at, left = MEMORY / push->fs->super.block_size;
 	struct block_view block;
 	struct extent extent;
 	struct inode inode;
+	uint32_t at;
 
-	for (uint32_t i = 0; i < PUSH_FIRST && i < push->count; i++) {
-		struct push_file *file = &push->files[i];
-		if (file->state != PUSH_WAITING || squashfs_inode(push->fs, file->reference, &inode))
-			continue;
-		for (uint32_t piece = 0; piece < file->pieces; piece++) {
-			if (push->listed || !left || locate(push, &inode, piece, &extent, &at))
-				return;
-			if (extent.size && !cache_holds(push->cache, &extent) && !cache_get(push->cache, &extent, &block)) {
-				cache_release(push->cache, &block);
-				left--;
-			}
+	if (squashfs_inode(push->fs, file->reference, &inode))
+		return true;
+	for (uint32_t piece = 0; piece < file->pieces && *room; piece++) {
+		if ((gives_way && push->listed) || locate(push, &inode, piece, &extent, &at))
+			return false;
+		if (extent.size && !cache_holds(push->cache, &extent) && !cache_get(push->cache, &extent, &block)) {
+			cache_release(push->cache, &block);
+			--*room;
 		}
 	}
+	return true;
 }
 
 /* Any thread may do so for a file that is open. */
@@ -396,11 +396,16 @@ static void end(struct push *push)
 
 void push_all(struct push *push)
 {
+	uint32_t first = push->count < PUSH_FIRST ? push->count : PUSH_FIRST;
+	uint32_t room = push->cache->block_count / 4 * 3;
 	uint64_t memory = 0;
 
-	load_ahead(push);
+	for (uint32_t i = 0; i < first && load_ahead(push, &push->files[i], &room, true); i++)
+		continue;
 	for (uint32_t i = 0; i < push->count && !push->failed && memory < MOST_MEMORY; i++) {
 		struct push_file *file = &push->files[i];
+		if (i < first && file->size > LARGEST)
+			load_ahead(push, file, &room, false);
 		if (i == PUSH_FIRST)
 			(void)!write(push->more, "", 1);
 		if (open_file(push, i)) {
