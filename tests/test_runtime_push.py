@@ -105,6 +105,7 @@ def faulty(tree: Path, faulty_runtime: Path) -> Path:
 def build(
     tree: Path,
     path: Path,
+    *,
     startup: int | None = None,
     runtime_file: Path | None = None,
     architecture: str = HOST,
@@ -196,7 +197,7 @@ class TestContents:
 
     @pytest.mark.parametrize("startup", [0, 1, 100_000, 1 << 62, (1 << 64) - 1])
     def test_whatever_the_section_says(self, tree: Path, tmp_path: Path, startup: int) -> None:
-        image = Image(build(tree, tmp_path / "other.AppImage", startup), make_temporary(tmp_path))
+        image = Image(build(tree, tmp_path / "other.AppImage", startup=startup), make_temporary(tmp_path))
         assert parse_sums(image.run("run", "eval", LATER + SUMS).stdout) == digests(tree)
         image.wait_until_clean()
 
