@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+from hatch_appimage import TABLE
 from hatch_appimage.architecture import ARCHITECTURES, ByArchitecture
 from hatch_appimage.desktop import MAIN_CATEGORIES, DesktopEntry
 from hatch_appimage.entry_point import EntryPoint, choose_entry_point
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
     from hatch_appimage.python.source import PythonSource
 
 T = TypeVar("T")
-
-TABLE = "tool.hatch.build.targets.appimage"
 
 # The build hook's own table, and what hatchling reads from it (hatchling.builders.config).
 HOOK_TABLE = "tool.hatch.build.targets.wheel.hooks.appimage"

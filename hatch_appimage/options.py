@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hatch_appimage.config import HATCHLING_OPTIONS, TABLE, AppImageConfig
+from hatch_appimage import TABLE
+from hatch_appimage.config import HATCHLING_OPTIONS, AppImageConfig
 
 if TYPE_CHECKING:
     from hatch_appimage.config import Option

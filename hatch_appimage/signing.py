@@ -18,6 +18,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from hatch_appimage import PASSPHRASE
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.image import KEY, SIGNATURE, file_digest, find_sections, read_section, write_section
 from hatch_appimage.process import ProcessError, run
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 
     from hatch_appimage.image import Image
 
-# Where CI gives the passphrase.
-PASSPHRASE = "HATCH_APPIMAGE_SIGN_PASSPHRASE"  # noqa: S105 - the name of a variable
 _SIGNATURE_LIMIT = 1023
 _KEY_LIMIT = 8191
 

@@ -26,13 +26,13 @@ from test_signing import gpg, home, make_key
 from tools import require
 from uv import find_uv_bin
 
-from hatch_appimage import cli
+from hatch_appimage import PASSPHRASE
 from hatch_appimage.architecture import native_architecture
 from hatch_appimage.ci import SIGNING_KEY, Plan, choose_python
-from hatch_appimage.cli import main
+from hatch_appimage.cli import main, projects
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.inspection import inspect_image
-from hatch_appimage.signing import PASSPHRASE, State
+from hatch_appimage.signing import State
 from hatch_appimage.source import open_source
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def write_project(folder: Path, text: str) -> Path:
 def plan_of(project: Path) -> Plan:
     """Return the plan that the command makes."""
     with open_source(str(project)) as source:
-        return Plan.make(cli._builder(source, {}))
+        return Plan.make(projects._builder(source, {}))
 
 
 def workflow_of(forge: str, project: Path, capsys: pytest.CaptureFixture[str]) -> str:
@@ -721,7 +721,7 @@ def test_names_are_those_that_update_information_means(
     make_files(ci.folder / "dist", plan)
     ci.run_job(release_job(project, capsys))
     with open_source(str(project)) as source:
-        config = cli._builder(source, {}).read_config()
+        config = projects._builder(source, {}).read_config()
     for architecture in plan.architectures:
         line = config.update_line("1.0", architecture)
         assert line

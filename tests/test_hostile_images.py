@@ -17,6 +17,7 @@ from elf_fixtures import library
 
 from hatch_appimage import cli
 from hatch_appimage.architecture import native_architecture
+from hatch_appimage.cli import status
 from hatch_appimage.image import find_squashfs
 from hatch_appimage.libraries.elf import read_sections
 from hatch_appimage.runtime import runtime_path
@@ -88,22 +89,22 @@ class TestNoImages:
     )
     def test_unreadable(self, path: Path, data: bytes, capsys: pytest.CaptureFixture[str]) -> None:
         path.write_bytes(data)
-        assert run(path, capsys) == [cli.UNREADABLE] * 2
+        assert run(path, capsys) == [status.UNREADABLE] * 2
 
     def test_program_and_runtime_alone(self, path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         shutil.copy("/bin/true", path)
-        assert run(path, capsys) == [cli.UNREADABLE] * 2
+        assert run(path, capsys) == [status.UNREADABLE] * 2
         shutil.copy(runtime_path(native_architecture().name), path)
-        assert set(run(path, capsys)) <= {cli.UNREADABLE, cli.DAMAGED}
+        assert set(run(path, capsys)) <= {status.UNREADABLE, status.DAMAGED}
 
     def test_folder_and_nothing(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        assert run(tmp_path, capsys) == [cli.UNREADABLE] * 2
-        assert run(tmp_path / "missing\x1b[2J\n", capsys) == [cli.UNREADABLE] * 2
+        assert run(tmp_path, capsys) == [status.UNREADABLE] * 2
+        assert run(tmp_path / "missing\x1b[2J\n", capsys) == [status.UNREADABLE] * 2
 
 
 def test_cut_off_at_every_part(image: bytes, path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path.write_bytes(image)
-    assert run(path, capsys) == [0, cli.UNSIGNED]
+    assert run(path, capsys) == [0, status.UNSIGNED]
     start = find_squashfs(path)
     with path.open("rb") as file:
         superblock = SquashFSImage(file, start).superblock
@@ -115,7 +116,7 @@ def test_cut_off_at_every_part(image: bytes, path: Path, capsys: pytest.CaptureF
     for place in sorted({max(place + delta, 0) for place in places for delta in (-1, 0, 1)}):
         path.write_bytes(image[:place])
         if place < end:
-            assert set(run(path, capsys)) <= {cli.UNREADABLE, cli.DAMAGED}, place
+            assert set(run(path, capsys)) <= {status.UNREADABLE, status.DAMAGED}, place
 
 
 def test_any_damage(image: bytes, path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -134,8 +135,8 @@ def test_any_damage(image: bytes, path: Path, capsys: pytest.CaptureFixture[str]
             damaged[place : place + len(value)] = value
         path.write_bytes(damaged)
         statuses = run(path, capsys)
-        assert statuses[0] in {0, cli.UNREADABLE}
-        assert statuses[1] in {cli.UNSIGNED, cli.UNREADABLE, cli.DAMAGED, cli.BAD_SIGNATURE}
+        assert statuses[0] in {0, status.UNREADABLE}
+        assert statuses[1] in {status.UNSIGNED, status.UNREADABLE, status.DAMAGED, status.BAD_SIGNATURE}
 
 
 @pytest.mark.parametrize("size", [1 << 20, 1 << 40, (1 << 63) - 1, (1 << 64) - 1])
@@ -152,7 +153,7 @@ def test_sections_outside_of_the_runtime(
     struct.pack_into("<Q", damaged, table + number * 64 + 32, size)
     path.write_bytes(damaged)
     statuses = run(path, capsys)
-    assert statuses == [cli.UNREADABLE] * 2
+    assert statuses == [status.UNREADABLE] * 2
 
 
 @pytest.mark.timeout(60)
@@ -166,7 +167,7 @@ def test_names_of_sections_without_end(image: bytes, path: Path, capsys: pytest.
     struct.pack_into("<Q", damaged, SECTIONS_AT, table)
     struct.pack_into("<HHH", damaged, SECTION_SIZE, 64, count, 1)
     path.write_bytes(damaged)
-    assert set(run(path, capsys)) <= {cli.UNREADABLE, cli.DAMAGED}
+    assert set(run(path, capsys)) <= {status.UNREADABLE, status.DAMAGED}
 
 
 class TestContent:
@@ -199,7 +200,7 @@ class TestContent:
         place = find_squashfs(path) + 96  # right behind the superblock
         data[place : place + 4] = bytes(4)
         path.write_bytes(data)
-        assert cli.main(["verify", str(path)]) == cli.DAMAGED
+        assert cli.main(["verify", str(path)]) == status.DAMAGED
         output = capsys.readouterr().out
         assert output.count("\n") == 1
         assert "a\\nb\\x1b[2J" in output

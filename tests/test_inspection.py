@@ -19,6 +19,7 @@ from test_signing import home, independent_check, make_key
 from tools import require
 
 from hatch_appimage import cli
+from hatch_appimage.cli import status
 from hatch_appimage.image import find_sections, read_section, write_section
 from hatch_appimage.runtime import ARCHITECTURES, runtime_path
 from hatch_appimage.signing import Signer, sign_file
@@ -108,7 +109,7 @@ def test_an_image_of_linuxdeploy(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert found["desktop_entry"]["Name"] == "linuxdeploy"
     assert (found["python"], found["packages"], found["entry_points"]) == (None, {}, [])
     assert next((floor["family"], floor["version"]) for floor in found["floors"]) == ("GLIBC", "2.17")
-    assert cli.main(["verify", str(image)]) == cli.UNSIGNED
+    assert cli.main(["verify", str(image)]) == status.UNSIGNED
 
 
 @pytest.mark.slow
@@ -154,7 +155,7 @@ def test_images_of_mksquashfs(compression: str, tmp_path: Path, capsys: pytest.C
     found = inspect(image, capsys)
     assert found["squashfs"]["compression"] == compression
     assert found["squashfs"]["files"] == sum(path.is_file() for path in (tmp_path / "AppDir").rglob("*"))
-    assert cli.main(["verify", str(image)]) == cli.UNSIGNED
+    assert cli.main(["verify", str(image)]) == status.UNSIGNED
     compare_with_zsyncmake(image, tmp_path)
 
 
@@ -163,7 +164,7 @@ def test_compression_that_is_not_supported(
     compression: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     image = pack(tmp_path, compression)
-    assert cli.main(["inspect", str(image)]) == cli.UNREADABLE
+    assert cli.main(["inspect", str(image)]) == status.UNREADABLE
     output = capsys.readouterr()
     assert output.err == f"hatch-appimage: Its compression {compression} is not supported\n"
     assert output.out == ""

@@ -17,6 +17,7 @@ from test_image import make_elf as make_runtime
 
 from hatch_appimage import cli
 from hatch_appimage.architecture import ARCHITECTURES
+from hatch_appimage.cli import status
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.libraries import listing
 from hatch_appimage.libraries.listing import Source, list_libraries
@@ -188,7 +189,7 @@ class TestHostileImages:
     def test_cut_off(self, appdir: Path, tmp_path: Path, size: int, capsys: pytest.CaptureFixture[str]) -> None:
         image = pack(appdir, tmp_path / "x.AppImage")
         image.write_bytes(image.read_bytes()[:size])
-        assert cli.main(["libraries", str(image)]) == cli.UNREADABLE
+        assert cli.main(["libraries", str(image)]) == status.UNREADABLE
         output = capsys.readouterr()
         assert output.out == ""
         assert output.err.startswith("hatch-appimage: ")
@@ -197,7 +198,7 @@ class TestHostileImages:
 
 class TestCommand:
     def test_text(self, appdir: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        assert cli.main(["libraries", str(appdir)]) == cli.MISSING
+        assert cli.main(["libraries", str(appdir)]) == status.MISSING
         assert capsys.readouterr().out == TEXT
 
     def test_json_and_nothing_missing(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -211,11 +212,11 @@ class TestCommand:
     )
     def test_no_image(self, tmp_path: Path, data: bytes, message: str, capsys: pytest.CaptureFixture[str]) -> None:
         (tmp_path / "x").write_bytes(data)
-        assert cli.main(["libraries", str(tmp_path / "x")]) == cli.UNREADABLE
+        assert cli.main(["libraries", str(tmp_path / "x")]) == status.UNREADABLE
         assert message in capsys.readouterr().err
 
     def test_no_file(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        assert cli.main(["libraries", str(tmp_path / "x")]) == cli.UNREADABLE
+        assert cli.main(["libraries", str(tmp_path / "x")]) == status.UNREADABLE
         assert capsys.readouterr().err == f"hatch-appimage: {tmp_path}/x: No such file or directory\n"
 
     @pytest.mark.parametrize("files", [1, 5000])

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -106,3 +107,18 @@ def test_table_of_the_readme_says_the_same() -> None:
     (table,) = re.findall(r"^\| Key \| Default \| Meaning \|\n.*\n((?:\|.*\n)+)", page, re.MULTILINE)
     rows = table.splitlines()
     assert rows == [table_row(OPTIONS[row.split("`")[1]]) for row in rows]
+
+
+def test_help_imports_little() -> None:
+    """It is there at once."""
+    code = """
+import sys
+from hatch_appimage.cli import main
+try:
+    main(["build", "--help"])
+except SystemExit:
+    print(*sys.modules)
+"""
+    result = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert {"argparse", "hatch_appimage.cli"} <= set(result.stdout.split())
+    assert not {"requests", "hatchling", "cyclonedx", "elftools"}.intersection(result.stdout.split())

@@ -16,13 +16,14 @@ import pytest
 from elf_fixtures import library
 from tools import require
 
-from hatch_appimage import cli
+from hatch_appimage import PASSPHRASE, cli
 from hatch_appimage.architecture import ARCHITECTURES, native_architecture
+from hatch_appimage.cli import status
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.image import file_digest, find_sections, find_squashfs, write_section
 from hatch_appimage.libraries.elf import read_sections
 from hatch_appimage.runtime import runtime_path
-from hatch_appimage.signing import PASSPHRASE, Signer, State, check_room, sign_file, verify_signature
+from hatch_appimage.signing import Signer, State, check_room, sign_file, verify_signature
 from hatch_appimage.squashfs import write_squashfs
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ class TestGood:
                 changed = bytearray(data)
                 changed[place] ^= 1 << chance.randrange(8)
                 image.write_bytes(changed)
-                expected = {cli.UNREADABLE, cli.UNSIGNED, cli.BAD_SIGNATURE, cli.DAMAGED}
+                expected = {status.UNREADABLE, status.UNSIGNED, status.BAD_SIGNATURE, status.DAMAGED}
                 assert cli.main(["verify", str(image)]) in expected, place
         image.write_bytes(data)
         assert cli.main(["verify", str(image)]) == 0
@@ -265,14 +266,14 @@ class TestKeys:
     def test_what_other_tools_put_in_its_place(self, image: Path) -> None:
         """go-appimage writes the bare digest."""
         write_section(image, find_sections(image), ".sha256_sig", b"ab" * 32)
-        assert cli.main(["verify", str(image)]) == cli.UNSIGNED
+        assert cli.main(["verify", str(image)]) == status.UNSIGNED
 
     def test_nothing_changes_where_signing_fails(
         self, home: Path, image: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         del home
         before = image.read_bytes()
-        assert cli.main(["sign", str(image), "--key", "nobody"]) == cli.UNREADABLE
+        assert cli.main(["sign", str(image), "--key", "nobody"]) == status.UNREADABLE
         assert capsys.readouterr().err.startswith("hatch-appimage: Cannot sign with nobody: gpg: ")
         assert image.read_bytes() == before
         assert [path.name for path in image.parent.iterdir() if path.name != "root"] == [image.name]
@@ -282,18 +283,18 @@ class TestCommands:
     def test_unsigned_good_other_key_and_bad(self, home: Path, image: Path, capsys: pytest.CaptureFixture[str]) -> None:
         del home
         fingerprint = make_key("ed25519")
-        assert cli.main(["verify", str(image)]) == cli.UNSIGNED
+        assert cli.main(["verify", str(image)]) == status.UNSIGNED
         assert cli.main(["sign", str(image)]) == 0
         assert cli.main(["verify", str(image)]) == 0
         assert cli.main(["verify", str(image), "--key", f"0x{fingerprint.lower()}"]) == 0
-        assert cli.main(["verify", str(image), "--key", "0123456789ABCDEF" * 4]) == cli.OTHER_KEY
+        assert cli.main(["verify", str(image), "--key", "0123456789ABCDEF" * 4]) == status.OTHER_KEY
         # Ids can be forged, and the last digits even more so.
-        assert cli.main(["verify", str(image), "--key", fingerprint[-16:]]) == cli.UNREADABLE
+        assert cli.main(["verify", str(image), "--key", fingerprint[-16:]]) == status.UNREADABLE
         data = bytearray(image.read_bytes())
         data[-1] ^= 1  # padding, which no reader looks at
         image.write_bytes(data)
         capsys.readouterr()
-        assert cli.main(["verify", str(image)]) == cli.BAD_SIGNATURE
+        assert cli.main(["verify", str(image)]) == status.BAD_SIGNATURE
         assert capsys.readouterr().out == f"{image}: bad: the image was changed after it was signed\n"
 
     def test_signing_again_with_another_key(self, home: Path, image: Path) -> None:
@@ -308,13 +309,13 @@ class TestCommands:
     def test_cut_off(self, image: Path, size: int, capsys: pytest.CaptureFixture[str]) -> None:
         image.write_bytes(image.read_bytes()[:size])
         for command in (["inspect"], ["verify"]):
-            assert cli.main([*command, str(image)]) in {cli.UNREADABLE, cli.DAMAGED}
+            assert cli.main([*command, str(image)]) in {status.UNREADABLE, status.DAMAGED}
             output = capsys.readouterr()
             assert (output.out + output.err).count("\n") == 1
 
     def test_type_1(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (tmp_path / "x").write_bytes(b"\x7fELF\2\1\1\0AI\1" + bytes(100))
-        assert cli.main(["inspect", str(tmp_path / "x")]) == cli.UNREADABLE
+        assert cli.main(["inspect", str(tmp_path / "x")]) == status.UNREADABLE
         assert "is an AppImage of type 1" in capsys.readouterr().err
 
     def test_inspect(self, image: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,6 +14,7 @@ from packages import make_wheel
 
 from hatch_appimage import cli
 from hatch_appimage.architecture import native_architecture
+from hatch_appimage.cli import status
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.source import open_source
 from hatch_appimage.wheel import Release, Wheel
@@ -207,7 +208,7 @@ class TestCheck:
         project = copy_project("hello-cli", tmp_path)
         with (project / "pyproject.toml").open("a") as file:
             file.write("[tool.hatch.build.hooks.nonexistent]\n")
-        assert cli.main(["build", str(project)]) == cli.UNREADABLE
+        assert cli.main(["build", str(project)]) == status.UNREADABLE
         assert capsys.readouterr().err == (
             "hatch-appimage: Unknown build hook: nonexistent; `hatch build -t appimage` installs what a project's "
             "hooks need\n"

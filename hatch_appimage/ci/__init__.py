@@ -23,9 +23,9 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 from uv import find_uv_bin
 
+from hatch_appimage import PASSPHRASE
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.process import run
-from hatch_appimage.signing import PASSPHRASE
 
 if sys.version_info >= (3, 11):
     import tomllib

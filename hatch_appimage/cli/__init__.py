@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: MIT
+"""The command ``hatch-appimage``: builds images of any project, looks into finished ones, signs and verifies them."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import io
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hatch_appimage import PASSPHRASE, TABLE
+from hatch_appimage.architecture import ARCHITECTURES
+from hatch_appimage.cli.status import BAD_SIGNATURE, DAMAGED, MISSING, OTHER_KEY, UNREADABLE, UNSIGNED, explain
+from hatch_appimage.errors import AppImageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Args:
+        arguments: without the program's name; those of the process when None.
+
+    Returns:
+        the exit status: 2 if what was named cannot be read; what others mean is in the help of each command.
+
+    """
+    parser = argparse.ArgumentParser(
+        prog="hatch-appimage", description="Build AppImages of Python projects, look into them, sign and verify them."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_commands(commands)
+    options = parser.parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # what is in an image need not be of this terminal's alphabet
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        # Only what the command needs: --help is no reason to import all steps of a build.
+        module = importlib.import_module(f"hatch_appimage.cli.{options.module}")
+        status = int(getattr(module, options.command)(options))
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads has seen enough
+        # Python would write at its end what is left, and complain.
+        with Path(os.devnull).open("w") as nothing:
+            os.dup2(nothing.fileno(), sys.stdout.fileno())
+        return 0
+    except (AppImageError, OSError) as error:
+        print(f"hatch-appimage: {explain(error)}", file=sys.stderr)
+        return UNREADABLE
+    return status
+
+
+def _add_commands(commands: Any) -> None:
+    what = "a project's folder, a wheel, or a requirement such as 'httpie==3.*'"
+    for name, summary in (
+        ("build", "Build the AppImage of a project of any build back end, or of one that is published."),
+        ("check", "Check the settings of a project, and show what would be built. All that is wrong is named at once."),
+    ):
+        command = _add(commands, name, summary, f"The settings are those of [{TABLE}].", what=what)
+        _add_settings(command)
+    command = commands.choices["build"]
+    command.add_argument("--output", metavar="FOLDER", type=Path, help="where the AppImage goes; `dist` if not said")
+    command.add_argument("-v", "--verbose", action="count", default=0, help="show the programs that are run")
+    command.add_argument("-q", "--quiet", action="count", default=0, help="show warnings and errors only")
+    command = _add(commands, "inspect", "Show what is in an AppImage, of whichever tool, without running it.")
+    command.add_argument("--json", action="store_true", help="for programs")
+    command = _add(
+        commands,
+        "libraries",
+        "Show which shared libraries an AppImage or AppDir needs, where they come from, and which glibc it takes.",
+        f"The exit status is {MISSING} if a library is neither in the image nor one that every system has.",
+    )
+    command.add_argument("--json", action="store_true", help="for programs")
+    command = _add(
+        commands,
+        "sign",
+        "Sign a finished AppImage: embed a signature in it, and write a detached one beside it.",
+        f"{PASSPHRASE} in the environment may have the passphrase. An older .zsync file fits no more.",
+    )
+    command.add_argument("--key", metavar="KEY", help="as gpg takes it; without it, gpg's default key signs")
+    command = _add(
+        commands,
+        "verify",
+        "Verify the signature of an AppImage, and that every block of it can be decompressed.",
+        f"The exit status is 0 for a good signature, {UNSIGNED} for none, {BAD_SIGNATURE} for a bad one, {OTHER_KEY} "
+        f"for a good one by another key, {DAMAGED} if the image is damaged, {UNREADABLE} if it cannot be read.",
+    )
+    command.add_argument("--key", metavar="FINGERPRINT", help="the key that it must be signed by")
+    command = _add(commands, "zsync", "Write the .zsync file of a finished AppImage, by which updates are small.")
+    command.add_argument("--url", help="of the AppImage, if it will not be in the same place as its .zsync file")
+    command = commands.add_parser(
+        "options",
+        help="describe every key of the table",
+        description=f"Describe every key of [{TABLE}], as Markdown.",
+    )
+    command.set_defaults(module="projects", command="options")
+    command = commands.add_parser(
+        "ci",
+        help="print a workflow that builds, runs, signs and releases the images of a project",
+        description="Print a workflow that builds the AppImages of a project when a version is tagged, runs them, "
+        "signs them where the project wants that, and releases them.",
+    )
+    command.add_argument("forge", choices=("github", "gitlab"), help="whose CI it is for")
+    command.add_argument("path", nargs="?", type=Path, default=Path(), help="the project; the current folder if absent")
+    command.set_defaults(module="projects", command="ci")
+
+
+def _add(commands: Any, name: str, summary: str, epilog: str = "", *, what: str = "") -> Any:
+    """Add a command, which the function of its name executes; all of them take an AppImage, or else `what`."""
+    help_text = summary[0].lower() + summary[1:].rstrip(".")
+    command = commands.add_parser(name, help=help_text, description=summary, epilog=epilog)
+    if what:
+        command.add_argument("source", nargs="?", default=".", help=f"{what}; the current folder if not said")
+    else:
+        command.add_argument("path", type=Path, help="the AppImage")
+    command.set_defaults(module="projects" if what else "images", command=name)
+    return command
+
+
+def _add_settings(command: Any) -> None:
+    command.add_argument("--arch", action="append", choices=list(ARCHITECTURES), help="may be given several times")
+    command.add_argument("--python", help=f"as the setting `python` of [{TABLE}]")
+    command.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="any setting: text, or a value as in TOML"
+    )

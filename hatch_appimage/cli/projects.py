@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: MIT
+"""The commands on projects, each a function of its name; they import all steps of a build."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from hatchling.metadata.core import ProjectMetadata
+from hatchling.plugin.exceptions import UnknownPluginError
+from hatchling.plugin.manager import PluginManager
+
+from hatch_appimage.architecture import ARCHITECTURES
+from hatch_appimage.builder import AppImageBuilder
+from hatch_appimage.check import describe
+from hatch_appimage.ci import Plan, write_github_workflow, write_gitlab_pipeline
+from hatch_appimage.cli.status import WRONG
+from hatch_appimage.config import PATH_KEYS
+from hatch_appimage.errors import AppImageError, ConfigurationError, Faults
+from hatch_appimage.options import write_options
+from hatch_appimage.source import open_source
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator, Mapping
+
+    from hatch_appimage.source import Source
+
+
+def build(options: argparse.Namespace) -> int:
+    """Build the AppImages of a project, a wheel or a requirement."""
+    # hatchling's Application takes its verbosity from there.
+    os.environ["HATCH_VERBOSE"] = str(options.verbose)
+    os.environ["HATCH_QUIET"] = str(options.quiet)
+    with open_source(options.source) as source:
+        output = options.output or (None if source.is_project else Path("dist"))
+        builder = _builder(source, _settings(source, options))
+        directory = str(output.absolute() if output else builder.config.directory)
+        with _hatchling_errors():
+            builder.metadata.validate_fields()
+            builder.get_build_hooks(directory)
+        for image in builder.build(directory=directory, versions=options.arch):
+            print(image)
+    return 0
+
+
+def check(options: argparse.Namespace) -> int:
+    """Show what would be built, or all that is wrong."""
+    faults = Faults()
+    with open_source(options.source) as source:
+        builder = _builder(source, _settings(source, options))
+        with _hatchling_errors():
+            builder.metadata.validate_fields()
+            names = options.arch or builder.config.versions
+        for name in names:
+            with TemporaryDirectory(prefix="hatch-appimage-") as folder:
+                if prepared := faults.catch(builder.prepare, ARCHITECTURES[name], Path(folder)):
+                    print(describe(prepared, builder.project, name))
+    try:
+        faults.raise_all()
+    except ConfigurationError as error:
+        print(*dict.fromkeys(str(error).splitlines()), sep="\n", file=sys.stderr)
+        return WRONG
+    return 0
+
+
+def _settings(source: Source, options: argparse.Namespace) -> dict[str, Any]:
+    """Return the settings of the command line."""
+    settings: dict[str, Any] = {"features": list(source.features)} if source.features else {}
+    settings |= dict(map(_setting, options.set))
+    if options.python:
+        settings["python"] = options.python
+    for key in PATH_KEYS.intersection(settings):
+        # Where a file is meant and not, for one, a version.
+        if isinstance(settings[key], str) and (key == "report" or Path(settings[key]).exists()):
+            settings[key] = str(Path(settings[key]).absolute())
+    return settings
+
+
+def _builder(source: Source, settings: Mapping[str, Any]) -> AppImageBuilder:
+    """Return what builds it, with the given settings over those of the project."""
+    plugins = PluginManager()
+    metadata = ProjectMetadata(str(source.root), plugins, dict(source.config))
+    builder = AppImageBuilder(str(source.root), plugins, metadata=metadata)
+    builder.source = source.package
+    with _hatchling_errors():
+        builder.target_config.update(settings)
+    return builder
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    key, separator, value = text.partition("=")
+    if not separator:
+        raise AppImageError(f"--set takes KEY=VALUE, not `{text}`")
+    try:
+        typed = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        typed = value
+    # Of versions, such as 3.13, there are more than of numbers with a point: no setting is one.
+    return key.strip(), value if isinstance(typed, float) else typed
+
+
+@contextmanager
+def _hatchling_errors() -> Iterator[None]:
+    """Tell what hatchling finds wrong with its own tables as one line."""
+    try:
+        yield
+    except UnknownPluginError as error:
+        raise AppImageError(f"{error}; `hatch build -t appimage` installs what a project's hooks need") from error
+    except (TypeError, ValueError) as error:
+        raise AppImageError(str(error)) from error
+
+
+def ci(options: argparse.Namespace) -> int:
+    """Print a workflow for a project."""
+    if not options.path.is_dir():
+        raise AppImageError(f"{options.path} is no folder of a project")
+    with open_source(str(options.path)) as source:
+        builder = _builder(source, {})
+        with _hatchling_errors():
+            builder.metadata.validate_fields()
+            plan = Plan.make(builder)
+    sys.stdout.write(write_github_workflow(plan) if options.forge == "github" else write_gitlab_pipeline(plan))
+    return 0
+
+
+def options(_options: argparse.Namespace) -> int:
+    """Describe every key of the table."""
+    sys.stdout.write(write_options())
+    return 0

@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: MIT
+"""How commands end."""
+
+from __future__ import annotations
+
+from hatch_appimage.errors import printable
+
+# Exit statuses, beside 0.
+WRONG = 1
+MISSING = 1
+UNREADABLE = 2
+UNSIGNED = 3
+BAD_SIGNATURE = 4
+OTHER_KEY = 5
+DAMAGED = 6
+
+
+def explain(error: Exception) -> str:
+    """Return what went wrong, for people: one line for each fault."""
+    if isinstance(error, OSError) and error.filename:
+        return f"{printable(str(error.filename))}: {error.strerror}"
+    return "\n".join(map(printable, str(error).split("\n")))
