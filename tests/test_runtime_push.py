@@ -366,12 +366,17 @@ class TestKernel:
     ) -> None:
         image = self.with_faults(replace(mounted, path=faulty), FAULT_DELAY=5000)
         sizes = {path.name: path.stat().st_size for path in (tree / "small").iterdir()}
-        with started(image, "") as point:
-            for through in (False, True):
-                if through:
-                    wait_until(lambda: is_through(image), 30)
-                assert is_through(image) == through
-                assert {path.name: path.stat().st_size for path in (point / "small").iterdir()} == sizes
+        seen = set()
+        for _ in range(10):  # on a busy machine it may be too late to push anything
+            with started(image, "") as point:
+                for through in (False, True):
+                    if through:
+                        wait_until(lambda: is_through(image), 30)
+                    seen.add(is_through(image))
+                    assert {path.name: path.stat().st_size for path in (point / "small").iterdir()} == sizes
+            if seen == {False, True}:
+                break
+        assert seen == {False, True}
 
     def test_application_ends_before_it_is_done(self, image: Image) -> None:
         image = self.with_faults(image, FAULT_DELAY=50_000)
@@ -456,6 +461,81 @@ def test_no_process_hangs_when_the_server_is_killed(tmp_path: Path, built: Path,
         for name in image.leftovers():
             subprocess.run(["umount", "--lazy", image.temporary / name], check=False, stderr=subprocess.DEVNULL)
             (image.temporary / name).rmdir()
+
+
+def daemons_of(image: Image, process: subprocess.Popen[str]) -> list[int]:
+    """Return the server and the keeper, in this order."""
+    return sorted(number for number in processes_of(image) if number != process.pid)
+
+
+@pytest.mark.parametrize("delay", [0, 2000])
+def test_keeper_killed(tmp_path: Path, built: Path, faulty: Path, delay: int) -> None:
+    """While it should tell the kernel of files, and before: the server does its work."""
+    image = Image(faulty if delay else built, make_temporary(tmp_path), settings=(("FAULT_DELAY", str(delay)),))
+    generator = random.Random(4)  # noqa: S311 - the same moments every time
+    for _ in range(15):
+        process = image.start("run", "eval", "exec sleep 60")
+        wait_until(lambda process=process: len(daemons_of(image, process)) == 2)  # type: ignore[misc]
+        time.sleep(generator.uniform(0, 0.03))
+        os.kill(daemons_of(image, process)[1], signal.SIGKILL)
+        time.sleep(0.05)
+        process.kill()
+        process.communicate()
+        image.wait_until_clean()
+        wait_until(lambda: not processes_of(image))
+
+
+def test_application_leaves_its_work_to_another_process(mounted: Image, faulty: Path) -> None:
+    """All is pushed nevertheless, and the server gets its processors back and leaves the session."""
+    image = replace(mounted, path=faulty, settings=(("FAULT_DELAY", "500"),))
+    assert image.run("run", "eval", "sleep 30 >/dev/null 2>&1 & echo $!", start_new_session=True).returncode == 0
+    try:
+        wait_until(lambda: is_through(image))
+        server, keeper = sorted(processes_of(image))
+        threads = [int(path.name) for path in Path(f"/proc/{server}/task").iterdir()]
+        wait_until(lambda: {os.getsid(server), os.getsid(keeper)} == {server, keeper})
+        wait_until(
+            lambda: all(os.sched_getaffinity(thread) == os.sched_getaffinity(0) for thread in [*threads, keeper])
+        )
+    finally:
+        subprocess.run(["pkill", "-f", "^sleep 30$"], check=False)
+    image.wait_until_clean()
+    wait_until(lambda: not processes_of(image))
+
+
+def test_server_has_a_thread_for_each_processor_and_one_more(mounted: Image) -> None:
+    """Though it keeps to half of the processors while it pushes; and it pushes and watches in another."""
+    process = mounted.start("run", "eval", "exec sleep 60")
+    wait_until(lambda: len(daemons_of(mounted, process)) == 2)
+    threads = Path(f"/proc/{daemons_of(mounted, process)[0]}/task")
+    wait_until(lambda: len(list(threads.iterdir())) == min(len(os.sched_getaffinity(0)), 3) + 2)
+    process.kill()
+    process.communicate()
+    mounted.wait_until_clean()
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGHUP], ids=lambda number: number.name)
+def test_process_group_ends_at_once(image: Image, number: signal.Signals) -> None:
+    """As by Ctrl-C, a closed terminal, or `timeout -s KILL`."""
+    generator = random.Random(5)  # noqa: S311 - the same moments every time
+    for _ in range(20):
+        process = image.start("run", "eval", "exec sleep 60", start_new_session=True)
+        # SIGKILL ends also who mounts, who is not to be interrupted otherwise.
+        if number == signal.SIGKILL:
+            wait_until(lambda process=process: len(daemons_of(image, process)) == 2 or process.poll())  # type: ignore[misc]
+            wait_until(lambda process=process: has_mounted(process) or process.poll())  # type: ignore[misc]
+        time.sleep(generator.uniform(0, 0.02))
+        os.killpg(process.pid, number)
+        process.communicate()
+        image.wait_until_clean()
+        wait_until(lambda: not processes_of(image))
+
+
+def has_mounted(process: subprocess.Popen[str]) -> bool:
+    """Whether a process has become its AppRun."""
+    with contextlib.suppress(OSError):
+        return not os.readlink(f"/proc/{process.pid}/exe").endswith(".AppImage")  # noqa: PTH115 - a kernel's name
+    return False
 
 
 def kill_daemons(image: Image, process: subprocess.Popen[str]) -> bool:

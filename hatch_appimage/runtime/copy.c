@@ -273,8 +273,12 @@ void copy_run(const struct copy *copy, const char *program, char **arguments, bo
 	if (!stays)
 		copy_guard(copy);
 	pid_t child = fork();
-	if (child < 0)
-		fail("cannot start a process: %s", strerror(errno));
+	if (child < 0) {
+		int error = errno;
+		if (!stays)
+			copy_leave(copy);
+		fail("cannot start a process: %s", strerror(error));
+	}
 	if (child == 0)
 		start(program, arguments, &before, parent);
 	int status = wait_for(child, &signals);

@@ -25,7 +25,7 @@ static char push_folder[PUSH_NAME_ROOM];
 
 enum { MOST_THREADS = 4 };
 
-/* Both processes keep to one processor until all is pushed, and stay in the session so long, to be ready early. */
+/* Both processes keep to one processor until all is pushed, and stay so long in the session, to be ready early. */
 static void begin_startup(const int *kept, size_t count)
 {
 	if (halves.exist)
@@ -42,22 +42,32 @@ static void end_startup(void)
 
 /* The keeper */
 
+/* Until the server has something to say; false when nobody uses the mount any more. */
+static bool wait_for_server(const struct mount *mount, int application)
+{
+	if (process_wait(application, pushed[0], -1) == PEER_GONE)
+		return true;
+	/* It may have left its work to others. */
+	return process_using(mount->point) && process_wait(-1, pushed[0], -1) == PEER_GONE;
+}
+
 /*
  * Has the kernel learn the inodes of what is to be pushed after the first files; and, when all is pushed, every name
  * beside them.
  */
-static void learn(int root, int application)
+static void learn(const struct mount *mount, int root, int application)
 {
 	static struct squashfs fs;
 	struct warm_list list;
 	char more;
 
-	if (process_wait(application, pushed[0], -1) == PEER_GONE && read(pushed[0], &more, 1) == 1)
+	if (wait_for_server(mount, application) && read(pushed[0], &more, 1) == 1)
 		warm_list_folder(root, push_folder, PUSH_FIRST);
-	if (process_wait(application, pushed[0], -1) != PEER_GONE || squashfs_open(&fs, image, image_offset))
+	if (!wait_for_server(mount, application) || squashfs_open(&fs, image, image_offset))
 		return;
 	warm_find(&fs, startup_end, &list);
-	warm_list_folders(&list, root, application);
+	bool left = process_wait(application, -1, 0) == PROCESS_ENDED;
+	warm_list_folders(&list, root, left ? -1 : application);
 }
 
 /* Unmounts when the last user is gone; returns then, or when the peer has died. */
@@ -103,7 +113,7 @@ static _Noreturn void run_keeper(int application, int peer)
 	/* From here a mount in a namespace cannot be seen. */
 	if (startup_end && mount.way != MOUNT_IN_NAMESPACE) {
 		int root = open(mount.point, O_PATH | O_DIRECTORY | O_CLOEXEC);
-		learn(root, application);
+		learn(&mount, root, application);
 		close(root);
 	}
 	close(pushed[0]);
@@ -122,7 +132,8 @@ static struct fuse_server server;
 static struct mount served;
 static int channel; /* to the process that becomes the application */
 static int peer;    /* a socket to the keeper */
-static sem_t opened; /* posted when the image is */
+static sem_t opened;   /* posted when the image is */
+static sem_t received; /* posted when the mount is */
 
 static void leave(void)
 {
@@ -149,9 +160,10 @@ static void *serve(void *nothing)
 	while (sem_wait(&opened))
 		continue;
 	push_begin(&push, served.device);
+	(void)!write(peer, &served, sizeof(served));
 	(void)!write(channel, "", 1);
 	close(channel);
-	(void)!write(peer, &served, sizeof(served));
+	sem_post(&received);
 	fuse_serve(&server, served.device, served.way == MOUNT_IN_NAMESPACE);
 	_exit(1); /* for want of memory */
 }
@@ -162,16 +174,17 @@ static _Noreturn void run_server(int application, int keeper)
 	char done;
 
 	peer = keeper;
+	/* One at least for a request that comes while another is waiting for a block. */
+	server.processors = process_processors(MOST_THREADS - 1);
+	server.most_threads = server.processors + 1;
 	begin_startup((int[]){image, channel, application, peer, pushed[1]}, 5);
-	/* It takes a while to wake up, on the other processor. */
 	sem_init(&opened, 0, 0);
+	sem_init(&received, 0, 0);
+	/* It takes a while to wake up, on the other processor. */
 	if (!process_start_thread(serve, NULL, halves.exist ? &halves.one : NULL))
 		_exit(1);
 	server.gone = leave;
 	server.halves = halves;
-	/* One at least for a request that comes while another is waiting for a block. */
-	server.processors = process_processors(MOST_THREADS - 1);
-	server.most_threads = server.processors + 1;
 	if (squashfs_open(&fs, image, image_offset) ||
 	    cache_open(&cache, &fs, (server.most_threads + 1) * fuse_blocks_per_thread(&fs)))
 		_exit(1);
@@ -183,6 +196,8 @@ static _Noreturn void run_server(int application, int keeper)
 		push_all(&push);
 	close(pushed[1]);
 	end_startup();
+	while (sem_wait(&received))
+		continue;
 	if (read(peer, &done, 1) != 1)
 		keep(&served, application, -1);
 	for (;;)
@@ -196,6 +211,8 @@ static _Noreturn void start_both(int application)
 {
 	int peers[2];
 
+	/* What ends the application's process group shall not end them: they would leave a dead mount. */
+	setpgid(0, 0);
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, peers) || pipe2(pushed, O_CLOEXEC))
 		_exit(1);
 	if (fork() == 0)

@@ -194,7 +194,7 @@ static void name_mount_point(const struct appimage *image, char *prefix, size_t 
 }
 
 /* The mount is there when this returns true, and the daemon serves it until this process and its heirs are done. */
-static bool mount_image(struct appimage *image, const struct daemon *daemon, struct mount *mount, bool for_others)
+static bool mount_image(const struct appimage *image, const struct daemon *daemon, struct mount *mount, bool for_others)
 {
 	char prefix[32];
 
@@ -204,12 +204,21 @@ static bool mount_image(struct appimage *image, const struct daemon *daemon, str
 		return false;
 	}
 	if (daemon_hand_over(daemon, mount)) {
+		/* The image is damaged, or there is no memory, or no room for one more process. */
 		unmount_fuse(mount, true);
 		rmdir(mount->point);
-		open_squashfs(image);
-		fail("the process that serves the mount has died");
+		return false;
 	}
 	return true;
+}
+
+/* Whoever mounts is not to be interrupted: nobody would unmount. */
+static void block_signals(sigset_t *before)
+{
+	sigset_t all;
+
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, before);
 }
 
 static _Noreturn void run_mounted(const struct mount *mount, char **argv)
@@ -237,10 +246,14 @@ static _Noreturn void run(struct appimage *image, char **argv, bool copied)
 {
 	static struct mount mount;
 	struct daemon daemon;
-	bool served = !copied && !getenv("APPIMAGE_EXTRACT_AND_RUN") && !daemon_start(&daemon, image->file, image->offset);
+	sigset_t before;
 
+	block_signals(&before);
+	bool served = !copied && !getenv("APPIMAGE_EXTRACT_AND_RUN") && !daemon_start(&daemon, image->file, image->offset);
 	set_environment(image);
-	if (served && mount_image(image, &daemon, &mount, false))
+	bool mounted = served && mount_image(image, &daemon, &mount, false);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	if (mounted)
 		run_mounted(&mount, argv);
 	open_squashfs(image);
 	run_copied(image, argv);
@@ -274,8 +287,12 @@ static _Noreturn void show(struct appimage *image)
 {
 	static struct mount mount;
 	struct daemon daemon;
+	sigset_t before;
 
-	if (daemon_start(&daemon, image->file, image->offset) || !mount_image(image, &daemon, &mount, true)) {
+	block_signals(&before);
+	bool mounted = !daemon_start(&daemon, image->file, image->offset) && mount_image(image, &daemon, &mount, true);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	if (!mounted) {
 		open_squashfs(image);
 		show_copied(image);
 	}

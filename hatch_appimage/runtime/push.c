@@ -367,15 +367,24 @@ bool push_find(struct push *push, uint64_t end)
 	return in_time;
 }
 
-/* Once the kernel has been told of the inode, unless someone has been told of the file. */
+/*
+ * Once the kernel has been told of the inode, unless someone has been told of the file.  Who lists the files may have
+ * died.
+ */
 static bool open_file(struct push *push, uint32_t number)
 {
+	enum { PATIENCE = 1 }; /* second */
 	struct push_file *file = &push->files[number];
+	struct timespec end;
 
+	clock_gettime(CLOCK_REALTIME, &end);
+	end.tv_sec += PATIENCE;
 	pthread_mutex_lock(&push->lock);
-	while (push->listed <= number && file->state == PUSH_WAITING)
-		pthread_cond_wait(&push->changed, &push->lock);
-	bool open = file->state == PUSH_WAITING;
+	while (push->listed <= number && file->state == PUSH_WAITING && !push->failed) {
+		if (pthread_cond_timedwait(&push->changed, &push->lock, &end))
+			push->failed = true;
+	}
+	bool open = file->state == PUSH_WAITING && !push->failed;
 	if (open) {
 		file->state = PUSH_OPEN;
 		push->open++;
