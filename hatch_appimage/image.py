@@ -247,15 +247,16 @@ def file_digest(path: Path, digest: Hash, zeroed: Iterable[tuple[int, int]] = ()
     Args:
         path: the file.
         digest: a new object of hashlib.
-        zeroed: offsets and sizes of ranges that count as if they were zeros.
+        zeroed: offsets and sizes of ranges that count as if they were zeros; in a damaged file they may overlap.
 
     """
     with path.open("rb") as file:
         position = 0
         for offset, size in sorted(zeroed):
-            _digest_range(file, offset - position, digest)
-            digest.update(bytes(size))
-            position = offset + size
+            start, end = max(offset, position), max(offset + size, position)
+            _digest_range(file, start - position, digest)
+            digest.update(bytes(end - start))
+            position = end
             file.seek(position)
         _digest_range(file, None, digest)
     return digest.digest()

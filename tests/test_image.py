@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import struct
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ import pytest
 
 from hatch_appimage.architecture import ARCHITECTURES
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.image import Runtime, load_runtime
+from hatch_appimage.image import Runtime, file_digest, load_runtime
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -100,3 +101,15 @@ def test_without_section_headers(tmp_path: Path) -> None:
     with pytest.raises(AppImageError, match=f"{tmp_path}/runtime") as caught:
         load(tmp_path, make_elf(sections=0))
     assert "whole AppImage" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "zeroed", [[], [(3, 4)], [(3, 4), (7, 2)], [(30, 50), (3, 4)], [(3, 40), (5, 2), (20, 30)], [(3, 4), (3, 9)]]
+)
+def test_digest_with_ranges_as_zeros(tmp_path: Path, zeroed: list[tuple[int, int]]) -> None:
+    """In a damaged file they overlap."""
+    data = bytearray(range(1, 101))
+    (tmp_path / "file").write_bytes(data)
+    for offset, size in zeroed:
+        data[offset : offset + size] = bytes(size)
+    assert file_digest(tmp_path / "file", hashlib.sha256(), zeroed) == hashlib.sha256(data).digest()
