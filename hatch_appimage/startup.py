@@ -15,7 +15,7 @@ from hatch_appimage.libraries.elf import read_elf
 from hatch_appimage.process import ProcessError, clean_environment, run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping, Sequence
 
     from hatch_appimage.appdir import AppDir
     from hatch_appimage.entry_point import EntryPoint
@@ -96,27 +96,27 @@ def find_startup_order(appdir: AppDir, python: BundledPython, entry_point: Entry
     return StartupOrder(tuple(str(path.relative_to(appdir.root)) for path in files))
 
 
-def as_loaded(files: Iterable[Path], libraries: Iterable[Path]) -> dict[Path, None]:
+def as_loaded(files: Sequence[Path], libraries: Sequence[Path]) -> dict[Path, None]:
     """Put each library behind the first file that needs it, as the loader does.
 
     Args:
         files: what was read, in that order.
-        libraries: what was mapped; those that no file needs come last.
+        libraries: what else was mapped; what no file needs comes last.
 
     """
-    by_name = {name: path for path in libraries if (elf := read_elf(path)) for name in (path.name, elf.soname) if name}
+    elves = {path: elf for path in {*files, *libraries} if (elf := read_elf(path))}
+    by_name = {name: path for path in libraries if path in elves for name in (path.name, elves[path].soname) if name}
     order: dict[Path, None] = {}
 
     def add(path: Path) -> None:
         if path in order:
             return
         order[path] = None
-        elf = read_elf(path)
-        for name in elf.needed if elf else ():
+        for name in elves[path].needed if path in elves else ():
             if name in by_name:
                 add(by_name[name])
 
-    for path in [*files, *by_name.values()]:
+    for path in [*files, *libraries]:
         add(path)
     return order
 

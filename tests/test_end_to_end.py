@@ -313,11 +313,11 @@ class TestImage:
         code = "import flask, sys; print(*[m.__cached__ for m in sys.modules.values() if hasattr(m, '__cached__')])"
         assert all(Path(path).is_file() for path in in_python(tree, code).split())
 
-    @pytest.mark.skipif(sys.version_info >= (3, 14), reason="this Python needs no help")
     def test_modules_are_read_with_few_calls(self, tree: Path) -> None:
         """From the first module on, and wherever it comes from."""
         code = "import importlib.machinery; print(importlib.machinery.SourceFileLoader.get_data.__module__)"
-        assert in_python(tree, code) == "encodings\n"
+        expected = "encodings" if sys.version_info < (3, 14) else "_frozen_importlib_external"
+        assert in_python(tree, code) == f"{expected}\n"
 
     def test_standard_library_works(self, tree: Path) -> None:
         names = "asyncio ctypes curses decimal hashlib lzma bz2 multiprocessing sqlite3 ssl uuid venv xml.sax zoneinfo"

@@ -472,11 +472,10 @@ def daemons_of(image: Image, process: subprocess.Popen[str]) -> list[int]:
 def test_keeper_killed(tmp_path: Path, built: Path, faulty: Path, delay: int) -> None:
     """While it should tell the kernel of files, and before: the server does its work."""
     image = Image(faulty if delay else built, make_temporary(tmp_path), settings=(("FAULT_DELAY", str(delay)),))
-    generator = random.Random(4)  # noqa: S311 - the same moments every time
-    for _ in range(15):
+    for moment in range(15):
         process = image.start("run", "eval", "exec sleep 60")
-        wait_until(lambda process=process: len(daemons_of(image, process)) == 2)  # type: ignore[misc]
-        time.sleep(generator.uniform(0, 0.03))
+        wait_until(partial(has_started, image, process))
+        time.sleep(moment * 0.002)
         os.kill(daemons_of(image, process)[1], signal.SIGKILL)
         time.sleep(0.05)
         process.kill()
@@ -506,7 +505,7 @@ def test_application_leaves_its_work_to_another_process(mounted: Image, faulty: 
 def test_server_has_a_thread_for_each_processor_and_one_more(mounted: Image) -> None:
     """Though it keeps to half of the processors while it pushes; and it pushes and watches in another."""
     process = mounted.start("run", "eval", "exec sleep 60")
-    wait_until(lambda: len(daemons_of(mounted, process)) == 2)
+    wait_until(partial(has_started, mounted, process))
     threads = Path(f"/proc/{daemons_of(mounted, process)[0]}/task")
     wait_until(lambda: len(list(threads.iterdir())) == min(len(os.sched_getaffinity(0)), 3) + 2)
     process.kill()
@@ -517,25 +516,26 @@ def test_server_has_a_thread_for_each_processor_and_one_more(mounted: Image) -> 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGHUP], ids=lambda number: number.name)
 def test_process_group_ends_at_once(image: Image, number: signal.Signals) -> None:
     """As by Ctrl-C, a closed terminal, or `timeout -s KILL`."""
-    generator = random.Random(5)  # noqa: S311 - the same moments every time
-    for _ in range(20):
+    for moment in range(20):
         process = image.start("run", "eval", "exec sleep 60", start_new_session=True)
         # SIGKILL ends also who mounts, who is not to be interrupted otherwise.
         if number == signal.SIGKILL:
-            wait_until(lambda process=process: len(daemons_of(image, process)) == 2 or process.poll())  # type: ignore[misc]
-            wait_until(lambda process=process: has_mounted(process) or process.poll())  # type: ignore[misc]
-        time.sleep(generator.uniform(0, 0.02))
+            wait_until(partial(has_mounted, image, process))
+        time.sleep(moment * 0.001)
         os.killpg(process.pid, number)
         process.communicate()
         image.wait_until_clean()
         wait_until(lambda: not processes_of(image))
 
 
-def has_mounted(process: subprocess.Popen[str]) -> bool:
-    """Whether a process has become its AppRun."""
-    with contextlib.suppress(OSError):
-        return not os.readlink(f"/proc/{process.pid}/exe").endswith(".AppImage")  # noqa: PTH115 - a kernel's name
-    return False
+def has_started(image: Image, process: subprocess.Popen[str]) -> bool:
+    """Whether both daemons are there."""
+    return len(daemons_of(image, process)) == 2
+
+
+def has_mounted(image: Image, process: subprocess.Popen[str]) -> bool:
+    """Whether both daemons are there, and the process has become its AppRun."""
+    return has_started(image, process) and process.pid not in processes_of(image)
 
 
 def kill_daemons(image: Image, process: subprocess.Popen[str]) -> bool:

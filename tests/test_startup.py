@@ -73,8 +73,10 @@ def test_libraries_follow_what_needs_them(tmp_path: Path) -> None:
     ssl = library("libssl.so.3", "libcrypto.so.3").write(tmp_path / "libssl.so.3")
     crypto = library("libcrypto.so.3").write(tmp_path / "libcrypto.so.3")
     opened = library("liba.so.1").write(tmp_path / "liba.so.1")
-    order = as_loaded([program_, pyc, extension, data, pyc], [opened, crypto, python, ssl])
-    assert list(order) == [program_, python, pyc, extension, ssl, crypto, data, opened]
+    table = tmp_path / "mapped.dat"
+    table.write_bytes(b"data that a library has mapped")
+    order = as_loaded([program_, pyc, extension, data, pyc], [opened, crypto, python, ssl, table])
+    assert list(order) == [program_, python, pyc, extension, ssl, crypto, data, opened, table]
 
 
 def test_no_source_that_has_bytecode(bundle: tuple[AppDir, BundledPython]) -> None:

@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="hatch-appimage", description="Build AppImages of Python projects, look into them, sign and verify them."
     )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
     _add_commands(commands)
     options = parser.parse_args(arguments)
     if isinstance(sys.stdout, io.TextIOWrapper):  # what is in an image need not be of this terminal's alphabet
@@ -97,7 +97,7 @@ def _add_commands(commands: Any) -> None:
         help="describe every key of the table",
         description=f"Describe every key of [{TABLE}], as Markdown.",
     )
-    command.set_defaults(module="projects", command="options")
+    command.set_defaults(module="projects")
     command = commands.add_parser(
         "ci",
         help="print a workflow that builds, runs, signs and releases the images of a project",
@@ -106,7 +106,7 @@ def _add_commands(commands: Any) -> None:
     )
     command.add_argument("forge", choices=("github", "gitlab"), help="whose CI it is for")
     command.add_argument("path", nargs="?", type=Path, default=Path(), help="the project; the current folder if absent")
-    command.set_defaults(module="projects", command="ci")
+    command.set_defaults(module="projects")
 
 
 def _add(commands: Any, name: str, summary: str, epilog: str = "", *, what: str = "") -> Any:
@@ -117,7 +117,7 @@ def _add(commands: Any, name: str, summary: str, epilog: str = "", *, what: str 
         command.add_argument("source", nargs="?", default=".", help=f"{what}; the current folder if not said")
     else:
         command.add_argument("path", type=Path, help="the AppImage")
-    command.set_defaults(module="projects" if what else "images", command=name)
+    command.set_defaults(module="projects" if what else "images")
     return command
 
 

@@ -12,6 +12,8 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from packaging.version import Version
+
 from hatch_appimage.errors import AppImageError
 
 if TYPE_CHECKING:
@@ -35,12 +37,10 @@ _ADAPTED = {
 _ADAPTED_IF_EXPOSED = {
     "venv/__init__.py": "import _appimage, sys\n_appimage.adapt_venv(sys.modules[__name__])\n",
 }
-# Every start imports this package before all that is not built in.
-_ENCODINGS = "encodings/__init__.py"
 # importlib reads modules through io.open_code(), which asks of each file whether it is a terminal; it reads other data
-# as here. Python does not ask any more from this version on.
-_ASKS_NO_MORE = (3, 14)
+# as here. Every start imports this package before all that is not built in.
 _GET_DATA = '''
+# One system call less for each module that is imported.
 import _frozen_importlib_external
 
 
@@ -52,14 +52,16 @@ def _get_data(self, path):
 
 _frozen_importlib_external.FileLoader.get_data = _get_data
 '''
+# Python does not ask any more from this version on (https://github.com/python/cpython/pull/124922).
+_ASKS_NO_MORE = Version("3.14.dev0")
+_ADAPTED_IF_IT_ASKS = {"encodings/__init__.py": _GET_DATA}
 # It decides at its very beginning where packages are looked for.
 _SITE = re.compile(r"^(?=PREFIXES = )", re.MULTILINE)
 _ENTER = "import _appimage\n_appimage.enter_virtual_environment()\n\n"
 # Below the prefix of Debian's and Fedora's Python: the wheels that its ensurepip installs (sysconfig's WHEEL_PKG_DIR).
 _WHEELS = "share/python-wheels"
 _READLINE = "import _appimage, sys\nsys.modules[__name__] = _appimage.load_readline()\n"
-_NOTE = "\n# Added for the image, which runs on machines that have things elsewhere.\n"
-_NOTE_ON_SPEED = "\n# Added for the image: one system call less for each module.\n"
+_NOTE = "\n# Added for the image, which runs elsewhere than this was made for.\n"
 
 # The terminals that most people use; whoever has another one has its description.
 _TERMINALS = (
@@ -104,17 +106,16 @@ def adapt_python(appdir: AppDir, python: BundledPython, system: System, *, expos
         _adapt_site(python.stdlib / "site.py")
         _copy_ensurepip(appdir, python)
         adapted.append("site")
-    for name, code in {**_ADAPTED, **(_ADAPTED_IF_EXPOSED if exposed else {})}.items():
+    for name, code in {
+        **_ADAPTED,
+        **(_ADAPTED_IF_EXPOSED if exposed else {}),
+        **(_ADAPTED_IF_IT_ASKS if Version(python.version.rstrip("+")) < _ASKS_NO_MORE else {}),
+    }.items():
         module = python.stdlib / name
         if module.is_file():
             with module.open("a", encoding="utf-8") as file:
                 file.write(_NOTE + code)
             adapted.append(name.split(".")[0].split("/")[0])
-    encodings = python.stdlib / _ENCODINGS
-    if encodings.is_file() and tuple(map(int, python.version.split(".")[:2])) < _ASKS_NO_MORE:
-        with encodings.open("a", encoding="utf-8") as file:
-            file.write(_NOTE_ON_SPEED + _GET_DATA)
-        adapted.append("importlib")
     if any(python.stdlib.parent.parent.glob(f"lib*/{python.stdlib.name}/lib-dynload/readline.*")):
         (python.stdlib / "readline.py").write_text(_NOTE.lstrip() + _READLINE, encoding="utf-8")
         adapted.append("readline")

@@ -272,9 +272,9 @@ static void list_first(const struct mount *mount)
 
 int daemon_hand_over(const struct daemon *daemon, const struct mount *mount)
 {
+	char ready;
 	int error = send_descriptors(daemon->channel, &mount->device, 1);
 
-	char ready;
 	if (!error && (send(daemon->channel, mount, sizeof(*mount), MSG_NOSIGNAL) != sizeof(*mount) ||
 	               read(daemon->channel, &ready, 1) != 1))
 		error = -EPIPE;

@@ -25,7 +25,7 @@ struct daemon {
 
 /* Starts the processes, which make ready while the caller mounts.  They read the image at `offset` of the file. */
 int daemon_start(struct daemon *daemon, int file, uint64_t offset);
-/* Gives them the mount, which lives as long as this process from now on; fails when the image is damaged. */
+/* Gives them the mount, which lives as long as this process from now on; fails when they have ended. */
 int daemon_hand_over(const struct daemon *daemon, const struct mount *mount);
 /* Ends them: there is no mount. */
 void daemon_dismiss(const struct daemon *daemon);

@@ -4,9 +4,9 @@
  *
  * The kernel takes pages of inodes that it knows (FUSE_NOTIFY_STORE), and waits for a page that someone is reading just
  * then: for an answer of ours.  A server that is killed while it waits for itself never ends.  So no file is pushed
- * that anyone can read: until its name has been looked up, only its inode is known, from a folder that nobody but the
- * process that lists it sees (PUSH_FOLDER), and whoever looks up a file that is being pushed gets the answer, and
- * helps, when all of it is there.  After that it is read like any other.
+ * that anyone can read: until its name has been looked up, only its inode is known, from a folder that nobody but ours
+ * finds (see PUSH_FIRST), and whoever looks up a file that is being pushed gets the answer, and helps, when all of it is
+ * there.  After that it is read like any other.
  */
 #ifndef PUSH_H
 #define PUSH_H
