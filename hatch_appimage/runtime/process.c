@@ -11,7 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 int process_open(pid_t process)
@@ -24,6 +26,44 @@ int process_open(pid_t process)
 	/* Before Linux 5.3: the process's folder, whose files are gone with it. */
 	snprintf(path, sizeof(path), "/proc/%d", (int)process);
 	return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+/* Orphans come back to the first process of a container, and to whoever has asked for them. */
+static bool adopts_orphans(void)
+{
+	int subreaper = 0;
+
+	return getpid() == 1 || (!prctl(PR_GET_CHILD_SUBREAPER, &subreaper) && subreaper);
+}
+
+/* clone(2): wait() passes over a child that sends no signal when it ends.  fork(2) cannot make one. */
+static int fork_unwaited(void)
+{
+	long child = syscall(SYS_clone, 0, NULL, NULL, NULL, NULL);
+
+	return child < 0 ? -errno : child > 0;
+}
+
+int process_fork_aside(void)
+{
+	if (adopts_orphans())
+		return fork_unwaited();
+	int status;
+	pid_t between = fork();
+	if (between == 0) {
+		pid_t child = fork();
+		if (child == 0)
+			return 0;
+		_exit(child < 0 ? errno : 0);
+	}
+	if (between < 0)
+		return -errno;
+	while (waitpid(between, &status, 0) < 0) {
+		if (errno == EINTR)
+			continue;
+		return errno == ECHILD ? 1 : -errno; /* who ignores SIGCHLD has no children to wait for */
+	}
+	return WIFEXITED(status) && !WEXITSTATUS(status) ? 1 : -EAGAIN;
 }
 
 static bool folder_is_empty(int process)

@@ -16,6 +16,12 @@ enum process_event { PROCESS_ENDED, PEER_GONE, TIME_PASSED };
 /* Waits for the end of a process, the closing of `peer`'s other end, or some milliseconds (-1: for ever). */
 enum process_event process_wait(int process, int peer, int milliseconds);
 
+/*
+ * Forks a process that is nobody's child to wait for: the caller may become an application, which expects none.  Returns
+ * 0 in that process, 1 in the caller, or a negative errno value.
+ */
+int process_fork_aside(void);
+
 /* A process that uses the files of this folder or was started with APPDIR set to it; 0 when there is none. */
 pid_t process_using(const char *folder);
 
