@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hostile_archives import file, write_archive
 from mirror import Answer, serve
 from pythons import (
     BUILD,
@@ -415,10 +416,7 @@ class TestFile:
 
     @pytest.fixture
     def hello(self, tmp_path: Path) -> Path:
-        from test_unpack import make_image
-
-        (tmp_path / "AppDir" / "usr" / "bin").mkdir(parents=True)
-        return make_image(tmp_path)
+        return write_archive(tmp_path / "App", "AppImage", [file(b"usr/bin/hello")])
 
     def test_version_that_the_project_refuses(self, archive: bytes, tmp_path: Path) -> None:
         (tmp_path / "python.tar.gz").write_bytes(archive)
