@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from elftools.elf.elffile import ELFFile
@@ -170,13 +170,13 @@ class TestOldestProcessors:
     def test_floating_point_of_armhf(self) -> None:
         """Also where nothing of it is run: Addenda to the ABI for the ARM Architecture, 3.3.5.2."""
         with runtime_path("armhf").open("rb") as file:
-            attributes = ELFFile(file).get_section_by_name(".ARM.attributes")
+            attributes: Any = ELFFile(file).get_section_by_name(".ARM.attributes")
             tags = {tag.tag: tag.value for part in attributes.subsections for tag in part.subsubsections[0].attributes}
         assert (tags["TAG_CPU_ARCH"], tags["TAG_FP_ARCH"]) == (10, 4)  # v7, VFPv3-D16
         assert "TAG_ADVANCED_SIMD_ARCH" not in tags
 
     def test_registers_of_i686(self) -> None:
-        command = [require("objdump", "binutils"), "--disassemble", runtime_path("i686")]
+        command: list[str | Path] = [require("objdump", "binutils"), "--disassemble", runtime_path("i686")]
         code = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         assert "%eax" in code
         assert not re.search(r"%[xyz]?mm[0-7]", code)
@@ -185,7 +185,7 @@ class TestOldestProcessors:
     def test_older_than_armv7(self, cpu: str) -> None:
         """A Raspberry Pi 1 or Zero is told so, before there is an instruction that it does not know."""
         emulator = require("qemu-arm-static", "qemu-user-static")
-        command = [emulator, "-cpu", cpu, runtime_path("armhf"), "--appimage-version"]
+        command: list[str | Path] = [emulator, "-cpu", cpu, runtime_path("armhf"), "--appimage-version"]
         result = subprocess.run(command, check=False, capture_output=True, text=True)
         message = "AppImage: this machine is older than ARMv7, for which this image is\n"
         assert (result.returncode, result.stderr) == (127, message)
