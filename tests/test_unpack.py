@@ -38,7 +38,7 @@ def cve_2025_4517() -> list[Item]:
         items += [directory(path + b"d" * 247), link(path + bytes([name]), b"d" * 247)]
         path += b"d" * 247 + b"/"
     way = b"/".join(bytes([name]) for name in b"abcdefghijklmnop") + b"/" + b"l" * 254
-    items += [link(way, b"../" * 16), link(b"escape", way + b"/../../.."), hard_link(b"y", b"escape/secret")]
+    items += [link(way, b"../" * 16), link(b"escape", way + b"/.."), hard_link(b"y", b"escape/secret")]
     return [*items, file(b"y", b"overwritten")]
 
 
@@ -61,7 +61,7 @@ REFUSED: dict[str, tuple[list[Item], str, tuple[str, ...]]] = {
     ),
     "link to itself": ([link(b"y", b"y")], "y is a link", KINDS),
     "links in a circle": ([link(b"a", b"b"), link(b"b", b"a")], "a is a link", KINDS),
-    "link to a NUL": ([link(b"python/link", b"bin\0/../..")], "link|NUL", KINDS),
+    "link to a NUL": ([link(b"python/link", b"bin\0/../..")], "python/link is a link to a name that no file", KINDS),
     "link to nothing": ([link(b"python/link", b"")], "python/link is a link to a name that no file can have", ("zip",)),
     "below a link": (
         [link(b"lib64", b"python"), file(b"lib64/file")],

@@ -204,7 +204,8 @@ def _unpacked(path: Path) -> Iterator[Path]:
         for entry in image:
             target = root / os.fsdecode(entry.path)
             if stat.S_ISLNK(entry.mode):
-                links[entry.path] = entry.target
+                if b"\0" not in entry.target:
+                    links[entry.path] = entry.target
             elif stat.S_ISREG(entry.mode):
                 chunks = image.chunks(entry)
                 first = next(chunks, b"")

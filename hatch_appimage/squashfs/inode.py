@@ -114,8 +114,5 @@ def read_inode(blocks: BlockReader, reference: int) -> Inode:
         _links, size = cursor.unpack(fs.SYMLINK)
         if not 0 < size < _TARGET_LIMIT:
             raise damaged(f"a symbolic link points to {size} bytes")
-        target = cursor.read(size)
-        if b"\0" in target:
-            raise damaged("a symbolic link points to a name with a NUL in it")
-        return SymlinkInode(*common, target=target)
+        return SymlinkInode(*common, target=cursor.read(size))
     return Inode(*common)

@@ -4,18 +4,14 @@
 from __future__ import annotations
 
 import errno
-import lzma
 import os
 import shutil
 import stat
-import struct
 import sys
 import tarfile
-import zlib
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
-from zipfile import BadZipFile
 
 from hatch_appimage.errors import AppImageError, printable
 from hatch_appimage.image import find_squashfs
@@ -23,7 +19,7 @@ from hatch_appimage.squashfs import SquashFSImage
 from hatch_appimage.unpack.entry import Entry, Kind
 from hatch_appimage.unpack.tar import read_tar
 from hatch_appimage.unpack.writer import RefusedError, Writer
-from hatch_appimage.unpack.zip import MAGICS, read_zip
+from hatch_appimage.unpack.zip import DAMAGED, MAGICS, read_zip
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -37,19 +33,7 @@ if TYPE_CHECKING:
     from hatch_appimage.squashfs import Entry as SquashFSEntry
 
 # What the libraries raise that archives are read with, where there is something wrong with one.
-_DAMAGED = (
-    tarfile.TarError,
-    BadZipFile,
-    zstd.ZstdError,
-    zlib.error,
-    lzma.LZMAError,
-    struct.error,
-    EOFError,
-    ValueError,
-    LookupError,
-    ArithmeticError,
-    RuntimeError,
-)
+_DAMAGED = (tarfile.TarError, zstd.ZstdError, *DAMAGED)
 _KINDS = {stat.S_IFREG: Kind.FILE, stat.S_IFDIR: Kind.DIRECTORY, stat.S_IFLNK: Kind.SYMBOLIC_LINK}
 
 

@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import lzma
 import stat
+import struct
 import time
+import zlib
 from calendar import timegm
 from functools import partial
 from typing import TYPE_CHECKING, Final
-from zipfile import ZipFile
+from zipfile import BadZipFile, ZipFile
 
 from hatch_appimage.unpack.entry import Entry, Kind
 
@@ -19,6 +22,19 @@ if TYPE_CHECKING:
 
 # What archives begin with: an entry, or the end of an empty one (4.3.7, 4.3.16).
 MAGICS: Final = (b"PK\x03\x04", b"PK\x05\x06")
+
+#: What zipfile and the decompressors raise where an archive is damaged, or is of a kind that they cannot read.
+DAMAGED: Final = (
+    BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    EOFError,
+    ValueError,
+    LookupError,
+    ArithmeticError,
+    RuntimeError,
+)
 
 _PIECE: Final = 1 << 20
 # PATH_MAX of Linux, which counts a NUL.
