@@ -50,7 +50,7 @@ def test_everything_beside_the_image(tmp_path: Path, monkeypatch: pytest.MonkeyP
     ]
     found = inspect_image(image)
     assert (found.signature.state, found.signature.primary) == (State.GOOD, key)
-    line = f"gh-releases-zsync|me|hello-cli|latest|hello-cli-*-{native_architecture().name}.AppImage.zsync"
+    line = f"gh-releases-zsync|me|hello-cli|latest|hello-cli-[0-9]*-{native_architecture().name}.AppImage.zsync"
     assert found.update_information == line.replace("|hello-cli|latest", "|hello|latest")
     assert found.packages == {"hello-cli": "1.0"}
     assert found.entry_points == ("hello",)

@@ -219,8 +219,9 @@ class TestSizes:
     @pytest.mark.parametrize("kind", KINDS)
     def test_too_many(self, tmp_path: Path, folder: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(writer, "_MAX_ENTRIES", 5)
-        archive = write_archive(tmp_path / "it", kind, [file(b"python/%d" % number) for number in range(6)])
-        assert refusal(archive, folder) == f"it.{kind} is refused: it has more than 5 entries"
+        for items in ([file(b"python/%d" % number) for number in range(6)], [file(b"python/a/b/c/d/e")]):
+            archive = write_archive(tmp_path / "it", kind, items)
+            assert refusal(archive, folder) == f"it.{kind} is refused: it has more than 5 files and directories"
 
     def test_sparse(self, tmp_path: Path, folder: Path) -> None:
         """A terabyte in a few blocks."""

@@ -65,15 +65,19 @@ class Writer:
 
         """
         for entry in entries:
-            self._entries += 1
-            if self._entries > _MAX_ENTRIES:
-                raise RefusedError(f"it has more than {_MAX_ENTRIES} entries")
+            self._count()
             self._write(entry, _clean(entry.path))
         for path, target in self._links.items():
             if not stays_inside(path, self._links):
                 raise RefusedError(f"{printable(path)} is a link out of it, to {printable(target)}")
         for path, target in self._links.items():
             self._place(path).symlink_to(os.fsdecode(target))
+
+    def _count(self) -> None:
+        """Count an entry, or a directory that an entry lies in."""
+        self._entries += 1
+        if self._entries > _MAX_ENTRIES:
+            raise RefusedError(f"it has more than {_MAX_ENTRIES} files and directories")
 
     def _write(self, entry: Entry, path: bytes) -> None:
         if entry.kind is Kind.DIRECTORY:
@@ -100,6 +104,7 @@ class Writer:
                 continue
             if directory in self._files or directory in self._links:
                 raise RefusedError(f"{printable(directory)} is in it as a directory and as something else")
+            self._count()
             self._place(directory).mkdir(0o755)
             self._directories.add(directory)
 
