@@ -574,6 +574,9 @@ class TestGitlabRelease:
         assert {
             (link["name"], link["url"], link["direct_asset_path"], link["link_type"]) for link in gitlab.links["v1.0"]
         } == {(name, f"{base}/{name}", f"/{name}", "package") for name in names}
+        # What GitLab takes (its app/models/releases/link.rb, FILEPATH_REGEX): no `+`, which versions may have.
+        for link in gitlab.links["v1.0"]:
+            assert re.fullmatch(r"/[^/](?!.*//.*)[-.\w/]+[\da-zA-Z]+", link["direct_asset_path"])
         ci.run_gitlab_job(job)  # as after a retry
         assert len(gitlab.links["v1.0"]) == len(names)
 

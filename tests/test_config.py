@@ -358,7 +358,9 @@ class TestPython:
             )
         ]
 
-    @pytest.mark.parametrize("name", ["python.tar.gz", "python.tgz", "python.tar.zst", "python.tar", "Python.AppImage"])
+    @pytest.mark.parametrize(
+        "name", ["python.tar.gz", "python.tgz", "python.tar.zst", "python.tar", "python.zip", "Python.AppImage"]
+    )
     def test_archive(self, project: Project, name: str) -> None:
         (project.root / name).touch()
         assert python_of(project, name) == FileSource(project.root / name, None)
