@@ -24,7 +24,6 @@ from hatchling.builders.plugin.interface import BuilderInterface
 from hatchling.builders.utils import get_reproducible_timestamp
 from hatchling.plugin.manager import PluginManager
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
 
 from hatch_appimage.appdir import AppDir
 from hatch_appimage.architecture import ARCHITECTURES, native_architecture
@@ -33,6 +32,7 @@ from hatch_appimage.config import AppImageConfig, check_hook_table
 from hatch_appimage.desktop import write_desktop_files
 from hatch_appimage.errors import AppImageError, Faults
 from hatch_appimage.image import UPDATE_INFORMATION, load_runtime, write_image
+from hatch_appimage.image_name import check_length, image_name, is_image_of
 from hatch_appimage.install import application_files, check_entry_point, install_packages, update_records
 from hatch_appimage.launcher import write_launcher
 from hatch_appimage.libraries.bundle import bundle_libraries
@@ -68,6 +68,7 @@ class Preparation:
 
     Attributes:
         config: the target's table.
+        file_name: of the image.
         update_information: the line for update tools, if there is to be one.
         runtime: what the image begins with.
         signer: who signs it; None for nobody.
@@ -79,6 +80,7 @@ class Preparation:
     """
 
     config: AppImageConfig
+    file_name: str
     update_information: str | None
     runtime: Runtime
     signer: Signer | None
@@ -123,7 +125,7 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
             name = self.read_config().file_name
         for architecture in versions:
             for image in Path(directory).glob("*.AppImage"):
-                if _is_image_of(image.name, name, architecture):
+                if is_image_of(image.name, name, architecture):
                     for path in (image, *_companions(image)):
                         path.unlink(missing_ok=True)
 
@@ -159,9 +161,12 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
 
         """
         config, project = self.read_config(), self.project
+        file_name = image_name(config.file_name, project.version, architecture.name)
         faults = Faults()
+        faults.catch(check_length, file_name)
         prepared = Preparation(
             config=config,
+            file_name=file_name,
             update_information=faults.catch(config.update_line, project.version, architecture.name),
             runtime=faults.catch(load_runtime, config.runtime or runtime_path(architecture.name), architecture),
             signer=faults.catch(Signer.find, config.sign_key) if config.sign else None,
@@ -188,7 +193,7 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
         with _folder() as work, _folder(directory) as beside:
             prepared = self.prepare(architecture, work)
             config, runtime = prepared.config, prepared.runtime
-            target = directory / config.image_name(project.version, architecture.name)
+            target = directory / prepared.file_name
             foreign = architecture != native_architecture()
             helper = find_helper(prepared.python.version, project.root) if foreign else prepared.python.executable
             appdir = AppDir(work / "AppDir", canonicalize_name(project.name))
@@ -376,18 +381,6 @@ def _publish(image: Path, target: Path) -> None:
         else:
             place.unlink(missing_ok=True)
     image.replace(target)
-
-
-def _is_image_of(file_name: str, name: str, architecture: str) -> bool:
-    before, after = f"{name}-", f"-{architecture}.AppImage"
-    if not (file_name.startswith(before) and file_name.endswith(after)):
-        return False
-    # What lies between must be a version: "app-" also begins the images of "app-extra".
-    try:
-        Version(file_name[len(before) : -len(after)])
-    except InvalidVersion:
-        return False
-    return True
 
 
 @contextmanager

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from hatch_appimage.python import PythonInstallation
 
 
-def describe(prepared: Preparation, project: Project, architecture: str) -> str:
+def describe(prepared: Preparation, project: Project) -> str:
     """Return as text what the image of one architecture would be."""
     config = prepared.config
     entry_point = config.entry_point
     call = f"{entry_point.module}:{entry_point.attribute}" if entry_point.attribute else f"-m {entry_point.module}"
     lines = [
-        config.image_name(project.version, architecture),
+        prepared.file_name,
         f"  name       {config.name} {project.version}",
         f"  starts     {entry_point.command} ({call})",
         f"  python     {prepared.python.version} at {prepared.python.source}",

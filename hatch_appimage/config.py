@@ -20,6 +20,7 @@ from hatch_appimage.desktop import MAIN_CATEGORIES, DesktopEntry
 from hatch_appimage.entry_point import EntryPoint, choose_entry_point
 from hatch_appimage.errors import AppImageError, ConfigurationError
 from hatch_appimage.icon import Icon
+from hatch_appimage.image_name import first_part, image_name
 from hatch_appimage.libraries.policy import GROUPS, NEVER_BUNDLED, Policy, group_of
 from hatch_appimage.lock import Lock
 from hatch_appimage.python.host import HostSource
@@ -126,9 +127,14 @@ class AppImageConfig:
                 "string",
                 "the project's name",
                 "What people call the application; the file is named `<name>-<version>-<architecture>.AppImage`.",
+                "In names of files it has no accents, and `_` in place of what is neither a letter nor a digit: "
+                '`"Größe & Co (beta)"` becomes `Grosse_Co_beta`. The project\'s name stands there for one with letters '
+                "that are not Latin. In the version, `!` and `+` become `_`.",
             )
         )
     )
+    # The first part of the names of files, which has no key of its own.
+    file_name: str = field(metadata=_keys())
     entry_point: EntryPoint = field(
         metadata=_keys(
             Option(
@@ -409,15 +415,6 @@ class AppImageConfig:
         )
     )
 
-    @property
-    def file_name(self) -> str:
-        """The first part of the image's name: blanks would make trouble in update information and in shells."""
-        return "_".join(self.name.split())
-
-    def image_name(self, version: str, architecture: str) -> str:
-        """Return the name of an image."""
-        return f"{self.file_name}-{version}-{architecture}.AppImage"
-
     def update_line(self, version: str, architecture: str) -> str | None:
         """Return the update information for one image.
 
@@ -428,7 +425,9 @@ class AppImageConfig:
         if self.update_information is None:
             return None
         try:
-            return self.update_information.line(self.file_name, version, architecture)
+            return self.update_information.line(
+                self.file_name, image_name(self.file_name, version, architecture), architecture
+            )
         except ValueError as error:
             raise ConfigurationError([f"Field `{TABLE}.update-information` {error}"]) from error
 
@@ -451,8 +450,10 @@ class AppImageConfig:
         compression = reader.take("compression", reader.text, _compression)
         if "compression" not in table:
             compression = "zstd"
+        name = reader.take("name", reader.text, _display_name) or project.name
         config = cls(
-            name=reader.take("name", reader.text, _display_name) or project.name,
+            name=name,
+            file_name=first_part(name, project.name),
             entry_point=entry_point or EntryPoint("", "", None),  # never used: its fault is among the errors
             entry_points=reader.take("entry-points", reader.texts, lambda names: _entry_points(names, project)) or (),
             expose_python=reader.take("expose-python", reader.boolean, bool) is True,

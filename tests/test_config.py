@@ -61,6 +61,7 @@ def named(table: dict[str, Any]) -> dict[str, Any]:
 def test_empty_table(project: Project) -> None:
     assert AppImageConfig.read({}, project) == AppImageConfig(
         name="My.App",
+        file_name="My.App",
         entry_point=EntryPoint("my-app", "my_app", "main", installed=True),
         entry_points=("my-app",),
         expose_python=False,
@@ -255,6 +256,13 @@ class TestName:
             )
         ]
 
+    @pytest.mark.parametrize(
+        ("name", "file"), [("Größe & Co (beta)", "Grosse_Co_beta"), ("..", "My.App"), ("日本", "My.App")]
+    )
+    def test_files_are_named_in_ascii(self, project: Project, name: str, file: str) -> None:
+        config = read(project, name=name)
+        assert (config.name, config.file_name) == (name, file)
+
     def test_too_long_for_a_file_name(self, project: Project) -> None:
         """Found at the start, not when the image is written."""
         (error,) = errors_of(project, name="x" * 250)
@@ -350,7 +358,9 @@ class TestPython:
             )
         ]
 
-    @pytest.mark.parametrize("name", ["python.tar.gz", "python.tgz", "python.tar.zst", "python.tar", "Python.AppImage"])
+    @pytest.mark.parametrize(
+        "name", ["python.tar.gz", "python.tgz", "python.tar.zst", "python.tar", "python.zip", "Python.AppImage"]
+    )
     def test_archive(self, project: Project, name: str) -> None:
         (project.root / name).touch()
         assert python_of(project, name) == FileSource(project.root / name, None)
@@ -816,7 +826,7 @@ class TestTkinter:
 class TestUpdateInformation:
     def test_github(self, project: Project) -> None:
         config = read(replace(project, urls=("https://github.com/me/app",)), update_information="github")
-        expected = "gh-releases-zsync|me|app|latest|My.App-*-x86_64.AppImage.zsync"
+        expected = "gh-releases-zsync|me|app|latest|My.App-[0-9]*-x86_64.AppImage.zsync"
         assert config.update_line("1.0", "x86_64") == expected
 
     def test_unset(self, project: Project) -> None:

@@ -22,7 +22,7 @@ from hatch_appimage.architecture import ARCHITECTURES, native_architecture
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.libraries.elf import read_elf, read_sections
 from hatch_appimage.python import BundledPython
-from hatch_appimage.python.bundle import bundle_python, relocatable_sysconfig
+from hatch_appimage.python.bundle import _copy_stdlib, bundle_python, relocatable_sysconfig
 from hatch_appimage.python.check import check_python
 from hatch_appimage.python.host import HostSource
 
@@ -239,6 +239,54 @@ class TestSysconfig:
             assert before.keys() == self.load(after).keys()
             for name in {python.prefix, before.get("prefix"), before.get("abs_builddir")}:
                 assert f"{name}/" not in after
+
+
+class TestLinksOfAStandardLibrary:
+    @pytest.fixture
+    def stdlib(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        """Make one, as far as links go, far from the working directory."""
+        stdlib = tmp_path / "prefix" / "lib" / "python3"
+        (stdlib / "package").mkdir(parents=True)
+        (stdlib / "package" / "module.py").write_text("module")
+        (tmp_path / "share").mkdir()
+        (tmp_path / "share" / "data.py").write_text("data")
+        (tmp_path / "elsewhere").mkdir()
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        return stdlib
+
+    @pytest.mark.parametrize(
+        ("target", "content"),
+        [
+            ("package/module.py", "module"),
+            ("../../../share/data.py", "data"),
+            ("{root}/share/data.py", "data"),
+            ("nothing", None),
+            ("{root}/nothing", None),
+            ("link.py", None),
+        ],
+    )
+    def test_to_a_file(self, stdlib: Path, tmp_path: Path, target: str, content: str | None) -> None:
+        """What it leads to is there afterwards, wherever the build was started."""
+        (stdlib / "link.py").symlink_to(target.format(root=tmp_path))
+        _copy_stdlib(stdlib, tmp_path / "copy")
+        copy = tmp_path / "copy" / "link.py"
+        assert not copy.is_symlink()
+        assert (copy.read_text() if copy.exists() else None) == content
+
+    @pytest.mark.parametrize("target", ["package", "../../../share"])
+    def test_to_a_directory(self, stdlib: Path, tmp_path: Path, target: str) -> None:
+        (stdlib / "link").symlink_to(target)
+        _copy_stdlib(stdlib, tmp_path / "copy")
+        names = [path.name for path in (stdlib / target).iterdir()]
+        assert [path.name for path in (tmp_path / "copy" / "link").iterdir()] == names
+
+    @pytest.mark.timeout(60)
+    def test_without_end(self, stdlib: Path, tmp_path: Path) -> None:
+        """Two of them would be 2 to the power of 40 directories."""
+        (stdlib / "one").symlink_to(".")
+        (stdlib / "two").symlink_to("../python3")
+        with pytest.raises(AppImageError, match=r"^/.* is a link to a directory, in one that a link leads to"):
+            _copy_stdlib(stdlib, tmp_path / "copy")
 
 
 # One of each kind: the one that runs the tests and the system's own, with dist-packages on Debian.

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import pytest
 from conftest import answers_its_version, clean_environment, copy_project, make_public, unpack_sdist
@@ -132,6 +133,30 @@ class TestWhatIsGiven:
             (tmp_path / name).write_text("x")
         with pytest.raises(AppImageError, match=message), open_source(argument):
             pass
+
+    @pytest.mark.parametrize(
+        ("metadata", "offset", "message"),
+        [
+            (b"Name: x\n", 8, "is no wheel: .*encrypted"),
+            (b"Name: x\n", 10, "is no wheel: That compression method is not supported"),
+            (b"Name: x\n", 16, "is no wheel: Bad CRC-32"),
+            (b"Name: x\n" * (3 << 20), None, "is no wheel: its METADATA has more than 16777216 bytes"),
+            (b"Name: \xff\n", None, "is no wheel: 'utf-8' codec"),
+        ],
+    )
+    def test_damaged_wheels(self, metadata: bytes, offset: int | None, message: str, tmp_path: Path) -> None:
+        wheel = tmp_path / "x-1.0-py3-none-any.whl"
+        with ZipFile(wheel, "w", ZIP_DEFLATED) as archive:
+            archive.writestr("x-1.0.dist-info/METADATA", metadata)
+        if offset is not None:
+            data = bytearray(wheel.read_bytes())
+            data[data.rindex(b"PK\1\2") + offset] ^= 1
+            if offset < 16:
+                data[offset - 2] ^= 1
+            wheel.write_bytes(data)
+        with pytest.raises(AppImageError, match=message) as caught, open_source(str(wheel)):
+            pass
+        assert str(caught.value).isprintable()
 
 
 class TestSettings:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hostile_archives import Item, file, write_archive
 from mirror import Answer, serve
 from pythons import (
     BUILD,
@@ -396,6 +397,21 @@ class TestFile:
             f"`python-sha256` is {'0' * 64}"
         )
 
+    def test_zip(self, portable: Portable, tmp_path: Path) -> None:
+        """Modes and links are those of Unix in it."""
+        items = []
+        for path in sorted(portable.prefix.rglob("*")):
+            name, mode = os.fsencode(Path("python", path.relative_to(portable.prefix))), path.lstat().st_mode
+            if path.is_symlink():
+                items.append(Item(name, mode, os.fsencode(path.readlink())))
+            else:
+                items.append(Item(name, mode, path.read_bytes() if path.is_file() else b""))
+        archive = write_archive(tmp_path / "it", "zip", items)
+        python = provide(FileSource(archive, None), tmp_path / "work")
+        assert (python.source, python.version) == (str(archive), VERSION)
+        assert os.access(python.executable, os.X_OK)
+        assert bundle_python(python, AppDir(tmp_path / "AppDir", "my-app")).version == VERSION
+
     def test_no_interpreter_in_it(self, tmp_path: Path) -> None:
         (tmp_path / "empty").mkdir()
         path = Portable(tmp_path / "empty").pack(tmp_path / "empty.tar.gz")
@@ -415,10 +431,7 @@ class TestFile:
 
     @pytest.fixture
     def hello(self, tmp_path: Path) -> Path:
-        from test_unpack import make_image
-
-        (tmp_path / "AppDir" / "usr" / "bin").mkdir(parents=True)
-        return make_image(tmp_path)
+        return write_archive(tmp_path / "App", "AppImage", [file(b"usr/bin/hello")])
 
     def test_version_that_the_project_refuses(self, archive: bytes, tmp_path: Path) -> None:
         (tmp_path / "python.tar.gz").write_bytes(archive)

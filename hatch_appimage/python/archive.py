@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _URL = re.compile(r"https?://", re.IGNORECASE)
 _APPIMAGE = ".appimage"
-_ARCHIVE = re.compile(r".*(?:\.tar(?:\.(?:gz|bz2|xz|zst))?|\.t(?:gz|bz2|xz|zst))", re.IGNORECASE)
+_ARCHIVE = re.compile(r".*(?:\.tar(?:\.(?:gz|bz2|xz|zst))?|\.t(?:gz|bz2|xz|zst)|\.zip)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)

@@ -123,12 +123,26 @@ def bundle_python(
 
 
 def _copy_stdlib(source: Path, target: Path) -> None:
-    def left_out(_: str, names: list[str]) -> set[str]:
-        patterns = (*_LEFT_OUT_FOLDERS, *_LEFT_OUT_FILES)
-        return {name for name in names if any(fnmatch(name, pattern) for pattern in patterns)}
+    """Copy a standard library without what is left out of it, with the content of what its links lead to.
 
-    # A distribution's standard library may have links to files outside of it: their content is copied.
-    shutil.copytree(source, target, ignore=left_out, dirs_exist_ok=True, ignore_dangling_symlinks=True)
+    Raises:
+        AppImageError: a link leads to a directory with another such link in it, so that copying might never end.
+
+    """
+
+    def left_out(folder: str, names: list[str]) -> set[str]:
+        patterns = (*_LEFT_OUT_FOLDERS, *_LEFT_OUT_FILES)
+        found = {name for name in names if any(fnmatch(name, pattern) for pattern in patterns)}
+        links = [path for name in names if name not in found and (path := Path(folder, name)).is_symlink()]
+        linked = Path(folder).resolve() != real / Path(folder).relative_to(source)
+        for link in links:
+            if linked and link.is_dir():
+                raise AppImageError(f"{link} is a link to a directory, in one that a link leads to: it is not copied")
+        return found | {link.name for link in links if not link.exists()}
+
+    real = source.resolve()
+    # A distribution's standard library may have links to files outside of it.
+    shutil.copytree(source, target, ignore=left_out, dirs_exist_ok=True)
 
 
 def _copy_executable(python: PythonInstallation, appdir: AppDir) -> Path:

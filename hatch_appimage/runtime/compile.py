@@ -32,11 +32,12 @@ SOURCE = Path(__file__).parent
 ZSTD = "backports.zstd==1.8.0"
 ZSTD_SHA256 = "9dae4f4c481716e3db473d667457b4f508ff7459c0931b567a5c9677fb3db316"
 
-#: AppImage's name of an architecture, and Zig's.
+#: AppImage's name of an architecture, Zig's, and its oldest processor: armhf is ARMv7 with the 16 registers of VFPv3,
+#: as Debian has it, since not every such processor has NEON.
 TARGETS = {
-    "x86_64": ("x86_64-linux-musl", ()),
+    "x86_64": ("x86_64-linux-musl", ("-mcpu=x86_64",)),
     "aarch64": ("aarch64-linux-musl", ()),
-    "armhf": ("arm-linux-musleabihf", ()),
+    "armhf": ("arm-linux-musleabihf", ("-mcpu=generic+v7a-neon-d32-vfp3+vfp3d16", "-Wl,-e,check_armv7")),
     "i686": ("x86-linux-musl", ("-mcpu=i686",)),
 }
 
@@ -85,6 +86,8 @@ ZSTD_SOURCES = (
     "decompress/zstd_decompress_block.c",
 )
 ZSTD_X86_64_SOURCES = ("decompress/huf_decompress_amd64.S",)
+#: Our own sources that are not for every architecture.
+ARMHF_SOURCES = ("armv7.S",)
 
 
 def compile_runtimes(architectures: Sequence[str], folder: Path, version: str) -> None:
@@ -165,7 +168,8 @@ def compile_runtime(
     target, machine_flags = TARGETS[architecture]
     library = folder / "zstd/lib"
     names = ZSTD_SOURCES + (ZSTD_X86_64_SOURCES if architecture == "x86_64" else ())
-    sources = [*sorted(SOURCE.glob("*.c")), SOURCE / "sections.S", *(library / name for name in names)]
+    own = ("sections.S", *(ARMHF_SOURCES if architecture == "armhf" else ()))
+    sources = [*sorted(SOURCE.glob("*.c")), *(SOURCE / name for name in own), *(library / name for name in names)]
     linked = folder / f"runtime-{architecture}"
     command = [sys.executable, "-m", "ziglang", "cc", "-target", target, *machine_flags, *FLAGS]
     command += [f'-DVERSION="{version}"', f"-I{library}", *map(str, [*sources, *more]), "-o", str(linked)]
