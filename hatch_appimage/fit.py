@@ -25,14 +25,22 @@ log = logging.getLogger(__name__)
 def requirements_of(
     distribution: Distribution, extras: Iterable[str], environment: Environment
 ) -> tuple[Requirement, ...]:
-    """Return what a distribution requires with some of its extras where an environment is given."""
-    found = []
-    for text in distribution.requires or ():
-        requirement = Requirement(text)
-        if counts(requirement, extras, environment):
-            requirement.marker = None
-            found.append(requirement)
-    return tuple(found)
+    """Return what a distribution requires of others with some of its extras where an environment is given.
+
+    An extra may consist of further ones, as in ``all = ["app[web,tls]"]``.
+    """
+    name = canonicalize_name(distribution.metadata["Name"])
+    wanted = {canonicalize_name(extra) for extra in extras}
+    while True:
+        found = [it for it in map(Requirement, distribution.requires or ()) if counts(it, wanted, environment)]
+        own = [requirement for requirement in found if canonicalize_name(requirement.name) == name]
+        further = {canonicalize_name(extra) for requirement in own for extra in requirement.extras}
+        if further <= wanted:
+            break
+        wanted |= further
+    for requirement in found:
+        requirement.marker = None
+    return tuple(requirement for requirement in found if requirement not in own)
 
 
 def counts(requirement: Requirement, extras: Iterable[str], environment: Environment) -> bool:

@@ -166,7 +166,10 @@ def install_packages(
         if python.foreign:
             _refuse_sources(packages, architecture, max_glibc)
         install = partial(_install, request=request, prefix=appdir.usr)
-        _install_packages(packages, install, from_index=lock is None)
+        # The project comes last: where another package has a command of the same name, the project's counts.
+        itself = canonicalize_name(project.name)
+        for batch in ([it for it in packages if it.name != itself], [it for it in packages if it.name == itself]):
+            _install_packages(batch, install, from_index=lock is None)
         if isinstance(source, Wheel):
             install("--no-deps", "--", source.path)
     (appdir.usr / ".lock").unlink(missing_ok=True)
@@ -174,11 +177,11 @@ def install_packages(
         _forget_origin(distribution)
     if lock:
         check_fit(lock, installed_distributions(python), wanted, target.environment)
-    itself = _check_installed(python, project)
+    distribution = _check_installed(python, project)
     if python.foreign:
         _check_platforms(python, architecture)
     installed = sorted(map(_package, installed_distributions(python)), key=lambda package: package.name)
-    roots = (*requirements_of(itself, features, target.environment), *further)
+    roots = (*requirements_of(distribution, features, target.environment), *further)
     return Installation(tuple(installed), tuple(packages), roots, target.environment, lock)
 
 

@@ -14,6 +14,8 @@ from urllib.parse import unquote
 
 import pytest
 import tomli_w
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
 from packages import Index, hash_of, make_sdist, make_wheel, serve
 from packaging.utils import canonicalize_name
 from packaging.version import Version
@@ -582,6 +584,16 @@ class TestRelease:
         assert again.packages == first.packages
         assert again.appdir.pylock.read_bytes() == first.appdir.pylock.read_bytes()
 
+    def test_its_command_counts(self, release: Site) -> None:
+        """Another package has one of the same name, and whoever comes later overwrites it."""
+        for name in ("my_app", "zoo", "another"):
+            requires = ["Requires-Dist: zoo", "Requires-Dist: another"] if name == "my_app" else []
+            folder = release.index.folder / name.replace("_", "-")
+            make_wheel(folder, name, {f"{name}.py": ""}, metadata=requires, scripts=f"start = {name}:main")
+        image = release.install(None)
+        assert image.packages == ["another 1.0", "my-app 1.0", "zoo 1.0"]
+        assert "from my_app import main" in (image.appdir.bin / "start").read_text()
+
     def test_requirements(self, release: Site) -> None:
         lines = release.root / "in.txt"
         lines.write_text("my.app\n")
@@ -596,6 +608,44 @@ class TestRelease:
             f"{path} does not fit the project: the image needs `my-app==1.0`, "
             f"and the lock has no my-app for this Python and platform; lock again"
         )
+
+
+@pytest.mark.parametrize("kind", [None, *KINDS])
+def test_circles(site: Site, kind: str | None) -> None:
+    """Plugins need what they are plugins of; packages need each other; extras are made of others."""
+    site.index.add("my_plugin", requires=["My_App[web]>=1"])
+    site.index.add("first", requires=["Second"])
+    site.index.add("second", requires=["first[more]"])
+    needed = ["my.plugin", "FIRST", "my-app[web]"]
+    text = PYPROJECT.replace('"native"', ", ".join(f'"{name}"' for name in needed))
+    (site.root / "pyproject.toml").write_text(text.replace("[dependency", 'all = ["my_app[web]"]\n[dependency'))
+    metadata = [*(f"Requires-Dist: {name}" for name in ("other>=1", *needed)), *METADATA[3:]]
+    make_wheel(
+        site.wheel.parent,
+        "my_app",
+        {"my_app.py": ""},
+        metadata=[*metadata, "Provides-Extra: all", "Requires-Dist: my-app[web]; extra == 'all'"],
+    )
+    if kind == "poetry.lock":
+        site.uv("lock")
+        lock = tomllib.loads((site.root / "uv.lock").read_text())
+        (site.root / kind).write_text(as_poetry_lock(lock))
+        (site.root / "uv.lock").unlink()
+    elif kind:
+        site.lock(kind, groups=(), extras=["all"])
+    image = site.install(kind, features=["all"])
+    assert image.packages == [
+        *("first 1.0", "leaf 1.0", "my-app 1.0", "my-plugin 1.0", "other 1.0", "second 1.0", "third 1.0")
+    ]
+    sbom = image.appdir.sbom.read_text()
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(sbom) is None
+    graph = {entry["ref"]: entry.get("dependsOn", []) for entry in json.loads(sbom)["dependencies"]}
+    assert graph["my-app==1.0"] == [*(f"cpython=={PYTHON}", "first==1.0", "my-plugin==1.0", "other==1.0", "third==1.0")]
+    assert graph["my-plugin==1.0"] == ["my-app==1.0"]
+    assert graph["first==1.0"] == ["second==1.0"]
+    assert graph["second==1.0"] == ["first==1.0"]
+    (site.root / "pylock.again.toml").write_bytes(image.appdir.pylock.read_bytes())
+    assert site.install("pylock.again.toml", features=["all"], name="again").packages == image.packages
 
 
 class TestUnlocked:

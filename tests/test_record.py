@@ -187,6 +187,24 @@ class TestSbom:
         assert graph["my-app==1.0"] == ["cpython==3.12.1", "libx.so.1", "more==1.0", "other==1.0"]
         assert graph["other==1.0"] == ["third==1.0"]
 
+    def test_what_groups_have_installed(self, appdir: AppDir, project: Project, tmp_path: Path) -> None:
+        """What the project does not ask for has needs of its own, even such as lead back."""
+        needs = {"group": "loop_b", "loop_a": "loop_b", "loop_b": "loop_a", "ring_a": "ring_b", "ring_b": "ring_a"}
+        for name, needed in needs.items():
+            wheel = make_wheel(tmp_path / "wheels", name, {}, metadata=[f"Requires-Dist: {needed}"])
+            with zipfile.ZipFile(wheel) as archive:
+                archive.extractall(appdir.usr / "site")
+        _, sbom = record(appdir, project)
+        graph = {entry["ref"]: entry.get("dependsOn", []) for entry in sbom["dependencies"]}
+        assert [ref for ref in graph["my-app==1.0"] if ref.startswith(("group", "loop", "ring"))] == [
+            "group==1.0",
+            "ring-a==1.0",
+        ]
+        assert graph["group==1.0"] == ["loop-b==1.0"]
+        assert graph["loop-b==1.0"] == ["loop-a==1.0"]
+        assert graph["ring-a==1.0"] == ["ring-b==1.0"]
+        assert graph["ring-b==1.0"] == ["ring-a==1.0"]
+
     def test_same_again(self, appdir: AppDir, project: Project) -> None:
         _, first = record(appdir, project)
         _, again = record(appdir, project)
