@@ -25,15 +25,29 @@ log = logging.getLogger(__name__)
 def requirements_of(
     distribution: Distribution, extras: Iterable[str], environment: Environment
 ) -> tuple[Requirement, ...]:
-    """Return what a distribution requires of others with some of its extras where an environment is given.
+    """Return what a distribution requires of others with some of its extras where an environment is given."""
+    return expand(map(Requirement, distribution.requires or ()), distribution.metadata["Name"], extras, environment)
+
+
+def expand(
+    requirements: Iterable[Requirement], who: str, extras: Iterable[str], environment: Environment
+) -> tuple[Requirement, ...]:
+    """Return which requirements count, without their markers and without the ones of whoever has them.
 
     An extra may consist of further ones, as in ``all = ["app[web,tls]"]``.
+
+    Args:
+        requirements: those of all extras.
+        who: the name of the project or package that has them.
+        extras: those of its extras that are wanted.
+        environment: the values of markers.
+
     """
-    name = canonicalize_name(distribution.metadata["Name"])
+    listed = list(requirements)
     wanted = {canonicalize_name(extra) for extra in extras}
     while True:
-        found = [it for it in map(Requirement, distribution.requires or ()) if counts(it, wanted, environment)]
-        own = [requirement for requirement in found if canonicalize_name(requirement.name) == name]
+        found = [requirement for requirement in listed if counts(requirement, wanted, environment)]
+        own = [requirement for requirement in found if canonicalize_name(requirement.name) == canonicalize_name(who)]
         further = {canonicalize_name(extra) for requirement in own for extra in requirement.extras}
         if further <= wanted:
             break

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
+from hatch_appimage.bindings import Scope, check_resolved
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.fit import check_fit, counts, requirements_of
 from hatch_appimage.lock import Request, read_lock, resolve, source_of, write_pylock
@@ -163,6 +164,9 @@ def install_packages(
             packages = read_lock(lock, request)
         else:
             packages = resolve([source.requirement(features), *requirements], request, constraints)
+            directories = (Path(it.directory.path) for it in packages if it.directory)
+            scope = Scope.of(target.environment, features, groups)
+            check_resolved(packages, [project.root, *directories], scope)
         if python.foreign:
             _refuse_sources(packages, architecture, max_glibc)
         install = partial(_install, request=request, prefix=appdir.usr)

@@ -25,7 +25,7 @@ from hatch_appimage.install import Installation
 from hatch_appimage.libraries.bundle import BundledLibrary, Libraries
 from hatch_appimage.project import Project
 from hatch_appimage.python import BundledPython
-from hatch_appimage.record import without_password, write_records
+from hatch_appimage.record import write_records
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -145,18 +145,6 @@ class TestPylock:
         ]
         assert "secret" not in json.dumps(sbom)
         assert "/srv" not in json.dumps(sbom)
-
-    @pytest.mark.parametrize(
-        ("url", "public"),
-        [
-            ("https://example.com/a", "https://example.com/a"),
-            ("https://me:secret@example.com:8080/a?b#c", "https://example.com:8080/a?b#c"),
-            ("https://:secret@example.com/", "https://example.com/"),
-            ("ssh://git@example.com/a", "ssh://git@example.com/a"),
-        ],
-    )
-    def test_without_password(self, url: str, public: str) -> None:
-        assert without_password(url) == public
 
 
 class TestSbom:
