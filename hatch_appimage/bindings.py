@@ -104,7 +104,7 @@ class Binding:
         if "poetry" in self.table:
             return 'Run `poetry lock` and set `lock = "poetry.lock"`'
         if "pdm" in self.table:
-            return "Run `pdm lock` and `pdm export --format pylock --output pylock.toml`"
+            return "Lock the project as a `pylock.toml`"
         return "Run `uv lock`, and set `lock` to the `uv.lock` if that is not beside pyproject.toml"
 
     def means(self, name: str) -> bool:

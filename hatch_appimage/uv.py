@@ -109,8 +109,8 @@ def _tables(root: Path, *inner: str) -> Iterator[tuple[tuple[str, ...], Path, di
             continue
         table = tomllib.loads(file.read_text(encoding="utf-8"))
         for key in keys:
-            table = table.get(key, {})
-        yield keys, file, table
+            table = table.get(key, {}) if isinstance(table, dict) else {}
+        yield keys, file, table if isinstance(table, dict) else {}
         return  # uv reads only the first of them
 
 
