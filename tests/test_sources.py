@@ -149,6 +149,22 @@ class TestStandalone:
         assert check_runs(python, tmp_path) == f"usr/bin/python{MINOR}"
         assert state(python.prefix) == before
 
+    def test_changed_in_the_cache(
+        self, mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        python = provide(StandaloneSource(MINOR), tmp_path / "work")
+        module = python.stdlib / "this.py"
+        good = module.read_bytes()
+        module.write_bytes(b"")
+        assert provide(StandaloneSource(MINOR), tmp_path / "work") == python
+        assert module.read_bytes() == good
+        assert caplog.messages == [f"{python.prefix} in the cache has changed since it was installed, and is removed"]
+        assert len(mirror.requests) == 2
+        module.write_bytes(b"")
+        monkeypatch.setenv(download.OFFLINE, "1")
+        with pytest.raises(AppImageError, match=r"is not on this machine, and HATCH_APPIMAGE_OFFLINE allows no"):
+            provide(StandaloneSource(MINOR), tmp_path / "work")
+
     @pytest.mark.parametrize("tool", ["uv", "hatch"])
     def test_installed_by_another_tool(self, portable: Portable, mirror: Mirror, tmp_path: Path, tool: str) -> None:
         """It is reused, and stays as it is."""
