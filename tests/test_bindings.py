@@ -216,6 +216,8 @@ class TestWholeWay:
     def index(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
         for name in ("UV_INDEX", "UV_DEFAULT_INDEX", "UV_FIND_LINKS"):
             monkeypatch.delenv(name, raising=False)
+        for name in ("HATCH_VERBOSE", "HATCH_QUIET"):  # the command sets them for its process
+            monkeypatch.setenv(name, "0")
         index = Index(tmp_path / "index")
         for name in ("first", "sec_ond", "third", "fourth", "fifth", "sixth", "transitive"):
             index.add(name, "9.0")

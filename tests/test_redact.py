@@ -123,6 +123,8 @@ class TestWholeBuild:
     @pytest.fixture
     def index(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
         monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv-cache"))
+        for name in ("HATCH_VERBOSE", "HATCH_QUIET"):  # the command sets them for its process
+            monkeypatch.setenv(name, "0")
         index = Index(tmp_path / "index")
         index.add("other")
         with serve(index.folder) as served:
