@@ -8,6 +8,7 @@ import bz2
 import csv
 import gzip
 import io
+import shutil
 import tarfile
 import threading
 import zipfile
@@ -67,7 +68,20 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
         for file in pathlib.Path("wheel").rglob("*"):
             archive.write(file, file.relative_to("wheel"))
     return name
+
+build_editable = build_wheel
 """
+_BUILD_SYSTEM = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+
+
+def make_project(folder: Path, wheel: Path) -> Path:
+    """Make the directory of a project, which becomes a given wheel when it is built."""
+    name, version, *_ = wheel.name.split("-")
+    folder.mkdir(parents=True)
+    (folder / "backend.py").write_text(_BACK_END)
+    (folder / "pyproject.toml").write_text(f'{_BUILD_SYSTEM}[project]\nname = "{name}"\nversion = "{version}"\n')
+    shutil.unpack_archive(wheel, folder / "wheel", "zip")
+    return folder
 
 
 def make_sdist(path: Path, wheel: Path) -> Path:
@@ -77,7 +91,7 @@ def make_sdist(path: Path, wheel: Path) -> Path:
     contents = {
         "PKG-INFO": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n".encode(),
         "backend.py": _BACK_END.encode(),
-        "pyproject.toml": b'[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n',
+        "pyproject.toml": _BUILD_SYSTEM.encode(),
     }
     with zipfile.ZipFile(wheel) as archive:
         contents |= {f"wheel/{file}": archive.read(file) for file in archive.namelist()}

@@ -16,7 +16,7 @@ import pytest
 import tomli_w
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
-from packages import Index, hash_of, make_sdist, make_wheel, serve
+from packages import Index, hash_of, make_project, make_sdist, make_wheel, serve
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 from uv import find_uv_bin
@@ -504,6 +504,35 @@ class TestUvLock:
         assert 'path = "wheels/sixth-1.0-py3-none-any.whl"' in image.appdir.pylock.read_text()
         (site.root / "pylock.toml").write_bytes(image.appdir.pylock.read_bytes())
         assert site.install("pylock.toml", name="again").packages == image.packages
+
+
+@pytest.mark.parametrize("kind", ["pylock.toml", "uv.lock", "poetry.lock"])
+@pytest.mark.parametrize(
+    "source", ["workspace = true", 'path = "libs/native"', 'path = "libs/native", editable = true']
+)
+def test_local_packages(site: Site, kind: str, source: str) -> None:
+    """What a lock has on this machine is never had from the index, where a stranger has the name."""
+    wheel = make_wheel(site.folder / "made", "native", {"native.py": "version = 'mine'\n"}, version="0.5")
+    make_project(site.root / "libs" / "native", wheel)
+    text = f"[tool.uv.sources]\nnative = {{ {source} }}\n"
+    if "workspace" in source:
+        text += '[tool.uv.workspace]\nmembers = ["libs/*"]\n'
+    (site.root / "pyproject.toml").write_text(PYPROJECT + text)
+    if kind == "poetry.lock":
+        local = {"version": "0.5", "files": [], "source": {"type": "directory", "url": "libs/native"}}
+        document = tomllib.loads(poetry_lock(site.index))
+        (entry,) = (package for package in document["package"] if package["name"] == "native")
+        entry.update(local)
+        (site.root / kind).write_text(tomli_w.dumps(document))
+        site.index.add("other", "2.0")
+    else:
+        site.lock(kind, extras=(), groups=())
+    image = site.install(kind)
+    assert image.packages == ["leaf 1.0", "my-app 1.0", "native 0.5", "other 1.0"]
+    (module,) = image.appdir.root.rglob("native.py")
+    assert "mine" in module.read_text()
+    (locked,) = (it for it in tomllib.loads(image.appdir.pylock.read_text())["packages"] if it["name"] == "native")
+    assert locked["directory"] == {"path": "libs/native"}
 
 
 class TestPoetryLock:
