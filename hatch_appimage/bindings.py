@@ -11,7 +11,7 @@ import os
 import re
 import sys
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, cast
 
@@ -20,7 +20,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.fit import counts, expand
+from hatch_appimage.fit import counts, expand, expand_extras
 from hatch_appimage.redact import redact
 from hatch_appimage.uv import ignores_sources, known_indexes
 
@@ -113,7 +113,7 @@ class Binding:
 
     def is_kept_by(self, package: Package) -> bool:
         """Tell whether a package that was chosen is from no index, or from the one that is meant."""
-        if self.index is not None and package.index is not None:
+        if self.index is not None and package.index is not None and not package.index.startswith("file:"):
             return _same_address(self.index, package.index)
         files: list[PackageWheel | PackageSdist] = [
             *(package.wheels or ()),
@@ -132,6 +132,8 @@ def read_bindings(root: Path, scope: Scope) -> list[Binding]:
     """
     document = _read(root)
     tool = _table(document, "tool")
+    name = str(_table(document, "project").get("name"))
+    scope = replace(scope, features=expand_extras(_written(document), name, scope.features, scope.environment))
     direct = [requirement for requirement in _declared(document, scope) if requirement.url]
     return [
         *_of_uv(root, _uv_sources(root, document), scope),
@@ -232,7 +234,9 @@ def _uv_sources(root: Path, document: Mapping[str, Any]) -> dict[str, tuple[Any,
 def _workspace(root: Path) -> Path | None:
     """Find the workspace that a project is a member of (https://docs.astral.sh/uv/concepts/projects/workspaces/)."""
     for directory in root.resolve().parents:
-        table = _table(_read(directory), "tool", "uv", "workspace")
+        table: dict[str, Any] = {}
+        with suppress(AppImageError, OSError):  # what lies around a project need not be of it
+            table = _table(_read(directory), "tool", "uv", "workspace")
         if table:
             members, excluded = ({*_matching(directory, table.get(key))} for key in ("members", "exclude"))
             return directory if root.resolve() in members - excluded else None
@@ -240,8 +244,11 @@ def _workspace(root: Path) -> Path | None:
 
 
 def _matching(directory: Path, patterns: Any) -> Iterator[Path]:
-    for pattern in patterns if isinstance(patterns, list) else ():
-        yield from directory.glob(os.path.normpath(str(pattern)))
+    for pattern in map(os.path.normpath, patterns if isinstance(patterns, list) else ()):
+        if pattern == ".":
+            yield directory.resolve()
+        elif not pattern.startswith("/"):
+            yield from (path.resolve() for path in directory.glob(pattern))
 
 
 def _index_address(root: Path, name: str) -> str:
@@ -266,7 +273,9 @@ def _of_poetry(table: Mapping[str, Any], scope: Scope) -> Iterator[Binding]:
             for source in _tables(entry):
                 # PyPI is the index that is asked for everything, or has been replaced by another one.
                 origin = source.get("source") if str(source.get("source")).lower() != "pypi" else None
-                if (origin or not source.keys().isdisjoint(_PLACES)) and scope.has(source):
+                platform = source.get("platform", scope.environment["sys_platform"])
+                here = platform == scope.environment["sys_platform"] and scope.has(source)
+                if here and (origin or not source.keys().isdisjoint(_PLACES)):
                     index = addresses.get(str(origin), str(origin)) if origin else None
                     yield Binding(canonicalize_name(name), _place(source, index), f"[{key}]", index)
 
@@ -295,11 +304,16 @@ def _place(source: Mapping[str, Any], index: str | None) -> str:
 
 def _declared(document: Mapping[str, Any], scope: Scope) -> list[Requirement]:
     """Return what ``[project]`` needs in a scope, as far as it is written there."""
+    name = str(_table(document, "project").get("name"))
+    return list(expand(_written(document), name, scope.features, scope.environment))
+
+
+def _written(document: Mapping[str, Any]) -> Iterator[Requirement]:
+    """Yield the requirements of ``[project]``, those of extras with a marker that says so."""
     project = _table(document, "project")
-    texts = [str(text) for text in project.get("dependencies") or ()]
+    yield from _requirements(str(text) for text in project.get("dependencies") or ())
     for name, more in _table(project, "optional-dependencies").items():
-        texts += [_with_extra(str(text), name) for text in more]
-    return list(expand(_requirements(texts), str(project.get("name")), scope.features, scope.environment))
+        yield from _requirements(_with_extra(str(text), name) for text in more)
 
 
 def _with_extra(text: str, extra: str) -> str:

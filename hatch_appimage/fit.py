@@ -44,17 +44,31 @@ def expand(
 
     """
     listed = list(requirements)
-    wanted = {canonicalize_name(extra) for extra in extras}
-    while True:
-        found = [requirement for requirement in listed if counts(requirement, wanted, environment)]
-        own = [requirement for requirement in found if canonicalize_name(requirement.name) == canonicalize_name(who)]
-        further = {canonicalize_name(extra) for requirement in own for extra in requirement.extras}
-        if further <= wanted:
-            break
-        wanted |= further
+    wanted = expand_extras(listed, who, extras, environment)
+    found = [it for it in listed if counts(it, wanted, environment) and not _is_of(it, who)]
     for requirement in found:
         requirement.marker = None
-    return tuple(requirement for requirement in found if requirement not in own)
+    return tuple(found)
+
+
+def expand_extras(
+    requirements: Iterable[Requirement], who: str, extras: Iterable[str], environment: Environment
+) -> frozenset[str]:
+    """Return extras with those that they consist of, normalised; the arguments are those of `expand`."""
+    own = [requirement for requirement in requirements if _is_of(requirement, who)]
+    wanted: frozenset[str] = frozenset(map(canonicalize_name, extras))
+    while True:
+        named = [
+            extra for requirement in own if counts(requirement, wanted, environment) for extra in requirement.extras
+        ]
+        further = wanted.union(map(canonicalize_name, named))
+        if further == wanted:
+            return wanted
+        wanted = further
+
+
+def _is_of(requirement: Requirement, who: str) -> bool:
+    return canonicalize_name(requirement.name) == canonicalize_name(who)
 
 
 def counts(requirement: Requirement, extras: Iterable[str], environment: Environment) -> bool:

@@ -130,6 +130,8 @@ class TestDeclared:
     def test_scope(self, tmp_path: Path) -> None:
         sources = '[tool.uv.sources]\nfourth = { path = "x" }\nfirst = { path = "x", extra = "all" }\n'
         assert refused(tmp_path, sources, features=["All"]) == ["first", "fourth"]
+        part = '[tool.uv.sources]\nfourth = { path = "x", extra = "web" }\n'
+        assert refused(tmp_path, part, features=["All"]) == ["fourth"]
         assert refused(tmp_path, sources, requirements=["Fourth"]) == ["fourth"]
         assert refused(tmp_path, sources, metadata=["fourth", "other"]) == ["fourth"]
         assert refused(tmp_path, sources, metadata=["other"]) == []
@@ -147,7 +149,10 @@ class TestDeclared:
         assert refused(tmp_path / "a", sources, requirements=["fifth"]) == ["fifth", "first"]
         assert refused(tmp_path / "a", sources, requirements=["fifth"], groups=["More"]) == ["first"]
 
-    @pytest.mark.parametrize(("members", "found"), [('["libs/*"]', True), ('["other"]', False)])
+    @pytest.mark.parametrize(
+        ("members", "found"),
+        [('["libs/*"]', True), ('["./**", "."]', True), ('["other"]', False), ('["/libs/*"]', False)],
+    )
     def test_workspace(self, tmp_path: Path, members: str, found: bool) -> None:  # noqa: FBT001 - a parameter
         root = f"[tool.uv.workspace]\nmembers = {members}\nexclude = ['libs/not']\n[tool.uv.sources]\n"
         (tmp_path / "pyproject.toml").write_text(f"{root}first = {{ workspace = true }}\nsec-ond = {{ path = 'x' }}\n")
@@ -162,6 +167,7 @@ class TestDeclared:
             ('[tool.poetry.dependencies]\nfirst = [{ git = "https://example.org/x.git" }]\n', ["first"]),
             ('[tool.poetry.dependencies]\nfirst = { url = "https://example.org/x.whl" }\n', ["first"]),
             ('[tool.poetry.dependencies]\nfirst = { file = "x.whl", markers = "os_name == \'nt\'" }\n', []),
+            ('[tool.poetry.dependencies]\nfirst = { path = "x", platform = "win32" }\n', []),
             ('[tool.poetry.dependencies]\nfirst = { version = "*", source = "acme" }\n', ["first"]),
             ('[tool.poetry.dependencies]\nfirst = { version = "*", source = "PyPI" }\npython = "*"\n', []),
             ('[tool.poetry.group.dev.dependencies]\nfirst = { path = "../first" }\n', []),
@@ -204,6 +210,10 @@ class TestDeclared:
     @pytest.mark.parametrize("text", ["[tool]\nuv = 1\n", "[tool.uv]\nsources = []\n", "[tool]\npoetry = 1\npdm = 2\n"])
     def test_something_else(self, tmp_path: Path, text: str) -> None:
         assert refused(tmp_path, text) == []
+
+    def test_something_else_around_it(self, tmp_path: Path) -> None:
+        (tmp_path / "pyproject.toml").write_text("[broken")
+        assert refused(tmp_path / "app", "[tool.uv.sources]\nfirst = { workspace = true }\n") == ["first"]
 
     def test_no_project(self, tmp_path: Path) -> None:
         assert read_bindings(tmp_path, Scope(default_environment())) == []
