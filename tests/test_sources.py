@@ -390,6 +390,16 @@ class TestFile:
         provide(source, tmp_path / "2")
         assert len(mirror.requests) == 1
 
+    @pytest.mark.parametrize("kind", ["archive", "appimage"])
+    def test_signed_address(self, request: pytest.FixtureRequest, mirror: Mirror, tmp_path: Path, kind: str) -> None:
+        data: bytes = request.getfixturevalue(kind)
+        name = "/py.AppImage" if kind == "appimage" else "/py.tar.gz"
+        mirror.files[f"{name}?token=secret"] = data
+        address = mirror.url.replace("//", "//me:secret@")
+        python = provide(FileSource(f"{address}{name}?token=secret", sha256(data).hexdigest()), tmp_path / "work")
+        assert python.source == f"{mirror.url}{name}"
+        assert "secret" not in str(python)
+
     def test_full_archive(self, portable: Portable, tmp_path: Path) -> None:
         """As python-build-standalone has them beside those that are for installing."""
         path = portable.pack(tmp_path / "full.tar.gz", "python/install")
