@@ -23,14 +23,17 @@ from hatchling.builders.config import BuilderConfig
 from hatchling.builders.plugin.interface import BuilderInterface
 from hatchling.builders.utils import get_reproducible_timestamp
 from hatchling.plugin.manager import PluginManager
+from packaging.markers import default_environment
 from packaging.utils import canonicalize_name
 
 from hatch_appimage.appdir import AppDir
 from hatch_appimage.architecture import ARCHITECTURES, native_architecture
+from hatch_appimage.bindings import Scope, check_declared
 from hatch_appimage.bytecode import compile_bytecode
 from hatch_appimage.config import AppImageConfig, check_hook_table
 from hatch_appimage.desktop import write_desktop_files
 from hatch_appimage.errors import AppImageError, Faults
+from hatch_appimage.fit import requirements_of
 from hatch_appimage.image import UPDATE_INFORMATION, load_runtime, write_image
 from hatch_appimage.image_name import check_length, image_name, is_image_of
 from hatch_appimage.install import application_files, check_entry_point, install_packages, update_records
@@ -43,12 +46,13 @@ from hatch_appimage.python.bundle import bundle_python
 from hatch_appimage.python.helper import find_helper
 from hatch_appimage.python.source import provide_python
 from hatch_appimage.record import write_records
+from hatch_appimage.redact import redact
 from hatch_appimage.report import Report, Steps, list_files
 from hatch_appimage.runtime import runtime_path
 from hatch_appimage.signing import Signer, check_room, sign_image
 from hatch_appimage.startup import find_startup_order
 from hatch_appimage.trial import run_test_command
-from hatch_appimage.wheel import build_wheel
+from hatch_appimage.wheel import Release, build_wheel, read_metadata
 from hatch_appimage.zsync import write_zsync
 
 if TYPE_CHECKING:
@@ -59,7 +63,7 @@ if TYPE_CHECKING:
     from hatch_appimage.architecture import Architecture
     from hatch_appimage.image import Runtime
     from hatch_appimage.python import PythonInstallation
-    from hatch_appimage.wheel import Release, Wheel
+    from hatch_appimage.wheel import Wheel
 
 
 @dataclass(frozen=True)
@@ -181,9 +185,30 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
             extra_files=faults.catch(self._forced_files),
             timestamp=faults.catch(_timestamp) if self.config.reproducible else None,
         )
+        if prepared.python and not config.lock:
+            faults.catch(self._check_bindings, config, prepared.python, architecture)
         faults.raise_all()
         prepared.check_sections()
         return prepared
+
+    def _check_bindings(self, config: AppImageConfig, python: PythonInstallation, architecture: Architecture) -> None:
+        """See that nothing would come from the index that the project has elsewhere."""
+        if isinstance(self.source, Release):
+            return
+        environment = default_environment()
+        version = python.version.removesuffix("+")
+        environment.update(
+            {
+                "python_full_version": version,
+                "python_version": ".".join(version.split(".")[:2]),
+                "platform_machine": architecture.machine,
+            }
+        )
+        scope = Scope.of(environment, config.features, config.dependency_groups)
+        needed = None
+        if self.source is not None:
+            needed = requirements_of(read_metadata(self.source), config.features, environment)
+        check_declared(self.project.root, scope, needed, config.requirements, config.constraints)
 
     def _build(self, architecture: Architecture, directory: Path, warnings: list[str]) -> Path:
         project = self.project
@@ -318,7 +343,7 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
                 yield
         except (AppImageError, OSError, KeyboardInterrupt) as error:
             if self.app.verbosity > 0:
-                traceback.print_exc()
+                sys.stderr.write(redact(traceback.format_exc()))
             self.app.abort(_explain(error), code=130 if isinstance(error, KeyboardInterrupt) else 1)
 
     @contextmanager
@@ -344,11 +369,12 @@ class _AppHandler(logging.Handler):
         self.warnings: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
+        message = redact(record.getMessage())
         if record.levelno >= logging.WARNING:
-            self.warnings.append(record.getMessage())
-            self.app.display_warning(record.getMessage())
+            self.warnings.append(message)
+            self.app.display_warning(message)
         else:
-            self.app.display_debug(record.getMessage())
+            self.app.display_debug(message)
 
 
 def _timestamp() -> int:

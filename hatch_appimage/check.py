@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from hatch_appimage.libraries.elf import read_elf
 from hatch_appimage.libraries.floor import find_floor
+from hatch_appimage.redact import redact
 
 if TYPE_CHECKING:
     from hatch_appimage.builder import Preparation
@@ -33,7 +34,7 @@ def describe(prepared: Preparation, project: Project) -> str:
         f"  updates    {prepared.update_information or 'none'}",
         f"  signed     {f'by {prepared.signer.fingerprint}' if prepared.signer else 'no'}",
     ]
-    return "\n".join(lines)
+    return redact("\n".join(lines))
 
 
 def _icon(icon: Icon | None) -> str:

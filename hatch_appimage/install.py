@@ -23,11 +23,13 @@ from typing import TYPE_CHECKING
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
+from hatch_appimage.bindings import Scope, check_resolved
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.fit import check_fit, counts, requirements_of
 from hatch_appimage.lock import Request, read_lock, resolve, source_of, write_pylock
 from hatch_appimage.process import ProcessError
 from hatch_appimage.python.stand_in import newest_glibc, write_stand_in
+from hatch_appimage.redact import redact
 from hatch_appimage.target import Target
 from hatch_appimage.uv import check_settings, run_uv
 from hatch_appimage.wheel import Wheel, read_metadata
@@ -53,6 +55,9 @@ _MANYLINUX_OF_UV = ((2, 17), (2, 28), *((2, minor) for minor in range(31, 41)))
 
 # How uv says that a package has no wheel that fits.
 _NO_WHEEL = re.compile(r"Wheels are required for `([^`]+)` because building from source is disabled")
+
+# A field of core metadata (https://packaging.python.org/en/latest/specifications/core-metadata/#requires-dist).
+_REQUIREMENT = re.compile(r"^Requires-Dist:.*@.*$", re.MULTILINE)
 
 # What installers note of where a package came from: folders and times of this machine (PEP 610; uv's own cache key).
 _ORIGINS = ("direct_url.json", "uv_cache.json", "uv_build.json")
@@ -163,22 +168,29 @@ def install_packages(
             packages = read_lock(lock, request)
         else:
             packages = resolve([source.requirement(features), *requirements], request, constraints)
+            directories = (Path(it.directory.path) for it in packages if it.directory)
+            scope = Scope.of(target.environment, features, groups)
+            check_resolved(packages, [project.root, *directories], scope)
         if python.foreign:
             _refuse_sources(packages, architecture, max_glibc)
         install = partial(_install, request=request, prefix=appdir.usr)
-        _install_packages(packages, install, from_index=lock is None)
+        # The project comes last: where another package has a command of the same name, the project's counts.
+        itself = canonicalize_name(project.name)
+        for batch in ([it for it in packages if it.name != itself], [it for it in packages if it.name == itself]):
+            _install_packages(batch, install, from_index=lock is None)
         if isinstance(source, Wheel):
             install("--no-deps", "--", source.path)
     (appdir.usr / ".lock").unlink(missing_ok=True)
     for distribution in installed_distributions(python):
         _forget_origin(distribution)
+        _leave_out_secrets(distribution)
     if lock:
         check_fit(lock, installed_distributions(python), wanted, target.environment)
-    itself = _check_installed(python, project)
+    distribution = _check_installed(python, project)
     if python.foreign:
         _check_platforms(python, architecture)
     installed = sorted(map(_package, installed_distributions(python)), key=lambda package: package.name)
-    roots = (*requirements_of(itself, features, target.environment), *further)
+    roots = (*requirements_of(distribution, features, target.environment), *further)
     return Installation(tuple(installed), tuple(packages), roots, target.environment, lock)
 
 
@@ -353,6 +365,17 @@ def _forget_origin(distribution: PathDistribution) -> None:
     for file in distribution.files or ():
         if file.name in _ORIGINS and _is_metadata(file):
             Path(str(file.locate())).unlink(missing_ok=True)
+
+
+def _leave_out_secrets(distribution: PathDistribution) -> None:
+    """Take passwords and tokens out of the direct references of a distribution's metadata."""
+    for file in distribution.files or ():
+        if file.name == "METADATA" and _is_metadata(file):
+            path = Path(str(file.locate()))
+            text = path.read_bytes().decode("utf-8", "surrogateescape")
+            public = _REQUIREMENT.sub(lambda match: redact(match[0]), text)
+            if public != text:
+                path.write_bytes(public.encode("utf-8", "surrogateescape"))
 
 
 def application_files(appdir: AppDir, python: BundledPython, project: Project) -> list[str]:

@@ -281,3 +281,23 @@ class TestBuild:
         """Two that setuptools builds, one of poetry-core, one of flit-core."""
         folder = make_public(tmp_path_factory, name)
         answers_its_version(build(unpack_sdist(name, folder), folder=folder / "out"), tmp_path_factory)
+
+
+@pytest.mark.slow
+def test_circles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plugin needs the application, which needs the plugin, and has a command of the same name."""
+    wheels = tmp_path / "wheels"
+    make_wheel(wheels, "The.Plugin", {"plugin.py": "name = 'plugin'\n"}, metadata=["Requires-Dist: THE_APP[more]>=1"])
+    make_wheel(wheels, "the_more", {"more.py": "name = 'more'\n"}, scripts="the-app = more:main")
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "the_app.py").write_text("import more, plugin\ndef main(): print(plugin.name, more.name)\n")
+    (project / "pyproject.toml").write_text(
+        '[project]\nname = "the.app"\nversion = "1.0"\ndependencies = ["the_plugin", "the-app[all]"]\n'
+        '[project.optional-dependencies]\nmore = ["the.more"]\nall = ["the_app[more]"]\n'
+        '[project.scripts]\nthe-app = "the_app:main"\n'
+        '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n'
+        '[tool.hatch.build.targets.wheel]\nonly-include = ["the_app.py"]\n'
+    )
+    monkeypatch.setenv("UV_FIND_LINKS", str(wheels))
+    assert answer(build(project, folder=tmp_path / "dist")) == "plugin more\n"

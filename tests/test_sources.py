@@ -150,6 +150,22 @@ class TestStandalone:
         assert check_runs(python, tmp_path) == f"usr/bin/python{MINOR}"
         assert state(python.prefix) == before
 
+    def test_changed_in_the_cache(
+        self, mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        python = provide(StandaloneSource(MINOR), tmp_path / "work")
+        module = python.stdlib / "this.py"
+        good = module.read_bytes()
+        module.write_bytes(b"")
+        assert provide(StandaloneSource(MINOR), tmp_path / "work") == python
+        assert module.read_bytes() == good
+        assert caplog.messages == [f"{python.prefix} in the cache has changed since it was installed, and is removed"]
+        assert len(mirror.requests) == 2
+        module.write_bytes(b"")
+        monkeypatch.setenv(download.OFFLINE, "1")
+        with pytest.raises(AppImageError, match=r"is not on this machine, and HATCH_APPIMAGE_OFFLINE allows no"):
+            provide(StandaloneSource(MINOR), tmp_path / "work")
+
     @pytest.mark.parametrize("tool", ["uv", "hatch"])
     def test_installed_by_another_tool(self, portable: Portable, mirror: Mirror, tmp_path: Path, tool: str) -> None:
         """It is reused, and stays as it is."""
@@ -374,6 +390,16 @@ class TestFile:
         check_runs(provide(source, tmp_path / "1"), tmp_path)
         provide(source, tmp_path / "2")
         assert len(mirror.requests) == 1
+
+    @pytest.mark.parametrize("kind", ["archive", "appimage"])
+    def test_signed_address(self, request: pytest.FixtureRequest, mirror: Mirror, tmp_path: Path, kind: str) -> None:
+        data: bytes = request.getfixturevalue(kind)
+        name = "/py.AppImage" if kind == "appimage" else "/py.tar.gz"
+        mirror.files[f"{name}?token=secret"] = data
+        address = mirror.url.replace("//", "//me:secret@")
+        python = provide(FileSource(f"{address}{name}?token=secret", sha256(data).hexdigest()), tmp_path / "work")
+        assert python.source == f"{mirror.url}{name}"
+        assert "secret" not in str(python)
 
     def test_full_archive(self, portable: Portable, tmp_path: Path) -> None:
         """As python-build-standalone has them beside those that are for installing."""
