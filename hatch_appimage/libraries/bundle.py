@@ -203,9 +203,10 @@ def _apply(plan: Plan) -> None:
         shutil.copy(source, target)
         target.chmod(0o755)
     for path, target in plan.links.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.symlink_to(os.path.relpath(target, path.parent))
-    for path, rpath in plan.rpaths.items():
-        set_rpath(path, rpath.folders, inherited=rpath.inherited)
+    for path, folders in plan.rpaths.items():
+        set_rpath(path, folders)
 
 
 def _owner(

