@@ -210,6 +210,102 @@ class TestBundle:
         assert scene.rpaths(plan)["usr/lib/libbar.so.1"] == rpath("$ORIGIN")
 
 
+class TestConfined:
+    """A DT_RPATH counts for what a file loads of the machine, too: that must not come upon the image's libraries."""
+
+    def test_a_file_that_loads_of_the_machine(self, scene: Scene) -> None:
+        """It finds what it needs itself, and nothing else; so does what loads it."""
+        scene.add(f"{DYNLOAD}/_tk.so", library("", "libtk.so", "libfoo.so.1"))
+        scene.add(f"{DYNLOAD}/_foo.so", library("", "libfoo.so.1"))
+        scene.install("libtk.so", "libX11.so.6", "libbar.so.1")
+        scene.install("libfoo.so.1")
+        scene.install("libbar.so.1")
+        plan = scene.plan()
+        assert scene.rpaths(plan) == {
+            f"{DYNLOAD}/_tk.so": rpath("$ORIGIN/../../selected/libfoo.so.1+libtk.so"),
+            f"{DYNLOAD}/_foo.so": rpath("$ORIGIN/../.."),
+            # As it may be opened by its own path, or by the link to it.
+            "usr/lib/libtk.so": rpath("$ORIGIN/selected/libbar.so.1", "$ORIGIN/../libbar.so.1"),
+        }
+        assert scene.links(plan) == {
+            "usr/lib/selected/libfoo.so.1+libtk.so/libfoo.so.1": "usr/lib/libfoo.so.1",
+            "usr/lib/selected/libfoo.so.1+libtk.so/libtk.so": "usr/lib/libtk.so",
+            "usr/lib/selected/libbar.so.1/libbar.so.1": "usr/lib/libbar.so.1",
+        }
+
+    @pytest.mark.parametrize("soname", ["libc.so.6", "libstdc++.so.6", "libz.so.1"])
+    def test_what_needs_nothing_more_of_the_machine(self, scene: Scene, soname: str) -> None:
+        scene.add(f"{DYNLOAD}/_foo.so", library("", "libfoo.so.1", soname))
+        scene.install("libfoo.so.1")
+        assert scene.rpaths(scene.plan()) == {f"{DYNLOAD}/_foo.so": rpath("$ORIGIN/../..")}
+
+    @pytest.mark.parametrize("place", ["usr/bin", "usr/libexec", "usr/libexec/python"])
+    def test_the_interpreter_wherever_it_is(self, scene: Scene, place: str) -> None:
+        """Its search path counts for everything in the process."""
+        up = "/".join(".." for _ in place.split("/")[1:])
+        scene.add(f"{place}/python3.13", program("libpython3.13.so.1.0", rpath=f"$ORIGIN/{up}/lib"))
+        scene.add("usr/lib/libpython3.13.so.1.0", library("libpython3.13.so.1.0"))
+        plan = scene.plan()
+        path = f"$ORIGIN/{up}/lib/selected/libpython3.13.so.1.0"
+        assert scene.rpaths(plan)[f"{place}/python3.13"] == rpath(path)
+        assert plan.missing == []
+
+    def test_no_link_where_a_confined_file_searches(self, scene: Scene) -> None:
+        scene.add(f"{SITE}/qt/lib/libQtCore.so.6", library("libQtCore.so.6", "libglib.so.0", rpath="$ORIGIN"))
+        scene.add(
+            f"{SITE}/qt/lib/libQtGui.so.6", library("libQtGui.so.6", "libQtCore.so.6", "libGL.so.1", rpath="$ORIGIN")
+        )
+        scene.install("libglib.so.0", "libpcre.so.3")
+        scene.install("libpcre.so.3")
+        plan = scene.plan()
+        assert scene.links(plan) == {}
+        assert scene.rpaths(plan) == {
+            f"{SITE}/qt/lib/libQtCore.so.6": rpath("$ORIGIN", "$ORIGIN/../../../.."),
+            "usr/lib/libglib.so.0": rpath("$ORIGIN"),
+        }
+        assert plan.missing == []
+
+    def test_many_libraries(self, scene: Scene) -> None:
+        """The name of a directory has its limits."""
+        names = [f"lib{letter * 40}.so" for letter in "abcdefg"]
+        scene.add(f"{DYNLOAD}/_x.so", library("", "libX11.so.6", *names))
+        for name in names:
+            scene.install(name)
+        plan = scene.plan()
+        (folder,) = {path.parent for path in plan.links}
+        assert len(folder.name) < 100
+        assert plan.missing == []
+
+    def test_a_runpath_becomes_an_rpath(self, scene: Scene) -> None:
+        """LD_LIBRARY_PATH comes before a RUNPATH. One that leads nowhere stays."""
+        scene.add(f"{SITE}/p/a.so", library("", "libown.so", runpath="$ORIGIN/libs"))
+        scene.add(f"{SITE}/p/libs/libown.so", library("libown.so", runpath="$ORIGIN/not/there"))
+        assert scene.rpaths(scene.plan()) == {f"{SITE}/p/a.so": rpath("$ORIGIN/libs")}
+
+
+class TestMachines:
+    """What must fit hardware or cluster stays there, however it is found on the build machine."""
+
+    @pytest.mark.parametrize(
+        "soname",
+        ["libmpi.so.40", "libibverbs.so.1", "libcuda.so.1", "libnvidia-ml.so.1", "libOpenCL.so.1", "libucp.so.0"],
+    )
+    def test_is_never_taken(self, scene: Scene, soname: str) -> None:
+        folder = scene.install(f"opt/{soname}").parent
+        scene.install(soname)
+        scene.add(f"{SITE}/p/a.so", library("", soname, rpath=str(folder)))
+        plan = scene.plan()
+        assert plan.copies == {}
+        assert soname in plan.host
+
+    def test_what_a_wheel_brings_stays(self, scene: Scene) -> None:
+        scene.add(f"{SITE}/p/a.so", library("", "libmpi.so.12", rpath="$ORIGIN/libs"))
+        scene.add(f"{SITE}/p/libs/libmpi.so.12", library("libmpi.so.12"))
+        plan = scene.plan()
+        assert "libmpi.so.12" not in plan.host
+        assert plan.rpaths == {}
+
+
 class TestCarried:
     """Libraries that the search path of a file leads to on the build machine came with that file."""
 

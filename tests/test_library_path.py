@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""An image runs on its own libraries, whatever `LD_LIBRARY_PATH` names; the machine's libraries run on the machine's."""
+"""An image runs on its own libraries, whatever `LD_LIBRARY_PATH` names; the machine's run on the machine's."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from pathlib import Path
 LOADED = """
 import bz2, ctypes, hashlib, sqlite3, ssl
 with open("/proc/self/maps") as maps:
-    files = {line.split()[-1] for line in maps if ".so" in line}
+    files = {line.split(None, 5)[5].strip() for line in maps if ".so" in line}
 """
 
 
@@ -103,8 +103,8 @@ def image(plugin: Plugin, machine: Path, tmp_path_factory: pytest.TempPathFactor
     link(package / "_wheel.so", "", own, "-Wl,--enable-new-dtags,-rpath,$ORIGIN/libs")
     sqlite = link(folder / "libsqlite3.so.0", "")
     code = "int answer(void);\nint window(void) { return answer(); }\n"
-    gl = [machine / "libGL.so.1", "-Wl,--allow-shlib-undefined"]
-    link(package / "_window.so", code, sqlite, *gl, "-Wl,--enable-new-dtags,-rpath,$ORIGIN/libs")
+    options = ("-Wl,--allow-shlib-undefined", "-Wl,--enable-new-dtags,-rpath,$ORIGIN/libs")
+    link(package / "_window.so", code, sqlite, machine / "libGL.so.1", *options)
     (package / "__init__.py").write_text(PROBE)
     (folder / "probe" / "pyproject.toml").write_text(textwrap.dedent(PYPROJECT))
     return build_image(plugin, folder / "probe")

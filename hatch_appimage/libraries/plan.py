@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hatch_appimage.libraries.elf import from_origin
-from hatch_appimage.libraries.policy import NEVER_BUNDLED, group_of, matches
+from hatch_appimage.libraries.policy import NEVER_BUNDLED, OF_THE_MACHINE, group_of, matches
 from hatch_appimage.libraries.search import ElfFiles, Loaded, Loader, Process, ends_search
 
 if TYPE_CHECKING:
@@ -143,11 +143,14 @@ def is_optional(path: Path) -> bool:
     return path.parent.name == "lib-dynload" or is_qt_plugin(path)
 
 
+def shows_windows(path: Path) -> bool:
+    """Whether a file is a plugin without which no window of Qt is shown."""
+    return bool(_QT_PLUGIN.search(str(path.parent)) and _QT_DISPLAY.search(str(path)))
+
+
 def is_qt_plugin(path: Path) -> bool:
     """Whether a file is one of Qt's many plugins without which its windows are shown all the same."""
-    if not _QT_PLUGIN.search(str(path.parent)):
-        return False
-    return not _QT_DISPLAY.search(str(path))
+    return bool(_QT_PLUGIN.search(str(path.parent))) and not shows_windows(path)
 
 
 class _Planner:
@@ -318,7 +321,7 @@ class _Planner:
 
     def _find(self, need: Need, group: str | None) -> Path | None:
         """Find a library on the build machine that is to be bundled."""
-        if group in _LEFT_TO_HOST:
+        if group in _LEFT_TO_HOST or group in OF_THE_MACHINE:
             return None
         # What has come with the needing file is bundled even if hosts have something of that name.
         carried = self._find_carried(need)
