@@ -11,7 +11,7 @@ from importlib.util import resolve_name
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from pathlib import Path
 
 # Functions that import what their first argument names.
@@ -56,10 +56,13 @@ class Modules:
 
     Args:
         folders: what ``sys.path`` would have.
+        own: sources whose functions are looked into, and their calls of functions that import by a name.
 
     """
 
-    def __init__(self, folders: Sequence[Path]) -> None:
+    def __init__(self, folders: Sequence[Path], own: Collection[Path] = ()) -> None:
+        self.own = own
+        self._imports: dict[str, list[Import]] = {}
         self._folders: dict[str, tuple[Path, ...]] = {"": tuple(folders)}
         self._files: dict[str, Path | None] = {"": None}
         self._names: dict[Path, frozenset[str]] = {}
@@ -71,6 +74,14 @@ class Modules:
             self.find(parent)
             self._files[name], self._folders[name] = self._look(last, self._folders[parent])
         return self._files[name]
+
+    def imports_of(self, name: str) -> list[Import]:
+        """Return what a module imports, which is read once; nothing for an extension module."""
+        if name not in self._imports:
+            path = self.find(name)
+            is_source = path is not None and not _is_extension(path.name)
+            self._imports[name] = read_imports(path, name, deep=path in self.own) if path and is_source else []
+        return self._imports[name]
 
     def _look(self, last: str, folders: Iterable[Path]) -> tuple[Path | None, tuple[Path, ...]]:
         portions = []
@@ -101,15 +112,12 @@ def _is_extension(name: str) -> bool:
     return name.endswith(".so")
 
 
-def follow(
-    roots: Iterable[str], modules: Modules, *, own: Callable[[Path], bool], wanted: Callable[[Import], bool]
-) -> dict[str, Reached]:
+def follow(roots: Iterable[str], modules: Modules, wanted: Callable[[Import], bool]) -> dict[str, Reached]:
     """Find all modules that are imported, directly or by others, breadth first.
 
     Args:
         roots: the names of the modules to begin with.
         modules: where modules are.
-        own: whether a source's functions are looked into, and its calls of functions that import by a name.
         wanted: whether an import counts.
 
     """
@@ -122,9 +130,7 @@ def follow(
             if module in reached or path is None:
                 continue
             reached[module] = Reached(path, importer)
-            if not _is_extension(path.name):
-                found = read_imports(path, module, deep=own(path))
-                waiting += ((imported.name, module) for imported in found if wanted(imported))
+            waiting += ((imported.name, module) for imported in modules.imports_of(module) if wanted(imported))
     return reached
 
 

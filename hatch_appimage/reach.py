@@ -61,13 +61,13 @@ def find_reach(python: BundledPython, project: str, entry_point: str, commands: 
         commands: the names of other installed scripts that it starts.
 
     """
-    modules = Modules([*python.site_packages, python.stdlib, *_extension_folders(python)])
     own = _modules_of(python, project)
-    start = [*_ALWAYS, entry_point, f"{entry_point}.__main__"]  # -m runs the latter, where it is
-    own_files = {*own.values(), *map(modules.find, start[len(_ALWAYS) :])}
-    roots = [*start, *_modules_of_commands(python, commands), *own]
-    reached = follow(roots, modules, own=own_files.__contains__, wanted=lambda _: True)
-    required = follow(start, modules, own=lambda _: False, wanted=_is_required)
+    started = (entry_point, f"{entry_point}.__main__")  # -m runs the latter, where it is
+    folders = [*python.site_packages, python.stdlib, *_extension_folders(python)]
+    files = filter(None, map(Modules(folders).find, started))
+    modules = Modules(folders, {*own.values(), *files})
+    reached = follow([*_ALWAYS, *started, *_modules_of_commands(python, commands), *own], modules, lambda _: True)
+    required = follow([*_ALWAYS, *started], modules, _is_required)
     return Reach(
         reached,
         frozenset(module.path for module in required.values()),

@@ -145,7 +145,8 @@ class TestFollow:
 
     def test_own_functions_are_followed(self, tmp_path: Path) -> None:
         modules = write(tmp_path, self.FILES)
-        found = follow(["app.main"], modules, own=lambda path: "app" in path.parts, wanted=lambda _: True)
+        modules.own = [tmp_path / "app" / "main.py"]
+        found = follow(["app.main"], modules, lambda _: True)
         assert {name: module.importer for name, module in found.items()} == {
             "app": None,
             "app.main": None,
@@ -157,8 +158,15 @@ class TestFollow:
 
     def test_only_what_is_wanted(self, tmp_path: Path) -> None:
         modules = write(tmp_path, self.FILES)
-        found = follow(["app.main"], modules, own=lambda _: True, wanted=lambda found: not found.deferred)
+        modules.own = [tmp_path / "app" / "main.py"]
+        found = follow(["app.main"], modules, lambda found: not found.deferred)
         assert sorted(found) == ["app", "app.main", "lib", "lib.used"]
 
     def test_what_is_not_there(self, tmp_path: Path) -> None:
-        assert follow(["nowhere", "sys"], Modules([tmp_path]), own=lambda _: True, wanted=lambda _: True) == {}
+        assert follow(["nowhere", "sys"], Modules([tmp_path]), lambda _: True) == {}
+
+    def test_each_source_is_read_once(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        modules = write(tmp_path, self.FILES)
+        assert follow(["app.main"], modules, lambda _: True)
+        monkeypatch.setattr("hatch_appimage.imports.read_imports", None)
+        assert follow(["app.main"], modules, lambda _: True)
