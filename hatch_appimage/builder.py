@@ -39,12 +39,14 @@ from hatch_appimage.image_name import check_length, image_name, is_image_of
 from hatch_appimage.install import application_files, check_entry_point, install_packages, update_records
 from hatch_appimage.launcher import write_launcher
 from hatch_appimage.libraries.bundle import bundle_libraries
+from hatch_appimage.libraries.floor import find_requirements
 from hatch_appimage.libraries.system import System
 from hatch_appimage.project import Project
 from hatch_appimage.python.adapt import adapt_python, trim_tkinter
 from hatch_appimage.python.bundle import bundle_python
 from hatch_appimage.python.helper import find_helper
 from hatch_appimage.python.source import provide_python
+from hatch_appimage.reach import find_reach
 from hatch_appimage.record import write_records
 from hatch_appimage.redact import redact
 from hatch_appimage.report import Report, Steps, list_files
@@ -252,7 +254,10 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
             )
             step("desktop", write_desktop_files, appdir, project, architecture.name, config)
             step("files", appdir.add, prepared.extra_files)
-            step("tkinter", trim_tkinter, appdir, python, wanted=config.tkinter)
+            reach = step("imports", find_reach, python, project.name, config.entry_point.module, config.entry_points)
+            step("tkinter", trim_tkinter, appdir, python, reach, wanted=config.tkinter)
+            # A copy of another machine may lack what this one has: then a trial on this one says nothing.
+            on_trial = config.startup_order and not foreign and prepared.system.root == Path("/")
             libraries = step(
                 "libraries",
                 bundle_libraries,
@@ -263,6 +268,7 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
                 system=prepared.system,
                 project=project.root,
                 max_glibc=config.max_glibc,
+                required=() if on_trial else reach.required,
             )
             step("adapt", adapt_python, appdir, python, prepared.system, exposed=config.expose_python)
             records = step(
@@ -272,7 +278,12 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
             step("bytecode", compile_bytecode, appdir, python)
             order: tuple[str, ...] = ()
             if config.startup_order and not foreign:
-                order = step("startup", find_startup_order, appdir, python, config.entry_point).files
+                missing = libraries.missing if on_trial else ()
+                order = step("startup", find_startup_order, appdir, python, config.entry_point, missing).files
+            loaded = {*order, *(str(path.relative_to(appdir.root)) for path in (python.executable, *reach.files))}
+            requirements = step(
+                "requires", find_requirements, libraries.graph, loaded, limited=config.max_glibc is not None
+            )
             appdir.normalize_modes()
             image = step(
                 "image",
@@ -291,7 +302,7 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
                 image = step("sign", sign_image, image, prepared.signer)
             # What is tried is what people get; and a file that has just been run cannot be written to for a while.
             if config.test_command:
-                step("test", run_test_command, config.test_command, image.path, architecture)
+                step("test", run_test_command, config.test_command, image.path, architecture, libraries.missing)
             if prepared.update_information:
                 mtime = int(time.time()) if prepared.timestamp is None else prepared.timestamp
                 step("zsync", write_zsync, image.path, url=quote(target.name), mtime=mtime)
@@ -307,6 +318,7 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
                 lock=packages.lock,
                 records=records,
                 libraries=libraries,
+                requirements=requirements,
                 files=list_files(appdir),
                 seconds=step.seconds,
                 warnings=tuple(warnings),

@@ -359,7 +359,8 @@ class AppImageConfig:
                 "ignore-missing",
                 "array of strings",
                 "`[]`",
-                "Libraries that may be missing on the build machine, likewise; else that is an error.",
+                "Libraries that may be missing on the build machine, likewise. Others end the build if a start needs "
+                "them, and are warned of if not.",
             ),
         )
     )
@@ -387,7 +388,7 @@ class AppImageConfig:
     )
     tkinter: bool | None = field(
         metadata=_keys(
-            Option("tkinter", "boolean", "whether anything installed names it", "Keep tkinter with Tcl and Tk.")
+            Option("tkinter", "boolean", "whether the application imports it", "Keep tkinter with Tcl and Tk.")
         )
     )
     update_information: UpdateInformation | None = field(

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from hatch_appimage.install import Package
     from hatch_appimage.launcher import Launcher
     from hatch_appimage.libraries.bundle import Libraries
+    from hatch_appimage.libraries.floor import Requirements
     from hatch_appimage.lock import Lock
     from hatch_appimage.python import BundledPython
     from hatch_appimage.record import Records
@@ -95,6 +96,7 @@ class Report:
         lock: what decided on them; None for uv.
         records: the files in the image that say what it is made of.
         libraries: what became of the shared libraries.
+        requirements: the versions of the user's C and C++ libraries that are needed.
         files: every file of the AppDir.
         seconds: how long each step took.
         warnings: what the build warned of.
@@ -112,6 +114,7 @@ class Report:
     lock: Lock | None
     records: Records
     libraries: Libraries
+    requirements: Requirements
     files: tuple[File, ...]
     seconds: Mapping[str, float]
     warnings: tuple[str, ...]
@@ -150,14 +153,15 @@ class Report:
         return redact("\n".join(lines))
 
     def _floor_lines(self) -> list[str]:
-        floor = self.libraries.glibc
+        floor = self.requirements.glibc
         if floor is None:
             return []
-        others = [f"{other.family} {other}" for other in self.libraries.floors if other is not floor]
+        others = [f"{other.family} {other}" for other in self.requirements.floors if other is not floor]
         more = f" and {len(floor.files) - 1} more" if len(floor.files) > 1 else ""
         return [
             f"  needs      glibc {floor} or newer, for {printable(floor.files[0])}{more}",
             *([f"             {', '.join(others)}"] if others else []),
+            *(f"             {printable(str(file))}" for file in self.requirements.exceeding),
         ]
 
     def _host(self) -> str:
@@ -201,10 +205,16 @@ class Report:
                 "by_name": list(self.libraries.by_name),
                 "ignored": list(self.libraries.ignored),
                 "dropped": dict(self.libraries.dropped),
+                "missing": [asdict(library) for library in self.libraries.missing],
+                "executable_stacks": list(self.libraries.executable_stacks),
             },
             "floors": [
                 {"family": floor.family, "version": str(floor), "files": list(floor.files)}
-                for floor in self.libraries.floors
+                for floor in self.requirements.floors
+            ],
+            "exceeding": [
+                {**asdict(file), "version": file.text, "modules": list(file.modules)}
+                for file in self.requirements.exceeding
             ],
             "largest_files": [asdict(file) for file in self.largest],
             "steps": [{"name": name, "seconds": round(seconds, 3)} for name, seconds in self.seconds.items()],

@@ -11,14 +11,16 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from hatch_appimage.errors import AppImageError
+from hatch_appimage.libraries.bundle import explain_missing
 from hatch_appimage.libraries.elf import read_elf
 from hatch_appimage.process import ProcessError, clean_environment, run
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from hatch_appimage.appdir import AppDir
     from hatch_appimage.entry_point import EntryPoint
+    from hatch_appimage.libraries.bundle import MissingLibrary
     from hatch_appimage.python import BundledPython
 
 log = logging.getLogger(__name__)
@@ -37,16 +39,20 @@ opened = []
 places = {"open": 0, "import": 1}  # where the path is among the arguments of these events
 sys.addaudithook(lambda event, arguments: opened.append(arguments[places[event]]) if event in places else None)
 error = missing = None
+causes = []
 try:
     __import__(sys.argv[1])
 except BaseException as reason:
     error = f"{type(reason).__name__}: {reason}"
     missing = getattr(reason, "name", None) if isinstance(reason, ModuleNotFoundError) else None
+    while reason is not None and len(causes) < 100:
+        causes.append(str(reason))
+        reason = reason.__cause__ or reason.__context__
 with open("/proc/self/maps", errors="surrogateescape") as maps:
     mapped = {line.split(None, 5)[5].strip() for line in maps if "/" in line}
 paths = [os.fsdecode(path) for path in [*known, *opened] if isinstance(path, (str, bytes))]
 with open(sys.argv[2], "w") as answer:
-    answer.write(ascii((paths, sorted(mapped.difference(paths)), error, missing)))
+    answer.write(ascii((paths, sorted(mapped.difference(paths)), error, missing, causes)))
 os._exit(0)
 """
 
@@ -66,22 +72,35 @@ class StartupOrder:
         return f"{len(self.files)} files are read at every start"
 
 
-def find_startup_order(appdir: AppDir, python: BundledPython, entry_point: EntryPoint) -> StartupOrder:
+def find_startup_order(
+    appdir: AppDir, python: BundledPython, entry_point: EntryPoint, missing: Iterable[MissingLibrary] = ()
+) -> StartupOrder:
     """Import the entry point once in the bundled Python, and note which files of the AppDir are read for it.
 
     An application that cannot be imported on the build machine, for want of a display for example, gives what its
     start read until then. What the import writes into the AppDir is removed.
 
+    Args:
+        appdir: complete.
+        python: the Python in it.
+        entry_point: whose module is imported.
+        missing: libraries that files in the AppDir lack.
+
     Raises:
-        AppImageError: the bundled Python does not find the entry point's module, or the import changed a file.
+        AppImageError: the bundled Python does not find the entry point's module, the import fails for want of a shared
+            library, or it changed a file.
 
     """
     before = _state(appdir)
     with TemporaryDirectory(prefix="hatch-appimage-import-") as home:
-        paths, libraries, failure, missing = _import(python, entry_point.module, Path(home))
+        trial = _import(python, entry_point.module, Path(home))
     _restore(appdir, before, entry_point)
-    if missing and f"{entry_point.module}.".startswith(f"{missing}."):
+    failure = trial.failure
+    if trial.module and f"{entry_point.module}.".startswith(f"{trial.module}."):
         raise AppImageError(f"The bundled Python cannot import the entry point: {failure}")
+    lacking = [library for library in missing if any(library.soname in cause for cause in trial.causes)]
+    if lacking:
+        raise AppImageError(f"The entry point cannot be imported: {failure}\n{explain_missing(lacking)}")
     if failure:
         log.warning(
             "Importing %s for the start-up order ended with %s; set `startup-order = false` if this cannot be helped",
@@ -90,8 +109,8 @@ def find_startup_order(appdir: AppDir, python: BundledPython, entry_point: Entry
         )
     first = [appdir.apprun, python.executable, appdir.bin / entry_point.command]
     files = as_loaded(
-        [path for path in [*first, *map(Path, paths)] if path.is_relative_to(appdir.root) and path.is_file()],
-        [path for path in map(Path, libraries) if path.is_relative_to(appdir.root) and path.is_file()],
+        [path for path in [*first, *map(Path, trial.paths)] if path.is_relative_to(appdir.root) and path.is_file()],
+        [path for path in map(Path, trial.libraries) if path.is_relative_to(appdir.root) and path.is_file()],
     )
     return StartupOrder(tuple(str(path.relative_to(appdir.root)) for path in files))
 
@@ -121,8 +140,27 @@ def as_loaded(files: Sequence[Path], libraries: Sequence[Path]) -> dict[Path, No
     return order
 
 
-def _import(python: BundledPython, module: str, home: Path) -> tuple[list[str], list[str], str | None, str | None]:
-    """Return what was read, the libraries, why the import failed, and which module it missed."""
+@dataclass(frozen=True)
+class _Trial:
+    """What came of an import.
+
+    Attributes:
+        paths: what was read, in that order.
+        libraries: what was mapped into memory beside that.
+        failure: why the import failed; None if it did not.
+        module: the module that it missed, if it failed for want of one.
+        causes: the texts of the exception and of all that led to it.
+
+    """
+
+    paths: Sequence[str] = ()
+    libraries: Sequence[str] = ()
+    failure: str | None = None
+    module: str | None = None
+    causes: Sequence[str] = ()
+
+
+def _import(python: BundledPython, module: str, home: Path) -> _Trial:
     answer = home / "answer"
     folder = home / "empty"
     folder.mkdir()
@@ -136,11 +174,10 @@ def _import(python: BundledPython, module: str, home: Path) -> tuple[list[str], 
             seconds=_SECONDS,
         )
     except ProcessError as error:  # it crashed, or hangs
-        return [], [], str(error).splitlines()[0], None
+        return _Trial(failure=str(error).splitlines()[0], causes=[error.output])
     if not answer.exists():
-        return [], [], "the end of the process", None
-    paths, libraries, failure, missing = ast.literal_eval(answer.read_text(encoding="ascii"))
-    return paths, libraries, failure, missing
+        return _Trial(failure="the end of the process")
+    return _Trial(*ast.literal_eval(answer.read_text(encoding="ascii")))
 
 
 def _state(appdir: AppDir) -> dict[Path, tuple[int, int]]:

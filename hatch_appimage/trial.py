@@ -12,21 +12,28 @@ from typing import TYPE_CHECKING
 
 from hatch_appimage.architecture import native_architecture
 from hatch_appimage.errors import AppImageError
+from hatch_appimage.libraries.bundle import explain_missing
 from hatch_appimage.process import ProcessError, clean_environment, run
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from hatch_appimage.architecture import Architecture
+    from hatch_appimage.libraries.bundle import MissingLibrary
 
 log = logging.getLogger(__name__)
 
 
-def run_test_command(command: str, image: Path, architecture: Architecture) -> str:
+def run_test_command(
+    command: str, image: Path, architecture: Architecture, missing: Iterable[MissingLibrary] = ()
+) -> str:
     """Run the project's own test of its image, in an empty folder and an empty environment.
 
     Args:
         command: for the shell, with ``{appimage}`` where the image's path goes.
         image: the file.
         architecture: that it is for; what does not run here is not run, and a warning says so.
+        missing: libraries that files in the image lack.
 
     Returns:
         the command.
@@ -48,5 +55,9 @@ def run_test_command(command: str, image: Path, architecture: Architecture) -> s
             run(["/bin/sh", "-c", line], doing="test the image", cwd=Path(home), env=env)
         except ProcessError as error:
             output = "".join(f"\n  {text}" for text in error.output.splitlines())
-            raise AppImageError(f"`test-command` failed with exit status {error.status}: {command}{output}") from error
+            lacking = [library for library in missing if library.soname in error.output]
+            reason = f"\n{explain_missing(lacking)}" if lacking else ""
+            raise AppImageError(
+                f"`test-command` failed with exit status {error.status}: {command}{output}{reason}"
+            ) from error
     return command

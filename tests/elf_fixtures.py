@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 # System V ABI, chapters 4 and 5: numbers of the format.
 ET_EXEC, ET_DYN = 2, 3
-PT_LOAD, PT_DYNAMIC, PT_INTERP = 1, 2, 3
+PT_LOAD, PT_DYNAMIC, PT_INTERP, PT_GNU_STACK = 1, 2, 3, 0x6474E551
 DT_NULL, DT_NEEDED, DT_STRTAB, DT_STRSZ, DT_SONAME, DT_RPATH, DT_RUNPATH, DT_RELR = 0, 1, 5, 10, 14, 15, 29, 36
 DT_VERNEED, DT_VERNEEDNUM = 0x6FFFFFFE, 0x6FFFFFFF
 X86_64, AARCH64, I386 = 62, 183, 3
@@ -36,6 +36,7 @@ class Fixture:
         bits: 32 or 64.
         relr: with packed relocations.
         dynamic: with a dynamic section.
+        stack: how it wants the stack, as flags of ``PT_GNU_STACK``; None says nothing.
 
     """
 
@@ -49,6 +50,7 @@ class Fixture:
     bits: int = 64
     relr: bool = False
     dynamic: bool = True
+    stack: int | None = 6
 
     def write(self, path: Path) -> Path:
         """Write the file, and the folders above it."""
@@ -85,7 +87,7 @@ def make_elf(fixture: Fixture) -> bytes:
     interpreter = fixture.interpreter.encode() + b"\0" if fixture.interpreter else b""
 
     header_size, entry_size = (64, 56) if wide else (52, 32)
-    count = 1 + fixture.dynamic + bool(interpreter)
+    count = 1 + fixture.dynamic + bool(interpreter) + (fixture.stack is not None)
     strings_at = header_size + count * entry_size
     versions_at = -(-(strings_at + len(strings)) // 8) * 8
     interpreter_at = versions_at + len(versions)
@@ -104,6 +106,8 @@ def make_elf(fixture: Fixture) -> bytes:
     if fixture.dynamic:
         segments.append((PT_DYNAMIC, dynamic_at, len(dynamic), 8))
     headers = b"".join(_segment(*segment, wide=wide) for segment in segments)
+    if fixture.stack is not None:
+        headers += _segment(PT_GNU_STACK, 0, 0, 16, flags=fixture.stack, wide=wide)
     kind = ET_EXEC if interpreter else ET_DYN
     identification = b"\x7fELF" + bytes([2 if wide else 1, 1, 1]) + bytes(9)
     layout = "<16sHHIQQQIHHHHHH" if wide else "<16sHHIIIIIHHHHHH"
@@ -118,10 +122,10 @@ def make_elf(fixture: Fixture) -> bytes:
     return bytes(data)
 
 
-def _segment(kind: int, offset: int, size: int, alignment: int, *, wide: bool) -> bytes:
+def _segment(kind: int, offset: int, size: int, alignment: int, *, wide: bool, flags: int = 5) -> bytes:
     if wide:
-        return struct.pack("<IIQQQQQQ", kind, 5, offset, offset, offset, size, size, alignment)
-    return struct.pack("<IIIIIIII", kind, offset, offset, offset, size, size, 5, alignment)
+        return struct.pack("<IIQQQQQQ", kind, flags, offset, offset, offset, size, size, alignment)
+    return struct.pack("<IIIIIIII", kind, offset, offset, offset, size, size, flags, alignment)
 
 
 def _versions(versions: dict[str, tuple[str, ...]], string: Callable[[str], int]) -> bytes:

@@ -17,9 +17,11 @@ from tools import require
 
 from hatch_appimage.appdir import AppDir
 from hatch_appimage.errors import AppImageError
+from hatch_appimage.imports import Reached
 from hatch_appimage.libraries.system import System
 from hatch_appimage.python import BundledPython, _appimage, adapt
 from hatch_appimage.python.adapt import adapt_python, trim_tkinter
+from hatch_appimage.reach import Reach
 
 
 @pytest.fixture
@@ -157,44 +159,50 @@ class TestAdapt:
         assert caplog.messages == []
 
 
+NOTHING = Reach({}, frozenset())
+
+
 class TestTkinter:
     def modules(self, python: BundledPython) -> list[str]:
         names = ("tkinter/__init__.py", "turtle.py", "lib-dynload/_tkinter.cpython-312.so")
         return [name for name in names if (python.stdlib / name).exists()]
 
-    def test_nothing_names_it(self, appdir: AppDir, python: BundledPython) -> None:
+    def test_nothing_imports_it(self, appdir: AppDir, python: BundledPython) -> None:
         (appdir.lib / "libtcl8.6.so").touch()
         (appdir.lib / "tk8.6").mkdir()
-        (python.site_packages[0] / "a.py").write_text(
-            "import tkinterface, saturated\nEMOJI = {'turtle': '\\N{TURTLE}'}\nknown = ('idlelib', 'tkinter')\n"
-        )
-        assert str(trim_tkinter(appdir, python, wanted=None)) == "tkinter left out: nothing names it"
+        result = str(trim_tkinter(appdir, python, NOTHING, wanted=None))
+        assert result == "tkinter left out: the application does not import it"
         assert self.modules(python) == []
         assert not (appdir.lib / "libtcl8.6.so").exists()
         assert not (appdir.lib / "tk8.6").exists()
 
-    @pytest.mark.parametrize(
-        "source", ["import tkinter", "from turtle import *", "__import__('tkinter')", "try: pass\n  import a, _tkinter"]
-    )
-    def test_a_package_names_it(self, appdir: AppDir, python: BundledPython, source: str) -> None:
-        package = python.site_packages[0] / "package" / "sub"
-        package.mkdir(parents=True)
-        (package / "a.py").write_text(source)
-        assert str(trim_tkinter(appdir, python, wanted=None)) == "tkinter kept: package names it"
+    @pytest.mark.parametrize("name", ["tkinter", "_tkinter"])
+    def test_a_module_imports_it(self, appdir: AppDir, python: BundledPython, name: str) -> None:
+        reach = Reach({name: Reached(python.stdlib / "tkinter", "app.window")}, frozenset())
+        assert str(trim_tkinter(appdir, python, reach, wanted=None)) == "tkinter kept: app.window imports it"
         assert len(self.modules(python)) == 3
 
+    def test_matplotlib_shows_windows_with_it(self, appdir: AppDir, python: BundledPython) -> None:
+        modules = {"matplotlib": Reached(python.stdlib / "m", "app")}
+        result = str(trim_tkinter(appdir, python, Reach(modules, frozenset(), "app.plots"), wanted=None))
+        assert result == "tkinter kept: matplotlib opens the windows of app.plots with it"
+        result = str(trim_tkinter(appdir, python, Reach({}, frozenset(), "app.plots"), wanted=None))
+        assert result == "tkinter left out: the application does not import it"
+
     def test_wanted(self, appdir: AppDir, python: BundledPython) -> None:
-        assert str(trim_tkinter(appdir, python, wanted=True)) == "tkinter kept: `tkinter = true`"
+        assert str(trim_tkinter(appdir, python, NOTHING, wanted=True)) == "tkinter kept: `tkinter = true`"
         assert len(self.modules(python)) == 3
 
     def test_unwanted(self, appdir: AppDir, python: BundledPython) -> None:
-        (python.site_packages[0] / "a.py").write_text("import tkinter")
-        assert str(trim_tkinter(appdir, python, wanted=False)) == "tkinter left out: `tkinter = false`"
+        reach = Reach({"tkinter": Reached(python.stdlib / "tkinter", "a")}, frozenset())
+        assert str(trim_tkinter(appdir, python, reach, wanted=False)) == "tkinter left out: `tkinter = false`"
         assert self.modules(python) == []
 
     def test_a_python_without_it(self, appdir: AppDir, python: BundledPython) -> None:
-        trim_tkinter(appdir, python, wanted=False)
-        assert str(trim_tkinter(appdir, python, wanted=True)) == "tkinter left out: the Python comes without it"
+        trim_tkinter(appdir, python, NOTHING, wanted=False)
+        assert (
+            str(trim_tkinter(appdir, python, NOTHING, wanted=True)) == "tkinter left out: the Python comes without it"
+        )
 
 
 class TestCertificates:

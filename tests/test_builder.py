@@ -95,6 +95,7 @@ def test_builds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "launcher",
         "desktop",
         "files",
+        "imports",
         "tkinter",
         "libraries",
         "adapt",
@@ -102,5 +103,6 @@ def test_builds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "records",
         "bytecode",
         "startup",
+        "requires",
         "image",
     ]

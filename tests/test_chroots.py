@@ -17,6 +17,7 @@ import threading
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pytest
@@ -26,7 +27,7 @@ from test_end_to_end import make_project
 from tools import require
 from uv import find_uv_bin
 
-from hatch_appimage.libraries.elf import read_elf
+from hatch_appimage.libraries.elf import read_elf, set_rpath
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -193,6 +194,7 @@ def qt_image(plugin: Plugin, tmp_path_factory: pytest.TempPathFactory) -> Path:
 STDLIB = """
 import ctypes, ctypes.util, curses, importlib, os, readline, ssl, sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 def main():
     before = dict(os.environ)
@@ -377,6 +379,17 @@ class TestDisplay:
         result = desktop.run(qt_image, "--once", env={"DISPLAY": display})
         assert (result.stdout, result.returncode) == ("xcb True\n", 0), result.stderr
 
+    def test_qt_beside_another_one(self, desktop: Chroot, qt_image: Path, display: str) -> None:
+        """As in a shell of conda or ROS: libraries of the same names, which have not a single symbol."""
+        names = ("libQt6Core.so.6", "libQt6Gui.so.6", "libQt6XcbQpa.so.6", "libxkbcommon.so.0", "libglib-2.0.so.0")
+        with TemporaryDirectory(dir=desktop.root / "root") as folder:
+            for name in names:
+                command: list[str | Path] = [require("cc", "gcc"), "-shared", "-nostdlib", f"-Wl,-soname,{name}"]
+                subprocess.run([*command, "-x", "c", "/dev/null", "-o", Path(folder, name)], check=True)
+            env = {"DISPLAY": display, "LD_LIBRARY_PATH": f"/root/{Path(folder).name}"}
+            result = desktop.run(qt_image, "--once", env=env)
+        assert (result.stdout, result.returncode) == ("xcb True\n", 0), result.stderr
+
     def test_tk(self, desktop: Chroot, tk_image: Path, display: str) -> None:
         """Tcl's scripts are the image's own."""
         result = desktop.run(tk_image, "--once", env={"DISPLAY": display})
@@ -473,17 +486,26 @@ class TestTrees:
 
     @pytest.mark.parametrize("name", ["pandas", "qt"])
     def test_libraries_of_wheels_keep_their_bytes(self, trees: dict[str, Path], tmp_path: Path, name: str) -> None:
+        """Nothing but the search path differs, and mostly its kind only, which is one number."""
         project = {"pandas": ["numpy", "pandas"], "qt": ["PySide6-Essentials"]}[name]
         (site,) = trees[name].glob("usr/lib/python3.*/site-packages")
         wheels = tmp_path / "wheels"
-        install: list[str | Path] = [find_uv_bin(), "pip", "install", "--quiet", "--target", wheels, *project]
+        # Copies: links would lead into uv's cache.
+        options = ("--quiet", "--link-mode", "copy")
+        install: list[str | Path] = [find_uv_bin(), "pip", "install", *options, "--target", wheels, *project]
         subprocess.run(install, check=True)
         count = 0
         for path in wheels.rglob("*.so*"):
             image = site / path.relative_to(wheels)
             if image.exists():
                 count += 1
+                size = path.stat().st_size
+                elf = read_elf(image)
+                if elf and elf.rpath:
+                    set_rpath(path, elf.rpath)
                 assert image.read_bytes() == path.read_bytes(), path
+                if not (elf and any("/selected/" in folder for folder in elf.rpath)):
+                    assert image.stat().st_size == size
         assert count > {"pandas": 60, "qt": 200}[name]
 
     def test_records_are_true(self, trees: dict[str, Path]) -> None:

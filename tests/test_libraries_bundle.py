@@ -14,8 +14,9 @@ from tools import require
 from hatch_appimage.appdir import AppDir
 from hatch_appimage.architecture import native_architecture
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.libraries.bundle import BundledLibrary, HostLibrary, Libraries, bundle_libraries
+from hatch_appimage.libraries.bundle import BundledLibrary, HostLibrary, Libraries, MissingLibrary, bundle_libraries
 from hatch_appimage.libraries.elf import read_elf
+from hatch_appimage.libraries.floor import find_requirements
 from hatch_appimage.libraries.policy import Policy
 from hatch_appimage.libraries.system import System
 from hatch_appimage.python import BundledPython
@@ -66,7 +67,9 @@ class Build:
         subprocess.run([*command, "-Wl,--no-as-needed", *options], check=True)
         return path
 
-    def bundle(self, *, max_glibc: tuple[int, ...] | None = None, **policy: tuple[str, ...]) -> Libraries:
+    def bundle(
+        self, *, max_glibc: tuple[int, ...] | None = None, required: tuple[Path, ...] = (), **policy: tuple[str, ...]
+    ) -> Libraries:
         return bundle_libraries(
             self.appdir,
             native_architecture(),
@@ -75,6 +78,7 @@ class Build:
             system=System(self.root / "machine", (self.root / "machine" / "lib",)),
             project=self.root / "project",
             max_glibc=max_glibc,
+            required=required,
         )
 
 
@@ -105,16 +109,16 @@ class TestBundle:
             by_name=(),
             ignored=(),
             dropped={},
-            patched=2,
-            floors=(),
+            patched=3,
         )
         assert str(libraries) == "2 bundled"
-        assert linked.read_bytes() == before
+        after = linked.read_bytes()
+        assert [(old, new) for old, new in zip(before, after, strict=True) if old != new] == [(29, 15)]
         assert (site / "first.so.1").samefile(build.appdir.lib / "first.so.1")
         assert (site / "second.so.2").samefile(build.appdir.lib / "second.so.2")
         elf = read_elf(patched)
         assert elf is not None
-        assert elf.runpath == ("$ORIGIN/../../..",)
+        assert elf.rpath == ("$ORIGIN/../../..",)
         # The real loader takes what came out.
         for path in (patched, linked):
             ldd = subprocess.check_output([require("ldd", "libc-bin"), path], text=True)
@@ -125,7 +129,7 @@ class TestBundle:
         library("", "libGL.so.1", "libfoo.so.1").write(build.python.site_packages[0] / "a.so")
         libraries = build.bundle(exclude=("libfoo.so.*",))
         assert libraries.host == (HostLibrary("libGL.so.1", "graphics"), HostLibrary("libfoo.so.1", "excluded"))
-        assert libraries.glibc is None
+        assert find_requirements(libraries.graph, libraries.graph.files, limited=False).glibc is None
 
     def test_dropped_modules(self, build: Build, caplog: pytest.LogCaptureFixture) -> None:
         module = library("", "libfoo.so.1").write(build.python.stdlib / "lib-dynload" / "_foo.so")
@@ -160,13 +164,6 @@ class TestBundle:
             "Nothing in the image needs a library that `libfoo.so.1` means",
         ]
 
-    def test_young_glibc(self, build: Build, caplog: pytest.LogCaptureFixture) -> None:
-        module = library("", "libc.so.6", versions={"libc.so.6": ("GLIBC_2.99",)})
-        module.write(build.python.site_packages[0] / "a.so")
-        libraries = build.bundle()
-        assert str(libraries.glibc) == "2.99"
-        assert caplog.messages[0].startswith("The image needs glibc 2.99 or newer, ")
-
     def test_one_of_each_name(self, build: Build) -> None:
         """A library that the AppDir has already is not replaced."""
         own = library("libfoo.so.1").write(build.appdir.lib / "libfoo.so.1")
@@ -178,38 +175,113 @@ class TestBundle:
         assert own.read_bytes() == before
 
 
+class TestMissing:
+    """What nothing is known to need at a start does not end a build: a virtual environment would work, too."""
+
+    def test_is_warned_of(
+        self, build: Build, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        monkeypatch.setattr("hatch_appimage.libraries.bundle.suggest_packages", lambda _: {"libtbb.so.12": "libtbb12"})
+        site = build.python.site_packages[0]
+        for name in ("omppool", "tbbpool"):
+            library("", "libtbb.so.12").write(site / "numba" / f"{name}.so")
+        library("", "libc.so.6").write(site / "numba" / "needed.so")
+        libraries = build.bundle(required=(site / "numba" / "needed.so",))
+        files = tuple(f"usr/lib/python3.12/site-packages/numba/{name}.so" for name in ("omppool", "tbbpool"))
+        assert libraries.missing == (MissingLibrary("libtbb.so.12", files, "libtbb12"),)
+        assert str(libraries) == "0 bundled, 1 missing"
+        assert caplog.messages == [
+            (
+                f"libtbb.so.12 (Debian's package libtbb12), needed by {files[0]} and 1 more, is not in the sysroot "
+                f"{build.root / 'machine'}: what loads that file fails. Install it, or allow that: "
+                'ignore-missing = ["libtbb.so.12"]'
+            )
+        ]
+
+    def test_of_a_bundled_library(self, build: Build) -> None:
+        nowhere = build.compile(build.root / "machine" / "lib" / "nowhere.so")
+        foo = build.compile(nowhere.with_name("foo.so.1"), nowhere)
+        build.compile(build.python.site_packages[0] / "a.so", foo)
+        nowhere.unlink()
+        libraries = build.bundle()
+        assert [(missing.soname, missing.files) for missing in libraries.missing] == [
+            ("nowhere.so", ("usr/lib/foo.so.1",))
+        ]
+        assert [bundled.soname for bundled in libraries.bundled] == ["foo.so.1"]
+
+
+class TestExecutableStack:
+    def test_is_warned_of(self, build: Build, caplog: pytest.LogCaptureFixture) -> None:
+        site = build.python.site_packages[0]
+        build.compile(site / "a.so", "-z", "execstack")
+        build.compile(site / "b.so", "-z", "noexecstack")
+        libraries = build.bundle()
+        assert libraries.executable_stacks == ("usr/lib/python3.12/site-packages/a.so",)
+        (message,) = caplog.messages
+        assert message.startswith("usr/lib/python3.12/site-packages/a.so wants an executable stack, with which glibc")
+
+    def test_where_nothing_is_said(self, build: Build) -> None:
+        """Architectures differ; programs are not meant."""
+        site = build.python.site_packages[0]
+        library("", stack=None).write(site / "a.so")
+        program(stack=None).write(site / "b")
+        assert build.bundle().executable_stacks == ("usr/lib/python3.12/site-packages/a.so",)
+
+
 class TestErrors:
     def test_missing(self, build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
         packages = {"libxcb-cursor.so.0": "libxcb-cursor0"}
         monkeypatch.setattr("hatch_appimage.libraries.bundle.suggest_packages", lambda _: packages)
-        for name in ("a", "b"):
-            library("", "libxcb-cursor.so.0").write(build.python.site_packages[0] / f"{name}.so")
-        library("", "libother.so.1").write(build.python.site_packages[0] / "c.so")
+        site = build.python.site_packages[0]
+        modules = tuple(
+            library("", f"lib{soname}").write(site / f"{name}.so")
+            for name, soname in (("a", "xcb-cursor.so.0"), ("b", "xcb-cursor.so.0"), ("c", "other.so.1"))
+        )
         with pytest.raises(AppImageError) as caught:
-            build.bundle()
-        site = "usr/lib/python3.12/site-packages"
+            build.bundle(required=modules)
+        site_name = "usr/lib/python3.12/site-packages"
         assert str(caught.value) == (
             f"2 shared libraries that the image needs are not in the sysroot {build.root / 'machine'}:\n"
-            f"  libother.so.1, needed by {site}/c.so\n"
-            f"  libxcb-cursor.so.0 (Debian's package libxcb-cursor0), needed by {site}/a.so and 1 more\n"
+            f"  libother.so.1, needed by {site_name}/c.so\n"
+            f"  libxcb-cursor.so.0 (Debian's package libxcb-cursor0), needed by {site_name}/a.so and 1 more\n"
             "Please install what provides them (apt-get install libxcb-cursor0), or allow their absence where the "
             "application does not use those files:\n"
             '  ignore-missing = ["libother.so.1", "libxcb-cursor.so.0"]'
         )
+
+    @pytest.mark.parametrize("place", ["bin/python3.12", "lib/libpython3.12.so.1.0"])
+    def test_the_interpreter_lacks_one(self, build: Build, place: str) -> None:
+        needed = () if place.startswith("bin") else ("libpython3.12.so.1.0",)
+        program("libnowhere.so", *needed).write(build.python.executable)
+        library("libpython3.12.so.1.0", "libnowhere.so").write(build.appdir.usr / place)
+        program(*(needed or ("libnowhere.so",))).write(build.python.executable)
+        with pytest.raises(AppImageError, match=r"libnowhere\.so, needed by usr/"):
+            build.bundle()
+
+    def test_no_window_of_qt_could_be_shown(self, build: Build) -> None:
+        plugins = build.python.site_packages[0] / "PySide6" / "Qt" / "plugins" / "platforms"
+        library("", "libxcb-cursor.so.0").write(plugins / "libqxcb.so")
+        with pytest.raises(AppImageError, match=r"libxcb-cursor\.so\.0.*libqxcb\.so"):
+            build.bundle()
+
+    def test_an_opened_library_lacks_one(self, build: Build) -> None:
+        library("libfoo.so.1", "libnowhere.so").write(build.root / "machine" / "lib" / "libfoo.so.1")
+        with pytest.raises(AppImageError, match=r"libnowhere\.so, needed by usr/lib/libfoo\.so\.1"):
+            build.bundle(libraries=("libfoo.so.1",))
 
     def test_needed_by_its_path(self, build: Build) -> None:
         file = library("libfoo.so").write(build.root / "machine" / "lib" / "libfoo.so")
         library("", str(file)).write(build.python.site_packages[0] / "a.so")
         before = file.read_bytes()
         with pytest.raises(AppImageError, match=rf"\n  {file} \(a path of the machine that linked it: .*a\.so\n"):
-            build.bundle()
+            build.bundle(required=(build.python.site_packages[0] / "a.so",))
         assert file.read_bytes() == before
 
     def test_nothing_is_changed_before(self, build: Build) -> None:
-        library("", "libnowhere.so", rpath="/build").write(build.python.site_packages[0] / "a.so")
+        needing = library("", "libnowhere.so", rpath="/build").write(build.python.site_packages[0] / "a.so")
         module = library("", "libnowhere.so").write(build.python.stdlib / "lib-dynload" / "_foo.so")
         with pytest.raises(AppImageError):
-            build.bundle()
+            build.bundle(required=(needing,))
         assert module.exists()
 
     def test_the_result_is_checked(self, build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -285,4 +357,5 @@ class TestLimit:
     def test_fits(self, build: Build) -> None:
         module = library("", "libc.so.6", versions={"libc.so.6": ("GLIBC_2.17",)})
         module.write(build.python.site_packages[0] / "a.so")
-        assert str(build.bundle(max_glibc=(2, 17)).glibc) == "2.17"
+        graph = build.bundle(max_glibc=(2, 17)).graph
+        assert str(find_requirements(graph, graph.files, limited=True).glibc) == "2.17"

@@ -7,11 +7,23 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 import pytest
-from elf_fixtures import Fixture, library
+from elf_fixtures import Fixture, library, program
 
+from hatch_appimage.architecture import ARCHITECTURES
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.libraries.elf import read_elf
-from hatch_appimage.libraries.floor import Floor, Owner, check_limit, find_floor, find_floors, warning
+from hatch_appimage.libraries.floor import (
+    Exceeding,
+    Floor,
+    Graph,
+    Owner,
+    check_limit,
+    find_floor,
+    find_floors,
+    find_requirements,
+    warning,
+)
+from hatch_appimage.libraries.tree import Tree
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -149,3 +161,44 @@ def test_library_without_versions(tmp_path: Path) -> None:
     elf = read_elf(library("liba.so").write(tmp_path / "x"))
     assert elf is not None
     assert find_floors({"x": elf}, ["libc.so.6"]) == ()
+
+
+class TestStart:
+    """What a start needs is one thing, what a module needs that it never loads another."""
+
+    @pytest.fixture
+    def graph(self, tmp_path: Path) -> Graph:
+        def versions(version: str) -> dict[str, tuple[str, ...]]:
+            return {"libc.so.6": (f"GLIBC_{version}",)}
+
+        program("libpython.so", "libc.so.6", rpath="$ORIGIN", versions=versions("2.17")).write(tmp_path / "python3.12")
+        library("libpython.so", "libc.so.6", versions=versions("2.35")).write(tmp_path / "libpython.so")
+        library("", "libcrypt.so.1", "libc.so.6", rpath="$ORIGIN", versions=versions("2.2.5")).write(
+            tmp_path / "_crypt.cpython-312.so"
+        )
+        library("libcrypt.so.1", "libc.so.6", versions=versions("2.36")).write(tmp_path / "libcrypt.so.1")
+        library("", "libc.so.6", versions=versions("2.34")).write(tmp_path / "_ssl.so")
+        tree = Tree.read_folder(tmp_path, ARCHITECTURES["x86_64"])
+        return Graph.of(tree, tree.needs(), {"libc.so.6"})
+
+    def test_what_is_not_loaded_is_named_apart(self, graph: Graph) -> None:
+        found = find_requirements(graph, ["python3.12", "_ssl.so", "no-elf.py"], limited=False)
+        assert found.floors == (Floor("GLIBC", (2, 35), ("libpython.so",)),)
+        assert (str(found.glibc), str(found)) == ("2.35", "glibc 2.35 for a start")
+        assert found.exceeding == (Exceeding("libcrypt.so.1", "GLIBC", (2, 36), ("_crypt",)),)
+        assert str(found.exceeding[0]) == "_crypt needs glibc 2.36 (libcrypt.so.1)"
+
+    def test_what_a_loaded_module_loads_counts(self, graph: Graph) -> None:
+        found = find_requirements(graph, ["python3.12", "_crypt.cpython-312.so"], limited=False)
+        assert (str(found.glibc), found.exceeding) == ("2.36", ())
+
+    @pytest.mark.parametrize("limited", [True, False])
+    def test_young_glibc(self, tmp_path: Path, caplog: pytest.LogCaptureFixture, *, limited: bool) -> None:
+        library("", "libc.so.6", versions={"libc.so.6": ("GLIBC_2.99",)}).write(tmp_path / "a.so")
+        tree = Tree.read_folder(tmp_path, ARCHITECTURES["x86_64"])
+        graph = Graph.of(tree, tree.needs(), {"libc.so.6"})
+        assert str(find_requirements(graph, ["a.so"], limited=limited).glibc) == "2.99"
+        assert [text[:37] for text in caplog.messages] == ([] if limited else ["The image needs glibc 2.99 or newer, "])
+        caplog.clear()
+        assert find_requirements(graph, [], limited=limited).glibc is None
+        assert caplog.messages == []

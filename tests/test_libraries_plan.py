@@ -11,7 +11,7 @@ from elf_fixtures import AARCH64, Fixture, library, program
 
 from hatch_appimage.architecture import ARCHITECTURES
 from hatch_appimage.libraries.elf import from_origin
-from hatch_appimage.libraries.plan import Place, Rpath, is_optional, is_qt_plugin, make_plan
+from hatch_appimage.libraries.plan import Place, is_optional, is_qt_plugin, make_plan
 from hatch_appimage.libraries.policy import Policy
 from hatch_appimage.libraries.system import System
 from hatch_appimage.libraries.tree import Tree
@@ -56,7 +56,8 @@ class Scene:
     def copies(self, plan: Plan) -> dict[str, str]:
         return {self.inside(target): str(source.relative_to(self.root)) for target, source in plan.copies.items()}
 
-    def rpaths(self, plan: Plan) -> dict[str, Rpath]:
+    def rpaths(self, plan: Plan) -> dict[str, tuple[str, ...]]:
+        """Return the new search paths; all are RPATHs."""
         return {self.inside(path): rpath for path, rpath in plan.rpaths.items()}
 
     def links(self, plan: Plan) -> dict[str, str]:
@@ -66,15 +67,15 @@ class Scene:
         return str(path.relative_to(self.appdir))
 
 
-def runpath(*folders: str) -> Rpath:
-    return Rpath(folders, inherited=False)
+def rpath(*folders: str) -> tuple[str, ...]:
+    return folders
 
 
 @pytest.fixture
 def scene(tmp_path: Path) -> Scene:
     """Return an AppDir with a Python in it."""
     scene = Scene(tmp_path)
-    scene.add("usr/bin/python3.12", program("libc.so.6", runpath="$ORIGIN/../lib"))
+    scene.add("usr/bin/python3.12", program("libc.so.6"))
     return scene
 
 
@@ -90,8 +91,8 @@ class TestBundle:
             "usr/lib/libcrypto.so.3": "machine/lib/libcrypto.so.3",
         }
         assert scene.rpaths(plan) == {
-            f"{DYNLOAD}/_ssl.so": runpath("$ORIGIN/../.."),
-            "usr/lib/libssl.so.3": runpath("$ORIGIN"),
+            f"{DYNLOAD}/_ssl.so": rpath("$ORIGIN/../.."),
+            "usr/lib/libssl.so.3": rpath("$ORIGIN"),
         }
         assert sorted(plan.host) == ["libc.so.6", "libz.so.1"]
         assert (plan.links, plan.missing, plan.dropped, plan.by_name) == ({}, [], {}, [])
@@ -101,19 +102,21 @@ class TestBundle:
         scene.add(f"{DYNLOAD}/b.so", library("", "libfoo.so.1", rpath="$ORIGIN/x"))
         scene.install("libfoo.so.1")
         assert scene.rpaths(scene.plan()) == {
-            f"{DYNLOAD}/a.so": runpath("$ORIGIN/x", "$ORIGIN/../.."),
-            f"{DYNLOAD}/b.so": Rpath(("$ORIGIN/x", "$ORIGIN/../.."), inherited=True),
+            f"{DYNLOAD}/a.so": rpath("$ORIGIN/x", "$ORIGIN/../.."),
+            f"{DYNLOAD}/b.so": ("$ORIGIN/x", "$ORIGIN/../.."),
         }
 
-    def test_what_finds_it_is_not_touched(self, scene: Scene) -> None:
-        scene.add(f"{DYNLOAD}/a.so", library("", "libfoo.so.1", runpath="$ORIGIN/../.."))
+    @pytest.mark.parametrize("rpath", ["$ORIGIN/../..", "$ORIGIN/../../../lib64"])
+    def test_what_finds_it_is_not_touched(self, scene: Scene, rpath: str) -> None:
+        scene.add(f"{DYNLOAD}/a.so", library("", "libfoo.so.1", rpath=rpath))
+        (scene.appdir / "usr" / "lib64").symlink_to("lib")
         scene.install("libfoo.so.1")
         plan = scene.plan()
         assert scene.copies(plan) == {"usr/lib/libfoo.so.1": "machine/lib/libfoo.so.1"}
         assert plan.rpaths == {}
 
     def test_what_is_in_the_image_is_not_bundled(self, scene: Scene) -> None:
-        scene.add(f"{DYNLOAD}/a.so", library("", "libfoo.so.1", runpath="$ORIGIN/own"))
+        scene.add(f"{DYNLOAD}/a.so", library("", "libfoo.so.1", rpath="$ORIGIN/own"))
         scene.add(f"{DYNLOAD}/own/libfoo.so.1", library("libfoo.so.1"))
         scene.install("libfoo.so.1")
         plan = scene.plan()
@@ -124,11 +127,11 @@ class TestBundle:
         scene.add("usr/lib/libfoo.so.1", library("libfoo.so.1"))
         plan = scene.plan()
         assert plan.copies == {}
-        assert scene.rpaths(plan) == {f"{DYNLOAD}/a.so": runpath("$ORIGIN/../..")}
+        assert scene.rpaths(plan) == {f"{DYNLOAD}/a.so": rpath("$ORIGIN/../..")}
 
     def test_folders_behind_links(self, scene: Scene) -> None:
         """As of `lib64`; what is bundled is found there, too."""
-        scene.add(f"{DYNLOAD}/a.so", library("", "libown.so.1", "libfoo.so.1", runpath="$ORIGIN/../../../lib64"))
+        scene.add(f"{DYNLOAD}/a.so", library("", "libown.so.1", "libfoo.so.1", rpath="$ORIGIN/../../../lib64"))
         scene.add("usr/lib/libown.so.1", library("libown.so.1"))
         (scene.appdir / "usr" / "lib64").symlink_to("lib")
         scene.install("libfoo.so.1")
@@ -140,7 +143,7 @@ class TestBundle:
         scene.add(f"{DYNLOAD}/a.so", library("", "libfoo.so.1", runpath="$ORIGIN/../../../lib64"))
         scene.install("libfoo.so.1")
         (scene.appdir / "usr" / "lib64").symlink_to(scene.root / "machine" / "lib")
-        assert scene.rpaths(scene.plan()) == {f"{DYNLOAD}/a.so": runpath("$ORIGIN/../../../lib64", "$ORIGIN/../..")}
+        assert scene.rpaths(scene.plan()) == {f"{DYNLOAD}/a.so": rpath("$ORIGIN/../../../lib64", "$ORIGIN/../..")}
 
     def test_what_python_has_loaded_is_there(self, scene: Scene) -> None:
         scene.add("usr/bin/python3.12", program("libpython3.12.so.1.0", runpath="$ORIGIN/../lib"))
@@ -148,7 +151,7 @@ class TestBundle:
         scene.add(f"{SITE}/a.so", library("", "libpython3.12.so.1.0"))
         scene.install("libpython3.12.so.1.0")
         plan = scene.plan()
-        assert (plan.copies, plan.rpaths) == ({}, {})
+        assert (plan.copies, list(plan.rpaths)) == ({}, [scene.appdir / "usr" / "bin" / "python3.12"])
 
     def test_under_the_name_that_is_needed(self, scene: Scene) -> None:
         scene.add(f"{DYNLOAD}/a.so", library("", "libfoo.so"))
@@ -168,14 +171,16 @@ class TestBundle:
         scene.add("usr/bin/tool", program("libfoo.so.1"))
         scene.add(f"{DYNLOAD}/a.so", library("", "libfoo.so.1"))
         scene.install("libfoo.so.1")
-        assert scene.rpaths(scene.plan())["usr/bin/tool"] == runpath("$ORIGIN/../lib")
+        plan = scene.plan()
+        assert scene.rpaths(plan)["usr/bin/tool"] == rpath("$ORIGIN/../lib/selected/libfoo.so.1")
+        assert scene.links(plan) == {"usr/lib/selected/libfoo.so.1/libfoo.so.1": "usr/lib/libfoo.so.1"}
 
     def test_libraries_that_others_have_loaded(self, scene: Scene) -> None:
         """Each of them may be opened by itself, too."""
         scene.add(f"{DYNLOAD}/_ssl.so", library("", "libssl.so.3", "libcrypto.so.3"))
         scene.install("libssl.so.3", "libcrypto.so.3")
         scene.install("libcrypto.so.3")
-        assert scene.rpaths(scene.plan())["usr/lib/libssl.so.3"] == runpath("$ORIGIN")
+        assert scene.rpaths(scene.plan())["usr/lib/libssl.so.3"] == rpath("$ORIGIN")
 
     def test_one_file_by_two_names(self, scene: Scene) -> None:
         """As libcurl-gnutls.so.3 and .4 of Debian: two copies in one process would each have a state."""
@@ -202,7 +207,103 @@ class TestBundle:
         scene.install("libbar.so.1", "libfoo.so.1")
         plan = scene.plan()
         assert sorted(scene.copies(plan)) == ["usr/lib/libbar.so.1", "usr/lib/libfoo.so.1"]
-        assert scene.rpaths(plan)["usr/lib/libbar.so.1"] == runpath("$ORIGIN")
+        assert scene.rpaths(plan)["usr/lib/libbar.so.1"] == rpath("$ORIGIN")
+
+
+class TestConfined:
+    """A DT_RPATH counts for what a file loads of the machine, too: that must not come upon the image's libraries."""
+
+    def test_a_file_that_loads_of_the_machine(self, scene: Scene) -> None:
+        """It finds what it needs itself, and nothing else; so does what loads it."""
+        scene.add(f"{DYNLOAD}/_tk.so", library("", "libtk.so", "libfoo.so.1"))
+        scene.add(f"{DYNLOAD}/_foo.so", library("", "libfoo.so.1"))
+        scene.install("libtk.so", "libX11.so.6", "libbar.so.1")
+        scene.install("libfoo.so.1")
+        scene.install("libbar.so.1")
+        plan = scene.plan()
+        assert scene.rpaths(plan) == {
+            f"{DYNLOAD}/_tk.so": rpath("$ORIGIN/../../selected/libfoo.so.1+libtk.so"),
+            f"{DYNLOAD}/_foo.so": rpath("$ORIGIN/../.."),
+            # As it may be opened by its own path, or by the link to it.
+            "usr/lib/libtk.so": rpath("$ORIGIN/selected/libbar.so.1", "$ORIGIN/../libbar.so.1"),
+        }
+        assert scene.links(plan) == {
+            "usr/lib/selected/libfoo.so.1+libtk.so/libfoo.so.1": "usr/lib/libfoo.so.1",
+            "usr/lib/selected/libfoo.so.1+libtk.so/libtk.so": "usr/lib/libtk.so",
+            "usr/lib/selected/libbar.so.1/libbar.so.1": "usr/lib/libbar.so.1",
+        }
+
+    @pytest.mark.parametrize("soname", ["libc.so.6", "libstdc++.so.6", "libz.so.1"])
+    def test_what_needs_nothing_more_of_the_machine(self, scene: Scene, soname: str) -> None:
+        scene.add(f"{DYNLOAD}/_foo.so", library("", "libfoo.so.1", soname))
+        scene.install("libfoo.so.1")
+        assert scene.rpaths(scene.plan()) == {f"{DYNLOAD}/_foo.so": rpath("$ORIGIN/../..")}
+
+    @pytest.mark.parametrize("place", ["usr/bin", "usr/libexec", "usr/libexec/python"])
+    def test_the_interpreter_wherever_it_is(self, scene: Scene, place: str) -> None:
+        """Its search path counts for everything in the process."""
+        up = "/".join(".." for _ in place.split("/")[1:])
+        scene.add(f"{place}/python3.13", program("libpython3.13.so.1.0", rpath=f"$ORIGIN/{up}/lib"))
+        scene.add("usr/lib/libpython3.13.so.1.0", library("libpython3.13.so.1.0"))
+        plan = scene.plan()
+        path = f"$ORIGIN/{up}/lib/selected/libpython3.13.so.1.0"
+        assert scene.rpaths(plan)[f"{place}/python3.13"] == rpath(path)
+        assert plan.missing == []
+
+    def test_no_link_where_a_confined_file_searches(self, scene: Scene) -> None:
+        scene.add(f"{SITE}/qt/lib/libQtCore.so.6", library("libQtCore.so.6", "libglib.so.0", rpath="$ORIGIN"))
+        scene.add(
+            f"{SITE}/qt/lib/libQtGui.so.6", library("libQtGui.so.6", "libQtCore.so.6", "libGL.so.1", rpath="$ORIGIN")
+        )
+        scene.install("libglib.so.0", "libpcre.so.3")
+        scene.install("libpcre.so.3")
+        plan = scene.plan()
+        assert scene.links(plan) == {}
+        assert scene.rpaths(plan) == {
+            f"{SITE}/qt/lib/libQtCore.so.6": rpath("$ORIGIN", "$ORIGIN/../../../.."),
+            "usr/lib/libglib.so.0": rpath("$ORIGIN"),
+        }
+        assert plan.missing == []
+
+    def test_many_libraries(self, scene: Scene) -> None:
+        """The name of a directory has its limits."""
+        names = [f"lib{letter * 40}.so" for letter in "abcdefg"]
+        scene.add(f"{DYNLOAD}/_x.so", library("", "libX11.so.6", *names))
+        for name in names:
+            scene.install(name)
+        plan = scene.plan()
+        (folder,) = {path.parent for path in plan.links}
+        assert len(folder.name) < 100
+        assert plan.missing == []
+
+    def test_a_runpath_becomes_an_rpath(self, scene: Scene) -> None:
+        """LD_LIBRARY_PATH comes before a RUNPATH. One that leads nowhere stays."""
+        scene.add(f"{SITE}/p/a.so", library("", "libown.so", runpath="$ORIGIN/libs"))
+        scene.add(f"{SITE}/p/libs/libown.so", library("libown.so", runpath="$ORIGIN/not/there"))
+        assert scene.rpaths(scene.plan()) == {f"{SITE}/p/a.so": rpath("$ORIGIN/libs")}
+
+
+class TestMachines:
+    """What must fit hardware or cluster stays there, however it is found on the build machine."""
+
+    @pytest.mark.parametrize(
+        "soname",
+        ["libmpi.so.40", "libibverbs.so.1", "libcuda.so.1", "libnvidia-ml.so.1", "libOpenCL.so.1", "libucp.so.0"],
+    )
+    def test_is_never_taken(self, scene: Scene, soname: str) -> None:
+        folder = scene.install(f"opt/{soname}").parent
+        scene.install(soname)
+        scene.add(f"{SITE}/p/a.so", library("", soname, rpath=str(folder)))
+        plan = scene.plan()
+        assert plan.copies == {}
+        assert soname in plan.host
+
+    def test_what_a_wheel_brings_stays(self, scene: Scene) -> None:
+        scene.add(f"{SITE}/p/a.so", library("", "libmpi.so.12", rpath="$ORIGIN/libs"))
+        scene.add(f"{SITE}/p/libs/libmpi.so.12", library("libmpi.so.12"))
+        plan = scene.plan()
+        assert "libmpi.so.12" not in plan.host
+        assert plan.rpaths == {}
 
 
 class TestCarried:
@@ -218,8 +319,8 @@ class TestCarried:
             "usr/lib/libbar.so.1": "machine/opt/private/libbar.so.1",
         }
         assert scene.rpaths(plan) == {
-            f"{DYNLOAD}/a.so": runpath("$ORIGIN/../.."),
-            "usr/lib/libfoo.so.1": runpath("$ORIGIN"),
+            f"{DYNLOAD}/a.so": rpath("$ORIGIN/../.."),
+            "usr/lib/libfoo.so.1": rpath("$ORIGIN"),
         }
 
     def test_by_what_a_library_inherits(self, scene: Scene) -> None:
@@ -261,7 +362,7 @@ class TestCarried:
         scene.add(f"{DYNLOAD}/a.so", library("", "libz.so.1", runpath=str(folder)))
         plan = scene.plan()
         assert plan.copies == {}
-        assert scene.rpaths(plan) == {f"{DYNLOAD}/a.so": runpath()}
+        assert scene.rpaths(plan) == {f"{DYNLOAD}/a.so": rpath()}
 
     def test_never_a_c_library(self, scene: Scene) -> None:
         folder = scene.install("opt/libc.so.6").parent
@@ -307,16 +408,16 @@ class TestSearchPaths:
     )
     def test_what_leads_out_of_the_image_is_dropped(self, scene: Scene, before: str, after: tuple[str, ...]) -> None:
         scene.add(f"{SITE}/a/a.so", library("", runpath=before))
-        assert scene.rpaths(scene.plan()) == {f"{SITE}/a/a.so": runpath(*after)}
+        assert scene.rpaths(scene.plan()) == {f"{SITE}/a/a.so": rpath(*after)}
 
     def test_an_rpath_beside_a_runpath_goes(self, scene: Scene) -> None:
         """It counts for nothing, but no path of the build machine is to stay."""
         scene.add(f"{SITE}/a/a.so", library("", rpath="/build/lib", runpath="$ORIGIN"))
-        assert scene.rpaths(scene.plan()) == {f"{SITE}/a/a.so": runpath("$ORIGIN")}
+        assert scene.rpaths(scene.plan()) == {f"{SITE}/a/a.so": rpath("$ORIGIN")}
 
     def test_the_kind_stays(self, scene: Scene) -> None:
         scene.add(f"{SITE}/a/a.so", library("", rpath="/build/lib:$ORIGIN"))
-        assert scene.rpaths(scene.plan()) == {f"{SITE}/a/a.so": Rpath(("$ORIGIN",), inherited=True)}
+        assert scene.rpaths(scene.plan()) == {f"{SITE}/a/a.so": ("$ORIGIN",)}
 
 
 class TestPackages:
@@ -324,7 +425,7 @@ class TestPackages:
 
     def test_a_link_where_it_is_searched(self, scene: Scene) -> None:
         scene.add(f"{SITE}/qt/QtGui.so", library("", "libQtGui.so.6", rpath="$ORIGIN/lib"))
-        scene.add(f"{SITE}/qt/lib/libQtGui.so.6", library("libQtGui.so.6", "libglib.so.0", runpath="$ORIGIN"))
+        scene.add(f"{SITE}/qt/lib/libQtGui.so.6", library("libQtGui.so.6", "libglib.so.0", rpath="$ORIGIN"))
         scene.install("libglib.so.0", "libpcre.so.3", "libc.so.6")
         scene.install("libpcre.so.3")
         plan = scene.plan()
@@ -332,11 +433,11 @@ class TestPackages:
             f"{SITE}/qt/lib/libglib.so.0": "usr/lib/libglib.so.0",
             f"{SITE}/qt/lib/libpcre.so.3": "usr/lib/libpcre.so.3",
         }
-        assert scene.rpaths(plan) == {"usr/lib/libglib.so.0": runpath("$ORIGIN")}
+        assert scene.rpaths(plan) == {"usr/lib/libglib.so.0": rpath("$ORIGIN")}
 
     def test_two_files_of_one_folder(self, scene: Scene) -> None:
         for name in "ab":
-            scene.add(f"{SITE}/p/{name}.so", library("", "libfoo.so.1", runpath="$ORIGIN"))
+            scene.add(f"{SITE}/p/{name}.so", library("", "libfoo.so.1", rpath="$ORIGIN"))
         scene.install("libfoo.so.1")
         plan = scene.plan()
         assert scene.links(plan) == {f"{SITE}/p/libfoo.so.1": "usr/lib/libfoo.so.1"}
@@ -344,12 +445,12 @@ class TestPackages:
 
     @pytest.mark.parametrize("search_path", ["$ORIGIN/../../..", "$ORIGIN:$ORIGIN/../../.."])
     def test_the_search_path_leads_to_the_bundled_ones(self, scene: Scene, search_path: str) -> None:
-        scene.add(f"{SITE}/p/a.so", library("", "libfoo.so.1", runpath=search_path))
+        scene.add(f"{SITE}/p/a.so", library("", "libfoo.so.1", rpath=search_path))
         scene.install("libfoo.so.1", "libbar.so.1")
         scene.install("libbar.so.1")
         plan = scene.plan()
         assert sorted(scene.copies(plan)) == ["usr/lib/libbar.so.1", "usr/lib/libfoo.so.1"]
-        assert scene.rpaths(plan) == {"usr/lib/libfoo.so.1": runpath("$ORIGIN")}
+        assert scene.rpaths(plan) == {"usr/lib/libfoo.so.1": rpath("$ORIGIN")}
         assert (plan.links, plan.missing, plan.by_name) == ({}, [], [])
 
     def test_without_a_search_path(self, scene: Scene) -> None:
@@ -359,8 +460,8 @@ class TestPackages:
         plan = scene.plan()
         assert plan.links == {}
         assert scene.rpaths(plan) == {
-            f"{SITE}/p/a.so": runpath("$ORIGIN/../../.."),
-            f"{SITE}/q/a.so": runpath("$ORIGIN/not/there", "$ORIGIN/../../.."),
+            f"{SITE}/p/a.so": rpath("$ORIGIN/../../.."),
+            f"{SITE}/q/a.so": rpath("$ORIGIN/not/there", "$ORIGIN/../../.."),
         }
 
     def test_something_else_has_the_name(self, scene: Scene) -> None:
@@ -370,7 +471,7 @@ class TestPackages:
         scene.install("libfoo.so.1")
         plan = scene.plan()
         assert (plan.links, plan.missing) == ({}, [])
-        assert scene.rpaths(plan) == {f"{SITE}/p/a.so": runpath("$ORIGIN/../../..", "$ORIGIN")}
+        assert scene.rpaths(plan) == {f"{SITE}/p/a.so": rpath("$ORIGIN/../../..", "$ORIGIN")}
 
     def test_what_a_library_inherits_stays(self, scene: Scene) -> None:
         """A RUNPATH of its own would switch off the RPATH of the module that loads it."""
@@ -379,7 +480,7 @@ class TestPackages:
         scene.add(f"{SITE}/p/libs/liby.so", library("liby.so"))
         scene.install("libfoo.so.1")
         plan = scene.plan()
-        assert scene.rpaths(plan) == {f"{SITE}/p/libs/libx.so": Rpath(("$ORIGIN/../../../..",), inherited=True)}
+        assert scene.rpaths(plan) == {f"{SITE}/p/libs/libx.so": ("$ORIGIN/../../../..",)}
         assert plan.missing == []
 
     def test_what_a_copy_inherits_stays(self, scene: Scene) -> None:
@@ -388,7 +489,7 @@ class TestPackages:
         scene.install("libfoo.so.1", "libbar.so.1", "libown.so")
         scene.install("libbar.so.1")
         plan = scene.plan()
-        assert scene.rpaths(plan) == {"usr/lib/libfoo.so.1": Rpath(("$ORIGIN",), inherited=True)}
+        assert scene.rpaths(plan) == {"usr/lib/libfoo.so.1": ("$ORIGIN",)}
         assert plan.missing == []
 
     def test_loaded_before_by_the_package_itself(self, scene: Scene) -> None:
@@ -545,9 +646,9 @@ class TestOpened:
         plan = scene.plan({"libsodium.so.23": file})
         assert sorted(scene.copies(plan)) == ["usr/lib/libdep.so.1", "usr/lib/libsodium.so.23"]
         assert scene.rpaths(plan) == {
-            f"{DYNLOAD}/_ctypes.cpython-312.so": runpath("$ORIGIN/../.."),
-            f"{SITE}/_cffi_backend.cpython-312.so": runpath("$ORIGIN/../.."),
-            "usr/lib/libsodium.so.23": runpath("$ORIGIN"),
+            f"{DYNLOAD}/_ctypes.cpython-312.so": rpath("$ORIGIN/../.."),
+            f"{SITE}/_cffi_backend.cpython-312.so": rpath("$ORIGIN/../.."),
+            "usr/lib/libsodium.so.23": rpath("$ORIGIN"),
         }
 
     def test_what_opens_it_keeps_what_it_inherits(self, scene: Scene) -> None:
@@ -555,7 +656,7 @@ class TestOpened:
         scene.add("usr/own/libffi.so", library("libffi.so"))
         scene.add(f"{DYNLOAD}/_ctypes.cpython-312.so", library("", "libffi.so"))
         plan = scene.plan({"libfoo.so.1": scene.install("libfoo.so.1")})
-        assert scene.rpaths(plan)[f"{DYNLOAD}/_ctypes.cpython-312.so"] == Rpath(("$ORIGIN/../..",), inherited=True)
+        assert scene.rpaths(plan)[f"{DYNLOAD}/_ctypes.cpython-312.so"] == ("$ORIGIN/../..",)
         assert plan.by_name == []
 
     def test_takes_no_longer_in_large_trees(self, scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -581,16 +682,19 @@ class TestOpened:
         file = scene.install("libfoo.so", soname="libfoo.so.1")
         plan = scene.plan({"libfoo.so": file})
         assert scene.copies(plan) == {"usr/lib/libfoo.so.1": "machine/lib/libfoo.so"}
-        assert scene.links(plan) == {"usr/lib/libfoo.so": "usr/lib/libfoo.so.1"}
+        assert scene.links(plan) == {
+            "usr/lib/libfoo.so": "usr/lib/libfoo.so.1",
+            "usr/lib/selected/libfoo.so/libfoo.so": "usr/lib/libfoo.so.1",
+        }
 
     def test_by_a_name_that_something_needs(self, scene: Scene) -> None:
         """What is found by a link beside the bundled libraries gets no link to itself."""
         file = scene.install("libfoo.so", "libbar.so.1", soname="libfoo.so.1")
         scene.install("libbar.so.1")
-        scene.add("usr/bin/a", program("libfoo.so", runpath="$ORIGIN/../lib"))
+        scene.add(f"{DYNLOAD}/_ctypes.a.so", library("", "libfoo.so", rpath="$ORIGIN/../.."))
         plan = scene.plan({"libfoo.so": file})
         assert scene.links(plan) == {"usr/lib/libfoo.so": "usr/lib/libfoo.so.1"}
-        assert scene.rpaths(plan) == {"usr/lib/libfoo.so.1": runpath("$ORIGIN")}
+        assert scene.rpaths(plan) == {"usr/lib/libfoo.so.1": rpath("$ORIGIN")}
         assert plan.missing == []
 
     def test_a_soname_that_is_a_path(self, scene: Scene) -> None:

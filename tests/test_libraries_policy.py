@@ -20,7 +20,7 @@ from hatch_appimage.libraries.policy import GROUPS, Policy, group_of
         ("libc.musl-aarch64.so.1", "musl"),
         ("libstdc++.so.6", "compiler"),
         ("libGL.so.1", "graphics"),
-        ("libnvidia-ml.so.1", "graphics"),
+        ("libnvidia-ml.so.1", "cuda"),
         ("libX11.so.6", "display"),
         ("libasound.so.2", "sound"),
         ("libfontconfig.so.1", "fonts"),

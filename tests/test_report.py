@@ -15,8 +15,8 @@ from hatch_appimage.appdir import AppDir
 from hatch_appimage.image import Image
 from hatch_appimage.install import Package
 from hatch_appimage.launcher import Launcher
-from hatch_appimage.libraries.bundle import BundledLibrary, HostLibrary, Libraries
-from hatch_appimage.libraries.floor import Floor
+from hatch_appimage.libraries.bundle import BundledLibrary, HostLibrary, Libraries, MissingLibrary
+from hatch_appimage.libraries.floor import Exceeding, Floor, Requirements
 from hatch_appimage.lock import Lock
 from hatch_appimage.python import BundledPython
 from hatch_appimage.record import Records
@@ -44,7 +44,12 @@ LIBRARIES = Libraries(
     ignored=("libc.so",),
     dropped={"usr/lib/python3.12/lib-dynload/_x.so": "libx.so.1"},
     patched=3,
-    floors=(Floor("GLIBC", (2, 36), ("usr/lib/a", "usr/lib/b")), Floor("GLIBCXX", (3, 4, 29), ("usr/lib/c",))),
+    missing=(MissingLibrary("libtbb.so.12", ("usr/lib/t.so",), None),),
+    executable_stacks=("usr/lib/s.so",),
+)
+REQUIREMENTS = Requirements(
+    (Floor("GLIBC", (2, 35), ("usr/lib/a", "usr/lib/b")), Floor("GLIBCXX", (3, 4, 29), ("usr/lib/c",))),
+    (Exceeding("usr/lib/libcrypt.so.1", "GLIBC", (2, 36), ("_crypt",)),),
 )
 
 
@@ -70,6 +75,7 @@ def report() -> Report:
         lock=Lock(Path("/p/uv.lock"), found=True),
         records=Records("usr/share/my-app/pylock.toml", "usr/share/my-app/sbom.cdx.json"),
         libraries=LIBRARIES,
+        requirements=REQUIREMENTS,
         files=tuple(File(f"usr/{number:02}", size) for number, size in enumerate([5, 900_000, *[7] * 11, 1_000])),
         seconds={"wheel": 1.23456, "python": 0.5},
         warnings=("beware",),
@@ -86,9 +92,11 @@ def test_summary(report: Report) -> None:
         "  python     Python 3.12.1 from /usr/bin/py, stripped\n"
         "  runtime    /opt/runtime\n"
         f"  sha256     {'ab' * 32}\n"
-        "  needs      glibc 2.36 or newer, for usr/lib/a and 1 more\n"
+        "  needs      glibc 2.35 or newer, for usr/lib/a and 1 more\n"
         "             GLIBCXX 3.4.29\n"
-        "  libraries  2 bundled, 1 module or plugin left out for want of its own; the host must have libGL.so.1\n"
+        "             _crypt needs glibc 2.36 (usr/lib/libcrypt.so.1)\n"
+        "  libraries  2 bundled, 1 module or plugin left out for want of its own, 1 missing; the host must have "
+        "libGL.so.1\n"
         "  lock       uv.lock (found beside pyproject.toml; `lock = false` leaves it aside); in the image: "
         "usr/share/my-app/pylock.toml, sbom.cdx.json\n"
         "  packages   3\n"
@@ -153,12 +161,17 @@ def test_json(report: Report) -> None:
             "by_name": ["libb.so"],
             "ignored": ["libc.so"],
             "dropped": {"usr/lib/python3.12/lib-dynload/_x.so": "libx.so.1"},
+            "missing": [{"soname": "libtbb.so.12", "files": ["usr/lib/t.so"], "package": None}],
+            "executable_stacks": ["usr/lib/s.so"],
         },
         "lock": {"path": "/p/uv.lock", "found": True},
         "records": {"pylock": "usr/share/my-app/pylock.toml", "sbom": "usr/share/my-app/sbom.cdx.json"},
         "floors": [
-            {"family": "GLIBC", "version": "2.36", "files": ["usr/lib/a", "usr/lib/b"]},
+            {"family": "GLIBC", "version": "2.35", "files": ["usr/lib/a", "usr/lib/b"]},
             {"family": "GLIBCXX", "version": "3.4.29", "files": ["usr/lib/c"]},
+        ],
+        "exceeding": [
+            {"file": "usr/lib/libcrypt.so.1", "family": "GLIBC", "version": "2.36", "modules": ["_crypt"]},
         ],
         "steps": [{"name": "wheel", "seconds": 1.235}, {"name": "python", "seconds": 0.5}],
         "warnings": ["beware"],
@@ -168,10 +181,10 @@ def test_json(report: Report) -> None:
 
 
 def test_nothing_but_glibc_and_nothing_at_all(report: Report) -> None:
-    plain = replace(LIBRARIES, host=(HostLibrary("libc.so.6", "glibc"),), dropped={}, floors=LIBRARIES.floors[:1])
+    plain = replace(LIBRARIES, host=(HostLibrary("libc.so.6", "glibc"),), dropped={}, missing=())
     summary = replace(report, libraries=plain).summary(Path("a"))
     assert "\n  libraries  2 bundled; the host must have nothing but glibc\n" in summary
-    static = replace(report, libraries=replace(plain, floors=()))
+    static = replace(report, requirements=Requirements(()))
     assert "\n  needs " not in static.summary(Path("a"))
 
 

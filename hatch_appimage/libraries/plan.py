@@ -6,11 +6,12 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hatch_appimage.libraries.elf import from_origin
-from hatch_appimage.libraries.policy import NEVER_BUNDLED, matches
+from hatch_appimage.libraries.policy import NEVER_BUNDLED, OF_THE_MACHINE, group_of, matches
 from hatch_appimage.libraries.search import ElfFiles, Loaded, Loader, Process, ends_search
 
 if TYPE_CHECKING:
@@ -32,19 +33,12 @@ _LEFT_TO_HOST = {*NEVER_BUNDLED, "excluded"}
 # Modules by which Python code opens libraries by their names.
 _OPENERS = ("_ctypes.", "_cffi_backend.")
 
+# Groups of the machine's libraries that need nothing but each other.
+_SELF_CONTAINED = frozenset({*NEVER_BUNDLED, "compiler", "base"})
 
-@dataclass(frozen=True)
-class Rpath:
-    """The search path that a file gets.
-
-    Attributes:
-        folders: ``$ORIGIN``-relative.
-        inherited: written as ``DT_RPATH``, which counts for what the file loads, too; else as ``DT_RUNPATH``.
-
-    """
-
-    folders: tuple[str, ...]
-    inherited: bool
+# Below the bundled libraries: directories with links to some of them, for files that must not find the others.
+_SELECTIONS = "selected"
+_LONGEST_NAME = 100
 
 
 @dataclass
@@ -54,7 +48,7 @@ class Plan:
     Attributes:
         copies: files of the build machine, by the path that each gets in the AppDir.
         links: symbolic links to be made, and the files of the AppDir that they lead to.
-        rpaths: search paths, by the file that gets one.
+        rpaths: search paths, ``$ORIGIN``-relative, by the file that gets one as its ``DT_RPATH``.
         host: the sonames that are left to the user's machine.
         by_name: needs that only something in the AppDir can fulfil that no search path leads to: something loads it
             before.
@@ -66,7 +60,7 @@ class Plan:
 
     copies: dict[Path, Path] = field(default_factory=dict)
     links: dict[Path, Path] = field(default_factory=dict)
-    rpaths: dict[Path, Rpath] = field(default_factory=dict)
+    rpaths: dict[Path, tuple[str, ...]] = field(default_factory=dict)
     host: set[str] = field(default_factory=set)
     by_name: list[Need] = field(default_factory=list)
     missing: list[Need] = field(default_factory=list)
@@ -113,8 +107,6 @@ def make_plan(tree: Tree, place: Place, *, system: System, policy: Policy, opene
     while True:
         planner = _Planner(tree.without(dropped), place, system, policy)
         planner.clean_search_paths()
-        if opened:
-            planner.find_inheriting()
         for name, file in opened.items():
             planner.copy_opened(name, file)
         improved, useless = True, dict[Path, str]()
@@ -128,7 +120,11 @@ def make_plan(tree: Tree, place: Place, *, system: System, policy: Policy, opene
                 if is_optional(root) or _is_left_over(root, tree, dropped)
             }
         if not useless:
+            planner.confine()
+            while planner.improve():
+                pass
             planner.connect_copies()
+            planner.connect_opened(opened)
             planner.plan.dropped = dropped
             return planner.plan
         dropped |= useless
@@ -147,11 +143,14 @@ def is_optional(path: Path) -> bool:
     return path.parent.name == "lib-dynload" or is_qt_plugin(path)
 
 
+def shows_windows(path: Path) -> bool:
+    """Whether a file is a plugin without which no window of Qt is shown."""
+    return bool(_QT_PLUGIN.search(str(path.parent)) and _QT_DISPLAY.search(str(path)))
+
+
 def is_qt_plugin(path: Path) -> bool:
     """Whether a file is one of Qt's many plugins without which its windows are shown all the same."""
-    if not _QT_PLUGIN.search(str(path.parent)):
-        return False
-    return not _QT_DISPLAY.search(str(path))
+    return bool(_QT_PLUGIN.search(str(path.parent))) and not shows_windows(path)
 
 
 class _Planner:
@@ -166,8 +165,11 @@ class _Planner:
         self.files = ElfFiles()
         self.original = dict(tree.files)
         self.built: dict[Path, tuple[Path, Elf]] = {}
+        self.needs: list[Need] = []
         self.attempted: set[tuple[Path, str]] = set()
-        self.inheriting: set[Path] = set()
+        # Files whose search path counts for libraries of the machine, and the folders that are in these.
+        self.confined: set[Path] = set()
+        self.shared: set[str] = set()
         self.carried = Loader(tree.architecture, read=self._read_machine, ends=self._ends_on_machine)
         self.installed = Loader(
             tree.architecture, read=self._read_machine, folders=system.folders, ends=self._ends_on_machine
@@ -180,9 +182,18 @@ class _Planner:
         return not path.is_relative_to(self.tree.root) and ends_search(self.system.follow(path))
 
     def clean_search_paths(self) -> None:
-        """Drop the folders outside of the image from search paths: on another machine they are not there, or evil."""
+        """Drop the folders outside of the image from search paths: on another machine they are not there, or evil.
+
+        What remains and leads to something becomes a ``DT_RPATH``: only that is searched before ``LD_LIBRARY_PATH``.
+        """
         for path, elf in self.tree.files.items():
-            self._set_rpath(path, self._clean(elf.search_path, path), inherited=bool(elf.rpath and not elf.runpath))
+            folders = self._clean(elf.search_path, path)
+            unchanged = folders == elf.search_path and not (elf.rpath and elf.runpath)
+            if not unchanged or any(map(self._is_there, self._search_folders(path))):
+                self._set_rpath(path, folders)
+
+    def _is_there(self, folder: Path) -> bool:
+        return folder.is_dir() or folder == self.place.lib
 
     def _clean(self, search_path: Iterable[str], path: Path) -> tuple[str, ...]:
         folders = []
@@ -194,43 +205,100 @@ class _Planner:
                 folders.append(entry)
         return tuple(dict.fromkeys(folders))
 
-    def _set_rpath(self, path: Path, folders: tuple[str, ...], *, inherited: bool) -> None:
+    def _set_rpath(self, path: Path, folders: tuple[str, ...]) -> None:
         elf = self._read(path)
-        if folders == elf.search_path and not (elf.rpath and elf.runpath):  # patchelf leaves one of the two
+        if folders == elf.rpath and not elf.runpath:
             return
-        rpath, runpath = (folders, ()) if inherited else ((), folders)
-        self.tree.put(path, replace(elf, rpath=rpath, runpath=runpath))
-        self.plan.rpaths[path] = Rpath(folders, inherited)
-
-    def find_inheriting(self) -> list[Need]:
-        """Note which files find something by search paths of others, and return all needs."""
-        needs = self.tree.needs()
-        self.inheriting = {need.file for need in needs if need.inherited}
-        return needs
+        self.tree.put(path, replace(elf, rpath=folders, runpath=()))
+        self.plan.rpaths[path] = folders
 
     def copy_opened(self, name: str, file: Path) -> None:
-        """Bundle a library that no file names; Python's own ways to open it get to find it."""
+        """Bundle a library that no file names."""
         elf = self.files(file)
         # A soname with a slash is the path that the library was linked at: it would lead out of the image.
         target = self._copy(file, elf.soname if elf and elf.soname and "/" not in elf.soname else name)
         if target.name != name:
             self._link(target.with_name(name), target)
+
+    def connect_opened(self, names: Iterable[str]) -> None:
+        """Let Python's own ways to open libraries find those that no file names."""
+        for path in self._openers() if names else ():
+            for name in names:
+                self._add_folder(path, {name: self.place.lib / name})
+
+    def _openers(self) -> list[Path]:
+        modules = [path for path in self.tree.files if path.name.startswith(_OPENERS)]
+        if any(path.name.startswith(_OPENERS[0]) for path in modules):
+            return modules
+        # Where ctypes is part of Python itself, it opens them from the interpreter or from Python's own library.
         interpreter = self.tree.interpreter()
-        for path in self.tree.files:
-            if path.name.startswith(_OPENERS) or path == interpreter:
-                self._append(path, inherited=path in self.inheriting)
+        own = {path for path in self.tree.files if path.parent == self.place.lib and path.name.startswith("libpython")}
+        return [*modules, *([interpreter] if interpreter else []), *sorted(own)]
+
+    def confine(self) -> None:
+        """Keep what the image brings from the machine's libraries, which want their own: a newer one, maybe.
+
+        A ``DT_RPATH`` counts for all that a file loads, too, and that of a program for its whole process. Where
+        libraries of the machine are among that, it may only lead to what the file itself needs: all of this is loaded
+        before the loader looks for what those libraries need.
+        """
+        self.confined = self._loading_from_machine()
+        self.shared = {
+            folder
+            for path in self.confined
+            for folder in map(os.path.realpath, self._search_folders(path))
+            if folder != os.path.realpath(self.place.lib)
+        }
+        for link in [link for link in self.plan.links if os.path.realpath(link.parent) in self.shared]:
+            self.tree.unlink(link)
+            del self.plan.links[link]
+        selected: dict[Path, dict[str, Path]] = {}
+        for need in self.needs:
+            if need.found is not None and self.tree.real(need.found).parent == self.place.lib:
+                selected.setdefault(need.file, {})[need.soname] = need.found
+        for path in self.confined:
+            folders = self._read(path).search_path
+            self._set_rpath(path, tuple(entry for entry in folders if not self._is_lib(entry, path)))
+        for path, libraries in selected.items():
+            if self.tree.real(path) in self.confined:
+                self._add_folder(path, libraries)
+        self.attempted.clear()
+
+    def _is_lib(self, entry: str, path: Path) -> bool:
+        lib = os.path.realpath(self.place.lib)
+        return any(os.path.realpath(text) == lib for text in self.carried.expand(entry, path.parent))
+
+    def _loading_from_machine(self) -> set[Path]:
+        """Return all programs, and the files that load what may need more of the machine."""
+        users: dict[Path, set[Path]] = {}
+        found = {path for path, elf in self.tree.files.items() if elf.interpreter}
+        waiting = []
+        for need in self.needs:
+            user = self.tree.real(need.file)
+            if need.found is not None:
+                users.setdefault(self.tree.real(need.found), set()).add(user)
+            elif group_of(need.soname) not in _SELF_CONTAINED:
+                waiting.append(user)
+        while waiting:
+            path = waiting.pop()
+            if path not in found or path in users:
+                waiting += users.pop(path, ())
+            found.add(path)
+        return found
 
     def improve(self) -> bool:
         """Decide about every need that is not fulfilled; return whether that may have brought new ones."""
         self.plan.host, self.plan.by_name, self.plan.missing, self.plan.ignored = set(), [], [], []
-        decided = [self._decide(need) for need in self.find_inheriting() if need.found is None]
+        self.needs = self.tree.needs()
+        decided = [self._decide(need) for need in self.needs if need.found is None]
         return any(decided)
 
     def connect_copies(self) -> None:
         """Let bundled libraries find each other even where something else has loaded them all: each may be opened."""
-        for target in self.plan.copies:
-            if any(self.place.lib / soname in self.plan.copies for soname in self._read(target).needed):
-                self._append(target, inherited=target in self.inheriting)
+        for path in self.plan.copies:
+            for soname in self._read(path).needed:
+                if self.tree.real(self.place.lib / soname) in self.plan.copies:
+                    self._add_folder(path, {soname: self.place.lib / soname})
 
     def _decide(self, need: Need) -> bool:
         if "/" in need.soname:  # the loader opens this very path, wherever copies are
@@ -253,7 +321,7 @@ class _Planner:
 
     def _find(self, need: Need, group: str | None) -> Path | None:
         """Find a library on the build machine that is to be bundled."""
-        if group in _LEFT_TO_HOST:
+        if group in _LEFT_TO_HOST or group in OF_THE_MACHINE:
             return None
         # What has come with the needing file is bundled even if hosts have something of that name.
         carried = self._find_carried(need)
@@ -264,6 +332,7 @@ class _Planner:
         return None if self._is_in_package(need) else self._find_installed(need)
 
     def _give_up(self, need: Need) -> bool:
+        need = replace(need, file=self.tree.real(need.file))
         if self.policy.ignored(need.soname):
             self.plan.ignored.append(need)
         elif self._with_name(need.soname):
@@ -336,10 +405,11 @@ class _Planner:
                 raise AssertionError(source)
             self.tree.put(target, elf)
             self.plan.copies[target] = source
-            self._set_rpath(target, (), inherited=False)
+            self._set_rpath(target, ())
         return target
 
     def _link(self, path: Path, target: Path) -> None:
+        target = self.plan.links.get(target, target)
         self.tree.link(path, target)
         self.plan.links[path] = target
 
@@ -347,7 +417,7 @@ class _Planner:
         """Let a file find a bundled library.
 
         A package's own libraries keep their bytes where they have a search path: a link is put into the first folder of
-        it. Everything else gets the folder of the bundled libraries into its search path.
+        it. Everything else gets the folder of the bundled libraries, or an own one, into its search path.
         """
         if self._searches(need.file, self.place.lib):
             return  # it is found now that it is there
@@ -359,8 +429,7 @@ class _Planner:
             self._link(link, target)
         else:
             first = any(ends_search(found / need.soname) for found in self._search_folders(need.file))
-            # A DT_RUNPATH would switch off what the file inherits from its loaders.
-            self._append(need.file, inherited=need.file in self.inheriting, first=first)
+            self._add_folder(need.file, {need.soname: target}, first=first)
 
     def _search_folders(self, path: Path) -> tuple[Path, ...]:
         loader = Loader(self.tree.architecture, read=self.tree.read, inside=self.tree.root)
@@ -371,12 +440,13 @@ class _Planner:
         return any(os.path.realpath(found) == os.path.realpath(folder) for found in self._search_folders(path))
 
     def _link_folder(self, path: Path) -> Path | None:
-        """Return the folder in which a package's file finds links that are put there."""
-        if path in self.plan.links and path.parent != self.place.lib:
+        """Return the folder in which a package's file finds links that are put there, and nothing else does."""
+        if path in self.plan.links and self.place.package_of(path) is not None:
             return path.parent  # its $ORIGIN
         if self.place.package_of(path) is None:
             return None
-        return next((folder for folder in self._search_folders(path) if folder.is_dir()), None)
+        folder = next((folder for folder in self._search_folders(path) if folder.is_dir()), None)
+        return None if folder is None or os.path.realpath(folder) in self.shared else folder
 
     def _read(self, path: Path) -> Elf:
         elf = self.tree.read(path)
@@ -384,11 +454,20 @@ class _Planner:
             raise AssertionError(path)
         return elf
 
-    def _append(self, path: Path, *, inherited: bool, first: bool = False) -> None:
-        real = Path(os.path.realpath(self.plan.links.get(path, path)))
-        elf = self._read(real)
-        folder = from_origin(real, self.place.lib)
-        if folder not in elf.search_path:
-            keeps_rpath = bool(elf.rpath) and not elf.runpath
-            folders = (folder, *elf.search_path) if first else (*elf.search_path, folder)
-            self._set_rpath(real, folders, inherited=inherited or keeps_rpath)
+    def _add_folder(self, path: Path, libraries: Mapping[str, Path], *, first: bool = False) -> None:
+        """Have a file, by the path that it is opened by, search where bundled libraries are, by their sonames."""
+        real = self.tree.real(path)
+        entry = from_origin(path, self._select(libraries) if real in self.confined else self.place.lib)
+        folders = self._read(real).search_path
+        if entry not in folders:
+            self._set_rpath(real, (entry, *folders) if first else (*folders, entry))
+
+    def _select(self, libraries: Mapping[str, Path]) -> Path:
+        """Return the directory that has links to some bundled libraries only."""
+        name = "+".join(sorted(libraries))
+        if len(name) > _LONGEST_NAME:
+            name = f"{min(libraries)}+{sha256(name.encode()).hexdigest()[:8]}"
+        folder = self.place.lib / _SELECTIONS / name
+        for soname, target in libraries.items():
+            self._link(folder / soname, target)
+        return folder

@@ -50,13 +50,10 @@ GROUPS = {
         "libGLESv2.so.2",
         "libGLX.so.0",
         "libGLdispatch.so.0",
-        "libOpenCL.so.1",
         "libOpenGL.so.0",
-        "libcuda.so.1",
         "libdrm.so.2",
         "libgbm.so.1",
         "libglapi.so.0",
-        "libnvidia-*.so*",
         "libva-*.so.2",
         "libva.so.2",
         "libvdpau.so.1",
@@ -75,10 +72,50 @@ GROUPS = {
     "sound": ("libasound.so.2", "libjack.so.0", "libpipewire-0.3.so.0"),
     "fonts": ("libfontconfig.so.1", "libfreetype.so.6", "libfribidi.so.0", "libharfbuzz.so.0"),
     "base": ("libgmp.so.10", "libuuid.so.1", "libz.so.1"),
+    # The driver's own. What the CUDA toolkit has beside it comes with wheels.
+    "cuda": ("libcuda.so.1", "libcudadebugger.so.1", "libnvcuvid.so.1", "libnvidia-*.so*", "libnvoptix.so.1"),
+    "opencl": ("libOpenCL.so.1",),
+    # They go with the fabric's kernel modules and with the plugins of these very builds.
+    "rdma": (
+        "libefa.so.1",
+        "libfabric.so.1",
+        "libibumad.so.3",
+        "libibverbs.so.1",
+        "libmana.so.1",
+        "libmlx4.so.1",
+        "libmlx5.so.1",
+        "libpsm2.so.2",
+        "libpsm_infinipath.so.1",
+        "librdmacm.so.1",
+        "libucm.so.0",
+        "libucp.so.0",
+        "libucs.so.0",
+        "libuct.so.0",
+    ),
+    # One MPI with its launcher: the cluster's.
+    "mpi": (
+        "libmpi.so.*",
+        "libmpi_*.so.*",
+        "libmpich.so.*",
+        "libmpichcxx.so.*",
+        "libmpichfort.so.*",
+        "libmpicxx.so.*",
+        "libmpifort.so.*",
+        "libopen-pal.so.*",
+        "libopen-rte.so.*",
+        "liboshmem.so.*",
+        "libpmi.so.*",
+        "libpmi2.so.*",
+        "libpmix.so.*",
+        "libprrte.so.*",
+    ),
 }
 
 # glibc is one whole with its loader, which only the host can provide; nothing of it can be bundled.
 NEVER_BUNDLED = ("glibc", "musl")
+
+# What must fit the user's hardware or cluster is not taken from the build machine, wherever it is found there.
+OF_THE_MACHINE = frozenset({"cuda", "mpi", "opencl", "rdma"})
 
 
 @dataclass(frozen=True)

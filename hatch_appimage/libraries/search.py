@@ -93,6 +93,7 @@ class Loader:
         folders: what is searched last.
         inside: the only folder that search paths may lead into; None for anywhere.
         ends: whether a search that comes upon a file that is no library ends there.
+        real: returns what a path is behind all links.
 
     """
 
@@ -104,12 +105,14 @@ class Loader:
         folders: Iterable[Path] = (),
         inside: Path | None = None,
         ends: Callable[[Path], bool] | None = None,
+        real: Callable[[Path], Path | str] = os.path.realpath,
     ) -> None:
         self.architecture = architecture
         self.read = read
         self.folders = tuple(folders)
         self.inside = inside
         self.ends = ends or ends_search
+        self.real = real
         # By strings, not paths: large trees ask for the same files hundreds of thousands of times.
         self._expanded: dict[tuple[tuple[str, ...], str], tuple[Path, ...]] = {}
         self._fitting: dict[str, Path | None] = {}
@@ -143,7 +146,7 @@ class Loader:
     def _enter(self, library: Loaded, name: str, process: Process) -> Loaded:
         path = str(library.path)
         if path not in self._real:
-            self._real[path] = os.path.realpath(path)
+            self._real[path] = str(self.real(library.path))
         library = process.files.setdefault(self._real[path], library)
         process.names[name] = library
         if library.elf.soname:

@@ -87,6 +87,10 @@ class Tree:
             elf = self._elves.get(self._links.get(real, real))
         return elf
 
+    def real(self, path: Path) -> Path:
+        """Return what a path is behind all links, those that will be in the tree among them."""
+        return Path(os.path.realpath(self._links.get(path, path)))
+
     def put(self, path: Path, elf: Elf) -> None:
         """Note that a file will be in the tree, or be changed."""
         self._elves[path] = elf
@@ -94,6 +98,10 @@ class Tree:
     def link(self, path: Path, target: Path) -> None:
         """Note that a link will be in the tree."""
         self._links[path] = target
+
+    def unlink(self, path: Path) -> None:
+        """Note that a link will not be in the tree after all."""
+        del self._links[path]
 
     def needs(self) -> list[Need]:
         """Follow every program and every module through all that it loads, as the loader will."""
@@ -107,7 +115,7 @@ class Tree:
     def _load_everything(self) -> Iterator[tuple[Path, Path | None, Link]]:
         """Yield every link with the program or module that is loaded, and the program that a module is opened by."""
         files = self.files
-        loader = Loader(self.architecture, read=self.read, inside=self.root)
+        loader = Loader(self.architecture, read=self.read, inside=self.root, real=self.real)
         wanted = {soname for elf in files.values() for soname in elf.needed}
         interpreter = self.interpreter()
         python = Process()

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from hatch_appimage.appdir import AppDir
     from hatch_appimage.libraries.system import System
     from hatch_appimage.python import BundledPython
+    from hatch_appimage.reach import Reach
 
 log = logging.getLogger(__name__)
 
@@ -82,12 +83,6 @@ _TERMINALS = (
     "xterm-color",
 )
 _TERMINFO = ("/etc/terminfo", "/lib/terminfo", "/usr/share/terminfo")
-
-# A text that any source with a use for Tk has in it.
-# Code, that is, and not the name of an animal in a table.
-_TKINTER = re.compile(
-    rb"""^[ \t]*(?:import|from)\b.*\b(?:_?tkinter|turtle)\b  |  \(\s*["']_?tkinter\b""", re.MULTILINE | re.VERBOSE
-)
 
 
 def adapt_python(appdir: AppDir, python: BundledPython, system: System, *, exposed: bool = False) -> str:
@@ -161,13 +156,14 @@ def _copy_terminals(appdir: AppDir, system: System) -> None:
             shutil.copyfile(file, target)
 
 
-def trim_tkinter(appdir: AppDir, python: BundledPython, *, wanted: bool | None) -> str:
+def trim_tkinter(appdir: AppDir, python: BundledPython, reach: Reach, *, wanted: bool | None) -> str:
     """Leave tkinter out where nothing uses it: with Tk and X11's libraries it is a large part of a small image.
 
     Args:
         appdir: with everything installed.
         python: its Python.
-        wanted: the project's decision; None to keep it where any installed source names it.
+        reach: what the application imports.
+        wanted: the project's decision; None to keep it where the application reaches it.
 
     Returns:
         what became of it, and why.
@@ -176,9 +172,9 @@ def trim_tkinter(appdir: AppDir, python: BundledPython, *, wanted: bool | None) 
     modules = list(python.stdlib.parent.parent.glob("lib*/python*/lib-dynload/_tkinter.*"))
     if not (modules or (python.stdlib / "tkinter").is_dir()):
         return "tkinter left out: the Python comes without it"
-    user = None if wanted is not None else _user_of_tkinter(python)
-    if wanted or user:
-        return f"tkinter kept: {'`tkinter = true`' if wanted else f'{user} names it'}"
+    reason = "`tkinter = true`" if wanted else _reason_for_tkinter(reach)
+    if wanted or (wanted is None and reason):
+        return f"tkinter kept: {reason}"
     for path in modules:
         path.unlink()
     shutil.rmtree(python.stdlib / "tkinter", ignore_errors=True)
@@ -186,14 +182,15 @@ def trim_tkinter(appdir: AppDir, python: BundledPython, *, wanted: bool | None) 
     for pattern in ("tcl[0-9]*", "tk[0-9]*", "itcl[0-9]*", "thread[0-9]*", "libtcl*", "libtk*"):
         for path in appdir.lib.glob(pattern):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-    return f"tkinter left out: {'`tkinter = false`' if wanted is False else 'nothing names it'}"
+    return f"tkinter left out: {'`tkinter = false`' if wanted is False else 'the application does not import it'}"
 
 
-def _user_of_tkinter(python: BundledPython) -> str | None:
-    for folder in python.site_packages:
-        for path in sorted(folder.rglob("*.py")):
-            if path.is_file() and _TKINTER.search(path.read_bytes()):
-                return path.relative_to(folder).parts[0].removesuffix(".py")
+def _reason_for_tkinter(reach: Reach) -> str | None:
+    for name in ("tkinter", "_tkinter"):
+        if name in reach.modules:
+            return f"{reach.modules[name].importer or name} imports it"
+    if reach.plotter and "matplotlib" in reach.modules:
+        return f"matplotlib opens the windows of {reach.plotter} with it"
     return None
 
 

@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: MIT
+"""Follow the imports of Python modules by their sources: nothing of them is run."""
+
+from __future__ import annotations
+
+import ast
+from collections import deque
+from dataclasses import dataclass
+from importlib.machinery import SOURCE_SUFFIXES
+from importlib.util import resolve_name
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from pathlib import Path
+
+# Functions that import what their first argument names.
+_IMPORTING = frozenset({"__import__", "import_module", "run_module"})
+_INIT = "__init__.py"
+
+
+@dataclass(frozen=True)
+class Import:
+    """What a module imports.
+
+    Attributes:
+        name: absolute; of ``from a import b`` it is ``a.b``, which may be no module but something in ``a``.
+        deferred: a function does it, when it is called.
+        optional: it is in a ``try``, or under a condition.
+        dynamic: the name is an argument of a function such as ``importlib.import_module()``.
+
+    """
+
+    name: str
+    deferred: bool = False
+    optional: bool = False
+    dynamic: bool = False
+
+
+@dataclass(frozen=True)
+class Reached:
+    """A module that is imported.
+
+    Attributes:
+        path: its source, or its extension module.
+        importer: the name of the module that was first seen to import it; None where the search began.
+
+    """
+
+    path: Path
+    importer: str | None
+
+
+class Modules:
+    """Finds modules as Python does: packages before extension modules before sources, folder by folder.
+
+    Args:
+        folders: what ``sys.path`` would have.
+        own: sources whose functions are looked into, and their calls of functions that import by a name.
+
+    """
+
+    def __init__(self, folders: Sequence[Path], own: Collection[Path] = ()) -> None:
+        self.own = own
+        self._imports: dict[str, list[Import]] = {}
+        self._folders: dict[str, tuple[Path, ...]] = {"": tuple(folders)}
+        self._files: dict[str, Path | None] = {"": None}
+        self._names: dict[Path, frozenset[str]] = {}
+
+    def find(self, name: str) -> Path | None:
+        """Return the file of a module by its absolute name; None for what has none, as what is built in."""
+        if name not in self._files:
+            parent, _, last = name.rpartition(".")
+            self.find(parent)
+            self._files[name], self._folders[name] = self._look(last, self._folders[parent])
+        return self._files[name]
+
+    def imports_of(self, name: str) -> list[Import]:
+        """Return what a module imports, which is read once; nothing for an extension module."""
+        if name not in self._imports:
+            path = self.find(name)
+            is_source = path is not None and not _is_extension(path.name)
+            self._imports[name] = read_imports(path, name, deep=path in self.own) if path and is_source else []
+        return self._imports[name]
+
+    def _look(self, last: str, folders: Iterable[Path]) -> tuple[Path | None, tuple[Path, ...]]:
+        portions = []
+        for folder in folders:
+            names = self._list(folder)
+            if last in names and _INIT in self._list(folder / last):
+                return folder / last / _INIT, (folder / last,)
+            extension = next(
+                (name for name in sorted(names) if name.startswith(f"{last}.") and _is_extension(name)), None
+            )
+            for name in (extension, *(f"{last}{suffix}" for suffix in SOURCE_SUFFIXES)):
+                if name in names:
+                    return folder / str(name), ()
+            if last in names and (folder / last).is_dir():  # of a namespace package (PEP 420)
+                portions.append(folder / last)
+        return None, tuple(portions)
+
+    def _list(self, folder: Path) -> frozenset[str]:
+        if folder not in self._names:
+            try:
+                self._names[folder] = frozenset(entry.name for entry in folder.iterdir())
+            except OSError:
+                self._names[folder] = frozenset()
+        return self._names[folder]
+
+
+def _is_extension(name: str) -> bool:
+    return name.endswith(".so")
+
+
+def follow(roots: Iterable[str], modules: Modules, wanted: Callable[[Import], bool]) -> dict[str, Reached]:
+    """Find all modules that are imported, directly or by others, breadth first.
+
+    Args:
+        roots: the names of the modules to begin with.
+        modules: where modules are.
+        wanted: whether an import counts.
+
+    """
+    reached: dict[str, Reached] = {}
+    waiting: deque[tuple[str, str | None]] = deque((root, None) for root in roots)
+    while waiting:
+        name, importer = waiting.popleft()
+        for module in _with_parents(name):
+            path = modules.find(module)
+            if module in reached or path is None:
+                continue
+            reached[module] = Reached(path, importer)
+            waiting += ((imported.name, module) for imported in modules.imports_of(module) if wanted(imported))
+    return reached
+
+
+def _with_parents(name: str) -> Iterator[str]:
+    """Yield a module's packages and its name, in the order in which they are imported."""
+    parts = name.split(".")
+    for count in range(1, len(parts) + 1):
+        yield ".".join(parts[:count])
+
+
+def read_imports(path: Path, name: str, *, deep: bool) -> list[Import]:
+    """Return what a source imports; nothing where it is no Python 3.
+
+    Args:
+        path: the source.
+        name: the module's absolute name.
+        deep: look into functions, and for imports by a name in a string.
+
+    """
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return []
+    package = name if path.name == _INIT else name.rpartition(".")[0]
+    found = list(_statements(tree.body, package, deep=deep))
+    return found + (list(_calls(tree, package)) if deep else [])
+
+
+def _statements(body: Iterable[ast.stmt], package: str, *, deep: bool) -> Iterator[Import]:
+    waiting = deque((node, False, False) for node in body)
+    while waiting:
+        node, deferred, optional = waiting.popleft()
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            deferred = True
+        elif isinstance(node, ast.If) and _is_for_type_checkers(node.test):
+            waiting += ((child, deferred, optional) for child in node.orelse)
+            continue
+        elif isinstance(node, (ast.If, ast.Try)):
+            optional = True
+        for imported in _names(node, package):
+            yield Import(imported, deferred, optional)
+        if deep or not deferred:
+            waiting += ((child, deferred, optional) for child in _children(node))
+
+
+def _children(node: ast.stmt) -> Iterator[ast.stmt]:
+    """Yield the statements within a statement."""
+    for field in ("body", "orelse", "finalbody"):
+        yield from getattr(node, field, ())
+    for part in (*getattr(node, "handlers", ()), *getattr(node, "cases", ())):
+        yield from part.body
+
+
+def _is_for_type_checkers(test: ast.expr) -> bool:
+    return (test.attr if isinstance(test, ast.Attribute) else getattr(test, "id", "")) == "TYPE_CHECKING"
+
+
+def _names(node: ast.stmt, package: str) -> Iterator[str]:
+    """Yield the absolute names that a statement imports."""
+    if isinstance(node, ast.Import):
+        yield from (_moved(alias.name) for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        base = _absolute("." * node.level + (node.module or ""), package)
+        for alias in node.names if base else ():
+            yield _moved(base if alias.name == "*" else f"{base}.{alias.name}")
+
+
+def _absolute(name: str, package: str) -> str:
+    """Return an absolute name; an empty one if there is none, as the name leads out of its package."""
+    try:
+        return resolve_name(name, package) if name.startswith(".") else name
+    except ImportError:
+        return ""
+
+
+def _moved(name: str) -> str:
+    """Return the module behind a name of ``six.moves``, whose modules are made when they are imported."""
+    moved = name.removeprefix("six.moves.")
+    return name if moved == name else moved.split("_")[0]
+
+
+def _calls(tree: ast.AST, package: str) -> Iterator[Import]:
+    """Yield what functions import that are called with a name."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+            function = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            name = node.args[0].value
+            if function in _IMPORTING and isinstance(name, str) and (absolute := _absolute(name, package)):
+                yield Import(absolute, deferred=True, optional=True, dynamic=True)
