@@ -15,7 +15,7 @@ from hatch_appimage.libraries.elf import read_elf
 from hatch_appimage.process import ProcessError, clean_environment, run
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from hatch_appimage.appdir import AppDir
     from hatch_appimage.entry_point import EntryPoint
@@ -90,10 +90,15 @@ def find_startup_order(appdir: AppDir, python: BundledPython, entry_point: Entry
         )
     first = [appdir.apprun, python.executable, appdir.bin / entry_point.command]
     files = as_loaded(
-        [path for path in [*first, *map(Path, paths)] if path.is_relative_to(appdir.root) and path.is_file()],
-        [path for path in map(Path, libraries) if path.is_relative_to(appdir.root) and path.is_file()],
+        _files_of(appdir, [*first, *map(Path, paths)]),
+        _files_of(appdir, map(Path, libraries)),
     )
     return StartupOrder(tuple(str(path.relative_to(appdir.root)) for path in files))
+
+
+def _files_of(appdir: AppDir, paths: Iterable[Path]) -> list[Path]:
+    """Return those in the AppDir by where they are; Debian's Python finds packages through a link."""
+    return [path.resolve() for path in paths if path.is_relative_to(appdir.root) and path.is_file()]
 
 
 def as_loaded(files: Sequence[Path], libraries: Sequence[Path]) -> dict[Path, None]:
