@@ -12,7 +12,7 @@ import threading
 import time
 import traceback
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -33,7 +33,14 @@ from hatch_appimage.config import AppImageConfig, check_hook_table
 from hatch_appimage.desktop import write_desktop_files
 from hatch_appimage.errors import AppImageError, Faults
 from hatch_appimage.image import UPDATE_INFORMATION, load_runtime, write_image
-from hatch_appimage.install import application_files, check_entry_point, install_packages, update_records
+from hatch_appimage.install import (
+    application_files,
+    check_entry_point,
+    check_scripts,
+    find_commands,
+    install_packages,
+    update_records,
+)
 from hatch_appimage.launcher import write_launcher
 from hatch_appimage.libraries.bundle import bundle_libraries
 from hatch_appimage.libraries.system import System
@@ -209,16 +216,22 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
                 architecture=architecture,
                 max_glibc=config.max_glibc,
             )
-            check_entry_point(config.entry_point, appdir, python)
+            entry_point = find_commands(config.entry_point, config.entry_points, appdir, python)
+            check_entry_point(entry_point, python)
+            if entry_point.gui and "terminal" not in self.target_config:
+                config = replace(config, terminal=False)
             launcher = step(
                 "launcher",
                 write_launcher,
                 appdir,
                 python,
-                config.entry_point,
+                entry_point,
                 config.environment,
                 links=config.entry_points,
                 expose_python=config.expose_python,
+            )
+            check_scripts(
+                {"entry-point": [entry_point.command], "entry-points": config.entry_points}, appdir, launcher.commands
             )
             step("desktop", write_desktop_files, appdir, project, architecture.name, config)
             step("files", appdir.add, prepared.extra_files)
@@ -242,7 +255,7 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
             step("bytecode", compile_bytecode, appdir, python)
             order: tuple[str, ...] = ()
             if config.startup_order and not foreign:
-                order = step("startup", find_startup_order, appdir, python, config.entry_point).files
+                order = step("startup", find_startup_order, appdir, python, entry_point).files
             appdir.normalize_modes()
             image = step(
                 "image",

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 # How long the import may take: some modules start their program when they are imported.
 _SECONDS = 60
 
-# Imports one module in the bundled Python and tells what was read for it, in that order: what the interpreter had
+# Imports modules in the bundled Python and tells what was read for it, in that order: what the interpreter had
 # loaded before, and all that is opened from then on and every extension module (PEP 578); then the shared libraries,
 # which only the memory map shows, sorted, as addresses are random. It uses no module beyond those that every start
 # loads, and the answer goes into a file, as the application may print.
@@ -38,14 +38,15 @@ places = {"open": 0, "import": 1}  # where the path is among the arguments of th
 sys.addaudithook(lambda event, arguments: opened.append(arguments[places[event]]) if event in places else None)
 error = missing = None
 try:
-    __import__(sys.argv[1])
+    for name in sys.argv[2:]:
+        __import__(name)
 except BaseException as reason:
     error = f"{type(reason).__name__}: {reason}"
     missing = getattr(reason, "name", None) if isinstance(reason, ModuleNotFoundError) else None
 with open("/proc/self/maps", errors="surrogateescape") as maps:
     mapped = {line.split(None, 5)[5].strip() for line in maps if "/" in line}
 paths = [os.fsdecode(path) for path in [*known, *opened] if isinstance(path, (str, bytes))]
-with open(sys.argv[2], "w") as answer:
+with open(sys.argv[1], "w") as answer:
     answer.write(ascii((paths, sorted(mapped.difference(paths)), error, missing)))
 os._exit(0)
 """
@@ -78,14 +79,15 @@ def find_startup_order(appdir: AppDir, python: BundledPython, entry_point: Entry
     """
     before = _state(appdir)
     with TemporaryDirectory(prefix="hatch-appimage-import-") as home:
-        paths, libraries, failure, missing = _import(python, entry_point.module, Path(home))
+        modules = _modules(appdir, entry_point)
+        paths, libraries, failure, missing = _import(python, modules, Path(home))
     _restore(appdir, before, entry_point)
-    if missing and f"{entry_point.module}.".startswith(f"{missing}."):
+    if missing and any(f"{module}.".startswith(f"{missing}.") for module in modules):
         raise AppImageError(f"The bundled Python cannot import the entry point: {failure}")
     if failure:
         log.warning(
             "Importing %s for the start-up order ended with %s; set `startup-order = false` if this cannot be helped",
-            entry_point.module,
+            entry_point.module or entry_point.command,
             failure,
         )
     first = [appdir.apprun, python.executable, appdir.bin / entry_point.command]
@@ -126,7 +128,22 @@ def as_loaded(files: Sequence[Path], libraries: Sequence[Path]) -> dict[Path, No
     return order
 
 
-def _import(python: BundledPython, module: str, home: Path) -> tuple[list[str], list[str], str | None, str | None]:
+def _modules(appdir: AppDir, entry_point: EntryPoint) -> list[str]:
+    """Return what a start imports first: the entry point's module, or what a script imports at its beginning."""
+    if entry_point.module is not None:
+        return [entry_point.module]
+    modules: list[str] = []
+    for node in ast.parse((appdir.bin / entry_point.command).read_bytes()).body:
+        if isinstance(node, ast.Import):
+            modules += (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            modules.append(node.module)
+    return modules
+
+
+def _import(
+    python: BundledPython, modules: Sequence[str], home: Path
+) -> tuple[list[str], list[str], str | None, str | None]:
     """Return what was read, the libraries, why the import failed, and which module it missed."""
     answer = home / "answer"
     folder = home / "empty"
@@ -134,7 +151,7 @@ def _import(python: BundledPython, module: str, home: Path) -> tuple[list[str], 
     try:
         run(
             # Not -I, which would ignore the hash seed; the folder is empty, so no module can be taken from it.
-            [python.executable, "-s", "-c", _IMPORT, module, answer],
+            [python.executable, "-s", "-c", _IMPORT, answer, *modules],
             doing="import the entry point",
             cwd=folder,
             env={**clean_environment(home), "PYTHONHASHSEED": "0"},
@@ -162,8 +179,8 @@ def _restore(appdir: AppDir, before: Mapping[Path, tuple[int, int]], entry_point
     changed = [path for path, state in before.items() if after.get(path) != state]
     if changed:
         raise AppImageError(
-            f"Importing {entry_point.module} changes {changed[0].relative_to(appdir.root)} in the image: "
-            f"set `startup-order = false`"
+            f"Importing {entry_point.module or entry_point.command} changes {changed[0].relative_to(appdir.root)} in "
+            f"the image: set `startup-order = false`"
         )
     for path in sorted(after.keys() - before.keys(), reverse=True):  # what is in a folder before the folder
         if path.is_dir() and not path.is_symlink():

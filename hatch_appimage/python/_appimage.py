@@ -192,6 +192,8 @@ def running_image() -> str | None:
 
 def adapt_venv(venv: Any) -> None:
     """Have virtual environments start the image, by links of the interpreter's names."""
+    if getattr(sys, "_base_executable", None) == running_image():  # its name would be that of the interpreter
+        sys._base_executable = sys.executable  # type: ignore[attr-defined] # see watch_virtualenv()
     ensure_directories = venv.EnvBuilder.ensure_directories
     create_configuration = venv.EnvBuilder.create_configuration
 
@@ -244,8 +246,15 @@ def answer_virtualenv() -> None:
 
 
 def watch_virtualenv() -> None:
-    """Change virtualenv as soon as this process has loaded it, wherever it is imported from."""
+    """Change virtualenv as soon as this process has loaded it, wherever it is imported from; and tell uv of the image.
+
+    uv asks an interpreter for the path that an environment's link to it is to have. The file of the image is no
+    interpreter, and becomes one by a link of that name.
+    """
     sys.meta_path.insert(0, _VirtualenvWatch())
+    image = running_image()
+    if image and sys.prefix == sys.base_prefix and _called_link() is None:
+        sys._base_executable = image  # type: ignore[attr-defined] # the application's own interpreter
 
 
 class _VirtualenvWatch:

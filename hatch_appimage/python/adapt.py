@@ -123,6 +123,11 @@ def adapt_python(appdir: AppDir, python: BundledPython, system: System, *, expos
     if exposed:
         _adapt_site(python.stdlib / "site.py")
         _copy_ensurepip(appdir, python)
+    elif any((folder / "virtualenv").is_dir() for folder in python.site_packages):
+        log.warning(
+            "Environments that the application makes with virtualenv work as long as the image runs; set "
+            "`expose-python = true` to have them work afterwards"
+        )
     for name, code in _additions(python, exposed=exposed):
         module = python.stdlib / name
         if module.is_file():
