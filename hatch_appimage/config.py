@@ -153,7 +153,8 @@ class AppImageConfig:
                 "all of the project's scripts",
                 "Which of them start by a link: a symbolic or hard link to the image that is named like a script "
                 "starts that one.",
-                "Scripts of dependencies can be named, too. See [several commands in one image](recipes.md#several-commands-in-one-image).",
+                "Scripts of dependencies can be named, too. See [several commands in one image]"
+                "(recipes.md#several-commands-in-one-image).",
             )
         )
     )
