@@ -12,7 +12,7 @@ import threading
 import time
 import traceback
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -32,11 +32,19 @@ from hatch_appimage.bindings import Scope, check_declared
 from hatch_appimage.bytecode import compile_bytecode
 from hatch_appimage.config import AppImageConfig, check_hook_table
 from hatch_appimage.desktop import write_desktop_files
+from hatch_appimage.entry_point import modules_at_start
 from hatch_appimage.errors import AppImageError, Faults
 from hatch_appimage.fit import requirements_of
 from hatch_appimage.image import UPDATE_INFORMATION, load_runtime, write_image
 from hatch_appimage.image_name import check_length, image_name, is_image_of
-from hatch_appimage.install import application_files, check_entry_point, install_packages, update_records
+from hatch_appimage.install import (
+    application_files,
+    check_entry_point,
+    check_scripts,
+    find_commands,
+    install_packages,
+    update_records,
+)
 from hatch_appimage.launcher import write_launcher
 from hatch_appimage.libraries.bundle import bundle_libraries
 from hatch_appimage.libraries.floor import find_requirements
@@ -241,20 +249,33 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
                 architecture=architecture,
                 max_glibc=config.max_glibc,
             )
-            check_entry_point(config.entry_point, appdir, python)
+            entry_point = find_commands(config.entry_point, config.entry_points, appdir, python)
+            check_entry_point(entry_point, python)
+            if entry_point.gui and "terminal" not in self.target_config:
+                config = replace(config, terminal=False)
             launcher = step(
                 "launcher",
                 write_launcher,
                 appdir,
                 python,
-                config.entry_point,
+                entry_point,
                 config.environment,
                 links=config.entry_points,
                 expose_python=config.expose_python,
             )
+            check_scripts(
+                {"entry-point": [entry_point.command], "entry-points": config.entry_points}, appdir, launcher.commands
+            )
             step("desktop", write_desktop_files, appdir, project, architecture.name, config)
             step("files", appdir.add, prepared.extra_files)
-            reach = step("imports", find_reach, python, project.name, config.entry_point.module, config.entry_points)
+            reach = step(
+                "imports",
+                find_reach,
+                python,
+                project.name,
+                modules_at_start(entry_point, appdir.bin),
+                config.entry_points,
+            )
             step("tkinter", trim_tkinter, appdir, python, reach, wanted=config.tkinter)
             # A copy of another machine may lack what this one has: then a trial on this one says nothing.
             on_trial = config.startup_order and not foreign and prepared.system.root == Path("/")
@@ -279,7 +300,7 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
             order: tuple[str, ...] = ()
             if config.startup_order and not foreign:
                 missing = libraries.missing if on_trial else ()
-                order = step("startup", find_startup_order, appdir, python, config.entry_point, missing).files
+                order = step("startup", find_startup_order, appdir, python, entry_point, missing).files
             loaded = {*order, *(str(path.relative_to(appdir.root)) for path in (python.executable, *reach.files))}
             requirements = step(
                 "requires", find_requirements, libraries.graph, loaded, limited=config.max_glibc is not None

@@ -17,7 +17,7 @@ from packaging.utils import canonicalize_name
 from hatch_appimage import TABLE
 from hatch_appimage.architecture import ARCHITECTURES, ByArchitecture
 from hatch_appimage.desktop import MAIN_CATEGORIES, DesktopEntry
-from hatch_appimage.entry_point import EntryPoint, choose_entry_point
+from hatch_appimage.entry_point import EntryPoint, choose_entry_point, choose_links
 from hatch_appimage.errors import AppImageError, ConfigurationError
 from hatch_appimage.icon import Icon
 from hatch_appimage.image_name import first_part, image_name
@@ -44,6 +44,9 @@ PATH_KEYS = frozenset({"constraints", "desktop-file", "icon", "lock", "python", 
 
 # The compressors and the range of their levels.
 COMPRESSION_LEVELS = {"zstd": (1, 22), "gzip": (1, 9)}
+
+# Options that install further packages, which may bring commands.
+_COMMANDS_OF_OTHERS = frozenset({"dependency-groups", "features", "requirements"})
 
 # File names have 255 bytes at most, and version and architecture go behind the name.
 _LONGEST_NAME = 150
@@ -143,6 +146,8 @@ class AppImageConfig:
                 "the only script, or the one named like the project",
                 'What starts: a key of `[project.scripts]` or `[project.gui-scripts]`, `"module:function"` or '
                 '`"-m module"`.',
+                "It can also be the name of any other Python script that is installed, such as the command of a "
+                "dependency. Whether that is there is known once everything is installed.",
             )
         )
     )
@@ -154,7 +159,8 @@ class AppImageConfig:
                 "all of the project's scripts",
                 "Which of them start by a link: a symbolic or hard link to the image that is named like a script "
                 "starts that one.",
-                "See [several commands in one image](recipes.md#several-commands-in-one-image).",
+                "Scripts of dependencies can be named, too. See [several commands in one image]"
+                "(recipes.md#several-commands-in-one-image).",
             )
         )
     )
@@ -446,7 +452,10 @@ class AppImageConfig:
 
         """
         reader = _TableReader(table, project)
-        entry_point = reader.take("entry-point", reader.text, lambda value: choose_entry_point(value, project))
+        complete = project.complete and not _COMMANDS_OF_OTHERS & table.keys()
+        entry_point = reader.take(
+            "entry-point", reader.text, lambda value: choose_entry_point(value, project, complete=complete)
+        )
         gui = entry_point is not None and entry_point.gui
         compression = reader.take("compression", reader.text, _compression)
         if "compression" not in table:
@@ -456,7 +465,10 @@ class AppImageConfig:
             name=name,
             file_name=first_part(name, project.name),
             entry_point=entry_point or EntryPoint("", "", None),  # never used: its fault is among the errors
-            entry_points=reader.take("entry-points", reader.texts, lambda names: _entry_points(names, project)) or (),
+            entry_points=reader.take(
+                "entry-points", reader.texts, lambda names: choose_links(names, project, complete=complete)
+            )
+            or (),
             expose_python=reader.take("expose-python", reader.boolean, bool) is True,
             python=reader.python(),
             features=reader.take("features", reader.texts, lambda names: _features(names, project)) or (),
@@ -733,15 +745,6 @@ def _display_name(value: str) -> str:
             f"is too long for a file name: {len(os.fsencode(value))} bytes, and {_LONGEST_NAME} are possible"
         )
     return value.strip()
-
-
-def _entry_points(names: tuple[str, ...] | None, project: Project) -> tuple[str, ...]:
-    scripts = {**project.scripts, **project.gui_scripts}
-    for name in names or ():
-        if name not in scripts:
-            known = f"there are {', '.join(scripts)}" if scripts else "it has none"
-            raise ValueError(f"names `{name}`, which is no script of the project: {known}")
-    return tuple(scripts) if names is None else names
 
 
 def _features(names: tuple[str, ...], project: Project) -> tuple[str, ...]:

@@ -165,7 +165,7 @@ class TestWholeTable:
         errors = errors_of(
             project,
             name=1,
-            entry_point="nothing",
+            entry_point="no:thing:at-all",
             python="missing",
             features="web",
             requirements=["==1"],

@@ -46,6 +46,7 @@ _LEFT_OUT_FILES = (
     "*.pyc",
     "EXTERNALLY-MANAGED",
     "_ctypes_test.*",
+    "_distutils_system_mod.py",  # Debian's own ways, for setuptools
     "_sysconfig_vars_*.json",
     "_test*.so",
     "_xxtestfuzz.*",
@@ -236,7 +237,7 @@ def relocatable_sysconfig(source: str, prefix: Path) -> str:
     """Rewrite a ``_sysconfigdata`` module so that its paths follow the interpreter.
 
     The prefix it was configured with becomes ``sys.base_prefix`` at the time of import; the folder that Python was
-    built in is gone and named no more.
+    built in is gone and named no more. Shared libraries are in ``lib``, wherever a distribution has them.
 
     Args:
         source: the module's text: an assignment of a literal dict to ``build_time_vars``.
@@ -245,6 +246,8 @@ def relocatable_sysconfig(source: str, prefix: Path) -> str:
     """
     values = literal_sysconfig(source)
     marker = "@prefix@"
+    if Path(str(values.get("LIBDIR", ""))).is_relative_to(prefix):
+        values["LIBDIR"] = f"{prefix}/lib"
     folders = {str(values.get(key, prefix)): marker for key in ("prefix", "exec_prefix")} | {str(prefix): marker}
     for key in ("abs_builddir", "abs_srcdir"):
         build = str(values.get(key, ""))
@@ -279,10 +282,11 @@ def _make_site_packages(python: PythonInstallation, appdir: AppDir) -> tuple[Pat
         folder.mkdir(parents=True, exist_ok=True)
     searched = [appdir.usr / relative for relative in python.searched]
     if folders[0] not in searched:
-        # Debian's Python searches dist-packages only, while everything installs into site-packages.
-        beside = next((folder for folder in searched if folder.parent == folders[0].parent), searched[-1])
-        beside.parent.mkdir(parents=True, exist_ok=True)
-        beside.symlink_to(os.path.relpath(folders[0], beside.parent))
+        # Debian's Python searches dist-packages only, while everything installs into site-packages. The first of these
+        # is the one that programs take from site.getsitepackages(); each that is there would be searched again.
+        first = searched[0]
+        first.parent.mkdir(parents=True, exist_ok=True)
+        first.symlink_to(os.path.relpath(folders[0], first.parent))
     return folders
 
 
