@@ -34,8 +34,10 @@ from hatch_appimage.desktop import write_desktop_files
 from hatch_appimage.errors import AppImageError, Faults
 from hatch_appimage.image import UPDATE_INFORMATION, load_runtime, write_image
 from hatch_appimage.install import application_files, check_entry_point, install_packages, update_records
-from hatch_appimage.launcher import write_launcher
+from hatch_appimage.launcher import require_glibc, write_launcher
 from hatch_appimage.libraries.bundle import bundle_libraries
+from hatch_appimage.libraries.elf import read_elf
+from hatch_appimage.libraries.floor import find_start_floor
 from hatch_appimage.libraries.system import System
 from hatch_appimage.project import Project
 from hatch_appimage.python.adapt import adapt_python, trim_tkinter
@@ -44,7 +46,7 @@ from hatch_appimage.python.helper import find_helper
 from hatch_appimage.python.source import provide_python
 from hatch_appimage.record import write_records
 from hatch_appimage.report import Report, Steps, list_files
-from hatch_appimage.runtime import runtime_path
+from hatch_appimage.runtime import launcher_path, runtime_path
 from hatch_appimage.signing import Signer, check_room, sign_image
 from hatch_appimage.startup import find_startup_order
 from hatch_appimage.trial import run_test_command
@@ -58,7 +60,7 @@ if TYPE_CHECKING:
 
     from hatch_appimage.architecture import Architecture
     from hatch_appimage.image import Runtime
-    from hatch_appimage.python import PythonInstallation
+    from hatch_appimage.python import BundledPython, PythonInstallation
     from hatch_appimage.wheel import Release, Wheel
 
 
@@ -70,6 +72,7 @@ class Preparation:
         config: the target's table.
         update_information: the line for update tools, if there is to be one.
         runtime: what the image begins with.
+        launcher: the program that becomes AppRun and the interpreter.
         signer: who signs it; None for nobody.
         python: the Python to bundle.
         system: whose shared libraries are taken.
@@ -81,6 +84,7 @@ class Preparation:
     config: AppImageConfig
     update_information: str | None
     runtime: Runtime
+    launcher: Path
     signer: Signer | None
     python: PythonInstallation
     system: System
@@ -164,6 +168,7 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
             config=config,
             update_information=faults.catch(config.update_line, project.version, architecture.name),
             runtime=faults.catch(load_runtime, config.runtime or runtime_path(architecture.name), architecture),
+            launcher=faults.catch(launcher_path, architecture.name),
             signer=faults.catch(Signer.find, config.sign_key) if config.sign else None,
             python=faults.catch(
                 provide_python,
@@ -217,8 +222,10 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
                 python,
                 config.entry_point,
                 config.environment,
+                program=prepared.launcher,
                 links=config.entry_points,
                 expose_python=config.expose_python,
+                commands_on_path=config.commands_on_path,
             )
             step("desktop", write_desktop_files, appdir, project, architecture.name, config)
             step("files", appdir.add, prepared.extra_files)
@@ -234,6 +241,7 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
                 project=project.root,
                 max_glibc=config.max_glibc,
             )
+            _require_glibc(appdir, python)
             step("adapt", adapt_python, appdir, python, prepared.system, exposed=config.expose_python)
             records = step(
                 "sbom", write_records, appdir, project, python, packages, libraries, timestamp=prepared.timestamp
@@ -361,6 +369,15 @@ def _timestamp() -> int:
 def _read_system(sysroot: Path, architecture: Architecture) -> System:
     """Read where libraries are; this machine's loader looks into its user's folders first."""
     return System.read(sysroot, architecture, os.environ.get("LD_LIBRARY_PATH", "") if sysroot == Path("/") else "")
+
+
+def _require_glibc(appdir: AppDir, python: BundledPython) -> None:
+    """Tell the launchers which glibc a start needs, if it needs one."""
+    paths = (python.executable, *appdir.lib.glob("*.so*"))
+    files = {str(path): elf for path in paths if path.is_file() and (elf := read_elf(path))}
+    floor = find_start_floor(str(python.executable), files, "GLIBC")
+    if floor.version:
+        require_glibc(appdir, str(floor))
 
 
 def _companions(image: Path) -> list[Path]:

@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from hatch_appimage.errors import AppImageError
+from hatch_appimage.launcher_settings import SETTINGS_NAME
 from hatch_appimage.libraries.elf import read_elf
 from hatch_appimage.process import ProcessError, clean_environment, run
 
@@ -88,7 +89,12 @@ def find_startup_order(appdir: AppDir, python: BundledPython, entry_point: Entry
             entry_point.module,
             failure,
         )
-    first = [appdir.apprun, python.executable, appdir.bin / entry_point.command]
+    first = [
+        appdir.apprun,
+        appdir.root / SETTINGS_NAME,
+        python.executable,
+        appdir.bin / entry_point.command,
+    ]
     files = as_loaded(
         [path for path in [*first, *map(Path, paths)] if path.is_relative_to(appdir.root) and path.is_file()],
         [path for path in map(Path, libraries) if path.is_relative_to(appdir.root) and path.is_file()],

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import date
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from hatch_appimage.errors import AppImageError
@@ -137,6 +138,26 @@ def find_floors(files: Mapping[str, Elf], host: Iterable[str]) -> tuple[Floor, .
     families = [family for family, soname in _LIBRARIES.items() if soname in names]
     floors = (find_floor(files, family) for family in families)
     return tuple(floor for floor in floors if floor.version)
+
+
+def find_start_floor(program: str, files: Mapping[str, Elf], family: str) -> Floor:
+    """Find the floor of a program and of the libraries that the loader brings with it, before it does anything.
+
+    Args:
+        program: its path among the files.
+        files: the ELF files by their paths.
+        family: ``GLIBC``, ``GLIBCXX`` or ``CXXABI``.
+
+    """
+    by_name = {name: path for path, elf in files.items() for name in (elf.soname, PurePosixPath(path).name) if name}
+    loaded: dict[str, Elf] = {}
+    waiting = [program]
+    while waiting:
+        path = waiting.pop()
+        if path not in loaded:
+            loaded[path] = files[path]
+            waiting += [by_name[soname] for soname in files[path].needed if soname in by_name]
+    return find_floor(loaded, family)
 
 
 def check_limit(files: Mapping[str, Elf], limit: Version, owner_of: Callable[[str], Owner]) -> None:
