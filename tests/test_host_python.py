@@ -353,10 +353,12 @@ print(json.dumps([name for name in names if works(name)]))
         if shutil.which("strip"):
             assert not [path for path in appdir.files() if read_elf(path) and read_sections(path).has_symbols]
 
-    def test_names_of_the_interpreter(self, bundle: tuple[AppDir, BundledPython]) -> None:
+    def test_its_place(self, bundle: tuple[AppDir, BundledPython], host: PythonInstallation) -> None:
+        """The commands' directory is left to the launcher, which is what applications know as their interpreter."""
         appdir, python = bundle
-        assert sorted(path.name for path in appdir.bin.iterdir()) == ["python", "python3", python.executable.name]
-        assert {str((appdir.bin / name).readlink()) for name in ("python", "python3")} == {python.executable.name}
+        assert python.executable == appdir.libexec / host.command
+        assert python.launcher == appdir.bin / host.command
+        assert not appdir.bin.exists()
 
     def test_environments_of_it_work(self, bundle: tuple[AppDir, BundledPython], tmp_path: Path) -> None:
         _, python = bundle

@@ -22,7 +22,7 @@ static const struct {
 	[KEY_COMMANDS] = {.name = "commands"},
 };
 
-static const char HEADER[] = "hatch-appimage launcher 1";
+#define HEADER "hatch-appimage launcher 1"
 
 const char *settings_get(const struct settings *settings, enum key key)
 {
@@ -94,7 +94,7 @@ const char *settings_parse(struct settings *settings, char *text, size_t size, s
 {
 	*line = 1;
 	if (size < sizeof(HEADER) || memcmp(text, HEADER, sizeof(HEADER) - 1) || text[sizeof(HEADER) - 1] != '\n')
-		return "it is not of this launcher";
+		return "it is not `" HEADER "`";
 	settings->count = 0;
 	settings->list = allocate(count_lines(text, size) * sizeof(*settings->list));
 	for (size_t start = sizeof(HEADER), length; start < size; start += length + 1) {
