@@ -162,7 +162,7 @@ class TestWholeTable:
 
     def test_unknown_key_unlike_any(self, project: Project) -> None:
         (error,) = errors_of(project, zzz=1)
-        assert error.startswith(f"Unknown field `{TABLE}.zzz`; known are artifacts, categories, compression, ")
+        assert error.startswith(f"Unknown field `{TABLE}.zzz`; known are artifacts, categories, commands-on-path, ")
         for key in (*HATCHLING_KEYS, "python", "test-command", "report"):
             assert key in error
 

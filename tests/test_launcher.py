@@ -767,6 +767,54 @@ class TestInterpreter:
         assert (appdir.bin / "python3").readlink() == Path("python3.99")
 
 
+class TestWithoutProc:
+    """Without /proc the loader does not know where a program lies, so it is the loader that is started."""
+
+    WITHOUT = ("unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /proc && exec "$@"', "sh")
+
+    @pytest.fixture(autouse=True)
+    def _root(self) -> None:
+        require_root()
+
+    def test_finds_itself(self, tmp_path: Path) -> None:
+        appdir = make_appdir(tmp_path / "a b")
+        (tmp_path / "link").symlink_to("a b/AppRun")
+        (tmp_path / "python").symlink_to("a b/usr/bin/python3")
+        for command in (appdir.apprun, tmp_path / "link"):
+            found = read_start(subprocess.check_output([*self.WITHOUT, command, "x"], env={"PATH": PATH}))
+            assert (found.name, found.environment["APPDIR"]) == (f"{appdir.root}/usr/bin/python3.99", str(appdir.root))
+            assert found.arguments == ["-I", f"{appdir.root}/usr/bin/my-app", "x"]
+        found = read_start(subprocess.check_output([*self.WITHOUT, tmp_path / "python"], env={"PATH": PATH}))
+        assert (found.name, found.arguments) == (f"{tmp_path}/python", ISOLATED)
+
+    @pytest.mark.parametrize("versions", [("GLIBC_2.17", "GLIBC_2.33"), ("GLIBC_2.36",), ()])
+    def test_by_the_loader(self, tmp_path: Path, versions: tuple[str, ...]) -> None:
+        appdir = make_appdir(tmp_path / "a")
+        loader = make_glibc(tmp_path / "lib", *versions)
+        shutil.copy(TELLING[NATIVE], loader)
+        add_settings(appdir.root, [("loader", str(loader)), ("glibc", "2.17")])
+        found = read_start(subprocess.check_output([*self.WITHOUT, appdir.apprun, "x"], env={"PATH": PATH}))
+        root = appdir.root
+        assert [found.name, *found.arguments] == [
+            str(loader),
+            "--argv0",
+            f"{root}/usr/bin/python3.99",
+            f"{root}/usr/libexec/python3.99",
+            "-I",
+            f"{root}/usr/bin/my-app",
+            "x",
+        ]
+        assert_started(start([appdir.apprun, "x"]), root, "x")  # and with /proc by the kernel
+
+    def test_by_a_loader_that_cannot(self, tmp_path: Path) -> None:
+        appdir = make_appdir(tmp_path / "a")
+        loader = make_glibc(tmp_path / "lib", "GLIBC_2.31")
+        add_settings(appdir.root, [("loader", str(loader)), ("glibc", "2.17")])
+        assert refused([*self.WITHOUT, appdir.apprun]) == (
+            "/proc is missing, and this machine's glibc 2.31 cannot start this without it (2.33 can)"
+        )
+
+
 HEADER = b"hatch-appimage launcher 1\n"
 RIGHT = HEADER + b"program usr/libexec/python3.99\nname usr/bin/python3.99\n"
 
