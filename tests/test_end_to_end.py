@@ -182,7 +182,9 @@ class TestWithoutProc:
 
     def test_answers_and_starts_itself(self, probe_image: Path, runner: Runner) -> None:
         require_root()
-        without = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /proc && exec "$@"', "sh"]
+        # In a namespace of processes, which takes along what does not end by itself without /proc.
+        script = 'mount -t tmpfs none /proc && "$@"; exit $?'
+        without = ["unshare", "--mount", "--pid", "--fork", "sh", "-c", script, "sh"]
         command = [*without, *runner.command(probe_image), "again"]
         result = subprocess.run(
             command, env=runner.environment, cwd=runner.home, capture_output=True, text=True, timeout=120, check=False
