@@ -65,6 +65,15 @@ def read_settings(text: str) -> list[Setting]:
     return [(key, _ESCAPE.sub(lambda match: _CHARACTERS[match[0]], value)) for key, blank, value in pairs if blank]
 
 
+def find_program(launcher: Path) -> Path:
+    """Return the interpreter that a launcher starts; the path itself if it is no launcher's."""
+    settings = launcher.with_name(SETTINGS_NAME)
+    if not settings.is_file():
+        return launcher
+    found = dict(read_settings(settings.read_text(encoding="utf-8", errors="surrogateescape")))
+    return launcher.parent / found["program"] if found.get("name") == launcher.name else launcher
+
+
 def read_links(apprun: bytes, text: str) -> tuple[str, ...]:
     """Return the names of links that an image heeds.
 
