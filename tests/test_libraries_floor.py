@@ -11,7 +11,7 @@ from elf_fixtures import Fixture, library
 
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.libraries.elf import read_elf
-from hatch_appimage.libraries.floor import Floor, Owner, check_limit, find_floor, find_floors, warning
+from hatch_appimage.libraries.floor import Floor, Owner, check_limit, find_floor, find_floors, find_start_floor, warning
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -143,6 +143,23 @@ class TestWarning:
 
     def test_nothing_needed(self) -> None:
         assert warning([], self.TODAY) is None
+
+
+def test_start(tmp_path: Path) -> None:
+    """Only what the loader brings with a program counts, and of that no feature that older releases may have."""
+    versions = {"usr/libexec/python": "2.17", "a.so.1": "2.34", "b.so": "2.30", "usr/lib/c.so": "2.38"}
+    needed = {"usr/libexec/python": ("a.so.1", "b-soname"), "a.so.1": ("python", "none.so")}
+    files = {}
+    for number, (name, version) in enumerate(versions.items()):
+        names = (f"GLIBC_{version}", "GLIBC_ABI_DT_RELR", "GLIBC_ABI_GNU2_TLS")
+        soname = "b-soname" if name == "b.so" else ""
+        fixture = Fixture(needed.get(name, ()), soname, versions={"libc.so.6": names}, relr=True)
+        elf = read_elf(fixture.write(tmp_path / str(number)))
+        assert elf is not None
+        files[name] = elf
+    assert find_start_floor("usr/libexec/python", files, "GLIBC") == Floor("GLIBC", (2, 34), ("a.so.1",))
+    assert find_start_floor("b.so", files, "GLIBC").version == (2, 30)
+    assert find_start_floor("b.so", files, "GLIBCXX").version == ()
 
 
 def test_library_without_versions(tmp_path: Path) -> None:

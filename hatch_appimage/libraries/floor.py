@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
@@ -143,6 +143,8 @@ def find_floors(files: Mapping[str, Elf], host: Iterable[str]) -> tuple[Floor, .
 def find_start_floor(program: str, files: Mapping[str, Elf], family: str) -> Floor:
     """Find the floor of a program and of the libraries that the loader brings with it, before it does anything.
 
+    Only versions with a number count: what stands for a feature of the loader is in updates of older releases, too.
+
     Args:
         program: its path among the files.
         files: the ELF files by their paths.
@@ -155,9 +157,14 @@ def find_start_floor(program: str, files: Mapping[str, Elf], family: str) -> Flo
     while waiting:
         path = waiting.pop()
         if path not in loaded:
-            loaded[path] = files[path]
+            loaded[path] = _without_features(files[path])
             waiting += [by_name[soname] for soname in files[path].needed if soname in by_name]
     return find_floor(loaded, family)
+
+
+def _without_features(elf: Elf) -> Elf:
+    versions = {soname: tuple(filter(_VERSION.fullmatch, names)) for soname, names in elf.versions.items()}
+    return replace(elf, versions=versions, relr=False)
 
 
 def check_limit(files: Mapping[str, Elf], limit: Version, owner_of: Callable[[str], Owner]) -> None:
