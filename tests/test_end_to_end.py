@@ -13,6 +13,7 @@ import subprocess
 import sys
 import textwrap
 import time
+import zipfile
 from contextlib import contextmanager
 from pathlib import Path
 from subprocess import PIPE
@@ -33,6 +34,7 @@ from conftest import (
 from tools import require
 from uv import find_uv_bin
 
+from hatch_appimage.architecture import ARCHITECTURES
 from hatch_appimage.inspection import inspect_image
 
 if TYPE_CHECKING:
@@ -358,6 +360,14 @@ def in_python(tree: Path, code: str) -> str:
     result = subprocess.run(command, env=clean_environment(tree), capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     return result.stdout
+
+
+def test_wheel_has_the_programs_and_not_their_sources(plugin: Plugin) -> None:
+    with zipfile.ZipFile(plugin.wheel) as wheel:
+        names = set(wheel.namelist())
+    programs = {f"{program}-{architecture}" for program in ("runtime", "launcher") for architecture in ARCHITECTURES}
+    assert {f"hatch_appimage/runtime/built/{name}" for name in programs} <= names
+    assert not [name for name in names if name.endswith((".c", ".h", ".S", "/compile.py"))]
 
 
 class TestReproducible:
