@@ -45,9 +45,9 @@ from hatch_appimage.install import (
     install_packages,
     update_records,
 )
-from hatch_appimage.launcher import write_launcher
+from hatch_appimage.launcher import require_glibc, write_launcher
 from hatch_appimage.libraries.bundle import bundle_libraries
-from hatch_appimage.libraries.floor import find_requirements
+from hatch_appimage.libraries.floor import find_requirements, find_start_floor
 from hatch_appimage.libraries.system import System
 from hatch_appimage.project import Project
 from hatch_appimage.python.adapt import adapt_python, trim_tkinter
@@ -58,7 +58,7 @@ from hatch_appimage.reach import find_reach
 from hatch_appimage.record import write_records
 from hatch_appimage.redact import redact
 from hatch_appimage.report import Report, Steps, list_files
-from hatch_appimage.runtime import runtime_path
+from hatch_appimage.runtime import launcher_path, runtime_path
 from hatch_appimage.signing import Signer, check_room, sign_image
 from hatch_appimage.startup import find_startup_order
 from hatch_appimage.trial import run_test_command
@@ -85,6 +85,7 @@ class Preparation:
         file_name: of the image.
         update_information: the line for update tools, if there is to be one.
         runtime: what the image begins with.
+        launcher: the program that becomes AppRun and the interpreter.
         signer: who signs it; None for nobody.
         python: the Python to bundle.
         system: whose shared libraries are taken.
@@ -97,6 +98,7 @@ class Preparation:
     file_name: str
     update_information: str | None
     runtime: Runtime
+    launcher: Path
     signer: Signer | None
     python: PythonInstallation
     system: System
@@ -183,6 +185,7 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
             file_name=file_name,
             update_information=faults.catch(config.update_line, project.version, architecture.name),
             runtime=faults.catch(load_runtime, config.runtime or runtime_path(architecture.name), architecture),
+            launcher=faults.catch(launcher_path, architecture.name),
             signer=faults.catch(Signer.find, config.sign_key) if config.sign else None,
             python=faults.catch(
                 provide_python,
@@ -260,8 +263,10 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
                 python,
                 entry_point,
                 config.environment,
+                program=prepared.launcher,
                 links=config.entry_points,
                 expose_python=config.expose_python,
+                commands_on_path=config.commands_on_path,
             )
             check_scripts(
                 {"entry-point": [entry_point.command], "entry-points": config.entry_points}, appdir, launcher.commands
@@ -301,9 +306,14 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
             if config.startup_order and not foreign:
                 missing = libraries.missing if on_trial else ()
                 order = step("startup", find_startup_order, appdir, python, entry_point, missing).files
-            loaded = {*order, *(str(path.relative_to(appdir.root)) for path in (python.executable, *reach.files))}
+            start = {*order, *appdir.names([python.executable, *reach.required])}
+            require_glibc(appdir, find_start_floor(libraries.graph, start))
             requirements = step(
-                "requires", find_requirements, libraries.graph, loaded, limited=config.max_glibc is not None
+                "requires",
+                find_requirements,
+                libraries.graph,
+                {*start, *appdir.names(reach.files)},
+                limited=config.max_glibc is not None,
             )
             appdir.normalize_modes()
             image = step(
@@ -346,9 +356,7 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
             )
             if config.report:
                 # What lies in an unpacked sdist is gone after the build.
-                path = directory / config.report.name if project.unpacked else config.report
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(report.to_json(target), encoding="utf-8")
+                _write(directory / config.report.name if project.unpacked else config.report, report.to_json(target))
             _publish(image.path, target)
         self.app.display_info(report.summary(target))
         return target
@@ -425,6 +433,11 @@ def _timestamp() -> int:
 def _read_system(sysroot: Path, architecture: Architecture) -> System:
     """Read where libraries are; this machine's loader looks into its user's folders first."""
     return System.read(sysroot, architecture, os.environ.get("LD_LIBRARY_PATH", "") if sysroot == Path("/") else "")
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
 
 
 def _companions(image: Path) -> list[Path]:

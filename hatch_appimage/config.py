@@ -52,8 +52,22 @@ _COMMANDS_OF_OTHERS = frozenset({"dependency-groups", "features", "requirements"
 _LONGEST_NAME = 150
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-# What every image promises its users not to set; PYTHON* would be ignored anyway, as Python runs isolated.
-_FORBIDDEN_VARIABLE = re.compile(r"PYTHON.*|LD_LIBRARY_PATH|LD_PRELOAD")
+# Variables that a default does nothing for, or harm, with the reason and the way out.
+_FORBIDDEN_VARIABLES = {
+    re.compile(r"PYTHON.*"): (
+        "the bundled Python is isolated and ignores it: have the program do what it is for "
+        "(`sys.stdout.reconfigure(line_buffering=True)` for PYTHONUNBUFFERED)"
+    ),
+    re.compile(r"LD_.*"): (
+        "programs of the user's machine that the application starts would break: "
+        "`libraries` bundles what the application opens by its name"
+    ),
+    re.compile(r"PATH"): (
+        "it is set for every user, so a default would do nothing: "
+        "`commands-on-path = true` puts the image's commands in front of it"
+    ),
+    re.compile(r"APPDIR|APPIMAGE|ARGV0|OWD"): "it is the runtime that sets it, at every start",
+}
 
 
 @dataclass(frozen=True)
@@ -284,8 +298,23 @@ class AppImageConfig:
                 "`{}`",
                 'Variables to set where the user has not set them, such as `QT_QPA_PLATFORM = "wayland;xcb"`; '
                 "`$APPDIR` in a value is the image's folder.",
-                "`PYTHON*`, `LD_LIBRARY_PATH` and `LD_PRELOAD` are refused: the bundled Python ignores them, and "
-                "programs that the application starts would break.",
+                "`PYTHON*` is refused, as the bundled Python is isolated and ignores it, and so is `LD_*`, as programs "
+                "that the application starts would break. `PATH` is refused because every user has set it: see "
+                "`commands-on-path`.",
+            )
+        )
+    )
+    commands_on_path: bool = field(
+        metadata=_keys(
+            Option(
+                "commands-on-path",
+                "boolean",
+                "`false`",
+                "Put the image's commands in front of the application's `PATH`, as an activated environment does.",
+                '`subprocess.run(["uvicorn"])` then starts the image\'s `uvicorn`. `python` and `python3` stay the '
+                "machine's, as its scripts look for them on `PATH`. By default the application's `PATH` is the "
+                "caller's, and with it that of every program that the application starts; "
+                '`subprocess.run([sys.executable, "-m", "uvicorn"])` works either way.',
             )
         )
     )
@@ -481,6 +510,7 @@ class AppImageConfig:
             categories=reader.take("categories", reader.texts, _categories) or ("Utility",),
             terminal=reader.take("terminal", reader.boolean, lambda value: not gui if value is None else value) is True,
             environment=reader.take("environment", reader.mapping, _environment) or {},
+            commands_on_path=reader.take("commands-on-path", reader.boolean, bool) is True,
             runtime=reader.take("runtime", reader.text, reader.file),
             compression=compression or "",  # never used: its fault is among the errors
             compression_level=reader.take(
@@ -798,10 +828,9 @@ def _environment(variables: dict[str, str]) -> dict[str, str]:
     for name, value in variables.items():
         if not _VARIABLE.fullmatch(name):
             raise ValueError(f"sets `{name}`, which is no name of an environment variable")
-        if _FORBIDDEN_VARIABLE.fullmatch(name):
-            raise ValueError(
-                f"cannot set `{name}`: the bundled Python ignores it, and programs that the application starts break"
-            )
+        for forbidden, reason in _FORBIDDEN_VARIABLES.items():
+            if forbidden.fullmatch(name):
+                raise ValueError(f"cannot set `{name}`: {reason}")
         if "\0" in value:
             raise ValueError(f"sets `{name}` to a value with a NUL character")
     return variables

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from hatch_appimage.entry_point import modules_at_start
 from hatch_appimage.errors import AppImageError
+from hatch_appimage.launcher_settings import SETTINGS_NAME
 from hatch_appimage.libraries.bundle import explain_missing
 from hatch_appimage.libraries.elf import read_elf
 from hatch_appimage.process import ProcessError, clean_environment, run
@@ -110,7 +111,12 @@ def find_startup_order(
             entry_point.module or entry_point.command,
             failure,
         )
-    first = [appdir.apprun, python.executable, appdir.bin / entry_point.command]
+    first = [
+        appdir.apprun,
+        appdir.root / SETTINGS_NAME,
+        python.executable,
+        appdir.bin / entry_point.command,
+    ]
     files = as_loaded(
         _files_of(appdir, [*first, *map(Path, trial.paths)]),
         _files_of(appdir, map(Path, trial.libraries)),

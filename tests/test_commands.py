@@ -57,10 +57,12 @@ import json, os, subprocess, sys
 
 def say(what):
     print(json.dumps([what, os.path.basename(sys.argv[0]), *sys.argv[1:]]))
-    print(json.dumps(sys.argv[0].startswith(os.environ["APPDIR"] + "/usr/bin/") and "ARGV0" not in os.environ))
+    print(json.dumps(sys.argv[0].startswith(os.environ["APPDIR"] + "/usr/") and "ARGV0" not in os.environ))
 
 def main():
-    if sys.argv[1:2] == ["--virtualenv"]:
+    if sys.argv[1:2] == ["run"]:
+        subprocess.run(sys.argv[2:], check=True)
+    elif sys.argv[1:2] == ["--virtualenv"]:
         sys.path.insert(0, sys.argv[2])
         import virtualenv
         virtualenv.cli_run(sys.argv[3:])
@@ -94,8 +96,9 @@ def several_image(plugin: Plugin, tmp_path_factory: pytest.TempPathFactory) -> P
 
 @pytest.fixture(scope="session")
 def limited_image(plugin: Plugin, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return an image of which only one command starts by a link."""
-    return make_image(plugin, make_public(tmp_path_factory, "limited"), 'entry-points = ["several-window"]\n')
+    """Return an image of which only one command starts by a link, and which finds all of them on its PATH."""
+    table = 'entry-points = ["several-window"]\ncommands-on-path = true\n'
+    return make_image(plugin, make_public(tmp_path_factory, "limited"), table)
 
 
 def link(runner: Runner, image: Path, name: str, *, hard: bool = False) -> str:
@@ -199,6 +202,18 @@ class TestCommands:
             assert said(run(runner, path, "-c")) == ["main", "several", "-c"]
         path = link(runner, limited_image, "several-window")
         assert said(run(runner, path)) == ["window", "several-window"]
+
+    def test_on_the_applications_path(self, limited_image: Path, runner: Runner) -> None:
+        command = runner.command(limited_image)[-1]
+        assert said(run(runner, command, "run", "several-admin", "a b")) == ["admin", "several-admin", "a b"]
+        assert said(run(runner, command, "run", "sh", "-c", "it\\'s\\ \\$HOME x")) == ["admin", "it's $HOME", "x"]
+        # An interpreter is looked for by the machine's scripts, too.
+        found = run(runner, command, "run", "sh", "-c", "command -v python3 python sh; :")
+        assert "usr/libexec" not in found
+
+    def test_not_on_the_applications_path(self, several_image: Path, runner: Runner) -> None:
+        command = runner.command(several_image)[-1]
+        assert run(runner, command, "run", "sh", "-c", "command -v several-admin || echo none") == "none\n"
 
     def test_inspection(self, several_image: Path, limited_image: Path, flask_image: Path) -> None:
         version = f"python{sys.version_info.major}.{sys.version_info.minor}"

@@ -147,7 +147,7 @@ class TestStandalone:
     def test_runs(self, tmp_path: Path) -> None:
         python = provide(StandaloneSource(MINOR), tmp_path / "work")
         before = state(python.prefix)
-        assert check_runs(python, tmp_path) == f"usr/bin/python{MINOR}"
+        assert check_runs(python, tmp_path) == f"usr/libexec/python{MINOR}"
         assert state(python.prefix) == before
 
     def test_changed_in_the_cache(
@@ -315,7 +315,7 @@ class TestPythonAppImage:
         """Neither its script nor its hooks are in the image, and `sys.executable` is the interpreter."""
         monkeypatch.setenv("APPIMAGE_COMMAND", "/patched")
         python = provide(PythonAppImageSource(MINOR), tmp_path / "work")
-        assert check_runs(python, tmp_path) == f"usr/bin/python{MINOR}"
+        assert check_runs(python, tmp_path) == f"usr/libexec/python{MINOR}"
         assert not (tmp_path / "AppDir" / "opt").exists()
         texts = [path.read_bytes() for path in (tmp_path / "AppDir").rglob("*.py")]
         assert not [text for text in texts if b"_initappimage" in text]

@@ -147,11 +147,9 @@ def _copy_stdlib(source: Path, target: Path) -> None:
 
 
 def _copy_executable(python: PythonInstallation, appdir: AppDir) -> Path:
-    appdir.bin.mkdir(parents=True, exist_ok=True)
-    executable = appdir.bin / python.command
+    appdir.libexec.mkdir(parents=True, exist_ok=True)
+    executable = appdir.libexec / python.command
     shutil.copy(python.executable, executable)
-    for alias in ("python3", "python"):
-        (appdir.bin / alias).symlink_to(python.command)
     return executable
 
 
@@ -182,7 +180,7 @@ def _copy_libraries(python: PythonInstallation, appdir: AppDir) -> dict[Path, _P
 
 
 def _original(path: Path, python: PythonInstallation, appdir: AppDir) -> Path:
-    if path.parent == appdir.bin:
+    if path.parent == appdir.libexec:
         return python.executable
     return python.prefix / path.relative_to(appdir.usr)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Compile the runtime for every architecture, from our C and Zstandard's decompressor, with Zig's C compiler.
+"""Compile runtime and launcher for every architecture, from our C and Zstandard's decompressor, with Zig's compiler.
 
 Zig comes from the package index as the wheel ``ziglang``, Zstandard's source inside the source distribution of
 ``backports.zstd``: building needs no compiler, no headers and no other download.  The same input gives the same bytes.
@@ -24,11 +24,13 @@ from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 
 from hatch_appimage.errors import AppImageError
+from hatch_appimage.runtime import MAX_LAUNCHER_SIZE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 SOURCE = Path(__file__).parent
+LAUNCHER_SOURCE = SOURCE / "launcher"
 ZSTD = "backports.zstd==1.8.0"
 ZSTD_SHA256 = "9dae4f4c481716e3db473d667457b4f508ff7459c0931b567a5c9677fb3db316"
 
@@ -66,6 +68,8 @@ FLAGS = (
     "-D_GNU_SOURCE",
     "-D_FILE_OFFSET_BITS=64",
     "-DNDEBUG",
+)
+ZSTD_FLAGS = (
     "-DZSTD_STRIP_ERROR_STRINGS=1",
     "-DZSTD_LEGACY_SUPPORT=0",
     "-DZSTD_TRACE=0",
@@ -171,13 +175,46 @@ def compile_runtime(
     own = ("sections.S", *(ARMHF_SOURCES if architecture == "armhf" else ()))
     sources = [*sorted(SOURCE.glob("*.c")), *(SOURCE / name for name in own), *(library / name for name in names)]
     linked = folder / f"runtime-{architecture}"
-    command = [sys.executable, "-m", "ziglang", "cc", "-target", target, *machine_flags, *FLAGS]
+    command = [sys.executable, "-m", "ziglang", "cc", "-target", target, *machine_flags, *FLAGS, *ZSTD_FLAGS]
     command += [f'-DVERSION="{version}"', f"-I{library}", *map(str, [*sources, *more]), "-o", str(linked)]
     _run(command, what=f"Compiling the runtime for {architecture}")
     content = bytearray(linked.read_bytes())
     _check(linked, architecture)
     content[MAGIC_OFFSET : MAGIC_OFFSET + len(MAGIC)] = MAGIC
     output.write_bytes(content)
+    output.chmod(0o755)
+
+
+def compile_launchers(architectures: Sequence[str], folder: Path) -> None:
+    """Compile the launcher for each architecture into ``folder``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        jobs = [pool.submit(compile_launcher, name, folder / f"launcher-{name}") for name in architectures]
+        for job in jobs:
+            job.result()
+
+
+def compile_launcher(architecture: str, output: Path) -> None:
+    """Compile the launcher for one architecture.
+
+    Args:
+        architecture: AppImage's name of it.
+        output: the file to write.
+
+    Raises:
+        AppImageError: the compiler failed, or what it made is too large.
+
+    """
+    target, machine_flags = TARGETS[architecture]
+    command = [sys.executable, "-m", "ziglang", "cc", "-target", target, *machine_flags, *FLAGS]
+    command += ["-Wall", "-Wextra", "-Werror", *map(str, sorted(LAUNCHER_SOURCE.glob("*.c")))]
+    with tempfile.TemporaryDirectory(prefix="hatch-appimage-") as temporary:
+        linked = Path(temporary, "launcher")
+        _run([*command, "-o", str(linked)], what=f"Compiling the launcher for {architecture}")
+        size = linked.stat().st_size
+        if size > MAX_LAUNCHER_SIZE:
+            raise AppImageError(f"The launcher for {architecture} has {size} bytes, more than {MAX_LAUNCHER_SIZE}")
+        shutil.copyfile(linked, output)
     output.chmod(0o755)
 
 
