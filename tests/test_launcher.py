@@ -908,10 +908,16 @@ class TestGlibc:
     def need(self, root: Path, version: str, loader: Path | str) -> AppDir:
         appdir = make_appdir(root)
         for folder in (appdir.root, appdir.bin):
-            text = (folder / SETTINGS_NAME).read_text()
-            (folder / SETTINGS_NAME).write_text(f"{text}loader {loader}\n")
-        require_glibc(appdir, Floor("GLIBC", tuple(map(int, version.split("."))), ()))
+            add_settings(folder, [("loader", str(loader)), ("glibc", version)])
         return appdir
+
+    def test_what_is_written(self, tmp_path: Path) -> None:
+        appdir = make_appdir(tmp_path)
+        require_glibc(appdir, Floor("GLIBC", (), ()))
+        require_glibc(appdir, Floor("GLIBC", (2, 36), ("usr/libexec/python3.99",)))
+        for folder in (appdir.root, appdir.bin):
+            settings = read_settings((folder / SETTINGS_NAME).read_text())
+            assert [value for key, value in settings if key == "glibc"] == ["2.36"]
 
     @pytest.mark.parametrize("needed", ["2.2.5", "2.17", "2.31", "2.9"])
     def test_new_enough(self, tmp_path: Path, needed: str) -> None:
