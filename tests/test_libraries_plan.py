@@ -217,7 +217,7 @@ class TestConfined:
         """It finds what it needs itself, and nothing else; so does what loads it."""
         scene.add(f"{DYNLOAD}/_tk.so", library("", "libtk.so", "libfoo.so.1"))
         scene.add(f"{DYNLOAD}/_foo.so", library("", "libfoo.so.1"))
-        scene.install("libtk.so", "libX11.so.6", "libbar.so.1")
+        scene.install("libtk.so", "libX11.so.6", "libbar.so.1", "libfoo.so.1")
         scene.install("libfoo.so.1")
         scene.install("libbar.so.1")
         plan = scene.plan()
@@ -225,12 +225,13 @@ class TestConfined:
             f"{DYNLOAD}/_tk.so": rpath("$ORIGIN/../../selected/libfoo.so.1+libtk.so"),
             f"{DYNLOAD}/_foo.so": rpath("$ORIGIN/../.."),
             # As it may be opened by its own path, or by the link to it.
-            "usr/lib/libtk.so": rpath("$ORIGIN/selected/libbar.so.1", "$ORIGIN/../libbar.so.1"),
+            "usr/lib/libtk.so": rpath("$ORIGIN/selected/libbar.so.1+libfoo.so.1", "$ORIGIN/../libbar.so.1+libfoo.so.1"),
         }
         assert scene.links(plan) == {
             "usr/lib/selected/libfoo.so.1+libtk.so/libfoo.so.1": "usr/lib/libfoo.so.1",
             "usr/lib/selected/libfoo.so.1+libtk.so/libtk.so": "usr/lib/libtk.so",
-            "usr/lib/selected/libbar.so.1/libbar.so.1": "usr/lib/libbar.so.1",
+            "usr/lib/selected/libbar.so.1+libfoo.so.1/libbar.so.1": "usr/lib/libbar.so.1",
+            "usr/lib/selected/libbar.so.1+libfoo.so.1/libfoo.so.1": "usr/lib/libfoo.so.1",
         }
 
     @pytest.mark.parametrize("soname", ["libc.so.6", "libstdc++.so.6", "libz.so.1"])

@@ -256,7 +256,7 @@ class _Planner:
         for need in self.needs:
             if need.found is not None and self.tree.real(need.found).parent == self.place.lib:
                 selected.setdefault(need.file, {})[need.soname] = need.found
-        for path in self.confined:
+        for path in sorted(self.confined):
             folders = self._read(path).search_path
             self._set_rpath(path, tuple(entry for entry in folders if not self._is_lib(entry, path)))
         for path, libraries in selected.items():
@@ -296,9 +296,11 @@ class _Planner:
     def connect_copies(self) -> None:
         """Let bundled libraries find each other even where something else has loaded them all: each may be opened."""
         for path in self.plan.copies:
-            for soname in self._read(path).needed:
-                if self.tree.real(self.place.lib / soname) in self.plan.copies:
-                    self._add_folder(path, {soname: self.place.lib / soname})
+            needed = {soname: self.place.lib / soname for soname in self._read(path).needed}
+            copied = {name: copy for name, copy in needed.items() if self.tree.real(copy) in self.plan.copies}
+            found = {folder / name for folder in self._search_folders(path) for name in copied}
+            if copied and not {self.tree.real(copy) for copy in copied.values()} <= set(map(self.tree.real, found)):
+                self._add_folder(path, copied)
 
     def _decide(self, need: Need) -> bool:
         if "/" in need.soname:  # the loader opens this very path, wherever copies are
@@ -457,10 +459,22 @@ class _Planner:
     def _add_folder(self, path: Path, libraries: Mapping[str, Path], *, first: bool = False) -> None:
         """Have a file, by the path that it is opened by, search where bundled libraries are, by their sonames."""
         real = self.tree.real(path)
-        entry = from_origin(path, self._select(libraries) if real in self.confined else self.place.lib)
-        folders = self._read(real).search_path
-        if entry not in folders:
-            self._set_rpath(real, (entry, *folders) if first else (*folders, entry))
+        if real not in self.confined:
+            self._add_entries(real, [from_origin(path, self.place.lib)], first=first)
+            return
+        folder = self._select(libraries)
+        # A bundled library is opened by its own path, or in such a directory.
+        origins = (real, folder / real.name) if real.parent == self.place.lib else (path,)
+        # From any such directory, another one is beside it.
+        self._add_entries(
+            real, [f"{from_origin(origin, folder.parent)}/{folder.name}" for origin in origins], first=first
+        )
+
+    def _add_entries(self, path: Path, entries: Iterable[str], *, first: bool) -> None:
+        folders = self._read(path).search_path
+        new = tuple(entry for entry in entries if entry not in folders)
+        if new:
+            self._set_rpath(path, (*new, *folders) if first else (*folders, *new))
 
     def _select(self, libraries: Mapping[str, Path]) -> Path:
         """Return the directory that has links to some bundled libraries only."""
