@@ -590,16 +590,17 @@ class TestCommandsOfDependencies:
         assert json.loads(run(runner, str(image), "x"))["called"] == ["other-file", "x"]
 
     @pytest.mark.parametrize(
-        ("name", "links", "message"),
+        ("names", "message"),
         [
-            ("other-shell", "", "`entry-point` names `other-shell`, which is no script of Python 3: "),
-            ("other-fil", "", "installs: there are other-file, other-shell, "),
-            ("several", "entry-points = ['python3']\n", "`entry-points` names the script `python3`, which neither "),
+            (("other-shell", "several"), "`entry-point` names `other-shell`, which is no script of Python 3: "),
+            (("other-fil", "several"), "installs: there are other-file, other-shell, "),
+            (("several", "python3"), "`entry-points` names the script `python3`, which neither "),
         ],
     )
-    def test_refused(self, plugin: Plugin, tmp_path: Path, *, other: str, name: str, links: str, message: str) -> None:
+    def test_refused(self, plugin: Plugin, tmp_path: Path, other: str, names: tuple[str, str], message: str) -> None:
         """One line after the installation, and nothing stays."""
-        project = with_entry_point(tmp_path, name, other + links)
+        name, link_name = names
+        project = with_entry_point(tmp_path, name, f"{other}entry-points = ['{link_name}']\n")
         result = plugin.build(project, check=False)
         assert result.returncode == 1
         assert message in result.stderr
