@@ -23,7 +23,7 @@
 enum {
 	MOST_PLACES = 8,
 	/* After this, whoever has the directory locked is taken for a process that was stopped. */
-	PATIENCE_SECONDS = 30,
+	PATIENCE_SECONDS = 20,
 	TOO_SMALL = 1, /* in the place of an errno value: there seems to be no room, and nothing was tried */
 };
 
@@ -77,10 +77,14 @@ static bool has_room(int directory, struct squashfs *fs)
 
 static int unpack(struct copy *copy, struct squashfs *fs)
 {
-	static const char unfinished[] = "unfinished";
 	static struct extraction extraction;
+	char suffix[FOLDER_SUFFIX_ROOM], unfinished[32];
 	int lock = copy->private.lock;
+	int error = folder_suffix(suffix);
 
+	if (error)
+		return error;
+	snprintf(unfinished, sizeof(unfinished), "unfinished.%s", suffix); /* see spread_directories() */
 	if (copy->announced)
 		dprintf(STDERR_FILENO, "AppImage: nothing is mounted, so the files are unpacked to %s\n", copy->directory);
 	extraction = (struct extraction){.fs = fs, .read_only = true};
@@ -89,7 +93,7 @@ static int unpack(struct copy *copy, struct squashfs *fs)
 	extraction.root = openat(lock, unfinished, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (extraction.root < 0)
 		return -errno;
-	int error = extract(&extraction);
+	error = extract(&extraction);
 	close(extraction.root);
 	if (error && extract_is_final(error)) {
 		private_remove(&copy->private);

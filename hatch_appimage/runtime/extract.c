@@ -48,7 +48,7 @@ struct pool {
 /* At most a bit later another error overwrites it: any one will do. */
 static int failed_at(struct extraction *extraction, const char *path, int error)
 {
-	snprintf(extraction->failed, sizeof(extraction->failed), "%s", path);
+	snprintf(extraction->failed, sizeof(extraction->failed), "%s", *path ? path : "the image");
 	return error;
 }
 
@@ -458,6 +458,7 @@ int extract(struct extraction *extraction)
 {
 	struct sigaction ignored = {.sa_handler = SIG_IGN}, before;
 
+	failed_at(extraction, "", 0);
 	/* A limit for files is then an error like others. */
 	sigaction(SIGXFSZ, &ignored, &before);
 	int error = extract_tree(extraction);
