@@ -64,15 +64,16 @@ static void spread_directories(int directory)
 }
 
 /* What cannot be known beforehand, as quotas, shows when the files are written. */
-static bool has_room(int directory, struct squashfs *fs)
+static int check_room(int directory, struct squashfs *fs)
 {
 	struct statvfs system;
 
-	if (fstatvfs(directory, &system) || !system.f_frsize)
-		return true;
+	if (fstatvfs(directory, &system))
+		return -errno;
 	if (system.f_files && system.f_favail < fs->super.inode_count)
-		return false;
-	return !system.f_blocks || system.f_bavail >= extract_size(fs, system.f_frsize) / system.f_frsize;
+		return -ENOSPC;
+	bool fits = !system.f_blocks || system.f_bavail >= extract_size(fs, system.f_frsize) / system.f_frsize;
+	return fits ? 0 : TOO_SMALL;
 }
 
 static int unpack(struct copy *copy, struct squashfs *fs)
@@ -95,10 +96,8 @@ static int unpack(struct copy *copy, struct squashfs *fs)
 		return -errno;
 	error = extract(&extraction);
 	close(extraction.root);
-	if (error && extract_is_final(error)) {
-		private_remove(&copy->private);
-		fail("cannot unpack %s to %s: %s", extraction.failed, copy->directory, extract_explain(error));
-	}
+	if (error)
+		copy->failed = extraction.failed;
 	if (!error && renameat(lock, unfinished, lock, private_root()))
 		error = -errno;
 	return error;
@@ -108,13 +107,11 @@ static int unpack(struct copy *copy, struct squashfs *fs)
 static int fill(struct copy *copy, struct squashfs *fs, bool checked)
 {
 	folder_empty(copy->private.lock); /* of what a run has left that was killed */
-	if (checked && !has_room(copy->private.lock, fs))
-		return TOO_SMALL;
+	int error = check_room(copy->private.lock, fs);
+	if (error < 0 || (error && checked))
+		return error;
 	spread_directories(copy->private.lock);
-	int error = unpack(copy, fs);
-	if (error)
-		folder_empty(copy->private.lock);
-	return error;
+	return unpack(copy, fs);
 }
 
 /*
@@ -152,6 +149,15 @@ static int enter(struct copy *copy, struct squashfs *fs, unsigned patience, bool
 	}
 }
 
+/* What a try in vain has made is gone before the next one begins: the guard only knows of the last. */
+static void take_back(const struct private *private, bool made)
+{
+	if (private->lock < 0 && made)
+		unlinkat(private->parent, private->name, AT_REMOVEDIR);
+	if (private->lock >= 0 && !flock(private->lock, LOCK_EX | LOCK_NB) && private_is_named(private))
+		private_remove(private);
+}
+
 static int try_once(struct copy *copy, struct squashfs *fs, unsigned patience, bool checked)
 {
 	struct private *private = &copy->private;
@@ -162,12 +168,11 @@ static int try_once(struct copy *copy, struct squashfs *fs, unsigned patience, b
 		error = private_make(private, &made);
 	if (!error)
 		error = guard_hand_over(copy->guard, private);
-	bool opened = !error;
 	if (!error)
 		error = enter(copy, fs, patience, checked);
-	/* Otherwise it is another run's to fill, or gone. */
-	if (error && error != -EBUSY && error != -ESTALE && (made || opened))
-		unlinkat(private->parent, private->name, AT_REMOVEDIR);
+	/* Otherwise another run has it, or has removed it. */
+	if (error && error != -EBUSY && error != -ESTALE)
+		take_back(private, made);
 	if (error)
 		private_close(private);
 	return error;
@@ -232,6 +237,7 @@ static int try_place(struct copy *copy, struct squashfs *fs, const char *path, c
 {
 	char parent[PATH_MAX];
 
+	copy->failed = "the image";
 	copy->private.parent = folder_open(path, parent);
 	if (copy->private.parent < 0)
 		return copy->private.parent;
@@ -263,8 +269,6 @@ static unsigned list_places(struct place *places)
 static const char *reason(int error)
 {
 	switch (error) {
-	case TOO_SMALL:
-		return "not enough room";
 	case -ENOEXEC:
 		return "mounted noexec";
 	case FOLDER_UNSAFE:
@@ -300,7 +304,7 @@ static bool find_place(struct copy *copy, struct squashfs *fs, const char *name,
 		if (!place->error)
 			return true;
 		if (extract_is_final(place->error))
-			fail("cannot unpack the image to %s: %s", place->path, strerror(-place->error));
+			fail("cannot unpack %s to %s: %s", copy->failed, place->path, extract_explain(place->error));
 	}
 	return false;
 }

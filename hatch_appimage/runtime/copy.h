@@ -19,6 +19,7 @@ struct copy {
 	char root[PATH_MAX]; /* of the image's files */
 	/* while it is made */
 	char directory[PATH_MAX];
+	const char *failed; /* what of the image could not be unpacked */
 	struct private private;
 	int guard;
 	bool announced;
