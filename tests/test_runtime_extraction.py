@@ -523,6 +523,17 @@ class TestFaults:
             wait_until(lambda: not processes_of(image), LONG)
             assert image.leftovers() == [], inject
 
+    def test_no_locks(self, image: Unpacked) -> None:
+        """NFS has none for directories: nothing is shared then, and all is removed as ever."""
+        strace = (require("strace", "strace"), "-f", "--output=/dev/null", "--quiet=all", "--inject=flock:error=EBADF")
+        first = image.behind(*strace).start("run", "eval", 'cat "$APPDIR/usr/link"; exec sleep 60')
+        assert first.stdout
+        assert first.stdout.readline() == "data\n"
+        assert image.behind(*strace).run("run", "eval", COUNT).stdout == f"{FILES + 4}\n"
+        (pid,) = Path(f"/proc/{first.pid}/task/{first.pid}/children").read_text().split()[:1]
+        os.kill(int(pid), signal.SIGKILL)
+        first.communicate()
+
 
 class TestReadOnly:
     @pytest.mark.parametrize("user", [0, NOBODY])
@@ -598,6 +609,17 @@ class TestName:
         assert self.contents([self.start(runtime, other, image.temporary)]) == ["evil\n"]
         good.kill()
         good.communicate()
+
+    def test_changed_while_unpacking(self, image: Unpacked, runtime: Path, plain: Path) -> None:
+        delay = "--inject=utimensat:delay_enter=2s:when=1"
+        strace = (require("strace", "strace"), "--output=/dev/null", "--quiet=all", delay)
+        slow = Unpacked(runtime, image.temporary, prefix=strace, settings=(*EXTRACT, ("TARGET_APPIMAGE", str(plain))))
+        process = slow.start("here")
+        wait_until(lambda: [*image.temporary.glob(".appimage-*/unfinished*/AppRun")], LONG)
+        self.spoil(plain)
+        output, errors = process.communicate(timeout=LONG)
+        assert (process.returncode, output) == (127, "")
+        assert errors.endswith(": it was changed meanwhile\n")
 
     def test_links_share(self, image: Unpacked, tmp_path: Path) -> None:
         os.link(image.path, tmp_path / "hard")

@@ -49,6 +49,15 @@ static int name_of(const struct squashfs *fs, char name[NAME_MAX + 1])
 	return 0;
 }
 
+/* Somebody may have written to the image while it was read. */
+static int check_unchanged(const struct copy *copy, const struct squashfs *fs)
+{
+	char name[NAME_MAX + 1];
+	int error = name_of(fs, name);
+
+	return !error && strcmp(name, copy->name) != 0 ? -ETXTBSY : error;
+}
+
 /*
  * ext4 puts files near their directory, and takes long to pass over inodes that were freed a moment ago: those of the
  * run before.  Below a directory with this mark, it chooses a new place for every new name.
@@ -98,6 +107,8 @@ static int unpack(struct copy *copy, struct squashfs *fs)
 	close(extraction.root);
 	if (error)
 		copy->failed = extraction.failed;
+	if (!error)
+		error = check_unchanged(copy, fs);
 	if (!error && renameat(lock, unfinished, lock, private_root()))
 		error = -errno;
 	return error;
@@ -116,13 +127,15 @@ static int fill(struct copy *copy, struct squashfs *fs, bool checked)
 
 /*
  * Who has the lock for itself fills the directory; the others wait, and share it.  -ESTALE: it was removed meanwhile;
- * -EBUSY: whoever has the lock does not go on.
+ * -EBUSY: whoever has the lock does not go on; -ENOLCK: there are no such locks, as for directories of NFS.
  */
 static int enter(struct copy *copy, struct squashfs *fs, unsigned patience, bool checked)
 {
 	const struct private *private = &copy->private;
 	struct timespec pause = {.tv_nsec = 1000 * 1000}, end, now;
 
+	if (copy->alone)
+		return fill(copy, fs, checked);
 	clock_gettime(CLOCK_MONOTONIC, &end);
 	end.tv_sec += patience;
 	for (;;) {
@@ -139,7 +152,7 @@ static int enter(struct copy *copy, struct squashfs *fs, unsigned patience, bool
 			continue;
 		}
 		if (errno != EWOULDBLOCK && errno != EINTR)
-			return -errno;
+			return -ENOLCK;
 		clock_gettime(CLOCK_MONOTONIC, &now);
 		if (now.tv_sec >= end.tv_sec)
 			return -EBUSY;
@@ -154,7 +167,8 @@ static void take_back(const struct private *private, bool made)
 {
 	if (private->lock < 0 && made)
 		unlinkat(private->parent, private->name, AT_REMOVEDIR);
-	if (private->lock >= 0 && !flock(private->lock, LOCK_EX | LOCK_NB) && private_is_named(private))
+	bool ours = private->lock >= 0 && (!flock(private->lock, LOCK_EX | LOCK_NB) || errno != EWOULDBLOCK);
+	if (ours && private_is_named(private))
 		private_remove(private);
 }
 
@@ -196,15 +210,15 @@ static int take(struct copy *copy, struct squashfs *fs, const char *parent, cons
 }
 
 /* What an earlier run made because somebody else was there first: another can share it, or clean it. */
-static int take_similar(struct copy *copy, struct squashfs *fs, const char *parent, const char *name, bool checked)
+static int take_similar(struct copy *copy, struct squashfs *fs, const char *parent, bool checked)
 {
 	DIR *listing = opendir(parent);
 	struct dirent *entry;
-	size_t length = strlen(name);
+	size_t length = strlen(copy->name);
 	int error = -ENOENT;
 
 	while (listing && error && (entry = readdir(listing))) {
-		if (!strncmp(entry->d_name, name, length) && entry->d_name[length] == '.')
+		if (!strncmp(entry->d_name, copy->name, length) && entry->d_name[length] == '.')
 			error = take(copy, fs, parent, entry->d_name, 0, checked);
 	}
 	if (listing)
@@ -212,18 +226,19 @@ static int take_similar(struct copy *copy, struct squashfs *fs, const char *pare
 	return error;
 }
 
-static int take_in(struct copy *copy, struct squashfs *fs, const char *parent, const char *name, bool checked)
+static int take_in(struct copy *copy, struct squashfs *fs, const char *parent, bool checked)
 {
 	char suffix[FOLDER_SUFFIX_ROOM], own[NAME_MAX + 1];
-	int error = take(copy, fs, parent, name, PATIENCE_SECONDS, checked);
+	int error = take(copy, fs, parent, copy->name, PATIENCE_SECONDS, checked);
 
-	if (error != -EEXIST && error != -EBUSY)
+	copy->alone = error == -ENOLCK;
+	if (error != -EEXIST && error != -EBUSY && error != -ENOLCK)
 		return error;
-	if (!take_similar(copy, fs, parent, name, checked))
+	if (!copy->alone && !take_similar(copy, fs, parent, checked))
 		return 0;
 	if ((error = folder_suffix(suffix)))
 		return error;
-	snprintf(own, sizeof(own), "%s.%s", name, suffix);
+	snprintf(own, sizeof(own), "%s.%s", copy->name, suffix);
 	return take(copy, fs, parent, own, PATIENCE_SECONDS, checked);
 }
 
@@ -233,7 +248,7 @@ struct place {
 	int error;
 };
 
-static int try_place(struct copy *copy, struct squashfs *fs, const char *path, const char *name, bool checked)
+static int try_place(struct copy *copy, struct squashfs *fs, const char *path, bool checked)
 {
 	char parent[PATH_MAX];
 
@@ -241,7 +256,7 @@ static int try_place(struct copy *copy, struct squashfs *fs, const char *path, c
 	copy->private.parent = folder_open(path, parent);
 	if (copy->private.parent < 0)
 		return copy->private.parent;
-	int error = take_in(copy, fs, parent, name, checked);
+	int error = take_in(copy, fs, strcmp(parent, "/") ? parent : "", checked);
 	close(copy->private.parent);
 	return error;
 }
@@ -292,7 +307,7 @@ static _Noreturn void give_up(const struct place *places, unsigned count, struct
 	     text, (unsigned long long)extract_size(fs, 4096) / MEGABYTE + 1);
 }
 
-static bool find_place(struct copy *copy, struct squashfs *fs, const char *name, struct place *places, unsigned count)
+static bool find_place(struct copy *copy, struct squashfs *fs, struct place *places, unsigned count)
 {
 	/* Last without a look at the room, which is a rough one: a file system that compresses takes more. */
 	for (unsigned i = 0; i < 2 * count; i++) {
@@ -300,7 +315,7 @@ static bool find_place(struct copy *copy, struct squashfs *fs, const char *name,
 		bool checked = i < count;
 		if (!checked && place->error != TOO_SMALL)
 			continue;
-		place->error = try_place(copy, fs, place->path, name, checked);
+		place->error = try_place(copy, fs, place->path, checked);
 		if (!place->error)
 			return true;
 		if (extract_is_final(place->error))
@@ -312,17 +327,16 @@ static bool find_place(struct copy *copy, struct squashfs *fs, const char *name,
 void copy_make(struct copy *copy, struct squashfs *fs, bool announced)
 {
 	static struct place places[MOST_PLACES];
-	char name[NAME_MAX + 1];
-	int error = name_of(fs, name);
-
+	*copy = (struct copy){.private.lock = -1, .announced = announced};
+	int error = name_of(fs, copy->name);
 	if (error)
 		fail("cannot read the image: %s", strerror(-error));
-	*copy = (struct copy){.private.lock = -1, .guard = guard_start(), .announced = announced};
+	copy->guard = guard_start();
 	if (copy->guard < 0)
 		fail("cannot start the process that removes the unpacked files: %s", strerror(-copy->guard));
 	mode_t mask = umask(022);
 	unsigned count = list_places(places);
-	if (!find_place(copy, fs, name, places, count))
+	if (!find_place(copy, fs, places, count))
 		give_up(places, count, fs);
 	umask(mask);
 }

@@ -18,10 +18,12 @@
 struct copy {
 	char root[PATH_MAX]; /* of the image's files */
 	/* while it is made */
+	char name[NAME_MAX + 1]; /* that every start of the image tries first */
 	char directory[PATH_MAX];
 	const char *failed; /* what of the image could not be unpacked */
 	struct private private;
 	int guard;
+	bool alone; /* there are no locks, so that no other run may share it */
 	bool announced;
 };
 

@@ -477,6 +477,8 @@ const char *extract_explain(int error)
 {
 	if (error == -EBADMSG)
 		return explain(-EIO);
+	if (error == -ETXTBSY)
+		return "it was changed meanwhile";
 	if (error == -EFBIG && files_are_limited())
 		return "it is larger than files may be here (RLIMIT_FSIZE; ulimit -f shows it)";
 	return strerror(-error);
@@ -484,7 +486,7 @@ const char *extract_explain(int error)
 
 bool extract_is_final(int error)
 {
-	static const int final[] = {EBADMSG, ENOMEM, EMFILE, ENFILE, EPIPE};
+	static const int final[] = {EBADMSG, ETXTBSY, ENOMEM, EMFILE, ENFILE, EPIPE};
 
 	for (size_t i = 0; i < sizeof(final) / sizeof(*final); i++) {
 		if (error == -final[i])

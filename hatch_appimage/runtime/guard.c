@@ -112,8 +112,8 @@ static pid_t last_user(const struct guarded *guarded)
 	const struct private *private = &guarded->private;
 	char root[PATH_MAX];
 
-	/* Fails while another run holds its lock, and gives up ours. */
-	if (flock(private->lock, LOCK_EX | LOCK_NB) || !private_is_named(private))
+	/* Fails while another run holds its lock, and gives up ours; or where there are no locks, and none shares it. */
+	if ((flock(private->lock, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK) || !private_is_named(private))
 		return 0;
 	if (guarded->stays && private_is_whole(private))
 		return 0;

@@ -83,8 +83,10 @@ bool private_is_whole(const struct private *private)
 
 void private_remove(const struct private *private)
 {
+	char old[FOLDER_SUFFIX_ROOM];
+
 	/* Where it cannot be renamed, half of it must not stand under this name either. */
-	if (renameat(private->lock, private_root(), private->lock, "removed") && errno != ENOENT)
+	if (folder_suffix(old) || (renameat(private->lock, private_root(), private->lock, old) && errno != ENOENT))
 		return;
 	folder_empty(private->lock);
 	unlinkat(private->parent, private->name, AT_REMOVEDIR);
