@@ -214,7 +214,7 @@ class TestInterrupted:
         image = image.as_user(NOBODY)
         chance = random.Random(3)  # noqa: S311 - not a secret
         left = 0
-        for _ in range(15):
+        for _ in range(8):
             process = image.start("run", "exec", "sleep", "60")
             wait_until(partial(runs_sleep, process), LONG)
             (guard,) = processes_of(image)
@@ -612,10 +612,10 @@ class TestName:
 
     def test_changed_while_unpacking(self, image: Unpacked, runtime: Path, plain: Path) -> None:
         delay = "--inject=utimensat:delay_enter=2s:when=1"
-        strace = (require("strace", "strace"), "--output=/dev/null", "--quiet=all", delay)
+        strace = (require("strace", "strace"), "-f", "--output=/dev/null", "--quiet=all", delay)
         slow = Unpacked(runtime, image.temporary, prefix=strace, settings=(*EXTRACT, ("TARGET_APPIMAGE", str(plain))))
         process = slow.start("here")
-        wait_until(lambda: [*image.temporary.glob(".appimage-*/unfinished*/AppRun")], LONG)
+        wait_until(lambda: [*image.temporary.glob(".appimage-*/unfinished*/usr")], LONG)
         self.spoil(plain)
         output, errors = process.communicate(timeout=LONG)
         assert (process.returncode, output) == (127, "")
