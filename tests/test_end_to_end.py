@@ -247,8 +247,7 @@ class TestIsolation:
         command = [*runner.command(probe_image)]
         with subprocess.Popen(command, env=runner.environment, cwd=runner.home, stdin=PIPE, stdout=PIPE) as process:
             output, _ = process.communicate(b"")
-        if runner.mode != "extract-and-run":  # that one has to clean up after the application
-            assert json.loads(output)["pid"] == process.pid
+        assert json.loads(output)["pid"] == process.pid
 
 
 @pytest.fixture(scope="session")

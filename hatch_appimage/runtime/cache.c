@@ -20,6 +20,12 @@ struct cached_block {
 	enum state state;
 };
 
+static void *map(const struct cache *cache)
+{
+	return mmap(NULL, (size_t)cache->block_count * cache->fs->super.block_size, PROT_READ | PROT_WRITE,
+	            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+}
+
 int cache_open(struct cache *cache, struct squashfs *fs, uint32_t users)
 {
 	uint32_t size = fs->super.block_size;
@@ -29,17 +35,28 @@ int cache_open(struct cache *cache, struct squashfs *fs, uint32_t users)
 	cache->block_count = MEMORY / size < MOST_BLOCKS ? MEMORY / size : MOST_BLOCKS;
 	if (cache->block_count <= users)
 		cache->block_count = users + 1;
+	/* Takes memory as blocks are filled for the first time; RLIMIT_AS counts all of it. */
+	while ((cache->memory = map(cache)) == MAP_FAILED) {
+		if (cache->block_count == users + 1)
+			return -ENOMEM;
+		cache->block_count = cache->block_count / 2 > users ? cache->block_count / 2 : users + 1;
+	}
 	cache->blocks = calloc(cache->block_count, sizeof(*cache->blocks));
-	/* Takes memory as blocks are filled for the first time. */
-	cache->memory = mmap(NULL, (size_t)cache->block_count * size, PROT_READ | PROT_WRITE,
-	                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (!cache->blocks || cache->memory == MAP_FAILED)
+	if (!cache->blocks) {
+		munmap(cache->memory, (size_t)cache->block_count * size);
 		return -ENOMEM;
+	}
 	for (uint32_t i = 0; i < cache->block_count; i++)
 		cache->blocks[i].data = cache->memory + (size_t)i * size;
 	pthread_mutex_init(&cache->lock, NULL);
 	pthread_cond_init(&cache->loaded, NULL);
 	return 0;
+}
+
+void cache_close(struct cache *cache)
+{
+	munmap(cache->memory, (size_t)cache->block_count * cache->fs->super.block_size);
+	free(cache->blocks);
 }
 
 static struct cached_block *find(struct cache *cache, uint64_t start)

@@ -142,7 +142,7 @@ static int extract_here(struct appimage *image, int argc, char **argv)
 		fail("cannot write to squashfs-root: %s", strerror(errno));
 	int error = extract(&extraction);
 	if (error)
-		fail("cannot extract %s: %s", extraction.failed, explain(error));
+		fail("cannot extract %s: %s", extraction.failed, extract_explain(error));
 	return 0;
 }
 
@@ -221,25 +221,24 @@ static void block_signals(sigset_t *before)
 	sigprocmask(SIG_BLOCK, &all, before);
 }
 
-static _Noreturn void run_mounted(const struct mount *mount, char **argv)
+/* Becomes the application. */
+static _Noreturn void run_from(const char *root, char **argv)
 {
 	char program[PATH_MAX + 16];
 
-	snprintf(program, sizeof(program), "%s/AppRun", mount->point);
-	setenv("APPDIR", mount->point, 1);
+	snprintf(program, sizeof(program), "%s/AppRun", root);
+	setenv("APPDIR", root, 1);
 	execv(program, argv);
 	fail("cannot run AppRun: %s", errno == EIO ? explain(-EIO) : strerror(errno));
 }
 
-static _Noreturn void run_copied(struct appimage *image, char **argv)
+static _Noreturn void run_copied(struct appimage *image, char **argv, bool announced)
 {
 	static struct copy copy;
-	char program[PATH_MAX + 16];
 
-	copy_make(&copy, &image->fs);
-	snprintf(program, sizeof(program), "%s/AppRun", copy.root);
-	setenv("APPDIR", copy.root, 1);
-	copy_run(&copy, program, argv, getenv("NO_CLEANUP"));
+	open_squashfs(image);
+	copy_make(&copy, &image->fs, announced);
+	run_from(copy.root, argv);
 }
 
 static _Noreturn void run(struct appimage *image, char **argv, bool copied)
@@ -248,39 +247,25 @@ static _Noreturn void run(struct appimage *image, char **argv, bool copied)
 	struct daemon daemon;
 	sigset_t before;
 
+	copied |= getenv("APPIMAGE_EXTRACT_AND_RUN") != NULL;
 	block_signals(&before);
-	bool served = !copied && !getenv("APPIMAGE_EXTRACT_AND_RUN") && !daemon_start(&daemon, image->file, image->offset);
+	bool served = !copied && !daemon_start(&daemon, image->file, image->offset);
 	set_environment(image);
 	bool mounted = served && mount_image(image, &daemon, &mount, false);
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	if (mounted)
-		run_mounted(&mount, argv);
-	open_squashfs(image);
-	run_copied(image, argv);
+		run_from(mount.point, argv);
+	run_copied(image, argv, !copied);
 }
 
 /* Shows a copy where nothing can be mounted. */
-static _Noreturn void show_copied(struct appimage *image)
+static void show_copied(struct appimage *image)
 {
 	static struct copy copy;
-	static const int ends[] = {SIGHUP, SIGINT, SIGTERM};
-	sigset_t signals;
-	int number;
 
-	sigemptyset(&signals);
-	for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++)
-		sigaddset(&signals, ends[i]);
-	copy_make(&copy, &image->fs);
-	if (!getenv("NO_CLEANUP"))
-		copy_guard(&copy);
-	sigprocmask(SIG_BLOCK, &signals, NULL);
+	open_squashfs(image);
+	copy_make(&copy, &image->fs, true);
 	dprintf(STDOUT_FILENO, "%s\n", copy.root);
-	sigwait(&signals, &number);
-	if (!getenv("NO_CLEANUP"))
-		copy_leave(&copy);
-	raise(number);
-	sigprocmask(SIG_UNBLOCK, &signals, NULL);
-	_exit(0);
 }
 
 static _Noreturn void show(struct appimage *image)
@@ -292,11 +277,10 @@ static _Noreturn void show(struct appimage *image)
 	block_signals(&before);
 	bool mounted = !daemon_start(&daemon, image->file, image->offset) && mount_image(image, &daemon, &mount, true);
 	sigprocmask(SIG_SETMASK, &before, NULL);
-	if (!mounted) {
-		open_squashfs(image);
+	if (mounted)
+		dprintf(STDOUT_FILENO, "%s\n", mount.point);
+	else
 		show_copied(image);
-	}
-	dprintf(STDOUT_FILENO, "%s\n", mount.point);
 	for (;;)
 		pause();
 }
