@@ -193,40 +193,32 @@ static void name_mount_point(const struct appimage *image, char *prefix, size_t 
 	}
 }
 
-/* The mount is there when this returns true, and the daemon serves it until this process and its heirs are done. */
-static bool mount_image(const struct appimage *image, const struct daemon *daemon, struct mount *mount, bool for_others)
+/* Whoever enters a user namespace loses rights, but to unpack a large image takes long; see docs/how-it-works.md. */
+static bool is_large(const struct appimage *image)
 {
-	char prefix[32];
+	const uint64_t large = 256u << 20;
+	struct stat status;
+
+	return !fstat(image->file, &status) && (uint64_t)status.st_size - image->offset >= large;
+}
+
+static int start_daemon(const struct appimage *image, struct daemon *daemon, bool for_others)
+{
+	static char prefix[MOUNT_POINT_NAME_ROOM];
 
 	name_mount_point(image, prefix, sizeof(prefix));
-	if (mount_fuse(mount, prefix, for_others)) {
-		daemon_dismiss(daemon);
-		return false;
-	}
-	if (daemon_hand_over(daemon, mount)) {
-		/* The image is damaged, or there is no memory, or no room for one more process. */
-		unmount_fuse(mount, true);
-		rmdir(mount->point);
-		return false;
-	}
-	return true;
+	return daemon_start(daemon, &(struct daemon_task){.file = image->file,
+	                                                  .offset = image->offset,
+	                                                  .prefix = prefix,
+	                                                  .in_namespace = !for_others && is_large(image)});
 }
 
-/* Whoever mounts is not to be interrupted: nobody would unmount. */
-static void block_signals(sigset_t *before)
+static _Noreturn void run_mounted(const char *point, char **argv)
 {
-	sigset_t all;
+	char program[MOUNT_POINT_ROOM + 16];
 
-	sigfillset(&all);
-	sigprocmask(SIG_BLOCK, &all, before);
-}
-
-static _Noreturn void run_mounted(const struct mount *mount, char **argv)
-{
-	char program[PATH_MAX + 16];
-
-	snprintf(program, sizeof(program), "%s/AppRun", mount->point);
-	setenv("APPDIR", mount->point, 1);
+	snprintf(program, sizeof(program), "%s/AppRun", point);
+	setenv("APPDIR", point, 1);
 	execv(program, argv);
 	fail("cannot run AppRun: %s", errno == EIO ? explain(-EIO) : strerror(errno));
 }
@@ -244,17 +236,13 @@ static _Noreturn void run_copied(struct appimage *image, char **argv)
 
 static _Noreturn void run(struct appimage *image, char **argv, bool copied)
 {
-	static struct mount mount;
+	static char point[MOUNT_POINT_ROOM];
 	struct daemon daemon;
-	sigset_t before;
+	bool started = !copied && !getenv("APPIMAGE_EXTRACT_AND_RUN") && !start_daemon(image, &daemon, false);
 
-	block_signals(&before);
-	bool served = !copied && !getenv("APPIMAGE_EXTRACT_AND_RUN") && !daemon_start(&daemon, image->file, image->offset);
 	set_environment(image);
-	bool mounted = served && mount_image(image, &daemon, &mount, false);
-	sigprocmask(SIG_SETMASK, &before, NULL);
-	if (mounted)
-		run_mounted(&mount, argv);
+	if (started && !daemon_wait(&daemon, point))
+		run_mounted(point, argv);
 	open_squashfs(image);
 	run_copied(image, argv);
 }
@@ -285,18 +273,14 @@ static _Noreturn void show_copied(struct appimage *image)
 
 static _Noreturn void show(struct appimage *image)
 {
-	static struct mount mount;
+	static char point[MOUNT_POINT_ROOM];
 	struct daemon daemon;
-	sigset_t before;
 
-	block_signals(&before);
-	bool mounted = !daemon_start(&daemon, image->file, image->offset) && mount_image(image, &daemon, &mount, true);
-	sigprocmask(SIG_SETMASK, &before, NULL);
-	if (!mounted) {
+	if (start_daemon(image, &daemon, true) || daemon_wait(&daemon, point)) {
 		open_squashfs(image);
 		show_copied(image);
 	}
-	dprintf(STDOUT_FILENO, "%s\n", mount.point);
+	dprintf(STDOUT_FILENO, "%s\n", point);
 	for (;;)
 		pause();
 }
