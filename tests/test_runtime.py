@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from conftest import make_public
 from tools import require
 
 from hatch_appimage.runtime import runtime_path
@@ -137,10 +138,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if os.geteuid():
         message = "needs root, to be root and to become somebody else"
         (pytest.fail if os.environ.get("CI") else pytest.skip)(message)
-    folder = tmp_path_factory.mktemp("image")
-    folder.chmod(0o755)
-    for parent in folder.parents[:3]:
-        parent.chmod(0o755)
+    folder = make_public(tmp_path_factory, "image")
     return pack(make_appdir(folder / "AppDir"), folder / "Some App.AppImage")
 
 
@@ -156,6 +154,21 @@ WAYS: dict[str, tuple[int, Sequence[str], dict[str, str], str]] = {
     "no-device": (0, ("unshare", "--mount", "sh", "-c", HIDE_DEVICES), {}, "copy"),
 }
 
+#: Ways that only a large image takes; small ones are unpacked instead.
+FOR_LARGE = {"namespace", "network-less"}
+LARGE = 300 << 20
+
+
+def sized_for(way: str, path: Path) -> Path:
+    """Return an image that takes this way: the same one, or with so much of nothing at its end that it counts as large."""
+    if way not in FOR_LARGE:
+        return path
+    large = path.with_name(f"large {path.name}")
+    if not large.exists():
+        shutil.copy(path, large)
+        os.truncate(large, LARGE)
+    return large
+
 
 @pytest.fixture(params=WAYS)
 def image(request: pytest.FixtureRequest, built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
@@ -163,7 +176,7 @@ def image(request: pytest.FixtureRequest, built: Path, tmp_path_factory: pytest.
     temporary = tmp_path_factory.mktemp("tmp")
     os.chown(temporary, user, user)
     with device_mode(0o666):
-        yield Image(built, temporary, user, tuple(prefix), tuple(settings.items()))
+        yield Image(sized_for(request.param, built), temporary, user, tuple(prefix), tuple(settings.items()))
         assert not temporary.exists() or not any(temporary.iterdir())
 
 
@@ -223,7 +236,7 @@ class TestWay:
         user, prefix, settings, expected = WAYS[way]
         temporary = tmp_path_factory.mktemp("tmp")
         os.chown(temporary, user, user)
-        image = Image(built, temporary, user, tuple(prefix), tuple(settings.items()))
+        image = Image(sized_for(way, built), temporary, user, tuple(prefix), tuple(settings.items()))
         with device_mode(0o666):
             mounts = image.run("mounts").stdout
             image.wait_until_clean()

@@ -42,18 +42,22 @@ static int receive_exactly(int socket, int *descriptors, unsigned count)
 
 /* mount(2) */
 
-/* Documentation/filesystems/fuse.rst, "Mount options".  The directory is the working directory meanwhile. */
-static int mount_directly(const struct mount *mount_, const char *more_options)
+/* Documentation/filesystems/fuse.rst, "Mount options".  On the working directory. */
+static int mount_here(int device, const char *more_options)
 {
 	char options[160];
-	int error = 0;
 
-	snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=%u,group_id=%u,max_read=%d%s", mount_->device,
+	snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=%u,group_id=%u,max_read=%d%s", device,
 	         (unsigned)geteuid(), (unsigned)getegid(), FUSE_READ_LIMIT, more_options);
-	if (fchdir(mount_->point.directory) ||
-	    mount("appimage", ".", FILE_SYSTEM, MS_RDONLY | MS_NOSUID | MS_NODEV, options))
-		error = -errno;
-	if (fchdir(mount_->point.parent) && !error)
+	return mount("appimage", ".", FILE_SYSTEM, MS_RDONLY | MS_NOSUID | MS_NODEV, options) ? -errno : 0;
+}
+
+/* What root starts may go on as another user: let it read its own program. */
+static int mount_directly(const struct mount *mount)
+{
+	int error = fchdir(mount->point.directory) ? -errno : mount_here(mount->device, ",allow_other,default_permissions");
+
+	if (fchdir(mount->point.parent) && !error)
 		error = -errno;
 	return error;
 }
@@ -218,9 +222,8 @@ int mount_visibly(struct mount *mount, int application)
 	mount->device = open(DEVICE, O_RDWR | O_CLOEXEC);
 	if (mount->device < 0)
 		return -ENODEV;
-	/* What root starts may go on as another user: let it read its own program. */
 	if (may_mount(&mount->point))
-		error = mount_directly(mount, ",allow_other,default_permissions");
+		error = mount_directly(mount);
 	if (!error)
 		return 0;
 	close(mount->device);
@@ -264,8 +267,11 @@ static int make_namespaces(void)
  */
 static _Noreturn void offer_namespaces(struct mount *mount, int socket)
 {
+	/* The working directory comes along into the new namespace, open directories do not. */
+	if (fchdir(mount->point.directory) || make_namespaces())
+		_exit(1);
 	mount->device = open(DEVICE, O_RDWR | O_CLOEXEC);
-	if (mount->device < 0 || make_namespaces() || mount_directly(mount, ""))
+	if (mount->device < 0 || mount_here(mount->device, ""))
 		_exit(1);
 	int descriptors[] = {mount->device, open("/proc/self/ns/user", O_RDONLY | O_CLOEXEC),
 	                     open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC)};
