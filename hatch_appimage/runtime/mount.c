@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -208,10 +209,17 @@ static int mount_with_fusermount(struct mount *mount, int application)
 	return error;
 }
 
-/* It unmounts what it finds in this list only; and it gets no rights from a process that may gain none. */
+/*
+ * It unmounts what it finds in this list only, and takes a large stack for that; and it gets no rights from a process
+ * that may gain none.
+ */
 static bool fusermount_works(void)
 {
+	enum { STACK = 256 * 1024 };
+	struct rlimit stack;
+
 	return fusermount[0] && !access("/proc/self/mounts", R_OK) &&
+	       !getrlimit(RLIMIT_STACK, &stack) && stack.rlim_cur >= STACK &&
 	       (!geteuid() || prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1);
 }
 

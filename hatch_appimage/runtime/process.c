@@ -218,7 +218,7 @@ static bool holds(int process, const char *folder)
 	return links_below(process, "root", folder) || has_open(process, folder) || has_mapped(process, folder);
 }
 
-/* The first process but this one of which something is true; 0 when there is none. */
+/* The first process of which something is true, but this one and its parent, the server; 0 when there is none. */
 static pid_t find_process(bool (*matches)(int process, const char *folder), const char *folder)
 {
 	DIR *processes = opendir("/proc");
@@ -227,7 +227,7 @@ static pid_t find_process(bool (*matches)(int process, const char *folder), cons
 
 	while (processes && !found && (entry = readdir(processes))) {
 		pid_t number = atoi(entry->d_name);
-		if (number <= 0 || number == getpid())
+		if (number <= 0 || number == getpid() || number == getppid())
 			continue;
 		int process = openat(dirfd(processes), entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		if (process < 0)

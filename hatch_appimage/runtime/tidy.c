@@ -108,7 +108,7 @@ static bool is_forgotten(int directory)
 	enum { LONG_AGO = 60 };
 	struct stat status;
 
-	return !fstat(directory, &status) && status.st_uid == geteuid() && time(NULL) - status.st_ctime > LONG_AGO &&
+	return !fstat(directory, &status) && status.st_uid == geteuid() && time(NULL) - status.st_mtime > LONG_AGO &&
 	       !flock(directory, LOCK_EX | LOCK_NB);
 }
 

@@ -1,0 +1,371 @@
+# SPDX-License-Identifier: MIT
+"""The runtime where the system sets limits: filters, refusals, few descriptors, little memory, and ends at any moment.
+
+Whatever happens, the application starts, mounted or unpacked, or the start ends with one line; and nothing is left.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import itertools
+import os
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from conftest import NOBODY, make_public
+from seccomp import NUMBERS
+from test_runtime import HOST, LARGE, Image, device_mode, make_appdir, pack, processes_of, sized_for, wait_until
+from tools import require
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: How long anything may take on a machine with much else to do.
+LONG = float(os.environ.get("RUNTIME_PATIENCE", "60"))
+ALL = os.environ.get("RUNTIME_TESTS") == "all"
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    if os.geteuid():
+        message = "needs root, to be root and to become somebody else"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(message)
+    folder = make_public(tmp_path_factory, "image")
+    return pack(make_appdir(folder / "AppDir"), folder / "Limited-App.AppImage")
+
+
+@pytest.fixture(autouse=True)
+def _open_device() -> Iterator[None]:
+    with device_mode(0o666):
+        yield
+
+
+@pytest.fixture(params=[0, NOBODY], ids=["root", "user"])
+def image(request: pytest.FixtureRequest, built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
+    image = Image(built, make_temporary(tmp_path_factory, request.param), request.param)
+    yield image
+    check_clean(image)
+
+
+@pytest.fixture
+def user_image(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
+    image = Image(built, make_temporary(tmp_path_factory, NOBODY), NOBODY)
+    yield image
+    check_clean(image)
+
+
+def make_temporary(factory: pytest.TempPathFactory, user: int) -> Path:
+    temporary = make_public(factory, "tmp")
+    os.chown(temporary, user, user)
+    return temporary
+
+
+def check_clean(image: Image) -> None:
+    wait_until(lambda: not processes_of(image), LONG)
+    wait_until(lambda: not image.temporary.exists() or not image.leftovers(), LONG)
+    assert str(image.temporary) not in Path("/proc/self/mounts").read_text()
+
+
+def with_settings(image: Image, **settings: str) -> Image:
+    return replace(image, settings=(*image.settings, *settings.items()))
+
+
+#: What systemd's @system-service lacks, of what concerns us; and what is often forbidden beside it.
+SYSTEM_SERVICE = ("mount", "umount2", "pivot_root", "chroot", "open_tree", "move_mount", "fsopen", "fsmount", "ptrace")
+FILTERS = {
+    "system-service": SYSTEM_SERVICE,
+    "resources": (*SYSTEM_SERVICE, "sched_setaffinity", "setpriority"),
+    "namespaces": ("unshare", "setns"),
+    "mount": ("mount",),
+    "umount": ("umount2",),
+    "setns": ("setns",),
+    "processors": ("sched_setaffinity",),
+    "new": ("pidfd_open", "close_range"),
+}
+
+
+@pytest.mark.skipif("mount" not in NUMBERS, reason="the numbers of this machine's system calls are not listed")
+class TestFilter:
+    """A seccomp filter that kills, or that makes calls fail."""
+
+    @pytest.mark.parametrize("calls", FILTERS)
+    @pytest.mark.parametrize("action", ["kill", "EPERM", "ENOSYS"])
+    @pytest.mark.parametrize("size", ["small", "large"])
+    def test_starts(self, image: Image, action: str, calls: str, size: str) -> None:
+        if size == "large":
+            image = replace(image, path=sized_for("namespace", image.path))
+            image = with_settings(image, FUSERMOUNT_PROG="/nonexistent")
+        command = [sys.executable, str(Path(__file__).with_name("seccomp.py")), action, *FILTERS[calls], "--"]
+        result = replace(image, prefix=tuple(command)).run("here")
+        assert (result.stdout, result.stderr, result.returncode) == ("data\n", "", 0)
+        check_clean(image)
+
+
+def write_program(path: Path, script: str) -> Path:
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return path
+
+
+@pytest.fixture
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_public(tmp_path_factory, "programs")
+
+
+class TestFusermount:
+    def test_refuses_a_place(self, user_image: Image, programs: Path) -> None:
+        """As AppArmor does, and fusermount itself for some file systems: another place is taken."""
+        wrapper = write_program(
+            programs / "refusing", f'case "$*" in *{user_image.temporary}*) exit 1;; esac; exec fusermount3 "$@"'
+        )
+        image = with_settings(user_image, FUSERMOUNT_PROG=str(wrapper))
+        shown = image.run("run", "eval", 'echo "$APPDIR"; grep -c "$APPDIR fuse.appimage" /proc/self/mounts').stdout
+        place, mounts = shown.splitlines()
+        assert mounts == "1"
+        assert not place.startswith(str(user_image.temporary))
+        wait_until(lambda: Path(place).name not in os.listdir(Path(place).parent), LONG)
+
+    def test_refuses_always(self, user_image: Image, programs: Path) -> None:
+        log = programs / "log"
+        log.touch()
+        log.chmod(0o666)
+        wrapper = write_program(programs / "refusing", f'echo "$*" >>{log}; exit 1')
+        assert with_settings(user_image, FUSERMOUNT_PROG=str(wrapper)).run("here").stdout == "data\n"
+        assert 1 <= len(log.read_text().splitlines()) <= 3
+
+    def test_is_not_tried_without_device(self, user_image: Image, programs: Path) -> None:
+        log = programs / "log"
+        wrapper = write_program(programs / "fusermount", f"touch {log}; exit 1")
+        with device_mode(0o600):
+            assert with_settings(user_image, FUSERMOUNT_PROG=str(wrapper)).run("here").stdout == "data\n"
+        assert not log.exists()
+
+    @pytest.mark.parametrize("name", ["fusermount", "./fusermount"])
+    def test_relative_path(self, user_image: Image, programs: Path, name: str) -> None:
+        """It is found again when it is time to unmount, from wherever that happens."""
+        write_program(programs / "fusermount", 'exec fusermount3 "$@"')
+        image = with_settings(user_image, FUSERMOUNT_PROG=name)
+        result = image.run("run", "eval", 'grep -c "$APPDIR fuse.appimage" /proc/self/mounts', cwd=programs)
+        assert result.stdout == "1\n"
+
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGKILL])
+    @pytest.mark.parametrize("mounted", [False, True])
+    def test_hangs(self, user_image: Image, programs: Path, number: signal.Signals, mounted: bool) -> None:  # noqa: FBT001
+        """The start can be ended, and it with what it has started."""
+        begun = programs / "begun"
+        programs.chmod(0o777)
+        first = 'fusermount3 "$@" &&' if mounted else ""
+        wrapper = write_program(programs / "hanging", f'case $1 in -u*) exec fusermount3 "$@";; esac; {first} '
+                                f'touch {begun}; sleep 1000 & wait')
+        process = with_settings(user_image, FUSERMOUNT_PROG=str(wrapper)).start("here")
+        wait_until(begun.exists, LONG)
+        process.send_signal(number)
+        assert process.wait(LONG) == -number
+        process.communicate()
+        wait_until(lambda: not processes_named(wrapper), LONG)
+
+    def test_cannot_unmount(self, user_image: Image, programs: Path) -> None:
+        """Nobody waits for ever for what will not happen; the mount is dead then."""
+        wrapper = write_program(programs / "mounting", 'case $1 in -u*) exit 1;; esac; exec fusermount3 "$@"')
+        image = with_settings(user_image, FUSERMOUNT_PROG=str(wrapper))
+        assert image.run("here").stdout == "data\n"
+        wait_until(lambda: not processes_of(image), LONG)
+        assert is_dead(image)
+        # The next start tidies up.
+        assert user_image.run("here").stdout == "data\n"
+
+    def test_unmounts_lazily_what_cannot_be_unmounted_otherwise(self, user_image: Image, programs: Path) -> None:
+        wrapper = write_program(programs / "lazy", 'case $1 in -u) exit 1;; esac; exec fusermount3 "$@"')
+        assert with_settings(user_image, FUSERMOUNT_PROG=str(wrapper)).run("here").stdout == "data\n"
+
+
+def is_dead(image: Image) -> bool:
+    """Whether the image's mount is left, and nobody serves it."""
+    (point,) = image.leftovers()
+    command: list[str | Path] = [require("stat", "coreutils"), "--file-system", image.temporary / point]
+    who = {"user": image.user, "group": image.user, "extra_groups": []} if image.user else {}
+    result = subprocess.run(command, capture_output=True, text=True, check=False, **who)  # type: ignore[call-overload]
+    return "not connected" in result.stderr
+
+
+def processes_named(path: Path) -> list[str]:
+    found = []
+    for process in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if os.fsencode(path) in process.read_bytes():
+                found.append(process.parent.name)
+        except OSError:
+            continue
+    return found
+
+
+class TestPlace:
+    def test_renamed(self, image: Image) -> None:
+        process = image.start("run", "eval", "echo started; exec sleep 60")
+        assert process.stdout
+        assert process.stdout.readline() == "started\n"
+        moved = image.temporary.with_name("moved " + image.temporary.name)
+        image.temporary.rename(moved)
+        process.kill()
+        process.communicate()
+        wait_until(lambda: not any(moved.iterdir()), LONG)
+        assert str(moved.name) not in Path("/proc/self/mounts").read_text()
+
+    def test_long_path(self, image: Image) -> None:
+        deep = image.temporary
+        while len(str(deep)) < 3800:
+            deep = deep / ("d" * 180)
+        deep.mkdir(parents=True)
+        if image.user:
+            for folder in [deep, *deep.parents[: len(deep.relative_to(image.temporary).parts) - 1]]:
+                os.chown(folder, image.user, image.user)
+        assert with_settings(image, TMPDIR=str(deep)).run("here").stdout == "data\n"
+        wait_until(lambda: not any(deep.iterdir()), LONG)
+        shutil.rmtree(image.temporary / ("d" * 180))
+
+    def test_small_stack(self, image: Image) -> None:
+        limited = ("sh", "-c", 'ulimit -s 64; exec "$0" "$@"')
+        result = replace(image, prefix=limited).run("here")
+        assert (result.stdout, result.returncode) == ("data\n", 0)
+
+    def test_without_proc(self, image: Image) -> None:
+        hide = ("unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /proc; exec "$0" "$@"')
+        become = () if not image.user else ("setpriv", f"--reuid={image.user}", f"--regid={image.user}", "--clear-groups")
+        result = replace(image, user=0, prefix=(*hide, *become)).run("here")
+        assert (result.stdout, result.returncode) == ("data\n", 0)
+
+    def test_is_locked(self, image: Image) -> None:
+        """Where the mount is not seen, what tidies up takes the directory for an empty one."""
+        process = image.start("run", "eval", "echo started; exec sleep 60")
+        assert process.stdout
+        assert process.stdout.readline() == "started\n"
+        (point,) = image.leftovers()
+        script = f'umount -l "$0" && exec {sys.executable} -c "$1" "$0"'
+        lock = "import fcntl, os, sys; fcntl.flock(os.open(sys.argv[1], os.O_RDONLY), fcntl.LOCK_EX | fcntl.LOCK_NB)"
+        command = ["unshare", "--mount", "sh", "-c", script, str(image.temporary / point), lock]
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        process.kill()
+        process.communicate()
+        assert "BlockingIOError" in result.stderr
+
+    def test_of_somebody_else(self, built: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+        """Who owns a directory above the mount point could put another one in its place."""
+        for owner, link in itertools.product([NOBODY, 0], [False, True]):
+            folder = make_temporary(tmp_path_factory, owner)
+            place = folder
+            if link:
+                theirs = make_temporary(tmp_path_factory, NOBODY)
+                place = theirs / "link"
+                place.symlink_to(folder)
+            image = Image(built, folder, settings=(("TMPDIR", str(place)),))
+            point = image.run("run", "eval", 'echo "$APPDIR"').stdout
+            assert point.startswith(f"{folder}/.mount_") == (owner == 0)
+            check_clean(image)
+
+    def test_owner_above(self, built: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+        theirs = make_temporary(tmp_path_factory, NOBODY)
+        (theirs / "roots").mkdir()
+        image = Image(built, theirs / "roots")
+        assert not image.run("run", "eval", 'echo "$APPDIR"').stdout.startswith(str(theirs))
+        check_clean(image)
+
+
+class TestEnd:
+    """The start may be killed at any moment."""
+
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+    def test_at_any_moment(self, image: Image, number: signal.Signals) -> None:
+        generator = random.Random(number)  # noqa: S311 - the same moments every time
+        for _ in range(300 if ALL else 25):
+            process = image.start("run", "exec", "sleep", "60")
+            time.sleep(generator.uniform(0, 0.03))
+            process.send_signal(number)
+            assert process.wait(LONG) == -number
+            process.communicate()
+        check_clean(image)
+
+    def test_of_all_processes(self, image: Image) -> None:
+        """As at the end of a container: what cannot be helped then, the next start clears."""
+        process = image.start("run", "eval", "echo started; exec sleep 60")
+        assert process.stdout
+        assert process.stdout.readline() == "started\n"
+        for victim in [*processes_of(image), process.pid]:
+            os.kill(victim, signal.SIGKILL)
+        process.communicate()
+        wait_until(lambda: is_dead(image), LONG)
+        other = image.temporary / ".mount_OthersXyZ123"
+        forgotten = image.temporary / ".mount_Limiteabcdefgh"
+        recent = image.temporary / ".mount_Limitehgfedcba"
+        for folder in (other, forgotten, recent):
+            folder.mkdir(mode=0o700)
+            os.chown(folder, image.user, image.user)
+        for folder in (other, forgotten):
+            os.utime(folder, (0, 0))
+        assert image.run("here").stdout == "data\n"
+        wait_until(lambda: set(image.leftovers()) == {other.name, recent.name}, LONG)
+        for folder in (other, recent):
+            folder.rmdir()
+
+
+WAIT_FOR_ALL = """
+import os
+try:
+    while True:
+        print(os.wait())
+except ChildProcessError:
+    print("none", os.getpid())
+"""
+
+
+class TestFirstProcess:
+    def test_has_no_children(self, image: Image) -> None:
+        """As the first process of a container it becomes the parent of all orphans, but not of ours."""
+        prefix = ("unshare", "--pid", "--fork", "--mount-proc")
+        become = () if not image.user else ("setpriv", f"--reuid={image.user}", f"--regid={image.user}", "--clear-groups")
+        python = require("python3", "python3-minimal")
+        result = replace(image, user=0, prefix=(*prefix, *become)).run("run", "exec", python, "-c", WAIT_FOR_ALL)
+        assert (result.stdout, result.stderr) == ("none 1\n", "")
+        # The kernel has killed all of the container at once: a later start removes what is left.
+        for name in image.leftovers():
+            os.utime(image.temporary / name, (0, 0))
+        assert image.run("here").stdout == "data\n"
+
+
+class TestResources:
+    @pytest.mark.parametrize("limit", range(3, 20))
+    def test_descriptors(self, image: Image, limit: int) -> None:
+        result = replace(image, prefix=("sh", "-c", f'ulimit -n {limit}; exec "$0" "$@"')).run("run", "exit", "5")
+        check_ended_well(result, 5)
+
+    @pytest.mark.parametrize("size", [64, 32, 16, 8, 4])
+    def test_address_space(self, image: Image, size: int) -> None:
+        limited = ("sh", "-c", f'ulimit -v {size << 10}; exec "$0" "$@"')
+        result = replace(image, prefix=limited).run("run", "exit", "5")
+        check_ended_well(result, 5)
+        if size >= 16:
+            assert result.returncode == 5
+
+    def test_address_space_serves_all(self, image: Image) -> None:
+        script = 'ulimit -v unlimited; find "$APPDIR" -type f -exec cat {} + | wc -c; grep -c "$APPDIR fuse" /proc/self/mounts'
+        limited = ("sh", "-c", f'ulimit -S -v {32 << 10}; exec "$0" "$@"')
+        result = replace(image, prefix=limited).run("run", "eval", script)
+        assert int(result.stdout.split()[0]) > 1 << 20
+        assert result.stdout.split()[1] == "1"
+
+
+def check_ended_well(result: subprocess.CompletedProcess[str], status: int) -> None:
+    """The application ran, or one line says why not."""
+    if result.returncode == 127:
+        assert result.stderr.startswith("AppImage: ")
+        assert result.stderr.count("\n") == 1
+    else:
+        assert (result.returncode, result.stderr) == (status, "")
