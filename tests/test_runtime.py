@@ -413,6 +413,52 @@ class TestStart:
         mounted.wait_until_clean()
 
 
+class TestPortable:
+    """A directory beside the image becomes $HOME only if nobody else could have put anything into it."""
+
+    @pytest.fixture
+    def image(self, mounted: Image, tmp_path: Path) -> Image:
+        path = tmp_path / "App.AppImage"
+        shutil.copy(mounted.path, path)
+        return Image(path, mounted.temporary)
+
+    @pytest.mark.parametrize("variable", ["HOME", "XDG_CONFIG_HOME"])
+    @pytest.mark.parametrize("kind", ["owner", "link", "target", "mode"])
+    def test_of_others(self, image: Image, tmp_path: Path, variable: str, kind: str) -> None:
+        place = Path(f"{image.path}{'.home' if variable == 'HOME' else '.config'}")
+        target = tmp_path / "target" if kind in {"link", "target"} else place
+        target.mkdir(mode=0o755)
+        if target != place:
+            place.symlink_to(target)
+        if kind == "mode":
+            target.chmod(0o777)
+        elif kind == "link":
+            os.chown(place, NOBODY, NOBODY, follow_symlinks=False)
+        else:
+            os.chown(target, NOBODY, NOBODY)
+        result = image.run("here")
+        assert (result.returncode, result.stdout) == (127, "")
+        assert result.stderr.startswith(f"AppImage: {place} is not used as ${variable}, because ")
+        assert result.stderr.count("\n") == 1
+        image.wait_until_clean()
+
+    def test_of_a_group(self, image: Image) -> None:
+        """Where everyone has a group of his own, his directories are the group's, too."""
+        place = Path(f"{image.path}.home")
+        place.mkdir()
+        place.chmod(0o775)
+        assert image.run("run", "eval", 'echo "$HOME"').stdout == f"{place}\n"
+
+    def test_that_the_user_cannot_write_to(self, image: Image) -> None:
+        place = Path(f"{image.path}.home")
+        place.mkdir(mode=0o755)
+        os.chown(image.temporary, NOBODY, NOBODY)
+        for parent in image.path.parents[:4]:
+            parent.chmod(parent.stat().st_mode | 0o005)
+        result = Image(image.path, image.temporary, NOBODY).run("run", "eval", 'echo "$HOME"')
+        assert (result.stdout, result.stderr) == ("/nonexistent\n", "")
+
+
 def processes_of(image: Image) -> list[int]:
     """Return the processes that run the image's own program: the server and the keeper, and before them the start."""
     found = []

@@ -148,14 +148,27 @@ static int extract_here(struct appimage *image, int argc, char **argv)
 
 /* The environment */
 
+static bool belongs_to_user(const struct stat *status)
+{
+	return status->st_uid == geteuid();
+}
+
+/*
+ * Its files are obeyed as the user's own, so nobody else may put any into it, nor lead elsewhere by a link in its place.
+ * One that the user cannot write to has been made for somebody else.
+ */
 static void use_portable(const struct appimage *image, const char *variable, const char *suffix)
 {
 	char path[PATH_MAX + 16];
-	struct stat status;
+	struct stat name, status;
 
 	snprintf(path, sizeof(path), "%s%s", image->path, suffix);
-	if (stat(path, &status) || !S_ISDIR(status.st_mode) || access(path, W_OK))
+	if (lstat(path, &name) || stat(path, &status) || !S_ISDIR(status.st_mode) || access(path, W_OK))
 		return;
+	if (!belongs_to_user(&name) || !belongs_to_user(&status))
+		fail("%s is not used as $%s, because it belongs to another user: remove it, or become its owner", path, variable);
+	if (status.st_mode & S_IWOTH)
+		fail("%s is not used as $%s, because all users can write to it: run chmod o-w on it", path, variable);
 	dprintf(STDERR_FILENO, "Setting $%s to %s\n", variable, path);
 	setenv(variable, path, 1);
 }

@@ -63,10 +63,13 @@ static int mount_directly(const struct mount *mount)
 	return error;
 }
 
-/* Nothing is mounted yet.  Where a filter forbids unmounting this ends the process, and nothing will be mounted. */
+/*
+ * Nothing is mounted yet, and who might unmount is told so.  Where a filter forbids unmounting, this ends the process or
+ * fails, and nothing will be mounted that cannot be unmounted.
+ */
 static bool may_mount(const struct mount_point *point)
 {
-	return umount2(point->name, UMOUNT_NOFOLLOW) && errno != EPERM;
+	return umount2(point->name, UMOUNT_NOFOLLOW) && errno == EINVAL;
 }
 
 /* fusermount */
@@ -211,7 +214,7 @@ static int mount_with_fusermount(struct mount *mount, int application)
 
 /*
  * It unmounts what it finds in this list only, and takes a large stack for that; and it gets no rights from a process
- * that may gain none.
+ * that may gain none.  Root may mount without it, or not at all.
  */
 static bool fusermount_works(void)
 {
@@ -220,7 +223,7 @@ static bool fusermount_works(void)
 
 	return fusermount[0] && !access("/proc/self/mounts", R_OK) &&
 	       !getrlimit(RLIMIT_STACK, &stack) && stack.rlim_cur >= STACK &&
-	       (!geteuid() || prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1);
+	       geteuid() && prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1;
 }
 
 int mount_visibly(struct mount *mount, int application)
