@@ -31,11 +31,14 @@ static struct mount mount;
 
 enum { MOST_THREADS = 4 };
 
-/* Both processes keep to one processor until all is pushed, and stay so long in the session, to be ready early. */
-static void begin_startup(const int *kept, size_t count)
+/*
+ * Both processes stay in the session until all is pushed, to be ready early.  Until then the server keeps to one
+ * processor, and the keeper to the other for as long as the first process waits for it.
+ */
+static void begin_startup(const cpu_set_t *processors, const int *kept, size_t count)
 {
 	if (halves.exist)
-		process_keep_to(&halves.other);
+		process_keep_to(processors);
 	process_detach(kept, count);
 }
 
@@ -202,7 +205,7 @@ static bool keep_until_unmounted(void)
 
 static _Noreturn void run_keeper(void)
 {
-	begin_startup((int[]){task.file, application, peer, pushed[0]}, 4);
+	begin_startup(&halves.one, (int[]){task.file, application, peer, pushed[0]}, 4);
 	mount.user_namespace = mount.mount_namespace = -1;
 	if (mount_somewhere(mount_visibly) && (!task.in_namespace || mount_somewhere(mount_in_namespace)))
 		_exit(1);
@@ -211,6 +214,8 @@ static _Noreturn void run_keeper(void)
 		undo();
 		_exit(1);
 	}
+	if (halves.exist)
+		process_keep_to(&halves.other);
 	if (startup_end && seen) {
 		int root = open(mount.point.path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 		if (root >= 0) {
@@ -352,7 +357,7 @@ static void outlive_keeper(void)
 /* This thread pushes, while others answer. */
 static _Noreturn void run_server(void)
 {
-	begin_startup((int[]){task.file, channel, application, peer, pushed[1]}, 5);
+	begin_startup(&halves.other, (int[]){task.file, channel, application, peer, pushed[1]}, 5);
 	/* It takes a while to wake up, on the other processor. */
 	if (sem_init(&opened, 0, 0) || sem_init(&received, 0, 0) ||
 	    !process_start_thread(serve, NULL, halves.exist ? &halves.one : NULL))
