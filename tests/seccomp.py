@@ -14,7 +14,7 @@ import platform
 import struct
 import sys
 
-# include/uapi/asm-generic/unistd.h and arch/x86/entry/syscalls/syscall_64.tbl; those from 424 on are everywhere the same.
+# include/uapi/asm-generic/unistd.h and arch/x86/entry/syscalls/syscall_64.tbl; from 424 on they are the same on all.
 NUMBERS = {
     "x86_64": {
         "mount": 165,

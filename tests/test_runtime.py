@@ -160,7 +160,7 @@ LARGE = 300 << 20
 
 
 def sized_for(way: str, path: Path) -> Path:
-    """Return an image that takes this way: the same one, or with so much of nothing at its end that it counts as large."""
+    """Return an image that takes this way: the same one, or one that a hole at its end makes large."""
     if way not in FOR_LARGE:
         return path
     large = path.with_name(f"large {path.name}")
@@ -241,6 +241,16 @@ class TestWay:
             mounts = image.run("mounts").stdout
             image.wait_until_clean()
         assert (str(temporary) in mounts) == (expected == "mount")
+
+    def test_small_image_stays_out_of_namespaces(self, built: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+        """In one, files of other users would seem to be nobody's, which ssh and sudo refuse."""
+        temporary = tmp_path_factory.mktemp("tmp")
+        os.chown(temporary, NOBODY, NOBODY)
+        with device_mode(0o666):
+            image = Image(built, temporary, NOBODY, settings=(("FUSERMOUNT_PROG", "/nonexistent"),))
+            result = image.run("run", "eval", "readlink /proc/self/ns/user; stat -c %u /etc/passwd")
+            image.wait_until_clean()
+        assert result.stdout == f"{Path('/proc/self/ns/user').readlink()}\n0\n"
 
     def test_closed_device(self, built: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
         temporary = tmp_path_factory.mktemp("tmp")

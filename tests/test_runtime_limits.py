@@ -6,11 +6,10 @@ Whatever happens, the application starts, mounted or unpacked, or the start ends
 
 from __future__ import annotations
 
-import fcntl
+import contextlib
 import itertools
 import os
 import random
-import resource
 import shutil
 import signal
 import subprocess
@@ -23,7 +22,7 @@ from typing import TYPE_CHECKING
 import pytest
 from conftest import NOBODY, make_public
 from seccomp import NUMBERS
-from test_runtime import HOST, LARGE, Image, device_mode, make_appdir, pack, processes_of, sized_for, wait_until
+from test_runtime import Image, device_mode, make_appdir, pack, processes_of, sized_for, wait_until
 from tools import require
 
 if TYPE_CHECKING:
@@ -137,7 +136,7 @@ class TestFusermount:
         place, mounts = shown.splitlines()
         assert mounts == "1"
         assert not place.startswith(str(user_image.temporary))
-        wait_until(lambda: Path(place).name not in os.listdir(Path(place).parent), LONG)
+        wait_until(lambda: Path(place) not in Path(place).parent.iterdir(), LONG)
 
     def test_refuses_always(self, user_image: Image, programs: Path) -> None:
         log = programs / "log"
@@ -169,8 +168,10 @@ class TestFusermount:
         begun = programs / "begun"
         programs.chmod(0o777)
         first = 'fusermount3 "$@" &&' if mounted else ""
-        wrapper = write_program(programs / "hanging", f'case $1 in -u*) exec fusermount3 "$@";; esac; {first} '
-                                f'touch {begun}; sleep 1000 & wait')
+        wrapper = write_program(
+            programs / "hanging",
+            f'case $1 in -u*) exec fusermount3 "$@";; esac; {first} touch {begun}; sleep 1000 & wait',
+        )
         process = with_settings(user_image, FUSERMOUNT_PROG=str(wrapper)).start("here")
         wait_until(begun.exists, LONG)
         process.send_signal(number)
@@ -205,11 +206,9 @@ def is_dead(image: Image) -> bool:
 def processes_named(path: Path) -> list[str]:
     found = []
     for process in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
+        with contextlib.suppress(OSError):
             if os.fsencode(path) in process.read_bytes():
                 found.append(process.parent.name)
-        except OSError:
-            continue
     return found
 
 
@@ -330,13 +329,25 @@ except ChildProcessError:
 """
 
 
+ADOPT = "import ctypes, os, sys; ctypes.CDLL(None).prctl(36, 1, 0, 0, 0); os.execv(sys.argv[1], sys.argv[1:])"
+PYTHON = shutil.which("python3", path="/usr/bin:/bin") or sys.executable
+ADOPTERS = {
+    "container": ("unshare", "--pid", "--fork", "--mount-proc"),
+    "subreaper": (PYTHON, "-c", ADOPT, shutil.which("env") or ""),
+}
+
+
 class TestFirstProcess:
-    def test_has_no_children(self, image: Image) -> None:
-        """As the first process of a container it becomes the parent of all orphans, but not of ours."""
-        prefix = ("unshare", "--pid", "--fork", "--mount-proc")
-        python = require("python3", "python3-minimal")
-        result = replace(image, user=0, prefix=(*prefix, *becoming(image))).run("run", "exec", python, "-c", WAIT_FOR_ALL)
-        assert (result.stdout, result.stderr) == ("none 1\n", "")
+    """Who becomes the parent of all orphans, as the first process of a container does, does not become that of ours."""
+
+    @pytest.mark.parametrize("adopter", ADOPTERS)
+    @pytest.mark.parametrize("device", [0o666, 0o600], ids=["mounted", "unpacked"])
+    def test_has_no_children(self, image: Image, adopter: str, device: int) -> None:
+        with device_mode(device):
+            started = replace(image, user=0, prefix=(*ADOPTERS[adopter], *becoming(image)))
+            result = started.run("run", "exec", PYTHON, "-c", WAIT_FOR_ALL)
+            assert result.stdout.startswith("none ")
+            assert result.stderr == ""
         # The kernel has killed all of the container at once: a later start removes what is left.
         for name in image.leftovers():
             os.utime(image.temporary / name, (0, 0))
@@ -364,9 +375,9 @@ class TestResources:
             assert result.returncode == 5
 
     def test_address_space_serves_all(self, image: Image) -> None:
-        script = 'ulimit -v unlimited; find "$APPDIR" -type f -exec cat {} + | wc -c; grep -c "$APPDIR fuse" /proc/self/mounts'
+        script = 'find "$APPDIR" -type f -exec cat {} + | wc -c; grep -c "$APPDIR fuse" /proc/self/mounts'
         limited = ("sh", "-c", f'ulimit -S -v {32 << 10}; exec "$0" "$@"')
-        result = replace(image, prefix=limited).run("run", "eval", script)
+        result = replace(image, prefix=limited).run("run", "eval", f"ulimit -S -v unlimited; {script}")
         assert int(result.stdout.split()[0]) > 1 << 20
         assert result.stdout.split()[1] == "1"
 

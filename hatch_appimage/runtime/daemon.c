@@ -442,6 +442,15 @@ static void list_first(const char *path, bool all)
 		close(root);
 }
 
+/* Whoever adopts orphans has the server as a child that wait() passes over: nobody else would clear it away. */
+static void reap_server(void)
+{
+	enum { ATTEMPTS = 100, PAUSE = 1 };
+
+	for (int i = 0; i < ATTEMPTS && waitpid(-1, NULL, __WCLONE | WNOHANG) == 0; i++)
+		process_wait(-1, -1, PAUSE);
+}
+
 int daemon_wait(const struct daemon *daemon, char path[MOUNT_POINT_ROOM])
 {
 	struct mount_point point;
@@ -455,8 +464,10 @@ int daemon_wait(const struct daemon *daemon, char path[MOUNT_POINT_ROOM])
 		close(namespaces[0]);
 		close(namespaces[1]);
 	}
-	if (error)
+	if (error) {
+		reap_server();
 		return error;
+	}
 	memcpy(path, point.path, MOUNT_POINT_ROOM);
 	if (startup_end)
 		list_first(path, count == 2);
