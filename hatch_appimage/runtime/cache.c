@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 static const uint32_t MEMORY = 24u << 20;
 static const uint32_t MOST_BLOCKS = 512; /* they are searched one by one */
@@ -20,6 +21,16 @@ struct cached_block {
 	enum state state;
 };
 
+/* A limited address space has to hold tables, threads and decompressors as well. */
+static uint32_t memory_to_take(void)
+{
+	enum { SHARE = 4 };
+	struct rlimit limit;
+
+	return getrlimit(RLIMIT_AS, &limit) || limit.rlim_cur / SHARE > MEMORY ? MEMORY
+	                                                                       : (uint32_t)(limit.rlim_cur / SHARE);
+}
+
 static void *map(const struct cache *cache)
 {
 	return mmap(NULL, (size_t)cache->block_count * cache->fs->super.block_size, PROT_READ | PROT_WRITE,
@@ -28,11 +39,11 @@ static void *map(const struct cache *cache)
 
 int cache_open(struct cache *cache, struct squashfs *fs, uint32_t users)
 {
-	uint32_t size = fs->super.block_size;
+	uint32_t size = fs->super.block_size, room = memory_to_take() / size;
 
 	memset(cache, 0, sizeof(*cache));
 	cache->fs = fs;
-	cache->block_count = MEMORY / size < MOST_BLOCKS ? MEMORY / size : MOST_BLOCKS;
+	cache->block_count = room < MOST_BLOCKS ? room : MOST_BLOCKS;
 	if (cache->block_count <= users)
 		cache->block_count = users + 1;
 	/* Takes memory as blocks are filled for the first time; RLIMIT_AS counts all of it. */
