@@ -51,6 +51,8 @@ MODES = {
 # Seconds in which what is sent twice arrives a second time.
 SECOND_TIME = 0.3
 ROUNDS = 21
+# linux/magic.h: FUSE_SUPER_MAGIC
+FUSE = "65735546\n"
 
 
 def main() -> None:
@@ -112,6 +114,11 @@ def measure_cell(world: World, way: Way, holds: Callable[[Round], bool]) -> bool
 # The properties
 
 
+def writes_no_files(r: Round) -> bool:
+    """Whether the application finds its files in a mount."""
+    return r.start("file-system").end().output == FUSE
+
+
 def is_the_same_process(r: Round) -> bool:
     """Whether the application has the number of the process that was started."""
     running = r.start("process")
@@ -162,7 +169,7 @@ def passes_the_environment_on(r: Round) -> bool:
     """Whether a child gets the caller's variables, and those that are documented."""
     found = variables(r.start("environment", settings={"LINES": "a\nb"}).end().output)
     wanted = variables(r.start("environment", settings={"LINES": "a\nb"}, program="AppRun").end().output)
-    image = str(r.world.programs / "Tiny.AppImage")
+    image = str(r.world.programs / r.way.image)
     told = {"APPIMAGE": image, "ARGV0": image, "OWD": str(r.world.programs), "APPDIR": found.get("APPDIR", "")}
     return found == {**wanted, **told}
 
@@ -175,7 +182,7 @@ def variables(text: str) -> dict[str, str]:
 def is_the_user_who_started_it(r: Round) -> bool:
     """Whether user, groups, owners of others' files, namespaces and signals are as without an image."""
     found, wanted = (
-        r.start("identity", groups=(4, 24, 27), program=program).end().output for program in ("Tiny.AppImage", "AppRun")
+        r.start("identity", groups=(4, 24, 27), program=program).end().output for program in (None, "AppRun")
     )
     return bool(found) and found == wanted
 
@@ -183,7 +190,7 @@ def is_the_user_who_started_it(r: Round) -> bool:
 def start_time(world: World, way: Way) -> int:
     """Return how many milliseconds a start takes more than that of the AppDir beside the image."""
     with Round.begin(world, way, random.Random()) as r:  # noqa: S311 - nothing is chosen
-        times: dict[str, list[float]] = {"Tiny.AppImage": [], "AppRun": []}
+        times: dict[str, list[float]] = {r.way.image: [], "AppRun": []}
         for _ in range(ROUNDS):
             for program, taken in times.items():
                 begin = time.perf_counter()
@@ -195,6 +202,7 @@ def start_time(world: World, way: Way) -> int:
 
 
 PROPERTIES = {
+    "Nothing is written to a disk": writes_no_files,
     "The application is the process that was started": is_the_same_process,
     "A signal to the process group arrives once": gets_signals_once,
     "So does the hangup of a session leader's terminal": gets_the_hangup_once,

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -244,6 +245,17 @@ static int environment(void)
 	return wait(NULL) < 0;
 }
 
+/* statfs(2): the number of the kind of file system that the image's files are in. */
+static int report_file_system(void)
+{
+	struct statfs status;
+
+	if (statfs(getenv("APPDIR"), &status))
+		return WRONG_USE;
+	dprintf(STDOUT_FILENO, "%lx\n", (unsigned long)status.f_type);
+	return 0;
+}
+
 static int report_process(void)
 {
 	dprintf(STDOUT_FILENO, "%d\n", (int)getpid());
@@ -277,6 +289,8 @@ int main(int argc, char **argv)
 		return identity();
 	if (!strcmp(command, "environment"))
 		return environment();
+	if (!strcmp(command, "file-system"))
+		return report_file_system();
 	if (!strcmp(command, "process"))
 		return report_process();
 	return WRONG_USE;

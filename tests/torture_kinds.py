@@ -28,7 +28,7 @@ from syscalls import (
     unmount,
     unshare,
 )
-from ways import WAYS
+from ways import LARGE, WAYS
 from world import processes, small
 
 if TYPE_CHECKING:
@@ -130,6 +130,8 @@ def deleted_image(r: Round) -> None:
     """The file is deleted, or replaced by an update, while it runs."""
     path = r.world.programs / "Deleted.AppImage"
     shutil.copy(r.world.programs / "Tiny.AppImage", path)
+    if r.way.is_large:
+        os.truncate(path, LARGE)
     running = r.start("wait", program=path.name)
     ready(running)
     path.unlink()
@@ -205,7 +207,10 @@ def helper_told_to_end(r: Round) -> None:
 
 @kind()
 def helper_killed(r: Round) -> None:
-    """One of the runtime's own processes: what the application cannot read is an error, and no crash of ours."""
+    """One of the runtime's own processes: what the application cannot read is an error, and no crash of ours.
+
+    Beside a mount there are two, and the other one clears up; who removes an unpacked copy is alone.
+    """
     running = r.start("wait")
     r.pass_a_moment()
     helpers = r.helpers(running)
@@ -218,6 +223,8 @@ def helper_killed(r: Round) -> None:
     # The kernel kills what it can read no page of, and a program while it loads it.
     if outcome.status not in {DAMAGED, -signal.SIGBUS, -signal.SIGSEGV, -signal.SIGKILL}:
         outcome.expect(-signal.SIGTERM, refusal=True)
+    if r.way.unpacks:
+        r.expect_a_start()
 
 
 @kind()
@@ -303,7 +310,7 @@ def few_descriptors(r: Round) -> None:
 @kind()
 def little_memory(r: Round) -> None:
     """A limit of address space; 64 MiB are enough for small images."""
-    size = r.chance.choice((16, 24, 32, 48, 64, 96, 128, 256))
+    size = r.chance.choice((32, 48, 64, 96, 128, 256))
     r.note(f"{size} MiB")
     r.start("exit", "9", steps=[partial(limit, "AS", size << 20)]).end().expect(9, refusal=True)
 
@@ -451,15 +458,16 @@ def in_mount_namespace(r: Round) -> None:
 
 @kind()
 def as_first_process(r: Round) -> None:
-    """Process 1 of a container waits for every child until there is none."""
+    """Process 1 of a container waits for every child until there is none, and all others end with it."""
     outcome = r.start("reap", first=True, as_root=[own_mounts, own_proc]).end().expect(0)
     if outcome.output != "pid 1, orphan reaped\n":
         raise MisbehaviorError(outcome.output)
+    r.expect_a_start()
 
 
 @kind()
 def first_process_killed(r: Round) -> None:
-    """With it all processes of its namespace; where the mounts are shared, the next start clears what is left."""
+    """With it all processes of its namespace, so that the next start clears what is left."""
     steps = [own_mounts, own_proc] if r.choose("own mounts", "shared mounts") == "own mounts" else []
     running = r.start("wait", first=True, as_root=steps)
     r.pass_a_moment()
@@ -489,6 +497,8 @@ def filtered(r: Round) -> None:
     calls = r.choose(MOUNTING, NAMESPACES, f"{MOUNTING},{NAMESPACES}", "mount", "umount2", "mount,umount2", "setns")
     action = r.choose("kill", str(errno.EPERM), str(errno.ENOSYS))
     r.start("exit", "9", wrapper=[r.world.programs / "filter", action, calls]).end().expect(9)
+    if calls == "umount2":  # what cannot be unmounted is the next start's
+        r.expect_a_start()
 
 
 @kind()
@@ -579,7 +589,7 @@ def misery(r: Round) -> None:
     if r.chance.random() < 0.5:
         steps.append(partial(limit, "NOFILE", r.number(6, 20)))
     if r.chance.random() < 0.3:
-        steps.append(partial(limit, "AS", r.number(24, 128) << 20))
+        steps.append(partial(limit, "AS", r.number(32, 128) << 20))
     if r.chance.random() < 0.3:
         wrapper = [r.world.programs / "filter", r.choose("kill", str(errno.EPERM)), r.choose(MOUNTING, NAMESPACES)]
     if r.chance.random() < 0.5:

@@ -82,7 +82,7 @@ class Round:
     def start(
         self,
         *arguments: str,
-        program: str = "Tiny.AppImage",
+        program: str | None = None,
         wrapper: Sequence[str | Path] = (),
         settings: Mapping[str, str] | None = None,
         groups: tuple[int, ...] = (),
@@ -95,7 +95,7 @@ class Round:
 
         Args:
             *arguments: the application's.
-            program: the image's name.
+            program: the image's name, if it is not the way's.
             wrapper: a command that becomes the image, which is given to it as arguments.
             settings: further variables.
             groups: see `Start`, like the following.
@@ -108,7 +108,7 @@ class Round:
         if self._before is None:
             self._before = self.world.contents()
         running = Start(
-            [*wrapper, self.world.programs / program, *arguments],
+            [*wrapper, self.world.programs / (program or self.way.image), *arguments],
             {**self.world.environment(), **self.way.settings, **self.settings, **(settings or {})},
             self.world.programs,
             user=self.way.user,
