@@ -67,9 +67,7 @@ class World:
         _keep_descriptors_to_oneself()
         mount("none", "/", flags=MS_REC | MS_PRIVATE)
         mount("proc", "/proc", "proc")
-        for point, kind in mounts():
-            if kind.startswith("fuse"):
-                unmount(point)  # what others use is not to stay mounted because of us
+        _let_go_of_others()
         for place in (ROOT, *SHARED):
             mount("world", str(place), "tmpfs", options="mode=1777")
         world = cls()
@@ -159,6 +157,14 @@ def _keep_descriptors_to_oneself() -> None:
     for entry in Path("/proc/self/fd").iterdir():
         with suppress(OSError):  # the listing's own
             os.set_inheritable(int(entry.name), int(entry.name) <= 2)
+
+
+def _let_go_of_others() -> None:
+    """Unmount here what other images use elsewhere, whose mounts would last as long as this process."""
+    for point, kind in mounts():
+        if kind.startswith("fuse"):
+            with suppress(OSError):  # it has just gone there, and so here
+                unmount(point)
 
 
 def mounts() -> list[tuple[str, str]]:
