@@ -184,7 +184,9 @@ class TestWithoutProc:
 
     def test_answers_and_starts_itself(self, probe_image: Path, runner: Runner) -> None:
         require_root()
-        # In a namespace of processes, which takes along what does not end by itself without /proc.
+        # In a namespace of processes, which takes along what does not end by itself without /proc; its directories go
+        # with the user's.
+        runner.extra["TMPDIR"] = str(runner.home)
         script = 'mount -t tmpfs none /proc && "$@"; exit $?'
         without = ["unshare", "--mount", "--pid", "--fork", "sh", "-c", script, "sh"]
         command = [*without, *runner.command(probe_image), "again"]
