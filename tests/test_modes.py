@@ -16,8 +16,8 @@ pytestmark = pytest.mark.slow
 
 def rows(table: str) -> dict[str, list[str]]:
     """Return the cells of a table by what their row is about."""
-    cells = [line.strip("| ").split(" | ") for line in table.splitlines() if line.startswith("|")]
-    return {row[0].strip("| "): row[1:] for row in cells}
+    lines = [line.strip("|").split("|") for line in table.splitlines() if line.startswith("|")]
+    return {cells[0].strip(): [cell.strip() for cell in cells[1:]] for cells in lines}
 
 
 @pytest.fixture(scope="module")

@@ -224,7 +224,7 @@ def helper_killed(r: Round) -> None:
     if outcome.status not in {DAMAGED, -signal.SIGBUS, -signal.SIGSEGV, -signal.SIGKILL}:
         outcome.expect(-signal.SIGTERM, refusal=True)
     if r.way.unpacks:
-        r.expect_a_start()
+        r.expect_a_later_start()
 
 
 @kind()
@@ -236,7 +236,7 @@ def all_killed(r: Round) -> None:
         with suppress(ProcessLookupError):
             os.kill(process, signal.SIGKILL)
     running.end().expect(-signal.SIGKILL)
-    r.expect_a_start()
+    r.expect_a_later_start()
 
 
 @kind()
@@ -462,7 +462,7 @@ def as_first_process(r: Round) -> None:
     outcome = r.start("reap", first=True, as_root=[own_mounts, own_proc]).end().expect(0)
     if outcome.output != "pid 1, orphan reaped\n":
         raise MisbehaviorError(outcome.output)
-    r.expect_a_start()
+    r.expect_a_later_start()
 
 
 @kind()
@@ -473,7 +473,7 @@ def first_process_killed(r: Round) -> None:
     r.pass_a_moment()
     running.kill(signal.SIGKILL)
     running.end().expect(-signal.SIGKILL)
-    r.expect_a_start()
+    r.expect_a_later_start()
 
 
 @kind()
@@ -481,7 +481,7 @@ def shared_mounts(r: Round) -> None:
     """Process 1 of a pid namespace whose mounts are everybody's."""
     status = r.number(0, 255)
     r.start("exit", str(status), first=True).end().expect(status)
-    r.expect_a_start()
+    r.expect_a_later_start()
 
 
 #: systemd.exec(5): @system-service is without @mount; RestrictNamespaces= takes the two of the end.
@@ -498,7 +498,7 @@ def filtered(r: Round) -> None:
     action = r.choose("kill", str(errno.EPERM), str(errno.ENOSYS))
     r.start("exit", "9", wrapper=[r.world.programs / "filter", action, calls]).end().expect(9)
     if calls == "umount2":  # what cannot be unmounted is the next start's
-        r.expect_a_start()
+        r.expect_a_later_start()
 
 
 @kind()
