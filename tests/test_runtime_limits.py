@@ -348,6 +348,7 @@ class TestFirstProcess:
             result = started.run("run", "exec", PYTHON, "-c", WAIT_FOR_ALL)
             assert result.stdout.startswith("none ")
             assert result.stderr == ""
+        wait_until(lambda: not processes_of(image), LONG)
         # The kernel has killed all of the container at once: a later start removes what is left.
         for name in image.leftovers():
             os.utime(image.temporary / name, (0, 0))

@@ -170,36 +170,49 @@ static int hand_over(void)
 	return error;
 }
 
-/* It must not make a zombie that stays: the application may be the one to whom orphans come. */
-static void tidy_aside(void)
-{
-	enum { PATIENCE = 10 }; /* seconds, for a server that has been stopped */
-	sigset_t alarm_only;
-	pid_t child = fork();
+static pid_t tidier;
 
-	if (child == 0) {
-		process_detach(NULL, 0);
-		sigemptyset(&alarm_only);
-		sigaddset(&alarm_only, SIGALRM);
-		sigprocmask(SIG_UNBLOCK, &alarm_only, NULL);
-		signal(SIGALRM, SIG_DFL);
-		alarm(PATIENCE);
-		tidy();
-		_exit(0);
+/* Looking at a mount whose server has been stopped takes until that goes on: this process does not wait for it. */
+static void start_tidying(void)
+{
+	enum { PATIENCE = 10 }; /* seconds */
+	sigset_t alarm_only;
+
+	tidier = fork();
+	if (tidier != 0)
+		return;
+	process_detach(NULL, 0);
+	sigemptyset(&alarm_only);
+	sigaddset(&alarm_only, SIGALRM);
+	sigprocmask(SIG_UNBLOCK, &alarm_only, NULL);
+	signal(SIGALRM, SIG_DFL);
+	alarm(PATIENCE);
+	tidy();
+	_exit(0);
+}
+
+static void end_tidying(int options)
+{
+	while (tidier > 0) {
+		pid_t ended = waitpid(tidier, NULL, options);
+		if (ended == 0)
+			return;
+		if (ended > 0 || errno != EINTR)
+			tidier = 0;
 	}
-	while (child > 0 && waitpid(child, NULL, 0) < 0 && errno == EINTR)
-		continue;
 }
 
 /* A mount in a namespace ends with the namespace, when the last process in it does, and the server with the mount. */
 static bool keep_until_unmounted(void)
 {
-	enum { UNTIL_TIDYING = 2000 };
+	enum { UNTIL_TIDYING = 2000, TO_TIDY = 1000 };
 
 	if (mount.mount_namespace >= 0)
 		return process_wait(-1, peer, -1) == PEER_GONE;
 	process_wait(application, peer, UNTIL_TIDYING);
-	tidy_aside();
+	start_tidying();
+	process_wait(application, peer, TO_TIDY);
+	end_tidying(WNOHANG);
 	return unmount_after_use(peer);
 }
 
@@ -228,6 +241,7 @@ static _Noreturn void run_keeper(void)
 	char end = keep_until_unmounted() ? UNMOUNTED : ABANDONED;
 	mount_point_remove(&mount.point);
 	send_descriptors(peer, &end, 1, NULL, 0);
+	end_tidying(0);
 	_exit(0);
 }
 
@@ -249,14 +263,18 @@ static void leave(void)
 	_exit(0);
 }
 
-/* There is no mount: the keeper has found no way, or was killed for its attempt. */
+/*
+ * The keeper has found no way, or was killed for its attempt, or its message cannot be received.  Closing what leads to
+ * it has it clean up; and nobody else, the application least of all, shall have to wait for it.
+ */
 static _Noreturn void give_up(void)
 {
-	if (mount.point.name[0])
-		undo();
-	/* Nobody else, and the application least of all, shall have to wait for it. */
+	close(peer);
+	close(pushed[1]);
 	while (waitpid(keeper, NULL, 0) < 0 && errno == EINTR)
 		continue;
+	if (mount.point.name[0])
+		undo();
 	_exit(1);
 }
 

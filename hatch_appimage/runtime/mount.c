@@ -88,6 +88,7 @@ static bool take_wish(const char *wish)
 	return getcwd(here, sizeof(here)) && executable_in(here, strlen(here), wish);
 }
 
+/* Root may mount without it, or not at all. */
 void mount_find_fusermount(void)
 {
 	static const char *const names[] = {"fusermount3", "fusermount"};
@@ -95,8 +96,10 @@ void mount_find_fusermount(void)
 	static const char *const directories = "/usr/bin:/bin:/run/wrappers/bin:/usr/local/bin";
 	const char *wish = getenv("FUSERMOUNT_PROG");
 	const char *paths[] = {getenv("PATH"), directories};
-	bool found = wish && *wish && take_wish(wish);
 
+	if (!geteuid())
+		return;
+	bool found = wish && *wish && take_wish(wish);
 	for (size_t i = 0; !found && !(wish && *wish) && i < 4; i++)
 		found = search_path(paths[i / 2], names[i % 2]);
 	if (!found)
@@ -201,7 +204,7 @@ static int mount_with_fusermount(struct mount *mount, int application)
 
 /*
  * It unmounts what it finds in this list only, and takes a large stack for that; and it gets no rights from a process
- * that may gain none.  Root may mount without it, or not at all.
+ * that may gain none.
  */
 static bool fusermount_works(void)
 {
@@ -210,7 +213,7 @@ static bool fusermount_works(void)
 
 	return fusermount[0] && !access("/proc/self/mounts", R_OK) &&
 	       !getrlimit(RLIMIT_STACK, &stack) && stack.rlim_cur >= STACK &&
-	       geteuid() && prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1;
+	       prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1;
 }
 
 int mount_visibly(struct mount *mount, int application)
