@@ -495,6 +495,15 @@ class TestLinks:
         assert_command(start([root / "AppRun"], env={"ARGV0": "other"}), root, "other")
         assert_command(start([root / "AppRun"], env={"ARGV0": "python3.98"}), root, "my-app")
 
+    def test_script_of_an_environment(self, tmp_path: Path) -> None:
+        """A script that names a link to AppRun as its interpreter is run by that, not as the application's argument."""
+        root = make_appdir(tmp_path / "a", expose_python=True).root
+        link = tmp_path / "venv" / "bin" / "python"
+        link.parent.mkdir(parents=True)
+        link.symlink_to(root / "AppRun")
+        script = write_script(link.with_name("tool"), f"#!{link}\n")
+        assert start([script, "x y"]).arguments[-3:] == [f"appimage={link}", str(script), "x y"]
+
     def test_interpreter_beside_a_single_command(self, tmp_path: Path) -> None:
         root = make_appdir(tmp_path / "a", expose_python=True).root
         assert start([root / "AppRun"], env={"ARGV0": "python"}).arguments[0] == "-s"
@@ -690,6 +699,15 @@ class TestInterpreter:
         root = make_appdir(tmp_path / "a", environment={"A": "x"}, commands_on_path=True).root
         mine = {"ARGV0": "x", "APPDIR": "/nowhere", "PYTHONPATH": "/mine"}
         assert start([root / "usr/bin/python3"], env=mine).environment == {"PATH": PATH, **mine}
+
+    def test_interpreter_of_a_script(self, tmp_path: Path) -> None:
+        """The kernel tells of the script, and the settings beside that are not the interpreter's."""
+        bin_ = make_appdir(tmp_path / "a").bin
+        script = write_script(tmp_path / "scripts" / "tool", f"#!{bin_}/python3\n")
+        (script.parent / SETTINGS_NAME).write_text("of somebody else\n")
+        result = start([script, "x y"])
+        assert result.name == f"{bin_}/python3"
+        assert result.arguments == [*ISOLATED, str(script), "x y"]
 
     def test_links_of_virtual_environments(self, tmp_path: Path) -> None:
         """They are the interpreter's own path: pyvenv.cfg is beside them."""

@@ -2,6 +2,8 @@
 #include "file.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -47,4 +49,16 @@ bool is_same_file(const char *one, const char *other)
 	struct stat first, second;
 
 	return !stat(one, &first) && !stat(other, &second) && first.st_dev == second.st_dev && first.st_ino == second.st_ino;
+}
+
+bool is_script(const char *path)
+{
+	char start[2];
+	int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+	if (file < 0)
+		return false;
+	bool script = read_at(file, start, sizeof(start), 0) && !memcmp(start, "#!", sizeof(start));
+	close(file);
+	return script;
 }

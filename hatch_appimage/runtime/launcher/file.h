@@ -13,4 +13,7 @@ bool read_at(int file, void *to, size_t size, uint64_t offset);
 /* Whether two paths lead to the same file or directory. */
 bool is_same_file(const char *one, const char *other);
 
+/* Whether a file is one that the kernel starts another program for. */
+bool is_script(const char *path);
+
 #endif

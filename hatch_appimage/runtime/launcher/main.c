@@ -118,13 +118,27 @@ static _Noreturn void run_interpreter(const struct launch *launch, size_t argc, 
 	start(launch, &arguments, environ);
 }
 
+/*
+ * The path that was started.  Where this is the interpreter that a script names, the kernel says the script's path
+ * (AT_EXECFN), and the interpreter's in the first argument.
+ */
+static const char *find_started(const char *name)
+{
+	const char *file = (const char *)getauxval(AT_EXECFN);
+
+	if (!file)
+		return name ? name : "";
+	if (!name || !strchr(name, '/') || is_same_file(file, "/proc/self/exe"))
+		return file;
+	return is_script(file) ? name : file;
+}
+
 int main(int argc, char **argv)
 {
 	static struct launch launch;
-	const char *called = (const char *)getauxval(AT_EXECFN);
 	char **given = argc ? argv + 1 : argv;
 
-	place_find(&launch.place, called ? called : argc ? argv[0] : "");
+	place_find(&launch.place, find_started(argv[0]));
 	launch_read_settings(&launch);
 	launch_check_machine(&launch);
 	if (launch_get(&launch, KEY_SCRIPT))
