@@ -95,8 +95,6 @@ static int unpack(struct copy *copy, struct squashfs *fs)
 	if (error)
 		return error;
 	snprintf(unfinished, sizeof(unfinished), "unfinished.%s", suffix); /* see spread_directories() */
-	if (copy->announced)
-		dprintf(STDERR_FILENO, "AppImage: nothing is mounted, so the files are unpacked to %s\n", copy->directory);
 	extraction = (struct extraction){.fs = fs, .read_only = true};
 	if (mkdirat(lock, unfinished, 0755))
 		return -errno;
@@ -111,6 +109,8 @@ static int unpack(struct copy *copy, struct squashfs *fs)
 		error = check_unchanged(copy, fs);
 	if (!error && renameat(lock, unfinished, lock, private_root()))
 		error = -errno;
+	if (!error && copy->announced)
+		note("nothing is mounted, so the files are unpacked to %s", copy->directory);
 	return error;
 }
 

@@ -207,12 +207,12 @@ static bool keep_until_unmounted(void)
 {
 	enum { UNTIL_TIDYING = 2000, TO_TIDY = 1000 };
 
-	if (mount.mount_namespace >= 0)
-		return process_wait(-1, peer, -1) == PEER_GONE;
 	process_wait(application, peer, UNTIL_TIDYING);
 	start_tidying();
 	process_wait(application, peer, TO_TIDY);
 	end_tidying(WNOHANG);
+	if (mount.mount_namespace >= 0)
+		return process_wait(-1, peer, -1) == PEER_GONE;
 	return unmount_after_use(peer);
 }
 
