@@ -219,10 +219,11 @@ class Running:
 
         """
         wait_until(self.has_ended, "it has not ended")
-        output, errors = self.seen + _read_all(self.outputs), _read_all(self.errors)
+        self.seen += _read_all(self.outputs)
+        errors = _read_all(self.errors)
         if self._ended is None or self._ended == _UNPREPARED:
             raise MisbehaviorError(f"the test itself could not start it: {errors}")
-        return Outcome(self._ended, output, errors)
+        return Outcome(self._ended, self.seen, errors)
 
     def close(self) -> None:
         """Read nothing more."""
