@@ -315,8 +315,8 @@ class TestKernel:
     """A kernel that does less, or is slower."""
 
     @pytest.fixture
-    def image(self, image: Image, faulty: Path) -> Image:
-        return replace(image, path=faulty)
+    def image(self, request: pytest.FixtureRequest, image: Image, faulty: Path) -> Image:
+        return replace(image, path=sized_for(request.node.callspec.params["image"], faulty))
 
     def with_faults(self, image: Image, **faults: int) -> Image:
         return replace(image, settings=(*image.settings, *((name, str(value)) for name, value in faults.items())))

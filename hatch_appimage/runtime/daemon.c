@@ -344,7 +344,6 @@ static int open_cache(void)
 static void open_image(void)
 {
 	/* One at least for a request that comes while another is waiting for a block. */
-	server.processors = process_processors(MOST_THREADS - 1);
 	server.most_threads = server.processors + 1;
 	server.gone = leave;
 	server.halves = halves;
@@ -375,6 +374,7 @@ static void outlive_keeper(void)
 /* This thread pushes, while others answer. */
 static _Noreturn void run_server(void)
 {
+	server.processors = process_processors(MOST_THREADS - 1); /* before this one keeps to one of them */
 	begin_startup(&halves.other, (int[]){task.file, channel, application, peer, pushed[1]}, 5);
 	/* It takes a while to wake up, on the other processor. */
 	if (sem_init(&opened, 0, 0) || sem_init(&received, 0, 0) ||
@@ -400,8 +400,7 @@ static _Noreturn void start_both(void)
 {
 	int peers[2];
 
-	/* What ends the application's process group shall not end them: they would leave a dead mount. */
-	if (setpgid(0, 0) || descriptors_pair(peers) || pipe2(pushed, O_CLOEXEC))
+	if (descriptors_pair(peers) || pipe2(pushed, O_CLOEXEC))
 		_exit(1);
 	mount_find_fusermount();
 	keeper = fork();

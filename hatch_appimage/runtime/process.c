@@ -75,12 +75,17 @@ static int fork_unwaited(void)
 
 int process_fork_aside(void)
 {
-	if (adopts_orphans())
-		return fork_unwaited();
+	if (adopts_orphans()) {
+		int forked = fork_unwaited();
+		if (forked == 0)
+			setsid();
+		return forked;
+	}
 	int status;
 	pid_t between = fork();
 	if (between == 0) {
-		pid_t child = fork();
+		/* Its group outlives it.  Who leads a group cannot leave the session, so the child must not. */
+		pid_t child = setpgid(0, 0) ? -1 : fork();
 		if (child == 0)
 			return 0;
 		_exit(child < 0 ? errno : 0);

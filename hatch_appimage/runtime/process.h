@@ -20,8 +20,9 @@ enum process_event { PROCESS_ENDED, PEER_GONE, TIME_PASSED };
 enum process_event process_wait(int process, int peer, int milliseconds);
 
 /*
- * Forks a process that is nobody's child to wait for: the caller may become an application, which expects none.  Returns
- * 0 in that process, 1 in the caller, or a negative errno value.
+ * Forks a process that is nobody's child to wait for: the caller may become an application, which expects none.  It is in
+ * a process group of its own, since what ends the application's shall not end it.  Returns 0 in that process, 1 in the
+ * caller, or a negative errno value.
  */
 int process_fork_aside(void);
 
