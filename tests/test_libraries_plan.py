@@ -266,6 +266,22 @@ class TestConfined:
         }
         assert plan.missing == []
 
+    def test_one_directory_for_all_that_a_file_needs(self, scene: Scene) -> None:
+        """Also for what was to be found by links among a package's own libraries."""
+        scene.add(
+            f"{SITE}/qt/lib/libXcb.so", library("libXcb.so", "libxcb.so.1", "libb.so.1", "liba.so.1", rpath="$ORIGIN")
+        )
+        scene.install("liba.so.1", "libb.so.1")
+        scene.install("libb.so.1")
+        plan = scene.plan()
+        folder = "usr/lib/selected/liba.so.1+libb.so.1"
+        assert scene.links(plan) == {f"{folder}/lib{name}.so.1": f"usr/lib/lib{name}.so.1" for name in "ab"}
+        assert scene.rpaths(plan) == {
+            f"{SITE}/qt/lib/libXcb.so": rpath("$ORIGIN", "$ORIGIN/../../../../selected/liba.so.1+libb.so.1"),
+            "usr/lib/liba.so.1": rpath("$ORIGIN"),
+        }
+        assert plan.missing == []
+
     def test_many_libraries(self, scene: Scene) -> None:
         """The name of a directory has its limits."""
         names = [f"lib{letter * 40}.so" for letter in "abcdefg"]

@@ -243,6 +243,11 @@ class _Planner:
         before the loader looks for what those libraries need.
         """
         self.confined = self._loading_from_machine()
+        selected: dict[Path, dict[str, Path]] = {}
+        for need in self.needs:
+            found = self.tree.real(need.found) if need.found else None
+            if found and found.parent == self.place.lib:
+                selected.setdefault(self.tree.real(need.file), {})[need.soname] = found
         self.shared = {
             folder
             for path in self.confined
@@ -252,16 +257,11 @@ class _Planner:
         for link in [link for link in self.plan.links if os.path.realpath(link.parent) in self.shared]:
             self.tree.unlink(link)
             del self.plan.links[link]
-        selected: dict[Path, dict[str, Path]] = {}
-        for need in self.needs:
-            if need.found is not None and self.tree.real(need.found).parent == self.place.lib:
-                selected.setdefault(need.file, {})[need.soname] = need.found
         for path in sorted(self.confined):
             folders = self._read(path).search_path
             self._set_rpath(path, tuple(entry for entry in folders if not self._is_lib(entry, path)))
-        for path, libraries in selected.items():
-            if self.tree.real(path) in self.confined:
-                self._add_folder(path, libraries)
+        for path in sorted(self.confined.intersection(selected)):
+            self._add_folder(path, selected[path])
         self.attempted.clear()
 
     def _is_lib(self, entry: str, path: Path) -> bool:
