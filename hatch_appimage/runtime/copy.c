@@ -22,6 +22,7 @@
 
 enum {
 	MOST_PLACES = 8,
+	MOST_OF_PATH = 1024,
 	/* After this, whoever has the directory locked is taken for a process that was stopped. */
 	PATIENCE_SECONDS = 20,
 	TOO_SMALL = 1, /* in the place of an errno value: there seems to be no room, and nothing was tried */
@@ -31,31 +32,37 @@ enum {
  * Names the directory.  No other file has this device, inode number and time of its last change, which nobody can set;
  * the hash is for file systems that do not keep such times.  Data blocks are not read: that would take long.
  */
-static int name_of(const struct squashfs *fs, char name[NAME_MAX + 1])
+static int name_copy(struct copy *copy, const struct squashfs *fs)
 {
 	struct stat status;
 
 	if (fstat(fs->file, &status))
 		return -errno;
+	copy->size = status.st_size;
+	copy->modified = status.st_mtim;
 	const int64_t facts[] = {status.st_size, status.st_mtim.tv_sec, status.st_mtim.tv_nsec};
 	uint64_t hash = XXH64(facts, sizeof(facts), 0);
 	hash = XXH64(&fs->super, sizeof(fs->super), hash);
 	hash = XXH64(fs->inodes.compressed, (size_t)fs->inodes.compressed_size, hash);
 	hash = XXH64(fs->directories.compressed, (size_t)fs->directories.compressed_size, hash);
-	snprintf(name, NAME_MAX + 1, ".appimage-%u-%llx-%llx-%llx.%lx-%016llx", (unsigned)geteuid(),
+	snprintf(copy->name, sizeof(copy->name), ".appimage-%u-%llx-%llx-%llx.%lx-%016llx", (unsigned)geteuid(),
 	         (unsigned long long)status.st_dev, (unsigned long long)status.st_ino,
 	         (unsigned long long)status.st_ctim.tv_sec, (unsigned long)status.st_ctim.tv_nsec,
 	         (unsigned long long)hash);
 	return 0;
 }
 
-/* Somebody may have written to the image while it was read. */
+/* Somebody may have written to the image while it was read.  To move or replace it is no change. */
 static int check_unchanged(const struct copy *copy, const struct squashfs *fs)
 {
-	char name[NAME_MAX + 1];
-	int error = name_of(fs, name);
+	struct stat status;
 
-	return !error && strcmp(name, copy->name) != 0 ? -ETXTBSY : error;
+	if (fstat(fs->file, &status))
+		return -errno;
+	return status.st_size != copy->size || status.st_mtim.tv_sec != copy->modified.tv_sec ||
+	                       status.st_mtim.tv_nsec != copy->modified.tv_nsec
+	               ? -ETXTBSY
+	               : 0;
 }
 
 /*
@@ -198,8 +205,8 @@ static int take(struct copy *copy, struct squashfs *fs, const char *parent, cons
 {
 	int error;
 
-	/* The guard shall be told the whole path, and the program's has to fit behind it. */
-	if (snprintf(copy->root, sizeof(copy->root), "%s/%s/%s", parent, name, private_root()) >= (int)sizeof(copy->root))
+	/* Paths of files in the image have to fit behind it. */
+	if (snprintf(copy->root, sizeof(copy->root), "%s/%s/%s", parent, name, private_root()) >= MOST_OF_PATH)
 		return -ENAMETOOLONG;
 	snprintf(copy->directory, sizeof(copy->directory), "%s/%s", parent, name);
 	snprintf(copy->private.name, sizeof(copy->private.name), "%s", name);
@@ -229,6 +236,7 @@ static int take_similar(struct copy *copy, struct squashfs *fs, const char *pare
 static int take_in(struct copy *copy, struct squashfs *fs, const char *parent, bool checked)
 {
 	char suffix[FOLDER_SUFFIX_ROOM], own[NAME_MAX + 1];
+	copy->alone = false; /* of the place before this one */
 	int error = take(copy, fs, parent, copy->name, PATIENCE_SECONDS, checked);
 
 	copy->alone = error == -ENOLCK;
@@ -328,7 +336,7 @@ void copy_make(struct copy *copy, struct squashfs *fs, bool announced)
 {
 	static struct place places[MOST_PLACES];
 	*copy = (struct copy){.private.lock = -1, .announced = announced};
-	int error = name_of(fs, copy->name);
+	int error = name_copy(copy, fs);
 	if (error)
 		fail("cannot read the image: %s", strerror(-error));
 	copy->guard = guard_start();

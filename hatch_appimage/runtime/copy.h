@@ -11,6 +11,8 @@
 
 #include <limits.h>
 #include <stdbool.h>
+#include <sys/types.h>
+#include <time.h>
 
 #include "private.h"
 #include "squashfs.h"
@@ -18,6 +20,8 @@
 struct copy {
 	char root[PATH_MAX]; /* of the image's files */
 	/* while it is made */
+	off_t size; /* of the image, when its name was made */
+	struct timespec modified;
 	char name[NAME_MAX + 1]; /* that every start of the image tries first */
 	char directory[PATH_MAX];
 	const char *failed; /* what of the image could not be unpacked */

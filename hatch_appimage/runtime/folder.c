@@ -50,37 +50,53 @@ static bool is_unmapped(uid_t owner)
 	return got > 0 && strcmp(map, everybody) != 0;
 }
 
-static int check_owner(const char *path)
+/* Root is whom "/" belongs to: in a user namespace it may have another number. */
+static bool belongs_to_others(const struct stat *status)
 {
-	struct stat status;
+	struct stat root;
 
-	if (lstat(path, &status))
-		return -errno;
-	return status.st_uid && !is_unmapped(status.st_uid) ? FOLDER_UNSAFE : 0;
+	return status->st_uid != geteuid() && (stat("/", &root) || status->st_uid != root.st_uid) &&
+	       !is_unmapped(status->st_uid);
 }
 
-/* The owner of any directory on the way could put another in the place of the next one. */
-static int check_owners(char *path)
+static bool others_can_rename_in(const struct stat *status)
 {
-	int error = check_owner("/");
+	return belongs_to_others(status) || (status->st_mode & (S_IWOTH | S_ISVTX)) == S_IWOTH;
+}
 
-	for (char *slash = strchr(path + 1, '/'); slash && !error; slash = strchr(slash + 1, '/')) {
-		*slash = 0;
-		error = check_owner(path);
-		*slash = '/';
+bool folder_is_safe(int folder)
+{
+	int at = openat(folder, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct stat status, above;
+	bool safe = at >= 0 && !fstat(at, &status);
+
+	while (safe && !others_can_rename_in(&status)) {
+		int up = openat(at, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		close(at);
+		at = up;
+		safe = up >= 0 && !fstat(up, &above);
+		if (safe && above.st_dev == status.st_dev && above.st_ino == status.st_ino) {
+			close(at);
+			return true;
+		}
+		status = above;
 	}
-	return error ? error : check_owner(path);
+	if (at >= 0)
+		close(at);
+	return false;
 }
 
 int folder_open(const char *candidate, char path[PATH_MAX])
 {
 	if (!realpath(candidate, path))
 		return -errno;
-	int error = geteuid() ? 0 : check_owners(path);
-	if (error)
-		return error;
 	int folder = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	return folder < 0 ? -errno : folder;
+	if (folder < 0)
+		return -errno;
+	if (folder_is_safe(folder))
+		return folder;
+	close(folder);
+	return FOLDER_UNSAFE;
 }
 
 int folder_suffix(char suffix[FOLDER_SUFFIX_ROOM])

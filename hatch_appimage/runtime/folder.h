@@ -12,11 +12,13 @@
  * False when there are no more.
  */
 bool folder_candidate(unsigned number, char *path, size_t room);
+/* Whether no other user but root can put something else in the place of a directory, or of what is in it. */
+bool folder_is_safe(int folder);
 enum { FOLDER_UNSAFE = -4096 }; /* no errno value */
 
 /*
  * Opens one of them and resolves the links in its path, so that nobody can lead it elsewhere later.  Returns the
- * descriptor, a negative errno value, or FOLDER_UNSAFE to root when another user could put something in its place.
+ * descriptor, a negative errno value, or FOLDER_UNSAFE.
  */
 int folder_open(const char *candidate, char path[PATH_MAX]);
 /* Eight characters that nobody can foresee. */

@@ -272,6 +272,7 @@ static void show_copied(struct appimage *image)
 
 static _Noreturn void show(struct appimage *image)
 {
+	static const int ends[] = {SIGHUP, SIGINT, SIGTERM};
 	static char point[MOUNT_POINT_ROOM];
 	struct daemon daemon;
 
@@ -279,6 +280,11 @@ static _Noreturn void show(struct appimage *image)
 		show_copied(image);
 	else
 		dprintf(STDOUT_FILENO, "%s\n", point);
+	/* The kernel spares the first process of a container what it does not ask for. */
+	if (getpid() == 1) {
+		for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++)
+			signal(ends[i], _exit);
+	}
 	for (;;)
 		pause();
 }

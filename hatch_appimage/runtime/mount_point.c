@@ -12,42 +12,6 @@
 
 #include "folder.h"
 
-/* Root is whom "/" belongs to: in a user namespace it may have another number. */
-static bool belongs_to_others(const struct stat *status)
-{
-	struct stat root;
-
-	return status->st_uid != geteuid() && (stat("/", &root) || status->st_uid != root.st_uid);
-}
-
-static bool others_can_rename_in(const struct stat *status)
-{
-	return belongs_to_others(status) || (status->st_mode & (S_IWOTH | S_ISVTX)) == S_IWOTH;
-}
-
-/* Looks at a directory and all above it. */
-static bool is_safe(int directory)
-{
-	int at = openat(directory, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	struct stat status, above;
-	bool safe = at >= 0 && !fstat(at, &status);
-
-	while (safe && !others_can_rename_in(&status)) {
-		int up = openat(at, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
-		close(at);
-		at = up;
-		safe = up >= 0 && !fstat(up, &above);
-		if (safe && above.st_dev == status.st_dev && above.st_ino == status.st_ino) {
-			close(at);
-			return true;
-		}
-		status = above;
-	}
-	if (at >= 0)
-		close(at);
-	return false;
-}
-
 static int open_locked(const struct mount_point *point)
 {
 	int directory = openat(point->parent, point->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -90,7 +54,7 @@ static int make_in(struct mount_point *point, const char *parent, const char *pr
 	point->parent = open(parent, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (point->parent < 0)
 		return -errno;
-	if (!is_safe(point->parent))
+	if (!folder_is_safe(point->parent))
 		error = -EPERM;
 	else if (fchdir(point->parent))
 		error = -errno;
