@@ -3,10 +3,15 @@
 
 from __future__ import annotations
 
+import atexit
 import errno
 import fcntl
+import functools
+import logging
 import os
+import shutil
 import stat
+import tempfile
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -17,12 +22,33 @@ from hatch_appimage.errors import AppImageError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+log = logging.getLogger(__name__)
+
 
 def cache_folder() -> Path:
-    """Return the folder of what can be fetched again (XDG Base Directory Specification); it may not exist."""
+    """Return the directory of what can be fetched again (XDG Base Directory Specification); it may not exist.
+
+    Where somebody else could change what lies there, as in a container that has a user's cache mounted, it is one that
+    lasts as long as this process.
+    """
     home = os.environ.get("XDG_CACHE_HOME", "")
     # The specification has relative paths ignored.
-    return (Path(home) if home.startswith("/") else Path.home() / ".cache") / "hatch-appimage"
+    folder = (Path(home) if home.startswith("/") else Path.home() / ".cache") / "hatch-appimage"
+    fault = _find_fault(folder) if folder.is_dir() else None
+    return _instead_of(folder, fault) if fault else folder
+
+
+@functools.cache
+def _instead_of(folder: Path, fault: str) -> Path:
+    log.warning(
+        "The cache %s %s, who could change what is bundled, and is not used: set XDG_CACHE_HOME to a directory "
+        "of yours",
+        folder,
+        fault,
+    )
+    instead = tempfile.mkdtemp(prefix="hatch-appimage-cache-")
+    atexit.register(shutil.rmtree, instead, ignore_errors=True)
+    return Path(instead)
 
 
 @contextmanager
@@ -44,14 +70,20 @@ def locked(target: Path) -> Iterator[None]:
         yield
 
 
-def _check_owner(directory: Path) -> None:
+def _find_fault(directory: Path) -> str | None:
+    """Return why a directory is not this user's alone; None if it is."""
     found = directory.stat()
-    if found.st_uid == os.geteuid() and not found.st_mode & stat.S_IWOTH:
-        return
-    whose = "is writable by everybody" if found.st_uid == os.geteuid() else f"belongs to the user {found.st_uid}"
-    raise AppImageError(
-        f"The cache {directory} {whose}, who could change what is bundled: set XDG_CACHE_HOME to a directory of yours"
-    )
+    if found.st_uid != os.geteuid():
+        return f"belongs to the user {found.st_uid}"
+    return "is writable by everybody" if found.st_mode & stat.S_IWOTH else None
+
+
+def _check_owner(directory: Path) -> None:
+    if fault := _find_fault(directory):
+        raise AppImageError(
+            f"The cache {directory} {fault}, who could change what is bundled: set XDG_CACHE_HOME to a directory "
+            f"of yours"
+        )
 
 
 def discard_unless_file(path: Path, *, writing: bool = False) -> None:

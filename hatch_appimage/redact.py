@@ -11,16 +11,17 @@ import re
 from typing import Any
 
 # Up to the last `@` before the path: what people paste need not be percent-encoded.
-_USER = re.compile(r"\b((?:git\+|hg\+|svn\+|bzr\+)?[a-z][a-z0-9.-]*://)([^\s/'\"`<>]*)@", re.IGNORECASE)
-# Of an address, or of a path as HTTP libraries write it into their errors.
-_QUERY = re.compile(r"((?:/|://[^\s/?#'\"`<>]+)[^\s?#'\"`<>()]*)\?[^\s#'\"`<>()]+")
+_USER = re.compile(r"(?<![a-z0-9.+-])([a-z][a-z0-9.+-]{0,40}://)([^\s/'\"`<>]*)@", re.IGNORECASE)
+# An address, or a path as HTTP libraries write it into their errors; quotes and brackets may stand around it.
+_WORD = re.compile(r"[^\s'\"`<>]+")
+_OPTION = re.compile(r"[\w.~-]+(?:=|%)", re.ASCII)
 # The user of a machine, such as the one of `ssh://git@github.com/`, is no secret.
 _ACCOUNT = re.compile(r"(?!.*:)[\w.-]+\Z")
 
 
 def redact(text: str) -> str:
     """Return a text with all addresses in it without user, password and query; fragments stay."""
-    return _QUERY.sub(r"\1", _USER.sub(_without_user, text))
+    return _WORD.sub(_without_query, _USER.sub(_without_user, text))
 
 
 def redact_all(value: Any) -> Any:
@@ -30,6 +31,16 @@ def redact_all(value: Any) -> Any:
     if isinstance(value, dict):
         return {redact(key): redact_all(item) for key, item in value.items()}
     return [redact_all(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def _without_query(match: re.Match[str]) -> str:
+    """Leave the query out of a word that is an address or a path with one."""
+    address, mark, rest = match[0].partition("?")
+    is_query = "://" in address or ("/" in address and _OPTION.match(rest))
+    if not (mark and rest and is_query):
+        return match[0]
+    query, fragment_mark, fragment = rest.partition("#")
+    return address + ")" * (query.endswith(")") and query.count(")") > query.count("(")) + fragment_mark + fragment
 
 
 def _without_user(match: re.Match[str]) -> str:

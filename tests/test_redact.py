@@ -46,6 +46,9 @@ if TYPE_CHECKING:
         ("Cannot get `https://a:b@c/d?e=f`: 404", "Cannot get `https://c/d`: 404"),
         ("(Caused by x('https://a:b@c/d?e=f'), url: /d?e=f (again))", "(Caused by x('https://c/d'), url: /d (again))"),
         ('"https://a/?b", "c"', '"https://a/", "c"'),
+        ("https://h/a(1).tgz?token=secret", "https://h/a(1).tgz"),
+        ("(see https://h/a?token=secret)", "(see https://h/a)"),
+        ("src/foo?.py is there", "src/foo?.py is there"),
         ("mail to me@example.com, what? and/or? so", "mail to me@example.com, what? and/or? so"),
     ],
 )

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import os
 import random
@@ -10,8 +11,11 @@ import re
 import resource
 import shutil
 import stat
+import struct
 import subprocess
+import sys
 import tarfile
+import zipfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -309,6 +313,49 @@ class TestDamage:
                 assert kind in {"tar", "AppImage"} or (folder / "python/b").read_bytes() == noise[::-1]
                 shutil.rmtree(folder / "python")
             assert not list(folder.iterdir())
+
+
+def test_cut_off_in_newer_tarfile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Since CPython's gh-141707 headers are read by another method."""
+    with tarfile.open(tmp_path / "whole.tar", "w") as tar:
+        for name in ("a", "b"):
+            member = tarfile.TarInfo(name)
+            member.size = tarfile.BLOCKSIZE
+            tar.addfile(member, io.BytesIO(bytes(member.size)))
+    (tmp_path / "cut.tar").write_bytes((tmp_path / "whole.tar").read_bytes()[: 2 * tarfile.BLOCKSIZE])
+    if sys.version_info < (3, 14):
+        monkeypatch.setitem(sys.modules, "tarfile", importlib.import_module("backports.zstd.tarfile"))
+    spec = importlib.util.find_spec("hatch_appimage.unpack.tar")
+    assert spec is not None
+    assert spec.loader is not None
+    newer = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(newer)
+    assert [entry.path for entry in newer.read_tar(tmp_path / "whole.tar")] == [b"a", b"b"]
+    with pytest.raises(newer.tarfile.ReadError, match="cut off"):
+        list(newer.read_tar(tmp_path / "cut.tar"))
+
+
+def test_zip_without_dates(tmp_path: Path, folder: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr(zipfile.ZipInfo("x"), b"x")
+    data = (tmp_path / "a.zip").read_bytes()
+    date = struct.pack("<HH", 0, (1 << 5) + 1)  # of 1980-01-01, which is what ZipInfo says
+    assert data.count(date) == 2
+    (tmp_path / "a.zip").write_bytes(data.replace(date, bytes(4)))
+    unpack_archive(tmp_path / "a.zip", folder, source="a.zip")
+    assert (folder / "x").read_bytes() == b"x"
+
+
+def test_hard_link_to_a_link(tmp_path: Path, folder: Path) -> None:
+    """As GNU tar writes a symbolic link that has two names."""
+    with tarfile.open(tmp_path / "a.tar", "w") as tar:
+        tar.addfile(tarfile.TarInfo("file"))
+        for name, kind, target in (("link", tarfile.SYMTYPE, "file"), ("again", tarfile.LNKTYPE, "link")):
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname = kind, target
+            tar.addfile(member)
+    unpack_archive(tmp_path / "a.tar", folder, source="a.tar")
+    assert str((folder / "again").readlink()) == "file"
 
 
 @pytest.mark.parametrize("kind", ["tar.gz", "tar.bz2", "tar.xz", "tar.zst", "zip"])

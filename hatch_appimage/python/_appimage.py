@@ -264,7 +264,8 @@ class _VirtualenvWatch:
         """Return None, as what does not know a module does (:pep:`451`)."""
         creator = sys.modules.get("virtualenv.create.creator")
         if hasattr(creator, "Creator"):
-            sys.meta_path.remove(self)
+            # In a new list: importlib is going through this one.
+            sys.meta_path = [finder for finder in sys.meta_path if finder is not self]
             adapt_virtualenv(creator)
 
 

@@ -129,7 +129,7 @@ class StandaloneSource:
                 if place.is_dir() and is_unchanged(place):
                     return place
                 log.warning("%s in the cache has changed since it was installed, and is removed", place)
-                shutil.rmtree(place)
+                shutil.rmtree(place, ignore_errors=True)  # another build may have removed it
         return None
 
     @property

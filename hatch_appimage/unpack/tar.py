@@ -51,15 +51,24 @@ class _Header(tarfile.TarInfo):
 
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> _Header:
-        try:
-            header = super().frombuf(buf, encoding, errors)
-        except tarfile.HeaderError as error:
-            if buf == bytes(tarfile.BLOCKSIZE):
-                raise
-            raise tarfile.ReadError("it is cut off" if not buf else str(error)) from error
-        if header.size < 0 or (header.type in _CARRIERS and header.size > _MAX_CARRIED):
-            raise tarfile.ReadError(f"the header of an entry says that {header.size} bytes belong to it")
-        return header
+        return _checked(buf, partial(super().frombuf, buf, encoding, errors))
+
+    @classmethod
+    def _frombuf(cls, buf: bytes, encoding: str, errors: str, **options: bool) -> _Header:
+        """Do the same where tarfile, since CPython's gh-141707, calls this and not the former."""
+        return _checked(buf, partial(super()._frombuf, buf, encoding, errors, **options))  # type: ignore[misc]
+
+
+def _checked(buf: bytes | bytearray, read: Callable[[], _Header]) -> _Header:
+    try:
+        header = read()
+    except tarfile.HeaderError as error:
+        if buf == bytes(tarfile.BLOCKSIZE):
+            raise
+        raise tarfile.ReadError("it is cut off" if not buf else str(error)) from error
+    if header.size < 0 or (header.type in _CARRIERS and header.size > _MAX_CARRIED):
+        raise tarfile.ReadError(f"the header of an entry says that {header.size} bytes belong to it")
+    return header
 
 
 def read_tar(archive: Path) -> Iterator[Entry]:

@@ -136,6 +136,9 @@ class Writer:
 
     def _link(self, entry: Entry, path: bytes) -> None:
         target = _clean(entry.target)
+        if target in self._links and target.rpartition(b"/")[0] == path.rpartition(b"/")[0]:
+            self._links[path] = self._links[target]  # as GNU tar writes it
+            return
         if target not in self._files:
             raise RefusedError(f"{printable(path)} is another name of {printable(target)}, which is no file before it")
         os.link(self._place(target), self._place(path), follow_symlinks=False)

@@ -67,11 +67,19 @@ def _entry(archive: ZipFile, info: ZipInfo) -> Entry:
         path=name.encode("utf-8" if info.flag_bits & _UTF8 else "cp437"),
         kind=kind,
         mode=stat.S_IMODE(mode),
-        mtime=timegm(time.struct_time((*info.date_time, 0, 0, 0))),
+        mtime=_mtime(info),
         size=info.file_size,
         target=_target(archive, info) if kind is Kind.SYMBOLIC_LINK else b"",
         read=partial(_read, archive, info),
     )
+
+
+def _mtime(info: ZipInfo) -> int:
+    """Return the time of an entry, in seconds since the epoch; 0 where there is none, as its bits are zero then."""
+    try:
+        return timegm(time.struct_time((*info.date_time, 0, 0, 0)))
+    except ValueError:
+        return 0
 
 
 def _target(archive: ZipFile, info: ZipInfo) -> bytes:
