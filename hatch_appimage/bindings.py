@@ -7,22 +7,24 @@ resolved without a lock, has none of the tables. Whatever has the same name on t
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
 from packaging.markers import InvalidMarker, Marker
 from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.fit import counts, expand, expand_extras
 from hatch_appimage.redact import redact
-from hatch_appimage.uv import ignores_sources, known_indexes
+from hatch_appimage.uv import ignores_sources, indexes_of_environment, known_indexes
+from hatch_appimage.workspace import find_workspace
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -30,7 +32,7 @@ else:
     import tomli as tomllib
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from packaging.markers import Environment
@@ -171,31 +173,37 @@ def check_declared(
         placed |= {canonicalize_name(name) for name in _CONSTRAINT.findall(text)}
     # uv heeds its sources for dependency groups.
     placed |= {canonicalize_name(it.name) for group in scope.groups for it in _members(_read(root), group)}
-    indexes = known_indexes(root)
-    bindings = [it for it in read_bindings(root, scope) if it.index is None or not _is_known(it.index, indexes)]
+    bindings = _without_known([root], scope, known_indexes(root))
     names = {canonicalize_name(it.name) for it in needed} - placed
     _refuse((name, binding) for name in sorted(names) for binding in bindings if binding.means(name))
 
 
-def check_resolved(packages: Iterable[Package], roots: Iterable[Path], scope: Scope) -> None:
+def check_resolved(packages: Iterable[Package], root: Path, further: Iterable[Path], scope: Scope) -> None:
     """Refuse packages that were found on an index although a project says that they are elsewhere.
 
     Args:
         packages: what was chosen without a lock.
-        roots: the directories of the projects that say so.
+        root: the directory of the project, whose settings say which indexes were asked.
+        further: the directories of other projects that say where packages are.
         scope: which of their statements count.
 
     Raises:
         AppImageError: with each of these packages, and what to do about it.
 
     """
-    bindings = [binding for root in roots for binding in read_bindings(root, scope)]
+    bindings = _without_known([root, *further], scope, known_indexes(root))
     _refuse(
         (package.name, binding)
         for package in packages
         for binding in bindings
         if binding.means(package.name) and not binding.is_kept_by(package)
     )
+
+
+def _without_known(roots: Iterable[Path], scope: Scope, indexes: Sequence[str]) -> list[Binding]:
+    """Return what projects say, but for packages that are on an index which is asked for everything."""
+    bindings = [binding for root in roots for binding in read_bindings(root, scope)]
+    return [it for it in bindings if it.index is None or not _is_known(it.index, indexes)]
 
 
 def _refuse(strangers: Iterable[tuple[str, Binding]]) -> None:
@@ -223,7 +231,7 @@ def _of_uv(root: Path, sources: Mapping[str, tuple[Any, str]], scope: Scope) -> 
 def _uv_sources(root: Path, document: Mapping[str, Any]) -> dict[str, tuple[Any, str]]:
     """Return uv's sources by name, with where they are said; a workspace's count for all of its members."""
     sources: dict[str, tuple[Any, str]] = {}
-    if workspace := _workspace(root):
+    if workspace := find_workspace(root):
         where = f" of {workspace / 'pyproject.toml'}"
         inherited = _table(_read(workspace), "tool", "uv", "sources")
         sources |= {canonicalize_name(name): (entry, where) for name, entry in inherited.items()}
@@ -231,32 +239,11 @@ def _uv_sources(root: Path, document: Mapping[str, Any]) -> dict[str, tuple[Any,
     return sources | {canonicalize_name(name): (entry, "") for name, entry in own.items()}
 
 
-def _workspace(root: Path) -> Path | None:
-    """Find the workspace that a project is a member of (https://docs.astral.sh/uv/concepts/projects/workspaces/)."""
-    for directory in root.resolve().parents:
-        table: dict[str, Any] = {}
-        with suppress(AppImageError, OSError):  # what lies around a project need not be of it
-            table = _table(_read(directory), "tool", "uv", "workspace")
-        if table:
-            members, excluded = ({*_matching(directory, table.get(key))} for key in ("members", "exclude"))
-            return directory if root.resolve() in members - excluded else None
-    return None
-
-
-def _matching(directory: Path, patterns: Any) -> Iterator[Path]:
-    for pattern in map(os.path.normpath, patterns if isinstance(patterns, list) else ()):
-        if pattern == ".":
-            yield directory.resolve()
-        elif not pattern.startswith("/"):
-            yield from (path.resolve() for path in directory.glob(pattern))
-
-
 def _index_address(root: Path, name: str) -> str:
     """Return the address of an index of uv's; of one that is not there, its name, which is no address of any."""
-    directories = (root, _workspace(root) or root)
-    entries = [
-        entry for directory in directories for entry in _tables(_table(_read(directory), "tool", "uv").get("index"))
-    ]
+    directories = (root, find_workspace(root) or root)
+    written = (_tables(_table(_read(directory), "tool", "uv").get("index")) for directory in directories)
+    entries = chain(indexes_of_environment(), *written)
     return next((str(entry.get("url")) for entry in entries if entry.get("name") == name), name)
 
 
@@ -273,11 +260,21 @@ def _of_poetry(table: Mapping[str, Any], scope: Scope) -> Iterator[Binding]:
             for source in _tables(entry):
                 # PyPI is the index that is asked for everything, or has been replaced by another one.
                 origin = source.get("source") if str(source.get("source")).lower() != "pypi" else None
-                platform = source.get("platform", scope.environment["sys_platform"])
-                here = platform == scope.environment["sys_platform"] and scope.has(source)
+                here = scope.has(source) and _is_for(source, scope.environment)
                 if here and (origin or not source.keys().isdisjoint(_PLACES)):
                     index = addresses.get(str(origin), str(origin)) if origin else None
                     yield Binding(canonicalize_name(name), _place(source, index), f"[{key}]", index)
+
+
+def _is_for(source: Mapping[str, Any], environment: Environment) -> bool:
+    """Tell whether an entry of Poetry's is for this platform and Python; it is if its constraint is no PEP 440."""
+    if source.get("platform", environment["sys_platform"]) != environment["sys_platform"]:
+        return False
+    try:
+        pythons = SpecifierSet(str(source.get("python", "")))
+    except InvalidSpecifier:
+        return True
+    return pythons.contains(environment["python_full_version"].removesuffix("+"), prereleases=True)
 
 
 def _of_pdm(table: Mapping[str, Any], scope: Scope) -> Iterator[Binding]:

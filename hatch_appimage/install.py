@@ -177,7 +177,7 @@ def install_packages(
             packages = resolve([source.requirement(features), *requirements], request, constraints)
             directories = (Path(it.directory.path) for it in packages if it.directory)
             scope = Scope.of(target.environment, features, groups)
-            check_resolved(packages, [project.root, *directories], scope)
+            check_resolved(packages, project.root, directories, scope)
         if python.foreign:
             _refuse_sources(packages, architecture, max_glibc)
         install = partial(_install, request=request, prefix=appdir.usr)

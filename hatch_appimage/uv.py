@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from typing import TYPE_CHECKING, Any
 
 from packaging.utils import canonicalize_name
@@ -14,11 +13,7 @@ from uv import find_uv_bin
 from hatch_appimage.download import is_offline
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.process import run
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from hatch_appimage.workspace import find_workspace, read_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -48,29 +43,33 @@ _TARGET_SETTINGS = frozenset({
 # Settings of `uv pip` that would put other packages into the image than the project's, or elsewhere.
 _MISLEADING = ("all-extras", "no-deps", "no-emit-package", "prefix", "python-platform", "require-hashes", "target")
 
+# The variables that name package indexes, those that count most first, and whether they replace the default one.
+_INDEXES = {"UV_DEFAULT_INDEX": True, "UV_INDEX": False, "UV_EXTRA_INDEX_URL": False, "UV_INDEX_URL": True}
+_NAMED = re.compile(r"(?:([\w.-]+)=)?(.*)")  # `acme=https://...`
+_PYPI = "https://pypi.org/simple"
+
 
 def check_settings(root: Path) -> None:
-    """Refuse settings in a project's ``uv.toml`` or ``pyproject.toml`` that no option of uv takes back.
+    """Refuse settings of uv that count in a project and that no option of uv takes back.
 
     Raises:
         AppImageError: there is one.
 
     """
-    for keys, file, table in _tables(root, "pip"):
-        for setting in _MISLEADING:
-            if table.get(setting):
-                raise AppImageError(
-                    f"`{setting}` in [{'.'.join(keys)}] of {file} would decide what goes into the image: remove it"
-                )
+    file, table = _settings(root)
+    name = "pip" if file.name == "uv.toml" else "tool.uv.pip"
+    for setting in _MISLEADING:
+        if _table(table, "pip").get(setting):
+            raise AppImageError(f"`{setting}` in [{name}] of {file} would decide what goes into the image: remove it")
 
 
 def prefers_source(root: Path) -> Callable[[str], bool]:
     """Return what tells of a package whether the project wants it built from source although it has wheels."""
     everything = _is_set("UV_NO_BINARY")
     names = set(os.environ.get("UV_NO_BINARY_PACKAGE", "").split())
-    for _, _, table in _tables(root):
-        everything |= table.get("no-binary") is True
-        names |= {*table.get("no-binary-package", ()), *table.get("pip", {}).get("no-binary", ())}
+    _, table = _settings(root)
+    everything |= table.get("no-binary") is True
+    names |= {*table.get("no-binary-package", ()), *_table(table, "pip").get("no-binary", ())}
     unwanted = {canonicalize_name(name) for name in names}
     return lambda name: everything or ":all:" in names or canonicalize_name(name) in unwanted
 
@@ -79,39 +78,69 @@ def ignores_sources(root: Path) -> Callable[[str], bool]:
     """Return what tells of a package whether uv is told to leave ``[tool.uv.sources]`` aside for it."""
     everything = _is_set("UV_NO_SOURCES")
     names = set(os.environ.get("UV_NO_SOURCES_PACKAGE", "").split())
-    for _, _, table in _tables(root):
-        everything |= table.get("no-sources") is True
-        names |= {*table.get("no-sources-package", ())}
+    _, table = _settings(root)
+    everything |= table.get("no-sources") is True
+    names |= {*table.get("no-sources-package", ())}
     ignored = {canonicalize_name(name) for name in names}
     return lambda name: everything or canonicalize_name(name) in ignored
 
 
 def known_indexes(root: Path) -> list[str]:
-    """Return the addresses of the package indexes that uv looks every package up in."""
-    names = ("UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL")
-    # One may have its name before it: `UV_INDEX=acme=https://...`.
-    found = [re.sub(r"^[\w.-]+=", "", word) for name in names for word in os.environ.get(name, "").split()]
-    for _, _, table in _tables(root):
-        found += [str(entry.get("url")) for entry in table.get("index", ()) if not entry.get("explicit")]
-        found += [*filter(None, [table.get("index-url")]), *table.get("extra-index-url", ())]
-    return found
+    """Return the addresses of the package indexes that `uv pip` looks every package up in.
+
+    See https://docs.astral.sh/uv/concepts/indexes/ for which these are.
+    """
+    _, table = _settings(root)
+    settings = table | _table(table, "pip")
+    if settings.get("no-index"):
+        return []
+    entries = [*indexes_of_environment(), *table.get("index", ()), *_indexes_of_pip(table)]
+    counting: dict[Any, Mapping[str, Any]] = {}
+    for number, entry in enumerate([*entries, {"url": _PYPI, "default": True}]):
+        counting.setdefault(entry.get("name") or number, entry)  # of several of a name, uv takes the first
+    default = next(entry for entry in counting.values() if entry.get("default"))
+    asked = [entry for entry in counting.values() if entry is default or not entry.get("default")]
+    return [str(entry.get("url")) for entry in asked if not entry.get("explicit")]
+
+
+def indexes_of_environment() -> Iterator[Mapping[str, Any]]:
+    """Yield the package indexes that uv's variables name, as entries of ``[[tool.uv.index]]``."""
+    for variable, default in _INDEXES.items():
+        for word in os.environ.get(variable, "").split():
+            if match := _NAMED.fullmatch(word):
+                yield {"name": match[1], "url": match[2], "default": default}
+
+
+def _indexes_of_pip(table: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield the indexes that settings name in pip's way: further ones of both tables, the default one of either."""
+    pip = _table(table, "pip")
+    yield from ({"url": url} for it in (pip, table) for url in it.get("extra-index-url", ()))
+    if url := pip.get("index-url") or table.get("index-url"):
+        yield {"url": url, "default": True}
 
 
 def _is_set(variable: str) -> bool:
     return os.environ.get(variable, "").lower() in ("1", "true", "yes", "on")
 
 
-def _tables(root: Path, *inner: str) -> Iterator[tuple[tuple[str, ...], Path, dict[str, Any]]]:
-    """Yield the table of a project's settings that uv reads: its name, its file, and what is in it."""
-    for name, keys in (("uv.toml", inner), ("pyproject.toml", ("tool", "uv", *inner))):
-        file = root / name
-        if not file.is_file():
-            continue
-        table = tomllib.loads(file.read_text(encoding="utf-8"))
-        for key in keys:
-            table = table.get(key, {}) if isinstance(table, dict) else {}
-        yield keys, file, table if isinstance(table, dict) else {}
-        return  # uv reads only the first of them
+def _settings(root: Path) -> tuple[Path, dict[str, Any]]:
+    """Return the settings of uv that count in a project, and the file that has them.
+
+    For a member of a workspace these are the workspace's and not its own; where there are none, those of the next
+    directory above count (https://docs.astral.sh/uv/concepts/configuration-files/).
+    """
+    start = find_workspace(root) or root.resolve()
+    for directory in (start, *start.parents):
+        for name, keys in (("uv.toml", ()), ("pyproject.toml", ("tool", "uv"))):
+            file = directory / name
+            if (table := read_table(file, *keys)) is not None:
+                return file, table
+    return root / "pyproject.toml", {}
+
+
+def _table(table: Mapping[str, Any], key: str) -> dict[str, Any]:
+    found = table.get(key)
+    return found if isinstance(found, dict) else {}
 
 
 def run_uv(

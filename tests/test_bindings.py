@@ -157,6 +157,9 @@ class TestDeclared:
         root = f"[tool.uv.workspace]\nmembers = {members}\nexclude = ['libs/not']\n[tool.uv.sources]\n"
         (tmp_path / "pyproject.toml").write_text(f"{root}first = {{ workspace = true }}\nsec-ond = {{ path = 'x' }}\n")
         own = '[tool.uv.sources]\nsec_ond = { index = "open" }\n[[tool.uv.index]]\nname = "open"\nurl = "https://o/"\n'
+        # What is asked for everything, the root of a workspace says.
+        assert refused(tmp_path / "libs" / "app", own) == (["first", "sec-ond"] if found else [])
+        (tmp_path / "uv.toml").write_text('extra-index-url = ["https://o"]')
         assert refused(tmp_path / "libs" / "app", own) == (["first"] if found else [])
         assert refused(tmp_path / "libs" / "not", "") == []
 
@@ -204,8 +207,60 @@ class TestDeclared:
     def test_index_that_is_asked_for_everything(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
     ) -> None:
-        monkeypatch.setenv(variable, "https://other.example/ acme=https://acme.example/simple")
+        other = "" if variable == "UV_DEFAULT_INDEX" else "https://other.example/ "
+        monkeypatch.setenv(variable, f"{other}acme=https://acme.example/simple")
         assert refused(tmp_path, f'[tool.uv.sources]\nfirst = {{ index = "acme" }}\n{INDEX}') == []
+
+    def test_index_of_the_workspace(self, tmp_path: Path) -> None:
+        (tmp_path / "pyproject.toml").write_text(
+            '[tool.uv.workspace]\nmembers = ["*"]\n[[tool.uv.index]]\nname = "corp"\nurl = "https://corp.example/"\n'
+        )
+        assert refused(tmp_path / "app", '[tool.uv.sources]\nfirst = { index = "corp" }\n') == []
+
+    def test_index_that_has_another_address_here(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("UV_INDEX", "acme=https://mirror.example/simple")
+        assert refused(tmp_path, f'[tool.uv.sources]\nfirst = {{ index = "acme" }}\n{INDEX}') == []
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            (
+                '[[tool.poetry.source]]\nname = "public"\nurl = "https://pypi.org/simple/"\n'
+                '[tool.poetry.dependencies]\nfirst = { version = "*", source = "public" }\n'
+            ),
+            '[[tool.pdm.source]]\nname = "pypi"\nurl = "https://pypi.org/simple"\ninclude_packages = ["*"]\n',
+            (
+                '[tool.uv.sources]\nfirst = { index = "pypi" }\n'
+                '[[tool.uv.index]]\nname = "pypi"\nurl = "https://pypi.org/simple"\nexplicit = true\n'
+            ),
+        ],
+    )
+    def test_pypi(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+        for name in ("UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL"):
+            monkeypatch.delenv(name, raising=False)
+        assert refused(tmp_path, text) == []
+        default = '\n[[tool.uv.index]]\nname = "own"\nurl = "https://own.example/"\ndefault = true\n'
+        assert "first" in refused(tmp_path, text + default)
+        monkeypatch.setenv("UV_INDEX_URL", "https://own.example/")
+        assert "first" in refused(tmp_path, text)
+
+    @pytest.mark.parametrize(
+        ("python", "version", "here"),
+        [
+            ("<3.9", "3.12.1", False),
+            ("<3.9", "3.8.1", True),
+            (">=3.9,<3.13", "3.12.1", True),
+            (">=3.14", "3.14.0rc1+", False),
+            (">=3.14.0b1", "3.14.0rc1+", True),
+            ("^2.7 || ^3.12", "3.12.1", True),  # not understood
+        ],
+    )
+    def test_python_of_poetry(self, tmp_path: Path, python: str, version: str, here: bool) -> None:  # noqa: FBT001 - a parameter
+        entry = f'first = {{ path = "../first", python = "{python}" }}'
+        (tmp_path / "pyproject.toml").write_text(f"{PROJECT}[tool.poetry.dependencies]\n{entry}\n")
+        environment = default_environment()
+        environment["python_full_version"] = version
+        assert [it.name for it in read_bindings(tmp_path, Scope(environment))] == (["first"] if here else [])
 
     @pytest.mark.parametrize("text", ["[tool]\nuv = 1\n", "[tool.uv]\nsources = []\n", "[tool]\npoetry = 1\npdm = 2\n"])
     def test_something_else(self, tmp_path: Path, text: str) -> None:
@@ -296,3 +351,27 @@ class TestWholeWay:
         shown = capfd.readouterr()
         assert "first 1.5" in shown.out + shown.err
         assert "sec-ond 9.0" in shown.out + shown.err
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize("way", ["settings", "environment"])
+    def test_known_index(
+        self, tmp_path: Path, index: Index, monkeypatch: pytest.MonkeyPatch, way: str, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        """An index that uv asks: uv does not write of any package which it is from."""
+        url, more = (index.url, "") if way == "settings" else ("https://corp.example/", "explicit = true\n")
+        source = '[tool.uv.sources]\nfirst = { index = "corp" }\n[[tool.uv.index]]\nname = "corp"\n'
+        monkeypatch.setenv("UV_INDEX", "" if way == "settings" else f"corp={index.url}")
+        root = self.project(tmp_path, f'{source}url = "{url}"\n{more}')
+        assert cli.main(["build", str(root)]) == 0
+        shown = capfd.readouterr()
+        assert "first 9.0" in shown.out + shown.err
+
+    @pytest.mark.slow
+    def test_index_that_only_a_member_knows(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """Nobody asks it, so that the package is a stranger's."""
+        (tmp_path / "pyproject.toml").write_text('[tool.uv.workspace]\nmembers = ["app"]\n')
+        source = '[tool.uv.sources]\nfirst = { index = "corp" }\n[[tool.uv.index]]\nname = "corp"\n'
+        root = self.project(tmp_path, f'{source}url = "https://corp.example/"\n')
+        with pytest.raises(SystemExit):
+            cli.main(["build", str(root)])
+        assert "first comes from the index https://corp.example/" in capsys.readouterr().err

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: MIT
+"""Workspaces of uv (https://docs.astral.sh/uv/concepts/projects/workspaces/)."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+def find_workspace(root: Path) -> Path | None:
+    """Find the directory of the workspace that a project is a member of, without being its root."""
+    root = root.resolve()
+    for directory in (root, *root.parents):
+        table = read_table(directory / "pyproject.toml", "tool", "uv", "workspace")
+        if table is not None:
+            members, excluded = ({*_matching(directory, table.get(key))} for key in ("members", "exclude"))
+            return directory if directory != root and root in members - excluded else None
+    return None
+
+
+def read_table(file: Path, *keys: str) -> dict[str, Any] | None:
+    """Read a table of a TOML file; None if it is not there or cannot be read, as what lies around a project may be."""
+    found: Any = None
+    with suppress(OSError, ValueError):
+        found = tomllib.loads(file.read_text(encoding="utf-8"))
+    for key in keys:
+        found = found.get(key) if isinstance(found, dict) else None
+    return found if isinstance(found, dict) else None
+
+
+def _matching(directory: Path, patterns: Any) -> Iterator[Path]:
+    for pattern in map(os.path.normpath, patterns if isinstance(patterns, list) else ()):
+        if pattern == ".":
+            yield directory.resolve()
+        elif not pattern.startswith("/"):
+            yield from (path.resolve() for path in directory.glob(pattern))
