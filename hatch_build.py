@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Build hook of this project's own wheel: compiles the runtimes that the wheel carries."""
+"""Build hook of this project's own wheel: compiles the runtimes and launchers that the wheel carries."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 
 class RuntimeBuildHook(BuildHookInterface[Any]):
-    """Compile the runtime for every architecture; a development install compiles them when they are wanted."""
+    """Compile both for every architecture; a development install compiles them when they are wanted."""
 
     PLUGIN_NAME = "custom"
 
@@ -28,7 +28,8 @@ class RuntimeBuildHook(BuildHookInterface[Any]):
         if version == "editable":
             return
         from hatch_appimage.runtime import ARCHITECTURES, BUILT  # noqa: PLC0415
-        from hatch_appimage.runtime.compile import compile_runtimes  # noqa: PLC0415
+        from hatch_appimage.runtime.compile import compile_launchers, compile_runtimes  # noqa: PLC0415
 
         compile_runtimes(ARCHITECTURES, BUILT, self.metadata.version)
+        compile_launchers(ARCHITECTURES, BUILT)
         build_data["artifacts"].append("/hatch_appimage/runtime/built")

@@ -5,10 +5,12 @@
 ``benchmarks/startup.py APPDIR [--order FILE] [--rounds N] [--runtime NAME=PATH]... [--cold]``
 
 The AppDir's AppRun takes a Python program after ``-c``; ``--order`` names the files that a start reads, one path a
-line, for our image, which our packer writes. The others' images are mksquashfs's, with the same compression. Each round
-runs every case once, so that what disturbs the machine disturbs all; medians, and their ratio and difference to the
-folder's, are printed, with the machine's load before and after: other work on it makes all figures worthless.
-``squashfuse_ll`` and the kernel's own driver are added where they can be had.
+line, for our image, which our packer writes. The others' images are mksquashfs's, with the same compression.
+``--runtime`` adds a runtime and may be given several times; one of ours, of another version, gets its image from our
+packer as well, so that before and after are compared in one run: ``--runtime before=FILE``. Each round runs every case
+once, so that what disturbs the machine disturbs all; medians, and their ratio and difference to the folder's, are
+printed, with the machine's load before and after: other work on it makes all figures worthless. ``squashfuse_ll`` and
+the kernel's own driver are added where they can be had.
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ sys.path.insert(0, str(ROOT))
 from hatch_appimage.appdir import AppDir  # noqa: E402 - this project, found once the path is set
 from hatch_appimage.architecture import ARCHITECTURES  # noqa: E402
 from hatch_appimage.image import load_runtime, write_image  # noqa: E402
+from hatch_appimage.libraries.elf import read_sections  # noqa: E402
 from hatch_appimage.runtime import runtime_path  # noqa: E402
 
 PROGRAMS = {"python -c pass": "pass", "import flask, requests": "import flask, requests"}
@@ -71,7 +74,9 @@ def main() -> None:
     parser.add_argument("appdir", type=Path)
     parser.add_argument("--order", type=Path)
     parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--runtime", action="append", default=[], help="NAME=PATH of one that reads zstd images")
+    parser.add_argument(
+        "--runtime", action="append", default=[], metavar="NAME=PATH", help="one that reads zstd images"
+    )
     parser.add_argument("--cold", action="store_true", help="drop the page cache before every run (as root)")
     options = parser.parse_args()
     appdir = options.appdir.resolve()
@@ -95,15 +100,18 @@ def make_cases(
 ) -> list[Case]:
     """Return the folder's case first, ours second."""
     zstd, gzip = pack(appdir, folder, "zstd", "-Xcompression-level", "15"), pack(appdir, folder, "gzip")
-    image = write_ours(appdir, folder / "ours.AppImage", order)
+    ours = runtime_path(platform.machine())
     cases = [
         Case("folder", appdir / "AppRun", {"APPDIR": str(appdir)}),
-        Case("ours", image),
-        Case("ours, nothing pushed", write_ours(appdir, folder / "plain.AppImage", [])),
-        Case("ours, extract and run", image, {"APPIMAGE_EXTRACT_AND_RUN": "1"}),
+        *our_cases("ours", ours, appdir, order, folder),
+        Case("ours, nothing pushed", write_ours(ours, appdir, folder / "plain.AppImage", [])),
         Case("reference 5735cc5, gzip", join(fetch_reference(folder / "reference"), gzip, folder / "ref.AppImage")),
     ]
-    cases += [Case(name, join(Path(path), zstd, folder / f"{name}.AppImage")) for name, path in runtimes.items()]
+    for name, path in runtimes.items():
+        if ".startup" in read_sections(Path(path)).places:
+            cases += our_cases(name, Path(path), appdir, order, folder)
+        else:
+            cases.append(Case(name, join(Path(path), zstd, folder / f"{name}.AppImage")))
     drivers = {"squashfuse_ll": ["squashfuse_ll"], "kernel's squashfs": ["mount", "-o", "loop"]}
     for name, command in drivers.items():
         point = folder / name.replace(" ", "-")
@@ -122,12 +130,18 @@ def unmount(point: Path) -> None:
     subprocess.run(["umount", point], check=True)
 
 
-def write_ours(appdir: Path, path: Path, order: list[str]) -> Path:
+def our_cases(name: str, runtime: Path, appdir: Path, order: list[str], folder: Path) -> list[Case]:
+    """Return the cases of a runtime of ours: mounted first, then unpacked."""
+    image = write_ours(runtime, appdir, folder / f"{name}.AppImage", order)
+    return [Case(name, image), Case(f"{name}, extract and run", image, {"APPIMAGE_EXTRACT_AND_RUN": "1"})]
+
+
+def write_ours(runtime: Path, appdir: Path, path: Path, order: list[str]) -> Path:
     """Write an image as the build does."""
     machine = platform.machine()
     write_image(
         AppDir(appdir, "app"),
-        load_runtime(runtime_path(machine), ARCHITECTURES[machine]),
+        load_runtime(runtime, ARCHITECTURES[machine]),
         path,
         order=order,
         application=(),

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Fuzz the runtime's readers with libFuzzer: ``fuzz/run.py [--seconds N] [--keep FOLDER]``.
+"""Fuzz what runtime and launcher read with libFuzzer: ``fuzz/run.py [--seconds N] [--keep FOLDER]``.
 
 Needs clang and mksquashfs. The seeds are images that mksquashfs makes here; what the fuzzer adds to them is kept in
 the given folder for the next time. Exits with 1 when an input was found that crashes, hangs or takes much memory.
@@ -20,9 +20,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+
+from elf_fixtures import library, make_elf  # noqa: E402 - one of the tests' own
 
 from hatch_appimage.runtime.compile import (  # noqa: E402 - this project, found once the path is set
+    LAUNCHER_SOURCE,
     SOURCE,
     ZSTD_SOURCES,
     ZSTD_X86_64_SOURCES,
@@ -32,6 +35,7 @@ from hatch_appimage.runtime.compile import (  # noqa: E402 - this project, found
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+LAUNCHER = ("file.c", "glibc.c", "message.c", "settings.c")
 READER = ("cache.c", "decompress.c", "inflate.c", "squashfs.c")
 FLAGS = ("-g", "-O1", "-D_GNU_SOURCE", "-fsanitize=fuzzer,address,undefined", "-fno-sanitize-recover=undefined")
 #: For one input: seconds, and MiB for the fuzzer as a whole.
@@ -45,7 +49,7 @@ PACKINGS = (
 
 
 def main() -> int:
-    """Fuzz both targets, half of the time each."""
+    """Fuzz all targets, a third of the time each."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--keep", type=Path, help="a folder for the inputs that the fuzzer found worth keeping")
@@ -54,16 +58,21 @@ def main() -> int:
         folder = Path(temporary)
         fetch_zstd(folder)
         keep = options.keep or folder
+        seconds = options.seconds // 3
         statuses = [
+            fuzz(build("fuzz_squashfs.c", READER, folder), keep / "squashfs", image_seeds(folder), seconds),
+            fuzz(build("fuzz_inflate.c", ("inflate.c",), folder), keep / "inflate", zlib_seeds(), seconds),
             fuzz(
-                build("fuzz_squashfs.c", READER, folder), keep / "squashfs", image_seeds(folder), options.seconds // 2
+                build("fuzz_launcher.c", LAUNCHER, folder, source=LAUNCHER_SOURCE),
+                keep / "launcher",
+                launcher_seeds(),
+                seconds,
             ),
-            fuzz(build("fuzz_inflate.c", ("inflate.c",), folder), keep / "inflate", zlib_seeds(), options.seconds // 2),
         ]
     return int(any(statuses))
 
 
-def build(target: str, reader: tuple[str, ...], folder: Path) -> Path:
+def build(target: str, reader: tuple[str, ...], folder: Path, source: Path = SOURCE) -> Path:
     """Compile a target with the sanitizers; Zstandard without, as it is fuzzed by its own project."""
     library = folder / "zstd/lib"
     names = ZSTD_SOURCES + (ZSTD_X86_64_SOURCES if platform.machine() == "x86_64" else ())
@@ -73,10 +82,10 @@ def build(target: str, reader: tuple[str, ...], folder: Path) -> Path:
         subprocess.run(["clang", "-O2", "-c", library / name, "-o", built], check=True)
         objects.append(built)
     output = folder / Path(target).stem
-    sources = [ROOT / "fuzz" / target, *(SOURCE / name for name in reader)]
+    sources = [ROOT / "fuzz" / target, *(source / name for name in reader)]
     # -iquote: one of our headers must not be taken for the system's.
     subprocess.run(
-        ["clang", *FLAGS, "-iquote", SOURCE, f"-I{library}", *sources, *objects, "-pthread", "-o", output], check=True
+        ["clang", *FLAGS, "-iquote", source, f"-I{library}", *sources, *objects, "-pthread", "-o", output], check=True
     )
     return output
 
@@ -137,6 +146,15 @@ def zlib_seeds() -> Iterator[bytes]:
     for level in (0, 1, 9):
         yield zlib.compress(text, level)
     yield zlib.compress(b"short")
+
+
+def launcher_seeds() -> Iterator[bytes]:
+    """Yield settings with every key, and a C library that defines versions."""
+    keys = ("program", "name", "loader", "glibc", "option", "script", "link", "expose", "default A", "commands")
+    lines = "".join(f"{key} a\\\\b\\n$APPDIR/${{APPDIR}}\n" for key in keys)
+    yield f"hatch-appimage launcher 1\n{lines}".encode()
+    for bits in (32, 64):
+        yield make_elf(library("libc.so.6", defined=("GLIBC_2.2.5", "GLIBC_2.36", "GLIBC_PRIVATE"), bits=bits))
 
 
 if __name__ == "__main__":

@@ -40,8 +40,22 @@ class AppDir:
 
     @property
     def bin(self) -> Path:
-        """The interpreter and the commands."""
+        """The commands, and the launcher that stands for the interpreter."""
         return self.usr / "bin"
+
+    @property
+    def libexec(self) -> Path:
+        """The interpreter itself, which is not started by its name.
+
+        It lies as deep as ``bin``: CPython finds its prefix from either, and entries of search paths from its old place
+        stay right.
+        """
+        return self.usr / "libexec"
+
+    @property
+    def commands(self) -> Path:
+        """Links to the commands, for an application that wants them on its PATH; never one to the interpreter."""
+        return self.libexec / "commands"
 
     @property
     def lib(self) -> Path:
@@ -76,6 +90,10 @@ class AppDir:
                 path = Path(folder, name)
                 if path.is_file() and not path.is_symlink():
                     yield path
+
+    def names(self, paths: Iterable[Path]) -> frozenset[str]:
+        """Return the paths below the root of what lies in the tree."""
+        return frozenset(str(path.relative_to(self.root)) for path in paths)
 
     def add(self, files: Iterable[tuple[Path, str]]) -> str:
         """Copy extra files into the tree; they replace what is there.

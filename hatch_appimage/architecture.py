@@ -44,7 +44,8 @@ ARCHITECTURES = {
     for architecture in (
         Architecture("x86_64", 62, 64, ("x86_64", "amd64")),
         Architecture("aarch64", 183, 64, ("aarch64", "arm64")),
-        Architecture("armhf", 40, 32, ("armv7l", "armv8l", "armv6l")),
+        # Not armv6l: Debian's armhf, the wheels that are tagged armv7l, and our runtime all need ARMv7.
+        Architecture("armhf", 40, 32, ("armv7l", "armv8l")),
         Architecture("i686", 3, 32, ("i686", "i586", "i486", "i386")),
     )
 }
@@ -82,7 +83,9 @@ def native_architecture() -> Architecture:
     machine = platform.machine().lower()
     architecture = architecture_for(machine, struct.calcsize("P") * 8)
     if architecture is None:
-        raise AppImageError(f"AppImages cannot be built on `{machine}`: choose one of {', '.join(ARCHITECTURES)}")
+        raise AppImageError(
+            f"AppImages cannot be built on `{machine}`, only on x86_64, aarch64, ARMv7 or newer (armhf), and i686"
+        )
     return architecture
 
 

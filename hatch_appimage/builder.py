@@ -12,7 +12,7 @@ import threading
 import time
 import traceback
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,20 +23,31 @@ from hatchling.builders.config import BuilderConfig
 from hatchling.builders.plugin.interface import BuilderInterface
 from hatchling.builders.utils import get_reproducible_timestamp
 from hatchling.plugin.manager import PluginManager
+from packaging.markers import default_environment
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
 
 from hatch_appimage.appdir import AppDir
 from hatch_appimage.architecture import ARCHITECTURES, native_architecture
+from hatch_appimage.bindings import Scope, check_declared
 from hatch_appimage.bytecode import compile_bytecode
 from hatch_appimage.config import AppImageConfig, check_hook_table
 from hatch_appimage.desktop import write_desktop_files
+from hatch_appimage.entry_point import modules_at_start
 from hatch_appimage.errors import AppImageError, Faults
+from hatch_appimage.fit import requirements_of
 from hatch_appimage.image import UPDATE_INFORMATION, load_runtime, write_image
-from hatch_appimage.install import application_files, check_entry_point, install_packages, update_records
-from hatch_appimage.launcher import write_launcher
+from hatch_appimage.image_name import check_length, image_name, is_image_of
+from hatch_appimage.install import (
+    application_files,
+    check_entry_point,
+    check_scripts,
+    find_commands,
+    install_packages,
+    update_records,
+)
+from hatch_appimage.launcher import require_glibc, write_launcher
 from hatch_appimage.libraries.bundle import bundle_libraries
-from hatch_appimage.libraries.floor import find_requirements
+from hatch_appimage.libraries.floor import find_requirements, find_start_floor
 from hatch_appimage.libraries.system import System
 from hatch_appimage.project import Project
 from hatch_appimage.python.adapt import adapt_python, trim_tkinter
@@ -45,12 +56,13 @@ from hatch_appimage.python.helper import find_helper
 from hatch_appimage.python.source import provide_python
 from hatch_appimage.reach import find_reach
 from hatch_appimage.record import write_records
+from hatch_appimage.redact import redact
 from hatch_appimage.report import Report, Steps, list_files
-from hatch_appimage.runtime import runtime_path
+from hatch_appimage.runtime import launcher_path, runtime_path
 from hatch_appimage.signing import Signer, check_room, sign_image
 from hatch_appimage.startup import find_startup_order
 from hatch_appimage.trial import run_test_command
-from hatch_appimage.wheel import build_wheel
+from hatch_appimage.wheel import Release, build_wheel, read_metadata
 from hatch_appimage.zsync import write_zsync
 
 if TYPE_CHECKING:
@@ -61,7 +73,7 @@ if TYPE_CHECKING:
     from hatch_appimage.architecture import Architecture
     from hatch_appimage.image import Runtime
     from hatch_appimage.python import PythonInstallation
-    from hatch_appimage.wheel import Release, Wheel
+    from hatch_appimage.wheel import Wheel
 
 
 @dataclass(frozen=True)
@@ -70,8 +82,10 @@ class Preparation:
 
     Attributes:
         config: the target's table.
+        file_name: of the image.
         update_information: the line for update tools, if there is to be one.
         runtime: what the image begins with.
+        launcher: the program that becomes AppRun and the interpreter.
         signer: who signs it; None for nobody.
         python: the Python to bundle.
         system: whose shared libraries are taken.
@@ -81,8 +95,10 @@ class Preparation:
     """
 
     config: AppImageConfig
+    file_name: str
     update_information: str | None
     runtime: Runtime
+    launcher: Path
     signer: Signer | None
     python: PythonInstallation
     system: System
@@ -125,7 +141,7 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
             name = self.read_config().file_name
         for architecture in versions:
             for image in Path(directory).glob("*.AppImage"):
-                if _is_image_of(image.name, name, architecture):
+                if is_image_of(image.name, name, architecture):
                     for path in (image, *_companions(image)):
                         path.unlink(missing_ok=True)
 
@@ -161,11 +177,15 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
 
         """
         config, project = self.read_config(), self.project
+        file_name = image_name(config.file_name, project.version, architecture.name)
         faults = Faults()
+        faults.catch(check_length, file_name)
         prepared = Preparation(
             config=config,
+            file_name=file_name,
             update_information=faults.catch(config.update_line, project.version, architecture.name),
             runtime=faults.catch(load_runtime, config.runtime or runtime_path(architecture.name), architecture),
+            launcher=faults.catch(launcher_path, architecture.name),
             signer=faults.catch(Signer.find, config.sign_key) if config.sign else None,
             python=faults.catch(
                 provide_python,
@@ -178,9 +198,30 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
             extra_files=faults.catch(self._forced_files),
             timestamp=faults.catch(_timestamp) if self.config.reproducible else None,
         )
+        if prepared.python and not config.lock:
+            faults.catch(self._check_bindings, config, prepared.python, architecture)
         faults.raise_all()
         prepared.check_sections()
         return prepared
+
+    def _check_bindings(self, config: AppImageConfig, python: PythonInstallation, architecture: Architecture) -> None:
+        """See that nothing would come from the index that the project has elsewhere."""
+        if isinstance(self.source, Release):
+            return
+        environment = default_environment()
+        version = python.version.removesuffix("+")
+        environment.update(
+            {
+                "python_full_version": version,
+                "python_version": ".".join(version.split(".")[:2]),
+                "platform_machine": architecture.machine,
+            }
+        )
+        scope = Scope.of(environment, config.features, config.dependency_groups)
+        needed = None
+        if self.source is not None:
+            needed = requirements_of(read_metadata(self.source), config.features, environment)
+        check_declared(self.project.root, scope, needed, config.requirements, config.constraints)
 
     def _build(self, architecture: Architecture, directory: Path, warnings: list[str]) -> Path:
         project = self.project
@@ -190,7 +231,7 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
         with _folder() as work, _folder(directory) as beside:
             prepared = self.prepare(architecture, work)
             config, runtime = prepared.config, prepared.runtime
-            target = directory / config.image_name(project.version, architecture.name)
+            target = directory / prepared.file_name
             foreign = architecture != native_architecture()
             helper = find_helper(prepared.python.version, project.root) if foreign else prepared.python.executable
             appdir = AppDir(work / "AppDir", canonicalize_name(project.name))
@@ -211,20 +252,35 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
                 architecture=architecture,
                 max_glibc=config.max_glibc,
             )
-            check_entry_point(config.entry_point, appdir, python)
+            entry_point = find_commands(config.entry_point, config.entry_points, appdir, python)
+            check_entry_point(entry_point, python)
+            if entry_point.gui and "terminal" not in self.target_config:
+                config = replace(config, terminal=False)
             launcher = step(
                 "launcher",
                 write_launcher,
                 appdir,
                 python,
-                config.entry_point,
+                entry_point,
                 config.environment,
+                program=prepared.launcher,
                 links=config.entry_points,
                 expose_python=config.expose_python,
+                commands_on_path=config.commands_on_path,
+            )
+            check_scripts(
+                {"entry-point": [entry_point.command], "entry-points": config.entry_points}, appdir, launcher.commands
             )
             step("desktop", write_desktop_files, appdir, project, architecture.name, config)
             step("files", appdir.add, prepared.extra_files)
-            reach = step("imports", find_reach, python, project.name, config.entry_point.module, config.entry_points)
+            reach = step(
+                "imports",
+                find_reach,
+                python,
+                project.name,
+                modules_at_start(entry_point, appdir.bin),
+                config.entry_points,
+            )
             step("tkinter", trim_tkinter, appdir, python, reach, wanted=config.tkinter)
             # A copy of another machine may lack what this one has: then a trial on this one says nothing.
             on_trial = config.startup_order and not foreign and prepared.system.root == Path("/")
@@ -249,10 +305,15 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
             order: tuple[str, ...] = ()
             if config.startup_order and not foreign:
                 missing = libraries.missing if on_trial else ()
-                order = step("startup", find_startup_order, appdir, python, config.entry_point, missing).files
-            loaded = {*order, *(str(path.relative_to(appdir.root)) for path in (python.executable, *reach.files))}
+                order = step("startup", find_startup_order, appdir, python, entry_point, missing).files
+            start = {*order, *appdir.names([python.executable, *reach.required])}
+            require_glibc(appdir, find_start_floor(libraries.graph, start))
             requirements = step(
-                "requires", find_requirements, libraries.graph, loaded, limited=config.max_glibc is not None
+                "requires",
+                find_requirements,
+                libraries.graph,
+                {*start, *appdir.names(reach.files)},
+                limited=config.max_glibc is not None,
             )
             appdir.normalize_modes()
             image = step(
@@ -295,9 +356,7 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
             )
             if config.report:
                 # What lies in an unpacked sdist is gone after the build.
-                path = directory / config.report.name if project.unpacked else config.report
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(report.to_json(target), encoding="utf-8")
+                _write(directory / config.report.name if project.unpacked else config.report, report.to_json(target))
             _publish(image.path, target)
         self.app.display_info(report.summary(target))
         return target
@@ -325,7 +384,7 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
                 yield
         except (AppImageError, OSError, KeyboardInterrupt) as error:
             if self.app.verbosity > 0:
-                traceback.print_exc()
+                sys.stderr.write(redact(traceback.format_exc()))
             self.app.abort(_explain(error), code=130 if isinstance(error, KeyboardInterrupt) else 1)
 
     @contextmanager
@@ -351,11 +410,12 @@ class _AppHandler(logging.Handler):
         self.warnings: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
+        message = redact(record.getMessage())
         if record.levelno >= logging.WARNING:
-            self.warnings.append(record.getMessage())
-            self.app.display_warning(record.getMessage())
+            self.warnings.append(message)
+            self.app.display_warning(message)
         else:
-            self.app.display_debug(record.getMessage())
+            self.app.display_debug(message)
 
 
 def _timestamp() -> int:
@@ -375,6 +435,11 @@ def _read_system(sysroot: Path, architecture: Architecture) -> System:
     return System.read(sysroot, architecture, os.environ.get("LD_LIBRARY_PATH", "") if sysroot == Path("/") else "")
 
 
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
 def _companions(image: Path) -> list[Path]:
     """Return the files beside an image that are of use with this very image only."""
     return [image.with_name(f"{image.name}{ending}") for ending in (".sig", ".zsync")]
@@ -388,18 +453,6 @@ def _publish(image: Path, target: Path) -> None:
         else:
             place.unlink(missing_ok=True)
     image.replace(target)
-
-
-def _is_image_of(file_name: str, name: str, architecture: str) -> bool:
-    before, after = f"{name}-", f"-{architecture}.AppImage"
-    if not (file_name.startswith(before) and file_name.endswith(after)):
-        return False
-    # What lies between must be a version: "app-" also begins the images of "app-extra".
-    try:
-        Version(file_name[len(before) : -len(after)])
-    except InvalidVersion:
-        return False
-    return True
 
 
 @contextmanager

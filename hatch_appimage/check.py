@@ -7,24 +7,25 @@ from typing import TYPE_CHECKING
 
 from hatch_appimage.libraries.elf import read_elf
 from hatch_appimage.libraries.floor import find_floor
+from hatch_appimage.redact import redact
 
 if TYPE_CHECKING:
     from hatch_appimage.builder import Preparation
+    from hatch_appimage.entry_point import EntryPoint
     from hatch_appimage.icon import Icon
     from hatch_appimage.libraries.floor import Floor
     from hatch_appimage.project import Project
     from hatch_appimage.python import PythonInstallation
 
 
-def describe(prepared: Preparation, project: Project, architecture: str) -> str:
+def describe(prepared: Preparation, project: Project) -> str:
     """Return as text what the image of one architecture would be."""
     config = prepared.config
     entry_point = config.entry_point
-    call = f"{entry_point.module}:{entry_point.attribute}" if entry_point.attribute else f"-m {entry_point.module}"
     lines = [
-        config.image_name(project.version, architecture),
+        prepared.file_name,
         f"  name       {config.name} {project.version}",
-        f"  starts     {entry_point.command} ({call})",
+        f"  starts     {entry_point.command} ({_call(entry_point)})",
         f"  python     {prepared.python.version} at {prepared.python.source}",
         f"  needs      glibc {python_floor(prepared.python)} or newer for Python; packages and libraries may need more",
         f"  lock       {config.lock or 'none'}",
@@ -33,7 +34,15 @@ def describe(prepared: Preparation, project: Project, architecture: str) -> str:
         f"  updates    {prepared.update_information or 'none'}",
         f"  signed     {f'by {prepared.signer.fingerprint}' if prepared.signer else 'no'}",
     ]
-    return "\n".join(lines)
+    return redact("\n".join(lines))
+
+
+def _call(entry_point: EntryPoint) -> str:
+    if entry_point.module is None:
+        return "a script that is looked for once all is installed"
+    if entry_point.attribute is None:
+        return f"-m {entry_point.module}"
+    return f"{entry_point.module}:{entry_point.attribute}"
 
 
 def _icon(icon: Icon | None) -> str:

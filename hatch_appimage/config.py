@@ -17,9 +17,10 @@ from packaging.utils import canonicalize_name
 from hatch_appimage import TABLE
 from hatch_appimage.architecture import ARCHITECTURES, ByArchitecture
 from hatch_appimage.desktop import MAIN_CATEGORIES, DesktopEntry
-from hatch_appimage.entry_point import EntryPoint, choose_entry_point
+from hatch_appimage.entry_point import EntryPoint, choose_entry_point, choose_links
 from hatch_appimage.errors import AppImageError, ConfigurationError
 from hatch_appimage.icon import Icon
+from hatch_appimage.image_name import first_part, image_name
 from hatch_appimage.libraries.policy import GROUPS, NEVER_BUNDLED, Policy, group_of
 from hatch_appimage.lock import Lock
 from hatch_appimage.python.host import HostSource
@@ -44,12 +45,29 @@ PATH_KEYS = frozenset({"constraints", "desktop-file", "icon", "lock", "python", 
 # The compressors and the range of their levels.
 COMPRESSION_LEVELS = {"zstd": (1, 22), "gzip": (1, 9)}
 
+# Options that install further packages, which may bring commands.
+_COMMANDS_OF_OTHERS = frozenset({"dependency-groups", "features", "requirements"})
+
 # File names have 255 bytes at most, and version and architecture go behind the name.
 _LONGEST_NAME = 150
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-# What every image promises its users not to set; PYTHON* would be ignored anyway, as Python runs isolated.
-_FORBIDDEN_VARIABLE = re.compile(r"PYTHON.*|LD_LIBRARY_PATH|LD_PRELOAD")
+# Variables that a default does nothing for, or harm, with the reason and the way out.
+_FORBIDDEN_VARIABLES = {
+    re.compile(r"PYTHON.*"): (
+        "the bundled Python is isolated and ignores it: have the program do what it is for "
+        "(`sys.stdout.reconfigure(line_buffering=True)` for PYTHONUNBUFFERED)"
+    ),
+    re.compile(r"LD_.*"): (
+        "programs of the user's machine that the application starts would break: "
+        "`libraries` bundles what the application opens by its name"
+    ),
+    re.compile(r"PATH"): (
+        "it is set for every user, so a default would do nothing: "
+        "`commands-on-path = true` puts the image's commands in front of it"
+    ),
+    re.compile(r"APPDIR|APPIMAGE|ARGV0|OWD"): "it is the runtime that sets it, at every start",
+}
 
 
 @dataclass(frozen=True)
@@ -126,9 +144,14 @@ class AppImageConfig:
                 "string",
                 "the project's name",
                 "What people call the application; the file is named `<name>-<version>-<architecture>.AppImage`.",
+                "In names of files it has no accents, and `_` in place of what is neither a letter nor a digit: "
+                '`"Größe & Co (beta)"` becomes `Grosse_Co_beta`. The project\'s name stands there for one with letters '
+                "that are not Latin. In the version, `!` and `+` become `_`.",
             )
         )
     )
+    # The first part of the names of files, which has no key of its own.
+    file_name: str = field(metadata=_keys())
     entry_point: EntryPoint = field(
         metadata=_keys(
             Option(
@@ -137,6 +160,8 @@ class AppImageConfig:
                 "the only script, or the one named like the project",
                 'What starts: a key of `[project.scripts]` or `[project.gui-scripts]`, `"module:function"` or '
                 '`"-m module"`.',
+                "It can also be the name of any other Python script that is installed, such as the command of a "
+                "dependency. Whether that is there is known once everything is installed.",
             )
         )
     )
@@ -148,7 +173,8 @@ class AppImageConfig:
                 "all of the project's scripts",
                 "Which of them start by a link: a symbolic or hard link to the image that is named like a script "
                 "starts that one.",
-                "See [several commands in one image](recipes.md#several-commands-in-one-image).",
+                "Scripts of dependencies can be named, too. See [several commands in one image]"
+                "(recipes.md#several-commands-in-one-image).",
             )
         )
     )
@@ -272,8 +298,23 @@ class AppImageConfig:
                 "`{}`",
                 'Variables to set where the user has not set them, such as `QT_QPA_PLATFORM = "wayland;xcb"`; '
                 "`$APPDIR` in a value is the image's folder.",
-                "`PYTHON*`, `LD_LIBRARY_PATH` and `LD_PRELOAD` are refused: the bundled Python ignores them, and "
-                "programs that the application starts would break.",
+                "`PYTHON*` is refused, as the bundled Python is isolated and ignores it, and so is `LD_*`, as programs "
+                "that the application starts would break. `PATH` is refused because every user has set it: see "
+                "`commands-on-path`.",
+            )
+        )
+    )
+    commands_on_path: bool = field(
+        metadata=_keys(
+            Option(
+                "commands-on-path",
+                "boolean",
+                "`false`",
+                "Put the image's commands in front of the application's `PATH`, as an activated environment does.",
+                '`subprocess.run(["uvicorn"])` then starts the image\'s `uvicorn`. `python` and `python3` stay the '
+                "machine's, as its scripts look for them on `PATH`. By default the application's `PATH` is the "
+                "caller's, and with it that of every program that the application starts; "
+                '`subprocess.run([sys.executable, "-m", "uvicorn"])` works either way.',
             )
         )
     )
@@ -410,15 +451,6 @@ class AppImageConfig:
         )
     )
 
-    @property
-    def file_name(self) -> str:
-        """The first part of the image's name: blanks would make trouble in update information and in shells."""
-        return "_".join(self.name.split())
-
-    def image_name(self, version: str, architecture: str) -> str:
-        """Return the name of an image."""
-        return f"{self.file_name}-{version}-{architecture}.AppImage"
-
     def update_line(self, version: str, architecture: str) -> str | None:
         """Return the update information for one image.
 
@@ -429,7 +461,9 @@ class AppImageConfig:
         if self.update_information is None:
             return None
         try:
-            return self.update_information.line(self.file_name, version, architecture)
+            return self.update_information.line(
+                self.file_name, image_name(self.file_name, version, architecture), architecture
+            )
         except ValueError as error:
             raise ConfigurationError([f"Field `{TABLE}.update-information` {error}"]) from error
 
@@ -447,15 +481,23 @@ class AppImageConfig:
 
         """
         reader = _TableReader(table, project)
-        entry_point = reader.take("entry-point", reader.text, lambda value: choose_entry_point(value, project))
+        complete = project.complete and not _COMMANDS_OF_OTHERS & table.keys()
+        entry_point = reader.take(
+            "entry-point", reader.text, lambda value: choose_entry_point(value, project, complete=complete)
+        )
         gui = entry_point is not None and entry_point.gui
         compression = reader.take("compression", reader.text, _compression)
         if "compression" not in table:
             compression = "zstd"
+        name = reader.take("name", reader.text, _display_name) or project.name
         config = cls(
-            name=reader.take("name", reader.text, _display_name) or project.name,
+            name=name,
+            file_name=first_part(name, project.name),
             entry_point=entry_point or EntryPoint("", "", None),  # never used: its fault is among the errors
-            entry_points=reader.take("entry-points", reader.texts, lambda names: _entry_points(names, project)) or (),
+            entry_points=reader.take(
+                "entry-points", reader.texts, lambda names: choose_links(names, project, complete=complete)
+            )
+            or (),
             expose_python=reader.take("expose-python", reader.boolean, bool) is True,
             python=reader.python(),
             features=reader.take("features", reader.texts, lambda names: _features(names, project)) or (),
@@ -468,6 +510,7 @@ class AppImageConfig:
             categories=reader.take("categories", reader.texts, _categories) or ("Utility",),
             terminal=reader.take("terminal", reader.boolean, lambda value: not gui if value is None else value) is True,
             environment=reader.take("environment", reader.mapping, _environment) or {},
+            commands_on_path=reader.take("commands-on-path", reader.boolean, bool) is True,
             runtime=reader.take("runtime", reader.text, reader.file),
             compression=compression or "",  # never used: its fault is among the errors
             compression_level=reader.take(
@@ -734,15 +777,6 @@ def _display_name(value: str) -> str:
     return value.strip()
 
 
-def _entry_points(names: tuple[str, ...] | None, project: Project) -> tuple[str, ...]:
-    scripts = {**project.scripts, **project.gui_scripts}
-    for name in names or ():
-        if name not in scripts:
-            known = f"there are {', '.join(scripts)}" if scripts else "it has none"
-            raise ValueError(f"names `{name}`, which is no script of the project: {known}")
-    return tuple(scripts) if names is None else names
-
-
 def _features(names: tuple[str, ...], project: Project) -> tuple[str, ...]:
     known = {canonicalize_name(name) for name in project.features}
     for name in names:
@@ -794,10 +828,9 @@ def _environment(variables: dict[str, str]) -> dict[str, str]:
     for name, value in variables.items():
         if not _VARIABLE.fullmatch(name):
             raise ValueError(f"sets `{name}`, which is no name of an environment variable")
-        if _FORBIDDEN_VARIABLE.fullmatch(name):
-            raise ValueError(
-                f"cannot set `{name}`: the bundled Python ignores it, and programs that the application starts break"
-            )
+        for forbidden, reason in _FORBIDDEN_VARIABLES.items():
+            if forbidden.fullmatch(name):
+                raise ValueError(f"cannot set `{name}`: {reason}")
         if "\0" in value:
             raise ValueError(f"sets `{name}` to a value with a NUL character")
     return variables

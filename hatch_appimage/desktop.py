@@ -37,6 +37,9 @@ MAIN_CATEGORIES = frozenset({
 _MAIN_GROUP = "Desktop Entry"
 _GROUP = re.compile(r"\[(?P<name>[^\[\]]+)\]")
 _KEY = re.compile(r"(?P<key>[A-Za-z0-9-]+(?:\[[^\]]+\])?)\s*=\s*(?P<value>.*)")
+_ESCAPED = {"s": " ", "n": "\n", "t": "\t", "r": "\r", "\\": "\\"}
+# What an argument may have in quotes only.
+_RESERVED = re.compile(r"""[ \t\n"'\\><~|&;$*?#()`]""")
 _REQUIRED = ("Type", "Name", "Exec", "Categories")
 
 
@@ -154,6 +157,8 @@ def write_desktop_files(
         "X-AppImage-Version": project.version,
         "X-AppImage-Arch": architecture,
     })  # fmt: skip
+    if entry.get("TryExec"):  # a program that is nowhere would hide the entry
+        entry = entry.with_keys({"TryExec": _escape(config.entry_point.command)})
     picture = config.icon or generate_icon(project.name)
     icon_name = f"{appdir.app_id}.{picture.kind}"
     files = {
@@ -174,7 +179,7 @@ def _generate(project: Project, config: AppImageConfig) -> DesktopEntry:
     if project.summary:
         lines.append(f"Comment={_escape(project.summary)}")
     lines += [
-        f"Exec={config.entry_point.command}",
+        "Exec=",
         f"Terminal={str(config.terminal).lower()}",
         f"Categories={';'.join(config.categories)};",
     ]
@@ -186,10 +191,24 @@ def _exec(value: str, command: str) -> str:
 
     The program may be quoted (Desktop Entry Specification, "The Exec key").
     """
-    arguments = re.sub(r'^\s*("(?:[^"\\]|\\.)*"|\S+)', "", value)
-    return command + arguments
+    arguments = re.sub(r'^\s*("(?:[^"\\]|\\.)*"|\S+)', "", _unescape(value))
+    return _escape(_quote(command) + arguments)
+
+
+def _quote(argument: str) -> str:
+    """Write an argument of a command line, in quotes if it has to be (Desktop Entry Specification, "The Exec key").
+
+    That is done before what is a command line is escaped as any other value.
+    """
+    argument = argument.replace("%", "%%")
+    return '"' + re.sub(r'(["`$\\])', r"\\\1", argument) + '"' if _RESERVED.search(argument) else argument
 
 
 def _escape(value: str) -> str:
     """Write a text as a value of type string (Desktop Entry Specification, "Possible value types")."""
     return value.replace("\\", "\\\\").replace("\n", "\\n").replace("\t", "\\t").replace("\r", "\\r")
+
+
+def _unescape(value: str) -> str:
+    """Read a value of type string; a backslash before any other character stands for itself."""
+    return re.sub(r"\\([sntr\\])", lambda match: _ESCAPED[match[1]], value)

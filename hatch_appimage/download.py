@@ -4,25 +4,28 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
+import logging
 import os
 import sys
 import time
 from hashlib import sha256
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import requests
 
+from hatch_appimage.cache import cache_folder, discard_unless_file, locked, open_file
 from hatch_appimage.errors import AppImageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
     from typing import BinaryIO, TypeVar
 
     T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 # Only what is cached is used when this is set to anything but nothing or 0.
 OFFLINE = "HATCH_APPIMAGE_OFFLINE"
@@ -59,13 +62,6 @@ def is_offline() -> bool:
     return os.environ.get(OFFLINE, "") not in {"", "0"}
 
 
-def cache_folder() -> Path:
-    """Return the folder of what can be fetched again (XDG Base Directory Specification); it may not exist."""
-    home = os.environ.get("XDG_CACHE_HOME", "")
-    # The specification has relative paths ignored.
-    return (Path(home) if home.startswith("/") else Path.home() / ".cache") / "hatch-appimage"
-
-
 def download(url: str, digest: str) -> Path:
     """Return a file from the web, from the cache if it has been fetched before.
 
@@ -81,12 +77,14 @@ def download(url: str, digest: str) -> Path:
 
     """
     target = cache_folder() / "downloads" / digest.lower()
-    with _locked(target):
-        if target.exists():
+    part = target.with_name(f"{target.name}.part")
+    with locked(target):
+        discard_unless_file(target)
+        discard_unless_file(part, writing=True)
+        if _is_whole(target):
             return target
         if is_offline():
-            raise AppImageError(f"{url} is not in the cache, and {OFFLINE} allows no download: build once without it")
-        part = target.with_name(f"{target.name}.part")
+            raise _not_cached(url)
         resumed = part.exists()
         _persist(url, lambda: _fetch(url, part))
         found = _digest(part)
@@ -111,11 +109,9 @@ def fetch_json(url: str) -> Any:
 
     """
     target = cache_folder() / "answers" / sha256(url.encode()).hexdigest()
-    if is_offline():
-        if not target.exists():
-            raise AppImageError(f"{url} is not in the cache, and {OFFLINE} allows no download: build once without it")
-        return json.loads(target.read_bytes())
-    with _locked(target):
+    with locked(target):
+        if is_offline():
+            return _read_json(target, url)
         part = target.with_name(f"{target.name}.part")
         part.unlink(missing_ok=True)
         _persist(url, lambda: _fetch(url, part))
@@ -128,13 +124,29 @@ def fetch_json(url: str) -> Any:
         return answer
 
 
-@contextlib.contextmanager
-def _locked(target: Path) -> Iterator[None]:
-    """Let one process at a time fetch a file; the others find it when it is their turn."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with target.with_name(f"{target.name}.lock").open("wb") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+def _is_whole(target: Path) -> bool:
+    """Tell whether a file of the cache is what its name says; one that has changed is removed."""
+    try:
+        found = _digest(target)
+    except FileNotFoundError:
+        return False
+    if found == target.name:
+        return True
+    log.warning("%s in the cache has changed since it was fetched, and is removed: its SHA-256 is %s", target, found)
+    target.unlink()
+    return False
+
+
+def _read_json(target: Path, url: str) -> Any:
+    try:
+        with open_file(target, os.O_RDONLY) as file:
+            return json.loads(file.read())
+    except (FileNotFoundError, ValueError) as error:
+        raise _not_cached(url) from error
+
+
+def _not_cached(url: str) -> AppImageError:
+    return AppImageError(f"{url} is not in the cache, and {OFFLINE} allows no download: build once without it")
 
 
 def _persist(url: str, attempt: Callable[[], T]) -> T:
@@ -167,7 +179,9 @@ def _fetch(url: str, part: Path) -> None:
                 return
             _check_status(answer, url)
             resumed = answer.status_code == requests.codes.partial_content
-            with part.open("ab" if resumed else "wb") as file:
+            with open_file(part, os.O_RDWR | os.O_CREAT) as file:
+                file.truncate(have if resumed else 0)
+                file.seek(0, os.SEEK_END)
                 _copy(answer, file, have if resumed else 0)
     except (
         requests.exceptions.InvalidURL,
@@ -242,7 +256,7 @@ def waiting_for(what: str) -> Iterator[None]:
 
 def _digest(path: Path) -> str:
     digest = sha256()
-    with path.open("rb") as file:
+    with open_file(path, os.O_RDONLY) as file:
         while piece := file.read(_PIECE):
             digest.update(piece)
     return digest.hexdigest()

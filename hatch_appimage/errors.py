@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast
 
+from hatch_appimage.redact import redact
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -15,8 +17,12 @@ R = TypeVar("R")
 class AppImageError(Exception):
     """A build cannot go on.
 
-    The message is one clear statement for the person who builds: what is wrong, where, and what to do about it.
+    The message is one clear statement for the person who builds: what is wrong, where, and what to do about it. Secrets
+    in addresses are left out of it.
     """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(redact(message))
 
 
 class ConfigurationError(AppImageError):
@@ -28,7 +34,7 @@ class ConfigurationError(AppImageError):
     """
 
     def __init__(self, errors: list[str]) -> None:
-        self.errors = errors
+        self.errors = [redact(error) for error in errors]
         super().__init__("\n".join(errors))
 
 

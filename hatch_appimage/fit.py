@@ -25,14 +25,50 @@ log = logging.getLogger(__name__)
 def requirements_of(
     distribution: Distribution, extras: Iterable[str], environment: Environment
 ) -> tuple[Requirement, ...]:
-    """Return what a distribution requires with some of its extras where an environment is given."""
-    found = []
-    for text in distribution.requires or ():
-        requirement = Requirement(text)
-        if counts(requirement, extras, environment):
-            requirement.marker = None
-            found.append(requirement)
+    """Return what a distribution requires of others with some of its extras where an environment is given."""
+    return expand(map(Requirement, distribution.requires or ()), distribution.metadata["Name"], extras, environment)
+
+
+def expand(
+    requirements: Iterable[Requirement], who: str, extras: Iterable[str], environment: Environment
+) -> tuple[Requirement, ...]:
+    """Return which requirements count, without their markers and without the ones of whoever has them.
+
+    An extra may consist of further ones, as in ``all = ["app[web,tls]"]``.
+
+    Args:
+        requirements: those of all extras.
+        who: the name of the project or package that has them.
+        extras: those of its extras that are wanted.
+        environment: the values of markers.
+
+    """
+    listed = list(requirements)
+    wanted = expand_extras(listed, who, extras, environment)
+    found = [it for it in listed if counts(it, wanted, environment) and not _is_of(it, who)]
+    for requirement in found:
+        requirement.marker = None
     return tuple(found)
+
+
+def expand_extras(
+    requirements: Iterable[Requirement], who: str, extras: Iterable[str], environment: Environment
+) -> frozenset[str]:
+    """Return extras with those that they consist of, normalised; the arguments are those of `expand`."""
+    own = [requirement for requirement in requirements if _is_of(requirement, who)]
+    wanted: frozenset[str] = frozenset(map(canonicalize_name, extras))
+    while True:
+        named = [
+            extra for requirement in own if counts(requirement, wanted, environment) for extra in requirement.extras
+        ]
+        further = wanted.union(map(canonicalize_name, named))
+        if further == wanted:
+            return wanted
+        wanted = further
+
+
+def _is_of(requirement: Requirement, who: str) -> bool:
+    return canonicalize_name(requirement.name) == canonicalize_name(who)
 
 
 def counts(requirement: Requirement, extras: Iterable[str], environment: Environment) -> bool:

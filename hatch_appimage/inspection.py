@@ -16,11 +16,12 @@ from hatch_appimage.architecture import architecture_of
 from hatch_appimage.desktop import DesktopEntry
 from hatch_appimage.errors import AppImageError, printable
 from hatch_appimage.image import UPDATE_INFORMATION, file_digest, find_squashfs, read_section
-from hatch_appimage.launcher import read_links
+from hatch_appimage.launcher_settings import SETTINGS_NAME, read_links
 from hatch_appimage.libraries.elf import read_elf
 from hatch_appimage.libraries.listing import list_libraries
 from hatch_appimage.python.files import find_version
 from hatch_appimage.report import format_size
+from hatch_appimage.runtime import MAX_LAUNCHER_SIZE
 from hatch_appimage.signing import State, verify_signature
 from hatch_appimage.squashfs import SquashFSError, SquashFSImage
 
@@ -41,7 +42,7 @@ _RUNTIMES = {
     b"AppImage/type2-runtime": "type2-runtime",
     b"AppImage/AppImageKit": "AppImageKit",
 }
-_INTERPRETER = re.compile(r"(usr/bin|opt/python\d\.\d+/bin|python/bin)/python(\d\.\d+)t?")
+_INTERPRETER = re.compile(r"(usr/libexec|usr/bin|opt/python\d\.\d+/bin|python/bin)/python(\d\.\d+)t?")
 _LIBPYTHON = re.compile(r"(?:.*/)?libpython(\d\.\d+)t?\.so\.1\.0")
 # Of the interpreter or its library, in bytes; those with debug information come near.
 _LARGEST_PYTHON = 1 << 28
@@ -153,7 +154,7 @@ def inspect_image(path: Path) -> Inspection:
             python=_python(image, entries),
             packages=_packages(image, entries),
             entry_points=_entry_points(image, entries),
-            links=read_links(_text(image, entries.get("AppRun"))),
+            links=_links(image, entries),
             floors=_floors(path),
         )
 
@@ -203,6 +204,14 @@ def _desktop_entry(image: SquashFSImage, entries: dict[str, Entry]) -> dict[str,
     keys = ("Name", "Exec", "Icon", "Categories", "Terminal", "X-AppImage-Version", "X-AppImage-Name")
     desktop = DesktopEntry(tuple(_text(image, entry).splitlines()))
     return {key: value for key in keys if (value := desktop.get(key))}
+
+
+def _links(image: SquashFSImage, entries: dict[str, Entry]) -> tuple[str, ...]:
+    """Return the names of links that AppRun heeds: they stand beside it, which another AppRun does not read."""
+    apprun = entries.get("AppRun")
+    if apprun is None or not stat.S_ISREG(apprun.mode) or apprun.size > MAX_LAUNCHER_SIZE:
+        return ()
+    return read_links(image.read(apprun), _text(image, entries.get(SETTINGS_NAME)))
 
 
 def _python(image: SquashFSImage, entries: dict[str, Entry]) -> str | None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import csv
 import io
+import logging
 import os
 import re
 import sys
@@ -23,17 +24,21 @@ from typing import TYPE_CHECKING
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
+from hatch_appimage.bindings import Scope, check_resolved
+from hatch_appimage.entry_point import EntryPoint, list_names, parse_object
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.fit import check_fit, counts, requirements_of
+from hatch_appimage.libraries.elf import read_elf
 from hatch_appimage.lock import Request, read_lock, resolve, source_of, write_pylock
 from hatch_appimage.process import ProcessError
 from hatch_appimage.python.stand_in import newest_glibc, write_stand_in
+from hatch_appimage.redact import redact
 from hatch_appimage.target import Target
 from hatch_appimage.uv import check_settings, run_uv
 from hatch_appimage.wheel import Wheel, read_metadata
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from importlib.metadata import PackagePath
 
     from packaging.markers import Environment
@@ -41,11 +46,15 @@ if TYPE_CHECKING:
 
     from hatch_appimage.appdir import AppDir
     from hatch_appimage.architecture import Architecture
-    from hatch_appimage.entry_point import EntryPoint
     from hatch_appimage.lock import Lock
     from hatch_appimage.project import Project
     from hatch_appimage.python import BundledPython
     from hatch_appimage.wheel import Release
+
+log = logging.getLogger(__name__)
+
+# The groups of entry points that installers make scripts of.
+_SCRIPT_GROUPS = ("console_scripts", "gui_scripts")
 
 # The platforms that uv knows by name (`uv pip install --help`, --python-platform).
 _PLATFORMS_OF_UV = frozenset({"aarch64", "x86_64"})
@@ -53,6 +62,9 @@ _MANYLINUX_OF_UV = ((2, 17), (2, 28), *((2, minor) for minor in range(31, 41)))
 
 # How uv says that a package has no wheel that fits.
 _NO_WHEEL = re.compile(r"Wheels are required for `([^`]+)` because building from source is disabled")
+
+# A field of core metadata (https://packaging.python.org/en/latest/specifications/core-metadata/#requires-dist).
+_REQUIREMENT = re.compile(r"^Requires-Dist:.*@.*$", re.MULTILINE)
 
 # What installers note of where a package came from: folders and times of this machine (PEP 610; uv's own cache key).
 _ORIGINS = ("direct_url.json", "uv_cache.json", "uv_build.json")
@@ -163,22 +175,29 @@ def install_packages(
             packages = read_lock(lock, request)
         else:
             packages = resolve([source.requirement(features), *requirements], request, constraints)
+            directories = (Path(it.directory.path) for it in packages if it.directory)
+            scope = Scope.of(target.environment, features, groups)
+            check_resolved(packages, [project.root, *directories], scope)
         if python.foreign:
             _refuse_sources(packages, architecture, max_glibc)
         install = partial(_install, request=request, prefix=appdir.usr)
-        _install_packages(packages, install, from_index=lock is None)
+        # The project comes last: where another package has a command of the same name, the project's counts.
+        itself = canonicalize_name(project.name)
+        for batch in ([it for it in packages if it.name != itself], [it for it in packages if it.name == itself]):
+            _install_packages(batch, install, from_index=lock is None)
         if isinstance(source, Wheel):
             install("--no-deps", "--", source.path)
     (appdir.usr / ".lock").unlink(missing_ok=True)
     for distribution in installed_distributions(python):
         _forget_origin(distribution)
+        _leave_out_secrets(distribution)
     if lock:
         check_fit(lock, installed_distributions(python), wanted, target.environment)
-    itself = _check_installed(python, project)
+    distribution = _check_installed(python, project)
     if python.foreign:
         _check_platforms(python, architecture)
     installed = sorted(map(_package, installed_distributions(python)), key=lambda package: package.name)
-    roots = (*requirements_of(itself, features, target.environment), *further)
+    roots = (*requirements_of(distribution, features, target.environment), *further)
     return Installation(tuple(installed), tuple(packages), roots, target.environment, lock)
 
 
@@ -355,6 +374,17 @@ def _forget_origin(distribution: PathDistribution) -> None:
             Path(str(file.locate())).unlink(missing_ok=True)
 
 
+def _leave_out_secrets(distribution: PathDistribution) -> None:
+    """Take passwords and tokens out of the direct references of a distribution's metadata."""
+    for file in distribution.files or ():
+        if file.name == "METADATA" and _is_metadata(file):
+            path = Path(str(file.locate()))
+            text = path.read_bytes().decode("utf-8", "surrogateescape")
+            public = _REQUIREMENT.sub(lambda match: redact(match[0]), text)
+            if public != text:
+                path.write_bytes(public.encode("utf-8", "surrogateescape"))
+
+
 def application_files(appdir: AppDir, python: BundledPython, project: Project) -> list[str]:
     """Return what changes with every release of a project: its files and bytecode, by paths below the AppDir."""
     paths = {*appdir.root.glob("*.desktop"), *appdir.applications.glob("*.desktop"), appdir.pylock, appdir.sbom}
@@ -434,15 +464,92 @@ def update_records(python: BundledPython) -> str:
     return f"{len(found)} RECORD files"
 
 
-def check_entry_point(entry_point: EntryPoint, appdir: AppDir, python: BundledPython) -> None:
+def find_commands(entry_point: EntryPoint, links: Sequence[str], appdir: AppDir, python: BundledPython) -> EntryPoint:
+    """See which commands were installed, and return the entry point with what its command calls.
+
+    Args:
+        entry_point: what the image starts.
+        links: names of commands that start by links.
+        appdir: with everything installed.
+        python: its Python.
+
+    Raises:
+        AppImageError: one of the commands was not installed.
+
+    """
+    owners = _scripts(appdir, python)
+    wanted = {"entry-point": [entry_point.command] * entry_point.installed, "entry-points": links}
+    for option, names in wanted.items():
+        for name in names:
+            if name not in owners:
+                known = f"there are {list_names(name, sorted(owners))}" if owners else "there are none"
+                raise AppImageError(
+                    f"`{option}` names the script `{name}`, which neither the project nor a dependency installs: "
+                    f"{known}"
+                )
+    for name in dict.fromkeys(chain.from_iterable(wanted.values())):
+        if len(owners[name]) > 1:
+            packages = " and ".join(sorted(owner.metadata["Name"] for owner in owners[name]))
+            log.warning("The script `%s` is installed by %s: one of them replaced the other's", name, packages)
+    if entry_point.module is not None:
+        return entry_point
+    return _called_by(appdir.bin / entry_point.command, owners[entry_point.command])
+
+
+def _scripts(appdir: AppDir, python: BundledPython) -> dict[str, list[PathDistribution]]:
+    """Return the names of all installed scripts, each with the packages that install one of this name."""
+    owners: dict[str, list[PathDistribution]] = {}
+    for distribution in installed_distributions(python):
+        for path in map(_place, distribution.files or ()):
+            if path.parent == appdir.bin and path.is_file():
+                owners.setdefault(path.name, []).append(distribution)
+    return owners
+
+
+def _called_by(script: Path, owners: Iterable[PathDistribution]) -> EntryPoint:
+    """Return the entry point that a script was made for; if that is none, the script itself."""
+    text = script.read_bytes().decode(errors="replace")
+    for found in chain.from_iterable(owner.entry_points for owner in owners):
+        called = parse_object(found.value) if found.group in _SCRIPT_GROUPS and found.name == script.name else None
+        # Of two packages with a command of this name, the one that was installed last has its script there.
+        if called and re.search(rf"^from {re.escape(called[0])} import ", text, re.MULTILINE):
+            return EntryPoint(script.name, *called, gui=found.group == "gui_scripts", installed=True)
+    return EntryPoint(script.name, None, None, installed=True)
+
+
+def check_scripts(commands: Mapping[str, Sequence[str]], appdir: AppDir, relocated: Collection[str]) -> None:
+    """See that the bundled Python can run what the image starts.
+
+    Args:
+        commands: names of scripts by the option that asks for them.
+        appdir: where they are.
+        relocated: the names of all scripts that run on the bundled Python.
+
+    Raises:
+        AppImageError: it cannot.
+
+    """
+    for option, names in commands.items():
+        for name in names:
+            if name not in relocated:
+                kind = "a program of its own" if read_elf(appdir.bin / name) else "no script of Python 3"
+                raise AppImageError(
+                    f"`{option}` names `{name}`, which is {kind}: an image starts what runs on its Python, so name a "
+                    "Python script, or a `module:function` of the project that starts this one"
+                )
+
+
+def check_entry_point(entry_point: EntryPoint, python: BundledPython) -> None:
     """See that what the image shall start was installed.
 
     Modules are looked for by their files, not imported: the image may be for another machine.
 
     Raises:
-        AppImageError: the module is not there, or the wheel made no script of this name.
+        AppImageError: the module is not there.
 
     """
+    if entry_point.module is None:
+        return
     parts = entry_point.module.split(".")
     folders = [*python.site_packages, python.stdlib]
     if not any(_has_module(folder, parts) for folder in folders):
@@ -453,8 +560,6 @@ def check_entry_point(entry_point: EntryPoint, appdir: AppDir, python: BundledPy
     runs_package = entry_point.attribute is None and any(Path(folder, *parts).is_dir() for folder in folders)
     if runs_package and not any(_has_module(folder, [*parts, "__main__"]) for folder in folders):
         raise AppImageError(f"`-m {entry_point.module}` cannot run: the package has no `__main__` module")
-    if entry_point.installed and not (appdir.bin / entry_point.command).is_file():
-        raise AppImageError(f"The project's wheel installs no script `{entry_point.command}`")
 
 
 def _has_module(folder: Path, parts: list[str]) -> bool:

@@ -1,18 +1,21 @@
 # SPDX-License-Identifier: MIT
-"""AppRun and the commands beside the interpreter: shell scripts that become Python without starting a process."""
+"""AppRun, the interpreter and the commands: they become the real interpreter without starting a process."""
 
 from __future__ import annotations
 
 import ast
 import io
 import logging
+import os
 import re
-import shlex
+import shutil
 import tokenize
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hatch_appimage.errors import AppImageError
+from hatch_appimage.launcher_settings import add_settings, write_settings
+from hatch_appimage.libraries.elf import read_elf
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -20,75 +23,24 @@ if TYPE_CHECKING:
 
     from hatch_appimage.appdir import AppDir
     from hatch_appimage.entry_point import EntryPoint
+    from hatch_appimage.launcher_settings import Setting
+    from hatch_appimage.libraries.floor import Floor
     from hatch_appimage.python import BundledPython
 
 log = logging.getLogger(__name__)
 
-# Names in the shell are ASCII.
-_APPDIR_REFERENCE = re.compile(r"\$\{APPDIR\}|\$APPDIR(?![A-Za-z0-9_])")
 # What starts a Python script: a line that names the interpreter, or, where its path is too long or has blanks, the form
 # that installers write instead: a shell command inside of a string of Python.
 _SHEBANG = re.compile(rb"#!(?:\s*\S*/env\s+(?:-S\s+)?|.*/|\s*)python[\w.+-]*(?:[ \t].*)?\r?\n")
 _LONG_SHEBANG = re.compile(rb"#!/bin/sh\n'''exec' .*python.*\n' '''\n")
 
-# Python runs isolated (-I): neither PYTHON* variables nor the user's site-packages nor the working folder reach the
-# application.
-#
-# It finds the AppDir from $0, which the kernel sets to the script's own path. A link to the script is the one case that
-# costs a process, unless APPDIR says where it leads. [ a -ef b ] is in POSIX since 2024, in dash, bash and busybox
-# for much longer. Variables of its own have names that nobody else exports.
-_APPRUN = """\
-#!/bin/sh
-case $0 in
-  */*) _appimage_here=${{0%/*}} ;;
-  *) _appimage_here=. ;;
-esac
-if [ -h "$0" ]; then
-  if [ -n "$APPDIR" ] && [ "$APPDIR/AppRun" -ef "$0" ]; then
-    _appimage_here=$APPDIR
-  else
-    _appimage_here=$(readlink -f -- "$0") || exit 127
-    _appimage_here=${{_appimage_here%/*}}
-  fi
-elif [ ! -x "$_appimage_here/{python}" ] && [ -n "$APPDIR" ]; then
-  _appimage_here=$APPDIR
-fi
-{called}case $_appimage_here in
-  '' | /*) ;;
-  .) _appimage_here=$PWD ;;
-  *) _appimage_here=$PWD/$_appimage_here ;;
-esac
-export APPDIR="${{_appimage_here:-/}}"
-unset ARGV0
-{environment}{exposed}exec "$_appimage_here/{python}" -I "$_appimage_here/"{script} "$@"
-"""
-
-# The name that an image of several commands was started by: that of a link to AppRun, else what the runtime has put
-# into ARGV0. Beside the APPDIR of another AppImage, ARGV0 is the other's, too.
-_CALLED = """\
-_appimage_called=$0
-if [ "${0##*/}" = AppRun ] && { [ -z "$APPDIR" ] || [ "$APPDIR" -ef "${_appimage_here:-/}" ]; }; then
-  _appimage_called=$ARGV0
-fi
-"""
-
-_CHOICE = """\
-case ${{_appimage_called##*/}} in
-  {names}) _appimage_script=${{_appimage_called##*/}} ;;
-  *) _appimage_script={main} ;;
-esac
-"""
-
-# Not isolated: whoever asks for the interpreter by its name wants what every interpreter does. Only packages of the
-# user's own Python stay out (-s). The options -X tell site.py by which link it was called, as a virtual environment may
-# be around that, and have it read from its file, which is adapted, instead of the copy within the interpreter.
-_EXPOSED = """\
-case ${{_appimage_called##*/}} in
-  {names}) exec "$_appimage_here/{python}" -s -X frozen_modules=off -X appimage="$_appimage_called" "$@" ;;
-esac
-"""
-# What ends the names in the lines of the two above that have some.
-_AFTER_NAMES = (") _appimage_script=${", ') exec "$_appimage_here/')
+# The application is isolated: neither PYTHON* variables, the user's site-packages nor the working directory reach it.
+_APPLICATION_OPTIONS = ("-I",)
+# What it starts as sys.executable is isolated from the same, but finds the script's or the working directory, as in a
+# virtual environment: `python -m module` and `python script.py` are for that.
+_INTERPRETER_OPTIONS = ("-E", "-s")
+# Names in the image's bin by which the machine's scripts would find its interpreter on a PATH.
+_INTERPRETER = re.compile(r"python[\d.]*t?")
 
 # The same text is a shell script and a Python module: the shell never gets past exec, and to Python all of it is one
 # string.
@@ -146,24 +98,29 @@ def write_launcher(
     entry_point: EntryPoint,
     environment: Mapping[str, str],
     *,
+    program: Path,
     links: Iterable[str] = (),
     expose_python: bool = False,
+    commands_on_path: bool = False,
 ) -> Launcher:
-    """Write AppRun, the entry point's script if installing made none, and make every script relocatable.
+    """Write AppRun, the interpreter, the entry point's script if installing made none, and make scripts relocatable.
 
     Args:
         appdir: with the Python and the packages in it.
         python: that Python.
         entry_point: what AppRun starts.
-        environment: variables that AppRun sets where they are not set; ``$APPDIR`` in a value is the image's folder.
+        environment: variables that AppRun sets where they are not set; ``$APPDIR`` in a value is the image's directory.
+        program: the launcher for the image's architecture.
         links: installed commands that start where the image is started by a link of their name.
         expose_python: the interpreter starts by its usual names, likewise.
+        commands_on_path: the application finds the image's commands on its PATH.
 
     Raises:
         AppImageError: one of the commands was not installed.
 
     """
-    header = _SCRIPT_HEADER.format(python=python.executable.name)
+    _install_interpreter(python, program)
+    header = _SCRIPT_HEADER.format(python=python.launcher.name)
     commands = sorted(path.name for path in appdir.bin.iterdir() if _relocate_script(path, header))
     script = appdir.bin / entry_point.command
     if not entry_point.installed:
@@ -171,73 +128,90 @@ def write_launcher(
         script.write_text(header + _script_body(entry_point), encoding="utf-8")
         script.chmod(0o755)
         commands = sorted({*commands, script.name})
-    interpreters = tuple(dict.fromkeys(("python", "python3", python.executable.name)))
+    interpreters = _interpreters(python)
     # Whatever is called by its own name starts the main command, and so does an interpreter that is not exposed.
     others = [name for name in dict.fromkeys(links) if name not in {"AppRun", script.name, *interpreters}]
     for name in others:
         if not (appdir.bin / name).is_file():
             raise AppImageError(f"The project's wheel installs no script `{name}`")
     exposed = interpreters if expose_python else ()
-    interpreter, main = (path.relative_to(appdir.root) for path in (python.executable, script))
-    appdir.apprun.write_text(_apprun(interpreter, main, environment, others, exposed), encoding="utf-8")
-    appdir.apprun.chmod(0o755)
-    return Launcher(str(main), tuple(commands), (*others, *exposed))
+    main = str(script.relative_to(appdir.root))
+    settings = [
+        *_settings(python, appdir.root, _APPLICATION_OPTIONS),
+        ("script", main),
+        *(("link", name) for name in others),
+        *(("expose", name) for name in exposed),
+        *(("default", f"{name} {value}") for name, value in environment.items()),
+    ]
+    if commands_on_path:
+        _link_commands(appdir)
+        settings.append(("commands", str(appdir.commands.relative_to(appdir.root))))
+    _install(program, appdir.apprun)
+    write_settings(appdir.root, settings)
+    return Launcher(main, tuple(commands), (*others, *exposed))
 
 
-def _apprun(
-    interpreter: Path, main: Path, environment: Mapping[str, str], others: Iterable[str], exposed: Iterable[str]
-) -> str:
-    """Write AppRun; an image of one command spends no time on its name.
-
-    Args:
-        interpreter: its path below the AppDir.
-        main: that of the main command.
-        environment: see write_launcher().
-        others: names of commands beside the main one.
-        exposed: names of the interpreter.
-
-    """
-    called, script = "", shlex.quote(str(main))
-    if others or exposed:
-        called = _CALLED
-    if others:
-        called += _CHOICE.format(names=_alternatives(others), main=shlex.quote(main.name))
-        script = f'{main.parent}/"$_appimage_script"'
-    return _APPRUN.format(
-        python=interpreter,
-        script=script,
-        called=called,
-        environment="".join(_default(name, value) for name, value in environment.items()),
-        exposed=_EXPOSED.format(names=_alternatives(exposed), python=interpreter) if exposed else "",
-    )
-
-
-def _alternatives(names: Iterable[str]) -> str:
-    """Write a pattern for the shell that matches these names only."""
-    return " | ".join(map(shlex.quote, names))
-
-
-def read_links(apprun: str) -> tuple[str, ...]:
-    """Return the names of links that an image heeds.
+def require_glibc(appdir: AppDir, glibc: Floor) -> None:
+    """Have the launchers say in one sentence where a machine's C library is too old.
 
     Args:
-        apprun: the text of its AppRun; another tool's has none.
+        appdir: with the launchers.
+        glibc: the version that a start needs; none if it is empty. What only a rarely used module needs does not count:
+            it would keep the application from machines on which the rest of it works.
 
     """
-    found: list[str] = []
-    for line in apprun.splitlines():
-        for mark in _AFTER_NAMES:
-            names, known, _ = line.partition(mark)
-            if known and names.startswith("  "):
-                found += _read_alternatives(names)
-    return tuple(found)
+    if not glibc.version:
+        return
+    for folder in (appdir.root, appdir.bin):
+        add_settings(folder, [("glibc", str(glibc))])
 
 
-def _read_alternatives(names: str) -> list[str]:
-    try:
-        return shlex.split(names)[::2]
-    except ValueError:  # nothing that shlex.quote() writes
-        return []
+def _interpreters(python: BundledPython) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(("python", "python3", python.launcher.name)))
+
+
+def _install_interpreter(python: BundledPython, program: Path) -> None:
+    launcher = python.launcher
+    _install(program, launcher)
+    write_settings(launcher.parent, _settings(python, launcher.parent, _INTERPRETER_OPTIONS))
+    for name in _interpreters(python):
+        alias = launcher.with_name(name)
+        if not alias.is_file():  # a package may have a command of this name
+            alias.symlink_to(launcher.name)
+
+
+def _install(program: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)  # never through a link
+    shutil.copyfile(program, target)
+    target.chmod(0o755)
+
+
+def _settings(python: BundledPython, folder: Path, options: Iterable[str]) -> list[Setting]:
+    """Return what both launchers are told.
+
+    Args:
+        python: what they start.
+        folder: where the launcher lies.
+        options: the interpreter's.
+
+    """
+    elf = read_elf(python.executable)
+    return [
+        ("program", os.path.relpath(python.executable, folder)),
+        ("name", os.path.relpath(python.launcher, folder)),
+        *([("loader", elf.interpreter)] if elf and elf.interpreter else []),
+        *(("option", option) for option in options),
+    ]
+
+
+def _link_commands(appdir: AppDir) -> None:
+    """Collect the commands in a directory of their own; the machine's scripts must not find an interpreter there."""
+    appdir.commands.mkdir(parents=True)
+    for path in appdir.bin.iterdir():
+        if os.access(path, os.X_OK) and path.is_file() and not _INTERPRETER.fullmatch(path.name):
+            link = appdir.commands / path.name
+            link.symlink_to(os.path.relpath(path, link.parent))
 
 
 def _relocate_script(path: Path, header: str) -> bool:
@@ -296,11 +270,3 @@ def _script_body(entry_point: EntryPoint) -> str:
         return _MODULE_SCRIPT.format(module=entry_point.module)
     name = entry_point.attribute.split(".")[0]
     return _FUNCTION_SCRIPT.format(module=entry_point.module, name=name, attribute=entry_point.attribute)
-
-
-def _default(name: str, value: str) -> str:
-    """Write the shell line that sets a variable where it is not set, be it to nothing."""
-    parts = _APPDIR_REFERENCE.split(value)
-    # shlex.quote() of nothing is '', so an empty value is written as one.
-    quoted = '"$APPDIR"'.join(shlex.quote(part) for part in parts)
-    return f'[ "${{{name}+set}}" ] || export {name}={quoted}\n'

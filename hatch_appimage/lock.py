@@ -9,11 +9,11 @@ from __future__ import annotations
 import logging
 import re
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import unquote, urlsplit
 
 import tomli_w
 from packaging.pylock import (
@@ -30,9 +30,10 @@ from packaging.pylock import (
 )
 from packaging.tags import create_compatible_tags_selector
 from packaging.utils import canonicalize_name, parse_wheel_filename
-from packaging.version import Version
+from packaging.version import InvalidVersion, Version
 
 from hatch_appimage.errors import AppImageError
+from hatch_appimage.file_names import file_key, is_standard_sdist_name, last_part, standard_wheel_name
 from hatch_appimage.poetry import read_poetry_lock
 from hatch_appimage.process import ProcessError
 from hatch_appimage.uv import prefers_source, run_uv
@@ -223,7 +224,7 @@ def _parse(document: Mapping[str, Any], path: Path) -> Pylock:
     Relative paths in it are made absolute: they are relative to its folder.
     """
     try:
-        pylock = Pylock.from_dict(document)
+        pylock = Pylock.from_dict(_with_standard_names(document))
         return replace(pylock, packages=[_absolute(package, path.parent) for package in pylock.packages])
     except PylockValidationError as error:
         if "hash" in str(error):
@@ -231,9 +232,39 @@ def _parse(document: Mapping[str, Any], path: Path) -> Pylock:
         raise AppImageError(f"{path} does not have what a pylock.toml must have: {error}") from error
 
 
+def _with_standard_names(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a lock whose files all have names that the specification allows, wherever they are."""
+    packages = document.get("packages")
+    if not isinstance(packages, list):
+        return document
+    return {**document, "packages": [_name_files(it) if isinstance(it, dict) else it for it in packages]}
+
+
+def _name_files(package: dict[str, Any]) -> dict[str, Any]:
+    named = dict(package)
+    if isinstance(wheels := package.get("wheels"), list):
+        named["wheels"] = [_name_wheel(wheel) if isinstance(wheel, dict) else wheel for wheel in wheels]
+    sdist, name, version = package.get("sdist"), package.get("name"), package.get("version")
+    if isinstance(sdist, dict) and isinstance(name, str) and isinstance(version, str):
+        with suppress(InvalidVersion):
+            if not is_standard_sdist_name(_document_name(sdist), name, str(Version(version))):
+                named["sdist"] = {**sdist, "name": f"{name.replace('-', '_')}-{Version(version)}.tar.gz"}
+    return named
+
+
+def _name_wheel(wheel: dict[str, Any]) -> dict[str, Any]:
+    name = _document_name(wheel)
+    standard = standard_wheel_name(name)
+    return wheel if standard == name else {**wheel, "name": standard}
+
+
+def _document_name(file: Mapping[str, Any]) -> str:
+    return str(file.get("name") or last_part(str(file.get("path") or file.get("url") or "")))
+
+
 def _read_uv_lock(path: Path, request: Request) -> list[Package]:
     """Let uv turn its own lock into a ``pylock.toml``, after it has compared it with ``pyproject.toml``."""
-    hashes = _uv_hashes(_load(path))
+    hashes, unhashed = _uv_files(_load(path))
     arguments: list[str | Path] = [
         *("export", "--quiet", "--format", "pylock.toml", "--package", request.project),
         *("--python", request.target.interpreter, "--no-emit-project", "--no-default-groups", "--no-editable"),
@@ -253,27 +284,31 @@ def _read_uv_lock(path: Path, request: Request) -> list[Package]:
         log.warning("Whether %s is up to date with pyproject.toml cannot be told: %s", path.name, reason)
 
     def listed(name: str, found: Mapping[str, str]) -> bool:
-        if name in hashes and hashes[name] is None:
-            log.warning("%s has no hash of %s, as uv writes none for files in folders: it is not verified", path, name)
+        if not hashes.isdisjoint(_texts(found)):
             return True
-        return hashes.get(name) in _texts(found)
+        if file_key(name) not in unhashed:
+            return False
+        log.warning("%s has no hash of %s, as uv writes none for files in folders: it is not verified", path, name)
+        return True
 
     # What is exported has been chosen by features and groups already. Hashes that the lock lacks uv makes up.
     return _choose(_parse(tomllib.loads(text), path), path, replace(request, features=(), groups=()), listed)
 
 
-def _uv_hashes(document: Mapping[str, Any]) -> dict[str, str | None]:
-    """Return the hashes in a ``uv.lock`` by the names of files; None for a file of a folder (``--find-links``)."""
-    hashes: dict[str, str | None] = {}
+def _uv_files(document: Mapping[str, Any]) -> tuple[set[str], set[tuple[object, ...]]]:
+    """Return the hashes in a ``uv.lock``, and the keys of files of a folder (``--find-links``), which have none.
+
+    Which hash belongs to which file does not matter: no other file has it. uv names files in the lock as they are on
+    the index, and otherwise in what it exports.
+    """
+    hashes, unhashed = set(), set()
     for package in document.get("package", ()):
-        source = package.get("source", {})
         for file in [*package.get("wheels", ()), *([package["sdist"]] if "sdist" in package else ())]:
-            place = (
-                file.get("url") or file.get("path") or file.get("filename") or source.get("url") or source.get("path")
-            )
-            if "hash" in file or "path" in file:
-                hashes[_last(str(place))] = file.get("hash")
-    return hashes
+            if "hash" in file:
+                hashes.add(str(file["hash"]).lower())
+            elif "path" in file:
+                unhashed.add(file_key(last_part(file["path"])))
+    return hashes, unhashed
 
 
 def _read_poetry_lock(path: Path, request: Request) -> list[Package]:
@@ -290,8 +325,8 @@ def _read_poetry_lock(path: Path, request: Request) -> list[Package]:
         indexes = (f"--index={index}" for index in locked.indexes)
         pylock = _compile([*indexes, "--universal", "--no-deps", file], request, doing=f"read {path}")
 
-    def listed(name: str, hashes: Mapping[str, str]) -> bool:
-        return locked.hashes.get(name) in _texts(hashes)
+    def listed(_: str, found: Mapping[str, str]) -> bool:
+        return not locked.hashes.isdisjoint(_texts(found))
 
     return _choose(pylock, path, replace(request, groups=()), listed)
 
@@ -406,13 +441,8 @@ def _find_listed(
 def file_name(source: PackageWheel | PackageSdist | PackageArchive) -> str:
     """Return the name of a file of a lock."""
     if isinstance(source, PackageArchive):
-        return _last(source.url or source.path or "")
+        return last_part(source.url or source.path or "")
     return source.filename
-
-
-def _last(place: str) -> str:
-    """Return the name of a file from its address or path."""
-    return unquote(urlsplit(place).path.rsplit("/", 1)[-1])
 
 
 def _narrow(package: Package, source: Source) -> Package:
@@ -426,4 +456,14 @@ def _narrow(package: Package, source: Source) -> Package:
         return replace(alone, archive=source)
     if isinstance(source, PackageWheel):
         return replace(alone, wheels=[source])
+    place = source.path or source.url or ""
+    if not is_standard_sdist_name(last_part(place), package.name, str(package.version)):
+        # Installers go by the name of the file, and that is no sdist's (`_name_files` gave it one).
+        return replace(alone, archive=_archive(source))
     return replace(alone, sdist=source)
+
+
+def _archive(sdist: PackageSdist) -> PackageArchive:
+    return PackageArchive(
+        url=sdist.url, path=sdist.path, size=sdist.size, upload_time=sdist.upload_time, hashes=sdist.hashes
+    )

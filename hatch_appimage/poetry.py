@@ -33,13 +33,13 @@ class PoetryPackages:
 
     Attributes:
         requirements: one a package, each of one version only.
-        hashes: ``algorithm:digest`` of every file of these packages, by its name.
+        hashes: ``algorithm:digest`` of every file of these packages.
         indexes: addresses of the package indexes that they come from, besides the usual one.
 
     """
 
     requirements: tuple[str, ...]
-    hashes: Mapping[str, str]
+    hashes: frozenset[str]
     indexes: tuple[str, ...]
 
 
@@ -82,7 +82,7 @@ def read_poetry_lock(
     sources = [package.get("source", {}) for package in packages]
     return PoetryPackages(
         tuple(_requirement(package, path) for package in packages),
-        {file["file"]: file["hash"] for package in packages for file in package.get("files", ())},
+        frozenset(str(file["hash"]).lower() for package in packages for file in package.get("files", ())),
         tuple(dict.fromkeys(source["url"] for source in sources if source.get("type") == "legacy")),
     )
 
@@ -121,12 +121,12 @@ class _Walk:
                 f"{self.path} does not say which package belongs to the dependency group `{group}`: "
                 f"run `poetry lock` with Poetry 2 or newer"
             )
-        members = [package for package in self.all if group in package.get("groups", ())]
+        members = [(package, name) for package in self.all for name in package.get("groups", ()) if _same(name, group)]
         if not members:
             raise AppImageError(f"{self.path} has no package of the dependency group `{group}`")
-        for package in members:
+        for package, name in members:
             markers = package.get("markers", "")
-            if self._counts(markers.get(group, "") if isinstance(markers, dict) else markers):
+            if self._counts(markers.get(name, "") if isinstance(markers, dict) else markers):
                 self.packages.setdefault(canonicalize_name(package["name"]), package)
 
     def _find(self, name: str, specifier: SpecifierSet) -> dict[str, Any] | None:
@@ -139,7 +139,7 @@ class _Walk:
             canonicalize_name(Requirement(text).name)
             for name, texts in package.get("extras", {}).items()
             for text in texts
-            if canonicalize_name(name) == canonicalize_name(extra)
+            if _same(name, extra)
         }
         for name, values in package.get("dependencies", {}).items():
             for value in values if isinstance(values, list) else [values]:
@@ -153,6 +153,11 @@ class _Walk:
 
     def _counts(self, marker: str, extra: str = "") -> bool:
         return not marker or Marker(marker).evaluate({**cast("dict[str, str]", self.environment), "extra": extra})
+
+
+def _same(name: str, other: str) -> bool:
+    """Whether two names of extras or groups mean the same one (PEP 685, PEP 735)."""
+    return canonicalize_name(name) == canonicalize_name(other)
 
 
 def _specifier(constraint: str) -> SpecifierSet:

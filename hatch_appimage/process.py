@@ -16,6 +16,7 @@ from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING
 
 from hatch_appimage.errors import AppImageError
+from hatch_appimage.redact import redact
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -63,7 +64,7 @@ def run(
 
     """
     words = [os.fspath(word) for word in command]
-    log.debug("$ %s", shlex.join(words))
+    log.debug("$ %s", redact(shlex.join(words)))
     # Files, not pipes: a process that is left behind would keep a pipe open.
     with TemporaryFile() as said, TemporaryFile() as complained, TemporaryFile() as input_:
         input_.write((stdin or "").encode())
@@ -77,7 +78,7 @@ def run(
             raise ProcessError(f"Cannot {doing}: {reason}", "", 127) from error
         stdout, stderr = _text(said), _text(complained)
     for line in (stdout + stderr).splitlines():
-        log.debug("  %s", line)
+        log.debug("  %s", redact(line))
     if status:
         output = (stderr.rstrip() + "\n" + stdout.rstrip()).strip()
         how = f"exit status {status}" if status > 0 else f"signal {-status}"

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,6 +28,7 @@ class Project:
         gui_scripts: ``[project.gui-scripts]``, likewise.
         features: names of ``[project.optional-dependencies]``.
         urls: addresses of ``[project.urls]``.
+        complete: no further commands come with it, neither of dependencies nor scripts that are files.
 
     """
 
@@ -40,6 +41,7 @@ class Project:
     gui_scripts: Mapping[str, str]
     features: tuple[str, ...]
     urls: tuple[str, ...] = ()
+    complete: bool = True
 
     @property
     def unpacked(self) -> bool:
@@ -60,4 +62,13 @@ class Project:
             gui_scripts=core.gui_scripts,
             features=tuple(core.optional_dependencies),
             urls=tuple(core.urls.values()),
+            complete=not core.dependencies and _has_no_other_scripts(metadata.config),
         )
+
+
+def _has_no_other_scripts(document: Mapping[str, Any]) -> bool:
+    """Whether ``[project]`` has all commands of the wheel: only hatchling's own table and hooks could add some."""
+    build = document.get("tool", {}).get("hatch", {}).get("build", {})
+    wheel = build.get("targets", {}).get("wheel", {})
+    backend = document.get("build-system", {}).get("build-backend")
+    return backend == "hatchling.build" and "hooks" not in build and not {"hooks", "shared-scripts"} & wheel.keys()

@@ -51,18 +51,18 @@ class Reach:
         return frozenset(module.path for module in self.modules.values())
 
 
-def find_reach(python: BundledPython, project: str, entry_point: str, commands: Iterable[str] = ()) -> Reach:
+def find_reach(python: BundledPython, project: str, first: Iterable[str], commands: Iterable[str] = ()) -> Reach:
     """Follow the imports of a project that is installed.
 
     Args:
         python: the Python that it is installed into.
         project: its name.
-        entry_point: the module that the image starts.
+        first: the names of the modules that the image starts with.
         commands: the names of other installed scripts that it starts.
 
     """
     own = _modules_of(python, project)
-    started = (entry_point, f"{entry_point}.__main__")  # -m runs the latter, where it is
+    started = [name for module in first for name in (module, f"{module}.__main__")]  # -m runs the latter, where it is
     folders = [*python.site_packages, python.stdlib, *_extension_folders(python)]
     files = filter(None, map(Modules(folders).find, started))
     modules = Modules(folders, {*own.values(), *files})

@@ -6,12 +6,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit
 
 from packaging.markers import Marker
 from packaging.specifiers import SpecifierSet
 
 from hatch_appimage.lock import write_pylock
+from hatch_appimage.redact import redact
 from hatch_appimage.sbom import write_sbom
 
 if TYPE_CHECKING:
@@ -94,12 +95,12 @@ def _portable(package: Package, root: Path) -> Package:
             return replace(source, url=None, path=_relative(Path(unquote(urlsplit(url).path)), root))
         if source.path:
             return replace(source, path=_relative(Path(source.path), root))
-        return replace(source, url=without_password(source.url))
+        return replace(source, url=redact(source.url))
 
     index = package.index if package.index and urlsplit(package.index).scheme != "file" else None
     return replace(
         package,
-        index=without_password(index) if index else None,
+        index=redact(index) if index else None,
         vcs=portable(package.vcs),
         directory=portable(package.directory),
         archive=portable(package.archive),
@@ -111,10 +112,3 @@ def _portable(package: Package, root: Path) -> Package:
 def _relative(path: Path, root: Path) -> str:
     """Return a path for a lock that lies in the project's folder; what lies elsewhere is to be put beside it."""
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
-
-
-def without_password(url: str) -> str:
-    """Return an address without a password and whoever it is of."""
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2] if parts.password is not None else parts.netloc
-    return urlunsplit(parts._replace(netloc=host))

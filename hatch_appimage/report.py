@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, ParamSpec, TextIO, TypeVar
 
 from hatch_appimage.errors import printable
+from hatch_appimage.redact import redact, redact_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -56,7 +57,7 @@ class Steps:
         finally:
             self._overwrite("")
         self.seconds[name] = time.perf_counter() - start
-        self.show(f"  {name:<10} {self.seconds[name]:5.1f} s  {result}")
+        self.show(redact(f"  {name:<10} {self.seconds[name]:5.1f} s  {result}"))
         return result
 
     def _overwrite(self, text: str) -> None:
@@ -149,7 +150,7 @@ class Report:
             "  largest files",
             *(f"    {format_size(file.size):>9}  {printable(file.path)}" for file in self.largest),
         ]
-        return "\n".join(lines)
+        return redact("\n".join(lines))
 
     def _floor_lines(self) -> list[str]:
         floor = self.requirements.glibc
@@ -219,7 +220,7 @@ class Report:
             "steps": [{"name": name, "seconds": round(seconds, 3)} for name, seconds in self.seconds.items()],
             "warnings": list(self.warnings),
         }
-        return json.dumps(document, indent=2) + "\n"
+        return json.dumps(redact_all(document), indent=2) + "\n"
 
 
 def list_files(appdir: AppDir) -> tuple[File, ...]:

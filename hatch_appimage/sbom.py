@@ -67,20 +67,19 @@ def write_sbom(
     }
     components = {name: _package(found, sources.get(name)) for name, found in distributions.items()}
     name = canonicalize_name(project.name)
-    application = components.pop(name)
+    application = components[name]
     application.type = ComponentType.APPLICATION
     interpreter = _interpreter(python)
     bundled = [_library(appdir, library.soname, library.package) for library in libraries.bundled]
 
-    bom = Bom(components=[*components.values(), interpreter, *bundled], serial_number=UUID(int=0))
+    parts = [component for component in components.values() if component is not application]
+    bom = Bom(components=[*parts, interpreter, *bundled], serial_number=UUID(int=0))
     bom.metadata.component = application
     bom.metadata.timestamp = None if timestamp is None else datetime.fromtimestamp(timestamp, timezone.utc)  # type: ignore[assignment] # None is written as none
     graph = _graph(distributions, installation.requirements, name, installation.environment)
     bom.register_dependency(application, [interpreter, *bundled])
     for needing, needed in graph.items():
-        bom.register_dependency(
-            application if needing == name else components[needing], [components[it] for it in sorted(needed)]
-        )
+        bom.register_dependency(components[needing], [components[it] for it in sorted(needed)])
     bom.serial_number = uuid5(bom.serial_number, _text(bom))
     return _text(bom)
 
@@ -154,19 +153,50 @@ def _library(appdir: AppDir, soname: str, package: str | None) -> Component:
 def _graph(
     distributions: Mapping[str, Distribution], roots: Iterable[Requirement], project: str, environment: Environment
 ) -> dict[str, set[str]]:
-    """Return which installed packages each one needs; those that none needs are needed by the project."""
+    """Return which installed packages each one needs; those that nobody asks for are needed by the project."""
     graph: dict[str, set[str]] = {name: set() for name in distributions}
     pending = [(project, requirement) for requirement in roots]
-    seen = set()
+    # What a dependency group has installed needs something, too.
+    asked = _follow(pending, graph, distributions, environment)
+    rest = sorted(distributions.keys() - asked - {project})
+    pending = [(name, it) for name in rest for it in requirements_of(distributions[name], (), environment)]
+    needed = _follow(pending, graph, distributions, environment)
+    graph[project].update(name for name in rest if name not in needed)
+    for name in rest:  # what is left needs itself, by way of others
+        if name not in _reached(graph, project):
+            graph[project].add(name)
+    return graph
+
+
+def _follow(
+    pending: list[tuple[str, Requirement]],
+    graph: dict[str, set[str]],
+    distributions: Mapping[str, Distribution],
+    environment: Environment,
+) -> set[str]:
+    """Enter requirements, and all that they lead to, into a graph; return what is required."""
+    seen: set[tuple[str, str]] = set()
+    required: set[str] = set()
     while pending:
         needing, requirement = pending.pop()
         name = canonicalize_name(requirement.name)
         if name not in distributions or (needing, str(requirement)) in seen:
             continue
         seen.add((needing, str(requirement)))
-        graph[needing].add(name)
+        required.add(name)
+        if name != needing:
+            graph[needing].add(name)
         further = requirements_of(distributions[name], requirement.extras, environment)
         pending += [(name, requirement) for requirement in further]
-    needed = set().union(*graph.values())
-    graph[project] |= distributions.keys() - needed - {project}
-    return graph
+    return required
+
+
+def _reached(graph: Mapping[str, set[str]], start: str) -> set[str]:
+    """Return where a graph leads to."""
+    reached = {start}
+    pending = [start]
+    while pending:
+        further = graph[pending.pop()] - reached
+        reached |= further
+        pending += further
+    return reached

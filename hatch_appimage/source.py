@@ -15,8 +15,8 @@ from importlib.metadata import PathDistribution
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
-from zipfile import BadZipFile, ZipFile
 from zipfile import Path as ZipPath
+from zipfile import ZipFile
 
 from hatchling.metadata.utils import is_valid_project_name
 from packaging.metadata import parse_email
@@ -25,6 +25,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from hatch_appimage.errors import AppImageError
+from hatch_appimage.unpack.zip import DAMAGED
 from hatch_appimage.uv import run_uv
 from hatch_appimage.wheel import Release, Wheel, build_any_wheel
 
@@ -36,6 +37,8 @@ else:
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+# In bytes. A small wheel could have one that fills the memory.
+_MAX_METADATA = 16 << 20
 # What a build wants to know of a project: these have to be static, or the wheel has to be built for them.
 _FIELDS = (
     *("name", "version", "description", "requires-python"),
@@ -160,8 +163,11 @@ def _wheel_fields(wheel: Wheel) -> dict[str, Any]:
             infos = {name.split("/")[0] for name in archive.namelist() if name.endswith(".dist-info/METADATA")}
             if len(infos) != 1:
                 raise AppImageError(f"{wheel.path} is no wheel: it has {len(infos)} METADATA files")
-            return _fields(PathDistribution(ZipPath(archive, f"{infos.pop()}/")))
-    except BadZipFile as error:
+            info = infos.pop()
+            if archive.getinfo(f"{info}/METADATA").file_size > _MAX_METADATA:
+                raise AppImageError(f"{wheel.path} is no wheel: its METADATA has more than {_MAX_METADATA} bytes")
+            return _fields(PathDistribution(ZipPath(archive, f"{info}/")))
+    except DAMAGED as error:
         raise AppImageError(f"{wheel.path} is no wheel: {error}") from error
 
 

@@ -10,7 +10,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from hatch_appimage.entry_point import modules_at_start
 from hatch_appimage.errors import AppImageError
+from hatch_appimage.launcher_settings import SETTINGS_NAME
 from hatch_appimage.libraries.bundle import explain_missing
 from hatch_appimage.libraries.elf import read_elf
 from hatch_appimage.process import ProcessError, clean_environment, run
@@ -28,7 +30,7 @@ log = logging.getLogger(__name__)
 # How long the import may take: some modules start their program when they are imported.
 _SECONDS = 60
 
-# Imports one module in the bundled Python and tells what was read for it, in that order: what the interpreter had
+# Imports modules in the bundled Python and tells what was read for it, in that order: what the interpreter had
 # loaded before, and all that is opened from then on and every extension module (PEP 578); then the shared libraries,
 # which only the memory map shows, sorted, as addresses are random. It uses no module beyond those that every start
 # loads, and the answer goes into a file, as the application may print.
@@ -41,7 +43,8 @@ sys.addaudithook(lambda event, arguments: opened.append(arguments[places[event]]
 error = missing = None
 causes = []
 try:
-    __import__(sys.argv[1])
+    for name in sys.argv[2:]:
+        __import__(name)
 except BaseException as reason:
     error = f"{type(reason).__name__}: {reason}"
     missing = getattr(reason, "name", None) if isinstance(reason, ModuleNotFoundError) else None
@@ -51,7 +54,7 @@ except BaseException as reason:
 with open("/proc/self/maps", errors="surrogateescape") as maps:
     mapped = {line.split(None, 5)[5].strip() for line in maps if "/" in line}
 paths = [os.fsdecode(path) for path in [*known, *opened] if isinstance(path, (str, bytes))]
-with open(sys.argv[2], "w") as answer:
+with open(sys.argv[1], "w") as answer:
     answer.write(ascii((paths, sorted(mapped.difference(paths)), error, missing, causes)))
 os._exit(0)
 """
@@ -93,10 +96,11 @@ def find_startup_order(
     """
     before = _state(appdir)
     with TemporaryDirectory(prefix="hatch-appimage-import-") as home:
-        trial = _import(python, entry_point.module, Path(home))
+        modules = modules_at_start(entry_point, appdir.bin)
+        trial = _import(python, modules, Path(home))
     _restore(appdir, before, entry_point)
     failure = trial.failure
-    if trial.module and f"{entry_point.module}.".startswith(f"{trial.module}."):
+    if trial.module and any(f"{module}.".startswith(f"{trial.module}.") for module in modules):
         raise AppImageError(f"The bundled Python cannot import the entry point: {failure}")
     lacking = [library for library in missing if any(library.soname in cause for cause in trial.causes)]
     if lacking:
@@ -104,15 +108,25 @@ def find_startup_order(
     if failure:
         log.warning(
             "Importing %s for the start-up order ended with %s; set `startup-order = false` if this cannot be helped",
-            entry_point.module,
+            entry_point.module or entry_point.command,
             failure,
         )
-    first = [appdir.apprun, python.executable, appdir.bin / entry_point.command]
+    first = [
+        appdir.apprun,
+        appdir.root / SETTINGS_NAME,
+        python.executable,
+        appdir.bin / entry_point.command,
+    ]
     files = as_loaded(
-        [path for path in [*first, *map(Path, trial.paths)] if path.is_relative_to(appdir.root) and path.is_file()],
-        [path for path in map(Path, trial.libraries) if path.is_relative_to(appdir.root) and path.is_file()],
+        _files_of(appdir, [*first, *map(Path, trial.paths)]),
+        _files_of(appdir, map(Path, trial.libraries)),
     )
     return StartupOrder(tuple(str(path.relative_to(appdir.root)) for path in files))
+
+
+def _files_of(appdir: AppDir, paths: Iterable[Path]) -> list[Path]:
+    """Return those in the AppDir by where they are; Debian's Python finds packages through a link."""
+    return [path.resolve() for path in paths if path.is_relative_to(appdir.root) and path.is_file()]
 
 
 def as_loaded(files: Sequence[Path], libraries: Sequence[Path]) -> dict[Path, None]:
@@ -160,14 +174,14 @@ class _Trial:
     causes: Sequence[str] = ()
 
 
-def _import(python: BundledPython, module: str, home: Path) -> _Trial:
+def _import(python: BundledPython, modules: Sequence[str], home: Path) -> _Trial:
     answer = home / "answer"
     folder = home / "empty"
     folder.mkdir()
     try:
         run(
             # Not -I, which would ignore the hash seed; the folder is empty, so no module can be taken from it.
-            [python.executable, "-s", "-c", _IMPORT, module, answer],
+            [python.executable, "-s", "-c", _IMPORT, answer, *modules],
             doing="import the entry point",
             cwd=folder,
             env={**clean_environment(home), "PYTHONHASHSEED": "0"},
@@ -194,8 +208,8 @@ def _restore(appdir: AppDir, before: Mapping[Path, tuple[int, int]], entry_point
     changed = [path for path, state in before.items() if after.get(path) != state]
     if changed:
         raise AppImageError(
-            f"Importing {entry_point.module} changes {changed[0].relative_to(appdir.root)} in the image: "
-            f"set `startup-order = false`"
+            f"Importing {entry_point.module or entry_point.command} changes {changed[0].relative_to(appdir.root)} in "
+            f"the image: set `startup-order = false`"
         )
     for path in sorted(after.keys() - before.keys(), reverse=True):  # what is in a folder before the folder
         if path.is_dir() and not path.is_symlink():

@@ -14,6 +14,8 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from hatch_appimage.image_name import ANY_VERSION
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -96,12 +98,12 @@ class UpdateInformation:
         transport, *fields = self.template.replace("{arch}", architecture).split("|")
         return urlsplit(fields[0]).path.rpartition("/")[2] if transport == "zsync" else None
 
-    def line(self, name: str, version: str, architecture: str) -> str:
+    def line(self, name: str, file_name: str, architecture: str) -> str:
         """Return the line for one image.
 
         Args:
-            name: what the image's file is named after.
-            version: of the project.
+            name: what the image's file is named after, which has no characters that mean something in patterns.
+            file_name: of the image.
             architecture: of the image.
 
         Raises:
@@ -111,9 +113,7 @@ class UpdateInformation:
         transport = self.template.partition("|")[0]
         if transport in _RARE:
             log.warning("`%s` is known to the AppImageUpdate of pkgforge only: others find no updates", transport)
-        file_name = f"{name}-{version}-{architecture}.AppImage"
-        # Characters that mean something in patterns are not worth an escape that not all tools know.
-        line = self.template.replace("{arch}", architecture).replace("{name}", re.sub(r"[*?\[\]|]", "?", name))
+        line = self.template.replace("{arch}", architecture).replace("{name}", name)
         fields = line.split("|")[1:]
         if _FORMS[transport][-1] == "pattern":
             expected = file_name if transport == "pling-v1-zsync" else f"{file_name}.zsync"
@@ -140,7 +140,7 @@ def _github(tag: str, urls: Iterable[str], environment: Mapping[str, str]) -> st
         raise ValueError(
             "is `github`, but no entry of [project.urls] is a repository there, and GITHUB_REPOSITORY is not set"
         )
-    line = f"gh-releases-zsync|{owner}|{repository}|{tag}|{{name}}-*-{{arch}}.AppImage.zsync"
+    line = f"gh-releases-zsync|{owner}|{repository}|{tag}|{{name}}-{ANY_VERSION}-{{arch}}.AppImage.zsync"
     _check(line)
     return line
 

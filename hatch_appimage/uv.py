@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -65,13 +66,39 @@ def check_settings(root: Path) -> None:
 
 def prefers_source(root: Path) -> Callable[[str], bool]:
     """Return what tells of a package whether the project wants it built from source although it has wheels."""
-    everything = os.environ.get("UV_NO_BINARY", "").lower() in ("1", "true", "yes", "on")
+    everything = _is_set("UV_NO_BINARY")
     names = set(os.environ.get("UV_NO_BINARY_PACKAGE", "").split())
     for _, _, table in _tables(root):
         everything |= table.get("no-binary") is True
         names |= {*table.get("no-binary-package", ()), *table.get("pip", {}).get("no-binary", ())}
     unwanted = {canonicalize_name(name) for name in names}
     return lambda name: everything or ":all:" in names or canonicalize_name(name) in unwanted
+
+
+def ignores_sources(root: Path) -> Callable[[str], bool]:
+    """Return what tells of a package whether uv is told to leave ``[tool.uv.sources]`` aside for it."""
+    everything = _is_set("UV_NO_SOURCES")
+    names = set(os.environ.get("UV_NO_SOURCES_PACKAGE", "").split())
+    for _, _, table in _tables(root):
+        everything |= table.get("no-sources") is True
+        names |= {*table.get("no-sources-package", ())}
+    ignored = {canonicalize_name(name) for name in names}
+    return lambda name: everything or canonicalize_name(name) in ignored
+
+
+def known_indexes(root: Path) -> list[str]:
+    """Return the addresses of the package indexes that uv looks every package up in."""
+    names = ("UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL")
+    # One may have its name before it: `UV_INDEX=acme=https://...`.
+    found = [re.sub(r"^[\w.-]+=", "", word) for name in names for word in os.environ.get(name, "").split()]
+    for _, _, table in _tables(root):
+        found += [str(entry.get("url")) for entry in table.get("index", ()) if not entry.get("explicit")]
+        found += [*filter(None, [table.get("index-url")]), *table.get("extra-index-url", ())]
+    return found
+
+
+def _is_set(variable: str) -> bool:
+    return os.environ.get(variable, "").lower() in ("1", "true", "yes", "on")
 
 
 def _tables(root: Path, *inner: str) -> Iterator[tuple[tuple[str, ...], Path, dict[str, Any]]]:
@@ -82,8 +109,8 @@ def _tables(root: Path, *inner: str) -> Iterator[tuple[tuple[str, ...], Path, di
             continue
         table = tomllib.loads(file.read_text(encoding="utf-8"))
         for key in keys:
-            table = table.get(key, {})
-        yield keys, file, table
+            table = table.get(key, {}) if isinstance(table, dict) else {}
+        yield keys, file, table if isinstance(table, dict) else {}
         return  # uv reads only the first of them
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 ET_EXEC, ET_DYN = 2, 3
 PT_LOAD, PT_DYNAMIC, PT_INTERP, PT_GNU_STACK = 1, 2, 3, 0x6474E551
 DT_NULL, DT_NEEDED, DT_STRTAB, DT_STRSZ, DT_SONAME, DT_RPATH, DT_RUNPATH, DT_RELR = 0, 1, 5, 10, 14, 15, 29, 36
-DT_VERNEED, DT_VERNEEDNUM = 0x6FFFFFFE, 0x6FFFFFFF
+DT_VERDEF, DT_VERDEFNUM, DT_VERNEED, DT_VERNEEDNUM = 0x6FFFFFFC, 0x6FFFFFFD, 0x6FFFFFFE, 0x6FFFFFFF
 X86_64, AARCH64, I386 = 62, 183, 3
 PAGE = 0x1000
 WEAK = 2
@@ -31,6 +31,7 @@ class Fixture:
         rpath: of ``DT_RPATH``, with colons.
         runpath: of ``DT_RUNPATH``, likewise.
         versions: needed versions of each soname; a name that begins with ``~`` is weak.
+        defined: the versions that it defines.
         interpreter: makes a program of it.
         machine: e_machine.
         bits: 32 or 64.
@@ -45,6 +46,7 @@ class Fixture:
     rpath: str = ""
     runpath: str = ""
     versions: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    defined: tuple[str, ...] = ()
     interpreter: str = ""
     machine: int = X86_64
     bits: int = 64
@@ -83,7 +85,8 @@ def make_elf(fixture: Fixture) -> bytes:
     for tag, text in ((DT_SONAME, fixture.soname), (DT_RPATH, fixture.rpath), (DT_RUNPATH, fixture.runpath)):
         if text:
             tags.append((tag, string(text)))
-    versions = _versions(fixture.versions, string)
+    needs = _versions(fixture.versions, string)
+    versions = needs + _definitions(fixture.defined, string)
     interpreter = fixture.interpreter.encode() + b"\0" if fixture.interpreter else b""
 
     header_size, entry_size = (64, 56) if wide else (52, 32)
@@ -93,18 +96,18 @@ def make_elf(fixture: Fixture) -> bytes:
     interpreter_at = versions_at + len(versions)
     dynamic_at = -(-(interpreter_at + len(interpreter)) // 8) * 8
     tags += [(DT_STRTAB, strings_at), (DT_STRSZ, len(strings))]
-    if versions:
+    if needs:
         tags += [(DT_VERNEED, versions_at), (DT_VERNEEDNUM, len(fixture.versions))]
+    if fixture.defined:
+        tags += [(DT_VERDEF, versions_at + len(needs)), (DT_VERDEFNUM, len(fixture.defined))]
     if fixture.relr:
         tags.append((DT_RELR, 0))
     dynamic = b"".join(struct.pack("<qQ" if wide else "<iI", *tag) for tag in [*tags, (DT_NULL, 0)])
     size = dynamic_at + len(dynamic)
 
     segments = [(PT_LOAD, 0, size, PAGE)]
-    if interpreter:
-        segments.append((PT_INTERP, interpreter_at, len(interpreter), 1))
-    if fixture.dynamic:
-        segments.append((PT_DYNAMIC, dynamic_at, len(dynamic), 8))
+    segments += [(PT_INTERP, interpreter_at, len(interpreter), 1)] * bool(interpreter)
+    segments += [(PT_DYNAMIC, dynamic_at, len(dynamic), 8)] * fixture.dynamic
     headers = b"".join(_segment(*segment, wide=wide) for segment in segments)
     if fixture.stack is not None:
         headers += _segment(PT_GNU_STACK, 0, 0, 16, flags=fixture.stack, wide=wide)
@@ -139,4 +142,14 @@ def _versions(versions: dict[str, tuple[str, ...]], string: Callable[[str], int]
             flags = WEAK if name.startswith("~") else 0
             text = string(name.removeprefix("~"))
             data += struct.pack("<IHHII", 0, flags, index, text, 16 if index < len(names) else 0)
+    return data
+
+
+def _definitions(names: tuple[str, ...], string: Callable[[str], int]) -> bytes:
+    """Return the records of defined versions (LSB, section 10.7.2)."""
+    data = b""
+    for index, name in enumerate(names, 1):
+        size = 20 + 8
+        data += struct.pack("<HHHHIII", 1, 0, index, 1, 0, 20, size if index < len(names) else 0)
+        data += struct.pack("<II", string(name), 0)
     return data

@@ -4,8 +4,12 @@
 from __future__ import annotations
 
 import base64
+import bz2
 import csv
+import gzip
 import io
+import shutil
+import tarfile
 import threading
 import zipfile
 from contextlib import contextmanager
@@ -16,6 +20,7 @@ from html import escape
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -52,6 +57,55 @@ def make_wheel(
     return path
 
 
+# A back end that needs nothing: it puts the wheel together that lies in the sdist, unpacked.
+_BACK_END = """\
+import pathlib, zipfile
+
+def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
+    (info,) = pathlib.Path("wheel").glob("*.dist-info")
+    name = info.name.removesuffix(".dist-info") + "-py3-none-any.whl"
+    with zipfile.ZipFile(pathlib.Path(wheel_directory, name), "w") as archive:
+        for file in pathlib.Path("wheel").rglob("*"):
+            archive.write(file, file.relative_to("wheel"))
+    return name
+
+build_editable = build_wheel
+"""
+_BUILD_SYSTEM = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+
+
+def make_project(folder: Path, wheel: Path) -> Path:
+    """Make the directory of a project, which becomes a given wheel when it is built."""
+    name, version, *_ = wheel.name.split("-")
+    folder.mkdir(parents=True)
+    (folder / "backend.py").write_text(_BACK_END)
+    (folder / "pyproject.toml").write_text(f'{_BUILD_SYSTEM}[project]\nname = "{name}"\nversion = "{version}"\n')
+    shutil.unpack_archive(wheel, folder / "wheel", "zip")
+    return folder
+
+
+def make_sdist(path: Path, wheel: Path) -> Path:
+    """Make an sdist of any name, which becomes a given wheel when it is built."""
+    name, version, *_ = wheel.name.split("-")
+    top = f"{name}-{version}"
+    contents = {
+        "PKG-INFO": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n".encode(),
+        "backend.py": _BACK_END.encode(),
+        "pyproject.toml": _BUILD_SYSTEM.encode(),
+    }
+    with zipfile.ZipFile(wheel) as archive:
+        contents |= {f"wheel/{file}": archive.read(file) for file in archive.namelist()}
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w") as tar:
+        for file, content in contents.items():
+            member = tarfile.TarInfo(f"{top}/{file}")
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    path.parent.mkdir(exist_ok=True, parents=True)
+    path.write_bytes((bz2 if path.suffix == ".bz2" else gzip).compress(data.getvalue()))
+    return path
+
+
 def digest(data: bytes) -> str:
     return base64.urlsafe_b64encode(sha256(data).digest()).rstrip(b"=").decode()
 
@@ -81,7 +135,7 @@ class Index:
         )
 
     def files(self, name: str) -> list[Path]:
-        return sorted((self.folder / name).glob("*.whl"))
+        return sorted(file for file in (self.folder / name).iterdir() if file.is_file())
 
 
 def hash_of(path: Path) -> str:
@@ -94,8 +148,9 @@ class _Handler(SimpleHTTPRequestHandler):
         if not self.path.endswith("/") or not folder.is_dir():
             super().do_GET()
             return
-        links = (f"{file.name}#sha256={hash_of(file)}" for file in sorted(folder.glob("*.whl")))
-        page = "".join(f'<a href="{escape(link)}">{escape(link.split("#")[0])}</a>\n' for link in links).encode()
+        files = sorted(file for file in folder.iterdir() if file.is_file())
+        links = ((f"{quote(file.name)}#sha256={hash_of(file)}", file.name) for file in files)
+        page = "".join(f'<a href="{escape(link)}">{escape(name)}</a>\n' for link, name in links).encode()
         self.send_response(200)
         self.send_header("Content-Type", "text/html")
         self.send_header("Content-Length", str(len(page)))

@@ -46,6 +46,7 @@ PACKAGES = (
     "libxkbcommon-x11-0",
     "libyaml-dev",
     "mount",
+    "procps",
     "python3",
     "python3-tk",
     "python3-venv",
@@ -56,6 +57,7 @@ PACKAGES = (
     "strace",
     "tzdata",
     "util-linux",
+    "util-linux-extra",
     "xvfb",
     "zsync",
 )

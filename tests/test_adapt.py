@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 import ctypes.util
+import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tools import require
@@ -22,6 +24,9 @@ from hatch_appimage.libraries.system import System
 from hatch_appimage.python import BundledPython, _appimage, adapt
 from hatch_appimage.python.adapt import adapt_python, trim_tkinter
 from hatch_appimage.reach import Reach
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @pytest.fixture
@@ -88,9 +93,14 @@ class TestAdapt:
         wheels.mkdir(parents=True)
         for name in ("pip-23.0.1-py3-none-any.whl", "setuptools-66-py3-none-any.whl", "requests-2-py3-none-any.whl"):
             (wheels / name).touch()
+        (python.stdlib / "sysconfig.py").write_text("posix = 1\nif __name__ == '__main__':\n    _main()\n")
         assert (
-            adapt_python(appdir, python, system, exposed=True) == "ctypes, curses, encodings, readline, site, ssl, venv"
+            adapt_python(appdir, python, system, exposed=True)
+            == "ctypes, curses, encodings, readline, site, ssl, sysconfig, venv"
         )
+        sysconfig = (python.stdlib / "sysconfig.py").read_text()
+        assert sysconfig.index("_appimage.watch_virtualenv()") < sysconfig.index("if __name__ ==")
+        assert "adapt_schemes" not in sysconfig
         site = (python.stdlib / "site.py").read_text()
         assert site.index("_appimage.enter_virtual_environment()") < site.index("PREFIXES = ")
         assert "_appimage.adapt_venv(" in (python.stdlib / "venv" / "__init__.py").read_text()
@@ -100,6 +110,34 @@ class TestAdapt:
             "pip-23.0.1-py3-none-any.whl",
             "setuptools-66-py3-none-any.whl",
         ]
+
+    def test_of_debian(self, appdir: AppDir, python: BundledPython, system: System) -> None:
+        """Its own paths are told from those of others by the text."""
+        (python.stdlib / "distutils").mkdir()
+        (python.stdlib / "sysconfig.py").write_text("_INSTALL_SCHEMES = {'posix_local': {}}\n")
+        (python.stdlib / "distutils" / "sysconfig.py").write_text("'dist-packages'\n")
+        adapted = adapt_python(appdir, python, system)
+        assert adapted == "ctypes, curses, distutils, encodings, readline, ssl, sysconfig"
+        assert "_appimage.adapt_schemes(" in (python.stdlib / "sysconfig.py").read_text()
+        assert "_appimage.adapt_distutils(" in (python.stdlib / "distutils" / "sysconfig.py").read_text()
+        assert "watch_virtualenv" not in (python.stdlib / "sysconfig.py").read_text()
+
+    def test_virtualenv_without_exposed_interpreter(
+        self, appdir: AppDir, python: BundledPython, system: System, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        (python.stdlib / "site.py").write_text("PREFIXES = []\n")
+        (python.stdlib / "ensurepip").mkdir()
+        adapt_python(appdir, python, system)
+        assert caplog.messages == []
+        (python.site_packages[0] / "virtualenv").mkdir(parents=True)
+        adapt_python(appdir, python, system)
+        (message,) = caplog.messages
+        assert message == (
+            "Environments that the application makes with virtualenv work as long as the image runs; set "
+            "`expose-python = true` to have them work afterwards"
+        )
+        adapt_python(appdir, replace(python, origin=appdir.usr), system, exposed=True)
+        assert len(caplog.messages) == 1
 
     def test_exposed_without_ensurepip(
         self, appdir: AppDir, python: BundledPython, system: System, caplog: pytest.LogCaptureFixture
@@ -434,6 +472,171 @@ class TestVirtualEnvironment:
             with monkeypatch.context() as patch:
                 patch.delenv(variable)
                 assert _appimage.running_image() is None
+
+
+class TestVirtualenv:
+    """What virtualenv is told, and what becomes of its environments; the images are tried with it elsewhere."""
+
+    @pytest.mark.parametrize(
+        ("script", "asks"),
+        [
+            ("/x/virtualenv/discovery/py_info.py", True),
+            ("/x/python_discovery/_py_info.py", True),
+            ("/x/python_discovery/_py_info_collect.py", True),
+            ("/tmp/tmpa1b2/_py_info_collect.py", True),
+            ("/x/py_info.py", False),
+            ("py_info.py", False),
+            ("-c", False),
+            ("", False),
+        ],
+    )
+    def test_is_told_of_the_link(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, script: str, *, asks: bool
+    ) -> None:
+        link, other = tmp_path / "env" / "bin" / "python", tmp_path / "other"
+        link.parent.mkdir(parents=True)
+        (tmp_path / "env" / "pyvenv.cfg").touch()
+        for path in (link, other):
+            path.symlink_to(__file__)
+        monkeypatch.setattr(sys, "argv", [script])
+        monkeypatch.setattr(sys, "_xoptions", {"appimage": str(link)})
+        monkeypatch.setattr(sys, "executable", "before")
+        monkeypatch.setattr(sys, "prefix", "before")
+        monkeypatch.setattr(sys, "exec_prefix", "before")
+        monkeypatch.setattr(os.path, "islink", os.path.islink)
+        _appimage.enter_virtual_environment()
+        assert (sys.executable == "before") is asks
+        _appimage.answer_virtualenv()
+        assert sys.executable == str(link)
+        is_link = os.path.islink  # what virtualenv follows links by
+        assert is_link(str(link)) is not asks
+        assert is_link(str(other)) is True
+
+    @pytest.fixture
+    def image(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        """Return an image that runs, with its interpreter."""
+        image = tmp_path / "app.AppImage"
+        image.write_text("image")
+        interpreter = tmp_path / "mount" / "usr" / "bin" / "python3.11"
+        interpreter.parent.mkdir(parents=True)
+        interpreter.write_text("interpreter")
+        monkeypatch.setattr(sys, "base_prefix", str(tmp_path / "mount" / "usr"))
+        monkeypatch.setenv("APPIMAGE", str(image))
+        monkeypatch.setenv("APPDIR", str(tmp_path / "mount"))
+        return image
+
+    def create(self, folder: Path, interpreter: Path, make: Callable[[Path, Path], Any]) -> dict[str, str]:
+        """Make an environment as virtualenv does, and return its configuration."""
+
+        class Creator:
+            def __init__(self) -> None:
+                self.bin_dir = folder / "bin"
+                self.interpreter = SimpleNamespace(system_executable=str(interpreter))
+                self.pyenv_cfg = SimpleNamespace(content={})
+
+            def run(self) -> None:
+                self.bin_dir.mkdir(parents=True)
+                make(interpreter, self.bin_dir / "python")
+                (self.bin_dir / "python3").symlink_to("python")
+                (self.bin_dir / "python3.10").write_text("another one")
+                (self.bin_dir / "python2").symlink_to("/usr/bin/env")
+                self.pyenv_cfg.content = {
+                    "home": str(interpreter.parent),
+                    "version": "3.11.2",
+                    "command": f"{interpreter} -m virtualenv x",
+                }
+
+        _appimage.adapt_virtualenv(SimpleNamespace(Creator=Creator))
+        creator = Creator()
+        creator.run()
+        assert (folder / "bin" / "python3").readlink() == Path("python")
+        assert (folder / "bin" / "python3.10").read_text() == "another one"
+        assert (folder / "bin" / "python2").readlink() == Path("/usr/bin/env")
+        configuration: dict[str, str] = creator.pyenv_cfg.content
+        return configuration
+
+    def test_links_lead_to_the_image(self, image: Path, tmp_path: Path) -> None:
+        interpreter = tmp_path / "mount" / "usr" / "bin" / "python3.11"
+        configuration = self.create(tmp_path / "env", interpreter, lambda source, link: link.symlink_to(source))
+        assert (tmp_path / "env" / "bin" / "python").readlink() == image
+        assert configuration == {"home": str(tmp_path), "version": "3.11.2"}
+
+    def test_copies_are_of_the_image(self, image: Path, tmp_path: Path) -> None:
+        interpreter = tmp_path / "mount" / "usr" / "bin" / "python3.11"
+        self.create(tmp_path / "env", interpreter, shutil.copy)
+        assert (tmp_path / "env" / "bin" / "python").read_text() == image.read_text()
+
+    def test_of_another_interpreter(self, image: Path, tmp_path: Path) -> None:
+        del image
+        other = tmp_path / "other" / "python3"
+        other.parent.mkdir()
+        other.write_text("interpreter")
+        configuration = self.create(tmp_path / "env", other, lambda source, link: link.symlink_to(source))
+        assert (tmp_path / "env" / "bin" / "python").readlink() == other
+        assert configuration["home"] == str(other.parent)
+
+    def test_unpacked_image(self, image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        del image
+        monkeypatch.delenv("APPIMAGE")
+        interpreter = tmp_path / "mount" / "usr" / "bin" / "python3.11"
+        self.create(tmp_path / "env", interpreter, lambda source, link: link.symlink_to(source))
+        assert (tmp_path / "env" / "bin" / "python").readlink() == interpreter
+
+    def test_is_changed_once_it_is_loaded(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(sys, "meta_path", [*sys.meta_path])
+        before = len(sys.meta_path)
+        _appimage.watch_virtualenv()
+        module = SimpleNamespace()
+        monkeypatch.setitem(sys.modules, "virtualenv.create.creator", module)
+        assert importlib.util.find_spec("no_such_module_1") is None
+        assert len(sys.meta_path) == before + 1, "it is being loaded"
+
+        class Creator:
+            def run(self) -> None: ...
+
+        module.Creator, run = Creator, Creator.run
+        assert importlib.util.find_spec("no_such_module_2") is None
+        assert len(sys.meta_path) == before
+        assert Creator.run is not run
+
+
+class TestSchemes:
+    """Debian's own paths, as its sysconfig has them in different versions."""
+
+    @staticmethod
+    def sysconfig(**functions: Any) -> SimpleNamespace:
+        def get_path(name: str, scheme: str = "posix_local", variables: Any = None) -> Any:
+            return name, scheme, variables
+
+        def get_paths(scheme: str = "posix_local", variables: Any = None) -> Any:
+            return scheme, variables
+
+        return SimpleNamespace(get_path=get_path, get_paths=get_paths, **functions)
+
+    def test_from_3_10_on(self) -> None:
+        schemes = {"prefix": "posix_local", "home": "posix_home", "user": "posix_user"}
+        module = self.sysconfig(_get_preferred_schemes=lambda: schemes)
+        _appimage.adapt_schemes(module)
+        assert module._get_preferred_schemes() == {**schemes, "prefix": "posix_prefix"}
+        assert module.get_path("data") == ("data", "posix_prefix", None)
+        assert module.get_paths() == ("posix_prefix", None)
+        assert module.get_paths("posix_local") == ("posix_local", None), "who asks for it gets it"
+
+    @pytest.mark.parametrize(("before", "after"), [("deb_system", "posix_prefix"), ("posix_prefix", "posix_prefix")])
+    def test_before(self, before: str, after: str) -> None:
+        module = self.sysconfig(_get_default_scheme=lambda: before)
+        _appimage.adapt_schemes(module)
+        assert module._get_default_scheme() == after
+        assert module.get_paths() == ("posix_prefix", None)
+
+    def test_distutils(self) -> None:
+        module = SimpleNamespace(get_python_lib=lambda *arguments: arguments)
+        _appimage.adapt_distutils(module)
+        assert module.get_python_lib() == (0, 0, sys.prefix)
+        assert module.get_python_lib(1) == (1, 0, sys.exec_prefix)
+        assert module.get_python_lib(standard_lib=1) == (0, 1, None)
+        assert module.get_python_lib(prefix="/x") == (0, 0, "/x")
+        assert module.is_virtual_environment()
 
 
 class TestGetData:

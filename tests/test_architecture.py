@@ -50,12 +50,15 @@ def test_native_by_kernel_and_pointer_size(
     assert native_architecture().name == expected
 
 
-def test_native_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(platform, "machine", lambda: "riscv64")
-    with pytest.raises(
-        AppImageError, match=r"^AppImages cannot be built on `riscv64`: choose one of x86_64, aarch64, armhf, i686$"
-    ):
+@pytest.mark.parametrize("machine", ["riscv64", "armv6l", "armv5tel"])
+def test_native_unknown(machine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Raspberry Pi Zero is none of armhf: neither the runtime nor the wheels for it run there."""
+    monkeypatch.setattr(platform, "machine", lambda: machine)
+    with pytest.raises(AppImageError) as caught:
         native_architecture()
+    assert str(caught.value) == (
+        f"AppImages cannot be built on `{machine}`, only on x86_64, aarch64, ARMv7 or newer (armhf), and i686"
+    )
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)

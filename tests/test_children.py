@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,8 +24,6 @@ pytestmark = pytest.mark.slow
 PROJECT = Path(__file__).with_name("children-project")
 # What the runtime and AppRun say of the image; an unpacked one has no file.
 OURS = {"APPDIR", "APPIMAGE", "OWD"}
-# `_` is bash's, where that is /bin/sh: the path of what it starts.
-SHELLS = {"_"}
 
 
 @pytest.fixture
@@ -80,18 +79,18 @@ class TestEnvironment:
             expected |= {"APPIMAGE": str(image), "OWD": str(runner.home)}
         for kind, found in answer.items():
             # What starts between the application and `env` may be a shell, which counts itself and notes its folder.
-            of_shells = SHELLS if kind in {"own", "subprocess", "spawned"} else {*SHELLS, "SHLVL", "OLDPWD"}
+            of_shells = set() if kind in {"own", "subprocess", "spawned"} else {"_", "SHLVL", "OLDPWD", "PWD"}
             changed = {name for name in {*expected, *found} if expected.get(name) != found.get(name)}
             assert changed <= of_shells, kind
 
-    def test_of_a_login(self, children_image: Path, runner: Runner) -> None:
-        runner.extra.update(PWD=str(runner.home), SHLVL="1", OLDPWD="/", USER="me", TERM="dumb")
+    @pytest.mark.parametrize("of_shells", [{}, {"PWD": "/nowhere", "SHLVL": "1", "OLDPWD": "/", "_": "/usr/bin/env"}])
+    def test_of_a_login(self, children_image: Path, runner: Runner, of_shells: dict[str, str]) -> None:
+        runner.extra.update(USER="me", TERM="dumb", **of_shells)
         self.compare(runner, children_image)
 
     def test_with_what_breaks_other_images(self, children_image: Path, runner: Runner, tmp_path: Path) -> None:
         """The user's own settings of the loader, of Python and of toolkits are theirs."""
         runner.extra.update(
-            PWD=str(runner.home),
             LD_LIBRARY_PATH=str(tmp_path),
             PYTHONPATH=str(tmp_path),
             PYTHONDONTWRITEBYTECODE="1",
@@ -105,7 +104,7 @@ class TestEnvironment:
 
     def test_of_another_image(self, children_image: Path, runner: Runner) -> None:
         """Variables of an AppImage that starts this one do not stay."""
-        runner.extra.update(PWD=str(runner.home), ARGV0="outer", APPDIR="/nowhere", OWD="/nowhere")
+        runner.extra.update(ARGV0="outer", APPDIR="/nowhere", OWD="/nowhere")
         answer = ask(runner, children_image, "environment")
         for kind, found in answer.items():
             assert "ARGV0" not in found, kind
@@ -114,14 +113,13 @@ class TestEnvironment:
                 assert found["OWD"] == str(runner.home), kind
 
     def test_with_nothing(self, children_image: Path, runner: Runner) -> None:
-        """Of an empty environment, shells set their folder, and Python the encoding (PEP 538)."""
+        """To an empty environment, Python adds the encoding (PEP 538)."""
         command = [*runner.command(children_image), "environment"]
         environment = {"APPIMAGE_EXTRACT_AND_RUN": "1"} if runner.mode == "extract-and-run" else {}
         output = subprocess.check_output(command, env=environment, cwd=runner.home)
         found = json.loads(output)["subprocess"]
-        allowed = {*environment, *OURS, *SHELLS, "CHILDREN_DATA", "PWD", "SHLVL", "OLDPWD", "LC_CTYPE"}
-        assert found.keys() <= allowed
-        assert found["PWD"] == str(runner.home)
+        ours = {"APPDIR"} if runner.mode == "extracted" else OURS
+        assert found.keys() == {*environment, *ours, "CHILDREN_DATA", "LC_CTYPE"}
         assert found["LC_CTYPE"] == "C.UTF-8"
 
     def test_everything_else_that_a_process_inherits(self, children_image: Path, runner: Runner) -> None:
@@ -212,8 +210,12 @@ class TestOwnProcesses:
 
     def check(self, runner: Runner, found: dict[str, Any]) -> None:
         appdir = found["environment"]["APPDIR"]
-        for path in (found["executable"], found["prefix"], found["package"]):
+        for path in (found["prefix"], found["package"]):
             assert_in_image(runner, path, appdir)
+        # By the launcher, which starts it isolated again.
+        assert Path(found["executable"]).parent == Path(appdir) / "usr" / "bin"
+        assert found["base_executable"] == found["executable"]
+        assert (found["ignores_environment"], found["no_user_site"]) == (1, 1)
         others = [path for path in found["path"] if not path.startswith(appdir)]
         assert others in ([], [""], [str(runner.home)])
 
@@ -223,6 +225,35 @@ class TestOwnProcesses:
         for found in answer.values():
             self.check(runner, found)
         assert [answer[kind]["isolated"] for kind in ("-Ic", "script")] == [1, 1]
+
+    def test_isolated(self, children_image: Path, runner: Runner) -> None:
+        """Neither variables nor the user's packages reach a process of the application's Python."""
+        minor = f"python{sys.version_info.major}.{sys.version_info.minor}"
+        site = runner.home / ".local" / "lib" / minor / "site-packages"
+        for folder in (site, runner.home / "mine"):
+            folder.mkdir(parents=True)
+            for name in ("json", "children", "usercustomize", "sitecustomize"):
+                (folder / f"{name}.py").write_text("raise SystemExit('a module of the user was imported')")
+        (site / "user.pth").write_text("import sys; sys.exit('a .pth file of the user was read')\n")
+        runner.extra.update(PYTHONHOME="/usr", PYTHONPATH=str(runner.home / "mine"))
+        for kind, found in ask(runner, children_image, "again").items():
+            self.check(runner, found)
+            assert found["environment"].items() >= runner.extra.items(), kind
+        for method in ("spawn", "forkserver"):
+            answer = ask(runner, children_image, "pools", method)
+            for found in (*answer["process"], *answer["pool"], *answer["executor"]):
+                self.check(runner, found)
+
+    def test_of_a_script(self, children_image: Path, runner: Runner) -> None:
+        """Modules beside a script are found, as in a virtual environment."""
+        (runner.home / "beside.py").write_text("NAME = 'beside'\n")
+        (runner.home / "script.py").write_text("import beside, children, sys\nprint(beside.NAME, sys.argv)\n")
+        answer = ask(runner, children_image, "run_python", str(runner.home / "script.py"), "x")
+        assert answer["output"] == f"beside ['{runner.home}/script.py', 'x']\n"
+        answer = ask(runner, children_image, "run_python", "-m", "beside")
+        assert (answer["status"], answer["errors"]) == (0, "")
+        answer = ask(runner, children_image, "run_python", "-c", "import sys; print(sys.orig_argv[1:])")
+        assert answer["output"] == "['-E', '-s', '-c', 'import sys; print(sys.orig_argv[1:])']\n"
 
     def test_replaced(self, children_image: Path, runner: Runner) -> None:
         """The image stays mounted for what the application becomes."""
@@ -243,12 +274,14 @@ class TestOwnProcesses:
 
     def test_virtual_environment(self, children_image: Path, runner: Runner) -> None:
         """While the image runs; it has nothing of the application in it."""
-        folder = runner.home / "an environment"
-        answer = ask(runner, children_image, "environment_of_python", str(folder))
-        assert answer["prefix"] == str(folder)
-        assert answer["base"].endswith("/usr")
-        assert str(folder) in answer["path"][-1]
-        assert answer["project"] is False
+        for number, way in enumerate(("links", "copies")):
+            folder = runner.home / f"an environment {number}"
+            answer = ask(runner, children_image, "environment_of_python", str(folder), way)
+            assert answer["prefix"] == str(folder)
+            assert answer["base"].endswith("/usr")
+            assert str(folder) in answer["path"][-1]
+            assert answer["project"] is False
+            assert answer["executable"] == f"{folder}/bin/python"
 
 
 class TestLibraries:

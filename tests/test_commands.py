@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from conftest import Runner, build_image, make_public
+from packages import make_wheel
 from tools import require
 from uv import find_uv_bin
 
@@ -52,13 +53,24 @@ dependencies = ["hatch-appimage"]
 entry-point = "several"
 """
 MODULE = """\
-import json, os, sys
+import json, os, subprocess, sys
 
 def say(what):
     print(json.dumps([what, os.path.basename(sys.argv[0]), *sys.argv[1:]]))
-    print(json.dumps(sys.argv[0].startswith(os.environ["APPDIR"] + "/usr/bin/") and "ARGV0" not in os.environ))
+    print(json.dumps(sys.argv[0].startswith(os.environ["APPDIR"] + "/usr/") and "ARGV0" not in os.environ))
 
-def main(): say("main")
+def main():
+    if sys.argv[1:2] == ["run"]:
+        subprocess.run(sys.argv[2:], check=True)
+    elif sys.argv[1:2] == ["--virtualenv"]:
+        sys.path.insert(0, sys.argv[2])
+        import virtualenv
+        virtualenv.cli_run(sys.argv[3:])
+    elif sys.argv[1:2] == ["--python"]:
+        subprocess.run([argument.replace("{python}", sys.executable) for argument in sys.argv[2:]], check=True)
+    else:
+        say("main")
+
 def admin(): say("admin")
 def window(): say("window")
 """
@@ -84,8 +96,9 @@ def several_image(plugin: Plugin, tmp_path_factory: pytest.TempPathFactory) -> P
 
 @pytest.fixture(scope="session")
 def limited_image(plugin: Plugin, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return an image of which only one command starts by a link."""
-    return make_image(plugin, make_public(tmp_path_factory, "limited"), 'entry-points = ["several-window"]\n')
+    """Return an image of which only one command starts by a link, and which finds all of them on its PATH."""
+    table = 'entry-points = ["several-window"]\ncommands-on-path = true\n'
+    return make_image(plugin, make_public(tmp_path_factory, "limited"), table)
 
 
 def link(runner: Runner, image: Path, name: str, *, hard: bool = False) -> str:
@@ -189,6 +202,18 @@ class TestCommands:
             assert said(run(runner, path, "-c")) == ["main", "several", "-c"]
         path = link(runner, limited_image, "several-window")
         assert said(run(runner, path)) == ["window", "several-window"]
+
+    def test_on_the_applications_path(self, limited_image: Path, runner: Runner) -> None:
+        command = runner.command(limited_image)[-1]
+        assert said(run(runner, command, "run", "several-admin", "a b")) == ["admin", "several-admin", "a b"]
+        assert said(run(runner, command, "run", "sh", "-c", "it\\'s\\ \\$HOME x")) == ["admin", "it's $HOME", "x"]
+        # An interpreter is looked for by the machine's scripts, too.
+        found = run(runner, command, "run", "sh", "-c", "command -v python3 python sh; :")
+        assert "usr/libexec" not in found
+
+    def test_not_on_the_applications_path(self, several_image: Path, runner: Runner) -> None:
+        command = runner.command(several_image)[-1]
+        assert run(runner, command, "run", "sh", "-c", "command -v several-admin || echo none") == "none\n"
 
     def test_inspection(self, several_image: Path, limited_image: Path, flask_image: Path) -> None:
         version = f"python{sys.version_info.major}.{sys.version_info.minor}"
@@ -303,6 +328,112 @@ def uv(tmp_path_factory: pytest.TempPathFactory) -> str:
     return shutil.copy(find_uv_bin(), str(make_public(tmp_path_factory, "uv") / "uv"))
 
 
+def make_virtualenv(factory: pytest.TempPathFactory, requirement: str) -> Path:
+    """Install virtualenv into a directory that everybody can read, with a script that runs it there."""
+    folder = make_public(factory, "virtualenv")
+    command = [find_uv_bin(), "pip", "install", "--quiet", "--python", sys.executable, "--target", str(folder)]
+    subprocess.run([*command, requirement], check=True)
+    (folder / "make.py").write_text("import sys, virtualenv\nvirtualenv.cli_run(sys.argv[1:])\n")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def virtualenv(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_virtualenv(tmp_path_factory, "virtualenv")
+
+
+@pytest.fixture(scope="session")
+def old_virtualenv(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_virtualenv(tmp_path_factory, "virtualenv<20.27")
+
+
+def lives_on(runner: Runner, folder: Path, tool: Path) -> None:
+    """See that an environment on top of an image is one, now that the image does not run."""
+    for name in ("python", "python3", f"python3.{sys.version_info.minor}"):
+        program = str(folder / "bin" / name)
+        executable, prefix, base, *_ = json.loads(run(runner, program, "-c", TELL))
+        assert (executable, prefix) == (program, str(folder))
+        assert base != prefix
+    pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "-q", "--no-index", "--no-deps"]
+    run(runner, *pip, str(tool))
+    assert run(runner, str(folder / "bin" / "tool"), "x y") == f"{folder} ['{folder}/bin/tool', 'x y']\n"
+
+
+class TestVirtualenv:
+    """What virtualenv makes, and so poetry, tox and pre-commit, lives on like what venv makes."""
+
+    def test_by_a_link(self, several_image: Path, virtualenv: Path, tool: Path, runner: Runner) -> None:
+        folder = runner.home / "by a link"
+        run(runner, link(runner, several_image, "python"), str(virtualenv / "make.py"), "-q", str(folder))
+        lives_on(runner, folder, tool)
+        if runner.mode != "extracted":
+            assert not re.search(r"\.mount_|\.appimage-", (folder / "pyvenv.cfg").read_text())
+
+    def test_of_another_python(self, several_image: Path, virtualenv: Path, tool: Path, runner: Runner) -> None:
+        """One outside of the image, told of the link: twice, as it remembers what interpreters said."""
+        python = link(runner, several_image, "python")
+        for name in ("first", "second"):
+            make = [outside(), str(virtualenv / "make.py"), "-q", "-p", python]
+            run(runner, *make, str(runner.home / name))
+        lives_on(runner, runner.home / "second", tool)
+
+    def test_in_the_application(self, several_image: Path, virtualenv: Path, tool: Path, runner: Runner) -> None:
+        folder = runner.home / "application"
+        main = runner.command(several_image)[-1]
+        run(runner, main, "--virtualenv", str(virtualenv), "-q", str(folder))
+        lives_on(runner, folder, tool)
+
+    def test_of_the_applications_interpreter(
+        self, several_image: Path, virtualenv: Path, uv: str, runner: Runner
+    ) -> None:
+        """The application starts its own interpreter, or tells uv or virtualenv of it."""
+        main, make = runner.command(several_image)[-1], str(virtualenv / "make.py")
+        ways = {
+            "child": ["{python}", make, "-q"],
+            "told": ["{python}", make, "-q", "-p", "{python}"],
+            "copied": ["{python}", make, "-q", "--copies"],
+            "by venv": ["{python}", make, "-q", "--creator", "venv"],
+            "venv": ["{python}", "-m", "venv", "--without-pip"],
+            "uv": [uv, "venv", "-q", "--offline", "--python", "{python}"],
+        }
+        for name, command in ways.items():
+            folder = runner.home / name
+            run(runner, main, "--python", *command, str(folder))
+            program = str(folder / "bin" / "python")
+            executable, prefix, base, *_ = json.loads(run(runner, program, "-c", TELL))
+            assert (executable, prefix) == (program, str(folder)), name
+            assert base != prefix
+
+    @pytest.mark.parametrize("told", [False, True])
+    def test_of_an_environment(self, environment: Path, virtualenv: Path, runner: Runner, *, told: bool) -> None:
+        """Run by the interpreter of another environment, or by another Python that is told of that."""
+        python, make, folder = str(environment / "bin" / "python"), str(virtualenv / "make.py"), runner.home / "second"
+        command = [outside(), make, "-p", python] if told else [python, make]
+        run(runner, *command, "-q", str(folder))
+        assert run(runner, str(folder / "bin" / "python"), "-c", "import sys; print(sys.prefix)") == f"{folder}\n"
+
+    def test_old_virtualenv(
+        self, several_image: Path, old_virtualenv: Path, tool: Path, tmp_path_factory: pytest.TempPathFactory
+    ) -> None:
+        """One of 2024, which found interpreters by itself and followed no links."""
+        runner, make = Runner("mounted", None, make_public(tmp_path_factory, "old")), str(old_virtualenv / "make.py")
+        python = link(runner, several_image, "python")
+        for name, command in {
+            "link": [python, make],
+            "told": [outside(), make, "-p", python],
+            "application": [str(several_image), "--virtualenv", str(old_virtualenv)],
+            "environment": [str(runner.home / "link" / "bin" / "python"), make],
+            "copied": [python, make, "--copies"],
+        }.items():
+            run(runner, *command, "-q", str(runner.home / name))
+            lives_on(runner, runner.home / name, tool)
+
+
+def outside() -> str:
+    """Return a Python of the machine that every user can run, to have virtualenv run outside of the image."""
+    return require("/usr/bin/python3", "python3")
+
+
 class TestVirtualEnvironments:
     """They start the image: it is mounted somewhere else each time, but its file stays."""
 
@@ -386,17 +517,148 @@ class TestVirtualEnvironments:
         assert run(runner, str(folder / "bin" / "python3"), "-c", code) == f"{folder}\n"
 
 
+# Another package, with a command, files beside its module and scripts that are files.
+OTHER = {
+    "other/__init__.py": """\
+import json, os, site, sys, sysconfig
+from sysconfig import get_config_var, get_path
+
+def main():
+    names = ("stdlib", "platstdlib", "purelib", "platlib", "scripts", "data")
+    print(json.dumps({
+        "called": [os.path.basename(sys.argv[0]), *sys.argv[1:]],
+        "prefix": sys.prefix,
+        "scheme": sysconfig.get_default_scheme() if sys.version_info >= (3, 10) else "posix_prefix",
+        "paths": {name: get_path(name) for name in names},
+        "libdir": get_config_var("LIBDIR"),
+        "data": open(os.path.join(get_path("data"), "share", "other", "text")).read(),
+        "script": os.path.isfile(os.path.join(get_path("scripts"), "other-shell")),
+    }))
+""",
+    "other-1.0.data/data/share/other/text": "its data",
+    "other-1.0.data/scripts/other-file": "#!python\n'Its text.'\nimport other\n__doc__.strip()\nother.main()\n",
+    "other-1.0.data/scripts/other-shell": "#!/bin/sh\necho shell\n",
+}
+
+
+@pytest.fixture(scope="session")
+def other(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return a line of the table that installs the other package."""
+    scripts = 'other.com-mand = other:main [extra]\nsix "quoted" = other:main'
+    wheel = make_wheel(make_public(tmp_path_factory, "other"), "other", OTHER, scripts=scripts)
+    return f'requirements = ["other @ {wheel.as_uri()}"]\n'
+
+
+def with_entry_point(folder: Path, name: str, table: str) -> Path:
+    (folder / "several.py").write_text(MODULE)
+    text = PROJECT.replace('entry-point = "several"', f"entry-point = '{name}'")
+    (folder / "pyproject.toml").write_text(f"{text}compression-level = 1\n{table}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def distribution_image(plugin: Plugin, tmp_path_factory: pytest.TempPathFactory, other: str) -> Path:
+    """Return an image of the distribution's Python, which starts the command of a dependency."""
+    system = require("/usr/bin/python3", "python3")
+    if not list(Path("/usr/lib").glob("python3.*/ensurepip")):
+        require("/usr/lib/python3/ensurepip", "python3-venv")
+    links = "entry-points = ['several', 'other-file', 'six \"quoted\"']\n"
+    table = f'{other}{links}python = "{system}"\nexpose-python = true\n'
+    folder = make_public(tmp_path_factory, "distribution")
+    return build_image(plugin, with_entry_point(folder, "other.com-mand", table))
+
+
+class TestCommandsOfDependencies:
+    def test_entry_point(self, distribution_image: Path, tmp_path: Path) -> None:
+        runner = Runner("mounted", None, tmp_path)
+        seen = json.loads(run(runner, str(distribution_image), "a b"))
+        assert seen["called"] == ["other.com-mand", "a b"]
+
+    @pytest.mark.parametrize("name", ["other-file", 'six "quoted"'])
+    def test_links(self, distribution_image: Path, tmp_path: Path, name: str) -> None:
+        runner = Runner("mounted", None, tmp_path)
+        assert json.loads(run(runner, link(runner, distribution_image, name), "x"))["called"] == [name, "x"]
+        assert name in inspect_image(distribution_image).links
+
+    def test_of_the_project(self, distribution_image: Path, tmp_path: Path) -> None:
+        runner = Runner("mounted", None, tmp_path)
+        assert said(run(runner, link(runner, distribution_image, "several"), "x")) == ["main", "several", "x"]
+
+    def test_script_that_is_a_file(self, plugin: Plugin, tmp_path: Path, other: str) -> None:
+        image = build_image(plugin, with_entry_point(tmp_path, "other-file", other))
+        runner = Runner("extract-and-run", None, tmp_path)
+        assert json.loads(run(runner, str(image), "x"))["called"] == ["other-file", "x"]
+
+    @pytest.mark.parametrize(
+        ("names", "message"),
+        [
+            (("other-shell", "several"), "`entry-point` names `other-shell`, which is no script of Python 3: "),
+            (("other-fil", "several"), "installs: there are other-file, other-shell, "),
+            (("several", "python3"), "`entry-points` names the script `python3`, which neither "),
+        ],
+    )
+    def test_refused(self, plugin: Plugin, tmp_path: Path, other: str, names: tuple[str, str], message: str) -> None:
+        """One line after the installation, and nothing stays."""
+        name, link_name = names
+        project = with_entry_point(tmp_path, name, f"{other}entry-points = ['{link_name}']\n")
+        result = plugin.build(project, check=False)
+        assert result.returncode == 1
+        assert message in result.stderr
+        assert "Traceback" not in result.stderr
+        assert not list((project / "dist").iterdir())
+
+
 class TestPythonOfTheDistribution:
     """One that has parts of it elsewhere than CPython's own installation."""
 
-    def test_pip_and_time_zones(self, plugin: Plugin, tmp_path_factory: pytest.TempPathFactory) -> None:
-        system = require("/usr/bin/python3", "python3")
-        if not list(Path("/usr/lib").glob("python3.*/ensurepip")):
-            require("/usr/lib/python3/ensurepip", "python3-venv")
-        folder = make_public(tmp_path_factory, "distribution")
-        image = make_image(plugin, folder, f'python = "{system}"\nexpose-python = true\ncompression-level = 1\n')
-        runner = Runner("mounted", None, folder)
-        python = link(runner, image, "python")
+    @pytest.mark.parametrize("way", ["application", "interpreter"])
+    def test_paths(self, distribution_image: Path, tmp_path: Path, way: str) -> None:
+        """All is where sysconfig says, as in a virtual environment."""
+        runner = Runner("mounted", None, tmp_path)
+        if way == "application":
+            seen = json.loads(run(runner, str(distribution_image)))
+        else:
+            python = link(runner, distribution_image, "python")
+            seen = json.loads(run(runner, python, "-c", "import other; other.main()"))
+        prefix, paths = seen["prefix"], seen["paths"]
+        assert prefix.endswith("/usr")
+        library = f"{prefix}/lib/{Path(paths['stdlib']).name}"
+        assert paths == {
+            "stdlib": library,
+            "platstdlib": library,
+            "purelib": f"{library}/site-packages",
+            "platlib": f"{library}/site-packages",
+            "scripts": f"{prefix}/bin",
+            "data": prefix,
+        }
+        assert (seen["scheme"], seen["libdir"]) == ("posix_prefix", f"{prefix}/lib")
+        assert (seen["data"], seen["script"]) == ("its data", True)
+
+    def test_what_is_installed_is_found_once(self, distribution_image: Path, tmp_path: Path) -> None:
+        runner = Runner("mounted", None, tmp_path)
+        python = link(runner, distribution_image, "python")
+        code = """
+import importlib.metadata, os, site, sysconfig
+folder = site.getsitepackages()[0]
+print(os.path.samefile(folder, sysconfig.get_path("purelib")), len(os.listdir(folder)) > 3)
+print(*sorted(found.metadata["Name"] for found in importlib.metadata.distributions()))
+"""
+        assert run(runner, python, "-c", code) == "True True\nother several six\n"
+        assert 'Current installation scheme: "posix_prefix"\n' in run(runner, python, "-m", "sysconfig")
+
+    def test_environment(self, distribution_image: Path, tmp_path: Path) -> None:
+        """Its paths are its own."""
+        runner = Runner("mounted", None, tmp_path)
+        python = link(runner, distribution_image, "python")
+        run(runner, python, "-m", "venv", "--without-pip", str(tmp_path / "env"))
+        code = "import sysconfig as s; print(s.get_path('scripts'), s.get_path('data'), s.get_path('purelib'))"
+        scripts, data, purelib = run(runner, str(tmp_path / "env" / "bin" / "python"), "-c", code).split()
+        assert (scripts, data) == (f"{tmp_path}/env/bin", f"{tmp_path}/env")
+        assert re.fullmatch(rf"{re.escape(str(tmp_path))}/env/lib/python3\.\d+/site-packages", purelib)
+
+    def test_pip_and_time_zones(self, distribution_image: Path, tmp_path: Path) -> None:
+        runner, folder = Runner("mounted", None, tmp_path), tmp_path
+        python = link(runner, distribution_image, "python")
         run(runner, python, "-m", "venv", str(folder / "env"))
         assert f"{folder}/env/lib/" in run(runner, str(folder / "env" / "bin" / "pip"), "--version")
         code = "import sys, zoneinfo; print(*zoneinfo.TZPATH); print(zoneinfo.ZoneInfo('Europe/Berlin'))"

@@ -61,6 +61,7 @@ def named(table: dict[str, Any]) -> dict[str, Any]:
 def test_empty_table(project: Project) -> None:
     assert AppImageConfig.read({}, project) == AppImageConfig(
         name="My.App",
+        file_name="My.App",
         entry_point=EntryPoint("my-app", "my_app", "main", installed=True),
         entry_points=("my-app",),
         expose_python=False,
@@ -75,6 +76,7 @@ def test_empty_table(project: Project) -> None:
         categories=("Utility",),
         terminal=True,
         environment={},
+        commands_on_path=False,
         runtime=None,
         compression="zstd",
         compression_level=None,
@@ -123,6 +125,11 @@ class TestEntryPoints:
     def test_types(self, project: Project, value: Any, message: str) -> None:
         assert errors_of(project, entry_points=value) == [message.format(f"{TABLE}.entry-points")]
 
+    def test_commands_on_path(self, project: Project) -> None:
+        assert read(project, commands_on_path=True).commands_on_path
+        assert not read(project, commands_on_path=False).commands_on_path
+        assert errors_of(project, commands_on_path="x") == [f"Field `{TABLE}.commands-on-path` must be a boolean"]
+
     def test_expose_python(self, project: Project) -> None:
         assert read(project, expose_python=True).expose_python
         assert not read(project, expose_python=False).expose_python
@@ -156,7 +163,7 @@ class TestWholeTable:
 
     def test_unknown_key_unlike_any(self, project: Project) -> None:
         (error,) = errors_of(project, zzz=1)
-        assert error.startswith(f"Unknown field `{TABLE}.zzz`; known are artifacts, categories, compression, ")
+        assert error.startswith(f"Unknown field `{TABLE}.zzz`; known are artifacts, categories, commands-on-path, ")
         for key in (*HATCHLING_KEYS, "python", "test-command", "report"):
             assert key in error
 
@@ -164,7 +171,7 @@ class TestWholeTable:
         errors = errors_of(
             project,
             name=1,
-            entry_point="nothing",
+            entry_point="no:thing:at-all",
             python="missing",
             features="web",
             requirements=["==1"],
@@ -254,6 +261,13 @@ class TestName:
                 f"{value!r}"
             )
         ]
+
+    @pytest.mark.parametrize(
+        ("name", "file"), [("Größe & Co (beta)", "Grosse_Co_beta"), ("..", "My.App"), ("日本", "My.App")]
+    )
+    def test_files_are_named_in_ascii(self, project: Project, name: str, file: str) -> None:
+        config = read(project, name=name)
+        assert (config.name, config.file_name) == (name, file)
 
     def test_too_long_for_a_file_name(self, project: Project) -> None:
         """Found at the start, not when the image is written."""
@@ -350,7 +364,9 @@ class TestPython:
             )
         ]
 
-    @pytest.mark.parametrize("name", ["python.tar.gz", "python.tgz", "python.tar.zst", "python.tar", "Python.AppImage"])
+    @pytest.mark.parametrize(
+        "name", ["python.tar.gz", "python.tgz", "python.tar.zst", "python.tar", "python.zip", "Python.AppImage"]
+    )
     def test_archive(self, project: Project, name: str) -> None:
         (project.root / name).touch()
         assert python_of(project, name) == FileSource(project.root / name, None)
@@ -641,14 +657,28 @@ class TestEnvironment:
             f"Field `{TABLE}.environment` sets `{name}`, which is no name of an environment variable"
         ]
 
-    @pytest.mark.parametrize("name", ["PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "LD_PRELOAD"])
-    def test_what_breaks_other_programs(self, project: Project, name: str) -> None:
-        assert errors_of(project, environment={name: "x"}) == [
-            (
-                f"Field `{TABLE}.environment` cannot set `{name}`: the bundled Python ignores it, and programs that "
-                "the application starts break"
-            )
-        ]
+    @pytest.mark.parametrize(
+        ("name", "reason"),
+        [
+            ("PYTHONPATH", "the bundled Python is isolated and ignores it: "),
+            ("PYTHONHOME", "the bundled Python is isolated and ignores it: "),
+            ("PYTHONUNBUFFERED", "(`sys.stdout.reconfigure(line_buffering=True)` for PYTHONUNBUFFERED)"),
+            ("LD_LIBRARY_PATH", "programs of the user's machine that the application starts would break: `libraries`"),
+            ("LD_PRELOAD", "would break"),
+            ("LD_AUDIT", "would break"),
+            ("PATH", "it is set for every user, so a default would do nothing: `commands-on-path = true` puts"),
+            ("APPDIR", "it is the runtime that sets it, at every start"),
+            ("ARGV0", "it is the runtime that sets it, at every start"),
+        ],
+    )
+    def test_what_would_do_nothing_or_harm(self, project: Project, name: str, reason: str) -> None:
+        (error,) = errors_of(project, environment={name: "x"})
+        assert error.startswith(f"Field `{TABLE}.environment` cannot set `{name}`: ")
+        assert reason in error
+
+    @pytest.mark.parametrize("name", ["LDFLAGS", "MY_PATH", "PATHS", "XDG_PATH", "PY", "OLD_APPDIR"])
+    def test_similar_names(self, project: Project, name: str) -> None:
+        assert read(project, environment={name: "x"}).environment == {name: "x"}
 
     def test_nul(self, project: Project) -> None:
         assert errors_of(project, environment={"A": "\0"}) == [
@@ -816,7 +846,7 @@ class TestTkinter:
 class TestUpdateInformation:
     def test_github(self, project: Project) -> None:
         config = read(replace(project, urls=("https://github.com/me/app",)), update_information="github")
-        expected = "gh-releases-zsync|me|app|latest|My.App-*-x86_64.AppImage.zsync"
+        expected = "gh-releases-zsync|me|app|latest|My.App-[0-9]*-x86_64.AppImage.zsync"
         assert config.update_line("1.0", "x86_64") == expected
 
     def test_unset(self, project: Project) -> None:

@@ -35,6 +35,7 @@ Categories=Graphics;
 Name=New
 Exec=app --new
 """
+NAMES = ["my tool", "it's", 'a"b', "a\\b", "50%", "%U", "%%f", "$x", "`id`", "a;b", "(a)", "~", "#", "ä ö", 'a\'b "c"']
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>'
 
 
@@ -236,3 +237,38 @@ class TestWrite:
         config = replace(AppImageConfig.read({}, project), desktop_file=entry)
         write_desktop_files(AppDir(tmp_path, "my-app"), project, "x86_64", config)
         assert f"\nExec={expected}\n" in (tmp_path / "my-app.desktop").read_text(encoding="utf-8")
+
+    @pytest.mark.parametrize("name", NAMES)
+    @pytest.mark.parametrize("given", ["", "app --new %U", r'"/opt/a \\"b\\" c/app" --new %U'])
+    def test_any_name_of_a_command(self, tmp_path: Path, name: str, given: str) -> None:
+        validate = require("desktop-file-validate", "desktop-file-utils")
+        project = make_project(scripts={name: "my_app:main"})
+        config = AppImageConfig.read({}, project)
+        if given:
+            text = ENTRY.partition("\n# more ways")[0]
+            entry = DesktopEntry.read(write_entry(tmp_path, text)).with_keys({"Exec": given, "TryExec": "app"})
+            config = replace(config, desktop_file=entry)
+        write_desktop_files(AppDir(tmp_path, "my-app"), project, "x86_64", config)
+        subprocess.run([validate, tmp_path / "my-app.desktop"], check=True)
+        written = DesktopEntry.read(tmp_path / "my-app.desktop")
+        assert arguments(written.get("Exec") or "") == [name, *(["--new"] if given else [])]
+        assert unescape(written.get("TryExec") or "") == (name if given else "")
+
+
+def unescape(value: str) -> str:
+    """Read a value of type string (Desktop Entry Specification, "Possible value types")."""
+    characters = {"s": " ", "n": "\n", "t": "\t", "r": "\r", "\\": "\\"}
+    return re.sub(r"\\(.)", lambda match: characters[match[1]], value)
+
+
+def arguments(value: str) -> list[str]:
+    """Return the arguments that an ``Exec`` line means, without files (the same, "The Exec key")."""
+    found = []
+    for word in re.findall(r'"(?:[^"`$\\]|\\["`$\\])*"|[^ ]+', unescape(value)):
+        quoted = word.startswith('"')
+        assert quoted or not re.search(r"""[\t\n"'\\><~|&;$*?#()`]""", word)
+        if word not in ("%U", "%F", "%u", "%f"):
+            assert not re.search(r"(?<!%)(?:%%)*%(?!%)", word)
+            argument = re.sub(r"\\(.)", r"\1", word[1:-1]) if quoted else word
+            found.append(argument.replace("%%", "%"))
+    return found

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import io
 import multiprocessing
+import os
+from functools import partial
 from hashlib import sha256
 from random import Random
 from typing import TYPE_CHECKING
@@ -13,11 +15,12 @@ import pytest
 from mirror import Answer, serve
 
 from hatch_appimage import download as module
-from hatch_appimage.download import cache_folder, download, fetch_json, is_offline, waiting_for
+from hatch_appimage.cache import cache_folder, is_unchanged, seal
+from hatch_appimage.download import download, fetch_json, is_offline, waiting_for
 from hatch_appimage.errors import AppImageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from mirror import Mirror
@@ -114,6 +117,141 @@ def test_another_file_than_the_digest_says(mirror: Mirror, cache: Path) -> None:
         f"{mirror.url}{PATH} is not what it should be: its SHA-256 is {DIGEST}, and {wanted} was expected"
     )
     assert left_in(cache) == []
+
+
+@pytest.mark.parametrize("change", [b"", DATA[:-1], b"x" + DATA[1:]], ids=["empty", "truncated", "changed"])
+def test_changed_in_the_cache(
+    mirror: Mirror, cache: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, change: bytes
+) -> None:
+    path = download(mirror.url + PATH, DIGEST)
+    path.write_bytes(change)
+    assert download(mirror.url + PATH, DIGEST).read_bytes() == DATA
+    (message,) = caplog.messages
+    assert message == (
+        f"{path} in the cache has changed since it was fetched, and is removed: its SHA-256 is "
+        f"{sha256(change).hexdigest()}"
+    )
+    assert len(mirror.requests) == 2
+    path.write_bytes(change)
+    monkeypatch.setenv(module.OFFLINE, "1")
+    with pytest.raises(AppImageError, match=r"^http://.* is not in the cache, and HATCH_APPIMAGE_OFFLINE allows no"):
+        download(mirror.url + PATH, DIGEST)
+    assert left_in(cache) == []
+
+
+@pytest.mark.parametrize("name", ["", ".part"])
+@pytest.mark.parametrize("kind", ["link", "dangling", "hard link", "fifo"])
+def test_something_else_in_its_place(mirror: Mirror, cache: Path, tmp_path: Path, name: str, kind: str) -> None:
+    """What it leads to stays as it is."""
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"mine")
+    cache.mkdir(parents=True)
+    place = cache / f"{DIGEST}{name}"
+    if kind == "fifo":
+        os.mkfifo(place)
+    elif kind == "hard link":
+        os.link(victim, place)
+    else:
+        place.symlink_to(victim if kind == "link" else tmp_path / "nothing")
+    path = download(mirror.url + PATH, DIGEST)
+    assert (path.is_symlink(), path.read_bytes()) == (False, DATA)
+    assert victim.read_bytes() == b"mine"
+    assert not (tmp_path / "nothing").exists()
+    assert left_in(cache) == [DIGEST]
+
+
+@pytest.mark.parametrize("kind", ["link", "dangling", "fifo", "folder"])
+def test_lock_that_is_none(mirror: Mirror, cache: Path, tmp_path: Path, kind: str) -> None:
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"mine")
+    cache.mkdir(parents=True)
+    lock = cache / f"{DIGEST}.lock"
+    if kind == "fifo":
+        os.mkfifo(lock)
+    elif kind == "folder":
+        lock.mkdir()
+    else:
+        lock.symlink_to(victim if kind == "link" else tmp_path / "nothing")
+    with pytest.raises(AppImageError) as caught:
+        download(mirror.url + PATH, DIGEST)
+    assert str(caught.value) == f"{lock} in the cache is a link, or no regular file: remove it"
+    assert victim.read_bytes() == b"mine"
+    assert not (tmp_path / "nothing").exists()
+    assert mirror.requests == []
+
+
+def test_lock_is_not_emptied(mirror: Mirror, cache: Path) -> None:
+    cache.mkdir(parents=True)
+    (cache / f"{DIGEST}.lock").write_bytes(b"something")
+    download(mirror.url + PATH, DIGEST)
+    assert (cache / f"{DIGEST}.lock").read_bytes() == b"something"
+
+
+@pytest.mark.parametrize("place", ["hatch-appimage", "hatch-appimage/downloads"])
+def test_cache_of_everybody(mirror: Mirror, tmp_path: Path, place: str) -> None:
+    directory = tmp_path / "cache" / place
+    directory.mkdir(parents=True)
+    directory.chmod(0o777)
+    with pytest.raises(AppImageError) as caught:
+        download(mirror.url + PATH, DIGEST)
+    assert str(caught.value) == (
+        f"The cache {directory} is writable by everybody, who could change what is bundled: set XDG_CACHE_HOME to a "
+        "directory of yours"
+    )
+
+
+def test_cache_of_somebody_else(mirror: Mirror, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    download(mirror.url + PATH, DIGEST)
+    owner = cache.stat().st_uid
+    monkeypatch.setattr("os.geteuid", lambda: owner + 1)
+    with pytest.raises(AppImageError, match=rf"^The cache .* belongs to the user {owner}, who could change what is "):
+        download(mirror.url + PATH, DIGEST)
+
+
+def test_own_cache_is_nobody_elses(mirror: Mirror, cache: Path) -> None:
+    download(mirror.url + PATH, DIGEST)
+    assert cache.stat().st_mode & 0o077 == cache.parent.stat().st_mode & 0o077 == 0
+
+
+def test_broken_answer_offline(mirror: Mirror, monkeypatch: pytest.MonkeyPatch) -> None:
+    mirror.files["/api"] = b"[1]"
+    fetch_json(f"{mirror.url}/api")
+    (answer,) = (path for path in (cache_folder() / "answers").iterdir() if path.suffix != ".lock")
+    answer.write_bytes(b"[1")
+    monkeypatch.setenv(module.OFFLINE, "1")
+    with pytest.raises(AppImageError, match="is not in the cache"):
+        fetch_json(f"{mirror.url}/api")
+
+
+@pytest.mark.parametrize("change", ["content", "mode", "name", "new", "link", "gone", "__pycache__"])
+def test_sealed_directory(tmp_path: Path, change: str) -> None:
+    tree = tmp_path / "tree"
+    (tree / "a" / "__pycache__").mkdir(parents=True)
+    (tree / "a" / "file").write_text("x")
+    (tree / "link").symlink_to("a/file")
+    seal(tree)
+    assert is_unchanged(tree)
+    (tmp_path / "elsewhere").symlink_to("a")
+    file, link = tree / "a" / "file", tree / "link"
+    changes: dict[str, Callable[[], object]] = {
+        "content": partial(file.write_text, "y"),
+        "mode": partial(file.chmod, 0o755),
+        "name": partial(file.rename, tree / "a" / "other"),
+        "new": (tree / "a" / "new").touch,
+        "link": partial((tmp_path / "elsewhere").replace, link),
+        "gone": link.unlink,
+        "__pycache__": (tree / "a" / "__pycache__" / "file.pyc").touch,
+    }
+    changes[change]()
+    assert is_unchanged(tree) == (change == "__pycache__")
+
+
+def test_directory_of_an_earlier_release(tmp_path: Path) -> None:
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    assert is_unchanged(tree)
+    (tree / "new").touch()
+    assert not is_unchanged(tree)
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503])

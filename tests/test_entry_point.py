@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hatch_appimage.entry_point import EntryPoint, choose_entry_point
+from hatch_appimage.entry_point import EntryPoint, choose_entry_point, choose_links, list_names
 from hatch_appimage.project import Project
 
 if TYPE_CHECKING:
@@ -109,3 +109,50 @@ class TestOther:
         """It would become a script with a syntax error, found only when the image is started."""
         with pytest.raises(ValueError, match="must be"):
             choose_entry_point(setting, make_project())
+
+    @pytest.mark.parametrize("setting", ["srve", "mkdocs", "a b", "x.y-z", "1", "50%"])
+    def test_command_of_a_dependency(self, setting: str) -> None:
+        """What it calls is known once it is installed."""
+        project = make_project({"serve": "a:b"})
+        found = choose_entry_point(setting, project, complete=False)
+        assert found == EntryPoint(setting, None, None, installed=True)
+        assert choose_links((setting, "serve"), project, complete=False) == (setting, "serve")
+
+    @pytest.mark.parametrize("setting", ["my-app.cli:main", "-m", "-m my-app", "a:b:c", "--help"])
+    def test_what_is_no_command_either(self, setting: str) -> None:
+        message = (
+            "must be one of the project's scripts (serve), the command of a dependency, `module:function` or "
+            f"`-m module`, not `{setting}`"
+        )
+        with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+            choose_entry_point(setting, make_project({"serve": "a:b"}), complete=False)
+
+    def test_needed_where_dependencies_have_some(self) -> None:
+        with pytest.raises(ValueError, match="set it to the command of a dependency, `module:function` or `-m module`"):
+            choose_entry_point(None, make_project(), complete=False)
+
+
+class TestNames:
+    @pytest.mark.parametrize("name", ["a/b", "/", "..", ".", "a\0b", "a\nb", "a\tb", "a\x85b", "x" * 256, "ä" * 128])
+    def test_that_no_file_can_have(self, name: str) -> None:
+        project = make_project({name: "a:b"})
+        for choose in (choose_entry_point, choose_links):
+            with pytest.raises(ValueError, match=r"^names the script .*, which is no possible name of a file$"):
+                choose(None, project)
+        with pytest.raises(ValueError, match="no possible name of a file"):
+            choose_entry_point(name, make_project(), complete=False)
+
+    def test_that_no_desktop_starts(self) -> None:
+        with pytest.raises(ValueError, match=r"^names the script `a=b`, which no desktop starts"):
+            choose_entry_point("a=b", make_project(), complete=False)
+
+    @pytest.mark.parametrize("name", ["my tool", "it's", 'a"b', "a\\b", "50%", "$x", "x" * 255, "ä" * 127, ".a", "..."])
+    def test_of_any_other_kind(self, name: str) -> None:
+        project = make_project({name: "a:b"})
+        assert choose_entry_point(None, project).command == name
+        assert choose_links(None, project) == (name,)
+
+    def test_near_ones_come_first(self) -> None:
+        known = [*(f"command-{letter}" for letter in "abcdefghijkl"), "mkdocs"]
+        assert list_names("mkdoc", known) == f"mkdocs, {', '.join(known[:9])} and 3 more"
+        assert list_names("zz", ["a", "b"]) == "a, b"

@@ -195,7 +195,7 @@ def test_bytecode(plugin: Plugin, machine: Machine, tmp_path: Path) -> None:
     assert result.returncode == 0, result.stderr
     image = image_of(tmp_path, "hello-cli")
     subprocess.run([machine.emulator, image, "--appimage-extract"], cwd=tmp_path, check=True, stdout=subprocess.DEVNULL)
-    (python,) = (tmp_path / "squashfs-root/usr/bin").glob("python3.*")
+    (python,) = (tmp_path / "squashfs-root/usr/libexec").glob("python3.*")
     code = "import importlib.util as util, json; print(util.MAGIC_NUMBER.hex(), json.__cached__)"
     command: list[str | Path] = [machine.emulator, "-L", machine.root, python, "-I", "-c", code]
     magic, cached = subprocess.run(command, capture_output=True, text=True, check=True, env={}).stdout.split()

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import venv
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,12 +20,15 @@ from tools import require
 
 from hatch_appimage.appdir import AppDir
 from hatch_appimage.architecture import ARCHITECTURES, native_architecture
+from hatch_appimage.entry_point import EntryPoint
 from hatch_appimage.errors import AppImageError
+from hatch_appimage.launcher import write_launcher
 from hatch_appimage.libraries.elf import read_elf, read_sections
 from hatch_appimage.python import BundledPython
-from hatch_appimage.python.bundle import bundle_python, relocatable_sysconfig
+from hatch_appimage.python.bundle import _copy_stdlib, bundle_python, relocatable_sysconfig
 from hatch_appimage.python.check import check_python
 from hatch_appimage.python.host import HostSource
+from hatch_appimage.runtime import launcher_path
 
 if TYPE_CHECKING:
     from hatch_appimage.python import PythonInstallation
@@ -241,6 +245,54 @@ class TestSysconfig:
                 assert f"{name}/" not in after
 
 
+class TestLinksOfAStandardLibrary:
+    @pytest.fixture
+    def stdlib(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        """Make one, as far as links go, far from the working directory."""
+        stdlib = tmp_path / "prefix" / "lib" / "python3"
+        (stdlib / "package").mkdir(parents=True)
+        (stdlib / "package" / "module.py").write_text("module")
+        (tmp_path / "share").mkdir()
+        (tmp_path / "share" / "data.py").write_text("data")
+        (tmp_path / "elsewhere").mkdir()
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        return stdlib
+
+    @pytest.mark.parametrize(
+        ("target", "content"),
+        [
+            ("package/module.py", "module"),
+            ("../../../share/data.py", "data"),
+            ("{root}/share/data.py", "data"),
+            ("nothing", None),
+            ("{root}/nothing", None),
+            ("link.py", None),
+        ],
+    )
+    def test_to_a_file(self, stdlib: Path, tmp_path: Path, target: str, content: str | None) -> None:
+        """What it leads to is there afterwards, wherever the build was started."""
+        (stdlib / "link.py").symlink_to(target.format(root=tmp_path))
+        _copy_stdlib(stdlib, tmp_path / "copy")
+        copy = tmp_path / "copy" / "link.py"
+        assert not copy.is_symlink()
+        assert (copy.read_text() if copy.exists() else None) == content
+
+    @pytest.mark.parametrize("target", ["package", "../../../share"])
+    def test_to_a_directory(self, stdlib: Path, tmp_path: Path, target: str) -> None:
+        (stdlib / "link").symlink_to(target)
+        _copy_stdlib(stdlib, tmp_path / "copy")
+        names = [path.name for path in (stdlib / target).iterdir()]
+        assert [path.name for path in (tmp_path / "copy" / "link").iterdir()] == names
+
+    @pytest.mark.timeout(60)
+    def test_without_end(self, stdlib: Path, tmp_path: Path) -> None:
+        """Two of them would be 2 to the power of 40 directories."""
+        (stdlib / "one").symlink_to(".")
+        (stdlib / "two").symlink_to("../python3")
+        with pytest.raises(AppImageError, match=r"^/.* is a link to a directory, in one that a link leads to"):
+            _copy_stdlib(stdlib, tmp_path / "copy")
+
+
 # One of each kind: the one that runs the tests and the system's own, with dist-packages on Debian.
 INTERPRETERS = list(dict.fromkeys([os.path.realpath(sys.executable), *filter(os.path.exists, ["/usr/bin/python3"])]))
 
@@ -353,10 +405,29 @@ print(json.dumps([name for name in names if works(name)]))
         if shutil.which("strip"):
             assert not [path for path in appdir.files() if read_elf(path) and read_sections(path).has_symbols]
 
-    def test_names_of_the_interpreter(self, bundle: tuple[AppDir, BundledPython]) -> None:
+    def test_of_an_unpacked_image_can_be_bundled(
+        self, bundle: tuple[AppDir, BundledPython], host: PythonInstallation, tmp_path: Path
+    ) -> None:
+        """What such an image calls its interpreter is the launcher."""
+        _, bundled = bundle
+        root = Path(shutil.copytree(bundled.executable.parent.parent.parent, tmp_path / "a", symlinks=True))
+        appdir = AppDir(root, "app")
+        python = replace(bundled, executable=appdir.libexec / bundled.executable.name)
+        program = launcher_path(native_architecture().name)
+        write_launcher(appdir, python, EntryPoint("app", "app", "main"), {}, program=program)
+        for path in (python.launcher, appdir.bin / "python3"):
+            found = find(path)
+            assert (found.executable, found.prefix, found.version) == (python.executable, appdir.usr, host.version)
+        again = bundle_python(find(python.launcher), AppDir(tmp_path / "b", "app"))
+        assert again.executable.read_bytes()[:4] == b"\x7fELF"
+        assert self.run(again, "import json, sys; print(json.dumps(sys.prefix))") == str(tmp_path / "b/usr")
+
+    def test_its_place(self, bundle: tuple[AppDir, BundledPython], host: PythonInstallation) -> None:
+        """The commands' directory is left to the launcher, which is what applications know as their interpreter."""
         appdir, python = bundle
-        assert sorted(path.name for path in appdir.bin.iterdir()) == ["python", "python3", python.executable.name]
-        assert {str((appdir.bin / name).readlink()) for name in ("python", "python3")} == {python.executable.name}
+        assert python.executable == appdir.libexec / host.command
+        assert python.launcher == appdir.bin / host.command
+        assert not appdir.bin.exists()
 
     def test_environments_of_it_work(self, bundle: tuple[AppDir, BundledPython], tmp_path: Path) -> None:
         _, python = bundle

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import csv
+import os
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +17,13 @@ from hatch_appimage.appdir import AppDir
 from hatch_appimage.architecture import native_architecture
 from hatch_appimage.entry_point import EntryPoint
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.install import check_entry_point, install_packages, update_records
+from hatch_appimage.install import (
+    check_entry_point,
+    check_scripts,
+    find_commands,
+    install_packages,
+    update_records,
+)
 from hatch_appimage.project import Project
 from hatch_appimage.python import BundledPython
 from hatch_appimage.wheel import Wheel
@@ -195,28 +203,106 @@ class TestCheckEntryPoint:
     @pytest.mark.parametrize(
         "module", ["package", "package.cli", "single", "namespace.a", "fast", "stable", "timeit", "runs.__main__"]
     )
-    def test_module(self, appdir: AppDir, python: BundledPython, module: str) -> None:
-        check_entry_point(EntryPoint("app", module, "main", installed=True), appdir, python)
+    def test_module(self, python: BundledPython, module: str) -> None:
+        check_entry_point(EntryPoint("app", module, "main", installed=True), python)
 
     @pytest.mark.parametrize("module", ["runs", "single", "package.cli", "timeit", "fast"])
-    def test_runs(self, appdir: AppDir, python: BundledPython, module: str) -> None:
-        check_entry_point(EntryPoint("other", module, None), appdir, python)
+    def test_runs(self, python: BundledPython, module: str) -> None:
+        check_entry_point(EntryPoint("other", module, None), python)
 
     @pytest.mark.parametrize("module", ["missing", "package.missing", "missing.cli", "singl", "fas", "single.x"])
     @pytest.mark.parametrize("attribute", ["main", None])
-    def test_missing_module(self, appdir: AppDir, python: BundledPython, module: str, attribute: str | None) -> None:
+    def test_missing_module(self, python: BundledPython, module: str, attribute: str | None) -> None:
         with pytest.raises(AppImageError) as caught:
-            check_entry_point(EntryPoint("app", module, attribute), appdir, python)
+            check_entry_point(EntryPoint("app", module, attribute), python)
         assert str(caught.value) == (
             f"The entry point `app` needs the module `{module}`, which neither the project's wheel nor a dependency "
             "installs: is it among the files that the wheel is made of?"
         )
 
     @pytest.mark.parametrize("module", ["package", "namespace"])
-    def test_package_that_does_not_run(self, appdir: AppDir, python: BundledPython, module: str) -> None:
+    def test_package_that_does_not_run(self, python: BundledPython, module: str) -> None:
         with pytest.raises(AppImageError, match=f"^`-m {module}` cannot run: the package has no `__main__` module$"):
-            check_entry_point(EntryPoint("app", module, None), appdir, python)
+            check_entry_point(EntryPoint("app", module, None), python)
 
-    def test_missing_script(self, appdir: AppDir, python: BundledPython) -> None:
-        with pytest.raises(AppImageError, match=r"^The project's wheel installs no script `gone`$"):
-            check_entry_point(EntryPoint("gone", "package", "main", installed=True), appdir, python)
+    def test_script_that_is_a_file(self, python: BundledPython) -> None:
+        check_entry_point(EntryPoint("app", None, None, installed=True), python)
+
+
+class TestFindCommands:
+    @pytest.fixture(autouse=True)
+    def scripts(self, appdir: AppDir, python: BundledPython) -> None:
+        appdir.bin.mkdir(parents=True)
+        (appdir.bin / "python3").touch()
+        self.install(appdir, python, "first", "[console_scripts]\nserve = first.cli:main [web]\nboth = first:both\n")
+        self.install(appdir, python, "second", "[gui_scripts]\nboth = second.window:Window.open\n")
+        self.install(appdir, python, "third", "", script="old.py", text="import json, os.path\n")
+
+    def install(
+        self, appdir: AppDir, python: BundledPython, name: str, entry_points: str, *, script: str = "", text: str = ""
+    ) -> None:
+        """Lay out a package as an installer does."""
+        info = python.site_packages[0] / f"{name}-1.0.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(entry_points)
+        made = {}
+        for line in entry_points.splitlines()[1:]:
+            command, value = line.split(" = ")
+            module, attribute = value.split(" ")[0].split(":")
+            made[command] = f"#!/usr/bin/python3\nimport sys\nfrom {module} import {attribute.split('.')[0]}\n"
+        if script:
+            made[script] = f"#!/usr/bin/python3\n{text}"
+        for command, source in made.items():
+            (appdir.bin / command).write_text(source)
+        relative = os.path.relpath(appdir.bin, python.site_packages[0])
+        (info / "RECORD").write_text("".join(f"{relative}/{command},,\n" for command in made))
+
+    def find(self, appdir: AppDir, python: BundledPython, command: str, *links: str) -> EntryPoint:
+        return find_commands(EntryPoint(command, None, None, installed=True), links, appdir, python)
+
+    def test_of_a_dependency(self, appdir: AppDir, python: BundledPython) -> None:
+        assert self.find(appdir, python, "serve") == EntryPoint("serve", "first.cli", "main", installed=True)
+
+    def test_of_the_package_that_was_installed_last(
+        self, appdir: AppDir, python: BundledPython, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        found = self.find(appdir, python, "both", "both")
+        assert found == EntryPoint("both", "second.window", "Window.open", gui=True, installed=True)
+        assert caplog.messages == [
+            "The script `both` is installed by first and second: one of them replaced the other's"
+        ]
+
+    def test_script_that_is_a_file(self, appdir: AppDir, python: BundledPython) -> None:
+        assert self.find(appdir, python, "old.py", "serve") == EntryPoint("old.py", None, None, installed=True)
+
+    def test_what_is_known_stays(self, appdir: AppDir, python: BundledPython) -> None:
+        known = EntryPoint("serve", "mine", "main", installed=True)
+        assert find_commands(known, (), appdir, python) == known
+        written = EntryPoint("app", "mine", "main")
+        assert find_commands(written, (), appdir, python) == written
+
+    @pytest.mark.parametrize("name", ["Serve", "python3", "srve"])
+    def test_unknown(self, appdir: AppDir, python: BundledPython, name: str) -> None:
+        with pytest.raises(AppImageError) as caught:
+            self.find(appdir, python, name)
+        first, rest = ("serve", "both, old.py") if "r" in name else ("both", "old.py, serve")
+        assert str(caught.value) == (
+            f"`entry-point` names the script `{name}`, which neither the project nor a dependency installs: "
+            f"there are {first}, {rest}"
+        )
+
+    def test_unknown_link(self, appdir: AppDir, python: BundledPython) -> None:
+        with pytest.raises(AppImageError, match=r"^`entry-points` names the script `gone`, which neither"):
+            self.find(appdir, python, "serve", "both", "gone")
+
+    def test_what_is_no_python(self, appdir: AppDir) -> None:
+        (appdir.bin / "tool").write_text("#!/bin/sh\n")
+        shutil.copy("/bin/true", appdir.bin / "program")
+        check_scripts({"entry-point": ["serve"], "entry-points": ["serve"]}, appdir, ("serve",))
+        for option, name, kind in (
+            ("entry-point", "program", "a program of its own"),
+            ("entry-points", "tool", "no script of Python 3"),
+        ):
+            with pytest.raises(AppImageError, match=rf"^`{option}` names `{name}`, which is {kind}: "):
+                check_scripts({option: ["serve", name]}, appdir, ("serve",))

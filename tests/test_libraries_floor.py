@@ -21,6 +21,7 @@ from hatch_appimage.libraries.floor import (
     find_floor,
     find_floors,
     find_requirements,
+    find_start_floor,
     warning,
 )
 from hatch_appimage.libraries.tree import Tree
@@ -155,6 +156,23 @@ class TestWarning:
 
     def test_nothing_needed(self) -> None:
         assert warning([], self.TODAY) is None
+
+
+def test_start(tmp_path: Path) -> None:
+    """Only what is loaded at every start counts, and of that no feature that older releases may have."""
+    versions = {"usr/libexec/python": "2.17", "a.so.1": "2.34", "b.so": "2.30", "usr/lib/c.so": "2.38"}
+    loads = {"usr/libexec/python": frozenset({"a.so.1", "b.so"}), "a.so.1": frozenset({"usr/libexec/python"})}
+    files = {}
+    for number, (name, version) in enumerate(versions.items()):
+        names = (f"GLIBC_{version}", "GLIBC_ABI_DT_RELR", "GLIBC_ABI_GNU2_TLS")
+        fixture = Fixture((), "", versions={"libc.so.6": names}, relr=True)
+        elf = read_elf(fixture.write(tmp_path / str(number)))
+        assert elf is not None
+        files[name] = elf
+    graph = Graph(files, loads, frozenset({"libc.so.6"}))
+    assert find_start_floor(graph, ["usr/libexec/python", "no-elf.py"]) == Floor("GLIBC", (2, 34), ("a.so.1",))
+    assert find_start_floor(graph, ["b.so"]).version == (2, 30)
+    assert find_start_floor(graph, []).version == ()
 
 
 def test_library_without_versions(tmp_path: Path) -> None:

@@ -132,6 +132,19 @@ class TestHostileImages:
         found = list_libraries(pack(root, tmp_path / "x.AppImage"))
         assert [need.source for need in found.files["a.so"]] == [Source.MISSING, Source.MISSING]
 
+    @pytest.mark.parametrize("depth", [0, 2, 60])
+    def test_links_out_of_the_image_through_others(self, depth: int, tmp_path: Path) -> None:
+        """Going by its text alone, `d/up/..` is in the image; but `d/up` is the root."""
+        image = tmp_path / "x.AppImage"
+        outside = library("libsecret.so").write(tmp_path / "outside" / "libsecret.so")
+        root = tmp_path / "root"
+        library("", "libsecret.so").write(root / "a.so")
+        (root / "d").mkdir()
+        (root / "d" / "up").symlink_to("..")
+        (root / "libsecret.so").symlink_to("d/up/" + "../" * depth + str(outside).lstrip("/"))
+        found = list_libraries(pack(root, image))
+        assert [need.source for need in found.files["a.so"]] == [Source.MISSING]
+
     def test_long_chains(self, tmp_path: Path) -> None:
         """Longer than Python's functions may call each other."""
         for number in range(1010):

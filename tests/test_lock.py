@@ -9,11 +9,15 @@ import subprocess
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import pytest
 import tomli_w
-from packages import Index, hash_of, make_wheel, serve
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+from packages import Index, hash_of, make_project, make_sdist, make_wheel, serve
+from packaging.utils import canonicalize_name
 from packaging.version import Version
 from uv import find_uv_bin
 
@@ -203,6 +207,41 @@ def poetry_lock(index: Index, *, version: str = "2.1", changes: Mapping[str, obj
     return tomli_w.dumps(document)
 
 
+def lock_packages(site: Site, kind: str, names: Sequence[str]) -> None:
+    """Have the project need packages, and lock them as the tool of a kind does: as it writes the names of files."""
+    text = PYPROJECT.replace('"native"', ", ".join(f'"{name}"' for name in names))
+    (site.root / "pyproject.toml").write_text(text)
+    site.lock("uv.lock" if kind == "poetry.lock" else kind, extras=(), groups=())
+    if kind == "poetry.lock":
+        (site.root / kind).write_text(as_poetry_lock(tomllib.loads((site.root / "uv.lock").read_text())))
+    metadata = [f"Requires-Dist: {name}" for name in ["other>=1", *names]]
+    make_wheel(site.wheel.parent, "my_app", {"my_app.py": ""}, metadata=metadata)
+
+
+def as_poetry_lock(lock: Mapping[str, Any]) -> str:
+    """Return what Poetry writes for what uv has locked: it names files as they are on the index."""
+    packages = [
+        {
+            "name": package["name"],
+            "version": package["version"],
+            "optional": False,
+            "python-versions": "*",
+            "groups": ["main"],
+            "files": [
+                {"file": unquote(file["url"].rpartition("/")[2]), "hash": file["hash"]}
+                for file in [*package.get("wheels", ()), *filter(None, [package.get("sdist")])]
+            ],
+            "dependencies": {
+                needed["name"]: {"version": "*", **({"markers": needed["marker"]} if "marker" in needed else {})}
+                for needed in package.get("dependencies", ())
+            },
+        }
+        for package in lock["package"]
+        if "registry" in package["source"]
+    ]
+    return tomli_w.dumps({"package": packages, "metadata": {"lock-version": "2.1"}})
+
+
 BASE = ["leaf 1.0", "my-app 1.0", "native 1.0", "other 1.0"]
 
 
@@ -312,6 +351,66 @@ class TestEveryKind:
         assert line.startswith(str(path))
 
 
+@pytest.mark.parametrize("kind", KINDS)
+class TestNamesOfFiles:
+    """Indexes keep files as they were uploaded: a name has many forms."""
+
+    def test_wheels(self, site: Site, kind: str) -> None:
+        names = {
+            "Upper.Case-1.0-py3-none-any.whl": "upper-case",
+            "double__under-1.0-py3-none-any.whl": "double-under",
+            "dated-2020.01.05-py3-none-any.whl": "dated",
+            "numbered-1.0-2-py3-none-any.whl": "numbered",
+            "local-1.0+Cpu.1-py3-none-any.whl": "local",
+        }
+        for file, name in names.items():
+            title, version = file.split("-")[:2]
+            wheel = make_wheel(site.folder / "made", title, {f"{name.replace('-', '_')}.py": ""}, version=version)
+            (site.index.folder / name).mkdir()
+            wheel.rename(site.index.folder / name / file)
+        lock_packages(site, kind, [*names.values()])
+        assert site.install(kind).packages == [
+            *("dated 2020.01.05", "double-under 1.0", "leaf 1.0", "local 1.0+Cpu.1", "my-app 1.0", "numbered 1.0"),
+            *("other 1.0", "upper-case 1.0"),
+        ]
+
+    @pytest.mark.parametrize(
+        ("file", "alone"),
+        [
+            ("Com.pressed-1.0.tar.bz2", False),  # uv builds from no such file
+            ("Com.pressed-1.0-1.tar.gz", False),
+            ("Com.pressed-1.0-1.tar.gz", True),
+        ],
+    )
+    def test_old_sdists(self, site: Site, kind: str, file: str, *, alone: bool) -> None:
+        """They may have endings and versions that nobody gives them any more, and often lie beside wheels."""
+        version = "1.0.post1" if "-1.tar" in file else "1.0"
+        folder = site.index.folder / "com-pressed"
+        wheel = make_wheel(site.folder / "made", "com_pressed", {}, version=version)
+        make_sdist(folder / file, wheel)
+        if not alone:
+            wheel.rename(folder / wheel.name)
+        lock_packages(site, kind, ["com-pressed"])
+        image = site.install(kind)
+        assert image.packages == [f"com-pressed {version}", "leaf 1.0", "my-app 1.0", "other 1.0"]
+        (site.root / "pylock.again.toml").write_bytes(image.appdir.pylock.read_bytes())
+        assert site.install("pylock.again.toml", name="again").packages == image.packages
+
+    @pytest.mark.slow
+    def test_published(self, site: Site, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+        monkeypatch.delenv("UV_DEFAULT_INDEX")
+        monkeypatch.setenv("UV_INDEX", site.index.url)
+        compiled = ["markupsafe==2.1.5", "pyyaml==6.0.1", "pyqt6-sip==13.8.0"]
+        names = ["jinja2==3.1.2", "ruamel.yaml==0.18.6", "zope.interface==6.4"]
+        if sys.version_info < (3, 13):  # for newer ones they have no wheels
+            names += compiled
+        lock_packages(site, kind, names)
+        found = {package.name: package.version for package in site.install(kind).installation.packages}
+        for name in names:
+            title, _, version = name.partition("==")
+            assert found[canonicalize_name(title)] == version
+
+
 @pytest.mark.parametrize("kind", ["pylock.toml", "uv.lock", "poetry.lock"])
 @pytest.mark.parametrize("text", ["packages = [", "\xff"])
 def test_broken(site: Site, kind: str, text: str) -> None:
@@ -407,6 +506,35 @@ class TestUvLock:
         assert site.install("pylock.toml", name="again").packages == image.packages
 
 
+@pytest.mark.parametrize("kind", ["pylock.toml", "uv.lock", "poetry.lock"])
+@pytest.mark.parametrize(
+    "source", ["workspace = true", 'path = "libs/native"', 'path = "libs/native", editable = true']
+)
+def test_local_packages(site: Site, kind: str, source: str) -> None:
+    """What a lock has on this machine is never had from the index, where a stranger has the name."""
+    wheel = make_wheel(site.folder / "made", "native", {"native.py": "version = 'mine'\n"}, version="0.5")
+    make_project(site.root / "libs" / "native", wheel)
+    text = f"[tool.uv.sources]\nnative = {{ {source} }}\n"
+    if "workspace" in source:
+        text += '[tool.uv.workspace]\nmembers = ["libs/*"]\n'
+    (site.root / "pyproject.toml").write_text(PYPROJECT + text)
+    if kind == "poetry.lock":
+        local = {"version": "0.5", "files": [], "source": {"type": "directory", "url": "libs/native"}}
+        document = tomllib.loads(poetry_lock(site.index))
+        (entry,) = (package for package in document["package"] if package["name"] == "native")
+        entry.update(local)
+        (site.root / kind).write_text(tomli_w.dumps(document))
+        site.index.add("other", "2.0")
+    else:
+        site.lock(kind, extras=(), groups=())
+    image = site.install(kind)
+    assert image.packages == ["leaf 1.0", "my-app 1.0", "native 0.5", "other 1.0"]
+    (module,) = image.appdir.root.rglob("native.py")
+    assert "mine" in module.read_text()
+    (locked,) = (it for it in tomllib.loads(image.appdir.pylock.read_text())["packages"] if it["name"] == "native")
+    assert locked["directory"] == {"path": "libs/native"}
+
+
 class TestPoetryLock:
     @pytest.mark.parametrize("version", ["2.0", "2.1"])
     def test_versions(self, site: Site, version: str) -> None:
@@ -485,6 +613,16 @@ class TestRelease:
         assert again.packages == first.packages
         assert again.appdir.pylock.read_bytes() == first.appdir.pylock.read_bytes()
 
+    def test_its_command_counts(self, release: Site) -> None:
+        """Another package has one of the same name, and whoever comes later overwrites it."""
+        for name in ("my_app", "zoo", "another"):
+            requires = ["Requires-Dist: zoo", "Requires-Dist: another"] if name == "my_app" else []
+            folder = release.index.folder / name.replace("_", "-")
+            make_wheel(folder, name, {f"{name}.py": ""}, metadata=requires, scripts=f"start = {name}:main")
+        image = release.install(None)
+        assert image.packages == ["another 1.0", "my-app 1.0", "zoo 1.0"]
+        assert "from my_app import main" in (image.appdir.bin / "start").read_text()
+
     def test_requirements(self, release: Site) -> None:
         lines = release.root / "in.txt"
         lines.write_text("my.app\n")
@@ -499,6 +637,44 @@ class TestRelease:
             f"{path} does not fit the project: the image needs `my-app==1.0`, "
             f"and the lock has no my-app for this Python and platform; lock again"
         )
+
+
+@pytest.mark.parametrize("kind", [None, *KINDS])
+def test_circles(site: Site, kind: str | None) -> None:
+    """Plugins need what they are plugins of; packages need each other; extras are made of others."""
+    site.index.add("my_plugin", requires=["My_App[web]>=1"])
+    site.index.add("first", requires=["Second"])
+    site.index.add("second", requires=["first[more]"])
+    needed = ["my.plugin", "FIRST", "my-app[web]"]
+    text = PYPROJECT.replace('"native"', ", ".join(f'"{name}"' for name in needed))
+    (site.root / "pyproject.toml").write_text(text.replace("[dependency", 'all = ["my_app[web]"]\n[dependency'))
+    metadata = [*(f"Requires-Dist: {name}" for name in ("other>=1", *needed)), *METADATA[3:]]
+    make_wheel(
+        site.wheel.parent,
+        "my_app",
+        {"my_app.py": ""},
+        metadata=[*metadata, "Provides-Extra: all", "Requires-Dist: my-app[web]; extra == 'all'"],
+    )
+    if kind == "poetry.lock":
+        site.uv("lock")
+        lock = tomllib.loads((site.root / "uv.lock").read_text())
+        (site.root / kind).write_text(as_poetry_lock(lock))
+        (site.root / "uv.lock").unlink()
+    elif kind:
+        site.lock(kind, groups=(), extras=["all"])
+    image = site.install(kind, features=["all"])
+    assert image.packages == [
+        *("first 1.0", "leaf 1.0", "my-app 1.0", "my-plugin 1.0", "other 1.0", "second 1.0", "third 1.0")
+    ]
+    sbom = image.appdir.sbom.read_text()
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(sbom) is None
+    graph = {entry["ref"]: entry.get("dependsOn", []) for entry in json.loads(sbom)["dependencies"]}
+    assert graph["my-app==1.0"] == [*(f"cpython=={PYTHON}", "first==1.0", "my-plugin==1.0", "other==1.0", "third==1.0")]
+    assert graph["my-plugin==1.0"] == ["my-app==1.0"]
+    assert graph["first==1.0"] == ["second==1.0"]
+    assert graph["second==1.0"] == ["first==1.0"]
+    (site.root / "pylock.again.toml").write_bytes(image.appdir.pylock.read_bytes())
+    assert site.install("pylock.again.toml", features=["all"], name="again").packages == image.packages
 
 
 class TestUnlocked:

@@ -80,7 +80,7 @@ def reach(python: BundledPython, *commands: str, entry_point: str = "app.cli", *
         (site / "app" / f"{name}.py").write_text(text)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: My.App\nVersion: 1.0\n")
     (info / "RECORD").write_text("".join(f"app/{name}.py,,\n" for name in modules) + "../../../bin/my-app,,\n")
-    return find_reach(python, "my-app", entry_point, commands)
+    return find_reach(python, "my-app", [entry_point], commands)
 
 
 @pytest.mark.parametrize(

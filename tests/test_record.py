@@ -25,7 +25,7 @@ from hatch_appimage.install import Installation
 from hatch_appimage.libraries.bundle import BundledLibrary, Libraries
 from hatch_appimage.project import Project
 from hatch_appimage.python import BundledPython
-from hatch_appimage.record import without_password, write_records
+from hatch_appimage.record import write_records
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -146,18 +146,6 @@ class TestPylock:
         assert "secret" not in json.dumps(sbom)
         assert "/srv" not in json.dumps(sbom)
 
-    @pytest.mark.parametrize(
-        ("url", "public"),
-        [
-            ("https://example.com/a", "https://example.com/a"),
-            ("https://me:secret@example.com:8080/a?b#c", "https://example.com:8080/a?b#c"),
-            ("https://:secret@example.com/", "https://example.com/"),
-            ("ssh://git@example.com/a", "ssh://git@example.com/a"),
-        ],
-    )
-    def test_without_password(self, url: str, public: str) -> None:
-        assert without_password(url) == public
-
 
 class TestSbom:
     def test_components(self, appdir: AppDir, project: Project) -> None:
@@ -186,6 +174,24 @@ class TestSbom:
         # Nothing asks for `more`: a further requirement or a group did.
         assert graph["my-app==1.0"] == ["cpython==3.12.1", "libx.so.1", "more==1.0", "other==1.0"]
         assert graph["other==1.0"] == ["third==1.0"]
+
+    def test_what_groups_have_installed(self, appdir: AppDir, project: Project, tmp_path: Path) -> None:
+        """What the project does not ask for has needs of its own, even such as lead back."""
+        needs = {"group": "loop_b", "loop_a": "loop_b", "loop_b": "loop_a", "ring_a": "ring_b", "ring_b": "ring_a"}
+        for name, needed in needs.items():
+            wheel = make_wheel(tmp_path / "wheels", name, {}, metadata=[f"Requires-Dist: {needed}"])
+            with zipfile.ZipFile(wheel) as archive:
+                archive.extractall(appdir.usr / "site")
+        _, sbom = record(appdir, project)
+        graph = {entry["ref"]: entry.get("dependsOn", []) for entry in sbom["dependencies"]}
+        assert [ref for ref in graph["my-app==1.0"] if ref.startswith(("group", "loop", "ring"))] == [
+            "group==1.0",
+            "ring-a==1.0",
+        ]
+        assert graph["group==1.0"] == ["loop-b==1.0"]
+        assert graph["loop-b==1.0"] == ["loop-a==1.0"]
+        assert graph["ring-a==1.0"] == ["ring-b==1.0"]
+        assert graph["ring-b==1.0"] == ["ring-a==1.0"]
 
     def test_same_again(self, appdir: AppDir, project: Project) -> None:
         _, first = record(appdir, project)

@@ -14,8 +14,10 @@ from test_signing import home, make_key
 
 from hatch_appimage.architecture import native_architecture
 from hatch_appimage.builder import AppImageBuilder
+from hatch_appimage.image import find_squashfs
 from hatch_appimage.inspection import inspect_image
 from hatch_appimage.signing import State
+from hatch_appimage.squashfs import SquashFSImage
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -50,7 +52,7 @@ def test_everything_beside_the_image(tmp_path: Path, monkeypatch: pytest.MonkeyP
     ]
     found = inspect_image(image)
     assert (found.signature.state, found.signature.primary) == (State.GOOD, key)
-    line = f"gh-releases-zsync|me|hello-cli|latest|hello-cli-*-{native_architecture().name}.AppImage.zsync"
+    line = f"gh-releases-zsync|me|hello-cli|latest|hello-cli-[0-9]*-{native_architecture().name}.AppImage.zsync"
     assert found.update_information == line.replace("|hello-cli|latest", "|hello|latest")
     assert found.packages == {"hello-cli": "1.0"}
     assert found.entry_points == ("hello",)
@@ -83,3 +85,35 @@ def test_a_key_that_is_not_there_ends_the_build_early(
     assert output.startswith("Cannot sign with the default key: gpg: ")
     assert "wheel" not in output
     assert not list((tmp_path / "out").iterdir())
+
+
+@pytest.mark.slow
+def test_names_that_release_pages_would_change(tmp_path: Path) -> None:
+    """People read the name as it is; files are named so that nobody changes them, wherever their names stand."""
+    project, out = copy_project("hello-cli", tmp_path), tmp_path / "out"
+    file = project / "pyproject.toml"
+    file.write_text(file.read_text().replace('version = "1.0"', 'version = "1!2.0+local.3"'))
+    out.mkdir()
+    other = out / f"Grosse_Co_beta-lite-1.0-{native_architecture().name}.AppImage"
+    other.touch()
+    (image,) = build(project, out, {"name": "Größe & Co (beta)", "update-information": "github"})
+    assert image.name == f"Grosse_Co_beta-1_2.0_local.3-{native_architecture().name}.AppImage"
+    assert sorted(path.name for path in out.iterdir()) == sorted([image.name, f"{image.name}.zsync", other.name])
+    zsync = Path(f"{image}.zsync").read_bytes()
+    assert f"\nFilename: {image.name}\n".encode() in zsync
+    assert f"\nURL: {image.name}\n".encode() in zsync
+    assert inspect_image(image).update_information == (
+        f"gh-releases-zsync|me|hello|latest|Grosse_Co_beta-[0-9]*-{native_architecture().name}.AppImage.zsync"
+    )
+    with image.open("rb") as stream:
+        squashfs = SquashFSImage(stream, find_squashfs(image))
+        entry = squashfs.find("hello-cli.desktop")
+        assert entry is not None
+        desktop = squashfs.read(entry).decode().splitlines()
+    assert {"Name=Größe & Co (beta)", "X-AppImage-Name=Größe & Co (beta)", "X-AppImage-Version=1!2.0+local.3"} <= {
+        *desktop
+    }
+    # The next build takes away what it replaces, whatever its version was, and nothing else.
+    file.write_text(file.read_text().replace("1!2.0+local.3", "1!2.1"))
+    (following,) = build(project, out, {"name": "Größe & Co (beta)"}, clean=True)
+    assert sorted(path.name for path in out.iterdir()) == sorted([following.name, other.name])

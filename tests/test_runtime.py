@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from conftest import make_public
 from tools import require
 
 from hatch_appimage.runtime import runtime_path
@@ -137,10 +138,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if os.geteuid():
         message = "needs root, to be root and to become somebody else"
         (pytest.fail if os.environ.get("CI") else pytest.skip)(message)
-    folder = tmp_path_factory.mktemp("image")
-    folder.chmod(0o755)
-    for parent in folder.parents[:3]:
-        parent.chmod(0o755)
+    folder = make_public(tmp_path_factory, "image")
     return pack(make_appdir(folder / "AppDir"), folder / "Some App.AppImage")
 
 
@@ -156,6 +154,21 @@ WAYS: dict[str, tuple[int, Sequence[str], dict[str, str], str]] = {
     "no-device": (0, ("unshare", "--mount", "sh", "-c", HIDE_DEVICES), {}, "copy"),
 }
 
+#: Ways that only a large image takes; small ones are unpacked instead.
+FOR_LARGE = {"namespace", "network-less"}
+LARGE = 300 << 20
+
+
+def sized_for(way: str, path: Path) -> Path:
+    """Return an image that takes this way: the same one, or one that a hole at its end makes large."""
+    if way not in FOR_LARGE:
+        return path
+    large = path.with_name(f"large {path.name}")
+    if not large.exists():
+        shutil.copy(path, large)
+        os.truncate(large, LARGE)
+    return large
+
 
 @pytest.fixture(params=WAYS)
 def image(request: pytest.FixtureRequest, built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
@@ -163,7 +176,7 @@ def image(request: pytest.FixtureRequest, built: Path, tmp_path_factory: pytest.
     temporary = tmp_path_factory.mktemp("tmp")
     os.chown(temporary, user, user)
     with device_mode(0o666):
-        yield Image(built, temporary, user, tuple(prefix), tuple(settings.items()))
+        yield Image(sized_for(request.param, built), temporary, user, tuple(prefix), tuple(settings.items()))
         assert not temporary.exists() or not any(temporary.iterdir())
 
 
@@ -177,7 +190,8 @@ def mounted(built: Path, tmp_path: Path) -> Image:
 class TestEveryWay:
     def test_runs(self, image: Image) -> None:
         result = image.run("here")
-        assert (result.stdout, result.stderr, result.returncode) == ("data\n", "", 0)
+        errors = [line for line in result.stderr.splitlines() if not line.startswith("AppImage: nothing is mounted")]
+        assert (result.stdout, errors, result.returncode) == ("data\n", [], 0)
         image.wait_until_clean()
 
     def test_exit_status(self, image: Image) -> None:
@@ -223,11 +237,21 @@ class TestWay:
         user, prefix, settings, expected = WAYS[way]
         temporary = tmp_path_factory.mktemp("tmp")
         os.chown(temporary, user, user)
-        image = Image(built, temporary, user, tuple(prefix), tuple(settings.items()))
+        image = Image(sized_for(way, built), temporary, user, tuple(prefix), tuple(settings.items()))
         with device_mode(0o666):
             mounts = image.run("mounts").stdout
             image.wait_until_clean()
         assert (str(temporary) in mounts) == (expected == "mount")
+
+    def test_small_image_stays_out_of_namespaces(self, built: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+        """In one, files of other users would seem to be nobody's, which ssh and sudo refuse."""
+        temporary = tmp_path_factory.mktemp("tmp")
+        os.chown(temporary, NOBODY, NOBODY)
+        with device_mode(0o666):
+            image = Image(built, temporary, NOBODY, settings=(("FUSERMOUNT_PROG", "/nonexistent"),))
+            result = image.run("run", "eval", "readlink /proc/self/ns/user; stat -c %u /etc/passwd")
+            image.wait_until_clean()
+        assert result.stdout == f"{Path('/proc/self/ns/user').readlink()}\n0\n"
 
     def test_closed_device(self, built: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
         temporary = tmp_path_factory.mktemp("tmp")
@@ -400,6 +424,52 @@ class TestStart:
         mounted.wait_until_clean()
 
 
+class TestPortable:
+    """A directory beside the image becomes $HOME only if nobody else could have put anything into it."""
+
+    @pytest.fixture
+    def image(self, mounted: Image, tmp_path: Path) -> Image:
+        path = tmp_path / "App.AppImage"
+        shutil.copy(mounted.path, path)
+        return Image(path, mounted.temporary)
+
+    @pytest.mark.parametrize("variable", ["HOME", "XDG_CONFIG_HOME"])
+    @pytest.mark.parametrize("kind", ["owner", "link", "target", "mode"])
+    def test_of_others(self, image: Image, tmp_path: Path, variable: str, kind: str) -> None:
+        place = Path(f"{image.path}{'.home' if variable == 'HOME' else '.config'}")
+        target = tmp_path / "target" if kind in {"link", "target"} else place
+        target.mkdir(mode=0o755)
+        if target != place:
+            place.symlink_to(target)
+        if kind == "mode":
+            target.chmod(0o777)
+        elif kind == "link":
+            os.chown(place, NOBODY, NOBODY, follow_symlinks=False)
+        else:
+            os.chown(target, NOBODY, NOBODY)
+        result = image.run("here")
+        assert (result.returncode, result.stdout) == (127, "")
+        assert result.stderr.startswith(f"AppImage: {place} is not used as ${variable}, because ")
+        assert result.stderr.count("\n") == 1
+        image.wait_until_clean()
+
+    def test_of_a_group(self, image: Image) -> None:
+        """Where everyone has a group of his own, his directories are the group's, too."""
+        place = Path(f"{image.path}.home")
+        place.mkdir()
+        place.chmod(0o775)
+        assert image.run("run", "eval", 'echo "$HOME"').stdout == f"{place}\n"
+
+    def test_that_the_user_cannot_write_to(self, image: Image) -> None:
+        place = Path(f"{image.path}.home")
+        place.mkdir(mode=0o755)
+        os.chown(image.temporary, NOBODY, NOBODY)
+        for parent in image.path.parents[:4]:
+            parent.chmod(parent.stat().st_mode | 0o005)
+        result = Image(image.path, image.temporary, NOBODY).run("run", "eval", 'echo "$HOME"')
+        assert (result.stdout, result.stderr) == ("/nonexistent\n", "")
+
+
 def processes_of(image: Image) -> list[int]:
     """Return the processes that run the image's own program: the server and the keeper, and before them the start."""
     found = []
@@ -505,7 +575,7 @@ class TestLifetime:
         os.chown(predictable, NOBODY, NOBODY)
         shown = image.run("--appimage-extract-and-run", "run", "eval", 'echo "$APPDIR"').stdout
         assert Path(shown.strip()).parent != predictable
-        assert image.leftovers() == [predictable.name]
+        wait_until(lambda: image.leftovers() == [predictable.name])
         assert not any(predictable.iterdir())
 
     def test_interrupted_extraction_is_repeated(self, image: Image) -> None:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from conftest import unavailable
-from test_runtime import APPRUN, HOST, WAYS, Image, device_mode, processes_of, wait_until
+from test_runtime import APPRUN, HOST, WAYS, Image, device_mode, processes_of, sized_for, wait_until
 from tools import require
 
 from hatch_appimage.appdir import AppDir
@@ -142,7 +142,7 @@ def image(request: pytest.FixtureRequest, built: Path, tmp_path_factory: pytest.
     temporary = tmp_path_factory.mktemp("tmp")
     os.chown(temporary, user, user)
     with device_mode(0o666):
-        yield Image(built, temporary, user, tuple(prefix), tuple(settings.items()))
+        yield Image(sized_for(request.param, built), temporary, user, tuple(prefix), tuple(settings.items()))
 
 
 @pytest.fixture
@@ -315,8 +315,8 @@ class TestKernel:
     """A kernel that does less, or is slower."""
 
     @pytest.fixture
-    def image(self, image: Image, faulty: Path) -> Image:
-        return replace(image, path=faulty)
+    def image(self, request: pytest.FixtureRequest, image: Image, faulty: Path) -> Image:
+        return replace(image, path=sized_for(request.node.callspec.params["image"], faulty))
 
     def with_faults(self, image: Image, **faults: int) -> Image:
         return replace(image, settings=(*image.settings, *((name, str(value)) for name, value in faults.items())))

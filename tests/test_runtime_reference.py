@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from elftools.elf.elffile import ELFFile
 from reference import fetch_reference
 from test_runtime import HOST, Image, make_appdir, pack
 from tools import require
@@ -26,6 +28,15 @@ ZIG = {
     "aarch64": "aarch64-linux-musl",
     "armhf": "arm-linux-musleabihf",
     "i686": "x86-linux-musl",
+}
+
+#: The oldest processors, as qemu calls them: what x86-64 began with; any ARMv8; ARMv7 without NEON, which Tegra 2 and
+#: Marvell's have; i686 without SSE.
+OLDEST = {
+    "x86_64": "qemu64,-sse3,-cx16",
+    "aarch64": "cortex-a53",
+    "armhf": "cortex-a9,neon=off",
+    "i686": "pentium2",
 }
 
 #: Arguments, and what differs on purpose, each with its reason in the README: streams as "out", "err", or "status".
@@ -138,3 +149,43 @@ class TestForeign:
         assert image.run("--appimage-portable-config").returncode == 0
         assert image.run("--appimage-extract", "program", cwd=tmp_path).returncode == 0
         assert (tmp_path / "squashfs-root/program").read_bytes() == (tmp_path / "AppDir/program").read_bytes()
+
+
+class TestOldestProcessors:
+    """What the compiler may use is more than what every machine of an architecture has."""
+
+    @pytest.mark.parametrize("compression", ["zstd", "gzip"])
+    @pytest.mark.parametrize("architecture", ARCHITECTURES)
+    def test_unpacking(self, architecture: str, compression: str, tmp_path: Path) -> None:
+        emulator = require(f"qemu-{QEMU[architecture]}-static", "qemu-user-static")
+        appdir = make_appdir(tmp_path / "AppDir")
+        path = pack(appdir, tmp_path / "App.AppImage", compression=compression)
+        path.write_bytes(runtime_path(architecture).read_bytes() + path.with_suffix(".squashfs").read_bytes())
+        image = Image(path, tmp_path, prefix=(emulator, "-cpu", OLDEST[architecture]))
+        result = image.run("--appimage-extract", cwd=tmp_path, env={"TARGET_APPIMAGE": str(path)})
+        assert (result.returncode, result.stderr) == (0, "")
+        for file in ("AppRun", "usr/busybox", "usr/share/data.txt"):
+            assert (tmp_path / "squashfs-root" / file).read_bytes() == (appdir / file).read_bytes()
+
+    def test_floating_point_of_armhf(self) -> None:
+        """Also where nothing of it is run: Addenda to the ABI for the ARM Architecture, 3.3.5.2."""
+        with runtime_path("armhf").open("rb") as file:
+            attributes: Any = ELFFile(file).get_section_by_name(".ARM.attributes")
+            tags = {tag.tag: tag.value for part in attributes.subsections for tag in part.subsubsections[0].attributes}
+        assert (tags["TAG_CPU_ARCH"], tags["TAG_FP_ARCH"]) == (10, 4)  # v7, VFPv3-D16
+        assert "TAG_ADVANCED_SIMD_ARCH" not in tags
+
+    def test_registers_of_i686(self) -> None:
+        command: list[str | Path] = [require("objdump", "binutils"), "--disassemble", runtime_path("i686")]
+        code = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        assert "%eax" in code
+        assert not re.search(r"%[xyz]?mm[0-7]", code)
+
+    @pytest.mark.parametrize("cpu", ["arm1136", "arm1176"])
+    def test_older_than_armv7(self, cpu: str) -> None:
+        """A Raspberry Pi 1 or Zero is told so, before there is an instruction that it does not know."""
+        emulator = require("qemu-arm-static", "qemu-user-static")
+        command: list[str | Path] = [emulator, "-cpu", cpu, runtime_path("armhf"), "--appimage-version"]
+        result = subprocess.run(command, check=False, capture_output=True, text=True)
+        message = "AppImage: this machine is older than ARMv7, for which this image is\n"
+        assert (result.returncode, result.stderr) == (127, message)

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import pytest
 from conftest import answers_its_version, clean_environment, copy_project, make_public, unpack_sdist
@@ -133,6 +134,30 @@ class TestWhatIsGiven:
         with pytest.raises(AppImageError, match=message), open_source(argument):
             pass
 
+    @pytest.mark.parametrize(
+        ("metadata", "offset", "message"),
+        [
+            (b"Name: x\n", 8, "is no wheel: .*encrypted"),
+            (b"Name: x\n", 10, "is no wheel: That compression method is not supported"),
+            (b"Name: x\n", 16, "is no wheel: Bad CRC-32"),
+            (b"Name: x\n" * (3 << 20), None, "is no wheel: its METADATA has more than 16777216 bytes"),
+            (b"Name: \xff\n", None, "is no wheel: 'utf-8' codec"),
+        ],
+    )
+    def test_damaged_wheels(self, metadata: bytes, offset: int | None, message: str, tmp_path: Path) -> None:
+        wheel = tmp_path / "x-1.0-py3-none-any.whl"
+        with ZipFile(wheel, "w", ZIP_DEFLATED) as archive:
+            archive.writestr("x-1.0.dist-info/METADATA", metadata)
+        if offset is not None:
+            data = bytearray(wheel.read_bytes())
+            data[data.rindex(b"PK\1\2") + offset] ^= 1
+            if offset < 16:
+                data[offset - 2] ^= 1
+            wheel.write_bytes(data)
+        with pytest.raises(AppImageError, match=message) as caught, open_source(str(wheel)):
+            pass
+        assert str(caught.value).isprintable()
+
 
 class TestSettings:
     def test_over_those_of_the_project(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -256,3 +281,23 @@ class TestBuild:
         """Two that setuptools builds, one of poetry-core, one of flit-core."""
         folder = make_public(tmp_path_factory, name)
         answers_its_version(build(unpack_sdist(name, folder), folder=folder / "out"), tmp_path_factory)
+
+
+@pytest.mark.slow
+def test_circles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plugin needs the application, which needs the plugin, and has a command of the same name."""
+    wheels = tmp_path / "wheels"
+    make_wheel(wheels, "The.Plugin", {"plugin.py": "name = 'plugin'\n"}, metadata=["Requires-Dist: THE_APP[more]>=1"])
+    make_wheel(wheels, "the_more", {"more.py": "name = 'more'\n"}, scripts="the-app = more:main")
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "the_app.py").write_text("import more, plugin\ndef main(): print(plugin.name, more.name)\n")
+    (project / "pyproject.toml").write_text(
+        '[project]\nname = "the.app"\nversion = "1.0"\ndependencies = ["the_plugin", "the-app[all]"]\n'
+        '[project.optional-dependencies]\nmore = ["the.more"]\nall = ["the_app[more]"]\n'
+        '[project.scripts]\nthe-app = "the_app:main"\n'
+        '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n'
+        '[tool.hatch.build.targets.wheel]\nonly-include = ["the_app.py"]\n'
+    )
+    monkeypatch.setenv("UV_FIND_LINKS", str(wheels))
+    assert answer(build(project, folder=tmp_path / "dist")) == "plugin more\n"

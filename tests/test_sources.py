@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hostile_archives import Item, file, write_archive
 from mirror import Answer, serve
 from pythons import (
     BUILD,
@@ -146,8 +147,24 @@ class TestStandalone:
     def test_runs(self, tmp_path: Path) -> None:
         python = provide(StandaloneSource(MINOR), tmp_path / "work")
         before = state(python.prefix)
-        assert check_runs(python, tmp_path) == f"usr/bin/python{MINOR}"
+        assert check_runs(python, tmp_path) == f"usr/libexec/python{MINOR}"
         assert state(python.prefix) == before
+
+    def test_changed_in_the_cache(
+        self, mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        python = provide(StandaloneSource(MINOR), tmp_path / "work")
+        module = python.stdlib / "this.py"
+        good = module.read_bytes()
+        module.write_bytes(b"")
+        assert provide(StandaloneSource(MINOR), tmp_path / "work") == python
+        assert module.read_bytes() == good
+        assert caplog.messages == [f"{python.prefix} in the cache has changed since it was installed, and is removed"]
+        assert len(mirror.requests) == 2
+        module.write_bytes(b"")
+        monkeypatch.setenv(download.OFFLINE, "1")
+        with pytest.raises(AppImageError, match=r"is not on this machine, and HATCH_APPIMAGE_OFFLINE allows no"):
+            provide(StandaloneSource(MINOR), tmp_path / "work")
 
     @pytest.mark.parametrize("tool", ["uv", "hatch"])
     def test_installed_by_another_tool(self, portable: Portable, mirror: Mirror, tmp_path: Path, tool: str) -> None:
@@ -298,7 +315,7 @@ class TestPythonAppImage:
         """Neither its script nor its hooks are in the image, and `sys.executable` is the interpreter."""
         monkeypatch.setenv("APPIMAGE_COMMAND", "/patched")
         python = provide(PythonAppImageSource(MINOR), tmp_path / "work")
-        assert check_runs(python, tmp_path) == f"usr/bin/python{MINOR}"
+        assert check_runs(python, tmp_path) == f"usr/libexec/python{MINOR}"
         assert not (tmp_path / "AppDir" / "opt").exists()
         texts = [path.read_bytes() for path in (tmp_path / "AppDir").rglob("*.py")]
         assert not [text for text in texts if b"_initappimage" in text]
@@ -374,6 +391,16 @@ class TestFile:
         provide(source, tmp_path / "2")
         assert len(mirror.requests) == 1
 
+    @pytest.mark.parametrize("kind", ["archive", "appimage"])
+    def test_signed_address(self, request: pytest.FixtureRequest, mirror: Mirror, tmp_path: Path, kind: str) -> None:
+        data: bytes = request.getfixturevalue(kind)
+        name = "/py.AppImage" if kind == "appimage" else "/py.tar.gz"
+        mirror.files[f"{name}?token=secret"] = data
+        address = mirror.url.replace("//", "//me:secret@")
+        python = provide(FileSource(f"{address}{name}?token=secret", sha256(data).hexdigest()), tmp_path / "work")
+        assert python.source == f"{mirror.url}{name}"
+        assert "secret" not in str(python)
+
     def test_full_archive(self, portable: Portable, tmp_path: Path) -> None:
         """As python-build-standalone has them beside those that are for installing."""
         path = portable.pack(tmp_path / "full.tar.gz", "python/install")
@@ -396,6 +423,21 @@ class TestFile:
             f"`python-sha256` is {'0' * 64}"
         )
 
+    def test_zip(self, portable: Portable, tmp_path: Path) -> None:
+        """Modes and links are those of Unix in it."""
+        items = []
+        for path in sorted(portable.prefix.rglob("*")):
+            name, mode = os.fsencode(Path("python", path.relative_to(portable.prefix))), path.lstat().st_mode
+            if path.is_symlink():
+                items.append(Item(name, mode, os.fsencode(path.readlink())))
+            else:
+                items.append(Item(name, mode, path.read_bytes() if path.is_file() else b""))
+        archive = write_archive(tmp_path / "it", "zip", items)
+        python = provide(FileSource(archive, None), tmp_path / "work")
+        assert (python.source, python.version) == (str(archive), VERSION)
+        assert os.access(python.executable, os.X_OK)
+        assert bundle_python(python, AppDir(tmp_path / "AppDir", "my-app")).version == VERSION
+
     def test_no_interpreter_in_it(self, tmp_path: Path) -> None:
         (tmp_path / "empty").mkdir()
         path = Portable(tmp_path / "empty").pack(tmp_path / "empty.tar.gz")
@@ -415,10 +457,7 @@ class TestFile:
 
     @pytest.fixture
     def hello(self, tmp_path: Path) -> Path:
-        from test_unpack import make_image
-
-        (tmp_path / "AppDir" / "usr" / "bin").mkdir(parents=True)
-        return make_image(tmp_path)
+        return write_archive(tmp_path / "App", "AppImage", [file(b"usr/bin/hello")])
 
     def test_version_that_the_project_refuses(self, archive: bytes, tmp_path: Path) -> None:
         (tmp_path / "python.tar.gz").write_bytes(archive)

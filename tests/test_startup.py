@@ -14,6 +14,7 @@ from hatch_appimage.appdir import AppDir
 from hatch_appimage.bytecode import compile_bytecode
 from hatch_appimage.entry_point import EntryPoint
 from hatch_appimage.errors import AppImageError
+from hatch_appimage.launcher_settings import SETTINGS_NAME
 from hatch_appimage.libraries.bundle import MissingLibrary
 from hatch_appimage.python.bundle import bundle_python
 from hatch_appimage.python.host import find_host_python
@@ -49,6 +50,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> tuple[AppDir, BundledPyt
         (python.site_packages[0] / name).write_text("data")
     compile_bytecode(appdir, python)
     appdir.apprun.touch()
+    (appdir.root / SETTINGS_NAME).touch()
     return appdir, python
 
 
@@ -61,7 +63,7 @@ def names(bundle: tuple[AppDir, BundledPython], module: str) -> list[str]:
 
 def test_order_of_reading(bundle: tuple[AppDir, BundledPython]) -> None:
     found = names(bundle, "reads_data")
-    assert found[:2] == ["AppRun", bundle[1].executable.name.split(".")[0]]
+    assert found[:3] == ["AppRun", "launcher", bundle[1].executable.name.split(".")[0]]
     wanted = ["reads_data", "decimal", "_decimal", "data_reader", "table"]
     assert [name for name in found if name in wanted] == wanted
     assert "colorsys" not in found

@@ -43,6 +43,7 @@ def test_other_python(tmp_path: Path) -> None:
         ("aarch64", 64, "aarch64"),
         ("aarch64", 32, "armv7l"),
         ("armv7l", 32, "armv7l"),
+        ("armv6l", 32, "armv6l"),
         ("riscv64", 64, "riscv64"),
     ],
 )

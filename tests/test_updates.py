@@ -4,16 +4,19 @@
 from __future__ import annotations
 
 import re
+from fnmatch import fnmatchcase
 
 import pytest
 
+from hatch_appimage.image_name import image_name
 from hatch_appimage.updates import UpdateInformation
 
 GITHUB = "https://github.com/me/my-app"
 
 
 def line(value: str, *urls: str, name: str = "My_App", version: str = "1.0", **environment: str) -> str:
-    return UpdateInformation.read(value, urls, environment).line(name, version, "x86_64")
+    information = UpdateInformation.read(value, urls, environment)
+    return information.line(name, image_name(name, version, "x86_64"), "x86_64")
 
 
 @pytest.mark.parametrize(
@@ -21,7 +24,7 @@ def line(value: str, *urls: str, name: str = "My_App", version: str = "1.0", **e
     [GITHUB, f"{GITHUB}/", f"{GITHUB}.git", f"{GITHUB}/issues", f"{GITHUB}#readme", "git@github.com:me/my-app.git"],
 )
 def test_github_from_the_projects_urls(url: str) -> None:
-    expected = "gh-releases-zsync|me|my-app|latest|My_App-*-x86_64.AppImage.zsync"
+    expected = "gh-releases-zsync|me|my-app|latest|My_App-[0-9]*-x86_64.AppImage.zsync"
     assert line("github", "https://example.org/", url) == expected
 
 
@@ -47,7 +50,7 @@ def test_transports_that_few_tools_know(caplog: pytest.LogCaptureFixture) -> Non
 
 
 def test_github_from_ci() -> None:
-    expected = "gh-releases-zsync|me|app|latest-pre|My_App-*-x86_64.AppImage.zsync"
+    expected = "gh-releases-zsync|me|app|latest-pre|My_App-[0-9]*-x86_64.AppImage.zsync"
     assert line("github:latest-pre", GITHUB_REPOSITORY="me/app") == expected
 
 
@@ -56,8 +59,14 @@ def test_github_from_nowhere() -> None:
         line("github", "https://example.org/github.com/me/app")
 
 
-def test_names_that_mean_something_in_patterns() -> None:
-    assert line("github", GITHUB, name="a[b]*").endswith("|a?b??-*-x86_64.AppImage.zsync")
+@pytest.mark.parametrize("version", ["1.0", "0.1.dev2+local", "1!2.0"])
+def test_other_applications_of_the_same_release(version: str) -> None:
+    """The pattern means the images of all versions, and none of `my-app-lite`."""
+    pattern = line("github", GITHUB, name="my-app", version=version).split("|")[-1]
+    for other in (version, "2.0rc1", "12!1"):
+        assert fnmatchcase(f"{image_name('my-app', other, 'x86_64')}.zsync", pattern)
+        for first in ("my-app-lite", "my-app-x86_64", "my-app.2"):
+            assert not fnmatchcase(f"{image_name(first, other, 'x86_64')}.zsync", pattern)
 
 
 @pytest.mark.parametrize(

@@ -46,8 +46,9 @@ _GITHUB_RUNNERS = {"x86_64": "ubuntu-24.04", "aarch64": "ubuntu-24.04-arm"}
 _GITLAB_RUNNERS = {"x86_64": "saas-linux-small-amd64", "aarch64": "saas-linux-small-arm64"}
 _HATCH = "hatch@1.18.2"
 _RENAME = 'if [ ! -e "dist/$ZSYNC" ]; then cp dist/*.AppImage.zsync "dist/$ZSYNC"; fi'
-# https://docs.gitlab.com/user/packages/generic_packages/
-_GITLAB_FILE_NAME = re.compile(r"[A-Za-z0-9._+~@-]+")
+# What both https://docs.gitlab.com/user/packages/generic_packages/ and the `direct_asset_path` of
+# https://docs.gitlab.com/api/releases/links/ take.
+_GITLAB_FILE_NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
 @dataclass(frozen=True)
@@ -168,7 +169,7 @@ def write_github_workflow(plan: Plan) -> str:
             )
             if plan.zsync_names
             else None,
-            "channel": _lines(6, *_channel_step(plan.channel)) if plan.channel else None,
+            "channel": _lines(6, *_channel_step(plan.channel, plan.file_name)) if plan.channel else None,
         },
     )
 
@@ -180,11 +181,11 @@ def write_gitlab_pipeline(plan: Plan) -> str:
         AppImageError: GitLab cannot publish what the build makes.
 
     """
-    for name in (plan.file_name, *plan.zsync_names.values()):
+    for name in plan.zsync_names.values():
         if not _GITLAB_FILE_NAME.fullmatch(name):
             raise AppImageError(
-                f"GitLab's package registry takes no file named like `{name}`, only letters, digits and `._+~@-`: "
-                "set `name` to something else"
+                f"GitLab's releases take no file named like `{name}`, only letters, digits and `._-`: change the "
+                "address in `update-information`"
             )
     if plan.channel:
         raise AppImageError(
@@ -279,17 +280,20 @@ def _setup(plan: Plan, where: str, kind: str) -> str | None:
     )
 
 
-def _channel_step(channel: str) -> list[str]:
+def _channel_step(channel: str, file_name: str) -> list[str]:
     return f"""\
 - name: Put the images where installed ones look for updates
   env:
     CHANNEL: {_literal(channel)}
+    APPLICATION: {file_name}
   run: |
     if gh release view "$CHANNEL" > /dev/null; then
       gh release upload "$CHANNEL" dist/* --clobber
-      # Update tools would find the images before these by the same pattern.
+      # Update tools would find the images before these by the same pattern; what is of another application stays.
       gh release view "$CHANNEL" --json assets --jq '.assets[].name' | while read -r name; do
-        [ -e "dist/$name" ] || gh release delete-asset "$CHANNEL" "$name" --yes
+        if [[ $name == "$APPLICATION"-[0-9]* && ! -e dist/$name ]]; then
+          gh release delete-asset "$CHANNEL" "$name" --yes
+        fi
       done
     else
       gh release create "$CHANNEL" dist/* --target "$GITHUB_SHA" --latest=false --notes "The newest version"

@@ -64,7 +64,7 @@ def check(options: argparse.Namespace) -> int:
         for name in names:
             with TemporaryDirectory(prefix="hatch-appimage-") as folder:
                 if prepared := faults.catch(builder.prepare, ARCHITECTURES[name], Path(folder)):
-                    print(describe(prepared, builder.project, name))
+                    print(describe(prepared, builder.project))
     try:
         faults.raise_all()
     except ConfigurationError as error:

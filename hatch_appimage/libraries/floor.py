@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import logging
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timezone
 from functools import cached_property
 from pathlib import PurePath
@@ -275,6 +275,24 @@ def _families(host: Iterable[str]) -> list[str]:
     # All of glibc has its version, of which a file may need another part than the C library.
     names = {"libc.so.6" if group_of(soname) == "glibc" else soname for soname in host}
     return [family for family, soname in _LIBRARIES.items() if soname in names]
+
+
+def find_start_floor(graph: Graph, start: Iterable[str]) -> Floor:
+    """Find the glibc without which the application does not start.
+
+    Only versions with a number count: what stands for a feature of the loader is in updates of older releases, too.
+
+    Args:
+        graph: the image's files.
+        start: those that every start loads, by their paths below the AppDir; others than ELF files do not count.
+
+    """
+    return find_floor({path: _without_features(graph.files[path]) for path in graph.loaded_by(start)}, "GLIBC")
+
+
+def _without_features(elf: Elf) -> Elf:
+    versions = {soname: tuple(filter(_VERSION.fullmatch, names)) for soname, names in elf.versions.items()}
+    return replace(elf, versions=versions, relr=False)
 
 
 def check_limit(files: Mapping[str, Elf], limit: Version, owner_of: Callable[[str], Owner]) -> None:

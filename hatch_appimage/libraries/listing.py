@@ -22,6 +22,7 @@ from hatch_appimage.libraries.floor import find_floors
 from hatch_appimage.libraries.policy import group_of
 from hatch_appimage.libraries.tree import Tree, read_folder
 from hatch_appimage.squashfs import SquashFSImage
+from hatch_appimage.unpack.links import stays_inside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -198,13 +199,13 @@ def _unpacked(path: Path) -> Iterator[Path]:
     with path.open("rb") as file, TemporaryDirectory(prefix="hatch-appimage-") as folder:
         image = SquashFSImage(file, find_squashfs(path))
         root = Path(folder).resolve()
-        links = []
+        links: dict[bytes, bytes] = {}
         size = 0
         for entry in image:
             target = root / os.fsdecode(entry.path)
             if stat.S_ISLNK(entry.mode):
                 if b"\0" not in entry.target:
-                    links.append((target, os.fsdecode(entry.target)))
+                    links[entry.path] = entry.target
             elif stat.S_ISREG(entry.mode):
                 chunks = image.chunks(entry)
                 first = next(chunks, b"")
@@ -219,9 +220,10 @@ def _unpacked(path: Path) -> Iterator[Path]:
                             _write_sparse(copy, chunk)
                         copy.truncate()
         # Only now, and only into the folder, so that nothing is written or read through them elsewhere.
-        for link, text in links:
-            if Path(os.path.normpath(link.parent / text)).is_relative_to(root) and link.parent.is_dir():
-                link.symlink_to(os.path.relpath(link.parent / text, link.parent))
+        for name, text in links.items():
+            link = root / os.fsdecode(name)
+            if stays_inside(name, links) and link.parent.is_dir():
+                link.symlink_to(os.fsdecode(text))
         yield root
 
 

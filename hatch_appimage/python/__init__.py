@@ -57,7 +57,7 @@ class BundledPython:
 
     Attributes:
         version: as ``platform.python_version()`` gives it.
-        executable: the interpreter.
+        executable: the interpreter itself: what the build runs, and what the launchers become.
         stdlib: the standard library's folder.
         site_packages: the folders that installed packages lie in: pure ones and those with extension modules, mostly
             the same one.
@@ -81,6 +81,11 @@ class BundledPython:
     source: str = ""
     foreign: bool = False
     helper: Path | None = None
+
+    @property
+    def launcher(self) -> Path:
+        """What the application knows as its interpreter (``sys.executable``): it starts ``executable`` isolated."""
+        return self.executable.parent.with_name("bin") / self.executable.name
 
     def __str__(self) -> str:
         return f"Python {self.version} from {self.source or self.interpreter}{', stripped' if self.stripped else ''}"

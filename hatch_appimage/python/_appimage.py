@@ -146,12 +146,8 @@ def enter_virtual_environment() -> None:
     That link stands for the interpreter: where the image is mounted changes with every start. Outside of an
     environment it is what other tools, such as uv, make environments from.
     """
-    link = sys._xoptions.get("appimage")
-    if not isinstance(link, str):
-        return
-    try:
-        link = os.path.abspath(link if "/" in link else _find_program(link))
-    except OSError:  # the working folder has been removed
+    link = _called_link()
+    if link is None or _answers_virtualenv():
         return
     folder = os.path.dirname(link)
     if any(os.path.isfile(os.path.join(place, "pyvenv.cfg")) for place in (folder, os.path.dirname(folder))):
@@ -159,7 +155,18 @@ def enter_virtual_environment() -> None:
         if sys.version_info >= (3, 14):  # until then it is site.py that does this
             sys.prefix = sys.exec_prefix = os.path.dirname(folder)
     elif os.path.realpath(link) == os.environ.get("APPIMAGE"):
-        sys._base_executable = link  # type: ignore[attr-defined] # what venv, uv and virtualenv read
+        sys._base_executable = link  # type: ignore[attr-defined] # what venv and uv read
+
+
+def _called_link() -> str | None:
+    """Return the absolute path of the link that this interpreter was started by; None if it was started otherwise."""
+    link = sys._xoptions.get("appimage")
+    if not isinstance(link, str):
+        return None
+    try:
+        return os.path.abspath(link if "/" in link else _find_program(link))
+    except OSError:  # the working directory has been removed
+        return None
 
 
 def _find_program(name: str) -> str:
@@ -185,6 +192,8 @@ def running_image() -> str | None:
 
 def adapt_venv(venv: Any) -> None:
     """Have virtual environments start the image, by links of the interpreter's names."""
+    if getattr(sys, "_base_executable", None) == running_image():  # its name would be that of the interpreter
+        sys._base_executable = sys.executable  # type: ignore[attr-defined] # see watch_virtualenv()
     ensure_directories = venv.EnvBuilder.ensure_directories
     create_configuration = venv.EnvBuilder.create_configuration
 
@@ -207,3 +216,148 @@ def adapt_venv(venv: Any) -> None:
 
     venv.EnvBuilder.ensure_directories = ensure_directories_
     venv.EnvBuilder.create_configuration = create_configuration_
+
+
+def _answers_virtualenv() -> bool:
+    """Whether this process runs the script by which virtualenv asks an interpreter what it is.
+
+    Its name is ``virtualenv/discovery/py_info.py``, or since virtualenv 21 that of a module of python-discovery, which
+    is copied to a directory of any name if it comes from a zip archive.
+    """
+    folder, name = os.path.split(sys.argv[0] if sys.argv else "")
+    return name == "_py_info_collect.py" or (
+        name in ("py_info.py", "_py_info.py") and os.path.basename(folder) in ("discovery", "python_discovery")
+    )
+
+
+def answer_virtualenv() -> None:
+    """Name the link that was started where virtualenv asks for the interpreter.
+
+    What makes environments on top of ``sys.executable`` would otherwise put links into them that lead to where the
+    image is mounted now. The link must not be followed either: the file at its end starts the application. An
+    environment that is made from another one therefore rests on the link within that one.
+    """
+    link = _called_link()
+    if link is None or not _answers_virtualenv():
+        return
+    is_link = os.path.islink
+    os.path.islink = lambda path: path != link and is_link(path)
+    sys.executable = link
+
+
+def watch_virtualenv() -> None:
+    """Change virtualenv as soon as this process has loaded it, wherever it is imported from; and tell uv of the image.
+
+    uv asks an interpreter for the path that an environment's link to it is to have. The file of the image is no
+    interpreter, and becomes one by a link of that name.
+    """
+    sys.meta_path.insert(0, _VirtualenvWatch())
+    image = running_image()
+    if image and sys.prefix == sys.base_prefix and _called_link() is None:
+        sys._base_executable = image  # type: ignore[attr-defined] # the application's own interpreter
+
+
+class _VirtualenvWatch:
+    """Finds no module, and sees whenever one is looked for whether virtualenv's class ``Creator`` is there by now."""
+
+    def find_spec(self, _name: str, _path: Any = None, _target: Any = None) -> None:
+        """Return None, as what does not know a module does (:pep:`451`)."""
+        creator = sys.modules.get("virtualenv.create.creator")
+        if hasattr(creator, "Creator"):
+            sys.meta_path.remove(self)
+            adapt_virtualenv(creator)
+
+
+def adapt_virtualenv(creator: Any) -> None:
+    """Have what virtualenv made of this interpreter start the image, by links of the interpreter's names.
+
+    Args:
+        creator: the module ``virtualenv.create.creator``.
+
+    """
+    run = creator.Creator.run
+
+    def run_(self: Any) -> None:
+        run(self)
+        image = running_image()
+        if image:
+            _rest_on_image(str(self.bin_dir), str(self.interpreter.system_executable), image)
+            _forget_mount(self.pyenv_cfg.content, image)
+
+    creator.Creator.run = run_
+
+
+def _rest_on_image(folder: str, interpreter: str, image: str) -> None:
+    """Put the image in the place of each link to, and each copy of, the interpreter in an environment.
+
+    Args:
+        folder: the environment's directory of programs.
+        interpreter: what it was made from.
+        image: the path of the image's file.
+
+    """
+    from filecmp import cmp
+    from shutil import copyfile
+
+    with os.scandir(folder) as found:
+        entries = list(found)
+    for entry in entries:
+        if entry.is_symlink():
+            if _is_mounted(os.readlink(entry.path)):
+                os.unlink(entry.path)
+                os.symlink(image, entry.path)
+        elif _is_mounted(interpreter) and entry.is_file() and cmp(entry.path, interpreter, shallow=False):
+            copyfile(image, entry.path)
+
+
+def _forget_mount(configuration: dict[str, str], image: str) -> None:
+    """Keep out of ``pyvenv.cfg`` where this Python is mounted now."""
+    for key, value in list(configuration.items()):
+        if sys.base_prefix in value:
+            del configuration[key]
+            if key == "home":
+                configuration[key] = os.path.dirname(image)
+
+
+def _is_mounted(path: str) -> bool:
+    """Whether a path is one of the files of this Python."""
+    return os.path.realpath(path).startswith(os.path.realpath(sys.base_prefix) + os.sep)
+
+
+def adapt_schemes(sysconfig: Any) -> None:
+    """Look for what is installed where it was installed, as in a virtual environment.
+
+    By default, Debian's own Python installs below ``local`` in its prefix, for the administrator of a machine.
+    """
+    own = ("posix_local", "deb_system")
+    name = "_get_preferred_schemes" if hasattr(sysconfig, "_get_preferred_schemes") else "_get_default_scheme"
+    decide = getattr(sysconfig, name)
+
+    def decide_() -> Any:
+        answer = decide()
+        if isinstance(answer, str):
+            return "posix_prefix" if answer in own else answer
+        return {key: "posix_prefix" if scheme in own else scheme for key, scheme in answer.items()}
+
+    setattr(sysconfig, name, decide_)
+    for function in (sysconfig.get_path, sysconfig.get_paths):
+        function.__defaults__ = tuple("posix_prefix" if value in own else value for value in function.__defaults__)
+
+
+def adapt_distutils(sysconfig: Any) -> None:
+    """Have distutils look there, too; Debian's asks whether it runs in a virtual environment.
+
+    Args:
+        sysconfig: the module ``distutils.sysconfig``.
+
+    """
+    find = sysconfig.get_python_lib
+
+    def get_python_lib(plat_specific: Any = 0, standard_lib: Any = 0, prefix: str | None = None) -> Any:
+        """Return the directory of the standard library or of installed packages."""
+        if not (standard_lib or prefix):
+            prefix = sys.exec_prefix if plat_specific else sys.prefix
+        return find(plat_specific, standard_lib, prefix)
+
+    sysconfig.get_python_lib = get_python_lib
+    sysconfig.is_virtual_environment = lambda: True

@@ -35,9 +35,27 @@ _ADAPTED = {
     "curses/__init__.py": "import _appimage, sys\n_appimage.adapt_curses(sys.modules[__name__])\n",
 }
 # The same for an interpreter that starts by its own name.
+_WATCH_VIRTUALENV = "import _appimage\n_appimage.watch_virtualenv()\n"
 _ADAPTED_IF_EXPOSED = {
+    "site.py": "_appimage.answer_virtualenv()\n",  # after main(), which would find an environment around the link
+    # Whatever asks which interpreter it runs in imports it.
+    "sysconfig.py": _WATCH_VIRTUALENV,
+    "sysconfig/__init__.py": _WATCH_VIRTUALENV,
     "venv/__init__.py": "import _appimage, sys\n_appimage.adapt_venv(sys.modules[__name__])\n",
 }
+# The same for Debian's Python, which has paths of its own; those in whose text the first string is. distutils has
+# gone with 3.12, and sysconfig is a package from 3.14 on.
+_SCHEMES = ("posix_local", "import _appimage, sys\n_appimage.adapt_schemes(sys.modules[__name__])\n")
+_ADAPTED_IF_OF_DEBIAN = {
+    "sysconfig.py": _SCHEMES,
+    "sysconfig/__init__.py": _SCHEMES,
+    "distutils/sysconfig.py": (
+        "dist-packages",
+        "import _appimage, sys\n_appimage.adapt_distutils(sys.modules[__name__])\n",
+    ),
+}
+# What follows in a module is for `python -m` only, and ends the process.
+_MAIN = re.compile(r"^if __name__ == ['\"]__main__['\"]:", re.MULTILINE)
 # importlib reads modules through io.open_code(), which asks of each file whether it is a terminal; it reads other data
 # as here. Every start imports this package before all that is not built in.
 _GET_DATA = '''
@@ -100,16 +118,15 @@ def adapt_python(appdir: AppDir, python: BundledPython, system: System, *, expos
     if exposed:
         _adapt_site(python.stdlib / "site.py")
         _copy_ensurepip(appdir, python)
-        adapted.append("site")
-    for name, code in {
-        **_ADAPTED,
-        **(_ADAPTED_IF_EXPOSED if exposed else {}),
-        **(_ADAPTED_IF_IT_ASKS if Version(python.version.rstrip("+")) < _ASKS_NO_MORE else {}),
-    }.items():
+    elif any((folder / "virtualenv").is_dir() for folder in python.site_packages):
+        log.warning(
+            "Environments that the application makes with virtualenv work as long as the image runs; set "
+            "`expose-python = true` to have them work afterwards"
+        )
+    for name, code in _additions(python, exposed=exposed):
         module = python.stdlib / name
         if module.is_file():
-            with module.open("a", encoding="utf-8") as file:
-                file.write(_NOTE + code)
+            _add(module, code)
             adapted.append(name.split(".")[0].split("/")[0])
     if any(python.stdlib.parent.parent.glob(f"lib*/{python.stdlib.name}/lib-dynload/readline.*")):
         (python.stdlib / "readline.py").write_text(_NOTE.lstrip() + _READLINE, encoding="utf-8")
@@ -117,7 +134,7 @@ def adapt_python(appdir: AppDir, python: BundledPython, system: System, *, expos
     _copy_tcl_scripts(appdir, system)
     if (python.stdlib / "curses").is_dir():
         _copy_terminals(appdir, system)
-    return ", ".join(sorted(adapted))
+    return ", ".join(sorted(set(adapted)))
 
 
 def _adapt_site(module: Path) -> None:
@@ -125,6 +142,26 @@ def _adapt_site(module: Path) -> None:
     if count == 0:
         raise AppImageError(f"`expose-python` does not work with this Python yet: its {module.name} is an unknown one")
     module.write_text(source, encoding="utf-8")
+
+
+def _additions(python: BundledPython, *, exposed: bool) -> Iterator[tuple[str, str]]:
+    """Yield names of modules below the standard library's directory, each with what is to be written at its end."""
+    yield from _ADAPTED.items()
+    if exposed:
+        yield from _ADAPTED_IF_EXPOSED.items()
+    if Version(python.version.rstrip("+")) < _ASKS_NO_MORE:
+        yield from _ADAPTED_IF_IT_ASKS.items()
+    for name, (mark, code) in _ADAPTED_IF_OF_DEBIAN.items():
+        module = python.stdlib / name
+        if module.is_file() and mark in module.read_text(encoding="utf-8"):
+            yield name, code
+
+
+def _add(module: Path, code: str) -> None:
+    source = module.read_text(encoding="utf-8")
+    main = _MAIN.search(source)
+    end = main.start() if main else len(source)
+    module.write_text(f"{source[:end]}{_NOTE}{code}{source[end:]}", encoding="utf-8")
 
 
 def _copy_ensurepip(appdir: AppDir, python: BundledPython) -> None:

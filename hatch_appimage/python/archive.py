@@ -14,6 +14,7 @@ from hatch_appimage.errors import AppImageError
 from hatch_appimage.image import file_digest
 from hatch_appimage.python.files import find_executable, read_python
 from hatch_appimage.python.python_appimage import read_python_appimage
+from hatch_appimage.redact import redact
 from hatch_appimage.unpack import unpack_archive
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 _URL = re.compile(r"https?://", re.IGNORECASE)
 _APPIMAGE = ".appimage"
-_ARCHIVE = re.compile(r".*(?:\.tar(?:\.(?:gz|bz2|xz|zst))?|\.t(?:gz|bz2|xz|zst))", re.IGNORECASE)
+_ARCHIVE = re.compile(r".*(?:\.tar(?:\.(?:gz|bz2|xz|zst))?|\.t(?:gz|bz2|xz|zst)|\.zip)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class FileSource:
         """
         del architecture
         file = self._file()
-        source = str(self.location)
+        source = redact(str(self.location))
         if source.lower().endswith(_APPIMAGE):
             return read_python_appimage(file, folder, source=source)
         unpack_archive(file, folder, source=source)

@@ -46,6 +46,7 @@ _LEFT_OUT_FILES = (
     "*.pyc",
     "EXTERNALLY-MANAGED",
     "_ctypes_test.*",
+    "_distutils_system_mod.py",  # Debian's own ways, for setuptools
     "_sysconfig_vars_*.json",
     "_test*.so",
     "_xxtestfuzz.*",
@@ -123,20 +124,32 @@ def bundle_python(
 
 
 def _copy_stdlib(source: Path, target: Path) -> None:
-    def left_out(_: str, names: list[str]) -> set[str]:
-        patterns = (*_LEFT_OUT_FOLDERS, *_LEFT_OUT_FILES)
-        return {name for name in names if any(fnmatch(name, pattern) for pattern in patterns)}
+    """Copy a standard library without what is left out of it, with the content of what its links lead to.
 
-    # A distribution's standard library may have links to files outside of it: their content is copied.
-    shutil.copytree(source, target, ignore=left_out, dirs_exist_ok=True, ignore_dangling_symlinks=True)
+    Raises:
+        AppImageError: a link leads to a directory with another such link in it, so that copying might never end.
+
+    """
+
+    def left_out(folder: str, names: list[str]) -> set[str]:
+        patterns = (*_LEFT_OUT_FOLDERS, *_LEFT_OUT_FILES)
+        found = {name for name in names if any(fnmatch(name, pattern) for pattern in patterns)}
+        links = [path for name in names if name not in found and (path := Path(folder, name)).is_symlink()]
+        linked = Path(folder).resolve() != real / Path(folder).relative_to(source)
+        for link in links:
+            if linked and link.is_dir():
+                raise AppImageError(f"{link} is a link to a directory, in one that a link leads to: it is not copied")
+        return found | {link.name for link in links if not link.exists()}
+
+    real = source.resolve()
+    # A distribution's standard library may have links to files outside of it.
+    shutil.copytree(source, target, ignore=left_out, dirs_exist_ok=True)
 
 
 def _copy_executable(python: PythonInstallation, appdir: AppDir) -> Path:
-    appdir.bin.mkdir(parents=True, exist_ok=True)
-    executable = appdir.bin / python.command
+    appdir.libexec.mkdir(parents=True, exist_ok=True)
+    executable = appdir.libexec / python.command
     shutil.copy(python.executable, executable)
-    for alias in ("python3", "python"):
-        (appdir.bin / alias).symlink_to(python.command)
     return executable
 
 
@@ -167,7 +180,7 @@ def _copy_libraries(python: PythonInstallation, appdir: AppDir) -> dict[Path, _P
 
 
 def _original(path: Path, python: PythonInstallation, appdir: AppDir) -> Path:
-    if path.parent == appdir.bin:
+    if path.parent == appdir.libexec:
         return python.executable
     return python.prefix / path.relative_to(appdir.usr)
 
@@ -222,7 +235,7 @@ def relocatable_sysconfig(source: str, prefix: Path) -> str:
     """Rewrite a ``_sysconfigdata`` module so that its paths follow the interpreter.
 
     The prefix it was configured with becomes ``sys.base_prefix`` at the time of import; the folder that Python was
-    built in is gone and named no more.
+    built in is gone and named no more. Shared libraries are in ``lib``, wherever a distribution has them.
 
     Args:
         source: the module's text: an assignment of a literal dict to ``build_time_vars``.
@@ -231,6 +244,8 @@ def relocatable_sysconfig(source: str, prefix: Path) -> str:
     """
     values = literal_sysconfig(source)
     marker = "@prefix@"
+    if Path(str(values.get("LIBDIR", ""))).is_relative_to(prefix):
+        values["LIBDIR"] = f"{prefix}/lib"
     folders = {str(values.get(key, prefix)): marker for key in ("prefix", "exec_prefix")} | {str(prefix): marker}
     for key in ("abs_builddir", "abs_srcdir"):
         build = str(values.get(key, ""))
@@ -265,10 +280,11 @@ def _make_site_packages(python: PythonInstallation, appdir: AppDir) -> tuple[Pat
         folder.mkdir(parents=True, exist_ok=True)
     searched = [appdir.usr / relative for relative in python.searched]
     if folders[0] not in searched:
-        # Debian's Python searches dist-packages only, while everything installs into site-packages.
-        beside = next((folder for folder in searched if folder.parent == folders[0].parent), searched[-1])
-        beside.parent.mkdir(parents=True, exist_ok=True)
-        beside.symlink_to(os.path.relpath(folders[0], beside.parent))
+        # Debian's Python searches dist-packages only, while everything installs into site-packages. The first of these
+        # is the one that programs take from site.getsitepackages(); each that is there would be searched again.
+        first = searched[0]
+        first.parent.mkdir(parents=True, exist_ok=True)
+        first.symlink_to(os.path.relpath(folders[0], first.parent))
     return folders
 
 

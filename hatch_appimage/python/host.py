@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from hatch_appimage.architecture import native_architecture
 from hatch_appimage.errors import AppImageError
+from hatch_appimage.launcher_settings import find_program
 from hatch_appimage.libraries.elf import fits, read_elf
 from hatch_appimage.process import ProcessError, run
 from hatch_appimage.python import PythonInstallation
@@ -95,7 +96,7 @@ def ask_python(path: Path) -> PythonInstallation:
         answer = _probe(Path(answer["executable"]))
     if answer["implementation"] != "cpython":
         raise AppImageError(f"{path} is {answer['implementation']}: only CPython can be bundled")
-    executable = Path(answer["executable"])
+    executable = find_program(Path(answer["executable"])).resolve()
     elf = read_elf(executable)
     if elf is None:
         raise AppImageError(f"{executable} is no ELF program: set `python` to the interpreter itself, not to a wrapper")

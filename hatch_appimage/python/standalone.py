@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
+import shutil
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +17,8 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from hatch_appimage.architecture import native_architecture
-from hatch_appimage.download import cache_folder, is_offline, waiting_for
+from hatch_appimage.cache import cache_folder, is_unchanged, locked, seal
+from hatch_appimage.download import is_offline, waiting_for
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.process import ProcessError
 from hatch_appimage.python.files import find_executable, read_python
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
 
     from hatch_appimage.architecture import Architecture
     from hatch_appimage.python import PythonInstallation
+
+log = logging.getLogger(__name__)
 
 # Architecture and C library in uv's names of Pythons. There is none for 32-bit x86.
 _PLATFORMS = {"x86_64": ("x86_64", "gnu"), "aarch64": ("aarch64", "gnu"), "armhf": ("armv7", "gnueabihf")}
@@ -109,13 +114,23 @@ class StandaloneSource:
             raise AppImageError(
                 f"python-build-standalone has no Python for {architecture.name}: set `python` to the path of one"
             )
-        installed = list(self._installed(platform, native=architecture == native_architecture()))
-        if installed:
-            _, place = max(installed)
-        else:
+        place = self._find(platform, native=architecture == native_architecture())
+        if place is None:
             place = self._install(self._choose(architecture, platform), architecture)
         source = f"python-build-standalone {place.name}" if _KEY.fullmatch(place.name) else str(place)
         return read_python(find_executable(place), source=source)
+
+    def _find(self, platform: tuple[str, str], *, native: bool) -> Path | None:
+        """Return the newest installed one; those in our cache must be what was installed there."""
+        for _, place in sorted(self._installed(platform, native=native), reverse=True):
+            if place.parent != _install_folder():
+                return place
+            with locked(place):
+                if place.is_dir() and is_unchanged(place):
+                    return place
+                log.warning("%s in the cache has changed since it was installed, and is removed", place)
+                shutil.rmtree(place)
+        return None
 
     @property
     def _free_threaded(self) -> bool:
@@ -167,17 +182,18 @@ class StandaloneSource:
 
     def _install(self, release: _Release, architecture: Architecture) -> Path:
         place = _install_folder()
-        place.mkdir(parents=True, exist_ok=True)
-        try:
-            with waiting_for(release.key):
-                run_uv(
-                    ["python", "install", "--no-bin", "--install-dir", place, release.key],
-                    doing=f"get Python {release.version}",
-                    cwd=self.project or Path(),
-                    downloads=True,
-                )
-        except ProcessError as error:
-            raise AppImageError(_explain(error, release, architecture)) from error
+        with locked(place / release.key):
+            try:
+                with waiting_for(release.key):
+                    run_uv(
+                        ["python", "install", "--no-bin", "--install-dir", place, release.key],
+                        doing=f"get Python {release.version}",
+                        cwd=self.project or Path(),
+                        downloads=True,
+                    )
+            except ProcessError as error:
+                raise AppImageError(_explain(error, release, architecture)) from error
+            seal(place / release.key)
         return place / release.key
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The runtime: the program in front of every image, which mounts it and starts the application."""
+"""The programs in C of every image: the runtime in front, which mounts it, and the launcher, which starts Python."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from hatch_appimage.errors import AppImageError
+
+#: Of a launcher, in bytes.
+MAX_LAUNCHER_SIZE = 40_000
 
 ARCHITECTURES = ("x86_64", "aarch64", "armhf", "i686")
 
@@ -18,31 +21,53 @@ BUILT = Path(__file__).parent / "built"
 
 
 def runtime_path(architecture: str) -> Path:
-    """Return the runtime for an architecture; in a development install, compile it if need be."""
+    """Return the runtime for an architecture; in a development install, compile it if need be.
+
+    Raises:
+        AppImageError: there is none, or it cannot be compiled.
+
+    """
+    return _provide("runtime", architecture, BUILT.parent)
+
+
+def launcher_path(architecture: str) -> Path:
+    """Return the launcher for an architecture; in a development install, compile it if need be.
+
+    Raises:
+        AppImageError: there is none, or it cannot be compiled.
+
+    """
+    return _provide("launcher", architecture, BUILT.parent / "launcher")
+
+
+def _provide(program: str, architecture: str, sources: Path) -> Path:
     if architecture not in ARCHITECTURES:
-        raise AppImageError(f"There is no runtime for {architecture}, only for {', '.join(ARCHITECTURES)}")
-    path = BUILT / f"runtime-{architecture}"
-    if not path.is_file() or _is_stale(path):
-        _compile(architecture)
+        raise AppImageError(f"There is no {program} for {architecture}, only for {', '.join(ARCHITECTURES)}")
+    path = BUILT / f"{program}-{architecture}"
+    if not path.is_file() or _is_stale(path, sources):
+        _compile(program, architecture)
     return path
 
 
-def _is_stale(path: Path) -> bool:
+def _is_stale(path: Path, folder: Path) -> bool:
     """Whether a source changed since the file was compiled; the wheel carries no sources."""
-    sources = [*BUILT.parent.glob("*.[chS]"), *BUILT.parent.glob("compile.py")]
+    sources = [*folder.glob("*.[chS]"), *BUILT.parent.glob("compile.py")]
     return any(source.stat().st_mtime > path.stat().st_mtime for source in sources)
 
 
-def _compile(architecture: str) -> None:
+def _compile(program: str, architecture: str) -> None:
     try:
-        from hatch_appimage.runtime.compile import compile_runtimes  # noqa: PLC0415 - not in the wheel
+        from hatch_appimage.runtime.compile import compile_launchers, compile_runtimes  # noqa: PLC0415 - not in the wheel
     except ImportError as error:
-        raise AppImageError(f"The runtime for {architecture} is missing: reinstall hatch-appimage") from error
+        raise AppImageError(f"The {program} for {architecture} is missing: reinstall hatch-appimage") from error
     try:
-        compile_runtimes([architecture], BUILT, installed_version())
+        if program == "launcher":
+            compile_launchers([architecture], BUILT)
+        else:
+            compile_runtimes([architecture], BUILT, installed_version())
     except AppImageError as error:
         needs = " ".join(f"'{requirement}'" for requirement in REQUIREMENTS)
-        raise AppImageError(f"The runtime cannot be compiled (this needs: pip install {needs}): {error}") from error
+        raise AppImageError(f"The {program} cannot be compiled (this needs: pip install {needs}): {error}") from error
 
 
 def installed_version() -> str:

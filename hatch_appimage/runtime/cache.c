@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 static const uint32_t MEMORY = 24u << 20;
 static const uint32_t MOST_BLOCKS = 512; /* they are searched one by one */
@@ -20,26 +21,53 @@ struct cached_block {
 	enum state state;
 };
 
+/* A limited address space has to hold tables, threads and decompressors as well. */
+static uint32_t memory_to_take(void)
+{
+	enum { SHARE = 4 };
+	struct rlimit limit;
+
+	return getrlimit(RLIMIT_AS, &limit) || limit.rlim_cur / SHARE > MEMORY ? MEMORY
+	                                                                       : (uint32_t)(limit.rlim_cur / SHARE);
+}
+
+static void *map(const struct cache *cache)
+{
+	return mmap(NULL, (size_t)cache->block_count * cache->fs->super.block_size, PROT_READ | PROT_WRITE,
+	            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+}
+
 int cache_open(struct cache *cache, struct squashfs *fs, uint32_t users)
 {
-	uint32_t size = fs->super.block_size;
+	uint32_t size = fs->super.block_size, room = memory_to_take() / size;
 
 	memset(cache, 0, sizeof(*cache));
 	cache->fs = fs;
-	cache->block_count = MEMORY / size < MOST_BLOCKS ? MEMORY / size : MOST_BLOCKS;
+	cache->block_count = room < MOST_BLOCKS ? room : MOST_BLOCKS;
 	if (cache->block_count <= users)
 		cache->block_count = users + 1;
+	/* Takes memory as blocks are filled for the first time; RLIMIT_AS counts all of it. */
+	while ((cache->memory = map(cache)) == MAP_FAILED) {
+		if (cache->block_count == users + 1)
+			return -ENOMEM;
+		cache->block_count = cache->block_count / 2 > users ? cache->block_count / 2 : users + 1;
+	}
 	cache->blocks = calloc(cache->block_count, sizeof(*cache->blocks));
-	/* Takes memory as blocks are filled for the first time. */
-	cache->memory = mmap(NULL, (size_t)cache->block_count * size, PROT_READ | PROT_WRITE,
-	                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (!cache->blocks || cache->memory == MAP_FAILED)
+	if (!cache->blocks) {
+		munmap(cache->memory, (size_t)cache->block_count * size);
 		return -ENOMEM;
+	}
 	for (uint32_t i = 0; i < cache->block_count; i++)
 		cache->blocks[i].data = cache->memory + (size_t)i * size;
 	pthread_mutex_init(&cache->lock, NULL);
 	pthread_cond_init(&cache->loaded, NULL);
 	return 0;
+}
+
+void cache_close(struct cache *cache)
+{
+	munmap(cache->memory, (size_t)cache->block_count * cache->fs->super.block_size);
+	free(cache->blocks);
 }
 
 static struct cached_block *find(struct cache *cache, uint64_t start)

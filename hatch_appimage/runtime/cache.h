@@ -24,8 +24,9 @@ struct block_view {
 	struct cached_block *block;
 };
 
-/* `users` is the number of blocks that may be held at a time. */
+/* `users` is the number of blocks that may be held at a time.  With little memory, it holds hardly more. */
 int cache_open(struct cache *cache, struct squashfs *fs, uint32_t users);
+void cache_close(struct cache *cache);
 /* Whether cache_get() would return at once. */
 bool cache_holds(struct cache *cache, const struct extent *extent);
 int cache_get(struct cache *cache, const struct extent *extent, struct block_view *view);

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Compile the runtime for every architecture, from our C and Zstandard's decompressor, with Zig's C compiler.
+"""Compile runtime and launcher for every architecture, from our C and Zstandard's decompressor, with Zig's compiler.
 
 Zig comes from the package index as the wheel ``ziglang``, Zstandard's source inside the source distribution of
 ``backports.zstd``: building needs no compiler, no headers and no other download.  The same input gives the same bytes.
@@ -24,19 +24,22 @@ from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 
 from hatch_appimage.errors import AppImageError
+from hatch_appimage.runtime import MAX_LAUNCHER_SIZE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 SOURCE = Path(__file__).parent
+LAUNCHER_SOURCE = SOURCE / "launcher"
 ZSTD = "backports.zstd==1.8.0"
 ZSTD_SHA256 = "9dae4f4c481716e3db473d667457b4f508ff7459c0931b567a5c9677fb3db316"
 
-#: AppImage's name of an architecture, and Zig's.
+#: AppImage's name of an architecture, Zig's, and its oldest processor: armhf is ARMv7 with the 16 registers of VFPv3,
+#: as Debian has it, since not every such processor has NEON.
 TARGETS = {
-    "x86_64": ("x86_64-linux-musl", ()),
+    "x86_64": ("x86_64-linux-musl", ("-mcpu=x86_64",)),
     "aarch64": ("aarch64-linux-musl", ()),
-    "armhf": ("arm-linux-musleabihf", ()),
+    "armhf": ("arm-linux-musleabihf", ("-mcpu=generic+v7a-neon-d32-vfp3+vfp3d16", "-Wl,-e,check_armv7")),
     "i686": ("x86-linux-musl", ("-mcpu=i686",)),
 }
 
@@ -65,6 +68,8 @@ FLAGS = (
     "-D_GNU_SOURCE",
     "-D_FILE_OFFSET_BITS=64",
     "-DNDEBUG",
+)
+ZSTD_FLAGS = (
     "-DZSTD_STRIP_ERROR_STRINGS=1",
     "-DZSTD_LEGACY_SUPPORT=0",
     "-DZSTD_TRACE=0",
@@ -85,6 +90,8 @@ ZSTD_SOURCES = (
     "decompress/zstd_decompress_block.c",
 )
 ZSTD_X86_64_SOURCES = ("decompress/huf_decompress_amd64.S",)
+#: Our own sources that are not for every architecture.
+ARMHF_SOURCES = ("armv7.S",)
 
 
 def compile_runtimes(architectures: Sequence[str], folder: Path, version: str) -> None:
@@ -165,15 +172,49 @@ def compile_runtime(
     target, machine_flags = TARGETS[architecture]
     library = folder / "zstd/lib"
     names = ZSTD_SOURCES + (ZSTD_X86_64_SOURCES if architecture == "x86_64" else ())
-    sources = [*sorted(SOURCE.glob("*.c")), SOURCE / "sections.S", *(library / name for name in names)]
+    own = ("sections.S", *(ARMHF_SOURCES if architecture == "armhf" else ()))
+    sources = [*sorted(SOURCE.glob("*.c")), *(SOURCE / name for name in own), *(library / name for name in names)]
     linked = folder / f"runtime-{architecture}"
-    command = [sys.executable, "-m", "ziglang", "cc", "-target", target, *machine_flags, *FLAGS]
+    command = [sys.executable, "-m", "ziglang", "cc", "-target", target, *machine_flags, *FLAGS, *ZSTD_FLAGS]
     command += [f'-DVERSION="{version}"', f"-I{library}", *map(str, [*sources, *more]), "-o", str(linked)]
     _run(command, what=f"Compiling the runtime for {architecture}")
     content = bytearray(linked.read_bytes())
     _check(linked, architecture)
     content[MAGIC_OFFSET : MAGIC_OFFSET + len(MAGIC)] = MAGIC
     output.write_bytes(content)
+    output.chmod(0o755)
+
+
+def compile_launchers(architectures: Sequence[str], folder: Path) -> None:
+    """Compile the launcher for each architecture into ``folder``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        jobs = [pool.submit(compile_launcher, name, folder / f"launcher-{name}") for name in architectures]
+        for job in jobs:
+            job.result()
+
+
+def compile_launcher(architecture: str, output: Path) -> None:
+    """Compile the launcher for one architecture.
+
+    Args:
+        architecture: AppImage's name of it.
+        output: the file to write.
+
+    Raises:
+        AppImageError: the compiler failed, or what it made is too large.
+
+    """
+    target, machine_flags = TARGETS[architecture]
+    command = [sys.executable, "-m", "ziglang", "cc", "-target", target, *machine_flags, *FLAGS]
+    command += ["-Wall", "-Wextra", "-Werror", *map(str, sorted(LAUNCHER_SOURCE.glob("*.c")))]
+    with tempfile.TemporaryDirectory(prefix="hatch-appimage-") as temporary:
+        linked = Path(temporary, "launcher")
+        _run([*command, "-o", str(linked)], what=f"Compiling the launcher for {architecture}")
+        size = linked.stat().st_size
+        if size > MAX_LAUNCHER_SIZE:
+            raise AppImageError(f"The launcher for {architecture} has {size} bytes, more than {MAX_LAUNCHER_SIZE}")
+        shutil.copyfile(linked, output)
     output.chmod(0o755)
 
 

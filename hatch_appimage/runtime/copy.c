@@ -1,288 +1,342 @@
 /* SPDX-License-Identifier: MIT */
 #include "copy.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
-#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
-#include "elf_file.h"
+#include "common/xxhash.h"
 #include "extract.h"
 #include "folder.h"
+#include "guard.h"
 #include "message.h"
-#include "process.h"
 
-#define ROOT "squashfs-root"
-
-static uint64_t mix(uint64_t hash, const void *data, size_t size)
-{
-	/* FNV-1a */
-	for (const uint8_t *at = data; size--; at++)
-		hash = (hash ^ *at) * 0x100000001b3;
-	return hash;
-}
+enum {
+	MOST_PLACES = 8,
+	/* After this, whoever has the directory locked is taken for a process that was stopped. */
+	PATIENCE_SECONDS = 20,
+	TOO_SMALL = 1, /* in the place of an errno value: there seems to be no room, and nothing was tried */
+};
 
 /*
- * Identifies the image without reading it.  The digest that the packer wrote says it all; the superblock holds times
- * and sizes, and which file it is tells apart those whose packer wrote no digest.
+ * Names the directory.  No other file has this device, inode number and time of its last change, which nobody can set;
+ * the hash is for file systems that do not keep such times.  Data blocks are not read: that would take long.
  */
-static uint64_t content_key(const struct squashfs *fs)
-{
-	uint8_t digest[16] = {0};
-	static const uint8_t none[sizeof(digest)];
-	struct stat status = {0};
-	uint64_t hash = mix(0xcbf29ce484222325, &fs->super, sizeof(fs->super));
-
-	fstat(fs->file, &status);
-	hash = mix(hash, &status.st_size, sizeof(status.st_size));
-	elf_section(fs->file, ".digest_md5", digest, sizeof(digest));
-	if (memcmp(digest, none, sizeof(digest)))
-		return mix(hash, digest, sizeof(digest));
-	hash = mix(hash, &status.st_dev, sizeof(status.st_dev));
-	hash = mix(hash, &status.st_ino, sizeof(status.st_ino));
-	return mix(hash, &status.st_mtim, sizeof(status.st_mtim));
-}
-
-/* The descriptor of a folder that is ours alone and can hold programs, or -1. */
-static int open_private(const char *path)
+static int name_of(const struct squashfs *fs, char name[NAME_MAX + 1])
 {
 	struct stat status;
-	struct statvfs system;
-	int folder = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
-	if (folder < 0)
-		return -1;
-	if (!fstat(folder, &status) && status.st_uid == geteuid() && !(status.st_mode & 077) &&
-	    !fstatvfs(folder, &system) && !(system.f_flag & ST_NOEXEC))
-		return folder;
-	close(folder);
-	return -1;
-}
-
-static bool has_root(int folder)
-{
-	return !faccessat(folder, ROOT, F_OK, AT_SYMLINK_NOFOLLOW);
-}
-
-/* Another run may have removed the folder between its opening and its locking. */
-static bool still_there(const struct copy *copy)
-{
-	struct stat held, named;
-
-	return !fstat(copy->lock, &held) && !lstat(copy->folder, &named) && held.st_dev == named.st_dev &&
-	       held.st_ino == named.st_ino;
-}
-
-/*
- * ext4 puts files near their folder, and takes long to pass over inodes that were freed a moment ago: those of the run
- * before.  Below a folder with this mark, it chooses a new place for every new name.
- */
-static void spread_folders(int folder)
-{
-	int flags;
-
-	if (!ioctl(folder, FS_IOC_GETFLAGS, &flags)) {
-		flags |= FS_TOPDIR_FL;
-		ioctl(folder, FS_IOC_SETFLAGS, &flags);
-	}
-}
-
-static void fill(struct copy *copy, struct squashfs *fs)
-{
-	static struct extraction extraction;
-	char note[PATH_MAX + 128], unfinished[PATH_MAX];
-
-	snprintf(note, sizeof(note), "AppImage: nothing is mounted, so the files are unpacked to %s", copy->folder);
-	extraction = (struct extraction){.fs = fs, .slow = note};
-	folder_empty(copy->lock); /* of what a run has left that was killed */
-	spread_folders(copy->lock);
-	int error = folder_make(unfinished, sizeof(unfinished), copy->folder, "");
-	if (!error && (extraction.root = open(unfinished, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
-		error = -errno;
-	if (error)
-		fail("cannot write to %s: %s", copy->folder, strerror(-error));
-	error = extract(&extraction);
-	close(extraction.root);
-	if (!error && !renameat(AT_FDCWD, unfinished, copy->lock, ROOT))
-		return;
-	error = error ? error : -errno;
-	folder_empty(copy->lock);
-	rmdir(copy->folder);
-	fail("cannot unpack %s to %s: %s", extraction.failed, copy->folder, explain(error));
-}
-
-/* Holds a shared lock on a folder with the files in it; false when the folder cannot be had. */
-static bool take(struct copy *copy, struct squashfs *fs)
-{
-	for (;;) {
-		bool made = !mkdir(copy->folder, 0700);
-		if (!made && errno != EEXIST)
-			return false;
-		copy->lock = open_private(copy->folder);
-		if (copy->lock < 0) {
-			if (made)
-				rmdir(copy->folder); /* on a noexec file system */
-			return false;
-		}
-		flock(copy->lock, LOCK_SH);
-		if (still_there(copy) && has_root(copy->lock))
-			return true;
-		/* Who has the exclusive lock fills it; the others come here again and find the files. */
-		flock(copy->lock, LOCK_EX);
-		if (still_there(copy) && !has_root(copy->lock))
-			fill(copy, fs);
-		close(copy->lock);
-	}
-}
-
-static bool take_in(struct copy *copy, struct squashfs *fs, const char *parent, uint64_t key)
-{
-	char prefix[64];
-
-	snprintf(prefix, sizeof(prefix), ".appimage-%u-%016llx", (unsigned)geteuid(), (unsigned long long)key);
-	if (snprintf(copy->folder, sizeof(copy->folder), "%s/%s", parent, prefix) < (int)sizeof(copy->folder) &&
-	    take(copy, fs))
-		return true;
-	/* Somebody else may have been there first. */
-	return access(copy->folder, F_OK) == 0 && !folder_make(copy->folder, sizeof(copy->folder), parent, ".appimage-") &&
-	       take(copy, fs);
-}
-
-void copy_make(struct copy *copy, struct squashfs *fs)
-{
-	uint64_t key = content_key(fs);
-	char parent[PATH_MAX];
-
-	for (unsigned i = 0; folder_candidate(i, parent, sizeof(parent)); i++) {
-		if (*parent && take_in(copy, fs, parent, key) &&
-		    snprintf(copy->root, sizeof(copy->root), "%s/" ROOT, copy->folder) < (int)sizeof(copy->root))
-			return;
-	}
-	fail("there is no folder to unpack the image to: none of $TMPDIR, /tmp, $XDG_RUNTIME_DIR, $XDG_CACHE_HOME, "
-	     "~/.cache, /var/tmp and /dev/shm can be written to and executed from");
-}
-
-/* A program that uses the files when no other run does; 0: the files are removed, or left to the other runs. */
-static pid_t last_user(const struct copy *copy)
-{
-	/* Fails while another run holds its lock, and gives up ours. */
-	if (flock(copy->lock, LOCK_EX | LOCK_NB) || !still_there(copy))
-		return 0;
-	pid_t user = process_using(copy->root);
-	if (user) {
-		flock(copy->lock, LOCK_SH);
-		return user;
-	}
-	folder_empty(copy->lock);
-	rmdir(copy->folder);
+	if (fstat(fs->file, &status))
+		return -errno;
+	const int64_t facts[] = {status.st_size, status.st_mtim.tv_sec, status.st_mtim.tv_nsec};
+	uint64_t hash = XXH64(facts, sizeof(facts), 0);
+	hash = XXH64(&fs->super, sizeof(fs->super), hash);
+	hash = XXH64(fs->inodes.compressed, (size_t)fs->inodes.compressed_size, hash);
+	hash = XXH64(fs->directories.compressed, (size_t)fs->directories.compressed_size, hash);
+	snprintf(name, NAME_MAX + 1, ".appimage-%u-%llx-%llx-%llx.%lx-%016llx", (unsigned)geteuid(),
+	         (unsigned long long)status.st_dev, (unsigned long long)status.st_ino,
+	         (unsigned long long)status.st_ctim.tv_sec, (unsigned long)status.st_ctim.tv_nsec,
+	         (unsigned long long)hash);
 	return 0;
 }
 
-void copy_leave(const struct copy *copy)
+/* Somebody may have written to the image while it was read. */
+static int check_unchanged(const struct copy *copy, const struct squashfs *fs)
 {
-	last_user(copy);
+	char name[NAME_MAX + 1];
+	int error = name_of(fs, name);
+
+	return !error && strcmp(name, copy->name) != 0 ? -ETXTBSY : error;
 }
 
-/* Removes the files after a run that was killed, or whose application has left a program behind. */
-void copy_guard(const struct copy *copy)
+/*
+ * ext4 puts files near their directory, and takes long to pass over inodes that were freed a moment ago: those of the
+ * run before.  Below a directory with this mark, it chooses a new place for every new name.
+ */
+static void spread_directories(int directory)
 {
-	int run = process_open(getpid());
-	pid_t user, between = run < 0 ? -1 : fork();
+	int flags;
 
-	if (between == 0) {
-		if (fork())
-			_exit(0);
-		process_detach((int[]){copy->lock, run}, 2);
-		setsid();
-		process_wait(run, -1, -1);
-		while ((user = last_user(copy))) {
-			int process = process_open(user);
-			process_wait(process, -1, process < 0 ? 1000 : -1);
-			close(process);
-		}
-		_exit(0);
+	if (!ioctl(directory, FS_IOC_GETFLAGS, &flags)) {
+		flags |= FS_TOPDIR_FL;
+		ioctl(directory, FS_IOC_SETFLAGS, &flags);
 	}
-	if (between > 0)
-		waitpid(between, NULL, 0);
-	close(run);
 }
 
-static _Noreturn void start(const char *program, char **arguments, const sigset_t *mask, pid_t parent)
+/* What cannot be known beforehand, as quotas, shows when the files are written. */
+static int check_room(int directory, struct squashfs *fs)
 {
-	/* Killing this run's process kills the application, as it does when the image is mounted. */
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent)
-		_exit(EXIT_CANNOT_RUN);
-	sigprocmask(SIG_SETMASK, mask, NULL);
-	execv(program, arguments);
-	fail("cannot run %s: %s", program, strerror(errno));
+	struct statvfs system;
+
+	if (fstatvfs(directory, &system))
+		return -errno;
+	if (system.f_files && system.f_favail < fs->super.inode_count)
+		return -ENOSPC;
+	bool fits = !system.f_blocks || system.f_bavail >= extract_size(fs, system.f_frsize) / system.f_frsize;
+	return fits ? 0 : TOO_SMALL;
 }
 
-/* Hands signals on until the child has ended; returns its status. */
-static int wait_for(pid_t child, const sigset_t *signals)
+static int unpack(struct copy *copy, struct squashfs *fs)
 {
+	static struct extraction extraction;
+	char suffix[FOLDER_SUFFIX_ROOM], unfinished[32];
+	int lock = copy->private.lock;
+	int error = folder_suffix(suffix);
+
+	if (error)
+		return error;
+	snprintf(unfinished, sizeof(unfinished), "unfinished.%s", suffix); /* see spread_directories() */
+	extraction = (struct extraction){.fs = fs, .read_only = true};
+	if (mkdirat(lock, unfinished, 0755))
+		return -errno;
+	extraction.root = openat(lock, unfinished, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (extraction.root < 0)
+		return -errno;
+	error = extract(&extraction);
+	close(extraction.root);
+	if (error)
+		copy->failed = extraction.failed;
+	if (!error)
+		error = check_unchanged(copy, fs);
+	if (!error && renameat(lock, unfinished, lock, private_root()))
+		error = -errno;
+	if (!error && copy->announced)
+		note("nothing is mounted, so the files are unpacked to %s", copy->directory);
+	return error;
+}
+
+/* The caller has the directory locked for itself. */
+static int fill(struct copy *copy, struct squashfs *fs, bool checked)
+{
+	folder_empty(copy->private.lock); /* of what a run has left that was killed */
+	int error = check_room(copy->private.lock, fs);
+	if (error < 0 || (error && checked))
+		return error;
+	spread_directories(copy->private.lock);
+	return unpack(copy, fs);
+}
+
+/*
+ * Who has the lock for itself fills the directory; the others wait, and share it.  -ESTALE: it was removed meanwhile;
+ * -EBUSY: whoever has the lock does not go on; -ENOLCK: there are no such locks, as for directories of NFS.
+ */
+static int enter(struct copy *copy, struct squashfs *fs, unsigned patience, bool checked)
+{
+	const struct private *private = &copy->private;
+	struct timespec pause = {.tv_nsec = 1000 * 1000}, end, now;
+
+	if (copy->alone)
+		return fill(copy, fs, checked);
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	end.tv_sec += patience;
 	for (;;) {
-		siginfo_t signal;
-		int status;
-		int number = sigwaitinfo(signals, &signal);
-		if (number == SIGCHLD && waitpid(child, &status, WNOHANG) == child)
-			return status;
-		/* What the terminal sends, it sends to the child as well. */
-		if (number > 0 && number != SIGCHLD && signal.si_code <= 0)
-			kill(child, number);
+		bool shared = !flock(private->lock, LOCK_SH | LOCK_NB);
+		if (shared && private_is_named(private) && private_is_whole(private))
+			return 0;
+		if (shared && !private_is_named(private))
+			return -ESTALE;
+		/* Fails while another one shares it, and gives up what this one had. */
+		if (shared && !flock(private->lock, LOCK_EX | LOCK_NB)) {
+			int error = private_is_named(private) && !private_is_whole(private) ? fill(copy, fs, checked) : 0;
+			if (error)
+				return error;
+			continue;
+		}
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return -ENOLCK;
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		if (now.tv_sec >= end.tv_sec)
+			return -EBUSY;
+		nanosleep(&pause, NULL);
+		if (pause.tv_nsec < 16 * 1000 * 1000)
+			pause.tv_nsec *= 2;
 	}
 }
 
-static _Noreturn void end_like(int status)
+/* What a try in vain has made is gone before the next one begins: the guard only knows of the last. */
+static void take_back(const struct private *private, bool made)
 {
-	if (WIFSIGNALED(status)) {
-		int number = WTERMSIG(status);
-		sigset_t set;
-		setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0}); /* the child has written one */
-		signal(number, SIG_DFL);
-		sigemptyset(&set);
-		sigaddset(&set, number);
-		raise(number);
-		sigprocmask(SIG_UNBLOCK, &set, NULL);
-	}
-	_exit(WEXITSTATUS(status));
+	if (private->lock < 0 && made)
+		unlinkat(private->parent, private->name, AT_REMOVEDIR);
+	bool ours = private->lock >= 0 && (!flock(private->lock, LOCK_EX | LOCK_NB) || errno != EWOULDBLOCK);
+	if (ours && private_is_named(private))
+		private_remove(private);
 }
 
-void copy_run(const struct copy *copy, const char *program, char **arguments, bool stays)
+static int try_once(struct copy *copy, struct squashfs *fs, unsigned patience, bool checked)
 {
-	/* Job control stops and resumes both processes as it is. */
-	static const int left_alone[] = {SIGTSTP, SIGTTIN, SIGTTOU, SIGCONT};
-	sigset_t signals, before;
-	pid_t parent = getpid();
+	struct private *private = &copy->private;
+	bool made = false;
+	int error = guard_announce(copy->guard, copy->directory);
 
-	sigfillset(&signals);
-	for (size_t i = 0; i < sizeof(left_alone) / sizeof(*left_alone); i++)
-		sigdelset(&signals, left_alone[i]);
-	sigprocmask(SIG_BLOCK, &signals, &before);
-	if (!stays)
-		copy_guard(copy);
-	pid_t child = fork();
-	if (child < 0) {
-		int error = errno;
-		if (!stays)
-			copy_leave(copy);
-		fail("cannot start a process: %s", strerror(error));
+	if (!error)
+		error = private_make(private, &made);
+	if (!error)
+		error = guard_hand_over(copy->guard, private);
+	if (!error)
+		error = enter(copy, fs, patience, checked);
+	/* Otherwise another run has it, or has removed it. */
+	if (error && error != -EBUSY && error != -ESTALE)
+		take_back(private, made);
+	if (error)
+		private_close(private);
+	return error;
+}
+
+/* Holds a shared lock on a directory with the files in it. */
+static int take(struct copy *copy, struct squashfs *fs, const char *parent, const char *name, unsigned patience,
+                bool checked)
+{
+	int error;
+
+	/* The guard shall be told the whole path, and the program's has to fit behind it. */
+	if (snprintf(copy->root, sizeof(copy->root), "%s/%s/%s", parent, name, private_root()) >= (int)sizeof(copy->root))
+		return -ENAMETOOLONG;
+	snprintf(copy->directory, sizeof(copy->directory), "%s/%s", parent, name);
+	snprintf(copy->private.name, sizeof(copy->private.name), "%s", name);
+	do
+		error = try_once(copy, fs, patience, checked);
+	while (error == -ESTALE);
+	return error;
+}
+
+/* What an earlier run made because somebody else was there first: another can share it, or clean it. */
+static int take_similar(struct copy *copy, struct squashfs *fs, const char *parent, bool checked)
+{
+	DIR *listing = opendir(parent);
+	struct dirent *entry;
+	size_t length = strlen(copy->name);
+	int error = -ENOENT;
+
+	while (listing && error && (entry = readdir(listing))) {
+		if (!strncmp(entry->d_name, copy->name, length) && entry->d_name[length] == '.')
+			error = take(copy, fs, parent, entry->d_name, 0, checked);
 	}
-	if (child == 0)
-		start(program, arguments, &before, parent);
-	int status = wait_for(child, &signals);
-	if (!stays)
-		copy_leave(copy);
-	end_like(status);
+	if (listing)
+		closedir(listing);
+	return error;
+}
+
+static int take_in(struct copy *copy, struct squashfs *fs, const char *parent, bool checked)
+{
+	char suffix[FOLDER_SUFFIX_ROOM], own[NAME_MAX + 1];
+	int error = take(copy, fs, parent, copy->name, PATIENCE_SECONDS, checked);
+
+	copy->alone = error == -ENOLCK;
+	if (error != -EEXIST && error != -EBUSY && error != -ENOLCK)
+		return error;
+	if (!copy->alone && !take_similar(copy, fs, parent, checked))
+		return 0;
+	if ((error = folder_suffix(suffix)))
+		return error;
+	snprintf(own, sizeof(own), "%s.%s", copy->name, suffix);
+	return take(copy, fs, parent, own, PATIENCE_SECONDS, checked);
+}
+
+/* Where it is tried, and what came of it. */
+struct place {
+	char path[PATH_MAX];
+	int error;
+};
+
+static int try_place(struct copy *copy, struct squashfs *fs, const char *path, bool checked)
+{
+	char parent[PATH_MAX];
+
+	copy->failed = "the image";
+	copy->private.parent = folder_open(path, parent);
+	if (copy->private.parent < 0)
+		return copy->private.parent;
+	int error = take_in(copy, fs, strcmp(parent, "/") ? parent : "", checked);
+	close(copy->private.parent);
+	return error;
+}
+
+static bool is_among(const struct place *places, unsigned count, const char *path)
+{
+	while (count--) {
+		if (!strcmp(places[count].path, path))
+			return true;
+	}
+	return false;
+}
+
+static unsigned list_places(struct place *places)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; count < MOST_PLACES && folder_candidate(i, places[count].path, PATH_MAX); i++) {
+		if (*places[count].path && !is_among(places, count, places[count].path))
+			count++;
+	}
+	return count;
+}
+
+static const char *reason(int error)
+{
+	switch (error) {
+	case -ENOEXEC:
+		return "mounted noexec";
+	case FOLDER_UNSAFE:
+		return "not safe from other users";
+	default:
+		return strerror(-error);
+	}
+}
+
+static _Noreturn void give_up(const struct place *places, unsigned count, struct squashfs *fs)
+{
+	enum { MEGABYTE = 1000 * 1000 };
+	char text[1600] = "";
+	size_t length = 0;
+
+	for (unsigned i = 0; i < count && length < sizeof(text); i++) {
+		length += (size_t)snprintf(text + length, sizeof(text) - length, "%s%.150s (%s)", i ? ", " : "", places[i].path,
+		                           reason(places[i].error));
+	}
+	fail("cannot unpack the image to any of %s; set TMPDIR to a directory with %llu MB of room where programs may be run",
+	     text, (unsigned long long)extract_size(fs, 4096) / MEGABYTE + 1);
+}
+
+static bool find_place(struct copy *copy, struct squashfs *fs, struct place *places, unsigned count)
+{
+	/* Last without a look at the room, which is a rough one: a file system that compresses takes more. */
+	for (unsigned i = 0; i < 2 * count; i++) {
+		struct place *place = &places[i % count];
+		bool checked = i < count;
+		if (!checked && place->error != TOO_SMALL)
+			continue;
+		place->error = try_place(copy, fs, place->path, checked);
+		if (!place->error)
+			return true;
+		if (extract_is_final(place->error))
+			fail("cannot unpack %s to %s: %s", copy->failed, place->path, extract_explain(place->error));
+	}
+	return false;
+}
+
+void copy_make(struct copy *copy, struct squashfs *fs, bool announced)
+{
+	static struct place places[MOST_PLACES];
+	*copy = (struct copy){.private.lock = -1, .announced = announced};
+	int error = name_of(fs, copy->name);
+	if (error)
+		fail("cannot read the image: %s", strerror(-error));
+	copy->guard = guard_start();
+	if (copy->guard < 0)
+		fail("cannot start the process that removes the unpacked files: %s", strerror(-copy->guard));
+	mode_t mask = umask(022);
+	unsigned count = list_places(places);
+	if (!find_place(copy, fs, places, count))
+		give_up(places, count, fs);
+	umask(mask);
 }

@@ -2,9 +2,9 @@
 /*
  * A private copy of the image's files, for where nothing can be mounted.
  *
- * It stands in a folder of the user's own, named after the user and the image's content.  Runs of the same image share
- * it: each holds a shared lock on the folder, and the last one out removes it.  A folder of that name that is not ours
- * alone is left to its owner, and a name that nobody can foresee is used instead.
+ * It stands in a directory of the user's own, named after the user and the image's file.  Runs of the same file share
+ * it: each holds a shared lock on the directory, and the last one's guard removes it.  A directory of that name that is
+ * not ours alone is left to its owner, and a name that nobody can foresee is used instead.
  */
 #ifndef COPY_H
 #define COPY_H
@@ -12,24 +12,25 @@
 #include <limits.h>
 #include <stdbool.h>
 
+#include "private.h"
 #include "squashfs.h"
 
 struct copy {
-	char folder[PATH_MAX];
-	char root[PATH_MAX]; /* the image's root in it */
-	int lock;
+	char root[PATH_MAX]; /* of the image's files */
+	/* while it is made */
+	char name[NAME_MAX + 1]; /* that every start of the image tries first */
+	char directory[PATH_MAX];
+	const char *failed; /* what of the image could not be unpacked */
+	struct private private;
+	int guard;
+	bool alone; /* there are no locks, so that no other run may share it */
+	bool announced;
 };
 
-/* Fails with one line and the end of the process. */
-void copy_make(struct copy *copy, struct squashfs *fs);
-/* Has the files removed when this process has ended and nobody uses them any more. */
-void copy_guard(const struct copy *copy);
-/* Removes the files now, if nobody uses them any more. */
-void copy_leave(const struct copy *copy);
 /*
- * Runs a program from it and waits: signals are handed on.  Then the process ends as the program did, and the copy is
- * removed when nobody uses it any more, unless it `stays`.
+ * Its guard removes it when this process has ended and nobody else uses it.  `announced`: if files are unpacked, a line
+ * on stderr says so.  Fails with one line and the end of the process.
  */
-_Noreturn void copy_run(const struct copy *copy, const char *program, char **arguments, bool stays);
+void copy_make(struct copy *copy, struct squashfs *fs, bool announced);
 
 #endif

@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <semaphore.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -12,24 +14,31 @@
 #include "cache.h"
 #include "descriptors.h"
 #include "fuse.h"
+#include "mount.h"
 #include "process.h"
 #include "push.h"
+#include "tidy.h"
 #include "warm.h"
 
-static int image; /* the file */
-static uint64_t image_offset; /* in it */
+static struct daemon_task task;
 static uint64_t startup_end; /* see warm.h */
 static struct halves halves; /* of the processors: one for the application, the other for pushing */
 static int pushed[2];        /* a pipe from the server to the keeper, see push.h; closed when all is pushed */
 static char push_folder[PUSH_NAME_ROOM];
+static int application; /* a descriptor from process_open() */
+static int peer;        /* a socket from the server to the keeper, or from there to here */
+static struct mount mount;
 
 enum { MOST_THREADS = 4 };
 
-/* Both processes keep to one processor until all is pushed, and stay so long in the session, to be ready early. */
-static void begin_startup(const int *kept, size_t count)
+/*
+ * Both processes stay in the session until all is pushed, to be ready early.  Until then the server keeps to one
+ * processor, and the keeper to the other for as long as the first process waits for it.
+ */
+static void begin_startup(const cpu_set_t *processors, const int *kept, size_t count)
 {
 	if (halves.exist)
-		process_keep_to(&halves.other);
+		process_keep_to(processors);
 	process_detach(kept, count);
 }
 
@@ -40,86 +49,199 @@ static void end_startup(void)
 	setsid();
 }
 
+/* Both */
+
+/* What the keeper says at its end; it says nothing when it is killed. */
+enum { UNMOUNTED, ABANDONED };
+
+/* Even while files are in use; they can be read until they are closed. */
+static bool detach(void)
+{
+	enum { ATTEMPTS = 4, PAUSE = 100 };
+
+	for (int i = 0; i < ATTEMPTS; i++) {
+		if (!unmount(&mount.point, true))
+			return true;
+		process_wait(-1, -1, PAUSE << i); /* there may be memory for another process later */
+	}
+	return false;
+}
+
+/* For when nobody has seen the mount yet, if there is one. */
+static void undo(void)
+{
+	if (mount_point_remove(&mount.point) && detach())
+		mount_point_remove(&mount.point);
+}
+
+/* Unmounts when the last user is gone, and at once when the peer has died; false when that fails for good. */
+static bool unmount_after_use(int other)
+{
+	enum { FIRST_PAUSE = 20, LONGEST_PAUSE = 60000, MOST_REFUSALS = 8 };
+	enum process_event event = process_wait(application, other, -1);
+	unsigned refusals = 0;
+
+	for (int pause = FIRST_PAUSE; event != PEER_GONE; pause = pause < LONGEST_PAUSE / 2 ? pause * 2 : LONGEST_PAUSE) {
+		pid_t user = process_using(mount.point.path);
+		int process = user ? process_open(user) : -1;
+		int error = user ? -EBUSY : unmount(&mount.point, false);
+		if (!error || error == -EINVAL)
+			return true;
+		/* Busy without a user that shows: someone has a file open. */
+		if (error != -EBUSY && !process_holds_files(mount.point.path) && ++refusals == MOST_REFUSALS)
+			break;
+		event = process_wait(process, other, process >= 0 ? -1 : pause);
+		if (process >= 0) {
+			close(process);
+			pause = FIRST_PAUSE;
+		}
+	}
+	return detach();
+}
+
 /* The keeper */
 
 /* Until the server has something to say; false when nobody uses the mount any more. */
-static bool wait_for_server(const struct mount *mount, int application)
+static bool wait_for_server(void)
 {
 	if (process_wait(application, pushed[0], -1) == PEER_GONE)
 		return true;
 	/* It may have left its work to others. */
-	return process_using(mount->point) && process_wait(-1, pushed[0], -1) == PEER_GONE;
+	return process_using(mount.point.path) && process_wait(-1, pushed[0], -1) == PEER_GONE;
 }
 
 /*
  * Has the kernel learn the inodes of what is to be pushed after the first files; and, when all is pushed, every name
  * beside them.
  */
-static void learn(const struct mount *mount, int root, int application)
+static void learn(int root)
 {
 	static struct squashfs fs;
 	struct warm_list list;
 	char more;
 
-	if (wait_for_server(mount, application) && read(pushed[0], &more, 1) == 1)
+	if (wait_for_server() && read(pushed[0], &more, 1) == 1)
 		warm_list_folder(root, push_folder, PUSH_FIRST);
-	if (!wait_for_server(mount, application) || squashfs_open(&fs, image, image_offset))
+	if (!wait_for_server() || squashfs_open(&fs, task.file, task.offset))
 		return;
 	warm_find(&fs, startup_end, &list);
 	bool left = process_wait(application, -1, 0) == PROCESS_ENDED;
 	warm_list_folders(&list, root, left ? -1 : application);
 }
 
-/* Unmounts when the last user is gone; returns then, or when the peer has died. */
-static enum process_event wait_for_last_user(const struct mount *mount, int application, int peer)
+/* The server learns of each mount point before there is a mount. */
+static int announce(void)
 {
-	enum { FIRST_PAUSE = 20, LONGEST_PAUSE = 1000 };
-	enum process_event event = process_wait(application, peer, -1);
+	return send_descriptors(peer, &mount.point, sizeof(mount.point), (int[]){mount.point.parent, mount.point.directory},
+	                        2);
+}
 
-	for (int pause = FIRST_PAUSE; event != PEER_GONE; pause = pause < LONGEST_PAUSE ? pause * 2 : LONGEST_PAUSE) {
-		pid_t user = process_using(mount->point);
-		int process = user ? process_open(user) : -1;
-		if (!user && !unmount_fuse(mount, false))
-			return PROCESS_ENDED;
-		/* Busy without a user that shows: someone has a file open. */
-		event = process_wait(process, peer, process >= 0 ? -1 : pause);
-		if (process >= 0) {
-			close(process);
-			pause = FIRST_PAUSE;
-		}
+/* A place may be forbidden to fusermount, by AppArmor for one; but the reason may be one that holds for all places. */
+static int mount_somewhere(int (*way)(struct mount *mount, int application))
+{
+	enum { MOST_REFUSALS = 3 };
+	unsigned next = 0;
+	int error = -ENOENT;
+
+	for (int refusals = 0; refusals < MOST_REFUSALS && error != -ENODEV && error != -EINTR; refusals++) {
+		int made = mount_point_make(&mount.point, &next, task.prefix);
+		if (made)
+			return made;
+		error = announce();
+		if (!error)
+			error = way(&mount, application);
+		if (!error)
+			return 0;
+		undo();
+		mount_point_close(&mount.point);
 	}
-	return event;
+	return error;
 }
 
-static void keep(const struct mount *mount, int application, int peer)
+/* The device is the server's alone: it is at an end with it. */
+static int hand_over(void)
 {
-	/* A mount in a namespace ends with the namespace, when the last process in it does. */
-	enum process_event event = mount->way == MOUNT_IN_NAMESPACE
-	                                   ? process_wait(-1, peer, -1)
-	                                   : wait_for_last_user(mount, application, peer);
+	int descriptors[] = {mount.device, mount.user_namespace, mount.mount_namespace};
+	unsigned count = mount.mount_namespace < 0 ? 1 : 3;
+	int error = send_descriptors(peer, &mount.point, sizeof(mount.point), descriptors, count);
 
-	if (event == PEER_GONE)
-		unmount_fuse(mount, true);
-	rmdir(mount->point);
+	while (count)
+		close(descriptors[--count]);
+	return error;
 }
 
-static _Noreturn void run_keeper(int application, int peer)
-{
-	struct mount mount;
+static pid_t tidier;
 
-	begin_startup((int[]){image, application, peer, pushed[0]}, 4);
-	if (read(peer, &mount, sizeof(mount)) != sizeof(mount))
+/* Looking at a mount whose server has been stopped takes until that goes on: this process does not wait for it. */
+static void start_tidying(void)
+{
+	enum { PATIENCE = 10 }; /* seconds */
+	sigset_t alarm_only;
+
+	tidier = fork();
+	if (tidier != 0)
+		return;
+	process_detach(NULL, 0);
+	sigemptyset(&alarm_only);
+	sigaddset(&alarm_only, SIGALRM);
+	sigprocmask(SIG_UNBLOCK, &alarm_only, NULL);
+	signal(SIGALRM, SIG_DFL);
+	alarm(PATIENCE);
+	tidy();
+	_exit(0);
+}
+
+static void end_tidying(int options)
+{
+	while (tidier > 0) {
+		pid_t ended = waitpid(tidier, NULL, options);
+		if (ended == 0)
+			return;
+		if (ended > 0 || errno != EINTR)
+			tidier = 0;
+	}
+}
+
+/* A mount in a namespace ends with the namespace, when the last process in it does, and the server with the mount. */
+static bool keep_until_unmounted(void)
+{
+	enum { UNTIL_TIDYING = 2000, TO_TIDY = 1000 };
+
+	process_wait(application, peer, UNTIL_TIDYING);
+	start_tidying();
+	process_wait(application, peer, TO_TIDY);
+	end_tidying(WNOHANG);
+	if (mount.mount_namespace >= 0)
+		return process_wait(-1, peer, -1) == PEER_GONE;
+	return unmount_after_use(peer);
+}
+
+static _Noreturn void run_keeper(void)
+{
+	begin_startup(&halves.one, (int[]){task.file, application, peer, pushed[0]}, 4);
+	mount.user_namespace = mount.mount_namespace = -1;
+	if (mount_somewhere(mount_visibly) && (!task.in_namespace || mount_somewhere(mount_in_namespace)))
 		_exit(1);
-	/* From here a mount in a namespace cannot be seen. */
-	if (startup_end && mount.way != MOUNT_IN_NAMESPACE) {
-		int root = open(mount.point, O_PATH | O_DIRECTORY | O_CLOEXEC);
-		learn(&mount, root, application);
-		close(root);
+	bool seen = mount.mount_namespace < 0;
+	if (hand_over()) {
+		undo();
+		_exit(1);
+	}
+	if (halves.exist)
+		process_keep_to(&halves.other);
+	if (startup_end && seen) {
+		int root = open(mount.point.path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (root >= 0) {
+			learn(root);
+			close(root);
+		}
 	}
 	close(pushed[0]);
 	end_startup();
-	keep(&mount, application, peer);
-	(void)!write(peer, "", 1); /* done, not killed */
+	char end = keep_until_unmounted() ? UNMOUNTED : ABANDONED;
+	mount_point_remove(&mount.point);
+	send_descriptors(peer, &end, 1, NULL, 0);
+	end_tidying(0);
 	_exit(0);
 }
 
@@ -129,26 +251,67 @@ static struct squashfs fs;
 static struct cache cache;
 static struct push push;
 static struct fuse_server server;
-static struct mount served;
-static int channel; /* to the process that becomes the application */
-static int peer;    /* a socket to the keeper */
+static int channel;   /* to the process that becomes the application */
+static pid_t keeper;
 static sem_t opened;   /* posted when the image is */
 static sem_t received; /* posted when the mount is */
 
+/* Also where the keeper sees nothing of the mount. */
 static void leave(void)
 {
-	rmdir(served.point);
+	mount_point_remove(&mount.point);
 	_exit(0);
 }
 
+/*
+ * The keeper has found no way, or was killed for its attempt, or its message cannot be received.  Closing what leads to
+ * it has it clean up; and nobody else, the application least of all, shall have to wait for it.
+ */
+static _Noreturn void give_up(void)
+{
+	close(peer);
+	close(pushed[1]);
+	while (waitpid(keeper, NULL, 0) < 0 && errno == EINTR)
+		continue;
+	if (mount.point.name[0])
+		undo();
+	_exit(1);
+}
+
+static void take_point(const struct mount_point *point, const int *descriptors)
+{
+	if (mount.point.name[0])
+		mount_point_close(&mount.point);
+	mount.point = *point;
+	mount.point.parent = descriptors[0];
+	mount.point.directory = descriptors[1];
+}
+
+/* Each mount point that the keeper tries, and then the mount. */
 static int receive_mount(void)
 {
-	int device;
-	int error = receive_descriptors(channel, &device, 1);
+	int descriptors[3], count;
+	struct mount_point point;
 
-	if (!error && read(channel, &served, sizeof(served)) != sizeof(served))
-		error = -EPIPE;
-	served.device = device;
+	while ((count = receive_descriptors(peer, &point, sizeof(point), descriptors, 3)) == 2)
+		take_point(&point, descriptors);
+	if (count <= 0)
+		return -EPIPE;
+	mount.device = descriptors[0];
+	mount.user_namespace = count == 3 ? descriptors[1] : -1;
+	mount.mount_namespace = count == 3 ? descriptors[2] : -1;
+	return 0;
+}
+
+static int report_ready(void)
+{
+	int namespaces[] = {mount.user_namespace, mount.mount_namespace};
+	unsigned count = mount.mount_namespace < 0 ? 0 : 2;
+	int error = send_descriptors(channel, &mount.point, sizeof(mount.point), namespaces, count);
+
+	close(channel);
+	while (count)
+		close(namespaces[--count]);
 	return error;
 }
 
@@ -156,41 +319,68 @@ static void *serve(void *nothing)
 {
 	(void)nothing;
 	if (receive_mount())
-		_exit(1);
+		give_up();
 	while (sem_wait(&opened))
 		continue;
-	push_begin(&push, served.device);
-	(void)!write(peer, &served, sizeof(served));
-	(void)!write(channel, "", 1);
-	close(channel);
+	push_begin(&push, mount.device);
+	if (report_ready())
+		_exit(1); /* the first process has been killed: the keeper unmounts */
 	sem_post(&received);
-	fuse_serve(&server, served.device, served.way == MOUNT_IN_NAMESPACE);
-	_exit(1); /* for want of memory */
+	fuse_serve(&server, mount.device, mount.mount_namespace >= 0);
+	return NULL;
 }
 
-/* This thread pushes, while others answer; then it does what the keeper shall, if that is killed. */
-static _Noreturn void run_server(int application, int keeper)
+/* With fewer threads where memory is short. */
+static int open_cache(void)
 {
-	char done;
+	int error;
 
-	peer = keeper;
+	do
+		error = cache_open(&cache, &fs, (server.most_threads + 1) * fuse_blocks_per_thread(&fs));
+	while (error && --server.most_threads);
+	return error;
+}
+
+static void open_image(void)
+{
 	/* One at least for a request that comes while another is waiting for a block. */
-	server.processors = process_processors(MOST_THREADS - 1);
 	server.most_threads = server.processors + 1;
-	begin_startup((int[]){image, channel, application, peer, pushed[1]}, 5);
-	sem_init(&opened, 0, 0);
-	sem_init(&received, 0, 0);
-	/* It takes a while to wake up, on the other processor. */
-	if (!process_start_thread(serve, NULL, halves.exist ? &halves.one : NULL))
-		_exit(1);
 	server.gone = leave;
 	server.halves = halves;
-	if (squashfs_open(&fs, image, image_offset) ||
-	    cache_open(&cache, &fs, (server.most_threads + 1) * fuse_blocks_per_thread(&fs)))
+	if (squashfs_open(&fs, task.file, task.offset) || open_cache())
 		_exit(1);
 	push_open(&push, &fs, &cache, push_folder, pushed[1]);
 	push.over = !startup_end;
-	fuse_open(&server, &fs, &cache, &push);
+	if (fuse_open(&server, &fs, &cache, &push))
+		_exit(1);
+}
+
+/* Does what the keeper shall, if that is killed. */
+static void outlive_keeper(void)
+{
+	char end;
+	int count = receive_descriptors(peer, &end, sizeof(end), NULL, 0);
+
+	if (count < 0 && mount.mount_namespace < 0) {
+		end = unmount_after_use(-1) ? UNMOUNTED : ABANDONED;
+		mount_point_remove(&mount.point);
+		count = 0;
+	}
+	/* The kernel will not say that the last user is gone. */
+	if (count == 0 && end == ABANDONED)
+		_exit(1);
+}
+
+/* This thread pushes, while others answer. */
+static _Noreturn void run_server(void)
+{
+	server.processors = process_processors(MOST_THREADS - 1); /* before this one keeps to one of them */
+	begin_startup(&halves.other, (int[]){task.file, channel, application, peer, pushed[1]}, 5);
+	/* It takes a while to wake up, on the other processor. */
+	if (sem_init(&opened, 0, 0) || sem_init(&received, 0, 0) ||
+	    !process_start_thread(serve, NULL, halves.exist ? &halves.one : NULL))
+		_exit(1);
+	open_image();
 	sem_post(&opened);
 	if (startup_end && push_find(&push, startup_end))
 		push_all(&push);
@@ -198,8 +388,7 @@ static _Noreturn void run_server(int application, int keeper)
 	end_startup();
 	while (sem_wait(&received))
 		continue;
-	if (read(peer, &done, 1) != 1)
-		keep(&served, application, -1);
+	outlive_keeper();
 	for (;;)
 		pause(); /* until the kernel says that the last user is gone, and serve() ends the process */
 }
@@ -207,80 +396,97 @@ static _Noreturn void run_server(int application, int keeper)
 /* Starting them */
 
 /* Both get their own end of a pair of sockets, which tells each of the other's death. */
-static _Noreturn void start_both(int application)
+static _Noreturn void start_both(void)
 {
 	int peers[2];
 
-	/* What ends the application's process group shall not end them: they would leave a dead mount. */
-	setpgid(0, 0);
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, peers) || pipe2(pushed, O_CLOEXEC))
+	if (descriptors_pair(peers) || pipe2(pushed, O_CLOEXEC))
 		_exit(1);
-	if (fork() == 0)
-		run_server(application, peers[0]);
-	if (fork() == 0)
-		run_keeper(application, peers[1]);
-	_exit(0);
+	mount_find_fusermount();
+	keeper = fork();
+	if (keeper < 0)
+		_exit(1);
+	peer = peers[keeper == 0];
+	if (keeper == 0)
+		run_keeper();
+	run_server();
 }
 
-int daemon_start(struct daemon *daemon, int file, uint64_t offset)
+int daemon_start(struct daemon *daemon, const struct daemon_task *given)
 {
 	int channels[2];
-	/* Opened by the process itself, so that there is no doubt who is meant. */
-	int application = process_open(getpid());
 
-	if (application < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, channels))
+	/* Opened by the process itself, so that there is no doubt who is meant. */
+	application = process_open(getpid());
+	if (application < 0)
 		return -errno;
+	int error = descriptors_pair(channels);
+	if (error) {
+		close(application);
+		return error;
+	}
+	task = *given;
 	/* With one processor, pushing keeps the application from running. */
-	startup_end = process_processors(2) > 1 && push_name(push_folder) ? warm_end(file) : 0;
-	if (startup_end)
+	startup_end = process_processors(2) > 1 && push_name(push_folder) ? warm_end(task.file) : 0;
+	/* A filter may kill who chooses a processor. */
+	if (startup_end && !process_is_filtered())
 		halves = process_halve(sched_getcpu());
-	image = file;
-	image_offset = offset;
-	/* Through a process in between: the application shall not have children it does not know of. */
-	pid_t between = fork();
-	if (between == 0) {
-		close(channels[0]);
+	/* The application shall not have children it does not know of. */
+	int forked = process_fork_aside();
+	if (forked == 0) {
 		channel = channels[1];
-		start_both(application);
+		start_both();
 	}
 	close(application);
 	close(channels[1]);
 	daemon->channel = channels[0];
-	if (between > 0)
-		waitpid(between, NULL, 0);
-	else
-		daemon_dismiss(daemon);
-	return between < 0 ? -EAGAIN : 0;
-}
-
-void daemon_dismiss(const struct daemon *daemon)
-{
-	close(daemon->channel);
+	if (forked < 0)
+		close(daemon->channel);
+	return forked < 0 ? forked : 0;
 }
 
 /* Has the kernel learn the inodes of what is pushed first; and of all where the keeper does not see the mount. */
-static void list_first(const struct mount *mount)
+static void list_first(const char *path, bool all)
 {
-	int root = open(mount->point, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	int folder = openat(root, push_folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int folder = root < 0 ? -1 : openat(root, push_folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	while (folder >= 0 && warm_list(folder) && mount->way == MOUNT_IN_NAMESPACE)
+	while (folder >= 0 && warm_list(folder) && all)
 		continue;
-	close(folder);
-	close(root);
+	if (folder >= 0)
+		close(folder);
+	if (root >= 0)
+		close(root);
 }
 
-int daemon_hand_over(const struct daemon *daemon, const struct mount *mount)
+/* Whoever adopts orphans has the server as a child that wait() passes over: nobody else would clear it away. */
+static void reap_server(void)
 {
-	char ready;
-	int error = send_descriptors(daemon->channel, &mount->device, 1);
+	enum { ATTEMPTS = 100, PAUSE = 1 };
 
-	if (!error && (send(daemon->channel, mount, sizeof(*mount), MSG_NOSIGNAL) != sizeof(*mount) ||
-	               read(daemon->channel, &ready, 1) != 1))
-		error = -EPIPE;
-	close(mount->device);
-	daemon_dismiss(daemon);
-	if (!error && startup_end)
-		list_first(mount);
-	return error;
+	for (int i = 0; i < ATTEMPTS && waitpid(-1, NULL, __WCLONE | WNOHANG) == 0; i++)
+		process_wait(-1, -1, PAUSE);
+}
+
+int daemon_wait(const struct daemon *daemon, char path[MOUNT_POINT_ROOM])
+{
+	struct mount_point point;
+	int namespaces[2];
+	int count = receive_descriptors(daemon->channel, &point, sizeof(point), namespaces, 2);
+	int error = count < 0 ? count : 0;
+
+	close(daemon->channel);
+	if (count == 2) {
+		error = mount_enter_namespace(namespaces[0], namespaces[1]);
+		close(namespaces[0]);
+		close(namespaces[1]);
+	}
+	if (error) {
+		reap_server();
+		return error;
+	}
+	memcpy(path, point.path, MOUNT_POINT_ROOM);
+	if (startup_end)
+		list_first(path, count == 2);
+	return 0;
 }

@@ -2,11 +2,13 @@
 /*
  * The processes behind a mount.
  *
- * The one that was started becomes the application and keeps nothing of ours open.  Two more are left: the server
- * answers the kernel's requests, and the keeper unmounts when the last user is gone.  They are apart because a process
+ * The one that was started becomes the application and keeps nothing of ours open.  Two more are left: the keeper mounts,
+ * and unmounts when the last user is gone; the server answers the kernel's requests.  They are apart because a process
  * that waits on its own file system cannot be killed cleanly: whoever unmounts or looks into the mount must not be the
- * one that holds the device.  When the server is killed, the kernel fails every request and the keeper removes the dead
- * mount; when the keeper is killed, the server does its work.
+ * one that holds the device.  The keeper mounts, and not the first process, because a seccomp filter may kill whoever
+ * does, and because the mount point must be known to one that will remove it before there is a mount, whatever becomes
+ * of the others.  When the server is killed, the kernel fails every request and the keeper removes the dead mount; when
+ * the keeper is killed, the server does its work.
  *
  * Used is the mount as long as the application's first process lives, as any process has been started with this APPDIR
  * in its environment, or as the kernel calls it busy (open or mapped files, working folders).  SIGTERM, SIGINT and
@@ -15,19 +17,29 @@
 #ifndef DAEMON_H
 #define DAEMON_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
-#include "mount.h"
+#include "mount_point.h"
 
 struct daemon {
 	int channel;
 };
 
-/* Starts the processes, which make ready while the caller mounts.  They read the image at `offset` of the file. */
-int daemon_start(struct daemon *daemon, int file, uint64_t offset);
-/* Gives them the mount, which lives as long as this process from now on; fails when they have ended. */
-int daemon_hand_over(const struct daemon *daemon, const struct mount *mount);
-/* Ends them: there is no mount. */
-void daemon_dismiss(const struct daemon *daemon);
+struct daemon_task {
+	int file;          /* the image: */
+	uint64_t offset;   /* in there */
+	const char *prefix; /* of the mount point's name */
+	/*
+	 * Whether the caller may be moved into a user namespace when there is no other way.  Programs that it starts there
+	 * see the files of all other users as nobody's.
+	 */
+	bool in_namespace;
+};
+
+/* Starts the processes, which mount for as long as this process lives. */
+int daemon_start(struct daemon *daemon, const struct daemon_task *task);
+/* Returns 0 when the image is mounted and served, with the mount point; else nothing is left of the attempt. */
+int daemon_wait(const struct daemon *daemon, char path[MOUNT_POINT_ROOM]);
 
 #endif

@@ -4,23 +4,25 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "cache.h"
+#include "message.h"
 #include "process.h"
 
-enum { MOST_WORKERS = 32, SHARE = 16, SLOW_SECONDS = 1 };
+enum { MOST_HELPERS = 31, SHARE = 16 };
 
-/* A file or link to be made once the folders stand. */
+/* A file or link to be made, or a directory to be closed to writers, once all directories stand. */
 struct job {
 	uint64_t reference;
 	char *path;
-	bool symlink;
+	enum inode_type type;
 };
 
 struct walk {
@@ -28,7 +30,7 @@ struct walk {
 	struct job *jobs;
 	size_t count;
 	size_t room;
-	uint8_t *visited;      /* folders by inode number, a bit each: a damaged tree may contain itself */
+	uint8_t *visited;      /* directories by inode number, a bit each: a damaged tree may contain itself */
 	uint64_t entries_left; /* more entries than the directory table has room for: a tree folded onto itself */
 	char path[PATH_MAX];
 	size_t length;
@@ -46,8 +48,14 @@ struct pool {
 /* At most a bit later another error overwrites it: any one will do. */
 static int failed_at(struct extraction *extraction, const char *path, int error)
 {
-	snprintf(extraction->failed, sizeof(extraction->failed), "%s", path);
+	snprintf(extraction->failed, sizeof(extraction->failed), "%s", *path ? path : "the image");
 	return error;
+}
+
+/* Tells the image's faults from those of the disk that is written to. */
+static int reading(int error)
+{
+	return error == -EIO ? -EBADMSG : error;
 }
 
 /* Walking the tree */
@@ -91,7 +99,7 @@ static int add_job(struct walk *walk, const struct entry *entry)
 	char *path = strdup(walk->path);
 	if (!path)
 		return -ENOMEM;
-	walk->jobs[walk->count++] = (struct job){entry->reference, path, entry->type == TYPE_SYMLINK};
+	walk->jobs[walk->count++] = (struct job){entry->reference, path, entry->type};
 	return 0;
 }
 
@@ -113,6 +121,8 @@ static int walk_entry(struct walk *walk, const struct entry *entry)
 	}
 	if (entry->type == TYPE_DIRECTORY) {
 		int error = wanted ? make_folder(extraction->root, walk->path) : 0;
+		if (!error && extraction->read_only)
+			error = add_job(walk, entry);
 		return error ? error : walk_folder(walk, entry->reference);
 	}
 	if (wanted && (entry->type == TYPE_FILE || entry->type == TYPE_SYMLINK))
@@ -129,24 +139,25 @@ static int walk_folder(struct walk *walk, uint64_t reference)
 	size_t length = walk->length;
 	int got;
 
-	if (squashfs_inode(fs, reference, &folder) || folder.type != TYPE_DIRECTORY ||
-	    walk->visited[folder.number / 8] & 1 << folder.number % 8)
-		return -EIO;
+	int error = reading(squashfs_inode(fs, reference, &folder));
+	if (error)
+		return error;
+	if (folder.type != TYPE_DIRECTORY || walk->visited[folder.number / 8] & 1 << folder.number % 8)
+		return -EBADMSG;
 	walk->visited[folder.number / 8] |= (uint8_t)(1 << folder.number % 8);
 	while ((got = squashfs_next(fs, &folder, &cursor, &entry)) == 1) {
 		if (!walk->entries_left--)
-			return -EIO;
+			return -EBADMSG;
 		int added = snprintf(walk->path + length, sizeof(walk->path) - length, "%s%s", length ? "/" : "", entry.name);
 		if (length + (size_t)added >= sizeof(walk->path))
 			return -ENAMETOOLONG;
 		walk->length = length + (size_t)added;
-		int error = walk_entry(walk, &entry);
-		if (error)
+		if ((error = walk_entry(walk, &entry)))
 			return error;
 	}
 	walk->length = length;
 	walk->path[length] = 0;
-	return got;
+	return reading(got);
 }
 
 /* Writing files */
@@ -174,7 +185,7 @@ static int write_blocks(struct squashfs *fs, const struct inode *inode, int file
 
 	for (uint32_t i = 0; i < blocks; i++, offset += fs->super.block_size) {
 		struct extent extent;
-		int error = squashfs_block(fs, inode, i, &memo, &extent);
+		int error = reading(squashfs_block(fs, inode, i, &memo, &extent));
 		if (error)
 			return error;
 		if (!extent.size)
@@ -182,7 +193,7 @@ static int write_blocks(struct squashfs *fs, const struct inode *inode, int file
 		int size = squashfs_read_extent(fs, &extent, buffer);
 		uint64_t expected = inode->size - offset < fs->super.block_size ? inode->size - offset : fs->super.block_size;
 		if (size != (int)expected)
-			return size < 0 ? size : -EIO;
+			return size < 0 ? reading(size) : -EBADMSG;
 		if ((error = write_all(file, buffer, (size_t)size, offset)))
 			return error;
 	}
@@ -197,11 +208,11 @@ static int write_tail(struct pool *pool, const struct inode *inode, int file)
 
 	if (inode->fragment == NO_FRAGMENT || !size)
 		return 0;
-	int error = cache_get(&pool->cache, &fs->fragments[inode->fragment], &view);
+	int error = reading(cache_get(&pool->cache, &fs->fragments[inode->fragment], &view));
 	if (error)
 		return error;
 	if (inode->fragment_offset > view.size || size > view.size - inode->fragment_offset)
-		error = -EIO;
+		error = -EBADMSG;
 	else
 		error = write_all(file, view.data + inode->fragment_offset, size, inode->size - size);
 	cache_release(&pool->cache, &view);
@@ -223,10 +234,12 @@ static int write_file(struct pool *pool, const struct job *job, uint8_t *buffer)
 {
 	struct squashfs *fs = pool->extraction->fs;
 	struct inode inode;
-	int error = squashfs_inode(fs, job->reference, &inode);
+	int error = reading(squashfs_inode(fs, job->reference, &inode));
 
-	if (error || inode.type != TYPE_FILE)
-		return -EIO;
+	if (error)
+		return error;
+	if (inode.type != TYPE_FILE)
+		return -EBADMSG;
 	int file = create(pool->extraction->root, job->path);
 	if (file < 0)
 		return file;
@@ -237,8 +250,9 @@ static int write_file(struct pool *pool, const struct job *job, uint8_t *buffer)
 	if (!error && inode.fragment == NO_FRAGMENT && ftruncate(file, (off_t)inode.size))
 		error = -errno;
 	/* Never set-user-id: the image's word is not enough for that. */
+	mode_t allowed = pool->extraction->read_only ? 0555 : 0777;
 	struct timespec times[2] = {{.tv_sec = inode.modified}, {.tv_sec = inode.modified}};
-	if (!error && (fchmod(file, inode.permissions & 0777) || futimens(file, times)))
+	if (!error && (fchmod(file, inode.permissions & allowed) || futimens(file, times)))
 		error = -errno;
 	if (close(file) && !error)
 		error = -errno;
@@ -250,21 +264,17 @@ static int work_on(struct pool *pool, size_t at, uint8_t *buffer)
 	const struct job *job = &pool->jobs[at];
 
 	/* A name of an earlier file, as equal references follow each other: see make_links(). */
-	if (job->symlink || (at && job[-1].reference == job->reference))
+	if (job->type != TYPE_FILE || (at && job[-1].reference == job->reference))
 		return 0;
 	int error = write_file(pool, job, buffer);
 	return error ? failed_at(pool->extraction, job->path, error) : 0;
 }
 
-static void *work(void *argument)
+static void work(struct pool *pool, uint8_t *buffer)
 {
-	struct pool *pool = argument;
-	uint8_t *buffer = malloc(pool->extraction->fs->super.block_size);
 	size_t start;
 
-	if (!buffer)
-		pool->error = -ENOMEM;
-	/* Several at a time, so that workers are mostly in different folders, which only one can add to. */
+	/* Several at a time, so that workers are mostly in different directories, which only one can add to. */
 	while (!pool->error && (start = atomic_fetch_add(&pool->next, SHARE)) < pool->count) {
 		size_t end = pool->count - start < SHARE ? pool->count : start + SHARE;
 		int error = 0;
@@ -273,43 +283,79 @@ static void *work(void *argument)
 		if (error)
 			pool->error = error;
 	}
+}
+
+/* All that a thread needs before it takes a job, so that none fails for want of memory; NULL: it cannot have that. */
+static uint8_t *prepare(struct squashfs *fs)
+{
+	uint8_t *buffer = malloc(fs->super.block_size);
+
+	if (buffer && squashfs_prepare_thread(fs)) {
+		free(buffer);
+		return NULL;
+	}
+	return buffer;
+}
+
+/* The others do the work where there is no memory for one more. */
+static void *help(void *argument)
+{
+	struct pool *pool = argument;
+	uint8_t *buffer = prepare(pool->extraction->fs);
+
+	if (buffer)
+		work(pool, buffer);
 	free(buffer);
 	return NULL;
 }
 
-static void join_all(const struct extraction *extraction, pthread_t *threads, unsigned count)
+/* Each helper has one file open at a time, this thread another. */
+static unsigned most_helpers(const struct extraction *extraction)
 {
-	struct timespec deadline;
+	unsigned helpers = process_processors(MOST_HELPERS + 1) - 1;
+	rlim_t used = (rlim_t)extraction->root + 2;
+	struct rlimit limit;
 
-	clock_gettime(CLOCK_REALTIME, &deadline);
-	deadline.tv_sec += SLOW_SECONDS;
-	for (unsigned i = 0; i < count; i++) {
-		if (i == 0 && extraction->slow && pthread_timedjoin_np(threads[i], NULL, &deadline) == 0)
-			continue;
-		if (i == 0 && extraction->slow)
-			dprintf(STDERR_FILENO, "%s\n", extraction->slow);
-		pthread_join(threads[i], NULL);
-	}
+	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur <= used)
+		return 0;
+	return limit.rlim_cur - used < helpers ? (unsigned)(limit.rlim_cur - used) : helpers;
+}
+
+static void work_together(struct pool *pool, unsigned helpers, uint8_t *buffer)
+{
+	enum { STACK = 128 * 1024 };
+	pthread_t threads[MOST_HELPERS];
+	pthread_attr_t attributes;
+	unsigned started = 0;
+
+	pthread_attr_init(&attributes);
+	pthread_attr_setstacksize(&attributes, STACK);
+	while (started < helpers && !pthread_create(&threads[started], &attributes, help, pool))
+		started++;
+	work(pool, buffer);
+	while (started)
+		pthread_join(threads[--started], NULL);
 }
 
 static int write_files(struct extraction *extraction, const struct walk *walk)
 {
 	static struct pool pool;
-	pthread_t threads[MOST_WORKERS];
-	unsigned wanted = process_processors(MOST_WORKERS), started = 0;
+	uint8_t *buffer = prepare(extraction->fs);
+	unsigned helpers = most_helpers(extraction);
+	int error;
 
-	pool.extraction = extraction;
-	pool.jobs = walk->jobs;
-	pool.count = walk->count;
-	int error = cache_open(&pool.cache, extraction->fs, wanted);
-	if (error)
-		return error;
-	while (started < wanted && !pthread_create(&threads[started], NULL, work, &pool))
-		started++;
-	if (!started)
-		return -EAGAIN;
-	join_all(extraction, threads, started);
-	return pool.error;
+	if (!buffer)
+		return -ENOMEM;
+	pool = (struct pool){.extraction = extraction, .jobs = walk->jobs, .count = walk->count};
+	while ((error = cache_open(&pool.cache, extraction->fs, helpers + 1)) == -ENOMEM && helpers)
+		helpers /= 2;
+	if (!error) {
+		work_together(&pool, helpers, buffer);
+		cache_close(&pool.cache);
+		error = pool.error;
+	}
+	free(buffer);
+	return error;
 }
 
 /* Links */
@@ -319,9 +365,13 @@ static int make_symlink(struct extraction *extraction, const struct job *job)
 	struct inode inode;
 	char target[PATH_MAX];
 
-	if (squashfs_inode(extraction->fs, job->reference, &inode) || inode.type != TYPE_SYMLINK ||
-	    squashfs_readlink(extraction->fs, &inode, target))
-		return -EIO;
+	int error = reading(squashfs_inode(extraction->fs, job->reference, &inode));
+	if (!error && inode.type != TYPE_SYMLINK)
+		error = -EBADMSG;
+	if (!error)
+		error = reading(squashfs_readlink(extraction->fs, &inode, target));
+	if (error)
+		return error;
 	if (symlinkat(target, extraction->root, job->path) &&
 	    (errno != EEXIST || unlinkat(extraction->root, job->path, 0) ||
 	     symlinkat(target, extraction->root, job->path)))
@@ -346,14 +396,25 @@ static int make_links(struct extraction *extraction, const struct walk *walk)
 	for (size_t i = 0; i < walk->count; i++) {
 		const struct job *job = &walk->jobs[i];
 		int error = 0;
-		if (job->symlink)
+		if (job->type == TYPE_SYMLINK)
 			error = make_symlink(extraction, job);
-		else if (i && job[-1].reference == job->reference)
+		else if (job->type == TYPE_FILE && i && job[-1].reference == job->reference)
 			error = make_hard_link(extraction, job[-1].path, job->path);
 		if (error)
 			return failed_at(extraction, job->path, error);
 	}
 	return 0;
+}
+
+/* When nothing is left to be made in them. */
+static int close_directories(struct extraction *extraction, const struct walk *walk)
+{
+	for (size_t i = 0; i < walk->count; i++) {
+		const struct job *job = &walk->jobs[i];
+		if (job->type == TYPE_DIRECTORY && fchmodat(extraction->root, job->path, 0555, 0))
+			return failed_at(extraction, job->path, -errno);
+	}
+	return fchmod(extraction->root, 0555) ? -errno : 0;
 }
 
 static int compare_jobs(const void *a, const void *b)
@@ -363,14 +424,13 @@ static int compare_jobs(const void *a, const void *b)
 	return (left->reference > right->reference) - (left->reference < right->reference);
 }
 
-int extract(struct extraction *extraction)
+static int extract_tree(struct extraction *extraction)
 {
 	struct squashfs *fs = extraction->fs;
 	struct walk walk = {
 		.extraction = extraction,
 		.visited = calloc(fs->super.inode_count / 8 + 1, 1),
-		/* An entry takes nine bytes at least: spec, 2.7. */
-		.entries_left = (uint64_t)fs->directories.count * METADATA_SIZE / 9,
+		.entries_left = squashfs_most_entries(fs),
 	};
 
 	if (!walk.visited)
@@ -385,9 +445,66 @@ int extract(struct extraction *extraction)
 		error = write_files(extraction, &walk);
 	if (!error)
 		error = make_links(extraction, &walk);
+	if (!error && extraction->read_only)
+		error = close_directories(extraction, &walk);
 	for (size_t i = 0; i < walk.count; i++)
 		free(walk.jobs[i].path);
 	free(walk.jobs);
 	free(walk.visited);
 	return error;
+}
+
+int extract(struct extraction *extraction)
+{
+	struct sigaction ignored = {.sa_handler = SIG_IGN}, before;
+
+	failed_at(extraction, "", 0);
+	/* A limit for files is then an error like others. */
+	sigaction(SIGXFSZ, &ignored, &before);
+	int error = extract_tree(extraction);
+	sigaction(SIGXFSZ, &before, NULL);
+	return error;
+}
+
+static bool files_are_limited(void)
+{
+	struct rlimit limit;
+
+	return !getrlimit(RLIMIT_FSIZE, &limit) && limit.rlim_cur != RLIM_INFINITY;
+}
+
+const char *extract_explain(int error)
+{
+	if (error == -EBADMSG)
+		return explain(-EIO);
+	if (error == -ETXTBSY)
+		return "it was changed meanwhile";
+	if (error == -EFBIG && files_are_limited())
+		return "it is larger than files may be here (RLIMIT_FSIZE; ulimit -f shows it)";
+	return strerror(-error);
+}
+
+bool extract_is_final(int error)
+{
+	static const int final[] = {EBADMSG, ETXTBSY, ENOMEM, EMFILE, ENFILE, EPIPE};
+
+	for (size_t i = 0; i < sizeof(final) / sizeof(*final); i++) {
+		if (error == -final[i])
+			return true;
+	}
+	return error == -EFBIG && files_are_limited();
+}
+
+uint64_t extract_size(struct squashfs *fs, uint64_t unit)
+{
+	struct inode inode;
+	uint64_t position = 0, size = 0;
+
+	while (squashfs_next_inode(fs, &position, &inode) == 1) {
+		if (inode.type == TYPE_FILE)
+			size += (inode.size + unit - 1) / unit * unit;
+		else if (inode.type == TYPE_DIRECTORY)
+			size += unit;
+	}
+	return size;
 }

@@ -34,17 +34,76 @@ bool folder_candidate(unsigned number, char *path, size_t room)
 	return true;
 }
 
+/* user_namespaces(7): there, who owns files of the world outside is not known, and shown as this user. */
+static bool is_unmapped(uid_t owner)
+{
+	enum { OVERFLOW_UID = 65534 };
+	static const char everybody[] = "         0          0 4294967295\n";
+	char map[sizeof(everybody)] = "";
+
+	if (owner != OVERFLOW_UID)
+		return false;
+	int file = open("/proc/self/uid_map", O_RDONLY | O_CLOEXEC);
+	ssize_t got = file < 0 ? -1 : read(file, map, sizeof(map) - 1);
+	if (file >= 0)
+		close(file);
+	return got > 0 && strcmp(map, everybody) != 0;
+}
+
+static int check_owner(const char *path)
+{
+	struct stat status;
+
+	if (lstat(path, &status))
+		return -errno;
+	return status.st_uid && !is_unmapped(status.st_uid) ? FOLDER_UNSAFE : 0;
+}
+
+/* The owner of any directory on the way could put another in the place of the next one. */
+static int check_owners(char *path)
+{
+	int error = check_owner("/");
+
+	for (char *slash = strchr(path + 1, '/'); slash && !error; slash = strchr(slash + 1, '/')) {
+		*slash = 0;
+		error = check_owner(path);
+		*slash = '/';
+	}
+	return error ? error : check_owner(path);
+}
+
+int folder_open(const char *candidate, char path[PATH_MAX])
+{
+	if (!realpath(candidate, path))
+		return -errno;
+	int error = geteuid() ? 0 : check_owners(path);
+	if (error)
+		return error;
+	int folder = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return folder < 0 ? -errno : folder;
+}
+
+int folder_suffix(char suffix[FOLDER_SUFFIX_ROOM])
+{
+	static const char digits[] = "abcdefghijklmnopqrstuvwxyz012345";
+	uint8_t noise[FOLDER_SUFFIX_ROOM - 1];
+
+	if (getrandom(noise, sizeof(noise), 0) != sizeof(noise))
+		return -errno;
+	for (size_t i = 0; i < sizeof(noise); i++)
+		suffix[i] = digits[noise[i] % (sizeof(digits) - 1)];
+	suffix[sizeof(noise)] = 0;
+	return 0;
+}
+
 int folder_make(char *path, size_t room, const char *parent, const char *prefix)
 {
 	for (int attempt = 0; attempt < 16; attempt++) {
-		static const char digits[] = "abcdefghijklmnopqrstuvwxyz012345";
-		uint8_t noise[8];
-		char suffix[sizeof(noise) + 1] = "";
+		char suffix[FOLDER_SUFFIX_ROOM];
+		int error = folder_suffix(suffix);
 
-		if (getrandom(noise, sizeof(noise), 0) != sizeof(noise))
-			return -errno;
-		for (size_t i = 0; i < sizeof(noise); i++)
-			suffix[i] = digits[noise[i] % (sizeof(digits) - 1)];
+		if (error)
+			return error;
 		if (snprintf(path, room, "%s/%s%s", parent, prefix, suffix) >= (int)room)
 			return -ENAMETOOLONG;
 		if (!mkdir(path, 0700))
@@ -55,32 +114,88 @@ int folder_make(char *path, size_t room, const char *parent, const char *prefix)
 	return -EEXIST;
 }
 
-void folder_empty(int folder)
+/* Removing */
+
+/* A listing of its own, whatever has been read of this descriptor. */
+static DIR *list(int folder)
 {
 	int again = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *listing = again < 0 ? NULL : fdopendir(again);
-	struct dirent *entry;
 
-	if (!listing) {
+	if (!listing && again >= 0)
 		close(again);
-		return;
-	}
-	while ((entry = readdir(listing))) {
-		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
-			continue;
-		if (entry->d_type == DT_DIR || (unlinkat(folder, entry->d_name, 0) && errno == EISDIR))
-			folder_remove(folder, entry->d_name);
-	}
-	closedir(listing);
+	return listing;
 }
 
-void folder_remove(int parent, const char *name)
+static struct dirent *next_entry(DIR *listing)
 {
-	int folder = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct dirent *entry;
 
-	if (folder >= 0) {
-		folder_empty(folder);
+	do
+		entry = readdir(listing);
+	while (entry && (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..")));
+	return entry;
+}
+
+/* Opens a directory for its entries to be removed; those of a copy may not be written to. */
+static int open_writable(int parent, const char *name)
+{
+	const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+	int folder = openat(parent, name, flags);
+
+	if (folder < 0 && errno == EACCES && !fchmodat(parent, name, 0700, AT_SYMLINK_NOFOLLOW))
+		folder = openat(parent, name, flags);
+	if (folder >= 0)
+		fchmod(folder, 0700); /* where it fails, so does what follows */
+	return folder;
+}
+
+/* Moves it to where only directories are that wait for their removal. */
+static bool move_up(int parent, const char *name, int top)
+{
+	char suffix[FOLDER_SUFFIX_ROOM];
+	int folder = open_writable(parent, name); /* it says what is above it, so moving it writes to it */
+
+	if (folder >= 0)
 		close(folder);
+	return !folder_suffix(suffix) && !renameat(parent, name, top, suffix);
+}
+
+/*
+ * Removes what stands at this name.  The directories in it are moved to the top for a later round, so that a tree of any
+ * depth needs few descriptors.  True when there is less left than before.
+ */
+static bool remove_entry(int top, const char *name)
+{
+	struct dirent *entry;
+
+	if (!unlinkat(top, name, 0))
+		return true;
+	int folder = open_writable(top, name);
+	if (folder < 0)
+		return false;
+	DIR *listing = fdopendir(folder);
+	bool less = false;
+	while (listing && (entry = next_entry(listing)))
+		less |= !unlinkat(folder, entry->d_name, 0) || move_up(folder, entry->d_name, top);
+	if (listing)
+		closedir(listing);
+	else
+		close(folder);
+	return !unlinkat(top, name, AT_REMOVEDIR) || less;
+}
+
+void folder_empty(int folder)
+{
+	bool less = true;
+
+	while (less) {
+		struct dirent *entry;
+		DIR *listing = list(folder);
+		less = false;
+		while (listing && (entry = next_entry(listing)))
+			less |= remove_entry(folder, entry->d_name);
+		if (listing)
+			closedir(listing);
 	}
-	unlinkat(parent, name, AT_REMOVEDIR);
 }

@@ -1,20 +1,30 @@
 /* SPDX-License-Identifier: MIT */
-/* Where mount points and extracted images are put. */
+/* Where mount points and unpacked images are put. */
 #ifndef FOLDER_H
 #define FOLDER_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 
 /*
- * The folders for temporary things, best first; an empty path is one that this user does not have.
+ * The directories for temporary things, best first; an empty path is one that this user does not have.
  * False when there are no more.
  */
 bool folder_candidate(unsigned number, char *path, size_t room);
-/* Makes a folder of our own, mode 0700, under a name that begins so and ends in what nobody can foresee. */
+enum { FOLDER_UNSAFE = -4096 }; /* no errno value */
+
+/*
+ * Opens one of them and resolves the links in its path, so that nobody can lead it elsewhere later.  Returns the
+ * descriptor, a negative errno value, or FOLDER_UNSAFE to root when another user could put something in its place.
+ */
+int folder_open(const char *candidate, char path[PATH_MAX]);
+/* Eight characters that nobody can foresee. */
+enum { FOLDER_SUFFIX_ROOM = 9 };
+int folder_suffix(char suffix[FOLDER_SUFFIX_ROOM]);
+/* Makes a directory of our own, mode 0700, under a name that begins so and ends in what nobody can foresee. */
 int folder_make(char *path, size_t room, const char *parent, const char *prefix);
-/* These follow no link; what cannot be removed is left. */
+/* Removes what is in a directory, follows no link, and leaves what cannot be removed.  Needs three free descriptors. */
 void folder_empty(int folder);
-void folder_remove(int parent, const char *name);
 
 #endif

@@ -28,8 +28,6 @@ enum {
 /* The image never changes: what the kernel has learned stays true. */
 static const uint64_t FOREVER = INT32_MAX;
 
-struct worker;
-
 static void stop_listening(struct fuse_server *server, struct worker *worker);
 
 struct request {
@@ -42,6 +40,7 @@ struct request {
 
 /* What one serving thread owns. */
 struct worker {
+	struct fuse_server *server;
 	struct block_memo memo;
 	bool listens;
 	bool halved;
@@ -553,13 +552,29 @@ static uint64_t now(void)
 	return (uint64_t)time.tv_sec * 1000 * MILLISECOND + (uint64_t)time.tv_nsec;
 }
 
-static void *work(void *server);
+static void *work(void *worker);
 
-/* Called with the lock held. */
+static struct worker *make_worker(struct fuse_server *server)
+{
+	struct worker *worker = calloc(1, sizeof(*worker));
+
+	if (worker) {
+		worker->server = server;
+		worker->memo.reference = UINT64_MAX;
+		worker->halved = server->halves.exist;
+	}
+	return worker;
+}
+
+/* Called with the lock held.  Where memory is short, those that are there do all the work. */
 static void start_worker(struct fuse_server *server)
 {
-	if (server->threads < server->most_threads && process_start_thread(work, server, NULL))
+	struct worker *worker = server->threads < server->most_threads ? make_worker(server) : NULL;
+
+	if (worker && process_start_thread(work, worker, NULL))
 		server->threads++;
+	else
+		free(worker);
 }
 
 static void become_listener(struct fuse_server *server, struct worker *worker)
@@ -599,7 +614,7 @@ static void end_startup(struct fuse_server *server, struct worker *worker)
 	pthread_mutex_unlock(&server->lock);
 }
 
-void fuse_open(struct fuse_server *server, struct squashfs *fs, struct cache *cache, struct push *push)
+int fuse_open(struct fuse_server *server, struct squashfs *fs, struct cache *cache, struct push *push)
 {
 	server->fs = fs;
 	server->cache = cache;
@@ -608,6 +623,8 @@ void fuse_open(struct fuse_server *server, struct squashfs *fs, struct cache *ca
 	server->threads = 1;
 	pthread_mutex_init(&server->lock, NULL);
 	pthread_cond_init(&server->vacant, NULL);
+	server->first = make_worker(server);
+	return server->first ? 0 : -ENOMEM;
 }
 
 /* A processor each for the application and for what is pushed. */
@@ -645,13 +662,9 @@ static ssize_t read_request(struct fuse_server *server, struct worker *worker)
 
 static void *work(void *this)
 {
-	struct fuse_server *server = this;
-	struct worker *worker = calloc(1, sizeof(*worker));
+	struct worker *worker = this;
+	struct fuse_server *server = worker->server;
 
-	if (!worker)
-		return NULL;
-	worker->memo.reference = UINT64_MAX;
-	worker->halved = server->halves.exist;
 	for (;;) {
 		ssize_t size = read_request(server, worker);
 		if (size < 0 && (errno == EINTR || errno == ENOENT)) /* ENOENT: taken back by the caller */
@@ -675,5 +688,5 @@ void fuse_serve(struct fuse_server *server, int device, bool own_files)
 	server->own_files = own_files;
 	server->startup_end = now() + STARTUP * MILLISECOND;
 	fcntl(device, F_SETFL, O_RDWR | O_NONBLOCK);
-	work(server);
+	work(server->first);
 }

@@ -8,6 +8,7 @@
 
 struct cache;
 struct push;
+struct worker;
 
 struct fuse_server {
 	struct squashfs *fs;
@@ -20,6 +21,7 @@ struct fuse_server {
 	unsigned processors;
 	struct halves halves; /* threads keep to one of them until all is pushed by the other */
 	unsigned most_threads;
+	struct worker *first;
 	uint64_t crowded; /* when others last wanted them, too; the listener's own */
 	uint64_t startup_end;
 	pthread_mutex_t lock; /* of what follows; see "Waiting for requests" */
@@ -36,7 +38,8 @@ enum { FUSE_READ_LIMIT = 128 * 1024 };
 uint32_t fuse_blocks_per_thread(const struct squashfs *fs);
 /* The kernel's number of an inode is its place in the inode table; 0 and FUSE_ROOT_ID have meanings of their own. */
 uint64_t fuse_node(const struct squashfs *fs, uint64_t reference);
-void fuse_open(struct fuse_server *server, struct squashfs *fs, struct cache *cache, struct push *push);
+/* Returns -ENOMEM where there is not enough memory to begin with. */
+int fuse_open(struct fuse_server *server, struct squashfs *fs, struct cache *cache, struct push *push);
 /* Answers requests until the file system is gone, in this thread and those that it starts when they are needed. */
 void fuse_serve(struct fuse_server *server, int device, bool own_files);
 

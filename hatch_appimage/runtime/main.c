@@ -142,20 +142,33 @@ static int extract_here(struct appimage *image, int argc, char **argv)
 		fail("cannot write to squashfs-root: %s", strerror(errno));
 	int error = extract(&extraction);
 	if (error)
-		fail("cannot extract %s: %s", extraction.failed, explain(error));
+		fail("cannot extract %s: %s", extraction.failed, extract_explain(error));
 	return 0;
 }
 
 /* The environment */
 
+static bool belongs_to_user(const struct stat *status)
+{
+	return status->st_uid == geteuid();
+}
+
+/*
+ * Its files are obeyed as the user's own, so nobody else may put any into it, nor lead elsewhere by a link in its place.
+ * One that the user cannot write to has been made for somebody else.
+ */
 static void use_portable(const struct appimage *image, const char *variable, const char *suffix)
 {
 	char path[PATH_MAX + 16];
-	struct stat status;
+	struct stat name, status;
 
 	snprintf(path, sizeof(path), "%s%s", image->path, suffix);
-	if (stat(path, &status) || !S_ISDIR(status.st_mode) || access(path, W_OK))
+	if (lstat(path, &name) || stat(path, &status) || !S_ISDIR(status.st_mode) || access(path, W_OK))
 		return;
+	if (!belongs_to_user(&name) || !belongs_to_user(&status))
+		fail("%s is not used as $%s, because it belongs to another user: remove it, or become its owner", path, variable);
+	if (status.st_mode & S_IWOTH)
+		fail("%s is not used as $%s, because all users can write to it: run chmod o-w on it", path, variable);
 	dprintf(STDERR_FILENO, "Setting $%s to %s\n", variable, path);
 	setenv(variable, path, 1);
 }
@@ -193,110 +206,79 @@ static void name_mount_point(const struct appimage *image, char *prefix, size_t 
 	}
 }
 
-/* The mount is there when this returns true, and the daemon serves it until this process and its heirs are done. */
-static bool mount_image(const struct appimage *image, const struct daemon *daemon, struct mount *mount, bool for_others)
+/* Whoever enters a user namespace loses rights, but to unpack a large image takes long; see docs/how-it-works.md. */
+static bool is_large(const struct appimage *image)
 {
-	char prefix[32];
+	const uint64_t large = 256u << 20;
+	struct stat status;
+
+	return !fstat(image->file, &status) && (uint64_t)status.st_size - image->offset >= large;
+}
+
+static int start_daemon(const struct appimage *image, struct daemon *daemon, bool for_others)
+{
+	static char prefix[MOUNT_POINT_NAME_ROOM];
 
 	name_mount_point(image, prefix, sizeof(prefix));
-	if (mount_fuse(mount, prefix, for_others)) {
-		daemon_dismiss(daemon);
-		return false;
-	}
-	if (daemon_hand_over(daemon, mount)) {
-		/* The image is damaged, or there is no memory, or no room for one more process. */
-		unmount_fuse(mount, true);
-		rmdir(mount->point);
-		return false;
-	}
-	return true;
+	return daemon_start(daemon, &(struct daemon_task){.file = image->file,
+	                                                  .offset = image->offset,
+	                                                  .prefix = prefix,
+	                                                  .in_namespace = !for_others && is_large(image)});
 }
 
-/* Whoever mounts is not to be interrupted: nobody would unmount. */
-static void block_signals(sigset_t *before)
-{
-	sigset_t all;
-
-	sigfillset(&all);
-	sigprocmask(SIG_BLOCK, &all, before);
-}
-
-static _Noreturn void run_mounted(const struct mount *mount, char **argv)
+/* Becomes the application. */
+static _Noreturn void run_from(const char *root, char **argv)
 {
 	char program[PATH_MAX + 16];
 
-	snprintf(program, sizeof(program), "%s/AppRun", mount->point);
-	setenv("APPDIR", mount->point, 1);
+	snprintf(program, sizeof(program), "%s/AppRun", root);
+	setenv("APPDIR", root, 1);
 	execv(program, argv);
 	fail("cannot run AppRun: %s", errno == EIO ? explain(-EIO) : strerror(errno));
 }
 
-static _Noreturn void run_copied(struct appimage *image, char **argv)
+static _Noreturn void run_copied(struct appimage *image, char **argv, bool announced)
 {
 	static struct copy copy;
-	char program[PATH_MAX + 16];
 
-	copy_make(&copy, &image->fs);
-	snprintf(program, sizeof(program), "%s/AppRun", copy.root);
-	setenv("APPDIR", copy.root, 1);
-	copy_run(&copy, program, argv, getenv("NO_CLEANUP"));
+	open_squashfs(image);
+	copy_make(&copy, &image->fs, announced);
+	run_from(copy.root, argv);
 }
 
 static _Noreturn void run(struct appimage *image, char **argv, bool copied)
 {
-	static struct mount mount;
+	static char point[MOUNT_POINT_ROOM];
 	struct daemon daemon;
-	sigset_t before;
 
-	block_signals(&before);
-	bool served = !copied && !getenv("APPIMAGE_EXTRACT_AND_RUN") && !daemon_start(&daemon, image->file, image->offset);
+	copied |= getenv("APPIMAGE_EXTRACT_AND_RUN") != NULL;
+	bool started = !copied && !start_daemon(image, &daemon, false);
+
 	set_environment(image);
-	bool mounted = served && mount_image(image, &daemon, &mount, false);
-	sigprocmask(SIG_SETMASK, &before, NULL);
-	if (mounted)
-		run_mounted(&mount, argv);
-	open_squashfs(image);
-	run_copied(image, argv);
+	if (started && !daemon_wait(&daemon, point))
+		run_from(point, argv);
+	run_copied(image, argv, !copied);
 }
 
 /* Shows a copy where nothing can be mounted. */
-static _Noreturn void show_copied(struct appimage *image)
+static void show_copied(struct appimage *image)
 {
 	static struct copy copy;
-	static const int ends[] = {SIGHUP, SIGINT, SIGTERM};
-	sigset_t signals;
-	int number;
 
-	sigemptyset(&signals);
-	for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++)
-		sigaddset(&signals, ends[i]);
-	copy_make(&copy, &image->fs);
-	if (!getenv("NO_CLEANUP"))
-		copy_guard(&copy);
-	sigprocmask(SIG_BLOCK, &signals, NULL);
+	open_squashfs(image);
+	copy_make(&copy, &image->fs, true);
 	dprintf(STDOUT_FILENO, "%s\n", copy.root);
-	sigwait(&signals, &number);
-	if (!getenv("NO_CLEANUP"))
-		copy_leave(&copy);
-	raise(number);
-	sigprocmask(SIG_UNBLOCK, &signals, NULL);
-	_exit(0);
 }
 
 static _Noreturn void show(struct appimage *image)
 {
-	static struct mount mount;
+	static char point[MOUNT_POINT_ROOM];
 	struct daemon daemon;
-	sigset_t before;
 
-	block_signals(&before);
-	bool mounted = !daemon_start(&daemon, image->file, image->offset) && mount_image(image, &daemon, &mount, true);
-	sigprocmask(SIG_SETMASK, &before, NULL);
-	if (!mounted) {
-		open_squashfs(image);
+	if (start_daemon(image, &daemon, true) || daemon_wait(&daemon, point))
 		show_copied(image);
-	}
-	dprintf(STDOUT_FILENO, "%s\n", mount.point);
+	else
+		dprintf(STDOUT_FILENO, "%s\n", point);
 	for (;;)
 		pause();
 }

@@ -8,16 +8,36 @@
 #include <string.h>
 #include <unistd.h>
 
-void fail(const char *format, ...)
+/* Names of files may have line feeds and what commands a terminal. */
+static void say(const char *format, va_list list)
 {
 	char text[2048];
+
+	vsnprintf(text, sizeof(text), format, list);
+	for (char *at = text; *at; at++) {
+		if ((unsigned char)*at < ' ' || *at == 127)
+			*at = '?';
+	}
+	dprintf(STDERR_FILENO, "AppImage: %s\n", text);
+}
+
+void fail(const char *format, ...)
+{
 	va_list list;
 
 	va_start(list, format);
-	vsnprintf(text, sizeof(text), format, list);
+	say(format, list);
 	va_end(list);
-	dprintf(STDERR_FILENO, "AppImage: %s\n", text);
 	_exit(EXIT_CANNOT_RUN);
+}
+
+void note(const char *format, ...)
+{
+	va_list list;
+
+	va_start(list, format);
+	say(format, list);
+	va_end(list);
 }
 
 const char *explain(int error)

@@ -1,29 +1,39 @@
 /* SPDX-License-Identifier: MIT */
-/* The ways to mount a FUSE file system, tried in this order. */
+/* The ways to mount a FUSE file system. */
 #ifndef MOUNT_H
 #define MOUNT_H
 
-#include <limits.h>
 #include <stdbool.h>
 
-enum mount_way {
-	MOUNT_DIRECTLY,     /* mount(2), for root */
-	MOUNT_FUSERMOUNT,   /* the setuid program that libfuse brings */
-	MOUNT_IN_NAMESPACE, /* a user and a mount namespace, which this process enters */
-};
+#include "mount_point.h"
 
 struct mount {
-	enum mount_way way;
+	struct mount_point point;
 	int device; /* what /dev/fuse gave: the kernel's requests come out of it */
-	char point[PATH_MAX];
+	/* A user and a mount namespace, when the mount is in one of its own that ends with the last process in it; or -1. */
+	int user_namespace;
+	int mount_namespace;
 };
 
 /*
- * Makes a mount point whose name begins with `prefix` and mounts on it.  `for_others`: processes that are not started
- * from here shall see it, so a namespace will not do.  When no way is open nothing is left behind.
+ * Looks for the setuid program that libfuse brings, as the environment says: call it before the working directory
+ * changes.
  */
-int mount_fuse(struct mount *mount, const char *prefix, bool for_others);
-/* Not lazily, it fails while the mount is in use. */
-int unmount_fuse(const struct mount *mount, bool lazily);
+void mount_find_fusermount(void);
+
+/*
+ * Both mount on a directory, in a process of ours that may be killed for it: a seccomp filter may do so.  They return
+ * negative errno values, and then nothing is mounted unless `application`, a descriptor from process_open(), has ended.
+ */
+
+/* With mount(2), for root, or with fusermount. */
+int mount_visibly(struct mount *mount, int application);
+/* In namespaces that a process of ours makes, for whoever enters them. */
+int mount_in_namespace(struct mount *mount, int application);
+/* In the process that is to see the files: it has one thread only. */
+int mount_enter_namespace(int user_namespace, int mount_namespace);
+
+/* Unless `lazily`, it fails while the mount is in use: with -EBUSY, or with another error when it was fusermount. */
+int unmount(const struct mount_point *point, bool lazily);
 
 #endif

@@ -14,12 +14,41 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
+
+bool process_is_filtered(void)
+{
+	return prctl(PR_GET_SECCOMP) > 0;
+}
+
+/*
+ * seccomp(2): a filter may kill the process for a system call that is newer than the filter.  A child makes the call
+ * first, with arguments that no call accepts.
+ */
+static bool may_call(long number)
+{
+	int status;
+
+	if (!process_is_filtered())
+		return true;
+	pid_t child = fork();
+	if (child == 0) {
+		prctl(PR_SET_DUMPABLE, 0);
+		syscall(number, -1, -1, -1);
+		_exit(0);
+	}
+	while (child > 0 && waitpid(child, &status, 0) < 0) {
+		if (errno != EINTR)
+			return false;
+	}
+	return child > 0 && WIFEXITED(status);
+}
 
 int process_open(pid_t process)
 {
 	char path[32];
-	int descriptor = (int)syscall(SYS_pidfd_open, process, 0);
+	int descriptor = may_call(SYS_pidfd_open) ? (int)syscall(SYS_pidfd_open, process, 0) : -1;
 
 	if (descriptor >= 0)
 		return descriptor;
@@ -46,12 +75,17 @@ static int fork_unwaited(void)
 
 int process_fork_aside(void)
 {
-	if (adopts_orphans())
-		return fork_unwaited();
+	if (adopts_orphans()) {
+		int forked = fork_unwaited();
+		if (forked == 0)
+			setsid();
+		return forked;
+	}
 	int status;
 	pid_t between = fork();
 	if (between == 0) {
-		pid_t child = fork();
+		/* Its group outlives it.  Who leads a group cannot leave the session, so the child must not. */
+		pid_t child = setpgid(0, 0) ? -1 : fork();
 		if (child == 0)
 			return 0;
 		_exit(child < 0 ? errno : 0);
@@ -88,6 +122,12 @@ enum process_event process_wait(int process, int peer, int milliseconds)
 		int ready = poll(wanted, 2, time);
 		if (ready < 0 && errno == EINTR)
 			continue;
+		if (ready < 0) {
+			/* For want of memory: what has been waited for is there later as well. */
+			time = LOOK_AGAIN;
+			nanosleep(&(struct timespec){.tv_nsec = LOOK_AGAIN * 1000000L}, NULL);
+			wanted[0].revents = wanted[1].revents = 0;
+		}
 		if (wanted[1].revents)
 			return PEER_GONE;
 		if (wanted[0].revents)
@@ -104,10 +144,10 @@ static bool is_below(const char *path, const char *folder)
 	return !strncmp(path, folder, length) && (path[length] == '/' || !path[length]);
 }
 
-static bool links_below(int process, const char *name, const char *folder)
+static bool links_below(int directory, const char *name, const char *folder)
 {
 	char target[PATH_MAX];
-	ssize_t length = readlinkat(process, name, target, sizeof(target) - 1);
+	ssize_t length = readlinkat(directory, name, target, sizeof(target) - 1);
 
 	if (length < 0)
 		return false;
@@ -115,18 +155,18 @@ static bool links_below(int process, const char *name, const char *folder)
 	return is_below(target, folder);
 }
 
-/* proc(5): the environment that the process was started with, each variable ended by a zero byte. */
-static bool was_told(int process, const char *folder)
+/* Whether a file of a process, with a zero byte in front of it, has these bytes in it. */
+static bool contains(int process, const char *name, const void *wanted, size_t length)
 {
-	char buffer[PATH_MAX + 4096], wanted[PATH_MAX + 8];
-	size_t kept = 0, length = (size_t)snprintf(wanted, sizeof(wanted), "%cAPPDIR=%s", 0, folder) + 1;
-	int file = openat(process, "environ", O_RDONLY | O_CLOEXEC);
+	char buffer[PATH_MAX + 4096];
+	size_t kept = 0;
+	int file = openat(process, name, O_RDONLY | O_CLOEXEC);
 	bool found = false;
 	ssize_t got;
 
 	if (file < 0)
 		return false;
-	buffer[kept++] = 0; /* so that the first variable, too, follows a zero byte */
+	buffer[kept++] = 0;
 	while (!found && (got = read(file, buffer + kept, sizeof(buffer) - kept)) > 0) {
 		kept += (size_t)got;
 		found = memmem(buffer, kept, wanted, length);
@@ -139,27 +179,81 @@ static bool was_told(int process, const char *folder)
 	return found;
 }
 
-pid_t process_using(const char *folder)
+/* proc(5): the environment that the process was started with, each variable ended by a zero byte. */
+static bool was_told(int process, const char *folder)
+{
+	char wanted[PATH_MAX + 16];
+	int length = snprintf(wanted, sizeof(wanted), "%cAPPDIR=%s", 0, folder);
+
+	return contains(process, "environ", wanted, (size_t)length + 1);
+}
+
+/* A zombie has no executable and uses nothing. */
+static bool runs_from(int process, const char *folder)
+{
+	return links_below(process, "exe", folder) || links_below(process, "cwd", folder) || was_told(process, folder);
+}
+
+static bool has_open(int process, const char *folder)
+{
+	int descriptors = openat(process, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *listing = descriptors < 0 ? NULL : fdopendir(descriptors);
+	struct dirent *entry;
+	bool found = false;
+
+	while (listing && !found && (entry = readdir(listing)))
+		found = links_below(descriptors, entry->d_name, folder);
+	if (listing)
+		closedir(listing);
+	else if (descriptors >= 0)
+		close(descriptors);
+	return found;
+}
+
+static bool has_mapped(int process, const char *folder)
+{
+	char wanted[PATH_MAX + 16];
+	int length = snprintf(wanted, sizeof(wanted), " %s/", folder);
+
+	return contains(process, "maps", wanted, (size_t)length);
+}
+
+static bool holds(int process, const char *folder)
+{
+	return links_below(process, "root", folder) || has_open(process, folder) || has_mapped(process, folder);
+}
+
+/* The first process of which something is true, but this one and its parent, the server; 0 when there is none. */
+static pid_t find_process(bool (*matches)(int process, const char *folder), const char *folder)
 {
 	DIR *processes = opendir("/proc");
 	struct dirent *entry;
-	pid_t user = 0;
+	pid_t found = 0;
 
-	while (processes && !user && (entry = readdir(processes))) {
+	while (processes && !found && (entry = readdir(processes))) {
 		pid_t number = atoi(entry->d_name);
-		if (number <= 0 || number == getpid())
+		if (number <= 0 || number == getpid() || number == getppid())
 			continue;
 		int process = openat(dirfd(processes), entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		if (process < 0)
 			continue;
-		/* A zombie has no executable and uses nothing. */
-		if (links_below(process, "exe", folder) || links_below(process, "cwd", folder) || was_told(process, folder))
-			user = number;
+		if (matches(process, folder))
+			found = number;
 		close(process);
 	}
 	if (processes)
 		closedir(processes);
-	return user;
+	return found;
+}
+
+pid_t process_using(const char *folder)
+{
+	return find_process(runs_from, folder);
+}
+
+bool process_holds_files(const char *folder)
+{
+	return find_process(runs_from, folder) || find_process(holds, folder);
 }
 
 static int compare_descriptors(const void *a, const void *b)
@@ -167,38 +261,67 @@ static int compare_descriptors(const void *a, const void *b)
 	return *(const int *)a - *(const int *)b;
 }
 
-/* Includes `last`. */
-static void close_between(int first, int last)
+/* The limit of open files may be a thousand million. */
+static void close_one_by_one(int first, int last)
 {
-	if (first > last || !syscall(SYS_close_range, first, last, 0))
+	enum { MOST_TRIED = 1 << 16 };
+	int open_files = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *listing = open_files < 0 ? NULL : fdopendir(open_files);
+	struct dirent *entry;
+
+	while (listing && (entry = readdir(listing))) {
+		int descriptor = atoi(entry->d_name);
+		if (descriptor >= first && descriptor <= last && descriptor != open_files)
+			close(descriptor);
+	}
+	if (listing) {
+		closedir(listing);
 		return;
-	/* Before Linux 5.9 */
-	for (int descriptor = first; descriptor <= last && descriptor < sysconf(_SC_OPEN_MAX); descriptor++)
+	}
+	for (int descriptor = first; descriptor <= last && descriptor < MOST_TRIED; descriptor++)
 		close(descriptor);
 }
 
-void process_detach(const int *kept, size_t count)
+/* Includes `last`. */
+static void close_between(int first, int last, bool at_once)
+{
+	/* Before Linux 5.9 there is no such call. */
+	if (first <= last && (!at_once || syscall(SYS_close_range, first, last, 0)))
+		close_one_by_one(first, last);
+}
+
+static void close_others(const int *kept, size_t count)
 {
 	enum { MOST_KEPT = 5 };
 	int ascending[MOST_KEPT];
 	int next = STDERR_FILENO + 1;
+	bool at_once = may_call(SYS_close_range);
+
+	memcpy(ascending, kept, count * sizeof(*kept));
+	qsort(ascending, count, sizeof(*ascending), compare_descriptors);
+	for (size_t i = 0; i < count; i++) {
+		close_between(next, ascending[i] - 1, at_once);
+		next = ascending[i] + 1;
+	}
+	close_between(next, INT_MAX, at_once);
+}
+
+void process_detach(const int *kept, size_t count)
+{
 	sigset_t all;
 
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, NULL);
-	(void)!chdir("/");
+	signal(SIGCHLD, SIG_DFL); /* who ignores it never learns how a child has ended */
+	(void)!chdir("/"); /* if that fails, a directory stays busy as long as this process lives */
+	close_others(kept, count);
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	for (int descriptor = 0; descriptor <= STDERR_FILENO; descriptor++) {
-		if (dup2(null, descriptor) < 0)
+		if (null < 0 || dup2(null, descriptor) < 0)
 			close(descriptor);
 	}
-	memcpy(ascending, kept, count * sizeof(*kept));
-	qsort(ascending, count, sizeof(*ascending), compare_descriptors);
-	for (size_t i = 0; i < count; i++) {
-		close_between(next, ascending[i] - 1);
-		next = ascending[i] + 1;
-	}
-	close_between(next, INT_MAX);
+	if (null > STDERR_FILENO)
+		close(null);
 }
 
 unsigned process_processors(unsigned limit)
@@ -233,10 +356,9 @@ bool process_start_thread(void *(*function)(void *), void *argument, const cpu_s
 	pthread_attr_t attributes;
 	pthread_t thread;
 
-	pthread_attr_init(&attributes);
-	pthread_attr_setstacksize(&attributes, STACK);
-	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-	if (pthread_create(&thread, &attributes, function, argument))
+	if (pthread_attr_init(&attributes) || pthread_attr_setstacksize(&attributes, STACK) ||
+	    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED) ||
+	    pthread_create(&thread, &attributes, function, argument))
 		return false;
 	if (processors)
 		pthread_setaffinity_np(thread, sizeof(*processors), processors);

@@ -8,6 +8,9 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+/* Whether a seccomp filter decides which system calls this process may make. */
+bool process_is_filtered(void);
+
 /* A descriptor that stands for a process, whatever becomes of its number; -1 when there is none. */
 int process_open(pid_t process);
 
@@ -17,13 +20,16 @@ enum process_event { PROCESS_ENDED, PEER_GONE, TIME_PASSED };
 enum process_event process_wait(int process, int peer, int milliseconds);
 
 /*
- * Forks a process that is nobody's child to wait for: the caller may become an application, which expects none.  Returns
- * 0 in that process, 1 in the caller, or a negative errno value.
+ * Forks a process that is nobody's child to wait for: the caller may become an application, which expects none.  It is in
+ * a process group of its own, since what ends the application's shall not end it.  Returns 0 in that process, 1 in the
+ * caller, or a negative errno value.
  */
 int process_fork_aside(void);
 
 /* A process that uses the files of this folder or was started with APPDIR set to it; 0 when there is none. */
 pid_t process_using(const char *folder);
+/* Whether any process does, or has a file below the folder open or mapped; takes longer. */
+bool process_holds_files(const char *folder);
 
 /*
  * Leaves the caller's folder, signals, standard streams and open files: somebody may wait for their closing.  Up to five

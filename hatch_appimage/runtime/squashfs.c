@@ -285,8 +285,9 @@ static int read_indexed(struct squashfs *fs, uint64_t index, uint32_t count, siz
 		uint32_t size = header & (METADATA_UNCOMPRESSED - 1);
 		if (!size || size > METADATA_SIZE || read_image(fs, start + sizeof(header), stored + sizeof(header), size))
 			return -EIO;
-		if (unpack_metadata(fs, stored, block) < (int)part)
-			return -EIO;
+		int unpacked = unpack_metadata(fs, stored, block);
+		if (unpacked < (int)part)
+			return unpacked < 0 ? unpacked : -EIO;
 		memcpy(out, block, part);
 		out += part;
 		left -= part;
@@ -361,8 +362,9 @@ static int directory_table_end(const struct squashfs *fs, uint64_t *end)
 static int check_root(struct squashfs *fs)
 {
 	struct inode root;
+	int error = squashfs_inode(fs, fs->super.root_inode, &root);
 
-	return squashfs_inode(fs, fs->super.root_inode, &root) || root.type != TYPE_DIRECTORY ? -EIO : 0;
+	return !error && root.type != TYPE_DIRECTORY ? -EIO : error;
 }
 
 int squashfs_open(struct squashfs *fs, int file, uint64_t offset)
@@ -403,10 +405,11 @@ static int read_directory(struct squashfs *fs, struct inode *inode, bool extende
 	struct basic_directory basic;
 	struct extended_directory more;
 	uint32_t block, offset;
+	int error;
 
 	if (extended) {
-		if (table_copy(fs, &fs->inodes, position, &more, sizeof(more)))
-			return -EIO;
+		if ((error = table_copy(fs, &fs->inodes, position, &more, sizeof(more))))
+			return error;
 		inode->links = more.links;
 		inode->size = more.size;
 		inode->parent = more.parent;
@@ -414,8 +417,8 @@ static int read_directory(struct squashfs *fs, struct inode *inode, bool extende
 		block = more.block;
 		offset = more.offset;
 	} else {
-		if (table_copy(fs, &fs->inodes, position, &basic, sizeof(basic)))
-			return -EIO;
+		if ((error = table_copy(fs, &fs->inodes, position, &basic, sizeof(basic))))
+			return error;
 		inode->links = basic.links;
 		inode->size = basic.size;
 		inode->parent = basic.parent;
@@ -430,18 +433,19 @@ static int read_file(struct squashfs *fs, struct inode *inode, bool extended, ui
 {
 	struct basic_file basic;
 	struct extended_file more;
+	int error;
 
 	if (extended) {
-		if (table_copy(fs, &fs->inodes, position, &more, sizeof(more)))
-			return -EIO;
+		if ((error = table_copy(fs, &fs->inodes, position, &more, sizeof(more))))
+			return error;
 		inode->links = more.links;
 		inode->data_start = more.start;
 		inode->size = more.size;
 		inode->fragment = more.fragment;
 		inode->fragment_offset = more.fragment_offset;
 	} else {
-		if (table_copy(fs, &fs->inodes, position, &basic, sizeof(basic)))
-			return -EIO;
+		if ((error = table_copy(fs, &fs->inodes, position, &basic, sizeof(basic))))
+			return error;
 		inode->data_start = basic.start;
 		inode->size = basic.size;
 		inode->fragment = basic.fragment;
@@ -462,9 +466,10 @@ static int read_file(struct squashfs *fs, struct inode *inode, bool extended, ui
 static int read_symlink(struct squashfs *fs, struct inode *inode, uint64_t *position)
 {
 	struct symlink symlink;
+	int error = table_copy(fs, &fs->inodes, position, &symlink, sizeof(symlink));
 
-	if (table_copy(fs, &fs->inodes, position, &symlink, sizeof(symlink)))
-		return -EIO;
+	if (error)
+		return error;
 	inode->links = symlink.links;
 	inode->size = symlink.size;
 	return !symlink.size || symlink.size >= PATH_MAX ? -EIO : 0;
@@ -475,8 +480,10 @@ static int read_special(struct squashfs *fs, struct inode *inode, uint64_t *posi
 	struct device device = {0};
 	bool has_number = inode->type == TYPE_BLOCK || inode->type == TYPE_CHAR;
 
-	if (table_copy(fs, &fs->inodes, position, &device, has_number ? sizeof(device) : sizeof(device.links)))
-		return -EIO;
+	int error = table_copy(fs, &fs->inodes, position, &device, has_number ? sizeof(device) : sizeof(device.links));
+
+	if (error)
+		return error;
 	inode->links = device.links;
 	inode->device = device.device;
 	return 0;
@@ -486,16 +493,17 @@ int squashfs_inode(struct squashfs *fs, uint64_t reference, struct inode *inode)
 {
 	struct inode_header header;
 	uint64_t position;
+	int error = table_position(&fs->inodes, reference >> 16, (uint32_t)(reference & 0xffff), &position);
 
-	if (table_position(&fs->inodes, reference >> 16, (uint32_t)(reference & 0xffff), &position) ||
-	    table_copy(fs, &fs->inodes, &position, &header, sizeof(header)))
-		return -EIO;
+	if (!error)
+		error = table_copy(fs, &fs->inodes, &position, &header, sizeof(header));
+	if (error)
+		return error;
 	if (!header.type || header.type > TYPES || header.uid_index >= fs->super.id_count ||
 	    header.gid_index >= fs->super.id_count || !header.number || header.number > fs->super.inode_count)
 		return -EIO;
 
 	bool extended = header.type > EXTENDED;
-	int error;
 	*inode = (struct inode){
 		.reference = reference,
 		.type = extended ? header.type - EXTENDED : header.type,
@@ -523,7 +531,10 @@ static int skip_index(struct squashfs *fs, const struct inode *inode, uint64_t *
 {
 	for (uint32_t i = 0; i < inode->index_count; i++) {
 		struct directory_index index;
-		if (table_copy(fs, &fs->inodes, position, &index, sizeof(index)) || index.name_length >= NAME_LIMIT)
+		int error = table_copy(fs, &fs->inodes, position, &index, sizeof(index));
+		if (error)
+			return error;
+		if (index.name_length >= NAME_LIMIT)
 			return -EIO;
 		*position += index.name_length + 1;
 	}
@@ -542,8 +553,10 @@ int squashfs_next_inode(struct squashfs *fs, uint64_t *position, struct inode *i
 	if (error)
 		return error;
 	*position = inode->rest;
-	if (inode->type == TYPE_DIRECTORY)
-		return skip_index(fs, inode, position) ? -EIO : 1;
+	if (inode->type == TYPE_DIRECTORY) {
+		error = skip_index(fs, inode, position);
+		return error ? error : 1;
+	}
 	if (inode->type == TYPE_FILE)
 		*position += (uint64_t)squashfs_block_count(fs, inode) * sizeof(uint32_t);
 	else if (inode->type == TYPE_SYMLINK)
@@ -556,9 +569,10 @@ int squashfs_next_inode(struct squashfs *fs, uint64_t *position, struct inode *i
 int squashfs_readlink(struct squashfs *fs, const struct inode *inode, char *target)
 {
 	uint64_t position = inode->rest;
+	int error = table_copy(fs, &fs->inodes, &position, target, (size_t)inode->size);
 
-	if (table_copy(fs, &fs->inodes, &position, target, (size_t)inode->size))
-		return -EIO;
+	if (error)
+		return error;
 	target[inode->size] = 0;
 	return memchr(target, 0, (size_t)inode->size) ? -EIO : 0;
 }
@@ -596,20 +610,26 @@ static int next_raw(struct squashfs *fs, const struct inode *directory, struct c
 		cursor->header = cursor->next;
 		cursor->next += sizeof(*header);
 	}
-	if (size - cursor->header < sizeof(*header) ||
-	    table_bytes(fs, &fs->directories, directory->listing + cursor->header, sizeof(*header), &bytes))
+	if (size - cursor->header < sizeof(*header))
 		return -EIO;
+	int error = table_bytes(fs, &fs->directories, directory->listing + cursor->header, sizeof(*header), &bytes);
+	if (error)
+		return error;
 	memcpy(header, bytes, sizeof(*header));
 	/* spec, 2.7: at most 256 entries follow a header. */
-	if (header->count >= 256 || cursor->next > size || size - cursor->next < sizeof(*entry) ||
-	    table_bytes(fs, &fs->directories, directory->listing + cursor->next, sizeof(*entry), &bytes))
+	if (header->count >= 256 || cursor->next > size || size - cursor->next < sizeof(*entry))
 		return -EIO;
+	error = table_bytes(fs, &fs->directories, directory->listing + cursor->next, sizeof(*entry), &bytes);
+	if (error)
+		return error;
 	memcpy(entry, bytes, sizeof(*entry));
 	cursor->next += sizeof(*entry);
 	size_t length = (size_t)entry->name_length + 1;
-	if (length > NAME_LIMIT || size - cursor->next < length ||
-	    table_bytes(fs, &fs->directories, directory->listing + cursor->next, length, &bytes))
+	if (length > NAME_LIMIT || size - cursor->next < length)
 		return -EIO;
+	error = table_bytes(fs, &fs->directories, directory->listing + cursor->next, length, &bytes);
+	if (error)
+		return error;
 	*name = (const char *)bytes;
 	if (!valid_name(*name, length))
 		return -EIO;
@@ -659,10 +679,14 @@ static int seek_with_index(struct squashfs *fs, const struct inode *directory, c
 	for (uint32_t i = 0; i < directory->index_count; i++) {
 		struct directory_index index;
 		const uint8_t *first;
+		int error = table_copy(fs, &fs->inodes, &position, &index, sizeof(index));
 
-		if (table_copy(fs, &fs->inodes, &position, &index, sizeof(index)) || index.name_length >= NAME_LIMIT ||
-		    table_bytes(fs, &fs->inodes, position, index.name_length + 1, &first))
-			return -EIO;
+		if (!error && index.name_length >= NAME_LIMIT)
+			error = -EIO;
+		if (!error)
+			error = table_bytes(fs, &fs->inodes, position, index.name_length + 1, &first);
+		if (error)
+			return error;
 		if (compare_names((const char *)first, index.name_length + 1, name, length) > 0)
 			break;
 		position += index.name_length + 1;
@@ -711,8 +735,9 @@ int squashfs_block(struct squashfs *fs, const struct inode *inode, uint32_t bloc
 		*memo = (struct block_memo){inode->reference, 0, inode->data_start};
 	for (;; memo->block++) {
 		position = inode->rest + (uint64_t)memo->block * sizeof(size);
-		if (table_copy(fs, &fs->inodes, &position, &size, sizeof(size)))
-			return -EIO;
+		int error = table_copy(fs, &fs->inodes, &position, &size, sizeof(size));
+		if (error)
+			return error;
 		*extent = extent_of(memo->start, size);
 		if (!valid_extent(fs, extent))
 			return -EIO;
@@ -722,14 +747,23 @@ int squashfs_block(struct squashfs *fs, const struct inode *inode, uint32_t bloc
 	}
 }
 
+/* A compressed block. */
+static _Thread_local uint8_t *stored;
+
+int squashfs_prepare_thread(const struct squashfs *fs)
+{
+	if (!stored)
+		stored = malloc(MAX_BLOCK_SIZE);
+	return stored && decompress_prepare(fs->super.compression) ? 0 : -ENOMEM;
+}
+
 int squashfs_read_extent(struct squashfs *fs, const struct extent *extent, uint8_t *data)
 {
-	static _Thread_local uint8_t *stored;
-
 	if (!extent->compressed)
 		return read_image(fs, extent->start, data, extent->size) ? -EIO : (int)extent->size;
-	if (!stored && !(stored = malloc(MAX_BLOCK_SIZE)))
-		return -ENOMEM;
+	int error = squashfs_prepare_thread(fs);
+	if (error)
+		return error;
 	if (read_image(fs, extent->start, stored, extent->size))
 		return -EIO;
 	return decompress(fs->super.compression, data, fs->super.block_size, stored, extent->size);

@@ -135,6 +135,8 @@ int squashfs_readlink(struct squashfs *fs, const struct inode *inode, char *targ
 uint32_t squashfs_block_count(const struct squashfs *fs, const struct inode *inode);
 int squashfs_block(struct squashfs *fs, const struct inode *inode, uint32_t block, struct block_memo *memo,
                    struct extent *extent);
+/* Takes the memory that reading needs in this thread, so that it does not fail for want of it later. */
+int squashfs_prepare_thread(const struct squashfs *fs);
 /* Reads an extent into `data`, which has room for a block; returns the number of bytes. */
 int squashfs_read_extent(struct squashfs *fs, const struct extent *extent, uint8_t *data);
 

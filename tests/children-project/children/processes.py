@@ -22,6 +22,9 @@ def describe(number: int = 0) -> Self:
         "number": number,
         "pid": os.getpid(),
         "executable": sys.executable,
+        "base_executable": sys._base_executable,  # type: ignore[attr-defined]
+        "ignores_environment": sys.flags.ignore_environment,
+        "no_user_site": sys.flags.no_user_site,
         "prefix": sys.prefix,
         "path": sys.path,
         "isolated": sys.flags.isolated,
@@ -108,11 +111,20 @@ def _write_memory(name: str) -> None:
     memory.close()
 
 
-def environment_of_python(folder: str) -> dict[str, Any]:
-    """Make a virtual environment on top of this Python and use it."""
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+def run_python(*arguments: str) -> dict[str, Any]:
+    """Run this Python with arguments, and return how it ended and what it wrote."""
+    result = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False)
+    return {"status": result.returncode, "output": result.stdout, "errors": result.stderr}
+
+
+def environment_of_python(folder: str, way: str) -> dict[str, Any]:
+    """Make a virtual environment on top of this Python, with links or copies, and use it."""
+    import venv
+
+    venv.create(folder, symlinks=way == "links")
     code = (
         "import importlib.util, json, sys; print(json.dumps({'prefix': sys.prefix, 'base': sys.base_prefix, "
+        "'executable': sys.executable, "
         "'path': sys.path, 'project': importlib.util.find_spec('children') is not None}))"
     )
     answer: dict[str, Any] = json.loads(subprocess.check_output([f"{folder}/bin/python", "-Ic", code]))

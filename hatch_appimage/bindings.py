@@ -1,0 +1,370 @@
+# SPDX-License-Identifier: MIT
+"""What a project says of where packages come from, if not from the index that is asked for everything.
+
+Such a statement is in tables of uv, Poetry and PDM, and in direct references; the metadata of a wheel, by which is
+resolved without a lock, has none of the tables. Whatever has the same name on the index is a stranger's.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any, cast
+
+from packaging.markers import InvalidMarker, Marker
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from hatch_appimage.errors import AppImageError
+from hatch_appimage.fit import counts, expand, expand_extras
+from hatch_appimage.redact import redact
+from hatch_appimage.uv import ignores_sources, known_indexes
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    from packaging.markers import Environment
+    from packaging.pylock import Package, PackageSdist, PackageWheel
+
+# The keys of uv's and Poetry's tables that name a place (https://docs.astral.sh/uv/concepts/projects/dependencies/,
+# https://python-poetry.org/docs/dependency-specification/).
+_PLACES = ("path", "git", "url", "file")
+# An editable requirement of PDM, and other references to a place that have a name
+# (https://pdm-project.org/latest/usage/dependency/).
+_EGG = re.compile(r"[#&]egg=([\w.-]+)")
+_CONSTRAINT = re.compile(r"^\s*([\w.-]+)\s*(?:\[[^]]*\]\s*)?@", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Which of a project's statements count.
+
+    Attributes:
+        environment: the values of markers.
+        features: the optional dependencies that are installed, normalised.
+        groups: the dependency groups that are installed, normalised.
+
+    """
+
+    environment: Environment
+    features: frozenset[str] = frozenset()
+    groups: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, environment: Environment, features: Iterable[str], groups: Iterable[str]) -> Scope:
+        """Normalise the names of features and groups."""
+        return cls(environment, frozenset(map(canonicalize_name, features)), frozenset(map(canonicalize_name, groups)))
+
+    def has(self, conditions: Mapping[str, Any]) -> bool:
+        """Tell whether an entry counts that may be for a marker, an extra or a group only."""
+        marker = conditions.get("marker") or conditions.get("markers")
+        return (
+            ("extra" not in conditions or canonicalize_name(str(conditions["extra"])) in self.features)
+            and ("group" not in conditions or canonicalize_name(str(conditions["group"])) in self.groups)
+            and (marker is None or self._fits(str(marker)))
+        )
+
+    def _fits(self, marker: str) -> bool:
+        try:
+            return Marker(marker).evaluate(cast("dict[str, str]", self.environment))
+        except InvalidMarker:
+            return True  # whoever reads the table will say what is wrong
+
+
+@dataclass(frozen=True)
+class Binding:
+    """A statement of where a package comes from.
+
+    Attributes:
+        name: of the package, normalised; it may be a pattern such as ``acme-*``.
+        place: where it is, in a few words.
+        table: who says so.
+        index: the address of the index, if it is on one.
+
+    """
+
+    name: str
+    place: str
+    table: str
+    index: str | None = None
+
+    @property
+    def way_to_lock(self) -> str:
+        """Say how the tool that reads the table locks a project in a way that can be read here."""
+        if "poetry" in self.table:
+            return 'Run `poetry lock` and set `lock = "poetry.lock"`'
+        if "pdm" in self.table:
+            return "Lock the project as a `pylock.toml`"
+        return "Run `uv lock`, and set `lock` to the `uv.lock` if that is not beside pyproject.toml"
+
+    def means(self, name: str) -> bool:
+        """Whether it is about a package of this normalised name."""
+        return fnmatchcase(name, self.name)
+
+    def is_kept_by(self, package: Package) -> bool:
+        """Tell whether a package that was chosen is from no index, or from the one that is meant."""
+        if self.index is not None and package.index is not None and not package.index.startswith("file:"):
+            return _same_address(self.index, package.index)
+        files: list[PackageWheel | PackageSdist] = [
+            *(package.wheels or ()),
+            *([package.sdist] if package.sdist else ()),
+        ]
+        return package.is_direct or any(file.path or (file.url or "").startswith("file:") for file in files)
+
+
+def read_bindings(root: Path, scope: Scope) -> list[Binding]:
+    """Read what a project's ``pyproject.toml``, and that of the workspace around it, say of packages.
+
+    Args:
+        root: the project's directory.
+        scope: which statements count.
+
+    """
+    document = _read(root)
+    tool = _table(document, "tool")
+    name = str(_table(document, "project").get("name"))
+    scope = replace(scope, features=expand_extras(_written(document), name, scope.features, scope.environment))
+    direct = [requirement for requirement in _declared(document, scope) if requirement.url]
+    return [
+        *_of_uv(root, _uv_sources(root, document), scope),
+        *_of_poetry(_table(tool, "poetry"), scope),
+        *_of_pdm(_table(tool, "pdm"), scope),
+        *(Binding(canonicalize_name(it.name), redact(str(it.url)), "[project]") for it in direct),
+    ]
+
+
+def check_declared(
+    root: Path,
+    scope: Scope,
+    requirements: Iterable[Requirement] | None,
+    further: Iterable[str],
+    constraints: Path | None,
+) -> None:
+    """Refuse a project that needs packages from a place which a resolution without a lock does not know.
+
+    Args:
+        root: the project's directory.
+        scope: which statements count.
+        requirements: what its wheel needs in the scope; None if there is no wheel yet, and the project says it.
+        further: the requirements of the image (PEP 508).
+        constraints: a file that narrows versions.
+
+    Raises:
+        AppImageError: with each of these packages, and what to do about it.
+
+    """
+    added = [it for it in map(Requirement, further) if counts(it, (), scope.environment)]
+    needed = [*(_declared(_read(root), scope) if requirements is None else requirements), *added]
+    placed = {canonicalize_name(it.name) for it in needed if it.url}
+    if constraints:
+        text = constraints.read_text(encoding="utf-8", errors="replace")
+        placed |= {canonicalize_name(name) for name in _CONSTRAINT.findall(text)}
+    # uv heeds its sources for dependency groups.
+    placed |= {canonicalize_name(it.name) for group in scope.groups for it in _members(_read(root), group)}
+    indexes = known_indexes(root)
+    bindings = [it for it in read_bindings(root, scope) if it.index is None or not _is_known(it.index, indexes)]
+    names = {canonicalize_name(it.name) for it in needed} - placed
+    _refuse((name, binding) for name in sorted(names) for binding in bindings if binding.means(name))
+
+
+def check_resolved(packages: Iterable[Package], roots: Iterable[Path], scope: Scope) -> None:
+    """Refuse packages that were found on an index although a project says that they are elsewhere.
+
+    Args:
+        packages: what was chosen without a lock.
+        roots: the directories of the projects that say so.
+        scope: which of their statements count.
+
+    Raises:
+        AppImageError: with each of these packages, and what to do about it.
+
+    """
+    bindings = [binding for root in roots for binding in read_bindings(root, scope)]
+    _refuse(
+        (package.name, binding)
+        for package in packages
+        for binding in bindings
+        if binding.means(package.name) and not binding.is_kept_by(package)
+    )
+
+
+def _refuse(strangers: Iterable[tuple[str, Binding]]) -> None:
+    lines = {
+        name: (
+            f"{name} comes from {binding.place}, says {binding.table}, and the metadata of a wheel does not: without a "
+            f"lock, what the package index has by this name would be packed. {binding.way_to_lock}, or add "
+            f"`{name} @ file://${{PROJECT_ROOT}}/...`, with the path of its project or wheel, to `requirements`"
+        )
+        for name, binding in strangers
+    }
+    if lines:
+        raise AppImageError("\n".join(lines.values()))
+
+
+def _of_uv(root: Path, sources: Mapping[str, tuple[Any, str]], scope: Scope) -> Iterator[Binding]:
+    ignored = ignores_sources(root)
+    for name, (entry, where) in sources.items():
+        for source in _tables(entry):
+            if not ignored(name) and scope.has(source):
+                index = _index_address(root, str(source["index"])) if "index" in source else None
+                yield Binding(canonicalize_name(name), _place(source, index), f"[tool.uv.sources]{where}", index)
+
+
+def _uv_sources(root: Path, document: Mapping[str, Any]) -> dict[str, tuple[Any, str]]:
+    """Return uv's sources by name, with where they are said; a workspace's count for all of its members."""
+    sources: dict[str, tuple[Any, str]] = {}
+    if workspace := _workspace(root):
+        where = f" of {workspace / 'pyproject.toml'}"
+        inherited = _table(_read(workspace), "tool", "uv", "sources")
+        sources |= {canonicalize_name(name): (entry, where) for name, entry in inherited.items()}
+    own = _table(document, "tool", "uv", "sources")
+    return sources | {canonicalize_name(name): (entry, "") for name, entry in own.items()}
+
+
+def _workspace(root: Path) -> Path | None:
+    """Find the workspace that a project is a member of (https://docs.astral.sh/uv/concepts/projects/workspaces/)."""
+    for directory in root.resolve().parents:
+        table: dict[str, Any] = {}
+        with suppress(AppImageError, OSError):  # what lies around a project need not be of it
+            table = _table(_read(directory), "tool", "uv", "workspace")
+        if table:
+            members, excluded = ({*_matching(directory, table.get(key))} for key in ("members", "exclude"))
+            return directory if root.resolve() in members - excluded else None
+    return None
+
+
+def _matching(directory: Path, patterns: Any) -> Iterator[Path]:
+    for pattern in map(os.path.normpath, patterns if isinstance(patterns, list) else ()):
+        if pattern == ".":
+            yield directory.resolve()
+        elif not pattern.startswith("/"):
+            yield from (path.resolve() for path in directory.glob(pattern))
+
+
+def _index_address(root: Path, name: str) -> str:
+    """Return the address of an index of uv's; of one that is not there, its name, which is no address of any."""
+    directories = (root, _workspace(root) or root)
+    entries = [
+        entry for directory in directories for entry in _tables(_table(_read(directory), "tool", "uv").get("index"))
+    ]
+    return next((str(entry.get("url")) for entry in entries if entry.get("name") == name), name)
+
+
+def _of_poetry(table: Mapping[str, Any], scope: Scope) -> Iterator[Binding]:
+    addresses = {str(entry.get("name")): str(entry.get("url")) for entry in _tables(table.get("source"))}
+    groups = _table(table, "group")
+    tables = {"tool.poetry.dependencies": _table(table, "dependencies")} | {
+        f"tool.poetry.group.{name}.dependencies": _table(groups, name, "dependencies")
+        for name in groups
+        if canonicalize_name(name) in scope.groups
+    }
+    for key, dependencies in tables.items():
+        for name, entry in dependencies.items():
+            for source in _tables(entry):
+                # PyPI is the index that is asked for everything, or has been replaced by another one.
+                origin = source.get("source") if str(source.get("source")).lower() != "pypi" else None
+                platform = source.get("platform", scope.environment["sys_platform"])
+                here = platform == scope.environment["sys_platform"] and scope.has(source)
+                if here and (origin or not source.keys().isdisjoint(_PLACES)):
+                    index = addresses.get(str(origin), str(origin)) if origin else None
+                    yield Binding(canonicalize_name(name), _place(source, index), f"[{key}]", index)
+
+
+def _of_pdm(table: Mapping[str, Any], scope: Scope) -> Iterator[Binding]:
+    for name, place in _table(table, "resolution", "overrides").items():
+        if "/" in str(place):
+            yield Binding(canonicalize_name(name), redact(str(place)), "[tool.pdm.resolution.overrides]")
+    for source in _tables(table.get("source")):
+        url = str(source.get("url"))
+        for pattern in source.get("include_packages", ()):
+            yield Binding(canonicalize_name(str(pattern)), f"the index {redact(url)}", "[[tool.pdm.source]]", url)
+    for group, texts in _table(table, "dev-dependencies").items():
+        if canonicalize_name(group) in scope.groups:
+            for text in texts:
+                if match := _EGG.search(text) or _CONSTRAINT.match(text):
+                    place = redact(text.removeprefix("-e").split("@")[-1].strip())
+                    yield Binding(canonicalize_name(match[1]), place, "[tool.pdm.dev-dependencies]")
+
+
+def _place(source: Mapping[str, Any], index: str | None) -> str:
+    if index is not None:
+        return f"the index {redact(index)}"
+    return next((redact(str(source[key])) for key in _PLACES if key in source), "the workspace")
+
+
+def _declared(document: Mapping[str, Any], scope: Scope) -> list[Requirement]:
+    """Return what ``[project]`` needs in a scope, as far as it is written there."""
+    name = str(_table(document, "project").get("name"))
+    return list(expand(_written(document), name, scope.features, scope.environment))
+
+
+def _written(document: Mapping[str, Any]) -> Iterator[Requirement]:
+    """Yield the requirements of ``[project]``, those of extras with a marker that says so."""
+    project = _table(document, "project")
+    yield from _requirements(str(text) for text in project.get("dependencies") or ())
+    for name, more in _table(project, "optional-dependencies").items():
+        yield from _requirements(_with_extra(str(text), name) for text in more)
+
+
+def _with_extra(text: str, extra: str) -> str:
+    requirement, _, marker = text.partition(";")
+    condition = f"({marker.strip()}) and " if marker else ""
+    return f"{requirement} ; {condition}extra == '{canonicalize_name(extra)}'"
+
+
+def _members(document: Mapping[str, Any], group: str) -> Iterator[Requirement]:
+    """Yield the requirements of a dependency group and of those that it includes (PEP 735)."""
+    groups = {canonicalize_name(name): items for name, items in _table(document, "dependency-groups").items()}
+    pending, seen = [group], set()
+    while pending:
+        name = canonicalize_name(pending.pop())
+        if name not in seen:
+            seen.add(name)
+            items = groups.get(name, ())
+            yield from _requirements(item for item in items if isinstance(item, str))
+            pending += [str(item["include-group"]) for item in items if isinstance(item, dict)]
+
+
+def _requirements(texts: Iterable[str]) -> Iterator[Requirement]:
+    for text in texts:
+        with suppress(InvalidRequirement):  # the back end will say what is wrong
+            yield Requirement(text)
+
+
+def _read(root: Path) -> dict[str, Any]:
+    file = root / "pyproject.toml"
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise AppImageError(f"{file} is no TOML: {error}") from error
+
+
+def _table(document: Mapping[str, Any], *keys: str) -> dict[str, Any]:
+    found: Any = document
+    for key in keys:
+        found = found.get(key) if isinstance(found, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def _tables(value: Any) -> list[dict[str, Any]]:
+    return [item for item in (value if isinstance(value, list) else [value]) if isinstance(item, dict)]
+
+
+def _is_known(index: str, indexes: Iterable[str]) -> bool:
+    return any(_same_address(index, known) for known in indexes)
+
+
+def _same_address(one: str, other: str) -> bool:
+    return redact(one).rstrip("/") == redact(other).rstrip("/")

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: MIT
+"""What builds keep for later ones: nothing of it is used that has changed meanwhile, or that others can change."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import stat
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from hatch_appimage.errors import AppImageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def cache_folder() -> Path:
+    """Return the folder of what can be fetched again (XDG Base Directory Specification); it may not exist."""
+    home = os.environ.get("XDG_CACHE_HOME", "")
+    # The specification has relative paths ignored.
+    return (Path(home) if home.startswith("/") else Path.home() / ".cache") / "hatch-appimage"
+
+
+@contextmanager
+def locked(target: Path) -> Iterator[None]:
+    """Let one process at a time change a file or directory of the cache; the others find it when it is their turn.
+
+    Args:
+        target: what is changed; directories above it are made.
+
+    Raises:
+        AppImageError: somebody else could change it, too.
+
+    """
+    for directory in (cache_folder(), target.parent):
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _check_owner(directory)
+    with open_file(target.with_name(f"{target.name}.lock"), os.O_RDWR | os.O_CREAT) as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _check_owner(directory: Path) -> None:
+    found = directory.stat()
+    if found.st_uid == os.geteuid() and not found.st_mode & stat.S_IWOTH:
+        return
+    whose = "is writable by everybody" if found.st_uid == os.geteuid() else f"belongs to the user {found.st_uid}"
+    raise AppImageError(
+        f"The cache {directory} {whose}, who could change what is bundled: set XDG_CACHE_HOME to a directory of yours"
+    )
+
+
+def discard_unless_file(path: Path, *, writing: bool = False) -> None:
+    """Remove what lies in the place of a file of the cache: a link, a device, or a file with another name elsewhere.
+
+    Args:
+        path: where there may be a file, or nothing.
+        writing: the file is to be written to.
+
+    """
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return
+    if not stat.S_ISREG(found.st_mode) or (writing and found.st_nlink > 1):
+        path.unlink()
+
+
+def open_file(path: Path, flags: int) -> BinaryIO:
+    """Open a file of the cache, and nothing else that may have come to lie in its place; nothing is truncated.
+
+    Args:
+        path: where it is.
+        flags: of open(2), one of ``O_RDONLY`` and ``O_RDWR`` among them.
+
+    Raises:
+        AppImageError: it is a link, a directory, a device or the like.
+
+    """
+    try:
+        descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.ENXIO, errno.EISDIR):
+            raise
+    else:
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return os.fdopen(descriptor, "r+b" if flags & os.O_RDWR else "rb")
+        os.close(descriptor)
+    raise AppImageError(f"{path} in the cache is a link, or no regular file: remove it")
+
+
+def seal(tree: Path) -> None:
+    """Note what is in a directory of the cache, for `is_unchanged`."""
+    file = _seal_of(tree)
+    new = file.with_name(f"{file.name}.part")
+    new.write_text(f"{_digest_of(tree)}\n", encoding="ascii")
+    new.replace(file)
+
+
+def is_unchanged(tree: Path) -> bool:
+    """Tell whether a directory has what it had when it was sealed; one that was not is sealed as it is now.
+
+    Bytecode does not count: Python writes it when it likes, and it is never bundled.
+    """
+    try:
+        noted = _seal_of(tree).read_text(encoding="ascii", errors="replace").strip()
+    except FileNotFoundError:  # it was made by an earlier release
+        seal(tree)
+        return True
+    return noted == _digest_of(tree)
+
+
+def _seal_of(tree: Path) -> Path:
+    return tree.with_name(f"{tree.name}.sha256")
+
+
+def _digest_of(tree: Path) -> str:
+    """Return a digest of all names, modes, links and contents of a directory."""
+    digest = sha256()
+    for folder, folders, names in os.walk(tree):
+        folders[:] = sorted(name for name in folders if name != "__pycache__")
+        for name in sorted([*folders, *names]):
+            path = Path(folder, name)
+            mode = path.lstat().st_mode
+            digest.update(f"{path.relative_to(tree)}\0{mode:o}\0".encode(errors="surrogateescape"))
+            if stat.S_ISLNK(mode):
+                digest.update(os.fsencode(path.readlink()) + b"\0")
+            elif stat.S_ISREG(mode):
+                digest.update(sha256(path.read_bytes()).digest())
+    return digest.hexdigest()

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef FILE_H
+#define FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* All of a file, with a zero behind it; NULL with errno if it cannot be read, or is larger than any text of ours. */
+char *read_file(int file, size_t *size);
+/* Whether the file has this much at an offset. */
+bool read_at(int file, void *to, size_t size, uint64_t offset);
+/* Whether two paths lead to the same file or directory. */
+bool is_same_file(const char *one, const char *other);
+
+/* Whether a file is one that the kernel starts another program for. */
+bool is_script(const char *path);
+
+#endif

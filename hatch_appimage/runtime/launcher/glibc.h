@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef GLIBC_H
+#define GLIBC_H
+
+#include <stdbool.h>
+
+/* Of glibc; both are zero for an unknown one. */
+struct version {
+	unsigned major, minor;
+};
+
+/* Reads a version such as 2.36 or 2.2.5, of which the first two numbers count, up to the end of the text. */
+bool version_parse(struct version *version, const char *text);
+bool version_before(struct version one, struct version other);
+char *version_text(struct version version);
+/*
+ * The newest version that a C library defines, from its file (Linux Standard Base, "Symbol Versioning"). It is
+ * unknown if the file is damaged, for another kind of machine, or no glibc.
+ */
+struct version glibc_version(int file);
+/* The same for the C library that lies beside a loader, whose real path this is. */
+struct version glibc_beside(const char *loader);
+
+#endif

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef START_H
+#define START_H
+
+#include <stddef.h>
+
+#include "launch.h"
+
+/* What the real interpreter is given: its name, what the launcher puts in, and what the launcher was given itself. */
+struct arguments {
+	char **list;
+	size_t count;
+};
+
+/* With room for as many arguments as were given, for the options of the settings, and for a few of the launcher's. */
+struct arguments arguments_begin(const struct launch *launch, size_t given, const char *name);
+void arguments_add(struct arguments *arguments, const char *argument);
+void arguments_add_options(struct arguments *arguments, const struct launch *launch);
+/* The last ones, up to NULL. */
+void arguments_end(struct arguments *arguments, char **given);
+/* Becomes the real interpreter. */
+_Noreturn void start(const struct launch *launch, const struct arguments *arguments, char **environment);
+
+#endif

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+#include "mount_point.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "folder.h"
+
+/* Root is whom "/" belongs to: in a user namespace it may have another number. */
+static bool belongs_to_others(const struct stat *status)
+{
+	struct stat root;
+
+	return status->st_uid != geteuid() && (stat("/", &root) || status->st_uid != root.st_uid);
+}
+
+static bool others_can_rename_in(const struct stat *status)
+{
+	return belongs_to_others(status) || (status->st_mode & (S_IWOTH | S_ISVTX)) == S_IWOTH;
+}
+
+/* Looks at a directory and all above it. */
+static bool is_safe(int directory)
+{
+	int at = openat(directory, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct stat status, above;
+	bool safe = at >= 0 && !fstat(at, &status);
+
+	while (safe && !others_can_rename_in(&status)) {
+		int up = openat(at, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		close(at);
+		at = up;
+		safe = up >= 0 && !fstat(up, &above);
+		if (safe && above.st_dev == status.st_dev && above.st_ino == status.st_ino) {
+			close(at);
+			return true;
+		}
+		status = above;
+	}
+	if (at >= 0)
+		close(at);
+	return false;
+}
+
+static int open_locked(const struct mount_point *point)
+{
+	int directory = openat(point->parent, point->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (directory < 0)
+		return -errno;
+	if (!flock(directory, LOCK_SH | LOCK_NB))
+		return directory;
+	int error = -errno;
+	close(directory);
+	return error;
+}
+
+/* In the working directory, which is the parent. */
+static int make_here(struct mount_point *point, const char *prefix)
+{
+	char relative[MOUNT_POINT_NAME_ROOM + 2];
+	size_t length;
+
+	if (!getcwd(point->path, sizeof(point->path)) || point->path[0] != '/')
+		return -ENAMETOOLONG;
+	int error = folder_make(relative, sizeof(relative), ".", prefix);
+	if (error)
+		return error;
+	snprintf(point->name, sizeof(point->name), "%s", relative + strlen("./"));
+	length = strlen(point->path);
+	point->directory = -ENAMETOOLONG;
+	if (snprintf(point->path + length, sizeof(point->path) - length, "/%s", point->name) <
+	    (int)(sizeof(point->path) - length))
+		point->directory = open_locked(point);
+	if (point->directory < 0)
+		mount_point_remove(point);
+	return point->directory < 0 ? point->directory : 0;
+}
+
+static int make_in(struct mount_point *point, const char *parent, const char *prefix)
+{
+	int error = 0;
+
+	point->parent = open(parent, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (point->parent < 0)
+		return -errno;
+	if (!is_safe(point->parent))
+		error = -EPERM;
+	else if (fchdir(point->parent))
+		error = -errno;
+	if (!error)
+		error = make_here(point, prefix);
+	if (error)
+		close(point->parent);
+	return error;
+}
+
+int mount_point_make(struct mount_point *point, unsigned *next, const char *prefix)
+{
+	char parent[MOUNT_POINT_ROOM];
+
+	while (folder_candidate((*next)++, parent, sizeof(parent))) {
+		if (*parent && !make_in(point, parent, prefix))
+			return 0;
+	}
+	return -ENOENT;
+}
+
+int mount_point_remove(const struct mount_point *point)
+{
+	return unlinkat(point->parent, point->name, AT_REMOVEDIR) && errno != ENOENT ? -errno : 0;
+}
+
+void mount_point_close(const struct mount_point *point)
+{
+	close(point->directory);
+	close(point->parent);
+}

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: MIT
+"""The table of modes in the documentation is what `modes.py` measures."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import require_root
+from modes import MARKED, MODES, PAGE, PROPERTIES
+
+pytestmark = pytest.mark.slow
+
+
+def rows(table: str) -> dict[str, list[str]]:
+    """Return the cells of a table by what their row is about."""
+    lines = [line.strip("|").split("|") for line in table.splitlines() if line.startswith("|")]
+    return {cells[0].strip(): [cell.strip() for cell in cells[1:]] for cells in lines}
+
+
+@pytest.fixture(scope="module")
+def documented() -> dict[str, list[str]]:
+    found = MARKED.search(PAGE.read_text(encoding="utf-8"))
+    assert found, f"{PAGE.name} has no table between <!-- modes --> and <!-- /modes -->"
+    return rows(found[0])
+
+
+@pytest.fixture(scope="module")
+def measured(fuse: None) -> dict[str, list[str]]:
+    del fuse
+    require_root()
+    command: list[str | Path] = [sys.executable, Path(__file__).with_name("modes.py")]
+    return rows(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
+
+
+@pytest.mark.parametrize("text", PROPERTIES)
+def test_property(documented: dict[str, list[str]], measured: dict[str, list[str]], text: str) -> None:
+    """If it differs for a good reason: `python tests/modes.py --write`."""
+    assert documented[text] == measured[text], list(MODES)
+
+
+def test_nothing_else_is_documented(documented: dict[str, list[str]], measured: dict[str, list[str]]) -> None:
+    assert documented.keys() == measured.keys()
+    assert {len(cells) for cells in documented.values()} == {len(MODES)}

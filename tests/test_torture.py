@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: MIT
+"""A minute of torture: `torture.py` plays rounds of every kind, with a tiny image and a whole one."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import require_root
+from tools import require
+
+pytestmark = pytest.mark.slow
+
+
+def test_every_start_ends_as_it_should(hello_image: Path, fuse: None) -> None:
+    del fuse
+    require_root()
+    require("strace", "strace")
+    command: list[str | Path] = [
+        sys.executable,
+        Path(__file__).with_name("torture.py"),
+        "--seconds",
+        "60",
+        "--image",
+        hello_image,
+    ]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    kinds = [line for line in result.stdout.splitlines() if line.endswith(" 0")]
+    assert "real-killed" in {line.split()[0] for line in kinds}, result.stdout
