@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 _ALWAYS = ("encodings", "site")
 _PLOTTING = re.compile(rb"\b(?:pyplot|pylab)\b")
 _WINDOWS = frozenset({"pause", "show"})
-_MATPLOTLIB = frozenset({"matplotlib", "mpl_toolkits", "pylab"})
 _TKINTER = frozenset({"_tkinter", "tkinter", "turtle"})
 _COMMANDS = frozenset({"console_scripts", "gui_scripts"})
 
@@ -41,8 +40,7 @@ class Reach:
             their top level.
         required: the files of the modules without which the entry point's module cannot be imported.
         plotter: the module of the application that opens windows with matplotlib; None if none does.
-        doubt: why tkinter may be needed though no import of it is followed, as in ``a.b imports it in a function``;
-            None if nothing speaks for it.
+        doubt: the module of a dependency that imports tkinter in a function, which is not followed; None if none does.
 
     """
 
@@ -142,15 +140,12 @@ def _find_plotter(modules: Iterable[tuple[Path, str]]) -> str | None:
 
 
 def _find_doubt(python: BundledPython, reached: Mapping[str, Reached], own: Iterable[Path]) -> str | None:
-    """Say which module of a dependency may come to need tkinter when a function of it is called."""
+    """Return the name of the first module of a dependency that imports tkinter when a function of it is called."""
     for name, module in reached.items():
         is_installed = any(module.path.is_relative_to(folder) for folder in python.site_packages)
-        if not is_installed or module.path in own or module.path.suffix != ".py":
-            continue
-        if _defers_tkinter(module.path, name):
-            return f"{name} imports it in a function"
-        if "matplotlib" in reached and name.partition(".")[0] not in _MATPLOTLIB and _opens_plots(module.path):
-            return f"{name} opens windows of matplotlib in a function"
+        is_source = module.path.suffix == ".py"
+        if is_installed and is_source and module.path not in own and _defers_tkinter(module.path, name):
+            return name
     return None
 
 

@@ -236,7 +236,7 @@ class TestTkinter:
         wanted: bool | None,  # noqa: FBT001
         warned: bool,  # noqa: FBT001
     ) -> None:
-        reach = Reach({}, frozenset(), doubt="a.b imports it in a function")
+        reach = Reach({}, frozenset(), doubt="a.b")
         trim_tkinter(appdir, python, reach, wanted=wanted)
         warning = "tkinter is left out, though a.b imports it in a function: set `tkinter = true` if that is used"
         assert caplog.messages == ([warning] if warned else [])
