@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
+from hatch_appimage.syntax import parse_source
+
 if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
@@ -142,7 +144,7 @@ def modules_at_start(entry_point: EntryPoint, scripts: Path) -> list[str]:
     if entry_point.module is not None:
         return [entry_point.module]
     modules: list[str] = []
-    for node in ast.parse((scripts / entry_point.command).read_bytes()).body:
+    for node in parse_source((scripts / entry_point.command).read_bytes()).body:
         if isinstance(node, ast.Import):
             modules += (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:

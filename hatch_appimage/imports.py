@@ -10,13 +10,15 @@ from importlib.machinery import SOURCE_SUFFIXES
 from importlib.util import resolve_name
 from typing import TYPE_CHECKING
 
+from hatch_appimage.syntax import parse_source
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from pathlib import Path
 
 # Functions that import what their first argument names.
 _IMPORTING = frozenset({"__import__", "import_module", "run_module"})
-_INIT = "__init__.py"
+_INIT = "__init__"
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,8 @@ class Modules:
 
     Args:
         folders: what ``sys.path`` would have.
-        own: sources whose functions are looked into, and their calls of functions that import by a name.
+        own: sources whose functions are looked into, and their calls of functions that import by a name; and extension
+            modules that import tkinter if they name it.
 
     """
 
@@ -76,28 +79,41 @@ class Modules:
         return self._files[name]
 
     def imports_of(self, name: str) -> list[Import]:
-        """Return what a module imports, which is read once; nothing for an extension module."""
+        """Return what a module imports, which is read once.
+
+        Of an extension module that is what the source imports that it was compiled from, if it lies beside it.
+
+        """
         if name not in self._imports:
-            path = self.find(name)
-            is_source = path is not None and not _is_extension(path.name)
-            self._imports[name] = read_imports(path, name, deep=path in self.own) if path and is_source else []
+            self._imports[name] = list(self._read(name))
         return self._imports[name]
+
+    def _read(self, name: str) -> Iterator[Import]:
+        path = self.find(name)
+        if path is not None and is_extension(path.name):
+            if path in self.own and b"tkinter" in path.read_bytes():
+                yield Import("tkinter", deferred=True, optional=True)
+            path = path.with_name(f"{path.name.split('.')[0]}{SOURCE_SUFFIXES[0]}")
+        if path is not None and path.is_file():
+            yield from read_imports(path, name, deep=path in self.own)
 
     def _look(self, last: str, folders: Iterable[Path]) -> tuple[Path | None, tuple[Path, ...]]:
         portions = []
         for folder in folders:
-            names = self._list(folder)
-            if last in names and _INIT in self._list(folder / last):
-                return folder / last / _INIT, (folder / last,)
-            extension = next(
-                (name for name in sorted(names) if name.startswith(f"{last}.") and _is_extension(name)), None
-            )
-            for name in (extension, *(f"{last}{suffix}" for suffix in SOURCE_SUFFIXES)):
-                if name in names:
-                    return folder / str(name), ()
-            if last in names and (folder / last).is_dir():  # of a namespace package (PEP 420)
+            is_package = last in self._list(folder)
+            if is_package and (package := self._choose(folder / last, _INIT)):
+                return package, (folder / last,)
+            if module := self._choose(folder, last):
+                return module, ()
+            if is_package and (folder / last).is_dir():  # of a namespace package (PEP 420)
                 portions.append(folder / last)
         return None, tuple(portions)
+
+    def _choose(self, folder: Path, stem: str) -> Path | None:
+        names = self._list(folder)
+        extensions = (name for name in sorted(names) if name.startswith(f"{stem}.") and is_extension(name))
+        sources = (name for suffix in SOURCE_SUFFIXES if (name := f"{stem}{suffix}") in names)
+        return next((folder / name for name in (*extensions, *sources)), None)
 
     def _list(self, folder: Path) -> frozenset[str]:
         if folder not in self._names:
@@ -108,7 +124,8 @@ class Modules:
         return self._names[folder]
 
 
-def _is_extension(name: str) -> bool:
+def is_extension(name: str) -> bool:
+    """Whether a file's name is one of an extension module."""
     return name.endswith(".so")
 
 
@@ -151,10 +168,10 @@ def read_imports(path: Path, name: str, *, deep: bool) -> list[Import]:
 
     """
     try:
-        tree = ast.parse(path.read_bytes())
+        tree = parse_source(path.read_bytes())
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return []
-    package = name if path.name == _INIT else name.rpartition(".")[0]
+    package = name if path.stem == _INIT else name.rpartition(".")[0]
     found = list(_statements(tree.body, package, deep=deep))
     return found + (list(_calls(tree, package)) if deep else [])
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.launcher_settings import add_settings, write_settings
 from hatch_appimage.libraries.elf import read_elf
+from hatch_appimage.syntax import parse_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -242,7 +243,7 @@ def _without_docstring(source: str) -> str:
         SyntaxError: it is no Python 3.
 
     """
-    tree = ast.parse(source)
+    tree = parse_source(source)
     docstring = ast.get_docstring(tree, clean=False)
     if docstring is None:
         return source
@@ -261,7 +262,7 @@ def _without_docstring(source: str) -> str:
         data = data[:begin] + rest + b"; " + assignment + data[after:]
     else:
         data = data[:begin] + assignment + data[end:]
-    ast.parse(data)
+    parse_source(data)
     return data.decode()
 
 

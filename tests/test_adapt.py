@@ -227,6 +227,20 @@ class TestTkinter:
         result = str(trim_tkinter(appdir, python, Reach({}, frozenset(), "app.plots"), wanted=None))
         assert result == "tkinter left out: the application does not import it"
 
+    @pytest.mark.parametrize(("wanted", "warned"), [(None, True), (False, False), (True, False)])
+    def test_doubt(
+        self,
+        appdir: AppDir,
+        python: BundledPython,
+        caplog: pytest.LogCaptureFixture,
+        wanted: bool | None,  # noqa: FBT001
+        warned: bool,  # noqa: FBT001
+    ) -> None:
+        reach = Reach({}, frozenset(), doubt="a.b")
+        trim_tkinter(appdir, python, reach, wanted=wanted)
+        warning = "tkinter is left out, though a.b imports it in a function: set `tkinter = true` if that is used"
+        assert caplog.messages == ([warning] if warned else [])
+
     def test_wanted(self, appdir: AppDir, python: BundledPython) -> None:
         assert str(trim_tkinter(appdir, python, NOTHING, wanted=True)) == "tkinter kept: `tkinter = true`"
         assert len(self.modules(python)) == 3

@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import re
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from hatch_appimage.entry_point import EntryPoint, choose_entry_point, choose_links, list_names
+from hatch_appimage.entry_point import EntryPoint, choose_entry_point, choose_links, list_names, modules_at_start
 from hatch_appimage.project import Project
 
 if TYPE_CHECKING:
@@ -156,3 +157,11 @@ class TestNames:
         known = [*(f"command-{letter}" for letter in "abcdefghijkl"), "mkdocs"]
         assert list_names("mkdoc", known) == f"mkdocs, {', '.join(known[:9])} and 3 more"
         assert list_names("zz", ["a", "b"]) == "a, b"
+
+
+def test_modules_at_start_of_a_script_that_the_compiler_warns_of(tmp_path: Path) -> None:
+    (tmp_path / "tool").write_text("#!/usr/bin/python\nimport a.b\nfrom c import d\nprint('\\d', 'x' is 1)\n")
+    entry_point = EntryPoint("tool", None, None, gui=False, installed=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert modules_at_start(entry_point, tmp_path) == ["a.b", "c"]

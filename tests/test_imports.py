@@ -50,6 +50,17 @@ class TestModules:
             "a.b.c": None,
         }
 
+    def test_a_package_whose_own_module_is_compiled(self, tmp_path: Path) -> None:
+        modules = write(tmp_path, {"a/__init__.cpython-312-x86_64-linux-gnu.so": "", "a/b.py": ""})
+        assert str(modules.find("a")).endswith(".so")
+        assert modules.find("a.b") == tmp_path / "a" / "b.py"
+
+    def test_a_compiled_module_beside_its_source(self, tmp_path: Path) -> None:
+        """As mypyc leaves it."""
+        files = {"a/__init__.py": "from . import x", "a/b.py": "from .c import d\ndef f():\n  import e"}
+        modules = write(tmp_path, {**files, "a/b.cpython-312-x86_64-linux-gnu.so": "tkinter"})
+        assert [imported.name for imported in modules.imports_of("a.b")] == ["a.c.d"]
+
     def test_the_first_folder_wins(self, tmp_path: Path) -> None:
         write(tmp_path, {"1/a.py": "", "2/a.py": "", "2/b.py": "", "1/n/x.py": "", "2/n/y.py": ""})
         modules = Modules([tmp_path / "1", tmp_path / "2", tmp_path / "3"])

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING
 
 import pytest
@@ -74,7 +75,7 @@ def reach(python: BundledPython, *commands: str, entry_point: str = "app.cli", *
     site = python.site_packages[0]
     info = site / "My_App-1.0.dist-info"
     for folder in (info, site / "app"):
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
     modules = {"__init__": "", "cli": "", **sources}
     for name, text in modules.items():
         (site / "app" / f"{name}.py").write_text(text)
@@ -146,12 +147,132 @@ def test_an_entry_point_of_a_dependency(python: BundledPython) -> None:
     assert reach(python, entry_point="tool").modules["tkinter"].importer == "turtle"
 
 
-def test_other_commands(python: BundledPython) -> None:
-    info = python.site_packages[0] / "other-1.0.dist-info"
+def install(python: BundledPython, entry_points: str, **sources: str) -> None:
+    """Install a package named ``other`` whose modules are given by their names."""
+    site = python.site_packages[0]
+    info = site / "other-1.0.dist-info"
     info.mkdir()
+    for name, text in sources.items():
+        (site / f"{name}.py").write_text(text)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: other\nVersion: 1.0\n")
-    (info / "RECORD").write_text("")
-    (info / "entry_points.txt").write_text("[console_scripts]\nother = easygui:main\n")
+    (info / "RECORD").write_text("".join(f"{name}.py,,\n" for name in sources))
+    (info / "entry_points.txt").write_text(entry_points)
+
+
+def test_plugins(python: BundledPython) -> None:
+    """Whoever looks them up imports them by names that no source has."""
+    install(python, "[app.plugins]\ntk = app_tk:run [gui]\n", app_tk="import tkinter")
+    found = reach(python)
+    assert found.modules["tkinter"].importer == "app_tk"
+    assert "tkinter" not in {path.parent.name for path in found.required}
+
+
+def test_plugins_are_read_at_their_top_level(python: BundledPython) -> None:
+    install(python, "[app.plugins]\ntk = app_tk\n", app_tk="def run():\n  import tkinter")
+    found = reach(python)
+    assert "tkinter" not in found.modules
+    assert found.doubt == "app_tk"
+
+
+def test_commands_that_the_image_does_not_start(python: BundledPython) -> None:
+    install(python, "[console_scripts]\nx = app_tk:run\n[gui_scripts]\ny = app_tk:run\n", app_tk="import tkinter")
+    assert "tkinter" not in reach(python).modules
+
+
+def test_entry_points_of_no_format(python: BundledPython) -> None:
+    install(python, "[app.plugins]\nwhat is this\n")
+    assert "tkinter" not in reach(python).modules
+
+
+@pytest.mark.parametrize("how", ["entry point", "command"])
+def test_the_package_that_has_what_starts(python: BundledPython, how: str) -> None:
+    """Its functions are the application's, as if the project had them, but not all of its modules are used."""
+    modules = {"other_cli": "import other_window", "other_window": "def main():\n  import tkinter", "other_rare": ""}
+    install(python, "[console_scripts]\nother = other_cli:main\n", **modules)
+    found = reach(python, "other") if how == "command" else reach(python, entry_point="other_cli")
+    assert found.modules["tkinter"].importer == "other_window"
+    assert "other_rare" not in found.modules
+
+
+def test_plots_of_the_package_that_has_what_starts(python: BundledPython) -> None:
+    modules = {"other_cli": "import other_plot", "other_plot": "from matplotlib import pyplot\npyplot.show()"}
+    install(python, "", **modules)
+    assert reach(python, entry_point="other_cli").plotter == "other_plot"
+
+
+def add_extension(python: BundledPython, name: str, data: bytes) -> None:
+    """Add an extension module to the project that is installed next."""
+    record = f"{name}.cpython-312-x86_64-linux-gnu.so"
+    info = python.site_packages[0] / "my_app_compiled-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: my-app\nVersion: 1.0\n")
+    (info / "RECORD").write_text(f"{record},,\n")
+    (python.site_packages[0] / record).parent.mkdir(exist_ok=True)
+    (python.site_packages[0] / record).write_bytes(data)
+
+
+@pytest.mark.parametrize(("data", "importer"), [(b"\x7fELF\0tkinter\0", "abc__mypyc"), (b"\x7fELF\0", None)])
+def test_compiled_modules_of_the_project(python: BundledPython, data: bytes, importer: str | None) -> None:
+    add_extension(python, "abc__mypyc", data)
+    found = reach(python).modules
+    assert "abc__mypyc" in found
+    assert (found["tkinter"].importer if "tkinter" in found else None) == importer
+
+
+def test_compiled_modules_of_dependencies(python: BundledPython) -> None:
+    """Those of Pillow and matplotlib name tkinter, too."""
+    (python.site_packages[0] / "fast.cpython-312-x86_64-linux-gnu.so").write_bytes(b"tkinter")
+    found = reach(python, cli="import fast").modules
+    assert "fast" in found
+    assert "tkinter" not in found
+
+
+@pytest.mark.parametrize(
+    ("source", "doubt"),
+    [
+        ("def ask():\n  from tkinter import filedialog", "other"),
+        (
+            "class A:\n  def ask(self):\n    try:\n      import turtle\n    except ImportError: pass",
+            "other",
+        ),
+        ("import matplotlib.pyplot as plt\ndef draw(): plt.show()", None),
+        ("def draw():\n  import matplotlib.pyplot as plt\n  plt.show()", None),
+        ("def ask():\n  importlib.import_module('tkinter')", None),
+        ("def ask():\n  # as import tkinter\n  import other.turtle", None),
+        ("def ask():\n  if TYPE_CHECKING:\n    import tkinter", None),
+        ("import six, PIL.Image, matplotlib.pyplot, tqdm, IPython", None),
+        ("import pydoc", None),
+    ],
+)
+def test_doubts(python: BundledPython, source: str, doubt: str | None) -> None:
+    (python.stdlib / "pydoc.py").write_text("def gui():\n  import tkinter")
+    (python.site_packages[0] / "unused.py").write_text("def ask():\n  import tkinter")
+    install(python, "", other=source)
+    found = reach(python, cli="import other")
+    assert found.doubt == doubt
+    assert "tkinter" not in found.modules
+
+
+def test_files_that_are_gone(python: BundledPython) -> None:
+    install(python, "[app.plugins]\ngone = gone\n", gone="")
+    (python.site_packages[0] / "gone.py").unlink()
+    info = python.site_packages[0] / "my_app_more-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: my-app\nVersion: 1.0\n")
+    (info / "RECORD").write_text("app/gone.py,,\n")
+    assert {"gone", "app.gone"}.isdisjoint(reach(python).modules)
+
+
+def test_warnings_about_sources_of_others(python: BundledPython) -> None:
+    install(python, "", other="import tkinter\nPATTERN = '\\d'\nassert (1, 'pyplot')")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = reach(python, cli="import other\nPATTERN = '\\d'\nprint('pyplot' is 1)")
+    assert found.modules["tkinter"].importer == "other"
+
+
+def test_other_commands(python: BundledPython) -> None:
+    install(python, "[console_scripts]\nother = easygui:main\n")
     found = reach(python, "other")
     assert "easygui" in found.modules
     assert "tkinter" in found.modules

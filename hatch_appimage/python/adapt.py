@@ -212,6 +212,10 @@ def trim_tkinter(appdir: AppDir, python: BundledPython, reach: Reach, *, wanted:
     reason = "`tkinter = true`" if wanted else _reason_for_tkinter(reach)
     if wanted or (wanted is None and reason):
         return f"tkinter kept: {reason}"
+    if wanted is None and reach.doubt:
+        log.warning(
+            "tkinter is left out, though %s imports it in a function: set `tkinter = true` if that is used", reach.doubt
+        )
     for path in modules:
         path.unlink()
     shutil.rmtree(python.stdlib / "tkinter", ignore_errors=True)

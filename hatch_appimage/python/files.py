@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.libraries.elf import read_elf
 from hatch_appimage.python import PythonInstallation
+from hatch_appimage.syntax import parse_source
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -141,7 +142,7 @@ def read_sysconfig(platstdlib: Path) -> Mapping[str, Any]:
 
 def literal_sysconfig(source: str) -> dict[str, Any]:
     """Return the literal dict that a ``_sysconfigdata`` module assigns to ``build_time_vars``; it is not imported."""
-    tree = ast.parse(source)
+    tree = parse_source(source)
     values: dict[str, Any] = next(
         ast.literal_eval(node.value)
         for node in tree.body
