@@ -29,6 +29,8 @@ _PLOTTING = re.compile(rb"\b(?:pyplot|pylab)\b")
 _WINDOWS = frozenset({"pause", "show"})
 _TKINTER = frozenset({"_tkinter", "tkinter", "turtle"})
 _COMMANDS = frozenset({"console_scripts", "gui_scripts"})
+# Groups of entry points by which tools that build, pack or test projects find their plugins.
+_TOOLS = re.compile(r"(?:distutils|setuptools|egg_info)\..*|pyinstaller40|pkg_config|hatch|pytest11")
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ def find_reach(python: BundledPython, project: str, first: Iterable[str], comman
     owned = [files for each in installed if not begun.isdisjoint(files := _modules_of([each]))]
     own = begun.union(project_modules, *owned)
     modules = Modules(folders, own)
-    plugins = [_module_of(point) for point in points if point.group not in _COMMANDS]
+    plugins = [_module_of(point) for point in points if _is_plugin(point)]
     roots = [*_ALWAYS, *started, *linked, *project_modules.values(), *plugins]
     reached = follow(roots, modules, lambda _: True)
     required = follow([*_ALWAYS, *started], modules, _is_required)
@@ -91,6 +93,10 @@ def find_reach(python: BundledPython, project: str, first: Iterable[str], comman
         _find_plotter([*project_modules.items(), *_files_of(reached, own)]),
         _find_doubt(python, reached, own),
     )
+
+
+def _is_plugin(point: EntryPoint) -> bool:
+    return point.group not in _COMMANDS and not _TOOLS.fullmatch(point.group)
 
 
 def _is_required(found: Import) -> bool:

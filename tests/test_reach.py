@@ -167,6 +167,12 @@ def test_plugins(python: BundledPython) -> None:
     assert "tkinter" not in {path.parent.name for path in found.required}
 
 
+@pytest.mark.parametrize("group", ["distutils.commands", "setuptools.finalize_distribution_options", "pytest11"])
+def test_plugins_of_tools(python: BundledPython, group: str) -> None:
+    install(python, f"[{group}]\ntk = app_tk:run\n", app_tk="import tkinter")
+    assert "tkinter" not in reach(python).modules
+
+
 def test_plugins_are_read_at_their_top_level(python: BundledPython) -> None:
     install(python, "[app.plugins]\ntk = app_tk\n", app_tk="def run():\n  import tkinter")
     found = reach(python)
