@@ -115,7 +115,13 @@ def make_portable(folder: Path) -> Portable:
     """Copy the running Python."""
     appdir = AppDir(folder / "AppDir", "python")
     host = find_host_python(Path(sys.executable))
-    stdlib = bundle_python(host, appdir).stdlib
+    python = bundle_python(host, appdir)
+    stdlib = python.stdlib
+    # In an image the launcher is in its place.
+    appdir.bin.mkdir(exist_ok=True)
+    interpreter = python.executable.rename(appdir.bin / python.executable.name)
+    for name in ("python", "python3"):
+        interpreter.with_name(name).symlink_to(interpreter.name)
     for path in host.stdlib.glob("_sysconfigdata_*.py"):
         shutil.copy(path, stdlib)  # uv changes paths in it, and takes it only as CPython's build writes it
     return Portable(appdir.usr)
