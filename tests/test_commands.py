@@ -359,6 +359,8 @@ def lives_on(runner: Runner, folder: Path, tool: Path) -> None:
     assert run(runner, str(folder / "bin" / "tool"), "x y") == f"{folder} ['{folder}/bin/tool', 'x y']\n"
 
 
+@pytest.mark.parametrize("_user", ["user"], indirect=True)
+@pytest.mark.parametrize("_place", ["mounted", "extracted"], indirect=True)
 class TestVirtualenv:
     """What virtualenv makes, and so poetry, tox and pre-commit, lives on like what venv makes."""
 
@@ -412,21 +414,22 @@ class TestVirtualenv:
         run(runner, *command, "-q", str(folder))
         assert run(runner, str(folder / "bin" / "python"), "-c", "import sys; print(sys.prefix)") == f"{folder}\n"
 
-    def test_old_virtualenv(
-        self, several_image: Path, old_virtualenv: Path, tool: Path, tmp_path_factory: pytest.TempPathFactory
-    ) -> None:
-        """One of 2024, which found interpreters by itself and followed no links."""
-        runner, make = Runner("mounted", None, make_public(tmp_path_factory, "old")), str(old_virtualenv / "make.py")
-        python = link(runner, several_image, "python")
-        for name, command in {
-            "link": [python, make],
-            "told": [outside(), make, "-p", python],
-            "application": [str(several_image), "--virtualenv", str(old_virtualenv)],
-            "environment": [str(runner.home / "link" / "bin" / "python"), make],
-            "copied": [python, make, "--copies"],
-        }.items():
-            run(runner, *command, "-q", str(runner.home / name))
-            lives_on(runner, runner.home / name, tool)
+
+def test_old_virtualenv(
+    several_image: Path, old_virtualenv: Path, tool: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """One of 2024, which found interpreters by itself and followed no links."""
+    runner, make = Runner("mounted", None, make_public(tmp_path_factory, "old")), str(old_virtualenv / "make.py")
+    python = link(runner, several_image, "python")
+    for name, command in {
+        "link": [python, make],
+        "told": [outside(), make, "-p", python],
+        "application": [str(several_image), "--virtualenv", str(old_virtualenv)],
+        "environment": [str(runner.home / "link" / "bin" / "python"), make],
+        "copied": [python, make, "--copies"],
+    }.items():
+        run(runner, *command, "-q", str(runner.home / name))
+        lives_on(runner, runner.home / name, tool)
 
 
 def outside() -> str:

@@ -64,26 +64,27 @@ static bool others_can_rename_in(const struct stat *status)
 	return belongs_to_others(status) || (status->st_mode & (S_IWOTH | S_ISVTX)) == S_IWOTH;
 }
 
-bool folder_is_safe(int folder)
+int folder_check(int folder)
 {
 	int at = openat(folder, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	struct stat status, above;
-	bool safe = at >= 0 && !fstat(at, &status);
+	int error = at < 0 || fstat(at, &status) ? -errno : 0;
 
-	while (safe && !others_can_rename_in(&status)) {
+	while (!error && !others_can_rename_in(&status)) {
 		int up = openat(at, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		error = up < 0 || fstat(up, &above) ? -errno : 0;
 		close(at);
 		at = up;
-		safe = up >= 0 && !fstat(up, &above);
-		if (safe && above.st_dev == status.st_dev && above.st_ino == status.st_ino) {
+		if (!error && above.st_dev == status.st_dev && above.st_ino == status.st_ino) {
 			close(at);
-			return true;
+			return 0;
 		}
-		status = above;
+		if (!error)
+			status = above;
 	}
 	if (at >= 0)
 		close(at);
-	return false;
+	return error ? error : FOLDER_UNSAFE;
 }
 
 int folder_open(const char *candidate, char path[PATH_MAX])
@@ -93,10 +94,11 @@ int folder_open(const char *candidate, char path[PATH_MAX])
 	int folder = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (folder < 0)
 		return -errno;
-	if (folder_is_safe(folder))
+	int error = folder_check(folder);
+	if (!error)
 		return folder;
 	close(folder);
-	return FOLDER_UNSAFE;
+	return error;
 }
 
 int folder_suffix(char suffix[FOLDER_SUFFIX_ROOM])

@@ -12,8 +12,11 @@
  * False when there are no more.
  */
 bool folder_candidate(unsigned number, char *path, size_t room);
-/* Whether no other user but root can put something else in the place of a directory, or of what is in it. */
-bool folder_is_safe(int folder);
+/*
+ * 0 where no other user but root can put something else in the place of a directory, or of what is in it; else
+ * FOLDER_UNSAFE, or a negative errno value.
+ */
+int folder_check(int folder);
 enum { FOLDER_UNSAFE = -4096 }; /* no errno value */
 
 /*

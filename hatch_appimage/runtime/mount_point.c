@@ -54,7 +54,7 @@ static int make_in(struct mount_point *point, const char *parent, const char *pr
 	point->parent = open(parent, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (point->parent < 0)
 		return -errno;
-	if (!folder_is_safe(point->parent))
+	if (folder_check(point->parent))
 		error = -EPERM;
 	else if (fchdir(point->parent))
 		error = -errno;
