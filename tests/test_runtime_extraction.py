@@ -617,9 +617,23 @@ class TestName:
         process = slow.start("here")
         wait_until(lambda: [*image.temporary.glob(".appimage-*/unfinished*/usr")], LONG)
         self.spoil(plain)
+        os.utime(plain)
         output, errors = process.communicate(timeout=LONG)
         assert (process.returncode, output) == (127, "")
         assert errors.endswith(": it was changed meanwhile\n")
+
+    def test_replaced_while_unpacking(self, image: Unpacked, runtime: Path, plain: Path, tmp_path: Path) -> None:
+        """An update puts another file in its place, which is no change of this one."""
+        delay = "--inject=utimensat:delay_enter=2s:when=1"
+        strace = (require("strace", "strace"), "-f", "--output=/dev/null", "--quiet=all", delay)
+        slow = Unpacked(runtime, image.temporary, prefix=strace, settings=(*EXTRACT, ("TARGET_APPIMAGE", str(plain))))
+        process = slow.start("here")
+        wait_until(lambda: [*image.temporary.glob(".appimage-*/unfinished*/usr")], LONG)
+        shutil.copy(plain, tmp_path / "new")
+        self.spoil(tmp_path / "new")
+        (tmp_path / "new").replace(plain)
+        output, _ = process.communicate(timeout=LONG)
+        assert (process.returncode, output) == (0, "data\n")
 
     def test_links_share(self, image: Unpacked, tmp_path: Path) -> None:
         os.link(image.path, tmp_path / "hard")
