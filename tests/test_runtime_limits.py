@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 import pytest
 from conftest import NOBODY, make_public
 from seccomp import NUMBERS
-from test_runtime import Image, device_mode, make_appdir, pack, processes_of, sized_for, wait_until
+from test_runtime import Image, device_mode, errors_of, make_appdir, pack, processes_of, sized_for, wait_until
 from tools import require
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ class TestFilter:
             image = with_settings(image, FUSERMOUNT_PROG="/nonexistent")
         command = [sys.executable, str(Path(__file__).with_name("seccomp.py")), action, *FILTERS[calls], "--"]
         result = replace(image, user=0, prefix=(*command, *becoming(image))).run("here")
-        assert (result.stdout, result.stderr, result.returncode) == ("data\n", "", 0)
+        assert (result.stdout, errors_of(result), result.returncode) == ("data\n", [], 0)
         check_clean(image)
 
 
@@ -347,7 +347,7 @@ class TestFirstProcess:
             started = replace(image, user=0, prefix=(*ADOPTERS[adopter], *becoming(image)))
             result = started.run("run", "exec", PYTHON, "-c", WAIT_FOR_ALL)
             assert result.stdout.startswith("none ")
-            assert result.stderr == ""
+            assert errors_of(result) == []
         wait_until(lambda: not processes_of(image), LONG)
         # The kernel has killed all of the container at once: a later start removes what is left.
         for name in image.leftovers():
@@ -458,4 +458,4 @@ def check_ended_well(result: subprocess.CompletedProcess[str], status: int) -> N
         assert result.stderr.startswith("AppImage: ")
         assert result.stderr.count("\n") == 1
     else:
-        assert (result.returncode, result.stderr) == (status, "")
+        assert (result.returncode, errors_of(result)) == (status, [])
