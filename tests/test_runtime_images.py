@@ -204,6 +204,7 @@ class TestDamaged:
 
     def check(self, content: bytes, tmp_path: Path, temporary: Path, *arguments: str) -> None:
         path = tmp_path / "Damaged.AppImage"
+        path.unlink(missing_ok=True)  # processes of the run before may not have ended yet
         path.write_bytes(content)
         path.chmod(0o755)
         image = Image(path, temporary)

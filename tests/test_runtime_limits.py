@@ -348,6 +348,9 @@ class TestFirstProcess:
             result = started.run("run", "exec", PYTHON, "-c", WAIT_FOR_ALL)
             assert result.stdout.startswith("none ")
             assert errors_of(result) == []
+        if device == 0o600:
+            # The kernel ends the guard together with a container; the next start that unpacks finds the files.
+            assert with_settings(image, APPIMAGE_EXTRACT_AND_RUN="1").run("here").stdout == "data\n"
         wait_until(lambda: not processes_of(image), LONG)
         # The kernel has killed all of the container at once: a later start removes what is left.
         for name in image.leftovers():
@@ -360,7 +363,9 @@ class TestResources:
     def test_descriptors(self, image: Image, limit: int) -> None:
         """Nothing waits for ever for what could not be handed over."""
         result = replace(image, prefix=("sh", "-c", f'ulimit -n {limit}; exec "$0" "$@"')).run("run", "exit", "5")
-        if not result.stderr.startswith("/bin/sh: "):  # the shell wants some for itself
+        if not any(
+            line.startswith("/bin/sh: ") for line in result.stderr.splitlines()
+        ):  # the shell wants some for itself
             check_ended_well(result, 5)
         wait_until(lambda: not processes_of(image), LONG)
         wait_until(lambda: not list(image.temporary.glob(".mount_*")), LONG)
