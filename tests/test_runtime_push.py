@@ -453,7 +453,7 @@ def test_no_process_hangs_when_the_server_is_killed(tmp_path: Path, built: Path,
         process = image.start("run", "eval", script)
         time.sleep(generator.uniform(0.001, 0.03))
         # Again, as those that are killed may just have been about to start others.
-        wait_until(lambda process=process: kill_daemons(image, process) or is_unpacked(image))
+        wait_until(partial(is_through_with, image, process))
         if is_unpacked(image):  # there was nothing to be mounted any more, and its files stay
             process.kill()
         process.communicate()
@@ -464,6 +464,11 @@ def test_no_process_hangs_when_the_server_is_killed(tmp_path: Path, built: Path,
         for name in image.leftovers():
             subprocess.run(["umount", "--lazy", image.temporary / name], check=False, stderr=subprocess.DEVNULL)
             shutil.rmtree(image.temporary / name)
+
+
+def is_through_with(image: Image, process: subprocess.Popen[str]) -> bool:
+    """Kill what serves a process; say whether that has ended, or goes on without."""
+    return kill_daemons(image, process) or is_unpacked(image)
 
 
 def is_unpacked(image: Image) -> bool:
