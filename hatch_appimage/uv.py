@@ -46,7 +46,6 @@ _MISLEADING = ("all-extras", "no-deps", "no-emit-package", "prefix", "python-pla
 # The variables that name package indexes, those that count most first, and whether they replace the default one.
 _INDEXES = {"UV_DEFAULT_INDEX": True, "UV_INDEX": False, "UV_EXTRA_INDEX_URL": False, "UV_INDEX_URL": True}
 _NAMED = re.compile(r"(?:([\w.-]+)=)?(.*)")  # `acme=https://...`
-_PYPI = "https://pypi.org/simple"
 
 
 def check_settings(root: Path) -> None:
@@ -86,7 +85,7 @@ def ignores_sources(root: Path) -> Callable[[str], bool]:
 
 
 def known_indexes(root: Path) -> list[str]:
-    """Return the addresses of the package indexes that `uv pip` looks every package up in.
+    """Return the addresses of the package indexes that settings name, and that `uv pip` looks every package up in.
 
     See https://docs.astral.sh/uv/concepts/indexes/ for which these are.
     """
@@ -96,11 +95,11 @@ def known_indexes(root: Path) -> list[str]:
         return []
     entries = [*indexes_of_environment(), *table.get("index", ()), *_indexes_of_pip(table)]
     counting: dict[Any, Mapping[str, Any]] = {}
-    for number, entry in enumerate([*entries, {"url": _PYPI, "default": True}]):
+    for number, entry in enumerate([*entries, {"default": True}]):
         counting.setdefault(entry.get("name") or number, entry)  # of several of a name, uv takes the first
     default = next(entry for entry in counting.values() if entry.get("default"))
     asked = [entry for entry in counting.values() if entry is default or not entry.get("default")]
-    return [str(entry.get("url")) for entry in asked if not entry.get("explicit")]
+    return [str(entry.get("url")) for entry in asked if entry.get("url") and not entry.get("explicit")]
 
 
 def indexes_of_environment() -> Iterator[Mapping[str, Any]]:

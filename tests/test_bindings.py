@@ -222,29 +222,6 @@ class TestDeclared:
         assert refused(tmp_path, f'[tool.uv.sources]\nfirst = {{ index = "acme" }}\n{INDEX}') == []
 
     @pytest.mark.parametrize(
-        "text",
-        [
-            (
-                '[[tool.poetry.source]]\nname = "public"\nurl = "https://pypi.org/simple/"\n'
-                '[tool.poetry.dependencies]\nfirst = { version = "*", source = "public" }\n'
-            ),
-            '[[tool.pdm.source]]\nname = "pypi"\nurl = "https://pypi.org/simple"\ninclude_packages = ["*"]\n',
-            (
-                '[tool.uv.sources]\nfirst = { index = "pypi" }\n'
-                '[[tool.uv.index]]\nname = "pypi"\nurl = "https://pypi.org/simple"\nexplicit = true\n'
-            ),
-        ],
-    )
-    def test_pypi(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
-        for name in ("UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL"):
-            monkeypatch.delenv(name, raising=False)
-        assert refused(tmp_path, text) == []
-        default = '\n[[tool.uv.index]]\nname = "own"\nurl = "https://own.example/"\ndefault = true\n'
-        assert "first" in refused(tmp_path, text + default)
-        monkeypatch.setenv("UV_INDEX_URL", "https://own.example/")
-        assert "first" in refused(tmp_path, text)
-
-    @pytest.mark.parametrize(
         ("python", "version", "here"),
         [
             ("<3.9", "3.12.1", False),
