@@ -10,6 +10,7 @@ from __future__ import annotations
 import concurrent.futures
 import hashlib
 import importlib.util
+import io
 import os
 import re
 import shutil
@@ -17,6 +18,8 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,13 +37,32 @@ LAUNCHER_SOURCE = SOURCE / "launcher"
 ZSTD = "backports.zstd==1.8.0"
 ZSTD_SHA256 = "9dae4f4c481716e3db473d667457b4f508ff7459c0931b567a5c9677fb3db316"
 
-#: AppImage's name of an architecture, Zig's, and its oldest processor: armhf is ARMv7 with the 16 registers of VFPv3,
-#: as Debian has it, since not every such processor has NEON.
+
+@dataclass(frozen=True)
+class Target:
+    """How programs are compiled for an architecture.
+
+    Attributes:
+        triple: Zig's name of it.
+        flags: options of the compiler; the oldest processor is among them.
+        sources: of ours, which every program for this architecture has.
+
+    """
+
+    triple: str
+    flags: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+
+
+#: By AppImage's name of the architecture. armhf is ARMv7 with the 16 registers of VFPv3, as Debian has it, since not
+#: every such processor has NEON.
 TARGETS = {
-    "x86_64": ("x86_64-linux-musl", ("-mcpu=x86_64",)),
-    "aarch64": ("aarch64-linux-musl", ()),
-    "armhf": ("arm-linux-musleabihf", ("-mcpu=generic+v7a-neon-d32-vfp3+vfp3d16", "-Wl,-e,check_armv7")),
-    "i686": ("x86-linux-musl", ("-mcpu=i686",)),
+    "x86_64": Target("x86_64-linux-musl", ("-mcpu=x86_64",)),
+    "aarch64": Target("aarch64-linux-musl"),
+    "armhf": Target(
+        "arm-linux-musleabihf", ("-mcpu=generic+v7a-neon-d32-vfp3+vfp3d16", "-Wl,-e,check_armv7"), ("armv7.S",)
+    ),
+    "i686": Target("x86-linux-musl", ("-mcpu=i686",)),
 }
 
 MAX_SIZE = 200_000
@@ -90,8 +112,6 @@ ZSTD_SOURCES = (
     "decompress/zstd_decompress_block.c",
 )
 ZSTD_X86_64_SOURCES = ("decompress/huf_decompress_amd64.S",)
-#: Our own sources that are not for every architecture.
-ARMHF_SOURCES = ("armv7.S",)
 
 
 def compile_runtimes(architectures: Sequence[str], folder: Path, version: str) -> None:
@@ -153,6 +173,20 @@ def _extract_source(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path)
         path.write_bytes(content.read())
 
 
+def compiler_command(architecture: str, output: Path, arguments: Sequence[str | Path]) -> list[str]:
+    """Return the command that compiles a static program for an architecture.
+
+    Args:
+        architecture: AppImage's name of it.
+        output: the program.
+        arguments: its sources, and more options.
+
+    """
+    target = TARGETS[architecture]
+    command = [sys.executable, "-m", "ziglang", "cc", "-target", target.triple, *target.flags, *FLAGS]
+    return [*command, *map(str, [*(SOURCE / name for name in target.sources), *arguments]), "-o", str(output)]
+
+
 def compile_runtime(
     architecture: str, output: Path, folder: Path, version: str, more: Sequence[str | Path] = ()
 ) -> None:
@@ -169,17 +203,15 @@ def compile_runtime(
         AppImageError: the compiler failed, or what it made is no AppImage runtime.
 
     """
-    target, machine_flags = TARGETS[architecture]
     library = folder / "zstd/lib"
     names = ZSTD_SOURCES + (ZSTD_X86_64_SOURCES if architecture == "x86_64" else ())
-    own = ("sections.S", *(ARMHF_SOURCES if architecture == "armhf" else ()))
-    sources = [*sorted(SOURCE.glob("*.c")), *(SOURCE / name for name in own), *(library / name for name in names)]
+    sources = [*sorted(SOURCE.glob("*.c")), SOURCE / "sections.S", *(library / name for name in names)]
     linked = folder / f"runtime-{architecture}"
-    command = [sys.executable, "-m", "ziglang", "cc", "-target", target, *machine_flags, *FLAGS, *ZSTD_FLAGS]
-    command += [f'-DVERSION="{version}"', f"-I{library}", *map(str, [*sources, *more]), "-o", str(linked)]
+    options = [*ZSTD_FLAGS, f'-DVERSION="{version}"', f"-I{library}"]
+    command = compiler_command(architecture, linked, [*options, *sources, *more])
     _run(command, what=f"Compiling the runtime for {architecture}")
     content = bytearray(linked.read_bytes())
-    _check(linked, architecture)
+    _check_runtime(linked, architecture)
     content[MAGIC_OFFSET : MAGIC_OFFSET + len(MAGIC)] = MAGIC
     output.write_bytes(content)
     output.chmod(0o755)
@@ -202,44 +234,57 @@ def compile_launcher(architecture: str, output: Path) -> None:
         output: the file to write.
 
     Raises:
-        AppImageError: the compiler failed, or what it made is too large.
+        AppImageError: the compiler failed, or what it made is no static program, or too large.
 
     """
-    target, machine_flags = TARGETS[architecture]
-    command = [sys.executable, "-m", "ziglang", "cc", "-target", target, *machine_flags, *FLAGS]
-    command += ["-Wall", "-Wextra", "-Werror", *map(str, sorted(LAUNCHER_SOURCE.glob("*.c")))]
+    warnings = ["-Wall", "-Wextra", "-Werror"]
     with tempfile.TemporaryDirectory(prefix="hatch-appimage-") as temporary:
         linked = Path(temporary, "launcher")
-        _run([*command, "-o", str(linked)], what=f"Compiling the launcher for {architecture}")
-        size = linked.stat().st_size
-        if size > MAX_LAUNCHER_SIZE:
-            raise AppImageError(f"The launcher for {architecture} has {size} bytes, more than {MAX_LAUNCHER_SIZE}")
+        command = compiler_command(architecture, linked, [*warnings, *sorted(LAUNCHER_SOURCE.glob("*.c"))])
+        _run(command, what=f"Compiling the launcher for {architecture}")
+        _check_program(linked, f"launcher for {architecture}", MAX_LAUNCHER_SIZE)
         shutil.copyfile(linked, output)
     output.chmod(0o755)
 
 
-def _check(path: Path, architecture: str) -> None:
-    """Hold the file against what other tools expect of a runtime."""
+def _demand(program: str, condition: object, what: str) -> None:
+    if not condition:
+        raise AppImageError(f"The {program} is unusable: {what}")
 
-    def demand(condition: object, what: str) -> None:
-        if not condition:
-            raise AppImageError(f"The runtime for {architecture} is unusable: {what}")
 
+def _check_program(path: Path, program: str, max_size: int) -> ELFFile:
+    """Hold a file against what both programs are: static, of one architecture's kind, and small."""
     content = path.read_bytes()
-    with path.open("rb") as stream:
-        try:
-            elf = ELFFile(stream)
-            header = elf.header
-            sections = {section.name: section for section in elf.iter_sections()}
-            interpreted = any(segment["p_type"] in {"PT_INTERP", "PT_DYNAMIC"} for segment in elf.iter_segments())
-        except ELFError as error:
-            raise AppImageError(f"The runtime for {architecture} is unusable: {error}") from error
-    demand(header["e_type"] == "ET_EXEC" and not interpreted, "it is not a static executable")
+    try:
+        elf = ELFFile(io.BytesIO(content))
+        segments = list(elf.iter_segments())
+    except ELFError as error:
+        raise AppImageError(f"The {program} is unusable: {error}") from error
+    entry = elf.header["e_entry"]
+    static = elf.header["e_type"] == "ET_EXEC" and not any(
+        segment["p_type"] in {"PT_INTERP", "PT_DYNAMIC"} for segment in segments
+    )
+    begins = any(
+        segment["p_type"] == "PT_LOAD" and 0 <= entry - segment["p_vaddr"] < segment["p_filesz"] for segment in segments
+    )
+    _demand(program, static, "it is not a static executable")
+    _demand(program, begins, "its entry point is not in it")
+    _demand(program, len(content) <= max_size, f"it has {len(content)} bytes, more than {max_size}")
+    return elf
+
+
+def _check_runtime(path: Path, architecture: str) -> None:
+    """Hold the file against what other tools expect of a runtime."""
+    program = f"runtime for {architecture}"
+    demand = partial(_demand, program)
+    elf = _check_program(path, program, MAX_SIZE)
+    content = path.read_bytes()
+    header = elf.header
+    sections = {section.name: section for section in elf.iter_sections()}
     demand(header["e_ident"]["EI_OSABI"] == "ELFOSABI_SYSV", "its EI_OSABI is not 0")
     end = header["e_shoff"] + header["e_shentsize"] * header["e_shnum"]
     demand(end == len(content), "the section header table is not the last thing in it")
     demand(b"appimage-extract" in content, "the text appimage-extract is not in it")
-    demand(len(content) <= MAX_SIZE, f"it has {len(content)} bytes, more than {MAX_SIZE}")
     end = None
     for name, size in SECTIONS.items():
         demand(name in sections, f"it has no section {name}")

@@ -9,15 +9,13 @@
 
 #include "message.h"
 
-enum { MAX_SIZE = 1 << 20 };
-
-char *read_file(int file, size_t *size)
+char *read_file(int file, size_t max, size_t *size)
 {
 	struct stat status;
 
 	if (fstat(file, &status))
 		return NULL;
-	if (!S_ISREG(status.st_mode) || status.st_size > MAX_SIZE) {
+	if (!S_ISREG(status.st_mode) || (uintmax_t)status.st_size > max) {
 		errno = S_ISREG(status.st_mode) ? EFBIG : EINVAL;
 		return NULL;
 	}

@@ -6,8 +6,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* All of a file, with a zero behind it; NULL with errno if it cannot be read, or is larger than any text of ours. */
-char *read_file(int file, size_t *size);
+/* In bytes; no text of ours comes near it. */
+enum { MAX_TEXT = 1 << 20 };
+
+/* All of a file, with a zero behind it; NULL with errno if it cannot be read, or has more bytes than `max`. */
+char *read_file(int file, size_t max, size_t *size);
 /* Whether the file has this much at an offset. */
 bool read_at(int file, void *to, size_t size, uint64_t offset);
 /* Whether two paths lead to the same file or directory. */

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <link.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -11,7 +12,7 @@
 #include "message.h"
 
 /* No C library comes near these; a damaged one is not read any further. */
-enum { MAX_SEGMENTS = 64, MAX_TAGS = 256, MAX_DEFINITIONS = 1000, MAX_NAME = 32 };
+enum { MAX_SEGMENTS = 64, MAX_TAGS = 256, MAX_DEFINITIONS = 1000, MAX_NAME = 32, MAX_LIBRARY = 64 << 20 };
 
 struct elf {
 	int file;
@@ -33,15 +34,22 @@ static bool parse_number(const char **text, unsigned *number)
 	return *text > start;
 }
 
+/* Reads two numbers; returns what is behind them, or NULL. */
+static const char *parse_version(struct version *version, const char *text)
+{
+	if (!parse_number(&text, &version->major) || *text++ != '.' || !parse_number(&text, &version->minor))
+		return NULL;
+	return text;
+}
+
 bool version_parse(struct version *version, const char *text)
 {
 	unsigned rest;
 
-	if (!parse_number(&text, &version->major) || *text++ != '.' || !parse_number(&text, &version->minor))
+	text = parse_version(version, text);
+	if (text && *text == '.' && (text++, !parse_number(&text, &rest)))
 		return false;
-	if (*text == '.' && (text++, !parse_number(&text, &rest)))
-		return false;
-	return !*text;
+	return text && !*text;
 }
 
 bool version_before(struct version one, struct version other)
@@ -115,7 +123,8 @@ static bool read_definition(const struct elf *elf, const struct tables *tables, 
 	return !strncmp(text, prefix, sizeof(prefix) - 1) && version_parse(version, text + sizeof(prefix) - 1);
 }
 
-struct version glibc_version(int file)
+/* The newest version that a C library defines. */
+static struct version defined_version(int file)
 {
 	struct version newest = {0}, version;
 	struct elf elf = {.file = file};
@@ -135,7 +144,26 @@ struct version glibc_version(int file)
 	return newest;
 }
 
-struct version glibc_beside(const char *loader)
+/*
+ * What a C library prints when it is run: "GNU C Library (…) stable release version 2.31.", or one of development,
+ * "… release version 2.41.9000." (glibc's csu/version.c).
+ */
+static struct version printed_version(int file)
+{
+	static const char banner[] = "GNU C Library ", before[] = " release version ";
+	struct version version = {0};
+	size_t size;
+	char *text = read_file(file, MAX_LIBRARY, &size);
+	const char *line = text ? memmem(text, size, banner, sizeof(banner) - 1) : NULL;
+	const char *number = line ? strstr(line, before) : NULL;
+
+	if (number)
+		parse_version(&version, number + sizeof(before) - 1);
+	free(text);
+	return version;
+}
+
+struct version glibc_beside(const char *loader, struct version wanted)
 {
 	char *path = join(loader, NULL);
 
@@ -143,7 +171,12 @@ struct version glibc_beside(const char *loader)
 	int file = open(join(path, "/libc.so.6", NULL), O_RDONLY | O_CLOEXEC);
 	if (file < 0)
 		return (struct version){0};
-	struct version version = glibc_version(file);
+	struct version version = defined_version(file);
+	if (version.major && version_before(version, wanted)) {
+		struct version printed = printed_version(file);
+		if (version_before(version, printed))
+			version = printed;
+	}
 	close(file);
 	return version;
 }

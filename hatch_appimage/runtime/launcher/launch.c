@@ -42,7 +42,7 @@ bool launch_has(const struct launch *launch, enum key key, const char *value)
 void launch_read_settings(struct launch *launch)
 {
 	size_t size, line;
-	char *path = launch_path(launch, "launcher.conf"), *text = read_file(launch->place.file, &size);
+	char *path = launch_path(launch, "launcher.conf"), *text = read_file(launch->place.file, MAX_TEXT, &size);
 
 	if (!text)
 		die("cannot read ", path, ": ", strerror(errno), NULL);
@@ -74,7 +74,7 @@ void launch_check_machine(struct launch *launch)
 	}
 	if (is_same_file(real, MUSL))
 		refuse_machine(needed, "musl");
-	launch->glibc = glibc_beside(real);
+	launch->glibc = glibc_beside(real, wanted);
 	if (launch->glibc.major && version_before(launch->glibc, wanted))
 		refuse_machine(needed, join("glibc ", version_text(launch->glibc), NULL));
 }

@@ -79,7 +79,7 @@ static bool use_home(struct place *place, const char *self)
 		int file = open(join(directory, files[i], NULL), O_RDONLY | O_CLOEXEC);
 		if (file < 0)
 			continue;
-		char *text = read_file(file, &size);
+		char *text = read_file(file, MAX_TEXT, &size);
 		close(file);
 		const char *home = text ? find_home(text) : NULL;
 		if (home && *home == '/' && use(place, join(home, "/", NULL)))
