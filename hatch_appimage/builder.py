@@ -392,6 +392,7 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
         """Show what the steps log: warnings always, programs and their output with ``-v``."""
         handler = _AppHandler(self.app)
         logger = logging.getLogger("hatch_appimage")
+        level, propagate = logger.level, logger.propagate
         logger.addHandler(handler)
         logger.setLevel(logging.DEBUG)
         logger.propagate = False
@@ -399,6 +400,8 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
             yield handler.warnings
         finally:
             logger.removeHandler(handler)
+            logger.setLevel(level)
+            logger.propagate = propagate
 
 
 class _AppHandler(logging.Handler):

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,20 @@ def test_faults_of_the_table_end_the_build_with_all_of_them(tmp_path: Path, caps
         "Unknown field `tool.hatch.build.targets.appimage.icno`, did you mean `icon`?",
     ]
     assert not list((tmp_path / "dist").iterdir())
+
+
+def test_logging_is_as_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A front end may build several projects in one process, and log for itself."""
+    logger = logging.getLogger("hatch_appimage")
+    monkeypatch.setattr(logger, "propagate", True)
+    logger.setLevel(logging.ERROR)
+    (tmp_path / "data.txt").touch()
+    builder = make_builder(tmp_path, **{"force-include": {"data.txt": "../outside"}})
+    with pytest.raises(SystemExit):
+        list(builder.build(directory=str(tmp_path / "dist")))
+    level = logger.level
+    logger.setLevel(logging.NOTSET)
+    assert (level, logger.propagate, logger.handlers) == (logging.ERROR, True, [])
 
 
 @pytest.mark.parametrize("destination", ["../outside", "usr/../../x"])
