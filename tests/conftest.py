@@ -66,13 +66,13 @@ class Plugin:
 
 @pytest.fixture(scope="session")
 def plugin(tmp_path_factory: pytest.TempPathFactory) -> Plugin:
-    """Build our wheel from a copy of the sources and install it."""
+    """Build our wheel and install it.
+
+    It is built in the environment of the tests: Zig compiles its C library again for every place where it lies.
+    """
     folder = tmp_path_factory.mktemp("plugin")
-    subprocess.run(
-        [find_uv_bin(), "build", "--quiet", "--wheel", "--out-dir", folder / "dist", REPOSITORY],
-        check=True,
-        cwd=REPOSITORY,
-    )
+    options = ["--quiet", "--wheel", "--no-build-isolation", "--python", sys.executable]
+    subprocess.run([find_uv_bin(), "build", *options, "--out-dir", folder / "dist", REPOSITORY], check=True)
     (wheel,) = (folder / "dist").glob("*.whl")
     venv.create(folder / "venv", with_pip=False, symlinks=True)
     python = folder / "venv" / "bin" / "python"

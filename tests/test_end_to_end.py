@@ -697,7 +697,7 @@ class TestBadInput:
         )
         assert process.stderr is not None
         for line in process.stderr:
-            if "startup" in line:  # the image is being packed now
+            if "requires" in line:  # the image is being packed now
                 break
         time.sleep(0.2)
         os.killpg(process.pid, number)
