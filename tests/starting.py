@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
 #: Seconds that anything may take which ends by itself: far more than it does on a busy machine.
 PATIENCE = 30.0
-# The status of a child that could not be prepared.
-_UNPREPARED = 125
+# What a child writes that could not be prepared, and its status, with which a program may end as well.
+_UNPREPARED = "The test itself cannot start "
+_UNPREPARED_STATUS = 125
 
 
 class MisbehaviorError(Exception):
@@ -120,9 +121,9 @@ class Start:
             self._prepare(output, error)
             os.execve(self.command[0], [os.fspath(part) for part in self.command], self.environment)  # noqa: S606 - no shell is wanted
         except BaseException as problem:  # noqa: BLE001 - no exception may reach the caller's code in this process
-            print(f"{self.command[0]}: {problem!r}", file=os.fdopen(error, "w", closefd=False), flush=True)
+            print(f"{_UNPREPARED}{self.command[0]}: {problem!r}", file=os.fdopen(error, "w", closefd=False), flush=True)
         finally:
-            os._exit(_UNPREPARED)
+            os._exit(_UNPREPARED_STATUS)
 
     def _prepare(self, output: int, error: int) -> None:
         null = os.open(os.devnull, os.O_RDONLY)
@@ -221,8 +222,8 @@ class Running:
         wait_until(self.has_ended, "it has not ended")
         self.seen += _read_all(self.outputs)
         errors = _read_all(self.errors)
-        if self._ended is None or self._ended == _UNPREPARED:
-            raise MisbehaviorError(f"the test itself could not start it: {errors}")
+        if self._ended is None or _UNPREPARED in errors:
+            raise MisbehaviorError(errors)
         return Outcome(self._ended, self.seen, errors)
 
     def close(self) -> None:
