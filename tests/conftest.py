@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import stat
 import subprocess
@@ -16,14 +17,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from filelock import FileLock
 from tools import require
 from uv import find_uv_bin
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 TEST_PROJECTS = REPOSITORY / "test-projects"
+
+DEVICE = Path("/dev/fuse")
+_DEVICE_MODE = pytest.StashKey[int]()
 
 # A user of every Linux who owns nothing.
 NOBODY = 65534
@@ -64,20 +69,46 @@ class Plugin:
         return result
 
 
+def make_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """Return a directory that is filled once, by the first of the processes among which the tests are divided.
+
+    Args:
+        factory: pytest's, of the calling process.
+        name: of the directory, one for each content.
+        make: fills it.
+
+    """
+    base = factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    with FileLock(folder.with_name(f"{name}.lock")):
+        if not (folder / "made").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            open_to_all(folder)
+            make(folder)
+            (folder / "made").touch()
+    return folder
+
+
 @pytest.fixture(scope="session")
 def plugin(tmp_path_factory: pytest.TempPathFactory) -> Plugin:
-    """Build our wheel and install it.
+    """Build our wheel and install it."""
+    folder = make_once(tmp_path_factory, "plugin", install_plugin)
+    (wheel,) = (folder / "dist").glob("*.whl")
+    return Plugin(wheel, folder / "venv" / "bin" / "python")
+
+
+def install_plugin(folder: Path) -> None:
+    """Build our wheel, and install it into an environment of its own.
 
     It is built in the environment of the tests: Zig compiles its C library again for every place where it lies.
     """
-    folder = tmp_path_factory.mktemp("plugin")
     options = ["--quiet", "--wheel", "--no-build-isolation", "--python", sys.executable]
     subprocess.run([find_uv_bin(), "build", *options, "--out-dir", folder / "dist", REPOSITORY], check=True)
     (wheel,) = (folder / "dist").glob("*.whl")
     venv.create(folder / "venv", with_pip=False, symlinks=True)
     python = folder / "venv" / "bin" / "python"
     subprocess.run([find_uv_bin(), "pip", "install", "--quiet", "--python", python, wheel], check=True)
-    return Plugin(wheel, python)
 
 
 def copy_project(name: str, folder: Path) -> Path:
@@ -92,31 +123,43 @@ def build_image(plugin: Plugin, project: Path) -> Path:
     return image
 
 
+def build_once(plugin: Plugin, factory: pytest.TempPathFactory, project: str) -> Path:
+    """Return the image of a test project, which is built once."""
+    folder = make_once(factory, project, lambda folder: build_image(plugin, copy_project(project, folder)))
+    (image,) = folder.glob("*/dist/*.AppImage")
+    return image
+
+
 @pytest.fixture(scope="session")
 def flask_image(plugin: Plugin, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the image of `test-projects/flask-app`."""
-    return build_image(plugin, copy_project("flask-app", make_public(tmp_path_factory, "flask")))
+    return build_once(plugin, tmp_path_factory, "flask-app")
 
 
 @pytest.fixture(scope="session")
 def hello_image(plugin: Plugin, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the image of `test-projects/hello-cli`."""
-    return build_image(plugin, copy_project("hello-cli", make_public(tmp_path_factory, "hello")))
+    return build_once(plugin, tmp_path_factory, "hello-cli")
 
 
 @pytest.fixture(scope="session")
 def pandas_image(plugin: Plugin, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the image of `test-projects/pandas-report`, which its own `test-command` has run."""
-    return build_image(plugin, copy_project("pandas-report", make_public(tmp_path_factory, "pandas")))
+    return build_once(plugin, tmp_path_factory, "pandas-report")
 
 
 def make_public(factory: pytest.TempPathFactory, name: str) -> Path:
-    """Make a folder that an ordinary user can reach: pytest's own are closed to others."""
+    """Make a directory that an ordinary user can reach: pytest's own are closed to others."""
     folder = factory.mktemp(name)
+    open_to_all(folder)
+    return folder
+
+
+def open_to_all(folder: Path) -> None:
+    """Let every user reach a directory below /tmp."""
     for place in [folder, *folder.parents]:
         if place.owner() == Path("/tmp").owner() and place not in (Path("/tmp"), Path("/")):
             place.chmod(place.stat().st_mode | stat.S_IXOTH | stat.S_IROTH)
-    return folder
 
 
 def unpack(image: Path, folder: Path) -> Path:
@@ -228,18 +271,37 @@ def answers_its_version(image: Path, factory: pytest.TempPathFactory) -> None:
             shutil.rmtree(home)
 
 
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Open /dev/fuse to everyone, as distributions do; some containers do not.
+
+    Only the process that divides the tests among others does it, as it outlives them.
+    """
+    if DEVICE.exists() and os.geteuid() == 0 and not hasattr(session.config, "workerinput"):
+        session.config.stash[_DEVICE_MODE] = stat.S_IMODE(DEVICE.stat().st_mode)
+        DEVICE.chmod(0o666)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Close it again."""
+    if _DEVICE_MODE in session.config.stash:
+        DEVICE.chmod(session.config.stash[_DEVICE_MODE])
+
+
 @pytest.fixture(scope="session")
-def fuse() -> Iterator[None]:
-    """Open /dev/fuse to everyone, as distributions do; some containers do not."""
-    device = Path("/dev/fuse")
-    if not device.exists():
+def fuse() -> None:
+    """See that images can be mounted here."""
+    if not DEVICE.exists():
         unavailable("there is no /dev/fuse")
-    before = device.stat().st_mode
-    if os.geteuid() == 0:
-        device.chmod(0o666)
-    yield
-    if os.geteuid() == 0:
-        device.chmod(stat.S_IMODE(before))
+
+
+@pytest.fixture(scope="session")
+def without_device(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
+    """Return what a command of root's begins with for which /dev/fuse is closed to others, as on some machines."""
+    require_root()
+    node = tmp_path_factory.mktemp("closed") / "fuse"
+    os.mknod(node, stat.S_IFCHR | 0o600, DEVICE.stat().st_rdev)
+    script = f'mount --bind {shlex.quote(str(node))} {DEVICE} && exec "$0" "$@"'
+    return (require("unshare", "util-linux"), "--mount", "sh", "-c", script)
 
 
 def require_root() -> None:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 import pytest
 from conftest import NOBODY, make_public
 from seccomp import NUMBERS
-from test_runtime import Image, device_mode, errors_of, make_appdir, pack, processes_of, sized_for, wait_until
+from test_runtime import Image, errors_of, make_appdir, pack, processes_of, sized_for, wait_until
 from tools import require
 
 if TYPE_CHECKING:
@@ -40,12 +40,6 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (pytest.fail if os.environ.get("CI") else pytest.skip)(message)
     folder = make_public(tmp_path_factory, "image")
     return pack(make_appdir(folder / "AppDir"), folder / "Limited-App.AppImage")
-
-
-@pytest.fixture(autouse=True)
-def _open_device() -> Iterator[None]:
-    with device_mode(0o666):
-        yield
 
 
 @pytest.fixture(params=[0, NOBODY], ids=["root", "user"])
@@ -78,11 +72,6 @@ def with_settings(image: Image, **settings: str) -> Image:
     return replace(image, settings=(*image.settings, *settings.items()))
 
 
-def becoming(image: Image) -> tuple[str, ...]:
-    """Return the command that makes root the image's user."""
-    return ("setpriv", f"--reuid={image.user}", f"--regid={image.user}", "--clear-groups") if image.user else ()
-
-
 #: What systemd's @system-service lacks, of what concerns us; and what is often forbidden beside it.
 SYSTEM_SERVICE = ("mount", "umount2", "pivot_root", "chroot", "open_tree", "move_mount", "fsopen", "fsmount", "ptrace")
 FILTERS = {
@@ -109,7 +98,7 @@ class TestFilter:
             image = replace(image, path=sized_for("namespace", image.path))
             image = with_settings(image, FUSERMOUNT_PROG="/nonexistent")
         command = [sys.executable, str(Path(__file__).with_name("seccomp.py")), action, *FILTERS[calls], "--"]
-        result = replace(image, user=0, prefix=(*command, *becoming(image))).run("here")
+        result = image.started_by(*command).run("here")
         assert (result.stdout, errors_of(result), result.returncode) == ("data\n", [], 0)
         check_clean(image)
 
@@ -146,11 +135,13 @@ class TestFusermount:
         assert with_settings(user_image, FUSERMOUNT_PROG=str(wrapper)).run("here").stdout == "data\n"
         assert 1 <= len(log.read_text().splitlines()) <= 3
 
-    def test_is_not_tried_without_device(self, user_image: Image, programs: Path) -> None:
+    def test_is_not_tried_without_device(
+        self, user_image: Image, programs: Path, without_device: tuple[str, ...]
+    ) -> None:
         log = programs / "log"
         wrapper = write_program(programs / "fusermount", f"touch {log}; exit 1")
-        with device_mode(0o600):
-            assert with_settings(user_image, FUSERMOUNT_PROG=str(wrapper)).run("here").stdout == "data\n"
+        image = with_settings(user_image, FUSERMOUNT_PROG=str(wrapper)).started_by(*without_device)
+        assert image.run("here").stdout == "data\n"
         assert not log.exists()
 
     @pytest.mark.parametrize("name", ["fusermount", "./fusermount"])
@@ -243,7 +234,7 @@ class TestPlace:
 
     def test_without_proc(self, image: Image) -> None:
         hide = ("unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /proc; exec "$0" "$@"')
-        result = replace(image, user=0, prefix=(*hide, *becoming(image))).run("here")
+        result = image.started_by(*hide).run("here")
         assert (result.stdout, result.returncode) == ("data\n", 0)
 
     def test_is_locked(self, image: Image) -> None:
@@ -341,14 +332,15 @@ class TestFirstProcess:
     """Who becomes the parent of all orphans, as the first process of a container does, does not become that of ours."""
 
     @pytest.mark.parametrize("adopter", ADOPTERS)
-    @pytest.mark.parametrize("device", [0o666, 0o600], ids=["mounted", "unpacked"])
-    def test_has_no_children(self, image: Image, adopter: str, device: int) -> None:
-        with device_mode(device):
-            started = replace(image, user=0, prefix=(*ADOPTERS[adopter], *becoming(image)))
-            result = started.run("run", "exec", PYTHON, "-c", WAIT_FOR_ALL)
-            assert result.stdout.startswith("none ")
-            assert errors_of(result) == []
-        if device == 0o600:
+    @pytest.mark.parametrize("mounted", [True, False], ids=["mounted", "unpacked"])
+    def test_has_no_children(
+        self, image: Image, without_device: tuple[str, ...], adopter: str, *, mounted: bool
+    ) -> None:
+        started = image.started_by(*(() if mounted else without_device), *ADOPTERS[adopter])
+        result = started.run("run", "exec", PYTHON, "-c", WAIT_FOR_ALL)
+        assert result.stdout.startswith("none ")
+        assert errors_of(result) == []
+        if not mounted:
             # The kernel ends the guard together with a container; the next start that unpacks finds the files.
             assert with_settings(image, APPIMAGE_EXTRACT_AND_RUN="1").run("here").stdout == "data\n"
         wait_until(lambda: not processes_of(image), LONG)

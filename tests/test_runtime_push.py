@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from conftest import unavailable
-from test_runtime import APPRUN, HOST, WAYS, Image, device_mode, processes_of, sized_for, wait_until
+from test_runtime import APPRUN, HOST, WAYS, Image, processes_of, sized_for, wait_until
 from tools import require
 
 from hatch_appimage.appdir import AppDir
@@ -137,12 +137,11 @@ MOUNTS = [way for way in WAYS if WAYS[way][3] == "mount"]
 
 
 @pytest.fixture(params=MOUNTS)
-def image(request: pytest.FixtureRequest, built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
+def image(request: pytest.FixtureRequest, built: Path, tmp_path_factory: pytest.TempPathFactory) -> Image:
     user, prefix, settings, _ = WAYS[request.param]
     temporary = tmp_path_factory.mktemp("tmp")
     os.chown(temporary, user, user)
-    with device_mode(0o666):
-        yield Image(sized_for(request.param, built), temporary, user, tuple(prefix), tuple(settings.items()))
+    return Image(sized_for(request.param, built), temporary, user, tuple(prefix), tuple(settings.items()))
 
 
 @pytest.fixture

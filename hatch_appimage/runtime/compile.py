@@ -213,8 +213,8 @@ def compile_runtime(
     content = bytearray(linked.read_bytes())
     _check_runtime(linked, architecture)
     content[MAGIC_OFFSET : MAGIC_OFFSET + len(MAGIC)] = MAGIC
-    output.write_bytes(content)
-    output.chmod(0o755)
+    linked.write_bytes(content)
+    _put(linked, output)
 
 
 def compile_launchers(architectures: Sequence[str], folder: Path) -> None:
@@ -243,8 +243,15 @@ def compile_launcher(architecture: str, output: Path) -> None:
         command = compiler_command(architecture, linked, [*warnings, *sorted(LAUNCHER_SOURCE.glob("*.c"))])
         _run(command, what=f"Compiling the launcher for {architecture}")
         _check_program(linked, f"launcher for {architecture}", MAX_LAUNCHER_SIZE)
-        shutil.copyfile(linked, output)
-    output.chmod(0o755)
+        _put(linked, output)
+
+
+def _put(program: Path, output: Path) -> None:
+    """Replace the output as a whole: another process may read or run the one that is there."""
+    with tempfile.NamedTemporaryFile(dir=output.parent, prefix=f".{output.name}-", delete=False) as beside:
+        beside.write(program.read_bytes())
+    Path(beside.name).chmod(0o755)
+    Path(beside.name).replace(output)
 
 
 def _demand(program: str, condition: object, what: str) -> None:

@@ -163,6 +163,18 @@ static struct version printed_version(int file)
 	return version;
 }
 
+struct version glibc_version(int file, struct version wanted)
+{
+	struct version version = defined_version(file);
+
+	if (version.major && version_before(version, wanted)) {
+		struct version printed = printed_version(file);
+		if (version_before(version, printed))
+			version = printed;
+	}
+	return version;
+}
+
 struct version glibc_beside(const char *loader, struct version wanted)
 {
 	char *path = join(loader, NULL);
@@ -171,12 +183,7 @@ struct version glibc_beside(const char *loader, struct version wanted)
 	int file = open(join(path, "/libc.so.6", NULL), O_RDONLY | O_CLOEXEC);
 	if (file < 0)
 		return (struct version){0};
-	struct version version = defined_version(file);
-	if (version.major && version_before(version, wanted)) {
-		struct version printed = printed_version(file);
-		if (version_before(version, printed))
-			version = printed;
-	}
+	struct version version = glibc_version(file, wanted);
 	close(file);
 	return version;
 }

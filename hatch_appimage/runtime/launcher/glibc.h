@@ -14,10 +14,12 @@ bool version_parse(struct version *version, const char *text);
 bool version_before(struct version one, struct version other);
 char *version_text(struct version version);
 /*
- * The version of the C library that lies beside a loader, whose real path this is: the newest that it defines (Linux
- * Standard Base, "Symbol Versioning"). Not every release adds symbols, so where that one is older than `wanted`, it is
- * what the library says of itself. It is unknown if the file is damaged, for another kind of machine, or no glibc.
+ * The version of a C library, from its file: the newest that it defines (Linux Standard Base, "Symbol Versioning"). Not
+ * every release adds symbols, so where that one is older than `wanted`, it is what the library says of itself. It is
+ * unknown if the file is damaged, for another kind of machine, or no glibc.
  */
+struct version glibc_version(int file, struct version wanted);
+/* The same for the C library that lies beside a loader, whose real path this is. */
 struct version glibc_beside(const char *loader, struct version wanted);
 
 #endif
