@@ -89,7 +89,11 @@ def observe(path: Path, arguments: list[str]) -> dict[str, object]:
     }
 
 
-@pytest.mark.parametrize(("arguments", "differ"), DIFFERENTIAL, ids=lambda value: " ".join(map(str, value)) or "same")
+@pytest.mark.parametrize(
+    ("arguments", "differ"),
+    DIFFERENTIAL,
+    ids=lambda value: " ".join(sorted(value) if isinstance(value, set) else map(str, value)) or "same",
+)
 def test_like_the_reference(pair: tuple[Path, Path], arguments: list[str], differ: set[str]) -> None:
     ours, theirs = (observe(path, arguments) for path in pair)
     for folder in (path.parent for path in pair):
