@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""The finished file: written, named, signed, described for updates, tried."""
