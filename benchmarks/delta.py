@@ -21,8 +21,8 @@ from tempfile import TemporaryDirectory
 
 from range_server import serving
 
-from hatch_appimage.image import find_squashfs
-from hatch_appimage.zsync import write_zsync
+from hatch_appimage.image.write import find_squashfs
+from hatch_appimage.image.zsync import write_zsync
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -32,10 +32,10 @@ from reference import fetch_reference
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from hatch_appimage.appdir import AppDir  # noqa: E402 - this project, found once the path is set
 from hatch_appimage.architecture import ARCHITECTURES  # noqa: E402
-from hatch_appimage.image import load_runtime, write_image  # noqa: E402
-from hatch_appimage.libraries.elf import read_sections  # noqa: E402
+from hatch_appimage.elf import read_sections  # noqa: E402
+from hatch_appimage.image.write import load_runtime, write_image  # noqa: E402
+from hatch_appimage.layout import AppDir  # noqa: E402 - this project, found once the path is set
 from hatch_appimage.runtime import runtime_path  # noqa: E402
 
 PROGRAMS = {"python -c pass": "pass", "import flask, requests": "import flask, requests"}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-from hatch_appimage.wheel import WHEEL_ONLY, Wheel
+from hatch_appimage.project.wheel import WHEEL_ONLY, Wheel
 
 if TYPE_CHECKING:
     from hatch_appimage.builder import AppImageBuilder

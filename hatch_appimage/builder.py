@@ -26,18 +26,24 @@ from hatchling.plugin.manager import PluginManager
 from packaging.markers import default_environment
 from packaging.utils import canonicalize_name
 
-from hatch_appimage.appdir import AppDir
+from hatch_appimage.appdir.bytecode import compile_bytecode
+from hatch_appimage.appdir.desktop import write_desktop_files
+from hatch_appimage.appdir.launcher import require_glibc, write_launcher
+from hatch_appimage.appdir.reach import find_reach
+from hatch_appimage.appdir.startup import find_startup_order
 from hatch_appimage.architecture import ARCHITECTURES, native_architecture
-from hatch_appimage.bindings import Scope, check_declared
-from hatch_appimage.bytecode import compile_bytecode
-from hatch_appimage.config import AppImageConfig, check_hook_table
-from hatch_appimage.desktop import write_desktop_files
-from hatch_appimage.entry_point import modules_at_start
 from hatch_appimage.errors import AppImageError, Faults
-from hatch_appimage.fit import requirements_of
-from hatch_appimage.image import UPDATE_INFORMATION, load_runtime, write_image
-from hatch_appimage.image_name import check_length, image_name, is_image_of
-from hatch_appimage.install import (
+from hatch_appimage.image.name import check_length, image_name, is_image_of
+from hatch_appimage.image.sign import Signer, check_room, sign_image
+from hatch_appimage.image.test_command import run_test_command
+from hatch_appimage.image.write import UPDATE_INFORMATION, load_runtime, write_image
+from hatch_appimage.image.zsync import write_zsync
+from hatch_appimage.layout import AppDir
+from hatch_appimage.libraries.bundle import bundle_libraries
+from hatch_appimage.libraries.symbol_versions import find_requirements, find_start_floor
+from hatch_appimage.options import AppImageConfig, check_hook_table
+from hatch_appimage.packages.bindings import Scope, check_declared
+from hatch_appimage.packages.install import (
     application_files,
     check_entry_point,
     check_scripts,
@@ -45,25 +51,19 @@ from hatch_appimage.install import (
     install_packages,
     update_records,
 )
-from hatch_appimage.launcher import require_glibc, write_launcher
-from hatch_appimage.libraries.bundle import bundle_libraries
-from hatch_appimage.libraries.floor import find_requirements, find_start_floor
-from hatch_appimage.libraries.system import System
-from hatch_appimage.project import Project
-from hatch_appimage.python.adapt import adapt_python, trim_tkinter
-from hatch_appimage.python.bundle import bundle_python
-from hatch_appimage.python.helper import find_helper
+from hatch_appimage.packages.provenance import write_records
+from hatch_appimage.packages.requirements import requirements_of
+from hatch_appimage.project.entry_points import modules_at_start
+from hatch_appimage.project.metadata import Project
+from hatch_appimage.project.wheel import Release, build_wheel, read_metadata
+from hatch_appimage.python.build_python import find_helper
+from hatch_appimage.python.patch_stdlib import adapt_python, trim_tkinter
+from hatch_appimage.python.relocate import bundle_python
 from hatch_appimage.python.source import provide_python
-from hatch_appimage.reach import find_reach
-from hatch_appimage.record import write_records
 from hatch_appimage.redact import redact
 from hatch_appimage.report import Report, Steps, list_files
 from hatch_appimage.runtime import launcher_path, runtime_path
-from hatch_appimage.signing import Signer, check_room, sign_image
-from hatch_appimage.startup import find_startup_order
-from hatch_appimage.trial import run_test_command
-from hatch_appimage.wheel import Release, build_wheel, read_metadata
-from hatch_appimage.zsync import write_zsync
+from hatch_appimage.system import System
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -71,9 +71,9 @@ if TYPE_CHECKING:
     from hatchling.bridge.app import Application
 
     from hatch_appimage.architecture import Architecture
-    from hatch_appimage.image import Runtime
+    from hatch_appimage.image.write import Runtime
+    from hatch_appimage.project.wheel import Wheel
     from hatch_appimage.python import PythonInstallation
-    from hatch_appimage.wheel import Wheel
 
 
 @dataclass(frozen=True)

@@ -15,22 +15,22 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from hatch_appimage import TABLE
+from hatch_appimage.appdir.desktop import MAIN_CATEGORIES, DesktopEntry
+from hatch_appimage.appdir.icon import Icon
 from hatch_appimage.architecture import ARCHITECTURES, ByArchitecture
-from hatch_appimage.desktop import MAIN_CATEGORIES, DesktopEntry
-from hatch_appimage.entry_point import EntryPoint, choose_entry_point, choose_links
 from hatch_appimage.errors import AppImageError, ConfigurationError
-from hatch_appimage.icon import Icon
-from hatch_appimage.image_name import first_part, image_name
+from hatch_appimage.image.name import first_part, image_name
+from hatch_appimage.image.updates import UpdateInformation
 from hatch_appimage.libraries.policy import GROUPS, NEVER_BUNDLED, Policy, group_of
-from hatch_appimage.lock import Lock
-from hatch_appimage.python.host import HostSource
+from hatch_appimage.packages.lock import Lock
+from hatch_appimage.project.entry_points import EntryPoint, choose_entry_point, choose_links
+from hatch_appimage.python.local import HostSource
 from hatch_appimage.python.source import read_source
-from hatch_appimage.updates import UpdateInformation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from hatch_appimage.project import Project
+    from hatch_appimage.project.metadata import Project
     from hatch_appimage.python.source import PythonSource
 
 T = TypeVar("T")

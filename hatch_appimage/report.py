@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from hatch_appimage.appdir import AppDir
-    from hatch_appimage.image import Image
-    from hatch_appimage.install import Package
-    from hatch_appimage.launcher import Launcher
+    from hatch_appimage.appdir.launcher import Launcher
+    from hatch_appimage.image.write import Image
+    from hatch_appimage.layout import AppDir
     from hatch_appimage.libraries.bundle import Libraries
-    from hatch_appimage.libraries.floor import Requirements
-    from hatch_appimage.lock import Lock
+    from hatch_appimage.libraries.symbol_versions import Requirements
+    from hatch_appimage.packages.install import Package
+    from hatch_appimage.packages.lock import Lock
+    from hatch_appimage.packages.provenance import Records
     from hatch_appimage.python import BundledPython
-    from hatch_appimage.record import Records
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -12,12 +12,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hatch_appimage.appdir import AppDir
 from hatch_appimage.architecture import native_architecture
-from hatch_appimage.image import load_runtime, write_image
-from hatch_appimage.libraries.elf import from_origin, read_elf, set_rpath
-from hatch_appimage.python.bundle import bundle_python
-from hatch_appimage.python.host import find_host_python
+from hatch_appimage.elf import from_origin, read_elf, set_rpath
+from hatch_appimage.image.write import load_runtime, write_image
+from hatch_appimage.layout import AppDir
+from hatch_appimage.python.local import find_host_python
+from hatch_appimage.python.relocate import bundle_python
 from hatch_appimage.runtime import runtime_path
 
 if TYPE_CHECKING:

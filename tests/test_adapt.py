@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tools import require
 
-from hatch_appimage.appdir import AppDir
+from hatch_appimage.appdir.imports import Reached
+from hatch_appimage.appdir.reach import Reach
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.imports import Reached
-from hatch_appimage.libraries.system import System
-from hatch_appimage.python import BundledPython, _appimage, adapt
-from hatch_appimage.python.adapt import adapt_python, trim_tkinter
-from hatch_appimage.reach import Reach
+from hatch_appimage.layout import AppDir
+from hatch_appimage.python import BundledPython, _appimage, patch_stdlib
+from hatch_appimage.python.patch_stdlib import adapt_python, trim_tkinter
+from hatch_appimage.system import System
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -665,7 +665,7 @@ class TestGetData:
 
         (tmp_path / "module.py").touch()
         code = f"import json, decimal, sys; sys.path.insert(0, {str(tmp_path)!r}); import module"
-        assert questions(f"{adapt._GET_DATA}\n{code}") == questions("pass")
+        assert questions(f"{patch_stdlib._GET_DATA}\n{code}") == questions("pass")
         assert (questions(code) > questions("pass")) == (sys.version_info < (3, 14))
 
     def test_is_what_importlib_returns(self, tmp_path: Path) -> None:
@@ -683,6 +683,6 @@ try:
 except FileNotFoundError as error:
     print(error.filename)
 """
-        command = [sys.executable, "-I", "-X", "dev", "-W", "error", "-c", adapt._GET_DATA + code]
+        command = [sys.executable, "-I", "-X", "dev", "-W", "error", "-c", patch_stdlib._GET_DATA + code]
         result = subprocess.run(command, check=True, capture_output=True, text=True)
         assert result.stdout == f"{tmp_path / 'gone.py'}\n"

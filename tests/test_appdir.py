@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hatch_appimage.appdir import AppDir
+from hatch_appimage.layout import AppDir
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,8 +14,8 @@ from packaging.requirements import Requirement
 from uv import find_uv_bin
 
 from hatch_appimage import cli
-from hatch_appimage.bindings import Scope, check_declared, read_bindings
 from hatch_appimage.errors import AppImageError
+from hatch_appimage.packages.bindings import Scope, check_declared, read_bindings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

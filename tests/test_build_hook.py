@@ -16,7 +16,7 @@ from hatchling.builders.wheel import WheelBuilder
 from uv import find_uv_bin
 
 from hatch_appimage import builder
-from hatch_appimage.wheel import WHEEL_ONLY
+from hatch_appimage.project.wheel import WHEEL_ONLY
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from hatch_appimage.appdir import AppDir
-from hatch_appimage.bytecode import Bytecode, compile_bytecode
+from hatch_appimage.appdir.bytecode import Bytecode, compile_bytecode
 from hatch_appimage.errors import AppImageError
+from hatch_appimage.layout import AppDir
 from hatch_appimage.python import BundledPython
 
 UNCHECKED_HASH = b"\x01\0\0\0"  # PEP 552: hash-based, and the source is not looked at

@@ -27,7 +27,7 @@ from test_end_to_end import make_project
 from tools import require
 from uv import find_uv_bin
 
-from hatch_appimage.libraries.elf import read_elf, set_rpath
+from hatch_appimage.elf import read_elf, set_rpath
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

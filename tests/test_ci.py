@@ -28,13 +28,13 @@ from uv import find_uv_bin
 
 from hatch_appimage import PASSPHRASE
 from hatch_appimage.architecture import native_architecture
-from hatch_appimage.ci import SIGNING_KEY, Plan, choose_python
 from hatch_appimage.cli import main, projects
+from hatch_appimage.cli.ci import SIGNING_KEY, Plan, choose_python
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.image_name import image_name
-from hatch_appimage.inspection import inspect_image
-from hatch_appimage.signing import State
-from hatch_appimage.source import open_source
+from hatch_appimage.image.name import image_name
+from hatch_appimage.image.sign import State
+from hatch_appimage.inspect.image import inspect_image
+from hatch_appimage.project.build_input import open_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -656,7 +656,7 @@ class TestWholeBuild:
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         # Each architecture needs a file of its own in a release: here it is the folder that differs.
-        monkeypatch.setattr("hatch_appimage.ci._GITHUB_RUNNERS", {native_architecture().name: "ubuntu-24.04"})
+        monkeypatch.setattr("hatch_appimage.cli.ci._GITHUB_RUNNERS", {native_architecture().name: "ubuntu-24.04"})
         jobs = load(workflow_of("github", project, capsys))["jobs"]
         builder.run_job(jobs["build"])
         self.check(project, "hello-cli-1.0")
@@ -672,7 +672,7 @@ class TestWholeBuild:
         capsys: pytest.CaptureFixture[str],
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        monkeypatch.setattr("hatch_appimage.ci._GITHUB_RUNNERS", {native_architecture().name: "unused"})
+        monkeypatch.setattr("hatch_appimage.cli.ci._GITHUB_RUNNERS", {native_architecture().name: "unused"})
         key_file = tmp_path / "key.asc"
         key_file.write_text(builder.expressions[f"secrets.{SIGNING_KEY}"])
         builder.variables |= {SIGNING_KEY: str(key_file), PASSPHRASE: WORDS}

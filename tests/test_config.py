@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from hatch_appimage.appdir.icon import generate_icon
 from hatch_appimage.architecture import ARCHITECTURES, ByArchitecture, native_architecture
-from hatch_appimage.config import HATCHLING_KEYS, AppImageConfig
-from hatch_appimage.entry_point import EntryPoint
 from hatch_appimage.errors import ConfigurationError
-from hatch_appimage.icon import generate_icon
 from hatch_appimage.libraries.policy import Policy
-from hatch_appimage.lock import Lock
-from hatch_appimage.project import Project
+from hatch_appimage.options import HATCHLING_KEYS, AppImageConfig
+from hatch_appimage.packages.lock import Lock
+from hatch_appimage.project.entry_points import EntryPoint
+from hatch_appimage.project.metadata import Project
 from hatch_appimage.python.archive import FileSource
-from hatch_appimage.python.host import HostSource
+from hatch_appimage.python.local import HostSource
 from hatch_appimage.python.python_appimage import PythonAppImageSource
 from hatch_appimage.python.standalone import StandaloneSource
 

@@ -14,11 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tools import require
 
-from hatch_appimage.appdir import AppDir
-from hatch_appimage.config import AppImageConfig
-from hatch_appimage.desktop import DesktopEntry, write_desktop_files
-from hatch_appimage.icon import Icon, generate_icon
-from hatch_appimage.project import Project
+from hatch_appimage.appdir.desktop import DesktopEntry, write_desktop_files
+from hatch_appimage.appdir.icon import Icon, generate_icon
+from hatch_appimage.layout import AppDir
+from hatch_appimage.options import AppImageConfig
+from hatch_appimage.project.metadata import Project
 
 ENTRY = """\
 # made by hand

@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 from tools import require
 
 from hatch_appimage.architecture import native_architecture
+from hatch_appimage.elf import _damage, read_elf, read_sections, set_rpath
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.libraries.elf import _damage, read_elf, read_sections, set_rpath
 
 if TYPE_CHECKING:
-    from hatch_appimage.libraries.elf import Elf
+    from hatch_appimage.elf import Elf
 
 INTERPRETER = Path(sys.executable).resolve()
 # A small dynamic program of the system.
@@ -93,7 +93,7 @@ class TestRpath:
         subprocess.run([program], check=True)
 
     def test_missing_patchelf(self, program: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("hatch_appimage.libraries.elf.find_program", lambda _: None)
+        monkeypatch.setattr("hatch_appimage.elf.find_program", lambda _: None)
         with pytest.raises(AppImageError, match=r"^The program `patchelf` is missing: install the package `patchelf`"):
             set_rpath(program, ["$ORIGIN"])
 
@@ -132,7 +132,7 @@ class TestLinked:
 
     def test_a_runpath_becomes_an_rpath_in_its_place(self, library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """What a wheel brings keeps its bytes but for one number; nothing else is needed for that."""
-        monkeypatch.setattr("hatch_appimage.libraries.elf.find_program", lambda _: None)
+        monkeypatch.setattr("hatch_appimage.elf.find_program", lambda _: None)
         self.link(library, "-Wl,--enable-new-dtags,-rpath,$ORIGIN:$ORIGIN/b")
         library.chmod(0o444)
         before = library.read_bytes()
@@ -142,7 +142,7 @@ class TestLinked:
         assert (read(library).rpath, read(library).runpath) == (("$ORIGIN", "$ORIGIN/b"), ())
 
     def test_what_is_right_is_not_touched(self, library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("hatch_appimage.libraries.elf.find_program", lambda _: None)
+        monkeypatch.setattr("hatch_appimage.elf.find_program", lambda _: None)
         self.link(library, "-Wl,--disable-new-dtags,-rpath,$ORIGIN")
         set_rpath(library, ["$ORIGIN"])
 
@@ -156,7 +156,7 @@ class TestLinked:
         script = tmp_path / "patchelf"
         script.write_text("#!/bin/sh\n")
         script.chmod(0o755)
-        monkeypatch.setattr("hatch_appimage.libraries.elf.find_program", lambda _: script)
+        monkeypatch.setattr("hatch_appimage.elf.find_program", lambda _: script)
         with pytest.raises(AppImageError, match=r"^patchelf damaged .*liba\.so: its search path is  and should be x$"):
             set_rpath(library, ["x"])
         elf = read(library)

@@ -35,7 +35,7 @@ from tools import require
 from uv import find_uv_bin
 
 from hatch_appimage.architecture import ARCHITECTURES
-from hatch_appimage.inspection import inspect_image
+from hatch_appimage.inspect.image import inspect_image
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,8 +10,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hatch_appimage.entry_point import EntryPoint, choose_entry_point, choose_links, list_names, modules_at_start
-from hatch_appimage.project import Project
+from hatch_appimage.project.entry_points import (
+    EntryPoint,
+    choose_entry_point,
+    choose_links,
+    list_names,
+    modules_at_start,
+)
+from hatch_appimage.project.metadata import Project
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

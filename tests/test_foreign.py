@@ -16,8 +16,8 @@ from conftest import copy_project, make_public, require_root
 from tools import require
 
 from hatch_appimage.architecture import ARCHITECTURES, native_architecture
-from hatch_appimage.image import UPDATE_INFORMATION, read_section
-from hatch_appimage.libraries.elf import fits, read_elf
+from hatch_appimage.elf import fits, read_elf
+from hatch_appimage.image.write import UPDATE_INFORMATION, read_section
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -18,16 +18,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tools import require
 
-from hatch_appimage.appdir import AppDir
+from hatch_appimage.appdir.launcher import write_launcher
 from hatch_appimage.architecture import ARCHITECTURES, native_architecture
-from hatch_appimage.entry_point import EntryPoint
+from hatch_appimage.elf import read_elf, read_sections
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.launcher import write_launcher
-from hatch_appimage.libraries.elf import read_elf, read_sections
+from hatch_appimage.layout import AppDir
+from hatch_appimage.project.entry_points import EntryPoint
 from hatch_appimage.python import BundledPython
-from hatch_appimage.python.bundle import _copy_stdlib, bundle_python, relocatable_sysconfig
 from hatch_appimage.python.check import check_python
-from hatch_appimage.python.host import HostSource
+from hatch_appimage.python.local import HostSource
+from hatch_appimage.python.relocate import _copy_stdlib, bundle_python, relocatable_sysconfig
 from hatch_appimage.runtime import launcher_path
 
 if TYPE_CHECKING:
@@ -223,7 +223,7 @@ class TestSysconfig:
         values = {"prefix": "/usr", "exec_prefix": "/usr/local", "A": "/usr/local/lib", "abs_builddir": "/b/c",
                   "abs_srcdir": "/b", "B": "/b/c/d"}  # fmt: skip
         code = (
-            "import pathlib; from hatch_appimage.python.bundle import relocatable_sysconfig as f; "
+            "import pathlib; from hatch_appimage.python.relocate import relocatable_sysconfig as f; "
             f"print(f({f'build_time_vars = {values!r}'!r}, pathlib.Path('/usr/local/x')))"
         )
         outputs = {

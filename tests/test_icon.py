@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hatch_appimage.icon import Icon, generate_icon
+from hatch_appimage.appdir.icon import Icon, generate_icon
 
 if TYPE_CHECKING:
     from pathlib import Path

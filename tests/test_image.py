@@ -11,7 +11,7 @@ import pytest
 
 from hatch_appimage.architecture import ARCHITECTURES
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.image import Runtime, file_digest, load_runtime
+from hatch_appimage.image.write import Runtime, file_digest, load_runtime
 
 if TYPE_CHECKING:
     from pathlib import Path

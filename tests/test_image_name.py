@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 import pytest
 
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.image_name import ANY_VERSION, check_length, first_part, image_name, is_image_of
+from hatch_appimage.image.name import ANY_VERSION, check_length, first_part, image_name, is_image_of
 
 # What GitHub keeps of a file's name, and what GitLab takes in the address of a release's file.
 SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
-from hatch_appimage.imports import Modules, follow, read_imports
+from hatch_appimage.appdir.imports import Modules, follow, read_imports
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from hatch_appimage.imports import Import
+    from hatch_appimage.appdir.imports import Import
 
 
 def write(folder: Path, files: dict[str, str]) -> Modules:
@@ -179,5 +179,5 @@ class TestFollow:
     def test_each_source_is_read_once(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         modules = write(tmp_path, self.FILES)
         assert follow(["app.main"], modules, lambda _: True)
-        monkeypatch.setattr("hatch_appimage.imports.read_imports", None)
+        monkeypatch.setattr("hatch_appimage.appdir.imports.read_imports", None)
         assert follow(["app.main"], modules, lambda _: True)

@@ -13,25 +13,25 @@ from typing import TYPE_CHECKING
 import pytest
 from packages import digest, make_wheel
 
-from hatch_appimage.appdir import AppDir
 from hatch_appimage.architecture import native_architecture
-from hatch_appimage.entry_point import EntryPoint
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.install import (
+from hatch_appimage.layout import AppDir
+from hatch_appimage.packages.install import (
     check_entry_point,
     check_scripts,
     find_commands,
     install_packages,
     update_records,
 )
-from hatch_appimage.project import Project
+from hatch_appimage.project.entry_points import EntryPoint
+from hatch_appimage.project.metadata import Project
+from hatch_appimage.project.wheel import Wheel
 from hatch_appimage.python import BundledPython
-from hatch_appimage.wheel import Wheel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hatch_appimage.install import Installation
+    from hatch_appimage.packages.install import Installation
 
 SITE_PACKAGES = f"lib/python{sys.version_info.major}.{sys.version_info.minor}/site-packages"
 

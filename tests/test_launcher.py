@@ -24,17 +24,23 @@ from hypothesis import strategies as st
 from test_foreign import EMULATE, Machine, elf_registration
 from tools import require
 
-from hatch_appimage.appdir import AppDir
+from hatch_appimage.appdir.launcher import Launcher, require_glibc, write_launcher
 from hatch_appimage.architecture import ARCHITECTURES, native_architecture
-from hatch_appimage.entry_point import EntryPoint
+from hatch_appimage.elf import read_elf
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.launcher import Launcher, require_glibc, write_launcher
-from hatch_appimage.launcher_settings import SETTINGS_NAME, add_settings, read_links, read_settings, write_settings
-from hatch_appimage.libraries.elf import read_elf
-from hatch_appimage.libraries.floor import Floor
+from hatch_appimage.layout import AppDir
+from hatch_appimage.libraries.symbol_versions import Floor
+from hatch_appimage.project.entry_points import EntryPoint
 from hatch_appimage.python import BundledPython
 from hatch_appimage.runtime import MAX_LAUNCHER_SIZE, launcher_path
 from hatch_appimage.runtime.compile import TARGETS, compile_launcher, compiler_command
+from hatch_appimage.runtime.launcher_settings import (
+    SETTINGS_NAME,
+    add_settings,
+    read_links,
+    read_settings,
+    write_settings,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -11,15 +11,15 @@ import pytest
 from elf_fixtures import library, program
 from tools import require
 
-from hatch_appimage.appdir import AppDir
 from hatch_appimage.architecture import native_architecture
+from hatch_appimage.elf import read_elf
 from hatch_appimage.errors import AppImageError
+from hatch_appimage.layout import AppDir
 from hatch_appimage.libraries.bundle import BundledLibrary, HostLibrary, Libraries, MissingLibrary, bundle_libraries
-from hatch_appimage.libraries.elf import read_elf
-from hatch_appimage.libraries.floor import find_requirements
 from hatch_appimage.libraries.policy import Policy
-from hatch_appimage.libraries.system import System
+from hatch_appimage.libraries.symbol_versions import find_requirements
 from hatch_appimage.python import BundledPython
+from hatch_appimage.system import System
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,8 +9,8 @@ import pytest
 from tools import require
 
 from hatch_appimage.libraries.debian import copyright_file, find_packages, suggest_packages
-from hatch_appimage.libraries.system import System
 from hatch_appimage.process import ProcessError
+from hatch_appimage.system import System
 
 MACHINE = System(Path("/"), ())
 ANSWER = """\

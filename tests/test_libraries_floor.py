@@ -10,9 +10,10 @@ import pytest
 from elf_fixtures import Fixture, library, program
 
 from hatch_appimage.architecture import ARCHITECTURES
+from hatch_appimage.elf import read_elf
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.libraries.elf import read_elf
-from hatch_appimage.libraries.floor import (
+from hatch_appimage.libraries.dependencies import Tree
+from hatch_appimage.libraries.symbol_versions import (
     Exceeding,
     Floor,
     Graph,
@@ -24,12 +25,11 @@ from hatch_appimage.libraries.floor import (
     find_start_floor,
     warning,
 )
-from hatch_appimage.libraries.tree import Tree
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from hatch_appimage.libraries.elf import Elf
+    from hatch_appimage.elf import Elf
 
 
 def floor_of(tmp_path: Path, family: str = "GLIBC", *, relr: bool = False, **versions: tuple[str, ...]) -> str:

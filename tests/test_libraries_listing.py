@@ -19,8 +19,8 @@ from hatch_appimage import cli
 from hatch_appimage.architecture import ARCHITECTURES
 from hatch_appimage.cli import status
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.libraries import listing
-from hatch_appimage.libraries.listing import Source, list_libraries
+from hatch_appimage.inspect import libraries as listing
+from hatch_appimage.inspect.libraries import Source, list_libraries
 from hatch_appimage.squashfs import SquashFSImage, write_squashfs
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ import pytest
 from elf_fixtures import AARCH64, Fixture, library, program
 
 from hatch_appimage.architecture import ARCHITECTURES
-from hatch_appimage.libraries.elf import from_origin
+from hatch_appimage.elf import from_origin
+from hatch_appimage.libraries.dependencies import Tree
 from hatch_appimage.libraries.plan import Place, is_optional, is_qt_plugin, make_plan
 from hatch_appimage.libraries.policy import Policy
-from hatch_appimage.libraries.system import System
-from hatch_appimage.libraries.tree import Tree
+from hatch_appimage.system import System
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,10 +15,10 @@ from elf_fixtures import AARCH64, I386, Fixture, library, program
 from tools import require
 
 from hatch_appimage.architecture import ARCHITECTURES, native_architecture
+from hatch_appimage.elf import read_elf
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.libraries.elf import read_elf
 from hatch_appimage.libraries.search import ElfFiles, Loader, Process
-from hatch_appimage.libraries.system import System
+from hatch_appimage.system import System
 
 X86_64 = ARCHITECTURES["x86_64"]
 

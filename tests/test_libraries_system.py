@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hatch_appimage.architecture import ARCHITECTURES
-from hatch_appimage.libraries.system import System
+from hatch_appimage.system import System
 
 X86_64 = ARCHITECTURES["x86_64"]
 

@@ -13,7 +13,7 @@ import pytest
 from conftest import build_image, make_public, unpack
 from tools import require
 
-from hatch_appimage.libraries.elf import read_elf
+from hatch_appimage.elf import read_elf
 
 if TYPE_CHECKING:
     from conftest import Plugin, Runner

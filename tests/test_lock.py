@@ -21,16 +21,16 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 from uv import find_uv_bin
 
-from hatch_appimage.appdir import AppDir
 from hatch_appimage.architecture import native_architecture
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.install import install_packages
+from hatch_appimage.layout import AppDir
 from hatch_appimage.libraries.bundle import Libraries
-from hatch_appimage.lock import Lock
-from hatch_appimage.project import Project
+from hatch_appimage.packages.install import install_packages
+from hatch_appimage.packages.lock import Lock
+from hatch_appimage.packages.provenance import write_records
+from hatch_appimage.project.metadata import Project
+from hatch_appimage.project.wheel import Release, Wheel
 from hatch_appimage.python import BundledPython
-from hatch_appimage.record import write_records
-from hatch_appimage.wheel import Release, Wheel
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -40,7 +40,7 @@ else:
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from hatch_appimage.install import Installation
+    from hatch_appimage.packages.install import Installation
 
 PYPROJECT = """
 [project]

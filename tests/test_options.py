@@ -12,15 +12,15 @@ import pytest
 from conftest import REPOSITORY
 
 from hatch_appimage.cli import main
-from hatch_appimage.config import HATCHLING_KEYS, HATCHLING_OPTIONS, AppImageConfig
+from hatch_appimage.cli.reference import table_row, write_options
 from hatch_appimage.errors import ConfigurationError
-from hatch_appimage.options import table_row, write_options
-from hatch_appimage.project import Project
+from hatch_appimage.options import HATCHLING_KEYS, HATCHLING_OPTIONS, AppImageConfig
+from hatch_appimage.project.metadata import Project
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from hatch_appimage.config import Option
+    from hatch_appimage.options import Option
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -13,7 +13,7 @@ import pytest
 
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.python.files import find_executable, find_version, read_python
-from hatch_appimage.python.host import ask_python
+from hatch_appimage.python.local import ask_python
 
 # Every CPython that is installed here and can be bundled.
 FOLDERS: list[str | Path] = [

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from hatch_appimage.appdir.reach import find_reach
 from hatch_appimage.python import BundledPython
-from hatch_appimage.reach import find_reach
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from hatch_appimage.reach import Reach
+    from hatch_appimage.appdir.reach import Reach
 
 # Modules of packages that many projects depend on, as far as they name tkinter.
 OTHERS = {

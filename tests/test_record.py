@@ -20,12 +20,12 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from hatch_appimage.appdir import AppDir
-from hatch_appimage.install import Installation
+from hatch_appimage.layout import AppDir
 from hatch_appimage.libraries.bundle import BundledLibrary, Libraries
-from hatch_appimage.project import Project
+from hatch_appimage.packages.install import Installation
+from hatch_appimage.packages.provenance import write_records
+from hatch_appimage.project.metadata import Project
 from hatch_appimage.python import BundledPython
-from hatch_appimage.record import write_records
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 
-from hatch_appimage.appdir import AppDir
-from hatch_appimage.image import Image
-from hatch_appimage.install import Package
-from hatch_appimage.launcher import Launcher
+from hatch_appimage.appdir.launcher import Launcher
+from hatch_appimage.image.write import Image
+from hatch_appimage.layout import AppDir
 from hatch_appimage.libraries.bundle import BundledLibrary, HostLibrary, Libraries, MissingLibrary
-from hatch_appimage.libraries.floor import Exceeding, Floor, Requirements
-from hatch_appimage.lock import Lock
+from hatch_appimage.libraries.symbol_versions import Exceeding, Floor, Requirements
+from hatch_appimage.packages.install import Package
+from hatch_appimage.packages.lock import Lock
+from hatch_appimage.packages.provenance import Records
 from hatch_appimage.python import BundledPython
-from hatch_appimage.record import Records
 from hatch_appimage.report import File, Report, Steps, format_size, list_files
 from hatch_appimage.squashfs import SquashFSReport
 

@@ -23,9 +23,9 @@ from conftest import unavailable
 from test_runtime import APPRUN, HOST, WAYS, Image, processes_of, sized_for, wait_until
 from tools import require
 
-from hatch_appimage.appdir import AppDir
 from hatch_appimage.architecture import ARCHITECTURES
-from hatch_appimage.image import load_runtime, write_image
+from hatch_appimage.image.write import load_runtime, write_image
+from hatch_appimage.layout import AppDir
 from hatch_appimage.runtime import runtime_path
 from hatch_appimage.runtime.compile import compile_runtime, fetch_zstd
 from hatch_appimage.squashfs import SquashFSImage, write_squashfs, writer

@@ -17,8 +17,8 @@ from hatch_appimage import cli
 from hatch_appimage.architecture import native_architecture
 from hatch_appimage.cli import status
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.source import open_source
-from hatch_appimage.wheel import Release, Wheel
+from hatch_appimage.project.build_input import open_source
+from hatch_appimage.project.wheel import Release, Wheel
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from hatch_appimage.appdir import AppDir
 from hatch_appimage.architecture import ARCHITECTURES, native_architecture
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.install import install_packages
-from hatch_appimage.lock import Lock
-from hatch_appimage.project import Project
+from hatch_appimage.layout import AppDir
+from hatch_appimage.packages.install import install_packages
+from hatch_appimage.packages.lock import Lock
+from hatch_appimage.project.metadata import Project
+from hatch_appimage.project.wheel import Wheel
 from hatch_appimage.python import BundledPython
-from hatch_appimage.python.stand_in import newest_glibc
-from hatch_appimage.wheel import Wheel
+from hatch_appimage.python.interpreter_shim import newest_glibc
 
 FOREIGN = [name for name in ARCHITECTURES if name != native_architecture().name]
 

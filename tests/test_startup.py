@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 import pytest
 from elf_fixtures import library, program
 
-from hatch_appimage.appdir import AppDir
-from hatch_appimage.bytecode import compile_bytecode
-from hatch_appimage.entry_point import EntryPoint
+from hatch_appimage.appdir.bytecode import compile_bytecode
+from hatch_appimage.appdir.startup import as_loaded, find_startup_order
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.launcher_settings import SETTINGS_NAME
+from hatch_appimage.layout import AppDir
 from hatch_appimage.libraries.bundle import MissingLibrary
-from hatch_appimage.python.bundle import bundle_python
-from hatch_appimage.python.host import find_host_python
-from hatch_appimage.startup import as_loaded, find_startup_order
+from hatch_appimage.project.entry_points import EntryPoint
+from hatch_appimage.python.local import find_host_python
+from hatch_appimage.python.relocate import bundle_python
+from hatch_appimage.runtime.launcher_settings import SETTINGS_NAME
 
 if TYPE_CHECKING:
     from hatch_appimage.python import BundledPython

@@ -11,7 +11,7 @@ from packaging.markers import default_environment
 from packaging.tags import sys_tags
 
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.target import Target, _glibc_platforms, _machine
+from hatch_appimage.packages.target import Target, _glibc_platforms, _machine
 
 
 def test_this_python() -> None:

@@ -8,8 +8,8 @@ from fnmatch import fnmatchcase
 
 import pytest
 
-from hatch_appimage.image_name import image_name
-from hatch_appimage.updates import UpdateInformation
+from hatch_appimage.image.name import image_name
+from hatch_appimage.image.updates import UpdateInformation
 
 GITHUB = "https://github.com/me/my-app"
 

@@ -12,7 +12,7 @@ import pytest
 from range_server import serving
 from tools import require
 
-from hatch_appimage.zsync import Layout, rolling_sums, write_zsync
+from hatch_appimage.image.zsync import Layout, rolling_sums, write_zsync
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from tools import require
 
-from hatch_appimage.appdir import AppDir
 from hatch_appimage.architecture import ARCHITECTURES
-from hatch_appimage.image import load_runtime, write_image
+from hatch_appimage.image.write import load_runtime, write_image
+from hatch_appimage.layout import AppDir
 
 TESTS = Path(__file__).parent
 MACHINE = {"armv7l": "armhf"}.get(platform.machine(), platform.machine())

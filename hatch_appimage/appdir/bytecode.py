@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from hatch_appimage.appdir import AppDir
+    from hatch_appimage.layout import AppDir
     from hatch_appimage.python import BundledPython
 
 # What marshal writes depends on which strings the process has interned so far, so each process gets a batch that

@@ -7,15 +7,15 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hatch_appimage.icon import generate_icon
+from hatch_appimage.appdir.icon import generate_icon
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from hatch_appimage.appdir import AppDir
-    from hatch_appimage.config import AppImageConfig
-    from hatch_appimage.project import Project
+    from hatch_appimage.layout import AppDir
+    from hatch_appimage.options import AppImageConfig
+    from hatch_appimage.project.metadata import Project
 
 # Desktop Menu Specification, "Main Categories".
 MAIN_CATEGORIES = frozenset({

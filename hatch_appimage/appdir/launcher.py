@@ -13,20 +13,20 @@ import tokenize
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hatch_appimage.elf import read_elf
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.launcher_settings import add_settings, write_settings
-from hatch_appimage.libraries.elf import read_elf
+from hatch_appimage.runtime.launcher_settings import add_settings, write_settings
 from hatch_appimage.syntax import parse_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from hatch_appimage.appdir import AppDir
-    from hatch_appimage.entry_point import EntryPoint
-    from hatch_appimage.launcher_settings import Setting
-    from hatch_appimage.libraries.floor import Floor
+    from hatch_appimage.layout import AppDir
+    from hatch_appimage.libraries.symbol_versions import Floor
+    from hatch_appimage.project.entry_points import EntryPoint
     from hatch_appimage.python import BundledPython
+    from hatch_appimage.runtime.launcher_settings import Setting
 
 log = logging.getLogger(__name__)
 

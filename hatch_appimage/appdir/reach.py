@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
-from hatch_appimage.imports import Modules, follow, is_extension, read_imports
-from hatch_appimage.install import installed_distributions
+from hatch_appimage.appdir.imports import Modules, follow, is_extension, read_imports
+from hatch_appimage.packages.install import installed_distributions
 from hatch_appimage.syntax import parse_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from importlib.metadata import EntryPoint, PathDistribution
 
-    from hatch_appimage.imports import Import, Reached
+    from hatch_appimage.appdir.imports import Import, Reached
     from hatch_appimage.python import BundledPython
 
 # What every start of the interpreter imports.

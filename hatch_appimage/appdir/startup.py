@@ -10,19 +10,19 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from hatch_appimage.entry_point import modules_at_start
+from hatch_appimage.elf import read_elf
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.launcher_settings import SETTINGS_NAME
 from hatch_appimage.libraries.bundle import explain_missing
-from hatch_appimage.libraries.elf import read_elf
 from hatch_appimage.process import ProcessError, clean_environment, run
+from hatch_appimage.project.entry_points import modules_at_start
+from hatch_appimage.runtime.launcher_settings import SETTINGS_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from hatch_appimage.appdir import AppDir
-    from hatch_appimage.entry_point import EntryPoint
+    from hatch_appimage.layout import AppDir
     from hatch_appimage.libraries.bundle import MissingLibrary
+    from hatch_appimage.project.entry_points import EntryPoint
     from hatch_appimage.python import BundledPython
 
 log = logging.getLogger(__name__)

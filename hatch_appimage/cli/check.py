@@ -5,16 +5,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hatch_appimage.libraries.elf import read_elf
-from hatch_appimage.libraries.floor import find_floor
+from hatch_appimage.elf import read_elf
+from hatch_appimage.libraries.symbol_versions import find_floor
 from hatch_appimage.redact import redact
 
 if TYPE_CHECKING:
+    from hatch_appimage.appdir.icon import Icon
     from hatch_appimage.builder import Preparation
-    from hatch_appimage.entry_point import EntryPoint
-    from hatch_appimage.icon import Icon
-    from hatch_appimage.libraries.floor import Floor
-    from hatch_appimage.project import Project
+    from hatch_appimage.libraries.symbol_versions import Floor
+    from hatch_appimage.project.entry_points import EntryPoint
+    from hatch_appimage.project.metadata import Project
     from hatch_appimage.python import PythonInstallation
 
 

@@ -16,13 +16,13 @@ from hatchling.plugin.manager import PluginManager
 
 from hatch_appimage.architecture import ARCHITECTURES
 from hatch_appimage.builder import AppImageBuilder
-from hatch_appimage.check import describe
-from hatch_appimage.ci import Plan, write_github_workflow, write_gitlab_pipeline
+from hatch_appimage.cli.check import describe
+from hatch_appimage.cli.ci import Plan, write_github_workflow, write_gitlab_pipeline
+from hatch_appimage.cli.reference import write_options
 from hatch_appimage.cli.status import WRONG
-from hatch_appimage.config import PATH_KEYS
 from hatch_appimage.errors import AppImageError, ConfigurationError, Faults
-from hatch_appimage.options import write_options
-from hatch_appimage.source import open_source
+from hatch_appimage.options import PATH_KEYS
+from hatch_appimage.project.build_input import open_source
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Mapping
 
-    from hatch_appimage.source import Source
+    from hatch_appimage.project.build_input import Source
 
 
 def build(options: argparse.Namespace) -> int:

@@ -6,14 +6,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hatch_appimage import TABLE
-from hatch_appimage.config import HATCHLING_OPTIONS, AppImageConfig
+from hatch_appimage.options import HATCHLING_OPTIONS, AppImageConfig
 
 if TYPE_CHECKING:
-    from hatch_appimage.config import Option
+    from hatch_appimage.options import Option
 
 _HEAD = f"""# Options
 
-<!-- Written by `hatch-appimage options`: change hatch_appimage/config.py instead. -->
+<!-- Written by `hatch-appimage options`: change hatch_appimage/options.py instead. -->
 
 These are the keys of `[{TABLE}]`, in `pyproject.toml` or, as `[build.targets.appimage]`, in `hatch.toml`.
 All of them are optional. Paths are relative to the project's folder, and `~` is the home folder. Unknown keys are

@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING
 
 from hatch_appimage import PASSPHRASE
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.image import KEY, SIGNATURE, file_digest, find_sections, read_section, write_section
+from hatch_appimage.image.write import KEY, SIGNATURE, file_digest, find_sections, read_section, write_section
 from hatch_appimage.process import ProcessError, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from hatch_appimage.image import Image
+    from hatch_appimage.image.write import Image
 
 _SIGNATURE_LIMIT = 1023
 _KEY_LIMIT = 8191

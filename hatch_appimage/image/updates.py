@@ -14,7 +14,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from hatch_appimage.image_name import ANY_VERSION
+from hatch_appimage.image.name import ANY_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

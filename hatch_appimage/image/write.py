@@ -8,8 +8,8 @@ from hashlib import md5, sha256
 from typing import TYPE_CHECKING
 
 from hatch_appimage.architecture import architecture_of
+from hatch_appimage.elf import fits, read_elf, read_sections
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.libraries.elf import fits, read_elf, read_sections
 from hatch_appimage.squashfs import write_squashfs
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import BinaryIO
 
-    from hatch_appimage.appdir import AppDir
     from hatch_appimage.architecture import Architecture
+    from hatch_appimage.layout import AppDir
     from hatch_appimage.squashfs import SquashFSReport
 
 # AppImage specification, "Type 2 image format": the magic at offset 8.

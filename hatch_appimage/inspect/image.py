@@ -12,24 +12,24 @@ from email.parser import BytesParser
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from hatch_appimage.appdir.desktop import DesktopEntry
 from hatch_appimage.architecture import architecture_of
-from hatch_appimage.desktop import DesktopEntry
+from hatch_appimage.elf import read_elf
 from hatch_appimage.errors import AppImageError, printable
-from hatch_appimage.image import UPDATE_INFORMATION, file_digest, find_squashfs, read_section
-from hatch_appimage.launcher_settings import SETTINGS_NAME, read_links
-from hatch_appimage.libraries.elf import read_elf
-from hatch_appimage.libraries.listing import list_libraries
+from hatch_appimage.image.sign import State, verify_signature
+from hatch_appimage.image.write import UPDATE_INFORMATION, file_digest, find_squashfs, read_section
+from hatch_appimage.inspect.libraries import list_libraries
 from hatch_appimage.python.files import find_version
 from hatch_appimage.report import format_size
 from hatch_appimage.runtime import MAX_LAUNCHER_SIZE
-from hatch_appimage.signing import State, verify_signature
+from hatch_appimage.runtime.launcher_settings import SETTINGS_NAME, read_links
 from hatch_appimage.squashfs import SquashFSError, SquashFSImage
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from hatch_appimage.libraries.floor import Floor
-    from hatch_appimage.signing import Verification
+    from hatch_appimage.image.sign import Verification
+    from hatch_appimage.libraries.symbol_versions import Floor
     from hatch_appimage.squashfs import Entry
 
 # Raised with every change that a reader of the JSON would notice, other than a new key.

@@ -15,12 +15,12 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from hatch_appimage.architecture import ARCHITECTURES
+from hatch_appimage.elf import fits
 from hatch_appimage.errors import AppImageError, printable
-from hatch_appimage.image import find_squashfs
-from hatch_appimage.libraries.elf import fits
-from hatch_appimage.libraries.floor import find_floors
+from hatch_appimage.image.write import find_squashfs
+from hatch_appimage.libraries.dependencies import Tree, read_folder
 from hatch_appimage.libraries.policy import group_of
-from hatch_appimage.libraries.tree import Tree, read_folder
+from hatch_appimage.libraries.symbol_versions import find_floors
 from hatch_appimage.squashfs import SquashFSImage
 from hatch_appimage.unpack.links import stays_inside
 
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from hatch_appimage.architecture import Architecture
-    from hatch_appimage.libraries.elf import Elf
-    from hatch_appimage.libraries.floor import Floor
-    from hatch_appimage.libraries.tree import Need
+    from hatch_appimage.elf import Elf
+    from hatch_appimage.libraries.dependencies import Need
+    from hatch_appimage.libraries.symbol_versions import Floor
 
 # Raised with every change that a reader of the JSON would notice, other than a new key.
 JSON_VERSION = 1

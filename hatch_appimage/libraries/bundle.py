@@ -10,26 +10,26 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hatch_appimage.elf import fits, read_elf, set_rpath
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.install import wheels_by_file
 from hatch_appimage.libraries.debian import copyright_file, find_packages, suggest_packages
-from hatch_appimage.libraries.elf import fits, read_elf, set_rpath
-from hatch_appimage.libraries.floor import Graph, Owner, check_limit
+from hatch_appimage.libraries.dependencies import Tree
 from hatch_appimage.libraries.plan import Place, is_qt_plugin, make_plan, shows_windows
 from hatch_appimage.libraries.policy import matches
-from hatch_appimage.libraries.tree import Tree
+from hatch_appimage.libraries.symbol_versions import Graph, Owner, check_limit
+from hatch_appimage.packages.install import wheels_by_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from hatch_appimage.appdir import AppDir
     from hatch_appimage.architecture import Architecture
-    from hatch_appimage.install import InstalledWheel
+    from hatch_appimage.layout import AppDir
+    from hatch_appimage.libraries.dependencies import Need
     from hatch_appimage.libraries.plan import Plan
     from hatch_appimage.libraries.policy import Policy
-    from hatch_appimage.libraries.system import System
-    from hatch_appimage.libraries.tree import Need
+    from hatch_appimage.packages.install import InstalledWheel
     from hatch_appimage.python import BundledPython
+    from hatch_appimage.system import System
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from hatch_appimage.process import ProcessError, run
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from hatch_appimage.libraries.system import System
+    from hatch_appimage.system import System
 
 _SONAME = re.compile(r"(?P<name>.+?)(?:\.so\.(?P<version>[\w.]+)|-(?P<release>[\d.]+)\.so|\.so)")
 

@@ -10,15 +10,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hatch_appimage.elf import fits, read_elf
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.libraries.elf import fits, read_elf
 from hatch_appimage.libraries.search import Loader, Process
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from hatch_appimage.architecture import Architecture
-    from hatch_appimage.libraries.elf import Elf
+    from hatch_appimage.elf import Elf
     from hatch_appimage.libraries.search import Link, Loaded
 
 _INTERPRETER = re.compile(r"python\d+(\.\d+t?)?")

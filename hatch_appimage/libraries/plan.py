@@ -10,17 +10,17 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hatch_appimage.libraries.elf import from_origin
+from hatch_appimage.elf import from_origin
 from hatch_appimage.libraries.policy import NEVER_BUNDLED, OF_THE_MACHINE, group_of, matches
 from hatch_appimage.libraries.search import ElfFiles, Loaded, Loader, Process, ends_search
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from hatch_appimage.libraries.elf import Elf
+    from hatch_appimage.elf import Elf
+    from hatch_appimage.libraries.dependencies import Need, Tree
     from hatch_appimage.libraries.policy import Policy
-    from hatch_appimage.libraries.system import System
-    from hatch_appimage.libraries.tree import Need, Tree
+    from hatch_appimage.system import System
 
 # Wheels of Qt bring plugins for databases, other toolkits' themes, embedded screens, and for Qt modules that are in
 # other wheels. What they need is not in the wheel, and taking it from the build machine would add GTK to every image.

@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hatch_appimage.elf import fits, read_elf
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.libraries.elf import fits, read_elf
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from hatch_appimage.architecture import Architecture
-    from hatch_appimage.libraries.elf import Elf
+    from hatch_appimage.elf import Elf
 
 _TOKEN = re.compile(r"\$(?:\{(ORIGIN|LIB|PLATFORM)\}|(ORIGIN|LIB|PLATFORM)(?![A-Za-z0-9_]))")
 # What `$LIB` and `$PLATFORM` stand for depends on the distribution and the processor: all that is possible is searched.

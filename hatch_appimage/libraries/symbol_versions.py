@@ -17,8 +17,8 @@ from hatch_appimage.libraries.policy import group_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from hatch_appimage.libraries.elf import Elf
-    from hatch_appimage.libraries.tree import Need, Tree
+    from hatch_appimage.elf import Elf
+    from hatch_appimage.libraries.dependencies import Need, Tree
 
 log = logging.getLogger(__name__)
 

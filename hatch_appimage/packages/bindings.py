@@ -21,7 +21,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.fit import counts, expand, expand_extras
+from hatch_appimage.packages.requirements import counts, expand, expand_extras
 from hatch_appimage.redact import redact
 from hatch_appimage.uv import ignores_sources, indexes_of_environment, known_indexes
 from hatch_appimage.workspace import find_workspace

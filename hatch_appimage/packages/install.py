@@ -24,18 +24,18 @@ from typing import TYPE_CHECKING
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
-from hatch_appimage.bindings import Scope, check_resolved
-from hatch_appimage.entry_point import EntryPoint, list_names, parse_object
+from hatch_appimage.elf import read_elf
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.fit import check_fit, counts, requirements_of
-from hatch_appimage.libraries.elf import read_elf
-from hatch_appimage.lock import Request, read_lock, resolve, source_of, write_pylock
+from hatch_appimage.packages.bindings import Scope, check_resolved
+from hatch_appimage.packages.lock import Request, read_lock, resolve, source_of, write_pylock
+from hatch_appimage.packages.requirements import check_fit, counts, requirements_of
+from hatch_appimage.packages.target import Target
 from hatch_appimage.process import ProcessError
-from hatch_appimage.python.stand_in import newest_glibc, write_stand_in
+from hatch_appimage.project.entry_points import EntryPoint, list_names, parse_object
+from hatch_appimage.project.wheel import Wheel, read_metadata
+from hatch_appimage.python.interpreter_shim import newest_glibc, write_stand_in
 from hatch_appimage.redact import redact
-from hatch_appimage.target import Target
 from hatch_appimage.uv import check_settings, run_uv
-from hatch_appimage.wheel import Wheel, read_metadata
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -44,12 +44,12 @@ if TYPE_CHECKING:
     from packaging.markers import Environment
     from packaging.pylock import Package as LockedPackage
 
-    from hatch_appimage.appdir import AppDir
     from hatch_appimage.architecture import Architecture
-    from hatch_appimage.lock import Lock
-    from hatch_appimage.project import Project
+    from hatch_appimage.layout import AppDir
+    from hatch_appimage.packages.lock import Lock
+    from hatch_appimage.project.metadata import Project
+    from hatch_appimage.project.wheel import Release
     from hatch_appimage.python import BundledPython
-    from hatch_appimage.wheel import Release
 
 log = logging.getLogger(__name__)
 

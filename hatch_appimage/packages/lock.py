@@ -33,8 +33,8 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.file_names import file_key, is_standard_sdist_name, last_part, standard_wheel_name
-from hatch_appimage.poetry import read_poetry_lock
+from hatch_appimage.packages.file_names import file_key, is_standard_sdist_name, last_part, standard_wheel_name
+from hatch_appimage.packages.poetry import read_poetry_lock
 from hatch_appimage.process import ProcessError
 from hatch_appimage.uv import prefers_source, run_uv
 
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
     from packaging.requirements import Requirement
 
-    from hatch_appimage.target import Target
+    from hatch_appimage.packages.target import Target
 
 log = logging.getLogger(__name__)
 

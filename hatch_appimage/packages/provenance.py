@@ -11,17 +11,17 @@ from urllib.parse import unquote, urlsplit
 from packaging.markers import Marker
 from packaging.specifiers import SpecifierSet
 
-from hatch_appimage.lock import write_pylock
+from hatch_appimage.packages.lock import write_pylock
+from hatch_appimage.packages.sbom import write_sbom
 from hatch_appimage.redact import redact
-from hatch_appimage.sbom import write_sbom
 
 if TYPE_CHECKING:
     from packaging.pylock import Package
 
-    from hatch_appimage.appdir import AppDir
-    from hatch_appimage.install import Installation
+    from hatch_appimage.layout import AppDir
     from hatch_appimage.libraries.bundle import Libraries
-    from hatch_appimage.project import Project
+    from hatch_appimage.packages.install import Installation
+    from hatch_appimage.project.metadata import Project
     from hatch_appimage.python import BundledPython
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from packaging.markers import Environment
 
-    from hatch_appimage.lock import Lock
+    from hatch_appimage.packages.lock import Lock
 
 log = logging.getLogger(__name__)
 

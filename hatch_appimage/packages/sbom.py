@@ -18,9 +18,9 @@ from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
 from packaging.utils import canonicalize_name
 
-from hatch_appimage.fit import requirements_of
-from hatch_appimage.install import installed_distributions
-from hatch_appimage.lock import source_of
+from hatch_appimage.packages.install import installed_distributions
+from hatch_appimage.packages.lock import source_of
+from hatch_appimage.packages.requirements import requirements_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from packaging.pylock import Package
     from packaging.requirements import Requirement
 
-    from hatch_appimage.appdir import AppDir
-    from hatch_appimage.install import Installation
+    from hatch_appimage.layout import AppDir
     from hatch_appimage.libraries.bundle import Libraries
-    from hatch_appimage.project import Project
+    from hatch_appimage.packages.install import Installation
+    from hatch_appimage.project.metadata import Project
     from hatch_appimage.python import BundledPython
 
 # Some projects have the whole text of their licence where its name belongs.

@@ -25,9 +25,9 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from hatch_appimage.errors import AppImageError
+from hatch_appimage.project.wheel import Release, Wheel, build_any_wheel
 from hatch_appimage.unpack.zip import DAMAGED
 from hatch_appimage.uv import run_uv
-from hatch_appimage.wheel import Release, Wheel, build_any_wheel
 
 if sys.version_info >= (3, 11):
     import tomllib

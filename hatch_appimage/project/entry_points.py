@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
 
-    from hatch_appimage.project import Project
+    from hatch_appimage.project.metadata import Project
 
 # https://packaging.python.org/en/latest/specifications/entry-points/#data-model
 _NAME = rf"(?!(?:{'|'.join(kwlist)})\b)[^\W\d]\w*"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from hatch_appimage.project import Project
+    from hatch_appimage.project.metadata import Project
 
 # Our build hook is quiet where this is set: it would make the next image while the wheel of this one is built.
 WHEEL_ONLY = "HATCH_APPIMAGE_WHEEL_ONLY"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path, PurePosixPath
 
-    from hatch_appimage.libraries.elf import Elf
+    from hatch_appimage.elf import Elf
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from packaging.version import Version
 
 from hatch_appimage.architecture import native_architecture
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.python.host import ask_python
+from hatch_appimage.python.local import ask_python
 from hatch_appimage.python.standalone import StandaloneSource
 from hatch_appimage.uv import run_uv
 

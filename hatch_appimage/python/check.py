@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from hatch_appimage.architecture import architecture_of
+from hatch_appimage.elf import fits
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.libraries.elf import fits
 
 if TYPE_CHECKING:
     from hatch_appimage.architecture import Architecture

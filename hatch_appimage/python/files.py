@@ -8,8 +8,8 @@ import re
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from hatch_appimage.elf import read_elf
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.libraries.elf import read_elf
 from hatch_appimage.python import PythonInstallation
 from hatch_appimage.syntax import parse_source
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from hatch_appimage.libraries.elf import Elf
+    from hatch_appimage.elf import Elf
 
 # What getpath.py looks for beside an interpreter to know that the standard library is there ("landmarks"), in the
 # folders that it may be in (sys.platlibdir).

@@ -10,13 +10,13 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from hatch_appimage.architecture import native_architecture
+from hatch_appimage.elf import fits, read_elf
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.launcher_settings import find_program
-from hatch_appimage.libraries.elf import fits, read_elf
 from hatch_appimage.process import ProcessError, run
 from hatch_appimage.python import PythonInstallation
 from hatch_appimage.python.files import read_python
 from hatch_appimage.python.standalone import StandaloneSource
+from hatch_appimage.runtime.launcher_settings import find_program
 
 if TYPE_CHECKING:
     from hatch_appimage.architecture import Architecture

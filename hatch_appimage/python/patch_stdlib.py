@@ -19,10 +19,10 @@ from hatch_appimage.errors import AppImageError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from hatch_appimage.appdir import AppDir
-    from hatch_appimage.libraries.system import System
+    from hatch_appimage.appdir.reach import Reach
+    from hatch_appimage.layout import AppDir
     from hatch_appimage.python import BundledPython
-    from hatch_appimage.reach import Reach
+    from hatch_appimage.system import System
 
 log = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from hatch_appimage.elf import from_origin, read_elf, read_sections, set_rpath
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.libraries.elf import from_origin, read_elf, read_sections, set_rpath
 from hatch_appimage.process import clean_environment, find_program, run
 from hatch_appimage.python import BundledPython
 from hatch_appimage.python.files import literal_sysconfig
@@ -21,8 +21,8 @@ from hatch_appimage.python.files import literal_sysconfig
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from hatch_appimage.appdir import AppDir
-    from hatch_appimage.libraries.elf import Elf
+    from hatch_appimage.elf import Elf
+    from hatch_appimage.layout import AppDir
     from hatch_appimage.python import PythonInstallation
 
 # What no application needs: tests, tools for developers, files for linking against Python, leftovers of its build.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from hatch_appimage.python.archive import FileSource, is_packed, is_url
 from hatch_appimage.python.check import check_python
-from hatch_appimage.python.host import HostSource
+from hatch_appimage.python.local import HostSource
 from hatch_appimage.python.python_appimage import PREFIX, PythonAppImageSource
 from hatch_appimage.python.standalone import StandaloneSource
 

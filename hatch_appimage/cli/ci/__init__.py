@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from hatch_appimage.builder import AppImageBuilder
-    from hatch_appimage.config import AppImageConfig
+    from hatch_appimage.options import AppImageConfig
 
 # Where CI gives the key itself; the passphrase's variable is the one that the build reads.
 SIGNING_KEY = "HATCH_APPIMAGE_SIGN_KEY"
