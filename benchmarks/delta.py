@@ -21,7 +21,7 @@ from tempfile import TemporaryDirectory
 
 from range_server import serving
 
-from hatch_appimage.image.write import find_squashfs
+from hatch_appimage.format import find_squashfs
 from hatch_appimage.image.zsync import write_zsync
 
 ROOT = Path(__file__).resolve().parent.parent

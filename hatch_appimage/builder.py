@@ -31,33 +31,30 @@ from hatch_appimage.appdir.desktop import write_desktop_files
 from hatch_appimage.appdir.launcher import require_glibc, write_launcher
 from hatch_appimage.appdir.reach import find_reach
 from hatch_appimage.appdir.startup import find_startup_order
+from hatch_appimage.appdir.trim import trim_tkinter
 from hatch_appimage.architecture import ARCHITECTURES, native_architecture
 from hatch_appimage.errors import AppImageError, Faults
+from hatch_appimage.format import UPDATE_INFORMATION
 from hatch_appimage.image.name import check_length, image_name, is_image_of
 from hatch_appimage.image.sign import Signer, check_room, sign_image
 from hatch_appimage.image.test_command import run_test_command
-from hatch_appimage.image.write import UPDATE_INFORMATION, load_runtime, write_image
+from hatch_appimage.image.write import load_runtime, write_image
 from hatch_appimage.image.zsync import write_zsync
 from hatch_appimage.layout import AppDir
 from hatch_appimage.libraries.bundle import bundle_libraries
 from hatch_appimage.libraries.symbol_versions import find_requirements, find_start_floor
 from hatch_appimage.options import AppImageConfig, check_hook_table
 from hatch_appimage.packages.bindings import Scope, check_declared
-from hatch_appimage.packages.install import (
-    application_files,
-    check_entry_point,
-    check_scripts,
-    find_commands,
-    install_packages,
-    update_records,
-)
+from hatch_appimage.packages.commands import check_entry_point, check_scripts, find_commands
+from hatch_appimage.packages.install import application_files, install_packages
 from hatch_appimage.packages.provenance import write_records
 from hatch_appimage.packages.requirements import requirements_of
 from hatch_appimage.project.entry_points import modules_at_start
 from hatch_appimage.project.metadata import Project
 from hatch_appimage.project.wheel import Release, build_wheel, read_metadata
 from hatch_appimage.python.build_python import find_helper
-from hatch_appimage.python.patch_stdlib import adapt_python, trim_tkinter
+from hatch_appimage.python.installed import update_records
+from hatch_appimage.python.patch_stdlib import adapt_python
 from hatch_appimage.python.relocate import bundle_python
 from hatch_appimage.python.source import provide_python
 from hatch_appimage.redact import redact

@@ -63,11 +63,3 @@ class Faults:
         """
         if self._faults:
             raise ConfigurationError(self._faults)
-
-
-def printable(text: str) -> str:
-    """Write a text in one line that any terminal takes: names of files need not be UTF-8, and may hold commands."""
-    readable = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii") for letter in readable
-    )

@@ -8,8 +8,8 @@ import time
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, ParamSpec, TextIO, TypeVar
 
-from hatch_appimage.errors import printable
 from hatch_appimage.redact import redact, redact_all
+from hatch_appimage.text import format_size, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -226,11 +226,3 @@ class Report:
 def list_files(appdir: AppDir) -> tuple[File, ...]:
     """List the regular files of an AppDir."""
     return tuple(File(str(path.relative_to(appdir.root)), path.stat().st_size) for path in appdir.files())
-
-
-def format_size(size: int) -> str:
-    """Write a size in bytes for people, in units of 1000."""
-    if size < 1_000:  # noqa: PLR2004 - a kilobyte
-        return f"{size} B"
-    kilobytes = round(size / 1_000, 1)
-    return f"{kilobytes} kB" if kilobytes < 1_000 else f"{size / 1_000_000:.1f} MB"  # noqa: PLR2004 - a megabyte

@@ -19,10 +19,11 @@ from tools import require
 
 from hatch_appimage.appdir.imports import Reached
 from hatch_appimage.appdir.reach import Reach
+from hatch_appimage.appdir.trim import trim_tkinter
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.layout import AppDir
 from hatch_appimage.python import BundledPython, _appimage, patch_stdlib
-from hatch_appimage.python.patch_stdlib import adapt_python, trim_tkinter
+from hatch_appimage.python.patch_stdlib import adapt_python
 from hatch_appimage.system import System
 
 if TYPE_CHECKING:

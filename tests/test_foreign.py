@@ -17,7 +17,7 @@ from tools import require
 
 from hatch_appimage.architecture import ARCHITECTURES, native_architecture
 from hatch_appimage.elf import fits, read_elf
-from hatch_appimage.image.write import UPDATE_INFORMATION, read_section
+from hatch_appimage.format import UPDATE_INFORMATION, read_section
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -19,7 +19,7 @@ from hatch_appimage import cli
 from hatch_appimage.architecture import native_architecture
 from hatch_appimage.cli import status
 from hatch_appimage.elf import read_sections
-from hatch_appimage.image.write import find_squashfs
+from hatch_appimage.format import find_squashfs
 from hatch_appimage.runtime import runtime_path
 from hatch_appimage.squashfs import SquashFSImage, write_squashfs
 

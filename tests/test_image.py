@@ -11,7 +11,8 @@ import pytest
 
 from hatch_appimage.architecture import ARCHITECTURES
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.image.write import Runtime, file_digest, load_runtime
+from hatch_appimage.format import file_digest
+from hatch_appimage.image.write import Runtime, load_runtime
 
 if TYPE_CHECKING:
     from pathlib import Path

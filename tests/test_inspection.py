@@ -20,8 +20,8 @@ from tools import require
 
 from hatch_appimage import cli
 from hatch_appimage.cli import status
+from hatch_appimage.format import find_sections, read_section, write_section
 from hatch_appimage.image.sign import Signer, sign_file
-from hatch_appimage.image.write import find_sections, read_section, write_section
 from hatch_appimage.runtime import ARCHITECTURES, runtime_path
 from hatch_appimage.squashfs import write_squashfs
 

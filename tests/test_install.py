@@ -16,17 +16,13 @@ from packages import digest, make_wheel
 from hatch_appimage.architecture import native_architecture
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.layout import AppDir
-from hatch_appimage.packages.install import (
-    check_entry_point,
-    check_scripts,
-    find_commands,
-    install_packages,
-    update_records,
-)
+from hatch_appimage.packages.commands import check_entry_point, check_scripts, find_commands
+from hatch_appimage.packages.install import install_packages
 from hatch_appimage.project.entry_points import EntryPoint
 from hatch_appimage.project.metadata import Project
 from hatch_appimage.project.wheel import Wheel
 from hatch_appimage.python import BundledPython
+from hatch_appimage.python.installed import update_records
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

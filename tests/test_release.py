@@ -14,8 +14,8 @@ from test_signing import home, make_key
 
 from hatch_appimage.architecture import native_architecture
 from hatch_appimage.builder import AppImageBuilder
+from hatch_appimage.format import find_squashfs
 from hatch_appimage.image.sign import State
-from hatch_appimage.image.write import find_squashfs
 from hatch_appimage.inspect.image import inspect_image
 from hatch_appimage.squashfs import SquashFSImage
 

@@ -20,8 +20,9 @@ from hatch_appimage.packages.install import Package
 from hatch_appimage.packages.lock import Lock
 from hatch_appimage.packages.provenance import Records
 from hatch_appimage.python import BundledPython
-from hatch_appimage.report import File, Report, Steps, format_size, list_files
+from hatch_appimage.report import File, Report, Steps, list_files
 from hatch_appimage.squashfs import SquashFSReport
+from hatch_appimage.text import format_size
 
 SQUASHFS = SquashFSReport(
     bytes_used=900,

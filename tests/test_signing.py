@@ -21,8 +21,8 @@ from hatch_appimage.architecture import ARCHITECTURES, native_architecture
 from hatch_appimage.cli import status
 from hatch_appimage.elf import read_sections
 from hatch_appimage.errors import AppImageError
+from hatch_appimage.format import file_digest, find_sections, find_squashfs, write_section
 from hatch_appimage.image.sign import Signer, State, check_room, sign_file, verify_signature
-from hatch_appimage.image.write import file_digest, find_sections, find_squashfs, write_section
 from hatch_appimage.runtime import runtime_path
 from hatch_appimage.squashfs import write_squashfs
 

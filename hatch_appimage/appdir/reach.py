@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name
 
 from hatch_appimage.appdir.imports import Modules, follow, is_extension, read_imports
-from hatch_appimage.packages.install import installed_distributions
+from hatch_appimage.python.installed import installed_distributions
 from hatch_appimage.syntax import parse_source
 
 if TYPE_CHECKING:

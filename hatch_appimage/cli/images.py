@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from hatch_appimage.cli.status import BAD_SIGNATURE, DAMAGED, MISSING, OTHER_KEY, UNSIGNED, explain
-from hatch_appimage.errors import AppImageError, printable
+from hatch_appimage.errors import AppImageError
+from hatch_appimage.format import find_squashfs
 from hatch_appimage.image.sign import Signer, State, sign_file, verify_signature
-from hatch_appimage.image.write import find_squashfs
 from hatch_appimage.image.zsync import write_zsync
 from hatch_appimage.inspect.image import check_blocks, inspect_image
 from hatch_appimage.inspect.libraries import list_libraries
 from hatch_appimage.squashfs import SquashFSError
+from hatch_appimage.text import printable
 
 if TYPE_CHECKING:
     import argparse

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from hatch_appimage.errors import printable
+from hatch_appimage.text import printable
 
 # Exit statuses, beside 0.
 WRONG = 1

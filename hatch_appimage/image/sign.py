@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from hatch_appimage import PASSPHRASE
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.image.write import KEY, SIGNATURE, file_digest, find_sections, read_section, write_section
+from hatch_appimage.format import KEY, SIGNATURE, file_digest, find_sections, read_section, write_section
 from hatch_appimage.process import ProcessError, run
 
 if TYPE_CHECKING:

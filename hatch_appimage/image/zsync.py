@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from Crypto.Hash import MD4
 
-from hatch_appimage.errors import AppImageError, printable
+from hatch_appimage.errors import AppImageError
+from hatch_appimage.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any
 from hatch_appimage.appdir.desktop import DesktopEntry
 from hatch_appimage.architecture import architecture_of
 from hatch_appimage.elf import read_elf
-from hatch_appimage.errors import AppImageError, printable
+from hatch_appimage.errors import AppImageError
+from hatch_appimage.format import UPDATE_INFORMATION, file_digest, find_squashfs, read_section
 from hatch_appimage.image.sign import State, verify_signature
-from hatch_appimage.image.write import UPDATE_INFORMATION, file_digest, find_squashfs, read_section
 from hatch_appimage.inspect.libraries import list_libraries
 from hatch_appimage.python.files import find_version
-from hatch_appimage.report import format_size
 from hatch_appimage.runtime import MAX_LAUNCHER_SIZE
 from hatch_appimage.runtime.launcher_settings import SETTINGS_NAME, read_links
 from hatch_appimage.squashfs import SquashFSError, SquashFSImage
+from hatch_appimage.text import format_size, printable
 
 if TYPE_CHECKING:
     from pathlib import Path

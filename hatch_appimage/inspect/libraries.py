@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING
 
 from hatch_appimage.architecture import ARCHITECTURES
 from hatch_appimage.elf import fits
-from hatch_appimage.errors import AppImageError, printable
-from hatch_appimage.image.write import find_squashfs
+from hatch_appimage.errors import AppImageError
+from hatch_appimage.format import find_squashfs
 from hatch_appimage.libraries.dependencies import Tree, read_folder
 from hatch_appimage.libraries.policy import group_of
 from hatch_appimage.libraries.symbol_versions import find_floors
 from hatch_appimage.squashfs import SquashFSImage
+from hatch_appimage.text import printable
 from hatch_appimage.unpack.links import stays_inside
 
 if TYPE_CHECKING:

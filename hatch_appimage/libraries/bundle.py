@@ -17,7 +17,7 @@ from hatch_appimage.libraries.dependencies import Tree
 from hatch_appimage.libraries.plan import Place, is_qt_plugin, make_plan, shows_windows
 from hatch_appimage.libraries.policy import matches
 from hatch_appimage.libraries.symbol_versions import Graph, Owner, check_limit
-from hatch_appimage.packages.install import wheels_by_file
+from hatch_appimage.python.installed import wheels_by_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from hatch_appimage.libraries.dependencies import Need
     from hatch_appimage.libraries.plan import Plan
     from hatch_appimage.libraries.policy import Policy
-    from hatch_appimage.packages.install import InstalledWheel
     from hatch_appimage.python import BundledPython
+    from hatch_appimage.python.installed import InstalledWheel
     from hatch_appimage.system import System
 
 log = logging.getLogger(__name__)

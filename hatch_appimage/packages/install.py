@@ -3,19 +3,12 @@
 
 from __future__ import annotations
 
-import base64
-import csv
-import io
 import logging
-import os
 import re
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
-from email.parser import Parser
 from functools import partial
-from hashlib import sha256
-from importlib.metadata import PathDistribution, distributions
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,22 +17,21 @@ from typing import TYPE_CHECKING
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
-from hatch_appimage.elf import read_elf
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.packages.bindings import Scope, check_resolved
 from hatch_appimage.packages.lock import Request, read_lock, resolve, source_of, write_pylock
 from hatch_appimage.packages.requirements import check_fit, counts, requirements_of
 from hatch_appimage.packages.target import Target
 from hatch_appimage.process import ProcessError
-from hatch_appimage.project.entry_points import EntryPoint, list_names, parse_object
 from hatch_appimage.project.wheel import Wheel, read_metadata
+from hatch_appimage.python.installed import _is_metadata, installed_distributions, place_of, wheels_by_file
 from hatch_appimage.python.interpreter_shim import newest_glibc, write_stand_in
 from hatch_appimage.redact import redact
 from hatch_appimage.uv import check_settings, run_uv
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-    from importlib.metadata import PackagePath
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from importlib.metadata import PathDistribution
 
     from packaging.markers import Environment
     from packaging.pylock import Package as LockedPackage
@@ -53,8 +45,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# The groups of entry points that installers make scripts of.
-_SCRIPT_GROUPS = ("console_scripts", "gui_scripts")
 
 # The platforms that uv knows by name (`uv pip install --help`, --python-platform).
 _PLATFORMS_OF_UV = frozenset({"aarch64", "x86_64"})
@@ -353,12 +343,6 @@ def _check_installed(python: BundledPython, project: Project) -> PathDistributio
     raise AppImageError(f"uv did not install {project.name} into the image: check the settings in [tool.uv.pip]")
 
 
-def installed_distributions(python: BundledPython) -> list[PathDistribution]:
-    """Return the metadata of everything that is installed."""
-    found = distributions(path=[str(folder) for folder in python.site_packages])
-    return [distribution for distribution in found if isinstance(distribution, PathDistribution)]
-
-
 def _package(distribution: PathDistribution) -> Package:
     size = sum(
         path.stat().st_size
@@ -391,179 +375,6 @@ def application_files(appdir: AppDir, python: BundledPython, project: Project) -
     for distribution in installed_distributions(python):
         if canonicalize_name(distribution.metadata["Name"]) == canonicalize_name(project.name):
             for file in distribution.files or ():
-                path = _place(file)
+                path = place_of(file)
                 paths |= {path, *path.parent.glob(f"__pycache__/{path.stem}.*.pyc")}
     return sorted(str(path.relative_to(appdir.root)) for path in paths if path.is_file())
-
-
-@dataclass(frozen=True)
-class InstalledWheel:
-    """The wheel that a file came from.
-
-    Attributes:
-        name: of the distribution.
-        version: of the distribution.
-        tags: the platforms it was made for, such as ``manylinux_2_28_x86_64``.
-
-    """
-
-    name: str
-    version: str
-    tags: tuple[str, ...]
-
-
-def wheels_by_file(python: BundledPython) -> dict[Path, InstalledWheel]:
-    """Return which wheel installed each file of the AppDir."""
-    wheels: dict[Path, InstalledWheel] = {}
-    for distribution in installed_distributions(python):
-        metadata = Parser().parsestr(distribution.read_text("WHEEL") or "")
-        platforms = (tag.split("-")[-1].split(".") for tag in metadata.get_all("Tag", []))
-        tags = tuple(dict.fromkeys(tag for platform in platforms for tag in platform))
-        wheel = InstalledWheel(distribution.metadata["Name"], distribution.version, tags)
-        wheels |= dict.fromkeys(map(_place, distribution.files or ()), wheel)
-    return wheels
-
-
-def _place(file: PackagePath) -> Path:
-    """Return where a file of a distribution is, without the ``..`` that lead to scripts."""
-    return Path(os.path.normpath(str(file.locate())))
-
-
-def _is_metadata(file: PackagePath) -> bool:
-    return len(file.parts) == 2 and file.parent.suffix == ".dist-info"  # noqa: PLR2004 - the folder and the file
-
-
-def _update_record(distribution: PathDistribution) -> None:
-    """Make a distribution's ``RECORD`` true again after files were changed or removed.
-
-    https://packaging.python.org/en/latest/specifications/recording-installed-packages/#the-record-file
-    """
-    # Others may lie deeper, of packages that this one carries with it.
-    record = next((file for file in distribution.files or () if file.name == "RECORD" and _is_metadata(file)), None)
-    if record is None:
-        return
-    rows = []
-    for file in sorted(distribution.files or (), key=str):
-        path = Path(str(file.locate()))
-        if file == record:
-            rows.append((str(file), "", ""))
-        elif path.is_file():
-            data = path.read_bytes()
-            digest = base64.urlsafe_b64encode(sha256(data).digest()).rstrip(b"=").decode()
-            rows.append((str(file), f"sha256={digest}", str(len(data))))
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    Path(str(record.locate())).write_text(text.getvalue(), encoding="utf-8")
-
-
-def update_records(python: BundledPython) -> str:
-    """Make every installed distribution's ``RECORD`` true again; say how many there are."""
-    found = installed_distributions(python)
-    for distribution in found:
-        _update_record(distribution)
-    return f"{len(found)} RECORD files"
-
-
-def find_commands(entry_point: EntryPoint, links: Sequence[str], appdir: AppDir, python: BundledPython) -> EntryPoint:
-    """See which commands were installed, and return the entry point with what its command calls.
-
-    Args:
-        entry_point: what the image starts.
-        links: names of commands that start by links.
-        appdir: with everything installed.
-        python: its Python.
-
-    Raises:
-        AppImageError: one of the commands was not installed.
-
-    """
-    owners = _scripts(appdir, python)
-    wanted = {"entry-point": [entry_point.command] * entry_point.installed, "entry-points": links}
-    for option, names in wanted.items():
-        for name in names:
-            if name not in owners:
-                known = f"there are {list_names(name, sorted(owners))}" if owners else "there are none"
-                raise AppImageError(
-                    f"`{option}` names the script `{name}`, which neither the project nor a dependency installs: "
-                    f"{known}"
-                )
-    for name in dict.fromkeys(chain.from_iterable(wanted.values())):
-        if len(owners[name]) > 1:
-            packages = " and ".join(sorted(owner.metadata["Name"] for owner in owners[name]))
-            log.warning("The script `%s` is installed by %s: one of them replaced the other's", name, packages)
-    if entry_point.module is not None:
-        return entry_point
-    return _called_by(appdir.bin / entry_point.command, owners[entry_point.command])
-
-
-def _scripts(appdir: AppDir, python: BundledPython) -> dict[str, list[PathDistribution]]:
-    """Return the names of all installed scripts, each with the packages that install one of this name."""
-    owners: dict[str, list[PathDistribution]] = {}
-    for distribution in installed_distributions(python):
-        for path in map(_place, distribution.files or ()):
-            if path.parent == appdir.bin and path.is_file():
-                owners.setdefault(path.name, []).append(distribution)
-    return owners
-
-
-def _called_by(script: Path, owners: Iterable[PathDistribution]) -> EntryPoint:
-    """Return the entry point that a script was made for; if that is none, the script itself."""
-    text = script.read_bytes().decode(errors="replace")
-    for found in chain.from_iterable(owner.entry_points for owner in owners):
-        called = parse_object(found.value) if found.group in _SCRIPT_GROUPS and found.name == script.name else None
-        # Of two packages with a command of this name, the one that was installed last has its script there.
-        if called and re.search(rf"^from {re.escape(called[0])} import ", text, re.MULTILINE):
-            return EntryPoint(script.name, *called, gui=found.group == "gui_scripts", installed=True)
-    return EntryPoint(script.name, None, None, installed=True)
-
-
-def check_scripts(commands: Mapping[str, Sequence[str]], appdir: AppDir, relocated: Collection[str]) -> None:
-    """See that the bundled Python can run what the image starts.
-
-    Args:
-        commands: names of scripts by the option that asks for them.
-        appdir: where they are.
-        relocated: the names of all scripts that run on the bundled Python.
-
-    Raises:
-        AppImageError: it cannot.
-
-    """
-    for option, names in commands.items():
-        for name in names:
-            if name not in relocated:
-                kind = "a program of its own" if read_elf(appdir.bin / name) else "no script of Python 3"
-                raise AppImageError(
-                    f"`{option}` names `{name}`, which is {kind}: an image starts what runs on its Python, so name a "
-                    "Python script, or a `module:function` of the project that starts this one"
-                )
-
-
-def check_entry_point(entry_point: EntryPoint, python: BundledPython) -> None:
-    """See that what the image shall start was installed.
-
-    Modules are looked for by their files, not imported: the image may be for another machine.
-
-    Raises:
-        AppImageError: the module is not there.
-
-    """
-    if entry_point.module is None:
-        return
-    parts = entry_point.module.split(".")
-    folders = [*python.site_packages, python.stdlib]
-    if not any(_has_module(folder, parts) for folder in folders):
-        raise AppImageError(
-            f"The entry point `{entry_point.command}` needs the module `{entry_point.module}`, which neither the "
-            f"project's wheel nor a dependency installs: is it among the files that the wheel is made of?"
-        )
-    runs_package = entry_point.attribute is None and any(Path(folder, *parts).is_dir() for folder in folders)
-    if runs_package and not any(_has_module(folder, [*parts, "__main__"]) for folder in folders):
-        raise AppImageError(f"`-m {entry_point.module}` cannot run: the package has no `__main__` module")
-
-
-def _has_module(folder: Path, parts: list[str]) -> bool:
-    place = folder.joinpath(*parts)
-    if place.is_dir() or place.with_name(f"{place.name}.py").is_file():
-        return True
-    return any(place.parent.glob(f"{place.name}.*so"))

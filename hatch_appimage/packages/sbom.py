@@ -18,9 +18,9 @@ from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
 from packaging.utils import canonicalize_name
 
-from hatch_appimage.packages.install import installed_distributions
 from hatch_appimage.packages.lock import source_of
 from hatch_appimage.packages.requirements import requirements_of
+from hatch_appimage.python.installed import installed_distributions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from hatch_appimage.download import download
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.image.write import file_digest
+from hatch_appimage.format import file_digest
 from hatch_appimage.python.files import find_executable, read_python
 from hatch_appimage.python.python_appimage import read_python_appimage
 from hatch_appimage.redact import redact

@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-from hatch_appimage.squashfs.errors import SquashFSError
-from hatch_appimage.squashfs.format import Compression
+from hatch_appimage.squashfs.format import Compression, SquashFSError
 from hatch_appimage.squashfs.reader import Entry, SquashFSImage
 from hatch_appimage.squashfs.writer import SquashFSReport, write_squashfs
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hatch_appimage.squashfs import format as fs
 from hatch_appimage.squashfs.compression import decompress
-from hatch_appimage.squashfs.errors import SquashFSError
+from hatch_appimage.squashfs.format import SquashFSError
 
 if TYPE_CHECKING:
     from struct import Struct

@@ -9,8 +9,7 @@ from functools import partial
 from struct import Struct
 from typing import TYPE_CHECKING, Final
 
-from hatch_appimage.squashfs.errors import SquashFSError
-from hatch_appimage.squashfs.format import MAXIMUM_BLOCK_SIZE, Compression
+from hatch_appimage.squashfs.format import MAXIMUM_BLOCK_SIZE, Compression, SquashFSError
 
 if sys.version_info >= (3, 14):
     from compression import zstd

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
-from hatch_appimage.squashfs.errors import SquashFSError, printable
-from hatch_appimage.squashfs.format import NO_FRAGMENT
+from hatch_appimage.squashfs.format import NO_FRAGMENT, SquashFSError
+from hatch_appimage.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -14,7 +14,12 @@ from enum import IntEnum
 from struct import Struct
 from typing import Final
 
-from hatch_appimage.squashfs.errors import SquashFSError
+from hatch_appimage.errors import AppImageError
+
+
+class SquashFSError(AppImageError):
+    """A tree cannot be packed, or an image cannot be read."""
+
 
 # Section "The Superblock".
 MAGIC: Final = 0x73717368

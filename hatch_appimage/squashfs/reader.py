@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hatch_appimage.squashfs import format as fs
 from hatch_appimage.squashfs.block_reader import BlockReader, MetadataCursor, damaged
-from hatch_appimage.squashfs.errors import SquashFSError, printable
+from hatch_appimage.squashfs.format import SquashFSError
 from hatch_appimage.squashfs.inode import DirectoryInode, FileInode, SymlinkInode, read_inode
+from hatch_appimage.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,8 @@ import stat
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from hatch_appimage.squashfs.errors import SquashFSError, printable
+from hatch_appimage.squashfs.format import SquashFSError
+from hatch_appimage.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ from hatch_appimage.squashfs import format as fs
 from hatch_appimage.squashfs.blocks import BlockWriter
 from hatch_appimage.squashfs.compression import compressor_options, new_compressor, parse_compression
 from hatch_appimage.squashfs.data import DataWriter
-from hatch_appimage.squashfs.errors import SquashFSError
+from hatch_appimage.squashfs.format import SquashFSError
 from hatch_appimage.squashfs.metadata import lookup_table, metadata_block
 from hatch_appimage.squashfs.tables import write_tree
 from hatch_appimage.squashfs.tree import File, scan

@@ -13,9 +13,10 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
-from hatch_appimage.errors import AppImageError, printable
-from hatch_appimage.image.write import find_squashfs
+from hatch_appimage.errors import AppImageError
+from hatch_appimage.format import find_squashfs
 from hatch_appimage.squashfs import SquashFSImage
+from hatch_appimage.text import printable
 from hatch_appimage.unpack.entry import Entry, Kind
 from hatch_appimage.unpack.tar import read_tar
 from hatch_appimage.unpack.writer import RefusedError, Writer

@@ -8,7 +8,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.squashfs.errors import printable
+from hatch_appimage.text import printable
 from hatch_appimage.unpack.entry import Kind
 from hatch_appimage.unpack.links import stays_inside
 

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: MIT
+"""Leave out of the AppDir what the application does not use."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hatch_appimage.appdir.reach import Reach
+    from hatch_appimage.layout import AppDir
+    from hatch_appimage.python import BundledPython
+
+log = logging.getLogger(__name__)
+
+
+def trim_tkinter(appdir: AppDir, python: BundledPython, reach: Reach, *, wanted: bool | None) -> str:
+    """Leave tkinter out where nothing uses it: with Tk and X11's libraries it is a large part of a small image.
+
+    Args:
+        appdir: with everything installed.
+        python: its Python.
+        reach: what the application imports.
+        wanted: the project's decision; None to keep it where the application reaches it.
+
+    Returns:
+        what became of it, and why.
+
+    """
+    modules = list(python.stdlib.parent.parent.glob("lib*/python*/lib-dynload/_tkinter.*"))
+    if not (modules or (python.stdlib / "tkinter").is_dir()):
+        return "tkinter left out: the Python comes without it"
+    reason = "`tkinter = true`" if wanted else _reason_for_tkinter(reach)
+    if wanted or (wanted is None and reason):
+        return f"tkinter kept: {reason}"
+    if wanted is None and reach.doubt:
+        log.warning(
+            "tkinter is left out, though %s imports it in a function: set `tkinter = true` if that is used", reach.doubt
+        )
+    for path in modules:
+        path.unlink()
+    shutil.rmtree(python.stdlib / "tkinter", ignore_errors=True)
+    (python.stdlib / "turtle.py").unlink(missing_ok=True)
+    for pattern in ("tcl[0-9]*", "tk[0-9]*", "itcl[0-9]*", "thread[0-9]*", "libtcl*", "libtk*"):
+        for path in appdir.lib.glob(pattern):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    return f"tkinter left out: {'`tkinter = false`' if wanted is False else 'the application does not import it'}"
+
+
+def _reason_for_tkinter(reach: Reach) -> str | None:
+    for name in ("tkinter", "_tkinter"):
+        if name in reach.modules:
+            return f"{reach.modules[name].importer or name} imports it"
+    if reach.plotter and "matplotlib" in reach.modules:
+        return f"matplotlib opens the windows of {reach.plotter} with it"
+    return None

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: MIT
+"""The commands that the installed packages bring, and which of them the image starts."""
+
+from __future__ import annotations
+
+import logging
+import re
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hatch_appimage.elf import read_elf
+from hatch_appimage.errors import AppImageError
+from hatch_appimage.project.entry_points import EntryPoint, list_names, parse_object
+from hatch_appimage.python.installed import installed_distributions, place_of
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from importlib.metadata import PathDistribution
+
+    from hatch_appimage.layout import AppDir
+    from hatch_appimage.python import BundledPython
+
+log = logging.getLogger(__name__)
+
+# The groups of entry points that installers make scripts of.
+_SCRIPT_GROUPS = ("console_scripts", "gui_scripts")
+
+
+def find_commands(entry_point: EntryPoint, links: Sequence[str], appdir: AppDir, python: BundledPython) -> EntryPoint:
+    """See which commands were installed, and return the entry point with what its command calls.
+
+    Args:
+        entry_point: what the image starts.
+        links: names of commands that start by links.
+        appdir: with everything installed.
+        python: its Python.
+
+    Raises:
+        AppImageError: one of the commands was not installed.
+
+    """
+    owners = _scripts(appdir, python)
+    wanted = {"entry-point": [entry_point.command] * entry_point.installed, "entry-points": links}
+    for option, names in wanted.items():
+        for name in names:
+            if name not in owners:
+                known = f"there are {list_names(name, sorted(owners))}" if owners else "there are none"
+                raise AppImageError(
+                    f"`{option}` names the script `{name}`, which neither the project nor a dependency installs: "
+                    f"{known}"
+                )
+    for name in dict.fromkeys(chain.from_iterable(wanted.values())):
+        if len(owners[name]) > 1:
+            packages = " and ".join(sorted(owner.metadata["Name"] for owner in owners[name]))
+            log.warning("The script `%s` is installed by %s: one of them replaced the other's", name, packages)
+    if entry_point.module is not None:
+        return entry_point
+    return _called_by(appdir.bin / entry_point.command, owners[entry_point.command])
+
+
+def _scripts(appdir: AppDir, python: BundledPython) -> dict[str, list[PathDistribution]]:
+    """Return the names of all installed scripts, each with the packages that install one of this name."""
+    owners: dict[str, list[PathDistribution]] = {}
+    for distribution in installed_distributions(python):
+        for path in map(place_of, distribution.files or ()):
+            if path.parent == appdir.bin and path.is_file():
+                owners.setdefault(path.name, []).append(distribution)
+    return owners
+
+
+def _called_by(script: Path, owners: Iterable[PathDistribution]) -> EntryPoint:
+    """Return the entry point that a script was made for; if that is none, the script itself."""
+    text = script.read_bytes().decode(errors="replace")
+    for found in chain.from_iterable(owner.entry_points for owner in owners):
+        called = parse_object(found.value) if found.group in _SCRIPT_GROUPS and found.name == script.name else None
+        # Of two packages with a command of this name, the one that was installed last has its script there.
+        if called and re.search(rf"^from {re.escape(called[0])} import ", text, re.MULTILINE):
+            return EntryPoint(script.name, *called, gui=found.group == "gui_scripts", installed=True)
+    return EntryPoint(script.name, None, None, installed=True)
+
+
+def check_scripts(commands: Mapping[str, Sequence[str]], appdir: AppDir, relocated: Collection[str]) -> None:
+    """See that the bundled Python can run what the image starts.
+
+    Args:
+        commands: names of scripts by the option that asks for them.
+        appdir: where they are.
+        relocated: the names of all scripts that run on the bundled Python.
+
+    Raises:
+        AppImageError: it cannot.
+
+    """
+    for option, names in commands.items():
+        for name in names:
+            if name not in relocated:
+                kind = "a program of its own" if read_elf(appdir.bin / name) else "no script of Python 3"
+                raise AppImageError(
+                    f"`{option}` names `{name}`, which is {kind}: an image starts what runs on its Python, so name a "
+                    "Python script, or a `module:function` of the project that starts this one"
+                )
+
+
+def check_entry_point(entry_point: EntryPoint, python: BundledPython) -> None:
+    """See that what the image shall start was installed.
+
+    Modules are looked for by their files, not imported: the image may be for another machine.
+
+    Raises:
+        AppImageError: the module is not there.
+
+    """
+    if entry_point.module is None:
+        return
+    parts = entry_point.module.split(".")
+    folders = [*python.site_packages, python.stdlib]
+    if not any(_has_module(folder, parts) for folder in folders):
+        raise AppImageError(
+            f"The entry point `{entry_point.command}` needs the module `{entry_point.module}`, which neither the "
+            f"project's wheel nor a dependency installs: is it among the files that the wheel is made of?"
+        )
+    runs_package = entry_point.attribute is None and any(Path(folder, *parts).is_dir() for folder in folders)
+    if runs_package and not any(_has_module(folder, [*parts, "__main__"]) for folder in folders):
+        raise AppImageError(f"`-m {entry_point.module}` cannot run: the package has no `__main__` module")
+
+
+def _has_module(folder: Path, parts: list[str]) -> bool:
+    place = folder.joinpath(*parts)
+    if place.is_dir() or place.with_name(f"{place.name}.py").is_file():
+        return True
+    return any(place.parent.glob(f"{place.name}.*so"))

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: MIT
+"""The packages installed in a bundled Python: their metadata, their files and their RECORD."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import os
+from dataclasses import dataclass
+from email.parser import Parser
+from hashlib import sha256
+from importlib.metadata import PathDistribution, distributions
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from importlib.metadata import PackagePath
+
+    from hatch_appimage.python import BundledPython
+
+
+def installed_distributions(python: BundledPython) -> list[PathDistribution]:
+    """Return the metadata of everything that is installed."""
+    found = distributions(path=[str(folder) for folder in python.site_packages])
+    return [distribution for distribution in found if isinstance(distribution, PathDistribution)]
+
+
+@dataclass(frozen=True)
+class InstalledWheel:
+    """The wheel that a file came from.
+
+    Attributes:
+        name: of the distribution.
+        version: of the distribution.
+        tags: the platforms it was made for, such as ``manylinux_2_28_x86_64``.
+
+    """
+
+    name: str
+    version: str
+    tags: tuple[str, ...]
+
+
+def wheels_by_file(python: BundledPython) -> dict[Path, InstalledWheel]:
+    """Return which wheel installed each file of the AppDir."""
+    wheels: dict[Path, InstalledWheel] = {}
+    for distribution in installed_distributions(python):
+        metadata = Parser().parsestr(distribution.read_text("WHEEL") or "")
+        platforms = (tag.split("-")[-1].split(".") for tag in metadata.get_all("Tag", []))
+        tags = tuple(dict.fromkeys(tag for platform in platforms for tag in platform))
+        wheel = InstalledWheel(distribution.metadata["Name"], distribution.version, tags)
+        wheels |= dict.fromkeys(map(place_of, distribution.files or ()), wheel)
+    return wheels
+
+
+def place_of(file: PackagePath) -> Path:
+    """Return where a file of a distribution is, without the ``..`` that lead to scripts."""
+    return Path(os.path.normpath(str(file.locate())))
+
+
+def _is_metadata(file: PackagePath) -> bool:
+    return len(file.parts) == 2 and file.parent.suffix == ".dist-info"  # noqa: PLR2004 - the folder and the file
+
+
+def _update_record(distribution: PathDistribution) -> None:
+    """Make a distribution's ``RECORD`` true again after files were changed or removed.
+
+    https://packaging.python.org/en/latest/specifications/recording-installed-packages/#the-record-file
+    """
+    # Others may lie deeper, of packages that this one carries with it.
+    record = next((file for file in distribution.files or () if file.name == "RECORD" and _is_metadata(file)), None)
+    if record is None:
+        return
+    rows = []
+    for file in sorted(distribution.files or (), key=str):
+        path = Path(str(file.locate()))
+        if file == record:
+            rows.append((str(file), "", ""))
+        elif path.is_file():
+            data = path.read_bytes()
+            digest = base64.urlsafe_b64encode(sha256(data).digest()).rstrip(b"=").decode()
+            rows.append((str(file), f"sha256={digest}", str(len(data))))
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    Path(str(record.locate())).write_text(text.getvalue(), encoding="utf-8")
+
+
+def update_records(python: BundledPython) -> str:
+    """Make every installed distribution's ``RECORD`` true again; say how many there are."""
+    found = installed_distributions(python)
+    for distribution in found:
+        _update_record(distribution)
+    return f"{len(found)} RECORD files"
