@@ -25,9 +25,9 @@ from hatch_appimage.errors import AppImageError
 from hatch_appimage.layout import AppDir
 from hatch_appimage.project.entry_points import EntryPoint
 from hatch_appimage.python import BundledPython
-from hatch_appimage.python.check import check_python
 from hatch_appimage.python.local import HostSource
 from hatch_appimage.python.relocate import _copy_stdlib, bundle_python, relocatable_sysconfig
+from hatch_appimage.python.source import check_python
 from hatch_appimage.runtime import launcher_path
 
 if TYPE_CHECKING:

@@ -34,9 +34,9 @@ from hatch_appimage.errors import AppImageError
 from hatch_appimage.layout import AppDir
 from hatch_appimage.python.archive import FileSource
 from hatch_appimage.python.build_python import find_helper
-from hatch_appimage.python.check import check_python
 from hatch_appimage.python.python_appimage import PythonAppImageSource
 from hatch_appimage.python.relocate import bundle_python
+from hatch_appimage.python.source import check_python
 from hatch_appimage.python.standalone import StandaloneSource
 
 if TYPE_CHECKING:

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
-from hatch_appimage.squashfs.format import NO_FRAGMENT, SquashFSError
+from hatch_appimage.squashfs.format import SquashFSError
+from hatch_appimage.squashfs.tree import Content
 from hatch_appimage.text import printable
 
 if TYPE_CHECKING:
@@ -22,32 +22,6 @@ if TYPE_CHECKING:
 _PIECE: Final = 1 << 20
 # The last field of a fragment's record.
 _UNUSED: Final = 0
-
-
-@dataclass(slots=True)
-class Content:
-    """Where the data of one file, or of several equal ones, is in the image.
-
-    Attributes:
-        start: of the first block.
-        blocks: their size fields, in order.
-        hole_bytes: how many bytes lie in blocks that are all zeros.
-        fragment: number of the fragment block that holds a small file.
-        fragment_offset: where in it the file begins.
-
-    """
-
-    start: int = 0
-    blocks: list[int] = field(default_factory=list)
-    hole_bytes: int = 0
-    fragment: int = NO_FRAGMENT
-    fragment_offset: int = 0
-
-    def add_block(self, start: int, size: int) -> None:
-        """Note the next block."""
-        if not self.blocks:
-            self.start = start
-        self.blocks.append(size)
 
 
 class DataWriter:

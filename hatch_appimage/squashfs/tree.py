@@ -8,14 +8,38 @@ import stat
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from hatch_appimage.squashfs.format import SquashFSError
+from hatch_appimage.squashfs.format import NO_FRAGMENT, SquashFSError
 from hatch_appimage.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from hatch_appimage.squashfs.data import Content
+
+@dataclass(slots=True)
+class Content:
+    """Where the data of one file, or of several equal ones, is in the image.
+
+    Attributes:
+        start: of the first block.
+        blocks: their size fields, in order.
+        hole_bytes: how many bytes lie in blocks that are all zeros.
+        fragment: number of the fragment block that holds a small file.
+        fragment_offset: where in it the file begins.
+
+    """
+
+    start: int = 0
+    blocks: list[int] = field(default_factory=list)
+    hole_bytes: int = 0
+    fragment: int = NO_FRAGMENT
+    fragment_offset: int = 0
+
+    def add_block(self, start: int, size: int) -> None:
+        """Note the next block."""
+        if not self.blocks:
+            self.start = start
+        self.blocks.append(size)
 
 
 @dataclass(slots=True)
