@@ -33,7 +33,7 @@ from hatch_appimage.appdir.reach import find_reach
 from hatch_appimage.appdir.startup import find_startup_order
 from hatch_appimage.appdir.trim import trim_tkinter
 from hatch_appimage.architecture import ARCHITECTURES, native_architecture
-from hatch_appimage.errors import AppImageError, Faults
+from hatch_appimage.errors import AppImageError, ErrorCollector
 from hatch_appimage.format import UPDATE_INFORMATION
 from hatch_appimage.image.name import check_length, image_name, is_image_of
 from hatch_appimage.image.sign import Signer, check_room, sign_image
@@ -42,19 +42,19 @@ from hatch_appimage.image.write import load_runtime, write_image
 from hatch_appimage.image.zsync import write_zsync
 from hatch_appimage.layout import AppDir
 from hatch_appimage.libraries.bundle import bundle_libraries
-from hatch_appimage.libraries.symbol_versions import find_requirements, find_start_floor
+from hatch_appimage.libraries.symbol_versions import find_requirements, find_version_for_start
 from hatch_appimage.options import AppImageConfig, check_hook_table
 from hatch_appimage.packages.bindings import Scope, check_declared
 from hatch_appimage.packages.commands import check_entry_point, check_scripts, find_commands
 from hatch_appimage.packages.install import application_files, install_packages
-from hatch_appimage.packages.provenance import write_records
+from hatch_appimage.packages.provenance import write_provenance
 from hatch_appimage.packages.requirements import requirements_of
 from hatch_appimage.project.entry_points import modules_at_start
 from hatch_appimage.project.metadata import Project
 from hatch_appimage.project.wheel import Release, build_wheel, read_metadata
-from hatch_appimage.python.build_python import find_helper
+from hatch_appimage.python.build_python import find_build_python
 from hatch_appimage.python.installed import update_records
-from hatch_appimage.python.patch_stdlib import adapt_python
+from hatch_appimage.python.patch_stdlib import patch_stdlib
 from hatch_appimage.python.relocate import bundle_python
 from hatch_appimage.python.source import provide_python
 from hatch_appimage.redact import redact
@@ -74,7 +74,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Preparation:
+class BuildInputs:
     """What a build starts from, all of it seen to be there.
 
     Attributes:
@@ -129,12 +129,12 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
 
     def get_default_versions(self) -> list[str]:
         """Return this machine's architecture."""
-        with self.errors_for_people():
+        with self.report_errors():
             return [native_architecture().name]
 
     def clean(self, directory: str, versions: list[str]) -> None:
         """Remove earlier images of this project for these architectures."""
-        with self.errors_for_people():
+        with self.report_errors():
             name = self.read_config().file_name
         for architecture in versions:
             for image in Path(directory).glob("*.AppImage"):
@@ -144,12 +144,12 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
 
     def build_architecture(self, architecture: Architecture, directory: str, **_build_data: Any) -> str:
         """Build the image for one architecture and return its absolute path."""
-        with self.errors_for_people(), self._logging() as warnings:
+        with self.report_errors(), self._logging() as warnings:
             return str(self._build(architecture, Path(directory).absolute(), warnings))
 
     def check_tables(self, hook: Mapping[str, Any]) -> None:
         """End the build if the target's table, or that of our build hook, is wrong."""
-        with self.errors_for_people():
+        with self.report_errors():
             check_hook_table(hook)
             self.read_config()
 
@@ -162,7 +162,7 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
         """
         return AppImageConfig.read(self.target_config, self.project)
 
-    def prepare(self, architecture: Architecture, folder: Path) -> Preparation:
+    def prepare(self, architecture: Architecture, folder: Path) -> BuildInputs:
         """See that all is there which a build needs; build nothing.
 
         Args:
@@ -175,9 +175,9 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
         """
         config, project = self.read_config(), self.project
         file_name = image_name(config.file_name, project.version, architecture.name)
-        faults = Faults()
+        faults = ErrorCollector()
         faults.catch(check_length, file_name)
-        prepared = Preparation(
+        prepared = BuildInputs(
             config=config,
             file_name=file_name,
             update_information=faults.catch(config.update_line, project.version, architecture.name),
@@ -230,10 +230,10 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
             config, runtime = prepared.config, prepared.runtime
             target = directory / prepared.file_name
             foreign = architecture != native_architecture()
-            helper = find_helper(prepared.python.version, project.root) if foreign else prepared.python.executable
+            helper = find_build_python(prepared.python.version, project.root) if foreign else prepared.python.executable
             appdir = AppDir(work / "AppDir", canonicalize_name(project.name))
             wheel = self.source or step("wheel", build_wheel, project, work / "wheel", helper or Path(sys.executable))
-            python = step("python", bundle_python, prepared.python, appdir, foreign=foreign, helper=helper)
+            python = step("python", bundle_python, prepared.python, appdir, cross=foreign, build_python=helper)
             packages = step(
                 "install",
                 install_packages,
@@ -293,9 +293,9 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
                 max_glibc=config.max_glibc,
                 required=() if on_trial else reach.required,
             )
-            step("adapt", adapt_python, appdir, python, prepared.system, exposed=config.expose_python)
+            step("adapt", patch_stdlib, appdir, python, prepared.system, exposed=config.expose_python)
             records = step(
-                "sbom", write_records, appdir, project, python, packages, libraries, timestamp=prepared.timestamp
+                "sbom", write_provenance, appdir, project, python, packages, libraries, timestamp=prepared.timestamp
             )
             step("records", update_records, python)
             step("bytecode", compile_bytecode, appdir, python)
@@ -304,7 +304,7 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
                 missing = libraries.missing if on_trial else ()
                 order = step("startup", find_startup_order, appdir, python, entry_point, missing).files
             start = {*order, *appdir.names([python.executable, *reach.required])}
-            require_glibc(appdir, find_start_floor(libraries.graph, start))
+            require_glibc(appdir, find_version_for_start(libraries.graph, start))
             requirements = step(
                 "requires",
                 find_requirements,
@@ -374,7 +374,7 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
         return pairs
 
     @contextmanager
-    def errors_for_people(self) -> Iterator[None]:
+    def report_errors(self) -> Iterator[None]:
         """End the build with one clear statement for what the user can mend; tracebacks only with ``-v``."""
         try:
             with _terminated_like_interrupted():

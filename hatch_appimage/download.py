@@ -36,15 +36,15 @@ _READ_SECONDS = 60
 _TRIES = 5
 _PAUSE = 1.0
 # A server may ask for longer pauses, up to this.
-_LONGEST_PAUSE = 60.0
+_MAX_PAUSE = 60.0
 # Answers that may be others in a moment (RFC 9110, RFC 6585).
 _TEMPORARY = frozenset({408, 425, 429, 500, 502, 503, 504})
-_PIECE = 1 << 18
+_CHUNK_SIZE = 1 << 18
 _PROGRESS_AFTER = 1.0
 _MEGABYTE = 1_000_000
 
 
-class _UnavailableError(Exception):
+class _TransientError(Exception):
     """A try failed in a way that the next one may not.
 
     Attributes:
@@ -86,11 +86,11 @@ def download(url: str, digest: str) -> Path:
         if is_offline():
             raise _not_cached(url)
         resumed = part.exists()
-        _persist(url, lambda: _fetch(url, part))
+        _retry(url, lambda: _fetch(url, part))
         found = _digest(part)
         if found != target.name and resumed:  # what was there before may have been of another file
             part.unlink()
-            _persist(url, lambda: _fetch(url, part))
+            _retry(url, lambda: _fetch(url, part))
             found = _digest(part)
         if found != target.name:
             part.unlink()
@@ -114,7 +114,7 @@ def fetch_json(url: str) -> Any:
             return _read_json(target, url)
         part = target.with_name(f"{target.name}.part")
         part.unlink(missing_ok=True)
-        _persist(url, lambda: _fetch(url, part))
+        _retry(url, lambda: _fetch(url, part))
         try:
             answer = json.loads(part.read_bytes())
         except ValueError as error:
@@ -149,16 +149,16 @@ def _not_cached(url: str) -> AppImageError:
     return AppImageError(f"{url} is not in the cache, and {OFFLINE} allows no download: build once without it")
 
 
-def _persist(url: str, attempt: Callable[[], T]) -> T:
+def _retry(url: str, attempt: Callable[[], T]) -> T:
     """Try until it works, or has been tried often enough."""
     pause = _PAUSE
     for left in reversed(range(_TRIES)):
         try:
             return attempt()
-        except _UnavailableError as error:  # noqa: PERF203 - a try is far slower
+        except _TransientError as error:  # noqa: PERF203 - a try is far slower
             if not left:
                 raise AppImageError(f"Cannot download {url}: {error} ({_TRIES} tries)") from error
-            time.sleep(min(max(pause, error.pause or 0), _LONGEST_PAUSE))
+            time.sleep(min(max(pause, error.pause or 0), _MAX_PAUSE))
             pause *= 2
     raise AssertionError  # the last try returns or raises
 
@@ -175,7 +175,7 @@ def _fetch(url: str, part: Path) -> None:
                 # There is no more of it, or what is there is of another file; the digest will tell.
                 if answer.headers.get("Content-Range") != f"bytes */{have}":
                     part.unlink()
-                    raise _UnavailableError("the file has changed meanwhile")
+                    raise _TransientError("the file has changed meanwhile")
                 return
             _check_status(answer, url)
             resumed = answer.status_code == requests.codes.partial_content
@@ -190,7 +190,7 @@ def _fetch(url: str, part: Path) -> None:
     ) as error:
         raise AppImageError(f"Cannot download {url}: it is no address of a file on the web") from error
     except requests.exceptions.RequestException as error:
-        raise _UnavailableError(_reason(error)) from error
+        raise _TransientError(_reason(error)) from error
 
 
 def _check_status(answer: requests.Response, url: str) -> None:
@@ -199,7 +199,7 @@ def _check_status(answer: requests.Response, url: str) -> None:
     reason = f"the server answers {answer.status_code} {answer.reason or ''}".rstrip()
     if answer.status_code in _TEMPORARY:
         pause = answer.headers.get("Retry-After", "")
-        raise _UnavailableError(reason, float(pause) if pause.isdigit() else None)
+        raise _TransientError(reason, float(pause) if pause.isdigit() else None)
     if answer.headers.get("X-RateLimit-Remaining") == "0":
         reason += ", as too much was asked of it from this address: wait an hour"
     raise AppImageError(f"Cannot download {url}: {reason}")
@@ -211,7 +211,7 @@ def _copy(answer: requests.Response, file: BinaryIO, have: int) -> None:
     start = time.monotonic()
     shown = False
     try:
-        for piece in answer.iter_content(_PIECE):
+        for piece in answer.iter_content(_CHUNK_SIZE):
             file.write(piece)
             have += len(piece)
             if time.monotonic() - start > _PROGRESS_AFTER and sys.stderr.isatty():
@@ -224,7 +224,7 @@ def _copy(answer: requests.Response, file: BinaryIO, have: int) -> None:
         if shown:
             sys.stderr.write("\r\x1b[K")
     if expected is not None and have < expected:
-        raise _UnavailableError(f"it ended after {have} of {expected} bytes")
+        raise _TransientError(f"it ended after {have} of {expected} bytes")
 
 
 def _reason(error: requests.exceptions.RequestException) -> str:
@@ -257,6 +257,6 @@ def waiting_for(what: str) -> Iterator[None]:
 def _digest(path: Path) -> str:
     digest = sha256()
     with open_file(path, os.O_RDONLY) as file:
-        while piece := file.read(_PIECE):
+        while piece := file.read(_CHUNK_SIZE):
             digest.update(piece)
     return digest.hexdigest()

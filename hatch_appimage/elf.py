@@ -40,10 +40,10 @@ _EXECUTABLE_STACKS = frozenset({"EM_386", "EM_ARM", "EM_X86_64"})
 _WEAK = 0x2  # VER_FLG_WEAK: the loader only remarks that such a version is missing
 _PATH_MAX = 4096  # limits.h
 # More version records than any real file has; a damaged chain of them may be endless.
-_MOST_VERSIONS = 4096
+_MAX_VERSIONS = 4096
 # What is read of the names of sections, in bytes: real ones take some hundreds.
-_MOST_NAMES = 1 << 20
-_LONGEST_NAME = 256
+_MAX_NAMES = 1 << 20
+_MAX_NAME = 256
 
 
 class _SectionLayout(NamedTuple):
@@ -186,11 +186,11 @@ def _versions(elf: ELFFile, dynamic: Dynamic, tags: Mapping[str, list[Any]]) -> 
     if place is None:
         raise ELFError("its symbol versions are in no segment")
     versions: dict[str, tuple[str, ...]] = {}
-    for _ in range(_MOST_VERSIONS):
+    for _ in range(_MAX_VERSIONS):
         record = struct_parse(elf.structs.Elf_Verneed, elf.stream, stream_pos=place)
         names = []
         at = place + record["vn_aux"]
-        for _ in range(min(record["vn_cnt"], _MOST_VERSIONS)):
+        for _ in range(min(record["vn_cnt"], _MAX_VERSIONS)):
             needed = struct_parse(elf.structs.Elf_Vernaux, elf.stream, stream_pos=at)
             if not needed["vna_flags"] & _WEAK:
                 names.append(strings.get_string(needed["vna_name"]))
@@ -257,10 +257,10 @@ def _read_sections(file: BinaryIO) -> Sections:
     names = b""
     if names_index < count:
         _, offset, length = headers[names_index]
-        names = _read_at(file, offset, min(length, _MOST_NAMES))
+        names = _read_at(file, offset, min(length, _MAX_NAMES))
     places = {}
     for name, offset, length in headers:
-        text = names[name : name + _LONGEST_NAME].split(b"\0")[0].decode("ascii", "replace")
+        text = names[name : name + _MAX_NAME].split(b"\0")[0].decode("ascii", "replace")
         places[text] = (offset, length)
     return Sections(places, table_offset + size * count, sum(headers[-1][1:]) if headers else 0)
 

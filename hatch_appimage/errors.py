@@ -38,7 +38,7 @@ class ConfigurationError(AppImageError):
         super().__init__("\n".join(errors))
 
 
-class Faults:
+class ErrorCollector:
     """All that is wrong with what a build starts from, so that people mend it at once and not one by one."""
 
     def __init__(self) -> None:

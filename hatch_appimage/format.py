@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 MAGIC_OFFSET = 8
 MAGIC = b"AI\x02"
 _MAGIC_OF_TYPE_1 = b"AI\x01"
-_PIECE = 1 << 20
+_CHUNK_SIZE = 1 << 20
 
 # Sections that tools read from the file (type2-runtime, src/runtime/data_sections.ld).
 UPDATE_INFORMATION = ".upd_info"
@@ -126,6 +126,6 @@ def file_digest(path: Path, digest: Hash, zeroed: Iterable[tuple[int, int]] = ()
 
 def _digest_range(file: BinaryIO, size: int | None, digest: Hash) -> None:
     """Read on, up to a number of bytes or to the end."""
-    while piece := file.read(_PIECE if size is None else min(size, _PIECE)):
+    while piece := file.read(_CHUNK_SIZE if size is None else min(size, _CHUNK_SIZE)):
         digest.update(piece)
         size = None if size is None else size - len(piece)

@@ -24,7 +24,7 @@ from hatch_appimage.image.updates import UpdateInformation
 from hatch_appimage.libraries.policy import GROUPS, NEVER_BUNDLED, Policy, group_of
 from hatch_appimage.packages.lock import Lock
 from hatch_appimage.project.entry_points import EntryPoint, choose_entry_point, choose_links
-from hatch_appimage.python.local import HostSource
+from hatch_appimage.python.local import LocalSource
 from hatch_appimage.python.source import read_source
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ COMPRESSION_LEVELS = {"zstd": (1, 22), "gzip": (1, 9)}
 _COMMANDS_OF_OTHERS = frozenset({"dependency-groups", "features", "requirements"})
 
 # File names have 255 bytes at most, and version and architecture go behind the name.
-_LONGEST_NAME = 150
+_MAX_NAME = 150
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # Variables that a default does nothing for, or harm, with the reason and the way out.
@@ -694,11 +694,11 @@ class _TableReader:
                 )
                 for name, text in texts.items()
             }
-            return ByArchitecture(sources.pop("", HostSource()), sources)
+            return ByArchitecture(sources.pop("", LocalSource()), sources)
 
         if digests and "python" not in self.table:
             self.errors.append(f"Field `{TABLE}.python-sha256` has no effect without `python`")
-        return self.take("python", self.by_architecture, check) or ByArchitecture(HostSource(), {})
+        return self.take("python", self.by_architecture, check) or ByArchitecture(LocalSource(), {})
 
     def file(self, value: str) -> Path:
         path = self.path(value)
@@ -770,10 +770,8 @@ def _by_architecture(values: dict[str, str], check: Callable[[str], T], default:
 def _display_name(value: str) -> str:
     if "/" in value or not value.isprintable():
         raise ValueError(f"cannot have `/` or control characters in it, as the image is named after it: {value!r}")
-    if len(os.fsencode(value)) > _LONGEST_NAME:
-        raise ValueError(
-            f"is too long for a file name: {len(os.fsencode(value))} bytes, and {_LONGEST_NAME} are possible"
-        )
+    if len(os.fsencode(value)) > _MAX_NAME:
+        raise ValueError(f"is too long for a file name: {len(os.fsencode(value))} bytes, and {_MAX_NAME} are possible")
     return value.strip()
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from hatch_appimage.libraries.symbol_versions import Requirements
     from hatch_appimage.packages.install import Package
     from hatch_appimage.packages.lock import Lock
-    from hatch_appimage.packages.provenance import Records
+    from hatch_appimage.packages.provenance import Provenance
     from hatch_appimage.python import BundledPython
 
 P = ParamSpec("P")
@@ -112,7 +112,7 @@ class Report:
     launcher: Launcher
     packages: tuple[Package, ...]
     lock: Lock | None
-    records: Records
+    records: Provenance
     libraries: Libraries
     requirements: Requirements
     files: tuple[File, ...]

@@ -22,8 +22,8 @@ _DEFAULT_FOLDERS = {
     "i686": ("i386-linux-gnu", "lib32"),
 }
 # As many links may follow each other as in the kernel (path_resolution(7)).
-_MOST_LINKS = 40
-_MOST_INCLUDES = 20
+_MAX_LINKS = 40
+_MAX_INCLUDES = 20
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class System:
 
         """
         system = cls(root, ())
-        configured = _read_configuration(system, "/etc/ld.so.conf", _MOST_INCLUDES)
+        configured = _read_configuration(system, "/etc/ld.so.conf", _MAX_INCLUDES)
         multiarch, lib = _DEFAULT_FOLDERS[architecture.name]
         default = (
             *(f"/lib/{multiarch}", f"/usr/lib/{multiarch}"),
@@ -73,7 +73,7 @@ class System:
                 found = found.parent if found != self.root else found
                 continue
             step = found / part
-            if step.is_symlink() and links < _MOST_LINKS:
+            if step.is_symlink() and links < _MAX_LINKS:
                 links += 1
                 target = str(step.readlink())
                 found = self.root if target.startswith("/") else found

@@ -22,8 +22,8 @@ from hatch_appimage.appdir.reach import Reach
 from hatch_appimage.appdir.trim import trim_tkinter
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.layout import AppDir
-from hatch_appimage.python import BundledPython, _appimage, patch_stdlib
-from hatch_appimage.python.patch_stdlib import adapt_python
+from hatch_appimage.python import BundledPython, _appimage
+from hatch_appimage.python.patch_stdlib import _GET_DATA, patch_stdlib
 from hatch_appimage.system import System
 
 if TYPE_CHECKING:
@@ -75,10 +75,10 @@ def system(tmp_path: Path) -> System:
 
 class TestAdapt:
     def test_modules_of_the_standard_library(self, appdir: AppDir, python: BundledPython, system: System) -> None:
-        assert adapt_python(appdir, python, system) == "ctypes, curses, encodings, readline, ssl"
+        assert patch_stdlib(appdir, python, system) == "ctypes, curses, encodings, readline, ssl"
         text = (python.stdlib / "ssl.py").read_text()
         assert text.startswith("name = 'ssl.py'\n")
-        assert "_appimage.adapt_ssl(" in text
+        assert "_appimage.patch_ssl(" in text
         assert "_appimage.load_readline()" in (python.stdlib / "readline.py").read_text()
         assert (python.stdlib / "_appimage.py").read_bytes() == Path(_appimage.__file__).read_bytes()
 
@@ -96,15 +96,15 @@ class TestAdapt:
             (wheels / name).touch()
         (python.stdlib / "sysconfig.py").write_text("posix = 1\nif __name__ == '__main__':\n    _main()\n")
         assert (
-            adapt_python(appdir, python, system, exposed=True)
+            patch_stdlib(appdir, python, system, exposed=True)
             == "ctypes, curses, encodings, readline, site, ssl, sysconfig, venv"
         )
         sysconfig = (python.stdlib / "sysconfig.py").read_text()
         assert sysconfig.index("_appimage.watch_virtualenv()") < sysconfig.index("if __name__ ==")
-        assert "adapt_schemes" not in sysconfig
+        assert "patch_schemes" not in sysconfig
         site = (python.stdlib / "site.py").read_text()
         assert site.index("_appimage.enter_virtual_environment()") < site.index("PREFIXES = ")
-        assert "_appimage.adapt_venv(" in (python.stdlib / "venv" / "__init__.py").read_text()
+        assert "_appimage.patch_venv(" in (python.stdlib / "venv" / "__init__.py").read_text()
         assert (python.stdlib / "ensurepip" / "_bundled" / "__init__.py").is_file()
         assert not (python.stdlib / "ensurepip" / "__pycache__").exists()
         assert sorted(path.name for path in (appdir.usr / "share" / "python-wheels").iterdir()) == [
@@ -117,10 +117,10 @@ class TestAdapt:
         (python.stdlib / "distutils").mkdir()
         (python.stdlib / "sysconfig.py").write_text("_INSTALL_SCHEMES = {'posix_local': {}}\n")
         (python.stdlib / "distutils" / "sysconfig.py").write_text("'dist-packages'\n")
-        adapted = adapt_python(appdir, python, system)
+        adapted = patch_stdlib(appdir, python, system)
         assert adapted == "ctypes, curses, distutils, encodings, readline, ssl, sysconfig"
-        assert "_appimage.adapt_schemes(" in (python.stdlib / "sysconfig.py").read_text()
-        assert "_appimage.adapt_distutils(" in (python.stdlib / "distutils" / "sysconfig.py").read_text()
+        assert "_appimage.patch_schemes(" in (python.stdlib / "sysconfig.py").read_text()
+        assert "_appimage.patch_distutils(" in (python.stdlib / "distutils" / "sysconfig.py").read_text()
         assert "watch_virtualenv" not in (python.stdlib / "sysconfig.py").read_text()
 
     def test_virtualenv_without_exposed_interpreter(
@@ -128,16 +128,16 @@ class TestAdapt:
     ) -> None:
         (python.stdlib / "site.py").write_text("PREFIXES = []\n")
         (python.stdlib / "ensurepip").mkdir()
-        adapt_python(appdir, python, system)
+        patch_stdlib(appdir, python, system)
         assert caplog.messages == []
         (python.site_packages[0] / "virtualenv").mkdir(parents=True)
-        adapt_python(appdir, python, system)
+        patch_stdlib(appdir, python, system)
         (message,) = caplog.messages
         assert message == (
             "Environments that the application makes with virtualenv work as long as the image runs; set "
             "`expose-python = true` to have them work afterwards"
         )
-        adapt_python(appdir, replace(python, origin=appdir.usr), system, exposed=True)
+        patch_stdlib(appdir, replace(python, origin=appdir.usr), system, exposed=True)
         assert len(caplog.messages) == 1
 
     def test_exposed_without_ensurepip(
@@ -145,36 +145,36 @@ class TestAdapt:
     ) -> None:
         """Debian has it in another package."""
         (python.stdlib / "site.py").write_text("PREFIXES = []\n")
-        adapt_python(appdir, python, system, exposed=True)
+        patch_stdlib(appdir, python, system, exposed=True)
         assert not (python.stdlib / "ensurepip").exists()
         assert "will lack pip: the Python at /opt/bin/python3.12 has no ensurepip" in caplog.text
 
     def test_site_of_an_unknown_python(self, appdir: AppDir, python: BundledPython, system: System) -> None:
         (python.stdlib / "site.py").write_text("prefixes = []\n")
         with pytest.raises(AppImageError, match="`expose-python` does not work with this Python yet"):
-            adapt_python(appdir, python, system, exposed=True)
+            patch_stdlib(appdir, python, system, exposed=True)
 
     def test_what_a_python_lacks(self, appdir: AppDir, python: BundledPython, system: System) -> None:
         """A Python without OpenSSL, and one with readline built in."""
         (python.stdlib / "ssl.py").unlink()
         (python.stdlib / "lib-dynload" / "readline.cpython-312.so").unlink()
-        assert adapt_python(appdir, python, system) == "ctypes, curses, encodings"
+        assert patch_stdlib(appdir, python, system) == "ctypes, curses, encodings"
         assert not (python.stdlib / "readline.py").exists()
 
     def test_importlib_that_asks_no_more(self, appdir: AppDir, python: BundledPython, system: System) -> None:
         python = replace(python, version="3.14.0rc1")
-        assert "encodings" not in adapt_python(appdir, python, system)
+        assert "encodings" not in patch_stdlib(appdir, python, system)
         assert (python.stdlib / "encodings/__init__.py").read_text() == "name = 'encodings/__init__.py'\n"
 
     def test_terminals(self, appdir: AppDir, python: BundledPython, system: System) -> None:
-        adapt_python(appdir, python, system)
+        patch_stdlib(appdir, python, system)
         terminfo = appdir.usr / "share" / "terminfo"
         assert {path.name for path in terminfo.rglob("*") if path.is_file()} == {"xterm", "xterm-256color"}
 
     def test_tcl_scripts(self, appdir: AppDir, python: BundledPython, system: System) -> None:
         """Where they are is written in the library."""
         (appdir.lib / "libtcl8.6.so").write_bytes(b"x\0/usr/include/tcl8.6\0/usr/share/tcltk/tcl8.6\0y")
-        adapt_python(appdir, python, system)
+        patch_stdlib(appdir, python, system)
         assert (appdir.lib / "tcl8.6" / "init.tcl").is_file()
         assert (appdir.lib / "tcl8" / "8.6" / "http.tm").is_file()
         assert (appdir.lib / "tk8.6" / "tk.tcl").is_file()
@@ -184,7 +184,7 @@ class TestAdapt:
         self, appdir: AppDir, python: BundledPython, system: System, caplog: pytest.LogCaptureFixture
     ) -> None:
         (appdir.lib / "libtcl8.6.so").write_bytes(b"x\0/opt/tcl8.6\0y")
-        adapt_python(appdir, python, system)
+        patch_stdlib(appdir, python, system)
         assert caplog.messages == ["The scripts of libtcl8.6.so are not on this machine: tkinter will not start"]
 
     def test_tcl_scripts_of_the_python(
@@ -194,7 +194,7 @@ class TestAdapt:
         (appdir.lib / "libtcl8.6.so").write_bytes(b"x\0/install/lib/tcl8.6\0y")
         (appdir.lib / "tcl8.6").mkdir()
         (appdir.lib / "tcl8.6" / "init.tcl").touch()
-        adapt_python(appdir, python, system)
+        patch_stdlib(appdir, python, system)
         assert caplog.messages == []
 
 
@@ -309,7 +309,7 @@ import _appimage, certifi
 _appimage.CERTIFICATES = (certifi.where(),)
 _appimage._has_certificates = lambda folder: False
 _appimage.os.path.isfile = lambda path: False
-_appimage.adapt_ssl(ssl)
+_appimage.patch_ssl(ssl)
 assert ssl.get_default_verify_paths().cafile == certifi.where()
 assert len(ssl.create_default_context().get_ca_certs()) > 50
 """
@@ -363,7 +363,7 @@ class TestTerminfo:
             return "done"
 
         curses = SimpleNamespace(setupterm=setupterm, initscr=self.seen_by_c)
-        _appimage.adapt_curses(curses)
+        _appimage.patch_curses(curses)
         assert curses.setupterm("xterm", fd=1) == "done"
         assert curses.setupterm("xterm", fd=2) == "done", "it can be called more than once"
         assert calls == [("xterm", 1, True), ("xterm", 2, True)]
@@ -392,7 +392,7 @@ class TestLibraries:
 
     def test_find_library(self, image: Path) -> None:
         util = SimpleNamespace(find_library=ctypes.util.find_library)
-        _appimage.adapt_ctypes(util)
+        _appimage.patch_ctypes(util)
         assert util.find_library("a") == f"{image}/liba.so.1"
         assert util.find_library("c") == ctypes.util.find_library("c")
 
@@ -561,7 +561,7 @@ class TestVirtualenv:
                     "command": f"{interpreter} -m virtualenv x",
                 }
 
-        _appimage.adapt_virtualenv(SimpleNamespace(Creator=Creator))
+        _appimage.patch_virtualenv(SimpleNamespace(Creator=Creator))
         creator = Creator()
         creator.run()
         assert (folder / "bin" / "python3").readlink() == Path("python")
@@ -631,7 +631,7 @@ class TestSchemes:
     def test_from_3_10_on(self) -> None:
         schemes = {"prefix": "posix_local", "home": "posix_home", "user": "posix_user"}
         module = self.sysconfig(_get_preferred_schemes=lambda: schemes)
-        _appimage.adapt_schemes(module)
+        _appimage.patch_schemes(module)
         assert module._get_preferred_schemes() == {**schemes, "prefix": "posix_prefix"}
         assert module.get_path("data") == ("data", "posix_prefix", None)
         assert module.get_paths() == ("posix_prefix", None)
@@ -640,13 +640,13 @@ class TestSchemes:
     @pytest.mark.parametrize(("before", "after"), [("deb_system", "posix_prefix"), ("posix_prefix", "posix_prefix")])
     def test_before(self, before: str, after: str) -> None:
         module = self.sysconfig(_get_default_scheme=lambda: before)
-        _appimage.adapt_schemes(module)
+        _appimage.patch_schemes(module)
         assert module._get_default_scheme() == after
         assert module.get_paths() == ("posix_prefix", None)
 
     def test_distutils(self) -> None:
         module = SimpleNamespace(get_python_lib=lambda *arguments: arguments)
-        _appimage.adapt_distutils(module)
+        _appimage.patch_distutils(module)
         assert module.get_python_lib() == (0, 0, sys.prefix)
         assert module.get_python_lib(1) == (1, 0, sys.exec_prefix)
         assert module.get_python_lib(standard_lib=1) == (0, 1, None)
@@ -666,7 +666,7 @@ class TestGetData:
 
         (tmp_path / "module.py").touch()
         code = f"import json, decimal, sys; sys.path.insert(0, {str(tmp_path)!r}); import module"
-        assert questions(f"{patch_stdlib._GET_DATA}\n{code}") == questions("pass")
+        assert questions(f"{_GET_DATA}\n{code}") == questions("pass")
         assert (questions(code) > questions("pass")) == (sys.version_info < (3, 14))
 
     def test_is_what_importlib_returns(self, tmp_path: Path) -> None:
@@ -684,6 +684,6 @@ try:
 except FileNotFoundError as error:
     print(error.filename)
 """
-        command = [sys.executable, "-I", "-X", "dev", "-W", "error", "-c", patch_stdlib._GET_DATA + code]
+        command = [sys.executable, "-I", "-X", "dev", "-W", "error", "-c", _GET_DATA + code]
         result = subprocess.run(command, check=True, capture_output=True, text=True)
         assert result.stdout == f"{tmp_path / 'gone.py'}\n"

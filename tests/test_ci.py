@@ -29,7 +29,7 @@ from uv import find_uv_bin
 from hatch_appimage import PASSPHRASE
 from hatch_appimage.architecture import native_architecture
 from hatch_appimage.cli import main, projects
-from hatch_appimage.cli.ci import SIGNING_KEY, Plan, choose_python
+from hatch_appimage.cli.ci import SIGNING_KEY, WorkflowPlan, choose_python
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.image.name import image_name
 from hatch_appimage.image.sign import State
@@ -87,10 +87,10 @@ def write_project(folder: Path, text: str) -> Path:
     return folder
 
 
-def plan_of(project: Path) -> Plan:
+def plan_of(project: Path) -> WorkflowPlan:
     """Return the plan that the command makes."""
     with open_source(str(project)) as source:
-        return Plan.make(projects._builder(source, {}))
+        return WorkflowPlan.make(projects._builder(source, {}))
 
 
 def workflow_of(forge: str, project: Path, capsys: pytest.CaptureFixture[str]) -> str:
@@ -408,7 +408,7 @@ def ci(tmp_path: Path) -> Ci:
     )
 
 
-def make_files(folder: Path, plan: Plan, version: str = "1.0") -> set[str]:
+def make_files(folder: Path, plan: WorkflowPlan, version: str = "1.0") -> set[str]:
     """Make what a build of each architecture leaves, as far as names go; return the names."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()

@@ -18,7 +18,7 @@ from hatch_appimage.packages.lock import Lock
 from hatch_appimage.project.entry_points import EntryPoint
 from hatch_appimage.project.metadata import Project
 from hatch_appimage.python.archive import FileSource
-from hatch_appimage.python.local import HostSource
+from hatch_appimage.python.local import LocalSource
 from hatch_appimage.python.python_appimage import PythonAppImageSource
 from hatch_appimage.python.standalone import StandaloneSource
 
@@ -65,7 +65,7 @@ def test_empty_table(project: Project) -> None:
         entry_point=EntryPoint("my-app", "my_app", "main", installed=True),
         entry_points=("my-app",),
         expose_python=False,
-        python=ByArchitecture(HostSource(), {}),
+        python=ByArchitecture(LocalSource(), {}),
         features=(),
         requirements=(),
         lock=None,
@@ -303,30 +303,30 @@ def python_of(project: Project, value: str) -> PythonSource:
 class TestPython:
     def test_relative_to_the_project(self, project: Project) -> None:
         (project.root / "py").touch()
-        assert python_of(project, "py") == HostSource(project.root / "py")
+        assert python_of(project, "py") == LocalSource(project.root / "py")
 
     def test_absolute(self, project: Project) -> None:
         (project.root / "py").touch()
-        assert python_of(project, str(project.root / "py")) == HostSource(project.root / "py")
+        assert python_of(project, str(project.root / "py")) == LocalSource(project.root / "py")
 
     def test_folder(self, project: Project) -> None:
         interpreter = project.root / "cpython" / "bin" / "python3"
         interpreter.parent.mkdir(parents=True)
         interpreter.touch()
-        assert python_of(project, "cpython") == HostSource(interpreter)
+        assert python_of(project, "cpython") == LocalSource(interpreter)
 
     def test_home(self, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HOME", str(project.root))
         (project.root / "py").touch()
-        assert python_of(project, "~/py") == HostSource(project.root / "py")
+        assert python_of(project, "~/py") == LocalSource(project.root / "py")
 
     def test_on_path(self, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (tmp_path / "bin").mkdir()
         (tmp_path / "bin" / "py9").touch(mode=0o755)
         monkeypatch.setenv("PATH", str(tmp_path / "bin"))
-        assert python_of(project, "py9") == HostSource(tmp_path / "bin" / "py9")
+        assert python_of(project, "py9") == LocalSource(tmp_path / "bin" / "py9")
         (project.root / "py9").touch()
-        assert python_of(project, "py9") == HostSource(project.root / "py9")
+        assert python_of(project, "py9") == LocalSource(project.root / "py9")
 
     @pytest.mark.parametrize("value", ["missing", "empty", "python9.99", "./sh"])
     def test_missing(self, project: Project, value: str) -> None:
@@ -403,7 +403,7 @@ class TestPython:
         python = read(project, python={"aarch64": "3.12", "armhf": url}, python_sha256={"armhf": "0" * 64}).python
         assert python.of(ARCHITECTURES["aarch64"]) == StandaloneSource("3.12", project.root)
         assert python.of(ARCHITECTURES["armhf"]) == FileSource(url, "0" * 64)
-        assert python.of(ARCHITECTURES["x86_64"]) == HostSource()
+        assert python.of(ARCHITECTURES["x86_64"]) == LocalSource()
 
     @pytest.mark.parametrize("key", ["python", "python_sha256", "sysroot"])
     @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from hatch_appimage.errors import AppImageError
 from hatch_appimage.layout import AppDir
 from hatch_appimage.project.entry_points import EntryPoint
 from hatch_appimage.python import BundledPython
-from hatch_appimage.python.local import HostSource
+from hatch_appimage.python.local import LocalSource
 from hatch_appimage.python.relocate import _copy_stdlib, bundle_python, relocatable_sysconfig
 from hatch_appimage.python.source import check_python
 from hatch_appimage.runtime import launcher_path
@@ -37,7 +37,7 @@ RUNNING_VERSION = ".".join(map(str, sys.version_info[:3]))
 
 
 def find(path: Path | None = None, requires_python: str = "") -> PythonInstallation:
-    python = HostSource(path).provide(native_architecture(), Path("unused"))
+    python = LocalSource(path).provide(native_architecture(), Path("unused"))
     check_python(python, architecture=native_architecture(), requires_python=requires_python)
     return python
 

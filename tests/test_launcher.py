@@ -29,7 +29,7 @@ from hatch_appimage.architecture import ARCHITECTURES, native_architecture
 from hatch_appimage.elf import read_elf
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.layout import AppDir
-from hatch_appimage.libraries.symbol_versions import Floor
+from hatch_appimage.libraries.symbol_versions import RequiredVersion
 from hatch_appimage.project.entry_points import EntryPoint
 from hatch_appimage.python import BundledPython
 from hatch_appimage.runtime import MAX_LAUNCHER_SIZE, launcher_path
@@ -924,8 +924,8 @@ class TestGlibc:
 
     def test_what_is_written(self, tmp_path: Path) -> None:
         appdir = make_appdir(tmp_path)
-        require_glibc(appdir, Floor("GLIBC", (), ()))
-        require_glibc(appdir, Floor("GLIBC", (2, 36), ("usr/libexec/python3.99",)))
+        require_glibc(appdir, RequiredVersion("GLIBC", (), ()))
+        require_glibc(appdir, RequiredVersion("GLIBC", (2, 36), ("usr/libexec/python3.99",)))
         for folder in (appdir.root, appdir.bin):
             settings = read_settings((folder / SETTINGS_NAME).read_text())
             assert [value for key, value in settings if key == "glibc"] == ["2.36"]

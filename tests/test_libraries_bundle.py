@@ -15,7 +15,7 @@ from hatch_appimage.architecture import native_architecture
 from hatch_appimage.elf import read_elf
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.layout import AppDir
-from hatch_appimage.libraries.bundle import BundledLibrary, HostLibrary, Libraries, MissingLibrary, bundle_libraries
+from hatch_appimage.libraries.bundle import BundledLibrary, Libraries, MissingLibrary, SystemLibrary, bundle_libraries
 from hatch_appimage.libraries.policy import Policy
 from hatch_appimage.libraries.symbol_versions import find_requirements
 from hatch_appimage.python import BundledPython
@@ -128,7 +128,7 @@ class TestBundle:
     def test_host(self, build: Build) -> None:
         library("", "libGL.so.1", "libfoo.so.1").write(build.python.site_packages[0] / "a.so")
         libraries = build.bundle(exclude=("libfoo.so.*",))
-        assert libraries.host == (HostLibrary("libGL.so.1", "graphics"), HostLibrary("libfoo.so.1", "excluded"))
+        assert libraries.host == (SystemLibrary("libGL.so.1", "graphics"), SystemLibrary("libfoo.so.1", "excluded"))
         assert find_requirements(libraries.graph, libraries.graph.files, limited=False).glibc is None
 
     def test_dropped_modules(self, build: Build, caplog: pytest.LogCaptureFixture) -> None:

@@ -15,14 +15,14 @@ from hatch_appimage.errors import AppImageError
 from hatch_appimage.libraries.dependencies import Tree
 from hatch_appimage.libraries.symbol_versions import (
     Exceeding,
-    Floor,
     Graph,
     Owner,
+    RequiredVersion,
     check_limit,
-    find_floor,
-    find_floors,
+    find_required_version,
+    find_required_versions,
     find_requirements,
-    find_start_floor,
+    find_version_for_start,
     warning,
 )
 
@@ -37,7 +37,7 @@ def floor_of(tmp_path: Path, family: str = "GLIBC", *, relr: bool = False, **ver
     needed = {sonames[name]: names for name, names in versions.items()}
     elf = read_elf(Fixture(versions=needed, relr=relr).write(tmp_path / "x"))
     assert elf is not None
-    return str(find_floor({"x": elf}, family))
+    return str(find_required_version({"x": elf}, family))
 
 
 class TestGlibc:
@@ -72,7 +72,7 @@ class TestGlibc:
             elf = read_elf(Fixture(versions={"libc.so.6": (version,)}).write(tmp_path / name))
             assert elf is not None
             files[name] = elf
-        assert find_floor(files, "GLIBC") == Floor("GLIBC", (2, 30), ("a", "b"))
+        assert find_required_version(files, "GLIBC") == RequiredVersion("GLIBC", (2, 30), ("a", "b"))
 
 
 class TestOthers:
@@ -85,19 +85,19 @@ class TestOthers:
         fixture = Fixture(versions={"libc.so.6": ("GLIBC_2.17",), "libstdc++.so.6": ("GLIBCXX_3.4.29", "CXXABI_1.3")})
         elf = read_elf(fixture.write(tmp_path / "x"))
         assert elf is not None
-        both = find_floors({"x": elf}, ["libc.so.6", "libstdc++.so.6"])
+        both = find_required_versions({"x": elf}, ["libc.so.6", "libstdc++.so.6"])
         assert [(floor.family, str(floor)) for floor in both] == [
             ("GLIBC", "2.17"),
             ("GLIBCXX", "3.4.29"),
             ("CXXABI", "1.3"),
         ]
-        assert [floor.family for floor in find_floors({"x": elf}, ["libc.so.6"])] == ["GLIBC"]
+        assert [floor.family for floor in find_required_versions({"x": elf}, ["libc.so.6"])] == ["GLIBC"]
 
 
 def test_another_part_of_glibc(tmp_path: Path) -> None:
     elf = read_elf(Fixture(versions={"libm.so.6": ("GLIBC_2.29",)}).write(tmp_path / "x"))
     assert elf is not None
-    assert find_floors({"x": elf}, ["libm.so.6"]) == (Floor("GLIBC", (2, 29), ("x",)),)
+    assert find_required_versions({"x": elf}, ["libm.so.6"]) == (RequiredVersion("GLIBC", (2, 29), ("x",)),)
 
 
 class TestLimit:
@@ -135,24 +135,27 @@ class TestWarning:
     TODAY = date(2026, 11, 25)
 
     def test_young(self) -> None:
-        text = warning([Floor("GLIBCXX", (3, 4), ("x",)), Floor("GLIBC", (2, 39), ("usr/a", "usr/b"))], self.TODAY)
+        text = warning(
+            [RequiredVersion("GLIBCXX", (3, 4), ("x",)), RequiredVersion("GLIBC", (2, 39), ("usr/a", "usr/b"))],
+            self.TODAY,
+        )
         assert text is not None
         assert text.startswith("The image needs glibc 2.39 or newer, which came out in January 2024: ")
         assert "usr/a is among what needs it" in text
 
     def test_four_years_are_enough(self) -> None:
-        floor = [Floor("GLIBC", (2, 36), ("x",))]  # August 2, 2022
+        floor = [RequiredVersion("GLIBC", (2, 36), ("x",))]  # August 2, 2022
         assert warning(floor, date(2026, 8, 1)) is not None
         assert warning(floor, date(2026, 8, 2)) is None
 
     def test_newer_than_anything_known(self) -> None:
-        assert warning([Floor("GLIBC", (2, 77), ("x",))], self.TODAY) is not None
+        assert warning([RequiredVersion("GLIBC", (2, 77), ("x",))], self.TODAY) is not None
 
     def test_older_than_anything_known(self) -> None:
-        assert warning([Floor("GLIBC", (2, 2, 5), ("x",))], self.TODAY) is None
+        assert warning([RequiredVersion("GLIBC", (2, 2, 5), ("x",))], self.TODAY) is None
 
     def test_leap_day(self) -> None:
-        assert warning([Floor("GLIBC", (2, 17), ("x",))], date(2028, 2, 29)) is None
+        assert warning([RequiredVersion("GLIBC", (2, 17), ("x",))], date(2028, 2, 29)) is None
 
     def test_nothing_needed(self) -> None:
         assert warning([], self.TODAY) is None
@@ -170,15 +173,17 @@ def test_start(tmp_path: Path) -> None:
         assert elf is not None
         files[name] = elf
     graph = Graph(files, loads, frozenset({"libc.so.6"}))
-    assert find_start_floor(graph, ["usr/libexec/python", "no-elf.py"]) == Floor("GLIBC", (2, 34), ("a.so.1",))
-    assert find_start_floor(graph, ["b.so"]).version == (2, 30)
-    assert find_start_floor(graph, []).version == ()
+    assert find_version_for_start(graph, ["usr/libexec/python", "no-elf.py"]) == RequiredVersion(
+        "GLIBC", (2, 34), ("a.so.1",)
+    )
+    assert find_version_for_start(graph, ["b.so"]).version == (2, 30)
+    assert find_version_for_start(graph, []).version == ()
 
 
 def test_library_without_versions(tmp_path: Path) -> None:
     elf = read_elf(library("liba.so").write(tmp_path / "x"))
     assert elf is not None
-    assert find_floors({"x": elf}, ["libc.so.6"]) == ()
+    assert find_required_versions({"x": elf}, ["libc.so.6"]) == ()
 
 
 class TestStart:
@@ -201,7 +206,7 @@ class TestStart:
 
     def test_what_is_not_loaded_is_named_apart(self, graph: Graph) -> None:
         found = find_requirements(graph, ["python3.12", "_ssl.so", "no-elf.py"], limited=False)
-        assert found.floors == (Floor("GLIBC", (2, 35), ("libpython.so",)),)
+        assert found.floors == (RequiredVersion("GLIBC", (2, 35), ("libpython.so",)),)
         assert (str(found.glibc), str(found)) == ("2.35", "glibc 2.35 for a start")
         assert found.exceeding == (Exceeding("libcrypt.so.1", "GLIBC", (2, 36), ("_crypt",)),)
         assert str(found.exceeding[0]) == "_crypt needs glibc 2.36 (libcrypt.so.1)"

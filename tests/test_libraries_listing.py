@@ -20,7 +20,7 @@ from hatch_appimage.architecture import ARCHITECTURES
 from hatch_appimage.cli import status
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.inspect import libraries as listing
-from hatch_appimage.inspect.libraries import Source, list_libraries
+from hatch_appimage.inspect.libraries import Origin, list_libraries
 from hatch_appimage.squashfs import SquashFSImage, write_squashfs
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ class TestHostileImages:
         (root / "out").symlink_to(outside.parent)
         (root / "libup.so").symlink_to("../outside/libsecret.so")
         found = list_libraries(pack(root, tmp_path / "x.AppImage"))
-        assert [need.source for need in found.files["a.so"]] == [Source.MISSING, Source.MISSING]
+        assert [need.source for need in found.files["a.so"]] == [Origin.MISSING, Origin.MISSING]
 
     @pytest.mark.parametrize("depth", [0, 2, 60])
     def test_links_out_of_the_image_through_others(self, depth: int, tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ class TestHostileImages:
         (root / "d" / "up").symlink_to("..")
         (root / "libsecret.so").symlink_to("d/up/" + "../" * depth + str(outside).lstrip("/"))
         found = list_libraries(pack(root, image))
-        assert [need.source for need in found.files["a.so"]] == [Source.MISSING]
+        assert [need.source for need in found.files["a.so"]] == [Origin.MISSING]
 
     def test_long_chains(self, tmp_path: Path) -> None:
         """Longer than Python's functions may call each other."""

@@ -12,14 +12,14 @@ from elf_fixtures import AARCH64, Fixture, library, program
 from hatch_appimage.architecture import ARCHITECTURES
 from hatch_appimage.elf import from_origin
 from hatch_appimage.libraries.dependencies import Tree
-from hatch_appimage.libraries.plan import Place, is_optional, is_qt_plugin, make_plan
+from hatch_appimage.libraries.plan import BundleLayout, is_optional, is_qt_plugin, make_plan
 from hatch_appimage.libraries.policy import Policy
 from hatch_appimage.system import System
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from hatch_appimage.libraries.plan import Plan
+    from hatch_appimage.libraries.plan import BundlePlan
 
 X86_64 = ARCHITECTURES["x86_64"]
 DYNLOAD = "usr/lib/python3.12/lib-dynload"
@@ -47,20 +47,20 @@ class Scene:
         own = name.rpartition("/")[2] if soname is None else soname
         return library(own, *needed, **more).write(self.root / "machine" / place)
 
-    def plan(self, opened: dict[str, Path] | None = None, **policy: tuple[str, ...]) -> Plan:
-        place = Place(self.appdir / "usr" / "lib", (self.appdir / SITE,), self.origins)
+    def plan(self, opened: dict[str, Path] | None = None, **policy: tuple[str, ...]) -> BundlePlan:
+        place = BundleLayout(self.appdir / "usr" / "lib", (self.appdir / SITE,), self.origins)
         system = System(self.root / "machine", (self.root / "machine" / "lib",))
         tree = Tree.read_folder(self.appdir, X86_64)
         return make_plan(tree, place, system=system, policy=Policy(**policy), opened=opened or {})
 
-    def copies(self, plan: Plan) -> dict[str, str]:
+    def copies(self, plan: BundlePlan) -> dict[str, str]:
         return {self.inside(target): str(source.relative_to(self.root)) for target, source in plan.copies.items()}
 
-    def rpaths(self, plan: Plan) -> dict[str, tuple[str, ...]]:
+    def rpaths(self, plan: BundlePlan) -> dict[str, tuple[str, ...]]:
         """Return the new search paths; all are RPATHs."""
         return {self.inside(path): rpath for path, rpath in plan.rpaths.items()}
 
-    def links(self, plan: Plan) -> dict[str, str]:
+    def links(self, plan: BundlePlan) -> dict[str, str]:
         return {self.inside(path): self.inside(target) for path, target in plan.links.items()}
 
     def inside(self, path: Path) -> str:

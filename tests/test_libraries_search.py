@@ -17,16 +17,16 @@ from tools import require
 from hatch_appimage.architecture import ARCHITECTURES, native_architecture
 from hatch_appimage.elf import read_elf
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.libraries.search import ElfFiles, Loader, Process
+from hatch_appimage.libraries.search import ElfFiles, LinkMap, Loader
 from hatch_appimage.system import System
 
 X86_64 = ARCHITECTURES["x86_64"]
 
 
-def found_by(root: Path, path: Path, *folders: Path, process: Process | None = None) -> dict[str, str | None]:
+def found_by(root: Path, path: Path, *folders: Path, process: LinkMap | None = None) -> dict[str, str | None]:
     """Load a file and return where each library was found, below the root."""
     loader = Loader(X86_64, read=ElfFiles(), folders=folders)
-    links = loader.load(path, process or Process())
+    links = loader.load(path, process or LinkMap())
     return {link.soname: str(link.found.relative_to(root)) if link.found else None for link in links}
 
 
@@ -76,7 +76,7 @@ class TestOrder:
         library("libb.so", "libc.so").write(tmp_path / "lib" / "libb.so")
         library("libc.so").write(tmp_path / "lib" / "libc.so")
         loader = Loader(X86_64, read=ElfFiles())
-        links = {link.soname: link for link in loader.load(tmp_path / "app", Process())}
+        links = {link.soname: link for link in loader.load(tmp_path / "app", LinkMap())}
         assert [link.found for link in links.values()] == [tmp_path / "lib" / name for name in links]
         assert [link.inherited for link in links.values()] == [False, True, True]
 
@@ -111,14 +111,14 @@ class TestOrder:
         program(rpath="$ORIGIN/lib").write(tmp_path / "app")
         library("", "liba.so").write(tmp_path / "module.so")
         library("liba.so").write(tmp_path / "lib" / "liba.so")
-        process = Process()
+        process = LinkMap()
         found_by(tmp_path, tmp_path / "app", process=process)
         assert found_by(tmp_path, tmp_path / "module.so", process=process) == {"liba.so": "lib/liba.so"}
 
     def test_what_is_loaded_is_not_searched(self, tmp_path: Path) -> None:
         program("liba.so", runpath="$ORIGIN/lib").write(tmp_path / "app")
         library("libreal.so.1").write(tmp_path / "lib" / "liba.so")
-        process = Process()
+        process = LinkMap()
         found_by(tmp_path, tmp_path / "app", process=process)
         library("", "liba.so", "libreal.so.1").write(tmp_path / "module.so")
         found = found_by(tmp_path, tmp_path / "module.so", process=process.fork())
@@ -137,7 +137,7 @@ class TestOrder:
         library("", "libc.so").write(tmp_path / "lib" / "liba.so")
         (tmp_path / "lib" / "libb.so").symlink_to("liba.so")
         loader = Loader(X86_64, read=ElfFiles())
-        links = list(loader.load(tmp_path / "app", Process()))
+        links = list(loader.load(tmp_path / "app", LinkMap()))
         assert [link.soname for link in links] == ["liba.so", "libb.so", "libc.so"]
 
     def test_circles(self, tmp_path: Path) -> None:
@@ -188,7 +188,7 @@ class TestFolders:
         program("liba.so", runpath="$ORIGIN/../out").write(tmp_path / "in" / "app")
         library("liba.so").write(tmp_path / "out" / "liba.so")
         loader = Loader(X86_64, read=ElfFiles(), inside=tmp_path / "in")
-        assert [link.found for link in loader.load(tmp_path / "in" / "app", Process())] == [None]
+        assert [link.found for link in loader.load(tmp_path / "in" / "app", LinkMap())] == [None]
 
 
 class TestFiles:
@@ -268,7 +268,7 @@ def test_answers_are_those_of_ldd() -> None:
         env = {"LC_ALL": "C", "PATH": os.environ["PATH"]}
         output = subprocess.run([ldd, path], check=False, capture_output=True, text=True, env=env).stdout
         theirs = dict(re.findall(r"^\s*(\S+) => (not found|\S+)", output, re.MULTILINE))
-        ours = {link.soname: link.found for link in loader.load(path, Process())}
+        ours = {link.soname: link.found for link in loader.load(path, LinkMap())}
         compared += len(theirs)
         for soname, place in theirs.items():
             found = ours.get(soname)

@@ -27,7 +27,7 @@ from hatch_appimage.layout import AppDir
 from hatch_appimage.libraries.bundle import Libraries
 from hatch_appimage.packages.install import install_packages
 from hatch_appimage.packages.lock import Lock
-from hatch_appimage.packages.provenance import write_records
+from hatch_appimage.packages.provenance import write_provenance
 from hatch_appimage.project.metadata import Project
 from hatch_appimage.project.wheel import Release, Wheel
 from hatch_appimage.python import BundledPython
@@ -132,7 +132,7 @@ class Site:
             architecture=native_architecture(),
         )
         libraries = Libraries((), (), (), (), {}, 0, ())
-        write_records(appdir, self.project, python, installation, libraries, timestamp=1_580_601_600)
+        write_provenance(appdir, self.project, python, installation, libraries, timestamp=1_580_601_600)
         return Image(appdir, installation)
 
     def uv(self, *arguments: str) -> None:

@@ -14,11 +14,11 @@ import pytest
 from hatch_appimage.appdir.launcher import Launcher
 from hatch_appimage.image.write import Image
 from hatch_appimage.layout import AppDir
-from hatch_appimage.libraries.bundle import BundledLibrary, HostLibrary, Libraries, MissingLibrary
-from hatch_appimage.libraries.symbol_versions import Exceeding, Floor, Requirements
+from hatch_appimage.libraries.bundle import BundledLibrary, Libraries, MissingLibrary, SystemLibrary
+from hatch_appimage.libraries.symbol_versions import Exceeding, RequiredVersion, Requirements
 from hatch_appimage.packages.install import Package
 from hatch_appimage.packages.lock import Lock
-from hatch_appimage.packages.provenance import Records
+from hatch_appimage.packages.provenance import Provenance
 from hatch_appimage.python import BundledPython
 from hatch_appimage.report import File, Report, Steps, list_files
 from hatch_appimage.squashfs import SquashFSReport
@@ -40,7 +40,7 @@ SQUASHFS = SquashFSReport(
 
 LIBRARIES = Libraries(
     bundled=(BundledLibrary("libssl.so.3", "/usr/lib/libssl.so.3", "libssl3", 700), BundledLibrary("a", "/a", None, 1)),
-    host=(HostLibrary("libGL.so.1", "graphics"), HostLibrary("libc.so.6", "glibc")),
+    host=(SystemLibrary("libGL.so.1", "graphics"), SystemLibrary("libc.so.6", "glibc")),
     by_name=("libb.so",),
     ignored=("libc.so",),
     dropped={"usr/lib/python3.12/lib-dynload/_x.so": "libx.so.1"},
@@ -49,7 +49,10 @@ LIBRARIES = Libraries(
     executable_stacks=("usr/lib/s.so",),
 )
 REQUIREMENTS = Requirements(
-    (Floor("GLIBC", (2, 35), ("usr/lib/a", "usr/lib/b")), Floor("GLIBCXX", (3, 4, 29), ("usr/lib/c",))),
+    (
+        RequiredVersion("GLIBC", (2, 35), ("usr/lib/a", "usr/lib/b")),
+        RequiredVersion("GLIBCXX", (3, 4, 29), ("usr/lib/c",)),
+    ),
     (Exceeding("usr/lib/libcrypt.so.1", "GLIBC", (2, 36), ("_crypt",)),),
 )
 
@@ -74,7 +77,7 @@ def report() -> Report:
         launcher=Launcher("usr/bin/my-app", ("flask", "my-app"), ("other", "python")),
         packages=(Package("my-app", "1.2", 500), Package("flask", "3.1", 300_000), Package("abc", "1", 500)),
         lock=Lock(Path("/p/uv.lock"), found=True),
-        records=Records("usr/share/my-app/pylock.toml", "usr/share/my-app/sbom.cdx.json"),
+        records=Provenance("usr/share/my-app/pylock.toml", "usr/share/my-app/sbom.cdx.json"),
         libraries=LIBRARIES,
         requirements=REQUIREMENTS,
         files=tuple(File(f"usr/{number:02}", size) for number, size in enumerate([5, 900_000, *[7] * 11, 1_000])),
@@ -182,7 +185,7 @@ def test_json(report: Report) -> None:
 
 
 def test_nothing_but_glibc_and_nothing_at_all(report: Report) -> None:
-    plain = replace(LIBRARIES, host=(HostLibrary("libc.so.6", "glibc"),), dropped={}, missing=())
+    plain = replace(LIBRARIES, host=(SystemLibrary("libc.so.6", "glibc"),), dropped={}, missing=())
     summary = replace(report, libraries=plain).summary(Path("a"))
     assert "\n  libraries  2 bundled; the host must have nothing but glibc\n" in summary
     static = replace(report, requirements=Requirements(()))

@@ -80,7 +80,7 @@ class TestWhatIsGiven:
         metadata = [
             "Summary: What it does",
             "Home-page: https://example.org",
-            "Project-URL: Source, https://github.com/me/demo",
+            "Project-URL: BuildInput, https://github.com/me/demo",
             "Requires-Python: >=3.10",
             "Provides-Extra: web",
             'Provides-Extra: :python_version < "3"',
@@ -97,7 +97,7 @@ class TestWhatIsGiven:
                 "scripts": {"demo": "demo:main"},
                 "gui-scripts": {},
                 "optional-dependencies": {"web": []},
-                "urls": {"Source": "https://github.com/me/demo", "Homepage": "https://example.org"},
+                "urls": {"BuildInput": "https://github.com/me/demo", "Homepage": "https://example.org"},
             }
 
     @pytest.mark.slow

@@ -33,7 +33,7 @@ from hatch_appimage.architecture import ARCHITECTURES, native_architecture
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.layout import AppDir
 from hatch_appimage.python.archive import FileSource
-from hatch_appimage.python.build_python import find_helper
+from hatch_appimage.python.build_python import find_build_python
 from hatch_appimage.python.python_appimage import PythonAppImageSource
 from hatch_appimage.python.relocate import bundle_python
 from hatch_appimage.python.source import check_python
@@ -268,11 +268,11 @@ class TestStandalone:
     def test_helper_for_bytecode(
         self, mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
-        running = find_helper(f"{MINOR}.0", tmp_path)
+        running = find_build_python(f"{MINOR}.0", tmp_path)
         assert running == Path(os.path.realpath(vars(sys)["_base_executable"]))  # below the virtual environment
         assert mirror.requests == []
         monkeypatch.setenv("UV_PYTHON_SEARCH_PATH", str(tmp_path))
-        assert find_helper("3.98.0", tmp_path) is None
+        assert find_build_python("3.98.0", tmp_path) is None
         (message,) = caplog.messages[-1:]
         assert message.startswith(
             "The image has no bytecode and starts slowly: there is no Python 3.98 on this machine to compile it "

@@ -73,7 +73,7 @@ def install(
         stripped=False,
         interpreter=folder / "nowhere",
         origin=folder,
-        foreign=True,
+        cross=True,
     )
     (folder / "project").mkdir()
     project = Project(folder / "project", "app", "1.0", "", "", {}, {}, ())

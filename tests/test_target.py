@@ -11,18 +11,18 @@ from packaging.markers import default_environment
 from packaging.tags import sys_tags
 
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.packages.target import Target, _glibc_platforms, _machine
+from hatch_appimage.packages.target import TargetEnvironment, _glibc_platforms, _machine
 
 
 def test_this_python() -> None:
     """They are what packaging finds out about the Python that it runs in."""
-    target = Target.of(Path(sys.executable))
+    target = TargetEnvironment.of(Path(sys.executable))
     assert target.tags == tuple(sys_tags())
     assert target.environment == default_environment()
 
 
 def test_limit() -> None:
-    platforms = {tag.platform for tag in Target.of(Path(sys.executable), max_glibc=(2, 17)).tags}
+    platforms = {tag.platform for tag in TargetEnvironment.of(Path(sys.executable), max_glibc=(2, 17)).tags}
     assert any(platform.startswith("manylinux_2_17_") for platform in platforms)
     assert not any(platform.startswith("manylinux_2_18_") for platform in platforms)
 
@@ -32,7 +32,7 @@ def test_other_python(tmp_path: Path) -> None:
     program.write_text("#!/bin/sh\necho Hello\n")
     program.chmod(0o755)
     with pytest.raises(AppImageError, match=r"does not say what it is: 'Hello\\n'$"):
-        Target.of(program)
+        TargetEnvironment.of(program)
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,7 @@ def compile_bytecode(appdir: AppDir, python: BundledPython) -> Bytecode:
             path.unlink()
         elif path.suffix == ".py":
             sources.append((str(path), str(path.relative_to(appdir.root))))
-    compiler = python.helper if python.foreign else python.executable
+    compiler = python.build_python if python.cross else python.executable
     if compiler is None:
         return Bytecode(0, len(sources))
     batches = [sources[start : start + _BATCH] for start in range(0, len(sources), _BATCH)]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hatch_appimage.layout import AppDir
-    from hatch_appimage.libraries.symbol_versions import Floor
+    from hatch_appimage.libraries.symbol_versions import RequiredVersion
     from hatch_appimage.project.entry_points import EntryPoint
     from hatch_appimage.python import BundledPython
     from hatch_appimage.runtime.launcher_settings import Setting
@@ -152,7 +152,7 @@ def write_launcher(
     return Launcher(main, tuple(commands), (*others, *exposed))
 
 
-def require_glibc(appdir: AppDir, glibc: Floor) -> None:
+def require_glibc(appdir: AppDir, glibc: RequiredVersion) -> None:
     """Have the launchers say in one sentence where a machine's C library is too old.
 
     Args:

@@ -6,28 +6,29 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hatch_appimage.elf import read_elf
-from hatch_appimage.libraries.symbol_versions import find_floor
+from hatch_appimage.libraries.symbol_versions import find_required_version
 from hatch_appimage.redact import redact
 
 if TYPE_CHECKING:
     from hatch_appimage.appdir.icon import Icon
-    from hatch_appimage.builder import Preparation
-    from hatch_appimage.libraries.symbol_versions import Floor
+    from hatch_appimage.builder import BuildInputs
+    from hatch_appimage.libraries.symbol_versions import RequiredVersion
     from hatch_appimage.project.entry_points import EntryPoint
     from hatch_appimage.project.metadata import Project
     from hatch_appimage.python import PythonInstallation
 
 
-def describe(prepared: Preparation, project: Project) -> str:
+def describe(prepared: BuildInputs, project: Project) -> str:
     """Return as text what the image of one architecture would be."""
     config = prepared.config
     entry_point = config.entry_point
+    glibc = version_for_python(prepared.python)
     lines = [
         prepared.file_name,
         f"  name       {config.name} {project.version}",
         f"  starts     {entry_point.command} ({_call(entry_point)})",
         f"  python     {prepared.python.version} at {prepared.python.source}",
-        f"  needs      glibc {python_floor(prepared.python)} or newer for Python; packages and libraries may need more",
+        f"  needs      glibc {glibc} or newer for Python; packages and libraries may need more",
         f"  lock       {config.lock or 'none'}",
         f"  runtime    {prepared.runtime.origin}",
         f"  icon       {_icon(config.icon)}",
@@ -51,8 +52,8 @@ def _icon(icon: Icon | None) -> str:
     return icon.kind.upper() + (" of {} x {} pixels".format(*icon.size) if icon.size else "")
 
 
-def python_floor(python: PythonInstallation) -> Floor:
+def version_for_python(python: PythonInstallation) -> RequiredVersion:
     """Return which glibc an interpreter and its standard library need."""
     paths = [python.executable, *python.libdir.glob("libpython3*.so.*"), *python.platstdlib.glob("lib-dynload/*.so")]
     files = {str(path): elf for path in paths if (elf := read_elf(path))}
-    return find_floor(files, "GLIBC")
+    return find_required_version(files, "GLIBC")

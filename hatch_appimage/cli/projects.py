@@ -17,10 +17,10 @@ from hatchling.plugin.manager import PluginManager
 from hatch_appimage.architecture import ARCHITECTURES
 from hatch_appimage.builder import AppImageBuilder
 from hatch_appimage.cli.check import describe
-from hatch_appimage.cli.ci import Plan, write_github_workflow, write_gitlab_pipeline
+from hatch_appimage.cli.ci import WorkflowPlan, write_github_workflow, write_gitlab_pipeline
 from hatch_appimage.cli.reference import write_options
 from hatch_appimage.cli.status import WRONG
-from hatch_appimage.errors import AppImageError, ConfigurationError, Faults
+from hatch_appimage.errors import AppImageError, ConfigurationError, ErrorCollector
 from hatch_appimage.options import PATH_KEYS
 from hatch_appimage.project.build_input import open_source
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Mapping
 
-    from hatch_appimage.project.build_input import Source
+    from hatch_appimage.project.build_input import BuildInput
 
 
 def build(options: argparse.Namespace) -> int:
@@ -55,7 +55,7 @@ def build(options: argparse.Namespace) -> int:
 
 def check(options: argparse.Namespace) -> int:
     """Show what would be built, or all that is wrong."""
-    faults = Faults()
+    faults = ErrorCollector()
     with open_source(options.source) as source:
         builder = _builder(source, _settings(source, options))
         with _hatchling_errors():
@@ -73,7 +73,7 @@ def check(options: argparse.Namespace) -> int:
     return 0
 
 
-def _settings(source: Source, options: argparse.Namespace) -> dict[str, Any]:
+def _settings(source: BuildInput, options: argparse.Namespace) -> dict[str, Any]:
     """Return the settings of the command line."""
     settings: dict[str, Any] = {"features": list(source.features)} if source.features else {}
     settings |= dict(map(_setting, options.set))
@@ -86,7 +86,7 @@ def _settings(source: Source, options: argparse.Namespace) -> dict[str, Any]:
     return settings
 
 
-def _builder(source: Source, settings: Mapping[str, Any]) -> AppImageBuilder:
+def _builder(source: BuildInput, settings: Mapping[str, Any]) -> AppImageBuilder:
     """Return what builds it, with the given settings over those of the project."""
     plugins = PluginManager()
     metadata = ProjectMetadata(str(source.root), plugins, dict(source.config))
@@ -128,7 +128,7 @@ def ci(options: argparse.Namespace) -> int:
         builder = _builder(source, {})
         with _hatchling_errors():
             builder.metadata.validate_fields()
-            plan = Plan.make(builder)
+            plan = WorkflowPlan.make(builder)
     sys.stdout.write(write_github_workflow(plan) if options.forge == "github" else write_gitlab_pipeline(plan))
     return 0
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hatch_appimage.image.sign import Verification
-    from hatch_appimage.libraries.symbol_versions import Floor
+    from hatch_appimage.libraries.symbol_versions import RequiredVersion
     from hatch_appimage.squashfs import Entry
 
 # Raised with every change that a reader of the JSON would notice, other than a new key.
@@ -45,7 +45,7 @@ _RUNTIMES = {
 _INTERPRETER = re.compile(r"(usr/libexec|usr/bin|opt/python\d\.\d+/bin|python/bin)/python(\d\.\d+)t?")
 _LIBPYTHON = re.compile(r"(?:.*/)?libpython(\d\.\d+)t?\.so\.1\.0")
 # Of the interpreter or its library, in bytes; those with debug information come near.
-_LARGEST_PYTHON = 1 << 28
+_MAX_PYTHON = 1 << 28
 _DIST_INFO = re.compile(r"(?P<folder>.*/(?:site|dist)-packages/[^/]+\.(?:dist|egg)-info)/(?:METADATA|PKG-INFO)")
 
 
@@ -83,7 +83,7 @@ class Inspection:
     packages: dict[str, str]
     entry_points: tuple[str, ...]
     links: tuple[str, ...]
-    floors: tuple[Floor, ...] | None
+    floors: tuple[RequiredVersion, ...] | None
 
     def to_json(self) -> str:
         """Return it as JSON."""
@@ -179,7 +179,7 @@ def check_blocks(path: Path) -> int:
         return size
 
 
-def _floors(path: Path) -> tuple[Floor, ...] | None:
+def _floors(path: Path) -> tuple[RequiredVersion, ...] | None:
     try:
         return list_libraries(path).floors
     except SquashFSError:
@@ -221,9 +221,9 @@ def _python(image: SquashFSImage, entries: dict[str, Entry]) -> str | None:
         if match is None or not stat.S_ISREG(entry.mode):
             continue
         minor = match[match.lastindex or 1]
-        if entry.size > _LARGEST_PYTHON:
+        if entry.size > _MAX_PYTHON:
             return minor
-        exact = find_version(image.read(entry, _LARGEST_PYTHON), minor)
+        exact = find_version(image.read(entry, _MAX_PYTHON), minor)
         if exact is not None:
             return exact
         if _LIBPYTHON.fullmatch(name):

@@ -20,7 +20,7 @@ from hatch_appimage.errors import AppImageError
 from hatch_appimage.format import find_squashfs
 from hatch_appimage.libraries.dependencies import Tree, read_folder
 from hatch_appimage.libraries.policy import group_of
-from hatch_appimage.libraries.symbol_versions import find_floors
+from hatch_appimage.libraries.symbol_versions import find_required_versions
 from hatch_appimage.squashfs import SquashFSImage
 from hatch_appimage.text import printable
 from hatch_appimage.unpack.links import stays_inside
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
     from hatch_appimage.architecture import Architecture
     from hatch_appimage.elf import Elf
-    from hatch_appimage.libraries.dependencies import Need
-    from hatch_appimage.libraries.symbol_versions import Floor
+    from hatch_appimage.libraries.dependencies import Dependency
+    from hatch_appimage.libraries.symbol_versions import RequiredVersion
 
 # Raised with every change that a reader of the JSON would notice, other than a new key.
 JSON_VERSION = 1
@@ -41,7 +41,7 @@ _ELF = b"\x7fELF"
 _MOST = 16 << 30
 
 
-class Source(Enum):
+class Origin(Enum):
     """Where a library comes from."""
 
     IMAGE = "image"
@@ -64,7 +64,7 @@ class Library:
     """
 
     soname: str
-    source: Source
+    source: Origin
     path: str | None
     group: str | None
 
@@ -84,14 +84,14 @@ class Listing:
     architecture: str
     roots: tuple[str, ...]
     files: dict[str, tuple[Library, ...]]
-    floors: tuple[Floor, ...]
+    floors: tuple[RequiredVersion, ...]
 
     @property
     def missing(self) -> list[str]:
         """The sonames of the libraries that are nowhere."""
-        return self._sonames(Source.MISSING)
+        return self._sonames(Origin.MISSING)
 
-    def _sonames(self, source: Source) -> list[str]:
+    def _sonames(self, source: Origin) -> list[str]:
         return sorted({need.soname for needs in self.files.values() for need in needs if need.source is source})
 
     def to_json(self) -> str:
@@ -110,7 +110,7 @@ class Listing:
     def to_text(self) -> str:
         """Return the listing as an indented tree; what has been shown once is not unfolded again."""
         lines = [*self._tree(), ""]
-        others = {source: self._sonames(source) for source in Source if source is not Source.IMAGE}
+        others = {source: self._sonames(source) for source in Origin if source is not Origin.IMAGE}
         lines += [f"{source.value}: {', '.join(sonames)}" for source, sonames in others.items() if sonames]
         lines += [f"needs {floor.family} {floor}, for {', '.join(floor.files[:3])}" for floor in self.floors]
         return "".join(f"{printable(line)}\n" for line in lines)
@@ -132,7 +132,7 @@ class Listing:
 
 def _others(needs: tuple[Library, ...]) -> Iterator[str]:
     """Yield what is to be said of libraries that are not shown by a path."""
-    for source in Source:
+    for source in Origin:
         if sonames := [need.soname for need in needs if need.source is source and need.path is None]:
             yield f"{source.value}: {', '.join(sonames)}"
 
@@ -163,12 +163,12 @@ def _list_folder(root: Path) -> Listing:
     for need in needs:
         files[_inside(need.file, root)].setdefault(need.soname, _library(need, names, root))
     reached = {_inside(need.found, root) for need in needs if need.found is not None}
-    host = {library.soname for found in files.values() for library in found.values() if library.source is Source.HOST}
+    host = {library.soname for found in files.values() for library in found.values() if library.source is Origin.HOST}
     return Listing(
         architecture=architecture.name,
         roots=tuple(path for path in elves if path not in reached),
         files={path: tuple(found.values()) for path, found in files.items()},
-        floors=find_floors(elves, host),
+        floors=find_required_versions(elves, host),
     )
 
 
@@ -177,13 +177,13 @@ def _inside(path: Path, root: Path) -> str:
     return os.path.relpath(os.path.realpath(path), root)
 
 
-def _library(need: Need, names: set[str], root: Path) -> Library:
+def _library(need: Dependency, names: set[str], root: Path) -> Library:
     if need.found is not None:
-        return Library(need.soname, Source.IMAGE, _inside(need.found, root), None)
+        return Library(need.soname, Origin.IMAGE, _inside(need.found, root), None)
     group = group_of(need.soname)
     if group is not None:
-        return Library(need.soname, Source.HOST, None, group)
-    return Library(need.soname, Source.IMAGE_BY_NAME if need.soname in names else Source.MISSING, None, None)
+        return Library(need.soname, Origin.HOST, None, group)
+    return Library(need.soname, Origin.IMAGE_BY_NAME if need.soname in names else Origin.MISSING, None, None)
 
 
 def _architecture_of(elves: Mapping[Path, Elf], root: Path) -> Architecture:

@@ -14,7 +14,7 @@ from hatch_appimage.elf import fits, read_elf, set_rpath
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.libraries.debian import copyright_file, find_packages, suggest_packages
 from hatch_appimage.libraries.dependencies import Tree
-from hatch_appimage.libraries.plan import Place, is_qt_plugin, make_plan, shows_windows
+from hatch_appimage.libraries.plan import BundleLayout, is_qt_plugin, make_plan, shows_windows
 from hatch_appimage.libraries.policy import matches
 from hatch_appimage.libraries.symbol_versions import Graph, Owner, check_limit
 from hatch_appimage.python.installed import wheels_by_file
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from hatch_appimage.architecture import Architecture
     from hatch_appimage.layout import AppDir
-    from hatch_appimage.libraries.dependencies import Need
-    from hatch_appimage.libraries.plan import Plan
+    from hatch_appimage.libraries.dependencies import Dependency
+    from hatch_appimage.libraries.plan import BundlePlan
     from hatch_appimage.libraries.policy import Policy
     from hatch_appimage.python import BundledPython
     from hatch_appimage.python.installed import InstalledWheel
@@ -53,7 +53,7 @@ class BundledLibrary:
 
 
 @dataclass(frozen=True)
-class HostLibrary:
+class SystemLibrary:
     """A library that the user's machine must have.
 
     Attributes:
@@ -108,7 +108,7 @@ class Libraries:
     """
 
     bundled: tuple[BundledLibrary, ...]
-    host: tuple[HostLibrary, ...]
+    host: tuple[SystemLibrary, ...]
     by_name: tuple[str, ...]
     ignored: tuple[str, ...]
     dropped: Mapping[str, str]
@@ -157,7 +157,9 @@ def bundle_libraries(
     opened = {
         name: file for entry in policy.libraries for name, file in [_opened(entry, project, system, architecture)]
     }
-    place = Place(appdir.lib, python.site_packages, {python.executable: python.interpreter, appdir.usr: python.origin})
+    place = BundleLayout(
+        appdir.lib, python.site_packages, {python.executable: python.interpreter, appdir.usr: python.origin}
+    )
     plan = make_plan(Tree.read_folder(appdir.root, architecture), place, system=system, policy=policy, opened=opened)
     where = _place(system, python, architecture)
     essential = {
@@ -197,7 +199,7 @@ def bundle_libraries(
             BundledLibrary(target.name, system.name_of(source), packages.get(source), target.stat().st_size)
             for target, source in sorted(plan.copies.items())
         ),
-        host=tuple(HostLibrary(soname, policy.group(soname) or "excluded") for soname in sorted(plan.host)),
+        host=tuple(SystemLibrary(soname, policy.group(soname) or "excluded") for soname in sorted(plan.host)),
         by_name=tuple(sorted({need.soname for need in plan.by_name})),
         ignored=tuple(sorted({need.soname for need in plan.ignored})),
         dropped={str(path.relative_to(appdir.root)): soname for path, soname in sorted(plan.dropped.items())},
@@ -225,7 +227,7 @@ def _opened(entry: str, project: Path, system: System, architecture: Architectur
     )
 
 
-def _warn(policy: Policy, plan: Plan) -> None:
+def _warn(policy: Policy, plan: BundlePlan) -> None:
     """Warn of what is left out, and of rules that change nothing: most of them are misspelt."""
     for module, soname in plan.dropped.items():
         if not is_qt_plugin(module):
@@ -237,7 +239,7 @@ def _warn(policy: Policy, plan: Plan) -> None:
             log.warning("Nothing in the image needs a library that `%s` means", rule)
 
 
-def _apply(plan: Plan) -> None:
+def _apply(plan: BundlePlan) -> None:
     for module in plan.dropped:
         module.unlink()
     for target, source in plan.copies.items():
@@ -253,7 +255,7 @@ def _apply(plan: Plan) -> None:
 
 
 def _owner(
-    path: Path, plan: Plan, packages: Mapping[Path, str], wheels: Mapping[Path, InstalledWheel], python: str
+    path: Path, plan: BundlePlan, packages: Mapping[Path, str], wheels: Mapping[Path, InstalledWheel], python: str
 ) -> Owner:
     """Say whose a file is, and how to get one that needs an older glibc."""
     source = plan.copies.get(path)
@@ -280,7 +282,7 @@ def _copy_licences(packages: Iterable[str], appdir: AppDir, system: System) -> N
             shutil.copyfile(licence, folder / "copyright")
 
 
-def _verify(tree: Tree, plan: Plan) -> list[Need]:
+def _verify(tree: Tree, plan: BundlePlan) -> list[Dependency]:
     """Look at the finished tree with fresh eyes: it must need nothing that was not decided about; return its needs."""
     known = {need.soname for need in (*plan.by_name, *plan.ignored, *plan.missing)} | plan.host
     needs = tree.needs()
@@ -294,12 +296,12 @@ def _place(system: System, python: BundledPython, architecture: Architecture) ->
     """Name where libraries are looked for, and what to do if that is no machine of the architecture."""
     if system.root != Path("/"):
         return f"in the sysroot {system.root}"
-    if python.foreign:
+    if python.cross:
         return f"on this machine (set `sysroot` to a copy of one for {architecture.name})"
     return "on this machine"
 
 
-def _missing(needs: Iterable[Need], root: Path) -> tuple[MissingLibrary, ...]:
+def _missing(needs: Iterable[Dependency], root: Path) -> tuple[MissingLibrary, ...]:
     """Gather needs that are not fulfilled, by library."""
     users: dict[str, dict[str, None]] = {}
     for need in needs:

@@ -12,20 +12,20 @@ from typing import TYPE_CHECKING
 
 from hatch_appimage.elf import fits, read_elf
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.libraries.search import Loader, Process
+from hatch_appimage.libraries.search import LinkMap, Loader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from hatch_appimage.architecture import Architecture
     from hatch_appimage.elf import Elf
-    from hatch_appimage.libraries.search import Link, Loaded
+    from hatch_appimage.libraries.search import Loaded, Resolution
 
 _INTERPRETER = re.compile(r"python\d+(\.\d+t?)?")
 
 
 @dataclass(frozen=True)
-class Need:
+class Dependency:
     """One library that a file needs.
 
     Attributes:
@@ -103,25 +103,25 @@ class Tree:
         """Note that a link will not be in the tree after all."""
         del self._links[path]
 
-    def needs(self) -> list[Need]:
+    def needs(self) -> list[Dependency]:
         """Follow every program and every module through all that it loads, as the loader will."""
-        needs: dict[tuple[Path, str], list[Need]] = {}
+        needs: dict[tuple[Path, str], list[Dependency]] = {}
         for root, program, link in self._load_everything():
             loaders = (*_loaders(link.needing), *([program] if program else []))
-            found = Need(link.needing.path, link.soname, link.found, link.inherited, frozenset({root}), loaders)
+            found = Dependency(link.needing.path, link.soname, link.found, link.inherited, frozenset({root}), loaders)
             needs.setdefault((found.file, found.soname), []).append(found)
         return [_worst(found) for found in needs.values()]
 
-    def _load_everything(self) -> Iterator[tuple[Path, Path | None, Link]]:
+    def _load_everything(self) -> Iterator[tuple[Path, Path | None, Resolution]]:
         """Yield every link with the program or module that is loaded, and the program that a module is opened by."""
         files = self.files
         loader = Loader(self.architecture, read=self.read, inside=self.root, real=self.real)
         wanted = {soname for elf in files.values() for soname in elf.needed}
         interpreter = self.interpreter()
-        python = Process()
+        python = LinkMap()
         reached: set[str] = set()
 
-        def load(root: Path, process: Process) -> Iterator[tuple[Path, Path | None, Link]]:
+        def load(root: Path, process: LinkMap) -> Iterator[tuple[Path, Path | None, Resolution]]:
             program = process.program.path if process.program else None
             for link in loader.load(root, process):
                 yield root, program, link
@@ -132,7 +132,7 @@ class Tree:
         modules = [path for path, elf in files.items() if not elf.interpreter and str(path) not in python.files]
         for path, elf in files.items():
             if elf.interpreter and path != interpreter:
-                yield from load(path, Process())
+                yield from load(path, LinkMap())
         # What nothing needs is a module, which Python or another library opens. What is needed but reached by none of
         # them is looked at for itself.
         for path in modules:
@@ -161,7 +161,7 @@ def read_folder(root: Path) -> dict[Path, Elf]:
     return found
 
 
-def _worst(needs: Iterable[Need]) -> Need:
+def _worst(needs: Iterable[Dependency]) -> Dependency:
     """Merge what one file needs in several processes: found only where it is found in all of them."""
     needs = list(needs)
     missing = [need for need in needs if need.found is None]

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 from hatch_appimage.elf import from_origin
 from hatch_appimage.libraries.policy import NEVER_BUNDLED, OF_THE_MACHINE, group_of, matches
-from hatch_appimage.libraries.search import ElfFiles, Loaded, Loader, Process, ends_search
+from hatch_appimage.libraries.search import ElfFiles, LinkMap, Loaded, Loader, ends_search
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from hatch_appimage.elf import Elf
-    from hatch_appimage.libraries.dependencies import Need, Tree
+    from hatch_appimage.libraries.dependencies import Dependency, Tree
     from hatch_appimage.libraries.policy import Policy
     from hatch_appimage.system import System
 
@@ -38,11 +38,11 @@ _SELF_CONTAINED = frozenset({*NEVER_BUNDLED, "compiler", "base"})
 
 # Below the bundled libraries: directories with links to some of them, for files that must not find the others.
 _SELECTIONS = "selected"
-_LONGEST_NAME = 100
+_MAX_NAME = 100
 
 
 @dataclass
-class Plan:
+class BundlePlan:
     """What is to be done.
 
     Attributes:
@@ -62,14 +62,14 @@ class Plan:
     links: dict[Path, Path] = field(default_factory=dict)
     rpaths: dict[Path, tuple[str, ...]] = field(default_factory=dict)
     host: set[str] = field(default_factory=set)
-    by_name: list[Need] = field(default_factory=list)
-    missing: list[Need] = field(default_factory=list)
-    ignored: list[Need] = field(default_factory=list)
+    by_name: list[Dependency] = field(default_factory=list)
+    missing: list[Dependency] = field(default_factory=list)
+    ignored: list[Dependency] = field(default_factory=list)
     dropped: dict[Path, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Place:
+class BundleLayout:
     """Where things are.
 
     Attributes:
@@ -92,7 +92,9 @@ class Place:
         return None
 
 
-def make_plan(tree: Tree, place: Place, *, system: System, policy: Policy, opened: Mapping[str, Path]) -> Plan:
+def make_plan(
+    tree: Tree, place: BundleLayout, *, system: System, policy: Policy, opened: Mapping[str, Path]
+) -> BundlePlan:
     """Find what an AppDir lacks on the build machine, again and again until nothing more is needed.
 
     Args:
@@ -156,16 +158,16 @@ def is_qt_plugin(path: Path) -> bool:
 class _Planner:
     """Keeps the tree and the plan in step: every decision changes both."""
 
-    def __init__(self, tree: Tree, place: Place, system: System, policy: Policy) -> None:
+    def __init__(self, tree: Tree, place: BundleLayout, system: System, policy: Policy) -> None:
         self.tree = tree
         self.place = place
         self.system = system
         self.policy = policy
-        self.plan = Plan()
+        self.plan = BundlePlan()
         self.files = ElfFiles()
         self.original = dict(tree.files)
         self.built: dict[Path, tuple[Path, Elf]] = {}
-        self.needs: list[Need] = []
+        self.needs: list[Dependency] = []
         self.attempted: set[tuple[Path, str]] = set()
         # Files whose search path counts for libraries of the machine, and the folders that are in these.
         self.confined: set[Path] = set()
@@ -302,7 +304,7 @@ class _Planner:
             if copied and not {self.tree.real(copy) for copy in copied.values()} <= set(map(self.tree.real, found)):
                 self._add_folder(path, copied)
 
-    def _decide(self, need: Need) -> bool:
+    def _decide(self, need: Dependency) -> bool:
         if "/" in need.soname:  # the loader opens this very path, wherever copies are
             return self._give_up(need)
         target = self.place.lib / need.soname
@@ -321,7 +323,7 @@ class _Planner:
         self._make_reachable(need, target)
         return True
 
-    def _find(self, need: Need, group: str | None) -> Path | None:
+    def _find(self, need: Dependency, group: str | None) -> Path | None:
         """Find a library on the build machine that is to be bundled."""
         if group in _LEFT_TO_HOST or group in OF_THE_MACHINE:
             return None
@@ -333,7 +335,7 @@ class _Planner:
             return None
         return None if self._is_in_package(need) else self._find_installed(need)
 
-    def _give_up(self, need: Need) -> bool:
+    def _give_up(self, need: Dependency) -> bool:
         need = replace(need, file=self.tree.real(need.file))
         if self.policy.ignored(need.soname):
             self.plan.ignored.append(need)
@@ -343,7 +345,7 @@ class _Planner:
             self.plan.missing.append(need)
         return False
 
-    def _loaded(self, need: Need) -> Loaded:
+    def _loaded(self, need: Dependency) -> Loaded:
         """Return the needing file as it was on the build machine, with what loaded it, and their search paths there."""
         loader = None
         for path in reversed(need.loaders):
@@ -374,16 +376,16 @@ class _Planner:
                 return origin / path.relative_to(place)
         return path
 
-    def _find_carried(self, need: Need) -> Path | None:
+    def _find_carried(self, need: Dependency) -> Path | None:
         """Find a library by the search path that the file has on the build machine: it came with it."""
-        found, _ = self.carried.find(need.soname, self._loaded(need), Process())
+        found, _ = self.carried.find(need.soname, self._loaded(need), LinkMap())
         return None if found is None or found.parent in self.system.folders else self.system.follow(found)
 
-    def _find_installed(self, need: Need) -> Path | None:
-        found, _ = self.installed.find(need.soname, self._loaded(need), Process())
+    def _find_installed(self, need: Dependency) -> Path | None:
+        found, _ = self.installed.find(need.soname, self._loaded(need), LinkMap())
         return found and self.system.follow(found)
 
-    def _is_in_package(self, need: Need) -> bool:
+    def _is_in_package(self, need: Dependency) -> bool:
         package = self.place.package_of(need.file)
         return package is not None and any(path.is_relative_to(package) for path in self._with_name(need.soname))
 
@@ -415,7 +417,7 @@ class _Planner:
         self.tree.link(path, target)
         self.plan.links[path] = target
 
-    def _make_reachable(self, need: Need, target: Path) -> None:
+    def _make_reachable(self, need: Dependency, target: Path) -> None:
         """Let a file find a bundled library.
 
         A package's own libraries keep their bytes where they have a search path: a link is put into the first folder of
@@ -479,7 +481,7 @@ class _Planner:
     def _select(self, libraries: Mapping[str, Path]) -> Path:
         """Return the directory that has links to some bundled libraries only."""
         name = "+".join(sorted(libraries))
-        if len(name) > _LONGEST_NAME:
+        if len(name) > _MAX_NAME:
             name = f"{min(libraries)}+{sha256(name.encode()).hexdigest()[:8]}"
         folder = self.place.lib / _SELECTIONS / name
         for soname, target in libraries.items():

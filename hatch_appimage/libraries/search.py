@@ -47,7 +47,7 @@ class Loaded:
 
 
 @dataclass(frozen=True)
-class Link:
+class Resolution:
     """One library that something in a process needs.
 
     Attributes:
@@ -65,7 +65,7 @@ class Link:
 
 
 @dataclass
-class Process:
+class LinkMap:
     """What has been loaded so far; the same library is never loaded twice.
 
     Attributes:
@@ -79,9 +79,9 @@ class Process:
     files: dict[str, Loaded] = field(default_factory=dict)
     program: Loaded | None = None
 
-    def fork(self) -> Process:
+    def fork(self) -> LinkMap:
         """Return a copy, in which something else can be loaded."""
-        return Process(dict(self.names), dict(self.files), self.program)
+        return LinkMap(dict(self.names), dict(self.files), self.program)
 
 
 class Loader:
@@ -119,7 +119,7 @@ class Loader:
         self._ending: dict[str, bool] = {}
         self._real: dict[str, str] = {}
 
-    def load(self, path: Path, process: Process) -> Iterator[Link]:
+    def load(self, path: Path, process: LinkMap) -> Iterator[Resolution]:
         """Load a program, or a module by its full path, with all that it needs, breadth first; yield what is needed."""
         elf = self.read(path)
         if elf is None:
@@ -134,16 +134,16 @@ class Loader:
             for soname in needing.elf.needed:
                 known = process.names.get(soname)
                 if known is not None:
-                    yield Link(needing, soname, known.path)
+                    yield Resolution(needing, soname, known.path)
                     continue
                 found, inherited = self.find(soname, needing, process)
                 if found is not None and (elf := self.read(found)) is not None:
                     library = self._enter(Loaded(found, elf, needing), soname, process)
                     if library.path == found:
                         waiting.append(library)
-                yield Link(needing, soname, found, inherited)
+                yield Resolution(needing, soname, found, inherited)
 
-    def _enter(self, library: Loaded, name: str, process: Process) -> Loaded:
+    def _enter(self, library: Loaded, name: str, process: LinkMap) -> Loaded:
         path = str(library.path)
         if path not in self._real:
             self._real[path] = str(self.real(library.path))
@@ -153,7 +153,7 @@ class Loader:
             process.names.setdefault(library.elf.soname, library)
         return library
 
-    def find(self, soname: str, needing: Loaded, process: Process) -> tuple[Path | None, bool]:
+    def find(self, soname: str, needing: Loaded, process: LinkMap) -> tuple[Path | None, bool]:
         """Search for a library.
 
         Returns:
@@ -171,7 +171,7 @@ class Loader:
                 break
         return None, False
 
-    def _search(self, needing: Loaded, process: Process) -> Iterator[tuple[Path, bool]]:
+    def _search(self, needing: Loaded, process: LinkMap) -> Iterator[tuple[Path, bool]]:
         """Yield the folders in the loader's order: RPATHs of all loaders, RUNPATH, system."""
         if not needing.elf.runpath:
             loader: Loaded | None = needing

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from hatch_appimage.elf import Elf
-    from hatch_appimage.libraries.dependencies import Need, Tree
+    from hatch_appimage.libraries.dependencies import Dependency, Tree
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +82,7 @@ class Owner:
 
 
 @dataclass(frozen=True)
-class Floor:
+class RequiredVersion:
     """The oldest version of one library family that will do.
 
     Attributes:
@@ -116,7 +116,7 @@ class Graph:
     host: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, tree: Tree, needs: Iterable[Need], host: Iterable[str]) -> Graph:
+    def of(cls, tree: Tree, needs: Iterable[Dependency], host: Iterable[str]) -> Graph:
         """Gather what is known of a finished tree."""
         names = {path: str(path.relative_to(tree.root)) for path in tree.files}
         loads: dict[str, set[str]] = {}
@@ -163,7 +163,7 @@ class Exceeding:
 
     Attributes:
         file: its path below the AppDir.
-        family: as in `Floor`.
+        family: as in `RequiredVersion`.
         version: that it needs.
         modules: the names of the modules and programs that load it.
 
@@ -194,14 +194,14 @@ class Requirements:
 
     """
 
-    floors: tuple[Floor, ...]
+    floors: tuple[RequiredVersion, ...]
     exceeding: tuple[Exceeding, ...] = ()
 
     def __str__(self) -> str:
         return f"{f'glibc {self.glibc}' if self.glibc else 'no glibc'} for a start"
 
     @property
-    def glibc(self) -> Floor | None:
+    def glibc(self) -> RequiredVersion | None:
         """The oldest glibc that the image starts with; None if it needs none."""
         return next((floor for floor in self.floors if floor.family == "GLIBC"), None)
 
@@ -216,7 +216,7 @@ def find_requirements(graph: Graph, start: Iterable[str], *, limited: bool) -> R
 
     """
     loaded = graph.loaded_by(start)
-    floors = find_floors({path: graph.files[path] for path in loaded}, graph.host)
+    floors = find_required_versions({path: graph.files[path] for path in loaded}, graph.host)
     if not limited and (text := warning(floors, datetime.now(tz=timezone.utc).date())):
         log.warning(text)
     needed = {floor.family: floor.version for floor in floors}
@@ -224,12 +224,12 @@ def find_requirements(graph: Graph, start: Iterable[str], *, limited: bool) -> R
         Exceeding(path, family, version, graph.modules_that_load(path))
         for path, elf in graph.files.items()
         for family in _families(graph.host)
-        if (version := file_floor(elf, family)) > needed.get(family, ())
+        if (version := version_required_by(elf, family)) > needed.get(family, ())
     )
     return Requirements(floors, tuple(exceeding))
 
 
-def file_floor(elf: Elf, family: str) -> Version:
+def version_required_by(elf: Elf, family: str) -> Version:
     """Return the newest version of a family that one file needs; empty if it needs none."""
     versions: list[Version] = [()]
     for soname, names in elf.versions.items():
@@ -246,7 +246,7 @@ def file_floor(elf: Elf, family: str) -> Version:
     return max(versions)
 
 
-def find_floor(files: Mapping[str, Elf], family: str) -> Floor:
+def find_required_version(files: Mapping[str, Elf], family: str) -> RequiredVersion:
     """Find the newest version of a family that any file needs.
 
     Args:
@@ -254,12 +254,14 @@ def find_floor(files: Mapping[str, Elf], family: str) -> Floor:
         family: ``GLIBC``, ``GLIBCXX`` or ``CXXABI``.
 
     """
-    versions = {path: file_floor(elf, family) for path, elf in files.items()}
+    versions = {path: version_required_by(elf, family) for path, elf in files.items()}
     newest = max(versions.values(), default=())
-    return Floor(family, newest, tuple(sorted(path for path in versions if newest and versions[path] == newest)))
+    return RequiredVersion(
+        family, newest, tuple(sorted(path for path in versions if newest and versions[path] == newest))
+    )
 
 
-def find_floors(files: Mapping[str, Elf], host: Iterable[str]) -> tuple[Floor, ...]:
+def find_required_versions(files: Mapping[str, Elf], host: Iterable[str]) -> tuple[RequiredVersion, ...]:
     """Find the floors of all libraries that the user's machine must have.
 
     Args:
@@ -267,7 +269,7 @@ def find_floors(files: Mapping[str, Elf], host: Iterable[str]) -> tuple[Floor, .
         host: the sonames that the host must have.
 
     """
-    floors = (find_floor(files, family) for family in _families(host))
+    floors = (find_required_version(files, family) for family in _families(host))
     return tuple(floor for floor in floors if floor.version)
 
 
@@ -277,7 +279,7 @@ def _families(host: Iterable[str]) -> list[str]:
     return [family for family, soname in _LIBRARIES.items() if soname in names]
 
 
-def find_start_floor(graph: Graph, start: Iterable[str]) -> Floor:
+def find_version_for_start(graph: Graph, start: Iterable[str]) -> RequiredVersion:
     """Find the glibc without which the application does not start.
 
     Only versions with a number count: what stands for a feature of the loader is in updates of older releases, too.
@@ -287,7 +289,9 @@ def find_start_floor(graph: Graph, start: Iterable[str]) -> Floor:
         start: those that every start loads, by their paths below the AppDir; others than ELF files do not count.
 
     """
-    return find_floor({path: _without_features(graph.files[path]) for path in graph.loaded_by(start)}, "GLIBC")
+    return find_required_version(
+        {path: _without_features(graph.files[path]) for path in graph.loaded_by(start)}, "GLIBC"
+    )
 
 
 def _without_features(elf: Elf) -> Elf:
@@ -307,7 +311,7 @@ def check_limit(files: Mapping[str, Elf], limit: Version, owner_of: Callable[[st
         AppImageError: some do: whose they are, and what to do about each.
 
     """
-    versions = {path: file_floor(elf, "GLIBC") for path, elf in files.items()}
+    versions = {path: version_required_by(elf, "GLIBC") for path, elf in files.items()}
     above: dict[Owner, list[str]] = {}
     for path in sorted(path for path, version in versions.items() if version > limit):
         above.setdefault(owner_of(path), []).append(path)
@@ -322,7 +326,7 @@ def check_limit(files: Mapping[str, Elf], limit: Version, owner_of: Callable[[st
     raise AppImageError("\n".join(lines))
 
 
-def warning(floors: Iterable[Floor], today: date) -> str | None:
+def warning(floors: Iterable[RequiredVersion], today: date) -> str | None:
     """Return what to warn of if glibc has to be less than four years old: distributions in use are older."""
     floor = next((floor for floor in floors if floor.family == "GLIBC"), None)
     if floor is None:

@@ -21,7 +21,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.packages.requirements import counts, expand, expand_extras
+from hatch_appimage.packages.requirements import applies, expand, expand_extras
 from hatch_appimage.redact import redact
 from hatch_appimage.uv import ignores_sources, indexes_of_environment, known_indexes
 from hatch_appimage.workspace import find_workspace
@@ -68,7 +68,7 @@ class Scope:
         return cls(environment, frozenset(map(canonicalize_name, features)), frozenset(map(canonicalize_name, groups)))
 
     def has(self, conditions: Mapping[str, Any]) -> bool:
-        """Tell whether an entry counts that may be for a marker, an extra or a group only."""
+        """Tell whether an entry applies that may be for a marker, an extra or a group only."""
         marker = conditions.get("marker") or conditions.get("markers")
         return (
             ("extra" not in conditions or canonicalize_name(str(conditions["extra"])) in self.features)
@@ -165,7 +165,7 @@ def check_declared(
         AppImageError: with each of these packages, and what to do about it.
 
     """
-    added = [it for it in map(Requirement, further) if counts(it, (), scope.environment)]
+    added = [it for it in map(Requirement, further) if applies(it, (), scope.environment)]
     needed = [*(_declared(_read(root), scope) if requirements is None else requirements), *added]
     placed = {canonicalize_name(it.name) for it in needed if it.url}
     if constraints:

@@ -19,13 +19,13 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.packages.bindings import Scope, check_resolved
-from hatch_appimage.packages.lock import Request, read_lock, resolve, source_of, write_pylock
-from hatch_appimage.packages.requirements import check_fit, counts, requirements_of
-from hatch_appimage.packages.target import Target
+from hatch_appimage.packages.lock import InstallRequest, read_lock, resolve, source_of, write_pylock
+from hatch_appimage.packages.requirements import applies, check_fit, requirements_of
+from hatch_appimage.packages.target import TargetEnvironment
 from hatch_appimage.process import ProcessError
 from hatch_appimage.project.wheel import Wheel, read_metadata
 from hatch_appimage.python.installed import _is_metadata, installed_distributions, place_of, wheels_by_file
-from hatch_appimage.python.interpreter_shim import newest_glibc, write_stand_in
+from hatch_appimage.python.interpreter_shim import newest_glibc, write_interpreter_shim
 from hatch_appimage.redact import redact
 from hatch_appimage.uv import check_settings, run_uv
 
@@ -137,19 +137,19 @@ def install_packages(
 
     """
     check_settings(project.root)
-    if python.foreign and isinstance(source, Wheel):
+    if python.cross and isinstance(source, Wheel):
         _check_wheel(source, architecture)
     with (
         TemporaryDirectory(prefix="hatch-appimage-uv-") as folder,
-        _explained(architecture, max_glibc, foreign=python.foreign),
+        _explained(architecture, max_glibc, cross=python.cross),
     ):
         interpreter = _interpreter(python, appdir, architecture, max_glibc, Path(folder))
         platform, limit = _platform(python, architecture, max_glibc)
-        target = Target.of(interpreter, max_glibc=limit)
-        further = _counting(requirements, target.environment)
+        target = TargetEnvironment.of(interpreter, max_glibc=limit)
+        further = _applicable(requirements, target.environment)
         who = "its wheel needs" if isinstance(source, Wheel) else "the image needs"
         wanted = {who: _needed(source, features, target.environment), "`requirements` has": further}
-        request = Request(
+        request = InstallRequest(
             project=project.name,
             own=isinstance(source, Wheel),
             root=project.root,
@@ -168,10 +168,10 @@ def install_packages(
             directories = (Path(it.directory.path) for it in packages if it.directory)
             scope = Scope.of(target.environment, features, groups)
             check_resolved(packages, project.root, directories, scope)
-        if python.foreign:
+        if python.cross:
             _refuse_sources(packages, architecture, max_glibc)
         install = partial(_install, request=request, prefix=appdir.usr)
-        # The project comes last: where another package has a command of the same name, the project's counts.
+        # The project comes last: where another package has a command of the same name, the project's applies.
         itself = canonicalize_name(project.name)
         for batch in ([it for it in packages if it.name != itself], [it for it in packages if it.name == itself]):
             _install_packages(batch, install, from_index=lock is None)
@@ -184,7 +184,7 @@ def install_packages(
     if lock:
         check_fit(lock, installed_distributions(python), wanted, target.environment)
     distribution = _check_installed(python, project)
-    if python.foreign:
+    if python.cross:
         _check_platforms(python, architecture)
     installed = sorted(map(_package, installed_distributions(python)), key=lambda package: package.name)
     roots = (*requirements_of(distribution, features, target.environment), *further)
@@ -198,16 +198,16 @@ def _interpreter(
     max_glibc: tuple[int, ...] | None,
     folder: Path,
 ) -> Path:
-    """Return the Python that says what packages are for; for a foreign one a stand-in is written to the folder."""
-    if not python.foreign:
+    """Return the Python that says what packages are for; for one of another architecture a shim is written."""
+    if not python.cross:
         return python.interpreter
     stand_in = folder / "python"
-    write_stand_in(
+    write_interpreter_shim(
         stand_in,
         python,
         architecture,
         prefix=appdir.usr,
-        interpreter=python.helper or Path(sys.executable),
+        interpreter=python.build_python or Path(sys.executable),
         glibc=newest_glibc(max_glibc),
     )
     return stand_in
@@ -217,7 +217,7 @@ def _platform(
     python: BundledPython, architecture: Architecture, max_glibc: tuple[int, ...] | None
 ) -> tuple[tuple[str, ...], tuple[int, ...] | None]:
     """Return uv's options for a platform other than the interpreter's own, and the newest glibc that they mean."""
-    if python.foreign:
+    if python.cross:
         return ("--only-binary", ":all:"), max_glibc
     if max_glibc is None or architecture.name not in _PLATFORMS_OF_UV:
         return (), max_glibc
@@ -227,13 +227,13 @@ def _platform(
 
 
 @contextmanager
-def _explained(architecture: Architecture, max_glibc: tuple[int, ...] | None, *, foreign: bool) -> Iterator[None]:
+def _explained(architecture: Architecture, max_glibc: tuple[int, ...] | None, *, cross: bool) -> Iterator[None]:
     """Say of each package that has no wheel for another architecture what can be done about it."""
     try:
         yield
     except ProcessError as error:
         missing = dict.fromkeys(_NO_WHEEL.findall(" ".join(error.output.split())))
-        if not foreign or not missing:
+        if not cross or not missing:
             raise
         raise _without_wheels(missing, architecture, max_glibc) from error
 
@@ -288,11 +288,11 @@ def _needed(source: Wheel | Release, features: Iterable[str], environment: Envir
     return (Requirement(source.requirement(features)),)
 
 
-def _counting(requirements: Iterable[str], environment: Environment) -> tuple[Requirement, ...]:
-    return tuple(requirement for requirement in map(Requirement, requirements) if counts(requirement, (), environment))
+def _applicable(requirements: Iterable[str], environment: Environment) -> tuple[Requirement, ...]:
+    return tuple(requirement for requirement in map(Requirement, requirements) if applies(requirement, (), environment))
 
 
-def _install(*what: str | Path, request: Request, prefix: Path) -> None:
+def _install(*what: str | Path, request: InstallRequest, prefix: Path) -> None:
     run_uv(
         [
             *("pip", "install", *request.options, *request.platform, "--prefix", prefix),

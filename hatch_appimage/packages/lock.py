@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
     from packaging.requirements import Requirement
 
-    from hatch_appimage.packages.target import Target
+    from hatch_appimage.packages.target import TargetEnvironment
 
 log = logging.getLogger(__name__)
 
@@ -103,7 +103,7 @@ class Lock:
 
 
 @dataclass(frozen=True)
-class Request:
+class InstallRequest:
     """What is to be installed, and for what.
 
     Attributes:
@@ -122,7 +122,7 @@ class Request:
     project: str
     own: bool
     root: Path
-    target: Target
+    target: TargetEnvironment
     options: tuple[str | Path, ...]
     platform: tuple[str, ...] = ()
     roots: tuple[Requirement, ...] = ()
@@ -130,7 +130,7 @@ class Request:
     groups: tuple[str, ...] = ()
 
 
-def read_lock(lock: Lock, request: Request) -> list[Package]:
+def read_lock(lock: Lock, request: InstallRequest) -> list[Package]:
     """Choose what a lock has for a request.
 
     Returns:
@@ -151,7 +151,7 @@ def read_lock(lock: Lock, request: Request) -> list[Package]:
     return _choose(_parse(_load(path), path), path, request)
 
 
-def resolve(requirements: Iterable[str], request: Request, constraints: Path | None) -> list[Package]:
+def resolve(requirements: Iterable[str], request: InstallRequest, constraints: Path | None) -> list[Package]:
     """Let uv choose packages for requirements (PEP 508), as the lists of `read_lock` have them.
 
     Args:
@@ -194,7 +194,7 @@ def write_pylock(packages: Iterable[Package], **fields: Any) -> str:
     return tomli_w.dumps(dict(pylock.to_dict()))
 
 
-def _compile(arguments: Sequence[str | Path], request: Request, *, doing: str) -> Pylock:
+def _compile(arguments: Sequence[str | Path], request: InstallRequest, *, doing: str) -> Pylock:
     """Let uv resolve requirements to a ``pylock.toml`` (PEP 751)."""
     platform = () if "--universal" in arguments else request.platform
     with TemporaryDirectory() as folder:
@@ -262,7 +262,7 @@ def _document_name(file: Mapping[str, Any]) -> str:
     return str(file.get("name") or last_part(str(file.get("path") or file.get("url") or "")))
 
 
-def _read_uv_lock(path: Path, request: Request) -> list[Package]:
+def _read_uv_lock(path: Path, request: InstallRequest) -> list[Package]:
     """Let uv turn its own lock into a ``pylock.toml``, after it has compared it with ``pyproject.toml``."""
     hashes, unhashed = _uv_files(_load(path))
     arguments: list[str | Path] = [
@@ -311,7 +311,7 @@ def _uv_files(document: Mapping[str, Any]) -> tuple[set[str], set[tuple[object, 
     return hashes, unhashed
 
 
-def _read_poetry_lock(path: Path, request: Request) -> list[Package]:
+def _read_poetry_lock(path: Path, request: InstallRequest) -> list[Package]:
     document = _load(path)
     try:
         locked = read_poetry_lock(
@@ -331,7 +331,7 @@ def _read_poetry_lock(path: Path, request: Request) -> list[Package]:
     return _choose(pylock, path, replace(request, groups=()), listed)
 
 
-def _read_requirements(path: Path, request: Request) -> list[Package]:
+def _read_requirements(path: Path, request: InstallRequest) -> list[Package]:
     if request.groups:
         raise AppImageError(f"{path} has no dependency groups: write a file that has what they need, or lock otherwise")
     hashes = _hashes(path)
@@ -378,7 +378,7 @@ def _absolute(package: Package, folder: Path) -> Package:
 
 
 def _choose(
-    pylock: Pylock, path: Path, request: Request, listed: Callable[[str, Mapping[str, str]], bool] | None = None
+    pylock: Pylock, path: Path, request: InstallRequest, listed: Callable[[str, Mapping[str, str]], bool] | None = None
 ) -> list[Package]:
     """Choose one source for each package that the target needs.
 
@@ -420,7 +420,11 @@ def _check_groups(pylock: Pylock, path: Path, groups: Iterable[str]) -> None:
 
 
 def _find_listed(
-    package: Package, source: Source, path: Path, target: Target, listed: Callable[[str, Mapping[str, str]], bool]
+    package: Package,
+    source: Source,
+    path: Path,
+    target: TargetEnvironment,
+    listed: Callable[[str, Mapping[str, str]], bool],
 ) -> Source:
     """Return the best file of a package that the lock has."""
     if isinstance(source, (PackageVcs, PackageDirectory)) or listed(file_name(source), source.hashes):

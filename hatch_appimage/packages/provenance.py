@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Records:
+class Provenance:
     """Files that say what an image is made of.
 
     Attributes:
@@ -42,7 +42,7 @@ class Records:
         return f"{self.pylock}, {Path(self.sbom).name}"
 
 
-def write_records(
+def write_provenance(
     appdir: AppDir,
     project: Project,
     python: BundledPython,
@@ -50,7 +50,7 @@ def write_records(
     libraries: Libraries,
     *,
     timestamp: int | None,
-) -> Records:
+) -> Provenance:
     """Write down what was installed.
 
     Args:
@@ -81,7 +81,7 @@ def write_records(
         ),
         encoding="utf-8",
     )
-    return Records(str(appdir.pylock.relative_to(appdir.root)), str(appdir.sbom.relative_to(appdir.root)))
+    return Provenance(str(appdir.pylock.relative_to(appdir.root)), str(appdir.sbom.relative_to(appdir.root)))
 
 
 def _portable(package: Package, root: Path) -> Package:

@@ -45,7 +45,7 @@ def expand(
     """
     listed = list(requirements)
     wanted = expand_extras(listed, who, extras, environment)
-    found = [it for it in listed if counts(it, wanted, environment) and not _is_of(it, who)]
+    found = [it for it in listed if applies(it, wanted, environment) and not _is_of(it, who)]
     for requirement in found:
         requirement.marker = None
     return tuple(found)
@@ -59,7 +59,7 @@ def expand_extras(
     wanted: frozenset[str] = frozenset(map(canonicalize_name, extras))
     while True:
         named = [
-            extra for requirement in own if counts(requirement, wanted, environment) for extra in requirement.extras
+            extra for requirement in own if applies(requirement, wanted, environment) for extra in requirement.extras
         ]
         further = wanted.union(map(canonicalize_name, named))
         if further == wanted:
@@ -71,7 +71,7 @@ def _is_of(requirement: Requirement, who: str) -> bool:
     return canonicalize_name(requirement.name) == canonicalize_name(who)
 
 
-def counts(requirement: Requirement, extras: Iterable[str], environment: Environment) -> bool:
+def applies(requirement: Requirement, extras: Iterable[str], environment: Environment) -> bool:
     """Tell whether a requirement is one where an environment is given, with some extras of who has it."""
     marker = requirement.marker
     if marker is None:

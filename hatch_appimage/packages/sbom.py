@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from hatch_appimage.python import BundledPython
 
 # Some projects have the whole text of their licence where its name belongs.
-_LONGEST_LICENCE = 100
+_MAX_LICENCE = 100
 
 
 def write_sbom(
@@ -114,7 +114,7 @@ def _reference_type(locked: Package | None) -> ExternalReferenceType:
 
 def _licences(distribution: Distribution) -> list[License]:
     text = _field(distribution, "License-Expression") or _field(distribution, "License")
-    if not text or "\n" in text or len(text) > _LONGEST_LICENCE:
+    if not text or "\n" in text or len(text) > _MAX_LICENCE:
         classifiers = (it.split(" :: ") for it in distribution.metadata.get_all("Classifier") or ())
         return [LicenseFactory().make_with_name(name) for topic, *_, name in classifiers if topic == "License"]
     try:

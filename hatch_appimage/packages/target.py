@@ -60,7 +60,7 @@ _OLDEST_GLIBC_ELSEWHERE = 17
 
 
 @dataclass(frozen=True)
-class Target:
+class TargetEnvironment:
     """The Python and the platform that packages have to fit.
 
     Attributes:
@@ -79,7 +79,7 @@ class Target:
         return f"{python} on {self.environment['sys_platform']} {self.environment['platform_machine']}"
 
     @classmethod
-    def of(cls, interpreter: Path, *, max_glibc: tuple[int, ...] | None = None) -> Target:
+    def of(cls, interpreter: Path, *, max_glibc: tuple[int, ...] | None = None) -> TargetEnvironment:
         """Ask an interpreter of this machine for its markers and tags.
 
         Args:

@@ -47,7 +47,7 @@ _FIELDS = (
 
 
 @dataclass(frozen=True)
-class Source:
+class BuildInput:
     """What is to be packed.
 
     Attributes:
@@ -67,7 +67,7 @@ class Source:
 
 
 @contextmanager
-def open_source(argument: str) -> Iterator[Source]:
+def open_source(argument: str) -> Iterator[BuildInput]:
     """Find out what an argument means.
 
     Args:
@@ -89,7 +89,7 @@ def open_source(argument: str) -> Iterator[Source]:
             yield _open_release(argument, Path(folder))
 
 
-def _open_project(root: Path, folder: Path) -> Source:
+def _open_project(root: Path, folder: Path) -> BuildInput:
     file = root / "pyproject.toml"
     document = _read_toml(file) if file.is_file() else {}
     if not document and not (root / "setup.py").is_file() and not (root / "setup.cfg").is_file():
@@ -97,19 +97,19 @@ def _open_project(root: Path, folder: Path) -> Source:
     build = document.get("tool", {}).get("hatch", {}).get("build", {})
     table = _static_fields(document)
     if table is not None:
-        return Source(root, _config(table, build), None, is_project=True)
+        return BuildInput(root, _config(table, build), None, is_project=True)
     wheel = build_any_wheel(root, folder / "wheel", Path(sys.executable))
     # One with extension modules fits this Python, and the image may get another.
     package = wheel if wheel.pure else None
-    return Source(root, _config(_wheel_fields(wheel), build), package, is_project=True)
+    return BuildInput(root, _config(_wheel_fields(wheel), build), package, is_project=True)
 
 
-def _open_wheel(path: Path, folder: Path) -> Source:
+def _open_wheel(path: Path, folder: Path) -> BuildInput:
     wheel = Wheel.read(path)
-    return Source(folder, _config(_wheel_fields(wheel)), wheel)
+    return BuildInput(folder, _config(_wheel_fields(wheel)), wheel)
 
 
-def _open_release(argument: str, folder: Path) -> Source:
+def _open_release(argument: str, folder: Path) -> BuildInput:
     try:
         requirement = Requirement(argument)
     except InvalidRequirement as error:
@@ -132,7 +132,7 @@ def _open_release(argument: str, folder: Path) -> Source:
     release = Release(table["name"], Version(table["version"]), requirement.url)
     root = folder / "project"
     root.mkdir()
-    return Source(root, _config(table), release, extras)
+    return BuildInput(root, _config(table), release, extras)
 
 
 def _config(table: Mapping[str, Any], build: Mapping[str, Any] | None = None) -> dict[str, Any]:

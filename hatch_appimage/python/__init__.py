@@ -65,9 +65,9 @@ class BundledPython:
         interpreter: the Python that it was copied from; unlike the copy it has what extension modules are built with.
         origin: the installation that it was copied from; libraries may lie beside its files there.
         source: where it comes from, for people; empty for the interpreter's path.
-        foreign: it is for another architecture than the build machine's, and cannot be run here.
-        helper: a Python of the build machine that does for a foreign one what takes running, of the same minor version;
-            None if there is none.
+        cross: it is for another architecture than the build machine's, and cannot be run here.
+        build_python: a Python of the build machine, of the same minor version, that does what takes running for one
+            of another architecture; None if there is none.
 
     """
 
@@ -79,8 +79,8 @@ class BundledPython:
     interpreter: Path
     origin: Path
     source: str = ""
-    foreign: bool = False
-    helper: Path | None = None
+    cross: bool = False
+    build_python: Path | None = None
 
     @property
     def launcher(self) -> Path:

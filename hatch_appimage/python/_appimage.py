@@ -65,7 +65,7 @@ def _has_certificates(folder: str) -> bool:
         return False
 
 
-def adapt_ssl(ssl: Any) -> None:
+def patch_ssl(ssl: Any) -> None:
     """Have contexts trust what this machine trusts."""
     set_paths = ssl.SSLContext.set_default_verify_paths
     get_paths = ssl.get_default_verify_paths
@@ -101,7 +101,7 @@ def terminfo() -> Iterator[None]:
         os.unsetenv("TERMINFO_DIRS")
 
 
-def adapt_curses(curses: Any) -> None:
+def patch_curses(curses: Any) -> None:
     """Have the functions that read descriptions of terminals find them."""
     curses.setupterm = terminfo()(curses.setupterm)
     curses.initscr = terminfo()(curses.initscr)
@@ -121,7 +121,7 @@ def load_readline() -> ModuleType:
     return module
 
 
-def adapt_ctypes(util: Any) -> None:
+def patch_ctypes(util: Any) -> None:
     """Have find_library() find the image's libraries before this machine's."""
     find_machine_library = util.find_library
 
@@ -190,7 +190,7 @@ def running_image() -> str | None:
     return None
 
 
-def adapt_venv(venv: Any) -> None:
+def patch_venv(venv: Any) -> None:
     """Have virtual environments start the image, by links of the interpreter's names."""
     if getattr(sys, "_base_executable", None) == running_image():  # its name would be that of the interpreter
         sys._base_executable = sys.executable  # type: ignore[attr-defined] # see watch_virtualenv()
@@ -266,10 +266,10 @@ class _VirtualenvWatch:
         if hasattr(creator, "Creator"):
             # In a new list: importlib is going through this one.
             sys.meta_path = [finder for finder in sys.meta_path if finder is not self]
-            adapt_virtualenv(creator)
+            patch_virtualenv(creator)
 
 
-def adapt_virtualenv(creator: Any) -> None:
+def patch_virtualenv(creator: Any) -> None:
     """Have what virtualenv made of this interpreter start the image, by links of the interpreter's names.
 
     Args:
@@ -325,7 +325,7 @@ def _is_mounted(path: str) -> bool:
     return os.path.realpath(path).startswith(os.path.realpath(sys.base_prefix) + os.sep)
 
 
-def adapt_schemes(sysconfig: Any) -> None:
+def patch_schemes(sysconfig: Any) -> None:
     """Look for what is installed where it was installed, as in a virtual environment.
 
     By default, Debian's own Python installs below ``local`` in its prefix, for the administrator of a machine.
@@ -345,7 +345,7 @@ def adapt_schemes(sysconfig: Any) -> None:
         function.__defaults__ = tuple("posix_prefix" if value in own else value for value in function.__defaults__)
 
 
-def adapt_distutils(sysconfig: Any) -> None:
+def patch_distutils(sysconfig: Any) -> None:
     """Have distutils look there, too; Debian's asks whether it runs in a virtual environment.
 
     Args:

@@ -18,7 +18,7 @@ from hatch_appimage.uv import run_uv
 log = logging.getLogger(__name__)
 
 
-def find_helper(version: str, project: Path) -> Path | None:
+def find_build_python(version: str, project: Path) -> Path | None:
     """Find a Python that writes the same bytecode; uv gets one where there is none.
 
     Args:

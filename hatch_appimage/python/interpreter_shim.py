@@ -78,7 +78,7 @@ class _Answers:
     platlib: str
 
 
-def write_stand_in(
+def write_interpreter_shim(
     path: Path,
     python: BundledPython,
     architecture: Architecture,

@@ -45,7 +45,7 @@ print(json.dumps({
 
 
 @dataclass(frozen=True)
-class HostSource:
+class LocalSource:
     """An interpreter of this machine.
 
     Attributes:

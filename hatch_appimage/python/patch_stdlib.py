@@ -29,9 +29,9 @@ log = logging.getLogger(__name__)
 _MODULE = Path(__file__).with_name("_appimage.py")
 # What is written at the end of modules of the standard library.
 _ADAPTED = {
-    "ssl.py": "import _appimage, sys\n_appimage.adapt_ssl(sys.modules[__name__])\n",
-    "ctypes/util.py": "import _appimage, sys\n_appimage.adapt_ctypes(sys.modules[__name__])\n",
-    "curses/__init__.py": "import _appimage, sys\n_appimage.adapt_curses(sys.modules[__name__])\n",
+    "ssl.py": "import _appimage, sys\n_appimage.patch_ssl(sys.modules[__name__])\n",
+    "ctypes/util.py": "import _appimage, sys\n_appimage.patch_ctypes(sys.modules[__name__])\n",
+    "curses/__init__.py": "import _appimage, sys\n_appimage.patch_curses(sys.modules[__name__])\n",
 }
 # The same for an interpreter that starts by its own name.
 _WATCH_VIRTUALENV = "import _appimage\n_appimage.watch_virtualenv()\n"
@@ -40,17 +40,17 @@ _ADAPTED_IF_EXPOSED = {
     # Whatever asks which interpreter it runs in imports it.
     "sysconfig.py": _WATCH_VIRTUALENV,
     "sysconfig/__init__.py": _WATCH_VIRTUALENV,
-    "venv/__init__.py": "import _appimage, sys\n_appimage.adapt_venv(sys.modules[__name__])\n",
+    "venv/__init__.py": "import _appimage, sys\n_appimage.patch_venv(sys.modules[__name__])\n",
 }
 # The same for Debian's Python, which has paths of its own; those in whose text the first string is. distutils has
 # gone with 3.12, and sysconfig is a package from 3.14 on.
-_SCHEMES = ("posix_local", "import _appimage, sys\n_appimage.adapt_schemes(sys.modules[__name__])\n")
+_SCHEMES = ("posix_local", "import _appimage, sys\n_appimage.patch_schemes(sys.modules[__name__])\n")
 _ADAPTED_IF_OF_DEBIAN = {
     "sysconfig.py": _SCHEMES,
     "sysconfig/__init__.py": _SCHEMES,
     "distutils/sysconfig.py": (
         "dist-packages",
-        "import _appimage, sys\n_appimage.adapt_distutils(sys.modules[__name__])\n",
+        "import _appimage, sys\n_appimage.patch_distutils(sys.modules[__name__])\n",
     ),
 }
 # What follows in a module is for `python -m` only, and ends the process.
@@ -102,7 +102,7 @@ _TERMINALS = (
 _TERMINFO = ("/etc/terminfo", "/lib/terminfo", "/usr/share/terminfo")
 
 
-def adapt_python(appdir: AppDir, python: BundledPython, system: System, *, exposed: bool = False) -> str:
+def patch_stdlib(appdir: AppDir, python: BundledPython, system: System, *, exposed: bool = False) -> str:
     """Have the standard library look where each distribution has things; say what was done.
 
     Args:

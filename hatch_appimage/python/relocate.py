@@ -78,15 +78,15 @@ class _Program:
 
 
 def bundle_python(
-    python: PythonInstallation, appdir: AppDir, *, foreign: bool = False, helper: Path | None = None
+    python: PythonInstallation, appdir: AppDir, *, cross: bool = False, build_python: Path | None = None
 ) -> BundledPython:
     """Copy a Python into the AppDir, without its installed packages, so that it runs wherever the AppDir is.
 
     Args:
         python: it; nothing of it is changed.
         appdir: where it goes.
-        foreign: it is for another architecture than the build machine's.
-        helper: a Python of the build machine of the same minor version, for a foreign one.
+        cross: it is for another architecture than the build machine's.
+        build_python: a Python of the build machine of the same minor version, for a cross one.
 
     Raises:
         AppImageError: it does not start there.
@@ -102,7 +102,7 @@ def bundle_python(
                 _copy_stdlib(folder, stdlib.parent / folder.name)
     executable = _copy_executable(python, appdir)
     programs = _copy_libraries(python, appdir)
-    stripped = not foreign and _strip([path for path in programs if read_sections(path).has_symbols])
+    stripped = not cross and _strip([path for path in programs if read_sections(path).has_symbols])
     _relocate(programs, python, appdir)
     for path in stdlib.glob("_sysconfigdata_*.py"):
         path.write_text(relocatable_sysconfig(path.read_text(encoding="utf-8"), python.prefix), encoding="utf-8")
@@ -115,10 +115,10 @@ def bundle_python(
         interpreter=python.executable,
         origin=python.prefix,
         source=python.source,
-        foreign=foreign,
-        helper=helper,
+        cross=cross,
+        build_python=build_python,
     )
-    if not foreign:
+    if not cross:
         _check(bundled, appdir)
     return bundled
 

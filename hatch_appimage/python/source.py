@@ -11,7 +11,7 @@ from hatch_appimage.architecture import architecture_of
 from hatch_appimage.elf import fits
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.python.archive import FileSource, is_packed, is_url
-from hatch_appimage.python.local import HostSource
+from hatch_appimage.python.local import LocalSource
 from hatch_appimage.python.python_appimage import PREFIX, PythonAppImageSource
 from hatch_appimage.python.standalone import StandaloneSource
 
@@ -96,7 +96,7 @@ def read_source(
         return PythonAppImageSource(text.removeprefix(PREFIX))
     if StandaloneSource.recognizes(text):
         return StandaloneSource(text, project)
-    return HostSource(find_interpreter(text))
+    return LocalSource(find_interpreter(text))
 
 
 # The first with audit hooks (PEP 578), which the start-up order is found by.

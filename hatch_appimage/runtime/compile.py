@@ -39,7 +39,7 @@ ZSTD_SHA256 = "9dae4f4c481716e3db473d667457b4f508ff7459c0931b567a5c9677fb3db316"
 
 
 @dataclass(frozen=True)
-class Target:
+class CompilerTarget:
     """How programs are compiled for an architecture.
 
     Attributes:
@@ -57,12 +57,12 @@ class Target:
 #: By AppImage's name of the architecture. armhf is ARMv7 with the 16 registers of VFPv3, as Debian has it, since not
 #: every such processor has NEON.
 TARGETS = {
-    "x86_64": Target("x86_64-linux-musl", ("-mcpu=x86_64",)),
-    "aarch64": Target("aarch64-linux-musl"),
-    "armhf": Target(
+    "x86_64": CompilerTarget("x86_64-linux-musl", ("-mcpu=x86_64",)),
+    "aarch64": CompilerTarget("aarch64-linux-musl"),
+    "armhf": CompilerTarget(
         "arm-linux-musleabihf", ("-mcpu=generic+v7a-neon-d32-vfp3+vfp3d16", "-Wl,-e,check_armv7"), ("armv7.S",)
     ),
-    "i686": Target("x86-linux-musl", ("-mcpu=i686",)),
+    "i686": CompilerTarget("x86-linux-musl", ("-mcpu=i686",)),
 }
 
 MAX_SIZE = 200_000

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from hatch_appimage.squashfs.tree import File
 
 # Files are read in pieces of this size, which every block size divides.
-_PIECE: Final = 1 << 20
+_CHUNK_SIZE: Final = 1 << 20
 # The last field of a fragment's record.
 _UNUSED: Final = 0
 
@@ -84,7 +84,7 @@ class DataWriter:
         if self._sizes[file.size] == 1:
             return self._pack(file, _pieces(file, descriptor))
         pieces: Iterable[bytes]
-        if file.size <= _PIECE:
+        if file.size <= _CHUNK_SIZE:
             pieces = tuple(_pieces(file, descriptor))
             digest = _digest(pieces)
         else:
@@ -128,8 +128,8 @@ class DataWriter:
 
 def _pieces(file: File, descriptor: int) -> Iterator[bytes]:
     """Read a file from its start."""
-    for position in range(0, file.size, _PIECE):
-        yield _read(file, descriptor, position, min(file.size - position, _PIECE))
+    for position in range(0, file.size, _CHUNK_SIZE):
+        yield _read(file, descriptor, position, min(file.size - position, _CHUNK_SIZE))
     status = os.fstat(descriptor)
     if (status.st_size, status.st_mtime_ns) != (file.size, file.mtime):
         raise _changed(file)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-_PIECE: Final = 1 << 20
+_CHUNK_SIZE: Final = 1 << 20
 _MAX_PADDING: Final = 64 << 20
 # What compressed files begin with: RFC 1952, 2.3.1; bzip2; the .xz file format, 2.1.1.1; RFC 8878, 3.1.1.
 _OPENERS: Final[dict[bytes, Callable[[Path], object]]] = {
@@ -98,8 +98,8 @@ def _decompressed(archive: Path) -> Iterator[BinaryIO]:
 
 def _read_to_the_end(stream: BinaryIO) -> None:
     """Read what is behind the end of the archive: more blocks of zeros, and what a compressor verifies the whole by."""
-    for _ in range(_MAX_PADDING // _PIECE):
-        if not stream.read(_PIECE):
+    for _ in range(_MAX_PADDING // _CHUNK_SIZE):
+        if not stream.read(_CHUNK_SIZE):
             return
     raise tarfile.ReadError(f"more than {_MAX_PADDING} bytes follow its end")
 
@@ -131,7 +131,7 @@ def _kind(member: tarfile.TarInfo) -> Kind:
 def _read(tar: tarfile.TarFile, member: tarfile.TarInfo) -> Iterator[bytes]:
     file = tar.extractfile(member)
     if file is not None:
-        while piece := file.read(_PIECE):
+        while piece := file.read(_CHUNK_SIZE):
             yield piece
 
 

@@ -36,7 +36,7 @@ DAMAGED: Final = (
     RuntimeError,
 )
 
-_PIECE: Final = 1 << 20
+_CHUNK_SIZE: Final = 1 << 20
 # PATH_MAX of Linux, which counts a NUL.
 _TARGET_LIMIT: Final = 4096
 # "Version made by" (4.4.2.2): the upper half of the external attributes is st_mode then.
@@ -89,5 +89,5 @@ def _target(archive: ZipFile, info: ZipInfo) -> bytes:
 
 def _read(archive: ZipFile, info: ZipInfo) -> Iterator[bytes]:
     with archive.open(info) as file:
-        while piece := file.read(_PIECE):
+        while piece := file.read(_CHUNK_SIZE):
             yield piece

@@ -52,7 +52,7 @@ _GITLAB_FILE_NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
 @dataclass(frozen=True)
-class Plan:
+class WorkflowPlan:
     """What a workflow has to do.
 
     Attributes:
@@ -84,8 +84,8 @@ class Plan:
     zsync_names: Mapping[str, str]
 
     @classmethod
-    def make(cls, builder: AppImageBuilder) -> Plan:
-        """Plan the workflow of the project that a builder is for.
+    def make(cls, builder: AppImageBuilder) -> WorkflowPlan:
+        """WorkflowPlan the workflow of the project that a builder is for.
 
         Raises:
             AppImageError: its table is wrong, or its images could not be tried or published.
@@ -130,7 +130,7 @@ class Plan:
         return f'{uvx} hatch-appimage@{version("hatch-appimage")} build --arch "$ARCHITECTURE" --output dist .'
 
 
-def write_github_workflow(plan: Plan) -> str:
+def write_github_workflow(plan: WorkflowPlan) -> str:
     """Return a workflow for GitHub Actions, to be kept in ``.github/workflows``."""
     matrix = []
     for name in plan.architectures:
@@ -174,7 +174,7 @@ def write_github_workflow(plan: Plan) -> str:
     )
 
 
-def write_gitlab_pipeline(plan: Plan) -> str:
+def write_gitlab_pipeline(plan: WorkflowPlan) -> str:
     """Return a pipeline for GitLab CI/CD, to be kept as ``.gitlab-ci.yml`` or included there.
 
     Raises:
@@ -271,7 +271,7 @@ def _zsync_names(config: AppImageConfig, architectures: Iterable[str]) -> dict[s
     return found
 
 
-def _setup(plan: Plan, where: str, kind: str) -> str | None:
+def _setup(plan: WorkflowPlan, where: str, kind: str) -> str | None:
     if not plan.sign:
         return None
     return (
