@@ -29,6 +29,8 @@ from pathlib import Path
 
 from reference import fetch_reference
 
+from hatch_appimage.image.settings import ImageSettings
+
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
@@ -143,11 +145,10 @@ def write_ours(runtime: Path, appdir: Path, path: Path, order: list[str]) -> Pat
         AppDir(appdir, "app"),
         load_runtime(runtime, ARCHITECTURES[machine]),
         path,
+        ImageSettings(),
         order=order,
         application=(),
         update_information=None,
-        compression="zstd",
-        compression_level=None,
         timestamp=None,
     )
     return path

@@ -39,7 +39,7 @@ class AppImageBuildHook(BuildHookInterface[Any]):
             self.app.display_warning(f"No AppImage is built: {reason}")
             return
         builder = self._builder()
-        builder.source = Wheel.read(wheel)
+        builder.package = Wheel.read(wheel)
         # The folder is the wheel's: what a build option says of it, such as cleaning, has been done.
         for image in builder.build(directory=str(wheel.parent), clean=False, hooks_only=False, clean_hooks_after=False):
             self.app.display_info(image)

@@ -41,12 +41,14 @@ class Steps:
         show: prints one line.
         terminal: where a line can be overwritten; None if there is no such place.
         seconds: how long each finished step took, by its name.
+        warnings: what the steps warned of.
 
     """
 
     show: Callable[[str], None]
     terminal: TextIO | None = None
     seconds: dict[str, float] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
 
     def __call__(self, name: str, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run a step: time it, and tell its result by ``str()``."""
@@ -88,13 +90,14 @@ class Report:
         name: of the application.
         version: of the project.
         architecture: that the image is for.
+        path: of the image, as it shall be named.
         image: the file.
         runtime: what starts it.
         python: the Python inside.
         launcher: the command that it starts and those beside it.
         packages: what is installed.
         lock: what decided on them; None for uv.
-        records: the files in the image that say what it is made of.
+        provenance: the files in the image that say what it is made of.
         libraries: what became of the shared libraries.
         requirements: the versions of the user's C and C++ libraries that are needed.
         files: every file of the AppDir.
@@ -106,13 +109,14 @@ class Report:
     name: str
     version: str
     architecture: str
+    path: Path
     image: Image
     runtime: str
     python: BundledPython
     launcher: Launcher
     packages: tuple[Package, ...]
     lock: Lock | None
-    records: Provenance
+    provenance: Provenance
     libraries: Libraries
     requirements: Requirements
     files: tuple[File, ...]
@@ -124,27 +128,22 @@ class Report:
         """The largest files of the AppDir, the largest first."""
         return sorted(self.files, key=lambda file: (-file.size, file.path))[:_LARGEST]
 
-    def summary(self, path: Path) -> str:
-        """Return the report as text.
-
-        Args:
-            path: of the image, as it shall be named.
-
-        """
+    def summary(self) -> str:
+        """Return the report as text."""
         packages = sorted(self.packages, key=lambda package: (-package.size, package.name))
         unpacked = sum(file.size for file in self.files)
         lines = [
             f"{self.name} {self.version} for {self.architecture}",
-            f"  image      {path}",
+            f"  image      {self.path}",
             f"  size       {format_size(self.image.size)}; {format_size(unpacked)} in {len(self.files)} files unpacked",
             f"  starts     {self.launcher.script}",
             *([f"  by links   {', '.join(self.launcher.links)}"] if self.launcher.links else []),
             f"  python     {self.python}",
             f"  runtime    {self.runtime}",
             f"  sha256     {self.image.sha256}",
-            *self._floor_lines(),
-            f"  libraries  {self.libraries}; the host must have {self._host()}",
-            f"  lock       {self.lock or 'none'}; in the image: {self.records}",
+            *self._required_versions(),
+            f"  libraries  {self.libraries}; the target system must have {self._from_system()}",
+            f"  lock       {self.lock or 'none'}; in the image: {self.provenance}",
             f"  packages   {len(packages)}",
             *(f"    {format_size(package.size):>9}  {package.name} {package.version}" for package in packages),
             "  largest files",
@@ -152,35 +151,35 @@ class Report:
         ]
         return redact("\n".join(lines))
 
-    def _floor_lines(self) -> list[str]:
-        floor = self.requirements.glibc
-        if floor is None:
+    def _required_versions(self) -> list[str]:
+        glibc = self.requirements.glibc
+        if glibc is None:
             return []
-        others = [f"{other.family} {other}" for other in self.requirements.floors if other is not floor]
-        more = f" and {len(floor.files) - 1} more" if len(floor.files) > 1 else ""
+        others = [f"{other.family} {other}" for other in self.requirements.requires if other is not glibc]
+        more = f" and {len(glibc.files) - 1} more" if len(glibc.files) > 1 else ""
         return [
-            f"  needs      glibc {floor} or newer, for {printable(floor.files[0])}{more}",
+            f"  needs      glibc {glibc} or newer, for {printable(glibc.files[0])}{more}",
             *([f"             {', '.join(others)}"] if others else []),
             *(f"             {printable(str(file))}" for file in self.requirements.exceeding),
         ]
 
-    def _host(self) -> str:
+    def _from_system(self) -> str:
         """Name the libraries that the user's machine must have, but for glibc, which is said elsewhere."""
-        sonames = [library.soname for library in self.libraries.host if library.group != "glibc"]
+        sonames = [library.soname for library in self.libraries.from_system if library.group != "glibc"]
         return ", ".join(sonames) or "nothing but glibc"
 
-    def to_json(self, path: Path) -> str:
-        """Return the report as JSON, sizes in bytes and times in seconds.
+    def write(self, path: Path) -> None:
+        """Write the report as JSON."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(self.to_json(), encoding="utf-8")
 
-        Args:
-            path: of the image, as it shall be named.
-
-        """
+    def to_json(self) -> str:
+        """Return the report as JSON, sizes in bytes and times in seconds."""
         document: dict[str, Any] = {
             "version": JSON_VERSION,
             "project": {"name": self.name, "version": self.version},
             "image": {
-                "path": str(path),
+                "path": str(self.path),
                 "architecture": self.architecture,
                 "size": self.image.size,
                 "sha256": self.image.sha256,
@@ -198,19 +197,19 @@ class Report:
             "links": list(self.launcher.links),
             "packages": [asdict(package) for package in self.packages],
             "lock": None if self.lock is None else {"path": str(self.lock.path), "found": self.lock.found},
-            "records": asdict(self.records),
+            "provenance": asdict(self.provenance),
             "libraries": {
                 "bundled": [asdict(library) for library in self.libraries.bundled],
-                "host": [asdict(library) for library in self.libraries.host],
+                "from_system": [asdict(library) for library in self.libraries.from_system],
                 "by_name": list(self.libraries.by_name),
                 "ignored": list(self.libraries.ignored),
                 "dropped": dict(self.libraries.dropped),
                 "missing": [asdict(library) for library in self.libraries.missing],
                 "executable_stacks": list(self.libraries.executable_stacks),
             },
-            "floors": [
-                {"family": floor.family, "version": str(floor), "files": list(floor.files)}
-                for floor in self.requirements.floors
+            "requires": [
+                {"family": required.family, "version": str(required), "files": list(required.files)}
+                for required in self.requirements.requires
             ],
             "exceeding": [
                 {**asdict(file), "version": file.text, "modules": list(file.modules)}

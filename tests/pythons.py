@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from hatch_appimage.architecture import native_architecture
 from hatch_appimage.elf import from_origin, read_elf, set_rpath
+from hatch_appimage.image.settings import ImageSettings
 from hatch_appimage.image.write import load_runtime, write_image
 from hatch_appimage.layout import AppDir
 from hatch_appimage.python.local import find_host_python
@@ -101,11 +102,10 @@ class Portable:
             appdir,
             load_runtime(runtime_path(architecture.name), architecture),
             path,
+            ImageSettings(compression="gzip", compression_level=1),
             order=(),
             application=(),
             update_information=None,
-            compression="gzip",
-            compression_level=1,
             timestamp=0,
         )
         return path

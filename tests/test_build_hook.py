@@ -98,7 +98,9 @@ class TestInProcess:
         with pytest.raises(SystemExit):
             build_wheel(hello, tmp_path / "out", table={"icno": "x.png"})
         assert kinds(tmp_path / "out") == []
-        assert "Unknown field `tool.hatch.build.targets.appimage.icno`, did you mean `icon`?" in capsys.readouterr().err
+        assert (
+            "Unknown option `tool.hatch.build.targets.appimage.icno`, did you mean `icon`?" in capsys.readouterr().err
+        )
 
     def test_settings_in_the_hook_are_refused(
         self, hello: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -106,7 +108,7 @@ class TestInProcess:
         with pytest.raises(SystemExit):
             build_wheel(hello, tmp_path / "out", hook={"icon": "x.png", "dependencies": []})
         assert capsys.readouterr().err == (
-            "Unknown field `tool.hatch.build.targets.wheel.hooks.appimage.icon`: settings of the image belong to "
+            "Unknown option `tool.hatch.build.targets.wheel.hooks.appimage.icon`: options of the image belong to "
             "[tool.hatch.build.targets.appimage]\n"
         )
 
@@ -117,8 +119,8 @@ class TestInProcess:
         with pytest.raises(SystemExit):
             build_wheel(hello, tmp_path / "out", table={"icon": "assets/icon.png"})
         assert capsys.readouterr().err == (
-            "Field `tool.hatch.build.targets.appimage.icon` names a file that is not there: `assets/icon.png` (this is "
-            "a build from the sdist, which lacks it: add it in [tool.hatch.build.targets.sdist] to `include`, or to "
+            "Option `tool.hatch.build.targets.appimage.icon` names a file that is not there: `assets/icon.png` (this "
+            "is a build from the sdist, which lacks it: add it in [tool.hatch.build.targets.sdist] to `include`, or to "
             "`artifacts` if Git ignores it)\n"
         )
 

@@ -46,8 +46,8 @@ def test_faults_of_the_table_end_the_build_with_all_of_them(tmp_path: Path, caps
         list(builder.build(directory=str(tmp_path / "dist")))
     assert error.value.code == 1
     assert capsys.readouterr().err.splitlines() == [
-        "Field `tool.hatch.build.targets.appimage.terminal` must be a boolean",
-        "Unknown field `tool.hatch.build.targets.appimage.icno`, did you mean `icon`?",
+        "Option `tool.hatch.build.targets.appimage.terminal` must be a boolean",
+        "Unknown option `tool.hatch.build.targets.appimage.icno`, did you mean `icon`?",
     ]
     assert not list((tmp_path / "dist").iterdir())
 
@@ -113,8 +113,8 @@ def test_builds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "imports",
         "tkinter",
         "libraries",
-        "adapt",
-        "sbom",
+        "patch",
+        "provenance",
         "records",
         "bytecode",
         "startup",

@@ -424,7 +424,7 @@ def images(
         text = (project / "pyproject.toml").read_text()
         (project / "pyproject.toml").write_text(text.replace(">=3.10", ">=3.9"))
         image = build_image(plugin, project)
-        floors = {floor["family"]: floor for floor in json.loads((project / "report.json").read_text())["floors"]}
+        floors = {floor["family"]: floor for floor in json.loads((project / "report.json").read_text())["requires"]}
         built[name] = image, tuple(map(int, floors["GLIBC"]["version"].split(".")))
     return built
 
@@ -538,4 +538,4 @@ class TestTrees:
         document = json.loads(subprocess.run([*command, "--json"], capture_output=True, check=True).stdout)
         needs = {need["soname"]: need for needs in document["files"].values() for need in needs}
         assert needs["libyaml-0.so.2"]["path"] == "usr/lib/libyaml-0.so.2"
-        assert (needs["libc.so.6"]["source"], needs["libc.so.6"]["group"]) == ("host", "glibc")
+        assert (needs["libc.so.6"]["source"], needs["libc.so.6"]["group"]) == ("system", "glibc")

@@ -280,7 +280,7 @@ class TestPlan:
                 BARE.replace('["hatchling"]', '["hatch ling"]'),
                 "Dependency #1 of field `build-system.requires` is invalid",
             ),
-            (BARE + "sign = 1\n", "Field `tool.hatch.build.targets.appimage.sign` must be a boolean"),
+            (BARE + "sign = 1\n", "Option `tool.hatch.build.targets.appimage.sign` must be a boolean"),
             (BARE.replace("[project]", "[project]\nrequires-python = '>=4'"), "`requires-python`, which is `>=4`"),
         ],
     )
@@ -730,11 +730,11 @@ def test_names_are_those_that_update_information_means(
     make_files(ci.folder / "dist", plan)
     ci.run_job(release_job(project, capsys))
     with open_source(str(project)) as source:
-        config = projects._builder(source, {}).read_config()
+        settings = projects._builder(source, {}).read_settings()
     for architecture in plan.architectures:
-        line = config.update_line("1.0", architecture)
+        line = settings.release.update_line(settings.image.name, "1.0", architecture)
         assert line
         _, _, _, tag, pattern = line.split("|")
         files = released(tmp_path, "v1.0" if tag == "latest" else tag)
-        expected = f"{image_name(config.file_name, '1.0', architecture)}.zsync"
+        expected = f"{image_name(settings.image.name.in_files, '1.0', architecture)}.zsync"
         assert [file for file in files if fnmatchcase(file, pattern)] == [expected]

@@ -10,16 +10,21 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from hatch_appimage.appdir.icon import generate_icon
+from hatch_appimage.appdir.settings import DesktopSettings, LauncherSettings
 from hatch_appimage.architecture import ARCHITECTURES, ByArchitecture, native_architecture
 from hatch_appimage.errors import ConfigurationError
-from hatch_appimage.libraries.policy import Policy
-from hatch_appimage.options import HATCHLING_KEYS, AppImageConfig
+from hatch_appimage.image.name import ApplicationName
+from hatch_appimage.image.settings import ImageSettings, ReleaseSettings
+from hatch_appimage.libraries.policy import LibraryPolicy
+from hatch_appimage.options import HATCHLING_KEYS, Settings
 from hatch_appimage.packages.lock import Lock
+from hatch_appimage.packages.settings import InstallSettings
 from hatch_appimage.project.entry_points import EntryPoint
 from hatch_appimage.project.metadata import Project
 from hatch_appimage.python.archive import FileSource
 from hatch_appimage.python.local import LocalSource
 from hatch_appimage.python.python_appimage import PythonAppImageSource
+from hatch_appimage.python.settings import PythonSettings
 from hatch_appimage.python.standalone import StandaloneSource
 
 if TYPE_CHECKING:
@@ -45,13 +50,13 @@ def project(tmp_path: Path) -> Project:
 
 def errors_of(project: Project, **table: Any) -> list[str]:
     with pytest.raises(ConfigurationError) as caught:
-        AppImageConfig.read(named(table), project)
+        Settings.read(named(table), project)
     assert str(caught.value) == "\n".join(caught.value.errors)
     return caught.value.errors
 
 
-def read(project: Project, **table: Any) -> AppImageConfig:
-    return AppImageConfig.read(named(table), project)
+def read(project: Project, **table: Any) -> Settings:
+    return Settings.read(named(table), project)
 
 
 def named(table: dict[str, Any]) -> dict[str, Any]:
@@ -59,37 +64,35 @@ def named(table: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_empty_table(project: Project) -> None:
-    assert AppImageConfig.read({}, project) == AppImageConfig(
-        name="My.App",
-        file_name="My.App",
-        entry_point=EntryPoint("my-app", "my_app", "main", installed=True),
-        entry_points=("my-app",),
-        expose_python=False,
-        python=ByArchitecture(LocalSource(), {}),
-        features=(),
-        requirements=(),
-        lock=None,
-        constraints=None,
-        dependency_groups=(),
-        icon=None,
-        desktop_file=None,
-        categories=("Utility",),
-        terminal=True,
-        environment={},
-        commands_on_path=False,
-        runtime=None,
-        compression="zstd",
-        compression_level=None,
-        test_command=None,
-        startup_order=True,
-        report=None,
-        libraries=Policy(),
-        sysroot=ByArchitecture(Path("/"), {}),
-        max_glibc=None,
-        tkinter=None,
-        update_information=None,
-        sign=False,
-        sign_key=None,
+    assert Settings.read({}, project) == Settings(
+        image=ImageSettings(
+            name=ApplicationName("My.App", "My.App"),
+            runtime=None,
+            compression="zstd",
+            compression_level=None,
+            test_command=None,
+            startup_order=True,
+            report=None,
+        ),
+        launcher=LauncherSettings(
+            entry_point=EntryPoint("my-app", "my_app", "main", installed=True),
+            entry_points=("my-app",),
+            expose_python=False,
+            environment={},
+            commands_on_path=False,
+        ),
+        python=PythonSettings(python=ByArchitecture(LocalSource(), {}), python_sha256={}, tkinter=None),
+        install=InstallSettings(features=(), requirements=(), lock=None, constraints=None, dependency_groups=()),
+        desktop=DesktopSettings(icon=None, desktop_file=None, categories=("Utility",), terminal=None),
+        libraries=LibraryPolicy(
+            libraries=(),
+            include_libraries=(),
+            exclude_libraries=(),
+            ignore_missing=(),
+            sysroot=ByArchitecture(Path("/"), {}),
+            max_glibc=None,
+        ),
+        release=ReleaseSettings(update_information=None, sign=False, sign_key=None),
     )
 
 
@@ -101,46 +104,46 @@ class TestEntryPoints:
         return replace(project, scripts={"my-app": "a:b", "other": "a:c"}, gui_scripts={"window": "a:d"})
 
     def test_all_of_the_project(self, project: Project) -> None:
-        assert read(project).entry_points == ("my-app", "other", "window")
+        assert read(project).launcher.entry_points == ("my-app", "other", "window")
 
     def test_some(self, project: Project) -> None:
-        assert read(project, entry_points=["window"]).entry_points == ("window",)
-        assert read(project, entry_points=[]).entry_points == ()
+        assert read(project, entry_points=["window"]).launcher.entry_points == ("window",)
+        assert read(project, entry_points=[]).launcher.entry_points == ()
 
     def test_unknown(self, project: Project) -> None:
         (error,) = errors_of(project, entry_points=["other", "flask"])
         reason = "names `flask`, which is no script of the project: there are my-app, other, window"
-        assert error == f"Field `{TABLE}.entry-points` {reason}"
+        assert error == f"Option `{TABLE}.entry-points` {reason}"
 
     def test_unknown_as_there_are_none(self, project: Project) -> None:
         bare = replace(project, scripts={}, gui_scripts={})
         assert errors_of(bare, entry_point="a:b", entry_points=["x"]) == [
-            f"Field `{TABLE}.entry-points` names `x`, which is no script of the project: it has none"
+            f"Option `{TABLE}.entry-points` names `x`, which is no script of the project: it has none"
         ]
 
     @pytest.mark.parametrize(
         ("value", "message"),
-        [("other", "Field `{}` must be an array of strings"), ([1], "Item #1 in field `{}` must be a string")],
+        [("other", "Option `{}` must be an array of strings"), ([1], "Item #1 in option `{}` must be a string")],
     )
     def test_types(self, project: Project, value: Any, message: str) -> None:
         assert errors_of(project, entry_points=value) == [message.format(f"{TABLE}.entry-points")]
 
     def test_commands_on_path(self, project: Project) -> None:
-        assert read(project, commands_on_path=True).commands_on_path
-        assert not read(project, commands_on_path=False).commands_on_path
-        assert errors_of(project, commands_on_path="x") == [f"Field `{TABLE}.commands-on-path` must be a boolean"]
+        assert read(project, commands_on_path=True).launcher.commands_on_path
+        assert not read(project, commands_on_path=False).launcher.commands_on_path
+        assert errors_of(project, commands_on_path="x") == [f"Option `{TABLE}.commands-on-path` must be a boolean"]
 
     def test_expose_python(self, project: Project) -> None:
-        assert read(project, expose_python=True).expose_python
-        assert not read(project, expose_python=False).expose_python
-        assert errors_of(project, expose_python="yes") == [f"Field `{TABLE}.expose-python` must be a boolean"]
+        assert read(project, expose_python=True).launcher.expose_python
+        assert not read(project, expose_python=False).launcher.expose_python
+        assert errors_of(project, expose_python="yes") == [f"Option `{TABLE}.expose-python` must be a boolean"]
 
 
 class TestWholeTable:
     def test_keys_of_hatchling_pass(self, project: Project) -> None:
         """They are hatchling's to check, and it checks them."""
         assert len(HATCHLING_KEYS) == 19
-        assert AppImageConfig.read(dict.fromkeys(HATCHLING_KEYS, 1), project) == AppImageConfig.read({}, project)
+        assert Settings.read(dict.fromkeys(HATCHLING_KEYS, 1), project) == Settings.read({}, project)
 
     def test_hatchling_reads_these_keys(self) -> None:
         import inspect
@@ -155,15 +158,15 @@ class TestWholeTable:
     )
     def test_unknown_key(self, project: Project, key: str, near: str) -> None:
         with pytest.raises(ConfigurationError) as caught:
-            AppImageConfig.read({key: "x"}, project)
-        assert caught.value.errors == [f"Unknown field `{TABLE}.{key}`, did you mean `{near}`?"]
+            Settings.read({key: "x"}, project)
+        assert caught.value.errors == [f"Unknown option `{TABLE}.{key}`, did you mean `{near}`?"]
 
     def test_unknown_key_near_one_of_hatchling(self, project: Project) -> None:
-        assert errors_of(project, versoins=[]) == [f"Unknown field `{TABLE}.versoins`, did you mean `versions`?"]
+        assert errors_of(project, versoins=[]) == [f"Unknown option `{TABLE}.versoins`, did you mean `versions`?"]
 
     def test_unknown_key_unlike_any(self, project: Project) -> None:
         (error,) = errors_of(project, zzz=1)
-        assert error.startswith(f"Unknown field `{TABLE}.zzz`; known are artifacts, categories, commands-on-path, ")
+        assert error.startswith(f"Unknown option `{TABLE}.zzz`; known are artifacts, categories, commands-on-path, ")
         for key in (*HATCHLING_KEYS, "python", "test-command", "report"):
             assert key in error
 
@@ -226,38 +229,38 @@ class TestText:
     @pytest.mark.parametrize("value", [1, True, ["x"], {"x": "y"}])
     def test_not_a_string(self, project: Project, key: str, value: object) -> None:
         field = key.replace("_", "-")
-        assert errors_of(project, **{key: value}) == [f"Field `{TABLE}.{field}` must be a string"]
+        assert errors_of(project, **{key: value}) == [f"Option `{TABLE}.{field}` must be a string"]
 
     @pytest.mark.parametrize("value", ["", " ", "\t\n"])
     def test_empty(self, project: Project, key: str, value: str) -> None:
         field = key.replace("_", "-")
-        assert errors_of(project, **{key: value}) == [f"Field `{TABLE}.{field}` cannot be an empty string"]
+        assert errors_of(project, **{key: value}) == [f"Option `{TABLE}.{field}` cannot be an empty string"]
 
 
 @pytest.mark.parametrize("key", ["features", "requirements", "categories"])
 class TestArray:
     @pytest.mark.parametrize("value", ["web", 1, {"web": "x"}])
     def test_not_an_array(self, project: Project, key: str, value: object) -> None:
-        assert errors_of(project, **{key: value}) == [f"Field `{TABLE}.{key}` must be an array of strings"]
+        assert errors_of(project, **{key: value}) == [f"Option `{TABLE}.{key}` must be an array of strings"]
 
     def test_item_not_a_string(self, project: Project, key: str) -> None:
-        assert errors_of(project, **{key: ["web", 1]}) == [f"Item #2 in field `{TABLE}.{key}` must be a string"]
+        assert errors_of(project, **{key: ["web", 1]}) == [f"Item #2 in option `{TABLE}.{key}` must be a string"]
 
     def test_item_empty(self, project: Project, key: str) -> None:
         assert errors_of(project, **{key: ["web", " "]}) == [
-            f"Item #2 in field `{TABLE}.{key}` cannot be an empty string"
+            f"Item #2 in option `{TABLE}.{key}` cannot be an empty string"
         ]
 
 
 class TestName:
     def test_specific(self, project: Project) -> None:
-        assert read(project, name=" Mein Färber 2 ").name == "Mein Färber 2"
+        assert read(project, name=" Mein Färber 2 ").image.name.shown == "Mein Färber 2"
 
     @pytest.mark.parametrize("value", ["a/b", "a\nb", "a\0b", "a\u2028b"])
     def test_not_a_file_name(self, project: Project, value: str) -> None:
         assert errors_of(project, name=value) == [
             (
-                f"Field `{TABLE}.name` cannot have `/` or control characters in it, as the image is named after it: "
+                f"Option `{TABLE}.name` cannot have `/` or control characters in it, as the image is named after it: "
                 f"{value!r}"
             )
         ]
@@ -266,23 +269,25 @@ class TestName:
         ("name", "file"), [("Größe & Co (beta)", "Grosse_Co_beta"), ("..", "My.App"), ("日本", "My.App")]
     )
     def test_files_are_named_in_ascii(self, project: Project, name: str, file: str) -> None:
-        config = read(project, name=name)
-        assert (config.name, config.file_name) == (name, file)
+        found = read(project, name=name).image.name
+        assert (found.shown, found.in_files) == (name, file)
 
     def test_too_long_for_a_file_name(self, project: Project) -> None:
         """Found at the start, not when the image is written."""
         (error,) = errors_of(project, name="x" * 250)
-        assert error.startswith(f"Field `{TABLE}.name` ")
+        assert error.startswith(f"Option `{TABLE}.name` ")
 
 
 class TestEntryPoint:
     def test_specific(self, project: Project) -> None:
-        assert read(project, entry_point="-m other").entry_point == EntryPoint("my-app-appimage", "other", None)
+        assert read(project, entry_point="-m other").launcher.entry_point == EntryPoint(
+            "my-app-appimage", "other", None
+        )
 
     def test_unknown(self, project: Project) -> None:
         assert errors_of(project, entry_point="other") == [
             (
-                f"Field `{TABLE}.entry-point` must be one of the project's scripts (my-app), `module:function` or "
+                f"Option `{TABLE}.entry-point` must be one of the project's scripts (my-app), `module:function` or "
                 "`-m module`, not `other`"
             )
         ]
@@ -290,14 +295,14 @@ class TestEntryPoint:
     def test_needed(self, project: Project) -> None:
         assert errors_of(replace(project, scripts={})) == [
             (
-                f"Field `{TABLE}.entry-point` is needed, as the project has no [project.scripts] or "
+                f"Option `{TABLE}.entry-point` is needed, as the project has no [project.scripts] or "
                 "[project.gui-scripts]: set it to `module:function` or `-m module`"
             )
         ]
 
 
 def python_of(project: Project, value: str) -> PythonSource:
-    return read(project, python=value).python.of(native_architecture())
+    return read(project, python=value).python.python.of(native_architecture())
 
 
 class TestPython:
@@ -333,9 +338,9 @@ class TestPython:
         (project.root / "empty").mkdir()
         assert errors_of(project, python=value) == [
             (
-                f"Field `{TABLE}.python` must be a version, a Python interpreter (its path, or its name if it is on "
-                f"PATH), a folder with bin/python3 in it, an archive, a URL or `python-appimage:VERSION`: `{value}` is "
-                f"not there (paths are relative to {project.root})"
+                f"Option `{TABLE}.python` must be a version, a Python interpreter (its path, or its name if it is on "
+                f"PATH), a directory with bin/python3 in it, an archive, a URL or `python-appimage:VERSION`: `{value}` "
+                f"is not there (paths are relative to {project.root})"
             )
         ]
 
@@ -348,7 +353,7 @@ class TestPython:
     @pytest.mark.parametrize("value", [">=three", "==3.12.*.1", ">= 3.1 or so"])
     def test_no_version(self, project: Project, value: str) -> None:
         assert errors_of(project, python=value) == [
-            f"Field `{TABLE}.python` is no version of Python, nor a version specifier (PEP 440): `{value}`"
+            f"Option `{TABLE}.python` is no version of Python, nor a version specifier (PEP 440): `{value}`"
         ]
 
     @pytest.mark.parametrize("value", ["3.12", "3.12.8", "3.13t", "3.12-manylinux2014", "3.12.8-manylinux_2_28"])
@@ -359,7 +364,7 @@ class TestPython:
     def test_no_python_appimage(self, project: Project, value: str) -> None:
         assert errors_of(project, python=f"python-appimage:{value}") == [
             (
-                f"Field `{TABLE}.python` must have a version behind `python-appimage:`, such as "
+                f"Option `{TABLE}.python` must have a version behind `python-appimage:`, such as "
                 f"`python-appimage:3.12` or `python-appimage:3.12-manylinux2014`, not `{value}`"
             )
         ]
@@ -370,37 +375,39 @@ class TestPython:
     def test_archive(self, project: Project, name: str) -> None:
         (project.root / name).touch()
         assert python_of(project, name) == FileSource(project.root / name, None)
-        source = read(project, python=name, python_sha256="A" * 64).python.of(native_architecture())
+        source = read(project, python=name, python_sha256="A" * 64).python.python.of(native_architecture())
         assert source == FileSource(project.root / name, "a" * 64)
         assert errors_of(project, python=f"x{name}") == [
-            (f"Field `{TABLE}.python` names a file that is not there: `x{name}` (paths are relative to {project.root})")
+            f"Option `{TABLE}.python` names a file that is not there: `x{name}` (paths are relative to {project.root})"
         ]
 
     def test_url(self, project: Project) -> None:
         url = "https://example.com/python.tar.gz"
-        source = read(project, python=url, python_sha256="0" * 64).python.of(native_architecture())
+        source = read(project, python=url, python_sha256="0" * 64).python.python.of(native_architecture())
         assert source == FileSource(url, "0" * 64)
         assert errors_of(project, python=url) == [
             (
-                f"Field `{TABLE}.python` names a file on the web, which is taken only with its SHA-256 in "
+                f"Option `{TABLE}.python` names a file on the web, which is taken only with its SHA-256 in "
                 f"`python-sha256`: `{url}`"
             )
         ]
 
     def test_digest(self, project: Project) -> None:
         assert errors_of(project, python="https://example.com/a.tar", python_sha256="0" * 63)[0] == (
-            f"Field `{TABLE}.python-sha256` must be a SHA-256 in hexadecimal, which has 64 digits: `{'0' * 63}`"
+            f"Option `{TABLE}.python-sha256` must be a SHA-256 in hexadecimal, which has 64 digits: `{'0' * 63}`"
         )
         assert errors_of(project, python="3.12", python_sha256="0" * 64) == [
-            f"Field `{TABLE}.python` has no use for `python-sha256`, which is for archives and AppImages: `3.12`"
+            f"Option `{TABLE}.python` has no use for `python-sha256`, which is for archives and AppImages: `3.12`"
         ]
         assert errors_of(project, python_sha256="0" * 64) == [
-            f"Field `{TABLE}.python-sha256` has no effect without `python`"
+            f"Option `{TABLE}.python-sha256` has no effect without `python`"
         ]
 
     def test_by_architecture(self, project: Project) -> None:
         url = "https://example.com/a.tar"
-        python = read(project, python={"aarch64": "3.12", "armhf": url}, python_sha256={"armhf": "0" * 64}).python
+        python = read(
+            project, python={"aarch64": "3.12", "armhf": url}, python_sha256={"armhf": "0" * 64}
+        ).python.python
         assert python.of(ARCHITECTURES["aarch64"]) == StandaloneSource("3.12", project.root)
         assert python.of(ARCHITECTURES["armhf"]) == FileSource(url, "0" * 64)
         assert python.of(ARCHITECTURES["x86_64"]) == LocalSource()
@@ -417,31 +424,31 @@ class TestPython:
     )
     def test_no_text(self, project: Project, key: str, value: object, reason: str) -> None:
         field = key.replace("_", "-")
-        assert errors_of(project, **{key: value})[0] == f"Field `{TABLE}.{field}` {reason}"
+        assert errors_of(project, **{key: value})[0] == f"Option `{TABLE}.{field}` {reason}"
 
     def test_by_architecture_is_checked(self, project: Project) -> None:
         assert errors_of(project, python={"arm64": "3.12"}) == [
             (
-                f"Field `{TABLE}.python` has the key `arm64`, which is no architecture: there are x86_64, aarch64, "
+                f"Option `{TABLE}.python` has the key `arm64`, which is no architecture: there are x86_64, aarch64, "
                 "armhf, i686"
             )
         ]
-        assert errors_of(project, python={"aarch64": 3.12}) == [f"Field `{TABLE}.python.aarch64` must be a string"]
+        assert errors_of(project, python={"aarch64": 3.12}) == [f"Option `{TABLE}.python.aarch64` must be a string"]
         (error,) = errors_of(project, python={"aarch64": "3.12"}, python_sha256={"armhf": "0" * 64})
-        assert error.startswith(f"Field `{TABLE}.python` and `python-sha256` must have the same shape")
+        assert error.startswith(f"Option `{TABLE}.python` and `python-sha256` must have the same shape")
 
 
 class TestFeatures:
     def test_default(self, project: Project) -> None:
-        assert read(project, features=[]).features == ()
+        assert read(project, features=[]).install.features == ()
 
     def test_specific(self, project: Project) -> None:
-        assert read(project, features=["web", "dev-tools"]).features == ("web", "dev-tools")
+        assert read(project, features=["web", "dev-tools"]).install.features == ("web", "dev-tools")
 
     def test_unknown(self, project: Project) -> None:
         assert errors_of(project, features=["web", "gui"]) == [
             (
-                f"Field `{TABLE}.features` asks for `gui`, which is not in [project.optional-dependencies]; "
+                f"Option `{TABLE}.features` asks for `gui`, which is not in [project.optional-dependencies]; "
                 "available: web, Dev_Tools"
             )
         ]
@@ -449,7 +456,7 @@ class TestFeatures:
     def test_unknown_where_there_are_none(self, project: Project) -> None:
         assert errors_of(replace(project, features=()), features=["gui"]) == [
             (
-                f"Field `{TABLE}.features` asks for `gui`, which is not in [project.optional-dependencies]; "
+                f"Option `{TABLE}.features` asks for `gui`, which is not in [project.optional-dependencies]; "
                 "the project has none"
             )
         ]
@@ -458,12 +465,12 @@ class TestFeatures:
 class TestRequirements:
     def test_specific(self, project: Project) -> None:
         requirements = ["requests[socks]>=2; python_version > '3.8'", "app @ https://example.com/app.whl"]
-        assert read(project, requirements=requirements).requirements == tuple(requirements)
+        assert read(project, requirements=requirements).install.requirements == tuple(requirements)
 
     @pytest.mark.parametrize("value", ["-r other.txt", "--index-url=x", "a b", "./local"])
     def test_no_requirement(self, project: Project, value: str) -> None:
         assert errors_of(project, requirements=["six", value]) == [
-            f"Field `{TABLE}.requirements` has an item that is no requirement (PEP 508): `{value}`"
+            f"Option `{TABLE}.requirements` has an item that is no requirement (PEP 508): `{value}`"
         ]
 
 
@@ -471,40 +478,40 @@ class TestLock:
     def test_none(self, project: Project) -> None:
         (project.root / "poetry.lock").touch()  # many projects for other tools have one, too
         (project.root / "requirements.txt").touch()
-        assert read(project).lock is None
+        assert read(project).install.lock is None
 
     def test_found(self, project: Project) -> None:
         (project.root / "uv.lock").touch()
-        assert read(project).lock == Lock(project.root / "uv.lock", found=True)
+        assert read(project).install.lock == Lock(project.root / "uv.lock", found=True)
         (project.root / "pylock.toml").touch()
-        assert read(project).lock == Lock(project.root / "pylock.toml", found=True)
+        assert read(project).install.lock == Lock(project.root / "pylock.toml", found=True)
 
     def test_off(self, project: Project) -> None:
         (project.root / "uv.lock").touch()
-        assert read(project, lock=False).lock is None
+        assert read(project, lock=False).install.lock is None
 
     @pytest.mark.parametrize("name", ["pylock.toml", "pylock.x.toml", "uv.lock", "poetry.lock", "r.txt"])
     def test_specific(self, project: Project, name: str) -> None:
         (project.root / "locks").mkdir()
         path = project.root / "locks" / name
         path.touch()
-        assert read(project, lock=f"locks/{name}").lock == Lock(path)
+        assert read(project, lock=f"locks/{name}").install.lock == Lock(path)
 
     @pytest.mark.parametrize("name", ["Pipfile.lock", "lock.toml", "pylock.a.b.toml", "pdm.lock"])
     def test_unknown_kind(self, project: Project, name: str) -> None:
         (project.root / name).touch()
         assert errors_of(project, lock=name) == [
             (
-                f"Field `{TABLE}.lock` names a file of a kind that cannot be read: `{name}`; known are `pylock.toml`, "
+                f"Option `{TABLE}.lock` names a file of a kind that cannot be read: `{name}`; known are `pylock.toml`, "
                 "`pylock.<name>.toml`, `uv.lock`, `poetry.lock` or a `.txt` file of requirements with hashes"
             )
         ]
 
     def test_missing(self, project: Project) -> None:
         assert errors_of(project, lock="uv.lock", constraints="limits.txt") == [
-            f"Field `{TABLE}.lock` names a file that is not there: `uv.lock` (paths are relative to {project.root})",
+            f"Option `{TABLE}.lock` names a file that is not there: `uv.lock` (paths are relative to {project.root})",
             (
-                f"Field `{TABLE}.constraints` names a file that is not there: `limits.txt` "
+                f"Option `{TABLE}.constraints` names a file that is not there: `limits.txt` "
                 f"(paths are relative to {project.root})"
             ),
         ]
@@ -519,7 +526,7 @@ class TestLock:
         ],
     )
     def test_wrong_type(self, project: Project, value: object, fault: str) -> None:
-        assert errors_of(project, lock=value) == [f"Field `{TABLE}.lock` {fault}"]
+        assert errors_of(project, lock=value) == [f"Option `{TABLE}.lock` {fault}"]
 
     @pytest.mark.parametrize("table", [{}, {"lock": "uv.lock"}])
     def test_beside_constraints(self, project: Project, table: dict[str, str]) -> None:
@@ -527,40 +534,40 @@ class TestLock:
         (project.root / "limits.txt").touch()
         assert errors_of(project, constraints="limits.txt", **table) == [
             (
-                f"Field `{TABLE}.lock` cannot be `uv.lock` beside `constraints`, as a lock leaves no choice: "
+                f"Option `{TABLE}.lock` cannot be `uv.lock` beside `constraints`, as a lock leaves no choice: "
                 "remove `constraints`, or set `lock = false`"
             )
         ]
-        config = read(project, constraints="limits.txt", lock=False)
-        assert config.constraints == project.root / "limits.txt"
+        settings = read(project, constraints="limits.txt", lock=False)
+        assert settings.install.constraints == project.root / "limits.txt"
 
     def test_dependency_groups(self, project: Project) -> None:
-        assert read(project, dependency_groups=["more"]).dependency_groups == ("more",)
+        assert read(project, dependency_groups=["more"]).install.dependency_groups == ("more",)
 
 
 class TestIcon:
     def test_specific(self, project: Project) -> None:
         icon = generate_icon("x")
         (project.root / "icon.png").write_bytes(icon.data)
-        assert read(project, icon="icon.png").icon == icon
+        assert read(project, icon="icon.png").desktop.icon == icon
 
     def test_neither_png_nor_svg(self, project: Project) -> None:
         (project.root / "icon.png").write_bytes(b"GIF89a")
         assert errors_of(project, icon="icon.png") == [
-            f"Field `{TABLE}.icon` must name a PNG or SVG file, and {project.root / 'icon.png'} is neither"
+            f"Option `{TABLE}.icon` must name a PNG or SVG file, and {project.root / 'icon.png'} is neither"
         ]
 
 
 class TestDesktopFile:
     def test_specific(self, project: Project) -> None:
         (project.root / "app.desktop").write_text(DESKTOP_ENTRY)
-        assert str(read(project, desktop_file="app.desktop").desktop_file) == DESKTOP_ENTRY
+        assert str(read(project, desktop_file="app.desktop").desktop.desktop_file) == DESKTOP_ENTRY
 
     def test_damaged(self, project: Project) -> None:
         (project.root / "app.desktop").write_text("Type=Application\n")
         assert errors_of(project, desktop_file="app.desktop") == [
             (
-                f"Field `{TABLE}.desktop-file` names a damaged desktop entry: {project.root / 'app.desktop'}, line 1: "
+                f"Option `{TABLE}.desktop-file` names a damaged desktop entry: {project.root / 'app.desktop'}, line 1: "
                 "`Type=Application`"
             )
         ]
@@ -569,7 +576,7 @@ class TestDesktopFile:
     def test_beside_what_it_replaces(self, project: Project, key: str, value: object) -> None:
         (project.root / "app.desktop").write_text(DESKTOP_ENTRY)
         assert errors_of(project, desktop_file="app.desktop", **{key: value}) == [
-            f"Field `{TABLE}.{key}` has no effect beside `desktop-file`: write it into that file"
+            f"Option `{TABLE}.{key}` has no effect beside `desktop-file`: write it into that file"
         ]
 
 
@@ -579,7 +586,7 @@ class TestFile:
     def test_not_a_file(self, project: Project, key: str, value: str) -> None:
         field = key.replace("_", "-")
         assert errors_of(project, **{key: value}) == [
-            f"Field `{TABLE}.{field}` names a file that is not there: `{value}` (paths are relative to {project.root})"
+            f"Option `{TABLE}.{field}` names a file that is not there: `{value}` (paths are relative to {project.root})"
         ]
 
 
@@ -587,23 +594,23 @@ class TestFile:
 class TestPath:
     def test_home_of_nobody(self, project: Project, key: str) -> None:
         (error,) = errors_of(project, **{key: "~no-such-user/file"})
-        assert error.startswith(f"Field `{TABLE}.{key.replace('_', '-')}` ")
+        assert error.startswith(f"Option `{TABLE}.{key.replace('_', '-')}` ")
         assert "`~no-such-user/file`" in error
 
     def test_too_long(self, project: Project, key: str) -> None:
         (error,) = errors_of(project, **{key: "x" * 5000})
-        assert error.startswith(f"Field `{TABLE}.{key.replace('_', '-')}` ")
+        assert error.startswith(f"Option `{TABLE}.{key.replace('_', '-')}` ")
 
 
 class TestCategories:
     def test_specific(self, project: Project) -> None:
-        assert read(project, categories=["Game", "X-Own"]).categories == ("Game", "X-Own")
+        assert read(project, categories=["Game", "X-Own"]).desktop.categories == ("Game", "X-Own")
 
     @pytest.mark.parametrize("value", [[], ["X-Own"], ["game"]])
     def test_no_main_category(self, project: Project, value: list[str]) -> None:
         (error,) = errors_of(project, categories=value)
         assert error == (
-            f"Field `{TABLE}.categories` must have at least one of the main categories of desktop menus: Audio, "
+            f"Option `{TABLE}.categories` must have at least one of the main categories of desktop menus: Audio, "
             "AudioVideo, Development, Education, Game, Graphics, Network, Office, Science, Settings, System, Utility, "
             "Video"
         )
@@ -611,50 +618,54 @@ class TestCategories:
     @pytest.mark.parametrize("value", ["Game;Office", "Bücher", "Office\nHidden=true", "Of fice"])
     def test_not_one_category(self, project: Project, value: str) -> None:
         assert errors_of(project, categories=["Game", value]) == [
-            f"Field `{TABLE}.categories` must be an array of desktop categories, one an item: `{value}`"
+            f"Option `{TABLE}.categories` must be an array of desktop categories, one an item: `{value}`"
         ]
+
+
+def wants_terminal(settings: Settings) -> bool:
+    return settings.desktop.wants_terminal(settings.launcher.entry_point)
 
 
 class TestTerminal:
     def test_default_of_a_gui_script(self, project: Project) -> None:
         gui = replace(project, scripts={}, gui_scripts={"my-app": "my_app:main"})
-        assert read(gui).terminal is False
+        assert not wants_terminal(read(gui))
 
     def test_default_of_another_script_beside_a_gui_script(self, project: Project) -> None:
         both = replace(project, gui_scripts={"window": "my_app:window"})
-        assert read(both).terminal is True
-        assert read(both, entry_point="window").terminal is False
+        assert wants_terminal(read(both))
+        assert not wants_terminal(read(both, entry_point="window"))
 
     @pytest.mark.parametrize("value", [True, False])
     def test_specific(self, project: Project, *, value: bool) -> None:
         gui = replace(project, scripts={}, gui_scripts={"my-app": "my_app:main"})
-        assert read(project, terminal=value).terminal is value
-        assert read(gui, terminal=value).terminal is value
+        assert read(project, terminal=value).desktop.terminal is value
+        assert read(gui, terminal=value).desktop.terminal is value
 
     @pytest.mark.parametrize("value", ["true", 1, []])
     def test_not_a_boolean(self, project: Project, value: object) -> None:
-        assert errors_of(project, terminal=value) == [f"Field `{TABLE}.terminal` must be a boolean"]
+        assert errors_of(project, terminal=value) == [f"Option `{TABLE}.terminal` must be a boolean"]
 
 
 class TestEnvironment:
     def test_specific(self, project: Project) -> None:
         variables = {"QT_QPA_PLATFORM": "wayland;xcb", "_x1": "", "A": "$APPDIR/usr"}
-        assert read(project, environment=variables).environment == variables
+        assert read(project, environment=variables).launcher.environment == variables
 
     @pytest.mark.parametrize("value", ["A=1", ["A=1"], True])
     def test_not_a_table(self, project: Project, value: object) -> None:
-        assert errors_of(project, environment=value) == [f"Field `{TABLE}.environment` must be a table of strings"]
+        assert errors_of(project, environment=value) == [f"Option `{TABLE}.environment` must be a table of strings"]
 
     @pytest.mark.parametrize("value", [1, True, ["x"], {"x": "y"}])
     def test_value_not_a_string(self, project: Project, value: object) -> None:
         assert errors_of(project, environment={"A": "x", "B": value}) == [
-            f"Field `{TABLE}.environment.B` must be a string"
+            f"Option `{TABLE}.environment.B` must be a string"
         ]
 
     @pytest.mark.parametrize("name", ["", "1A", "A B", "A-B", "Ä", "A=B", "A\n"])
     def test_no_name_of_a_variable(self, project: Project, name: str) -> None:
         assert errors_of(project, environment={name: "x"}) == [
-            f"Field `{TABLE}.environment` sets `{name}`, which is no name of an environment variable"
+            f"Option `{TABLE}.environment` sets `{name}`, which is no name of an environment variable"
         ]
 
     @pytest.mark.parametrize(
@@ -673,41 +684,41 @@ class TestEnvironment:
     )
     def test_what_would_do_nothing_or_harm(self, project: Project, name: str, reason: str) -> None:
         (error,) = errors_of(project, environment={name: "x"})
-        assert error.startswith(f"Field `{TABLE}.environment` cannot set `{name}`: ")
+        assert error.startswith(f"Option `{TABLE}.environment` cannot set `{name}`: ")
         assert reason in error
 
     @pytest.mark.parametrize("name", ["LDFLAGS", "MY_PATH", "PATHS", "XDG_PATH", "PY", "OLD_APPDIR"])
     def test_similar_names(self, project: Project, name: str) -> None:
-        assert read(project, environment={name: "x"}).environment == {name: "x"}
+        assert read(project, environment={name: "x"}).launcher.environment == {name: "x"}
 
     def test_nul(self, project: Project) -> None:
         assert errors_of(project, environment={"A": "\0"}) == [
-            f"Field `{TABLE}.environment` sets `A` to a value with a NUL character"
+            f"Option `{TABLE}.environment` sets `A` to a value with a NUL character"
         ]
 
 
 class TestRuntime:
     def test_specific(self, project: Project) -> None:
         (project.root / "runtime").touch()
-        assert read(project, runtime="runtime").runtime == project.root / "runtime"
+        assert read(project, runtime="runtime").image.runtime == project.root / "runtime"
 
 
 class TestCompression:
     @pytest.mark.parametrize("value", ["zstd", "gzip"])
     def test_specific(self, project: Project, value: str) -> None:
-        assert read(project, compression=value).compression == value
+        assert read(project, compression=value).image.compression == value
 
     @pytest.mark.parametrize("value", ["xz", "ZSTD"])
     def test_unknown(self, project: Project, value: str) -> None:
         assert errors_of(project, compression=value) == [
-            f"Field `{TABLE}.compression` must be one of zstd, gzip, not `{value}`"
+            f"Option `{TABLE}.compression` must be one of zstd, gzip, not `{value}`"
         ]
 
 
 class TestCompressionLevel:
     @pytest.mark.parametrize(("compression", "level"), [("zstd", 1), ("zstd", 22), ("gzip", 1), ("gzip", 9)])
     def test_specific(self, project: Project, compression: str, level: int) -> None:
-        assert read(project, compression=compression, compression_level=level).compression_level == level
+        assert read(project, compression=compression, compression_level=level).image.compression_level == level
 
     @pytest.mark.parametrize(
         ("compression", "level", "range_"),
@@ -715,36 +726,36 @@ class TestCompressionLevel:
     )
     def test_out_of_range(self, project: Project, compression: str, level: int, range_: str) -> None:
         assert errors_of(project, compression=compression, compression_level=level) == [
-            f"Field `{TABLE}.compression-level` must be from {range_} for {compression}, not {level}"
+            f"Option `{TABLE}.compression-level` must be from {range_} for {compression}, not {level}"
         ]
 
     def test_of_an_unknown_compression(self, project: Project) -> None:
         """Nothing can be said about the level then: only the compression is at fault."""
         (error,) = errors_of(project, compression="xz", compression_level=99)
-        assert error.startswith(f"Field `{TABLE}.compression` ")
+        assert error.startswith(f"Option `{TABLE}.compression` ")
 
     @pytest.mark.parametrize("value", ["9", True, 9.5])
     def test_not_an_integer(self, project: Project, value: object) -> None:
-        assert errors_of(project, compression_level=value) == [f"Field `{TABLE}.compression-level` must be an integer"]
+        assert errors_of(project, compression_level=value) == [f"Option `{TABLE}.compression-level` must be an integer"]
 
 
 class TestStartupOrder:
     @pytest.mark.parametrize("value", [True, False])
     def test_specific(self, project: Project, *, value: bool) -> None:
-        assert read(project, startup_order=value).startup_order is value
+        assert read(project, startup_order=value).image.startup_order is value
 
     def test_not_a_boolean(self, project: Project) -> None:
-        assert errors_of(project, startup_order=0) == [f"Field `{TABLE}.startup-order` must be a boolean"]
+        assert errors_of(project, startup_order=0) == [f"Option `{TABLE}.startup-order` must be a boolean"]
 
 
 class TestTestCommand:
     def test_specific(self, project: Project) -> None:
-        assert read(project, test_command="{appimage} --version").test_command == "{appimage} --version"
+        assert read(project, test_command="{appimage} --version").image.test_command == "{appimage} --version"
 
     def test_without_the_image(self, project: Project) -> None:
         assert errors_of(project, test_command="true") == [
             (
-                f"Field `{TABLE}.test-command` must have `{{appimage}}` in it, where the image's path goes, as in "
+                f"Option `{TABLE}.test-command` must have `{{appimage}}` in it, where the image's path goes, as in "
                 "`{appimage} --version`: `true`"
             )
         ]
@@ -752,42 +763,42 @@ class TestTestCommand:
 
 class TestReport:
     def test_relative_to_the_project(self, project: Project) -> None:
-        assert read(project, report="out/report.json").report == project.root / "out" / "report.json"
+        assert read(project, report="out/report.json").image.report == project.root / "out" / "report.json"
 
     def test_absolute(self, project: Project, tmp_path: Path) -> None:
-        assert read(project, report=str(tmp_path / "r.json")).report == tmp_path / "r.json"
+        assert read(project, report=str(tmp_path / "r.json")).image.report == tmp_path / "r.json"
 
     def test_home(self, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
         """As in every other option that names a path."""
         monkeypatch.setenv("HOME", str(project.root / "home"))
-        assert read(project, report="~/report.json").report == project.root / "home" / "report.json"
+        assert read(project, report="~/report.json").image.report == project.root / "home" / "report.json"
 
     def test_is_a_folder(self, project: Project) -> None:
         """Found at the start, not after the build."""
         (error,) = errors_of(project, report=".")
-        assert error.startswith(f"Field `{TABLE}.report` ")
+        assert error.startswith(f"Option `{TABLE}.report` ")
 
 
 class TestLibraries:
     def test_specific(self, project: Project) -> None:
-        config = read(
+        settings = read(
             project,
             include_libraries=["@fonts", "libz.so.1"],
             exclude_libraries=["libssl.so.*"],
             ignore_missing=["libfoo*"],
             libraries=["libsodium.so.23", "./lib/mine.so"],
         )
-        assert config.libraries == Policy(
-            include=("@fonts", "libz.so.1"),
-            exclude=("libssl.so.*",),
-            ignore=("libfoo*",),
+        assert settings.libraries == LibraryPolicy(
+            include_libraries=("@fonts", "libz.so.1"),
+            exclude_libraries=("libssl.so.*",),
+            ignore_missing=("libfoo*",),
             libraries=("libsodium.so.23", "./lib/mine.so"),
         )
 
     @pytest.mark.parametrize("key", ["include_libraries", "exclude_libraries", "ignore_missing"])
     def test_unknown_group(self, project: Project, key: str) -> None:
         (error,) = errors_of(project, **{key: ["@font"]})
-        assert error.startswith(f"Field `{TABLE}.{key.replace('_', '-')}` names the group `@font`; known are @glibc, ")
+        assert error.startswith(f"Option `{TABLE}.{key.replace('_', '-')}` names the group `@font`; known are @glibc, ")
 
     @pytest.mark.parametrize("key", ["include_libraries", "exclude_libraries", "ignore_missing"])
     def test_path(self, project: Project, key: str) -> None:
@@ -800,8 +811,8 @@ class TestLibraries:
     def test_c_library(self, project: Project, rule: str) -> None:
         assert errors_of(project, include_libraries=[rule]) == [
             (
-                f"Field `{TABLE}.include-libraries` asks for `{rule}`: a C library works only with its own loader, "
-                "which is the host's"
+                f"Option `{TABLE}.include-libraries` asks for `{rule}`: a C library works only with its own loader, "
+                "the target system's"
             )
         ]
 
@@ -810,71 +821,71 @@ class TestSysroot:
     def test_relative_to_the_project(self, project: Project) -> None:
         (project.root / "old").mkdir()
         old = (project.root / "old").resolve()
-        assert read(project, sysroot="old").sysroot == ByArchitecture(old, {})
-        by_architecture = read(project, sysroot={"aarch64": "old"}).sysroot
+        assert read(project, sysroot="old").libraries.sysroot == ByArchitecture(old, {})
+        by_architecture = read(project, sysroot={"aarch64": "old"}).libraries.sysroot
         assert by_architecture.of(ARCHITECTURES["aarch64"]) == old
         assert by_architecture.of(ARCHITECTURES["x86_64"]) == Path("/")
 
     def test_is_not_there(self, project: Project) -> None:
         (error,) = errors_of(project, sysroot="old")
-        assert error.startswith(f"Field `{TABLE}.sysroot` names a folder that is not there: `old`")
+        assert error.startswith(f"Option `{TABLE}.sysroot` names a directory that is not there: `old`")
 
 
 class TestMaxGlibc:
     def test_specific(self, project: Project) -> None:
-        assert read(project, max_glibc="2.28").max_glibc == (2, 28)
+        assert read(project, max_glibc="2.28").libraries.max_glibc == (2, 28)
 
     @pytest.mark.parametrize("value", ["2", "2.28.1", "3.1", "glibc", "2.x"])
     def test_is_no_version(self, project: Project, value: str) -> None:
         assert errors_of(project, max_glibc=value) == [
-            f"Field `{TABLE}.max-glibc` must be a version of glibc, such as `2.28`, not `{value}`"
+            f"Option `{TABLE}.max-glibc` must be a version of glibc, such as `2.28`, not `{value}`"
         ]
 
     def test_not_a_string(self, project: Project) -> None:
-        assert errors_of(project, max_glibc=2.28) == [f"Field `{TABLE}.max-glibc` must be a string"]
+        assert errors_of(project, max_glibc=2.28) == [f"Option `{TABLE}.max-glibc` must be a string"]
 
 
 class TestTkinter:
     @pytest.mark.parametrize("value", [True, False])
     def test_specific(self, project: Project, *, value: bool) -> None:
-        assert read(project, tkinter=value).tkinter is value
+        assert read(project, tkinter=value).python.tkinter is value
 
     def test_not_a_boolean(self, project: Project) -> None:
-        assert errors_of(project, tkinter="no") == [f"Field `{TABLE}.tkinter` must be a boolean"]
+        assert errors_of(project, tkinter="no") == [f"Option `{TABLE}.tkinter` must be a boolean"]
 
 
 class TestUpdateInformation:
     def test_github(self, project: Project) -> None:
-        config = read(replace(project, urls=("https://github.com/me/app",)), update_information="github")
+        settings = read(replace(project, urls=("https://github.com/me/app",)), update_information="github")
         expected = "gh-releases-zsync|me|app|latest|My.App-[0-9]*-x86_64.AppImage.zsync"
-        assert config.update_line("1.0", "x86_64") == expected
+        assert settings.release.update_line(settings.image.name, "1.0", "x86_64") == expected
 
     def test_unset(self, project: Project) -> None:
-        assert read(project).update_line("1.0", "x86_64") is None
+        assert read(project).release.update_line(ApplicationName("A", "A"), "1.0", "x86_64") is None
 
     def test_fault(self, project: Project) -> None:
         (error,) = errors_of(project, update_information="zsync|x")
         assert error.startswith(
-            f"Field `{TABLE}.update-information` has a wrong URL of the .zsync file: `x` is no http"
+            f"Option `{TABLE}.update-information` has a wrong URL of the .zsync file: `x` is no http"
         )
 
     def test_pattern_that_never_fits(self, project: Project) -> None:
-        config = read(project, update_information="gh-releases-zsync|me|app|latest|Other-*.zsync")
+        settings = read(project, update_information="gh-releases-zsync|me|app|latest|Other-*.zsync")
         with pytest.raises(
-            ConfigurationError, match=rf"^Field `{TABLE}\.update-information` looks for files named like"
+            ConfigurationError, match=rf"^Option `{TABLE}\.update-information` looks for files named like"
         ):
-            config.update_line("1.0", "x86_64")
+            settings.release.update_line(settings.image.name, "1.0", "x86_64")
 
 
 class TestSign:
     def test_by_default_key(self, project: Project) -> None:
-        config = read(project, sign=True)
-        assert (config.sign, config.sign_key) == (True, None)
+        settings = read(project, sign=True)
+        assert (settings.release.sign, settings.release.sign_key) == (True, None)
 
     def test_a_key_is_enough(self, project: Project) -> None:
-        config = read(project, sign_key="0123ABCD")
-        assert (config.sign, config.sign_key) == (True, "0123ABCD")
+        settings = read(project, sign_key="0123ABCD")
+        assert (settings.release.sign, settings.release.sign_key) == (True, "0123ABCD")
 
     def test_contradiction(self, project: Project) -> None:
         (error,) = errors_of(project, sign=False, sign_key="0123ABCD")
-        assert error == f"Field `{TABLE}.sign-key` has no effect beside `sign = false`: remove one of them"
+        assert error == f"Option `{TABLE}.sign-key` has no effect beside `sign = false`: remove one of them"

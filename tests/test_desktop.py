@@ -7,7 +7,7 @@ import re
 import subprocess
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -17,8 +17,11 @@ from tools import require
 from hatch_appimage.appdir.desktop import DesktopEntry, write_desktop_files
 from hatch_appimage.appdir.icon import Icon, generate_icon
 from hatch_appimage.layout import AppDir
-from hatch_appimage.options import AppImageConfig
+from hatch_appimage.options import Settings
 from hatch_appimage.project.metadata import Project
+
+if TYPE_CHECKING:
+    from hatch_appimage.appdir.desktop import DesktopIntegration
 
 ENTRY = """\
 # made by hand
@@ -148,12 +151,27 @@ class TestWithKeys:
         assert new.with_keys(changes) == new
 
 
+def write(appdir: AppDir, project: Project, settings: Settings) -> DesktopIntegration:
+    return write_desktop_files(
+        appdir,
+        project,
+        settings.desktop,
+        architecture="x86_64",
+        name=settings.image.name.shown,
+        entry_point=settings.launcher.entry_point,
+    )
+
+
+def with_desktop(settings: Settings, **options: Any) -> Settings:
+    return replace(settings, desktop=replace(settings.desktop, **options))
+
+
 class TestWrite:
     def test_generated(self, tmp_path: Path) -> None:
         project = make_project()
         appdir = AppDir(tmp_path, "my-app")
-        config = AppImageConfig.read({"name": "My App"}, project)
-        written = write_desktop_files(appdir, project, "x86_64", config)
+        settings = Settings.read({"name": "My App"}, project)
+        written = write(appdir, project, settings)
         assert (tmp_path / "my-app.desktop").read_text() == (
             "[Desktop Entry]\n"
             "Type=Application\n"
@@ -171,8 +189,8 @@ class TestWrite:
 
     def test_generated_for_a_window_without_a_summary(self, tmp_path: Path) -> None:
         project = make_project(scripts={}, gui_scripts={"paint": "my_app:main"}, summary="")
-        config = AppImageConfig.read({"categories": ["Graphics", "2DGraphics"]}, project)
-        write_desktop_files(AppDir(tmp_path, "my-app"), project, "x86_64", config)
+        settings = Settings.read({"categories": ["Graphics", "2DGraphics"]}, project)
+        write(AppDir(tmp_path, "my-app"), project, settings)
         lines = (tmp_path / "my-app.desktop").read_text().splitlines()
         assert {"Exec=paint", "Terminal=false", "Categories=Graphics;2DGraphics;"} < set(lines)
         assert not any(line.startswith("Comment") for line in lines)
@@ -181,13 +199,13 @@ class TestWrite:
     def test_is_valid(self, tmp_path: Path, summary: str) -> None:
         validate = require("desktop-file-validate", "desktop-file-utils")
         project = make_project(summary=summary)
-        config = AppImageConfig.read({"name": "C:\\App"}, project)
-        write_desktop_files(AppDir(tmp_path, "my-app"), project, "x86_64", config)
+        settings = Settings.read({"name": "C:\\App"}, project)
+        write(AppDir(tmp_path, "my-app"), project, settings)
         subprocess.run([validate, tmp_path / "my-app.desktop"], check=True)
 
     def test_regular_files_in_every_place(self, tmp_path: Path) -> None:
         project = make_project()
-        write_desktop_files(AppDir(tmp_path, "my-app"), project, "x86_64", AppImageConfig.read({}, project))
+        write(AppDir(tmp_path, "my-app"), project, Settings.read({}, project))
         files = {path.relative_to(tmp_path).as_posix(): path for path in tmp_path.rglob("*") if not path.is_dir()}
         assert set(files) == {
             ".DirIcon",
@@ -204,8 +222,8 @@ class TestWrite:
 
     def test_given_svg(self, tmp_path: Path) -> None:
         project = make_project()
-        config = replace(AppImageConfig.read({}, project), icon=Icon("svg", SVG, None))
-        written = write_desktop_files(AppDir(tmp_path, "my-app"), project, "x86_64", config)
+        settings = with_desktop(Settings.read({}, project), icon=Icon("svg", SVG, None))
+        written = write(AppDir(tmp_path, "my-app"), project, settings)
         assert str(written) == "my-app.desktop, my-app.svg"
         assert (tmp_path / "usr/share/icons/hicolor/scalable/apps/my-app.svg").read_bytes() == SVG
         assert (tmp_path / ".DirIcon").read_bytes() == (tmp_path / "my-app.svg").read_bytes() == SVG
@@ -213,8 +231,8 @@ class TestWrite:
     def test_given_entry(self, tmp_path: Path) -> None:
         project = make_project(scripts={"paint": "my_app:main"})
         entry = DesktopEntry.read(write_entry(tmp_path, ENTRY))
-        config = replace(AppImageConfig.read({}, project), desktop_file=entry)
-        write_desktop_files(AppDir(tmp_path / "AppDir", "my-app"), project, "x86_64", config)
+        settings = with_desktop(Settings.read({}, project), desktop_file=entry)
+        write(AppDir(tmp_path / "AppDir", "my-app"), project, settings)
         assert (tmp_path / "AppDir" / "my-app.desktop").read_text(encoding="utf-8") == ENTRY.replace(
             'Exec="/opt/my app/run" --open %U', "Exec=paint --open %U"
         ).replace("Icon=old", "Icon=my-app").replace(
@@ -234,8 +252,8 @@ class TestWrite:
     def test_arguments_of_a_given_entry_stay(self, tmp_path: Path, given_exec: str, expected: str) -> None:
         project = make_project()
         entry = DesktopEntry.read(write_entry(tmp_path, ENTRY)).with_keys({"Exec": given_exec})
-        config = replace(AppImageConfig.read({}, project), desktop_file=entry)
-        write_desktop_files(AppDir(tmp_path, "my-app"), project, "x86_64", config)
+        settings = with_desktop(Settings.read({}, project), desktop_file=entry)
+        write(AppDir(tmp_path, "my-app"), project, settings)
         assert f"\nExec={expected}\n" in (tmp_path / "my-app.desktop").read_text(encoding="utf-8")
 
     @pytest.mark.parametrize("name", NAMES)
@@ -243,12 +261,12 @@ class TestWrite:
     def test_any_name_of_a_command(self, tmp_path: Path, name: str, given: str) -> None:
         validate = require("desktop-file-validate", "desktop-file-utils")
         project = make_project(scripts={name: "my_app:main"})
-        config = AppImageConfig.read({}, project)
+        settings = Settings.read({}, project)
         if given:
             text = ENTRY.partition("\n# more ways")[0]
             entry = DesktopEntry.read(write_entry(tmp_path, text)).with_keys({"Exec": given, "TryExec": "app"})
-            config = replace(config, desktop_file=entry)
-        write_desktop_files(AppDir(tmp_path, "my-app"), project, "x86_64", config)
+            settings = with_desktop(settings, desktop_file=entry)
+        write(AppDir(tmp_path, "my-app"), project, settings)
         subprocess.run([validate, tmp_path / "my-app.desktop"], check=True)
         written = DesktopEntry.read(tmp_path / "my-app.desktop")
         assert arguments(written.get("Exec") or "") == [name, *(["--new"] if given else [])]

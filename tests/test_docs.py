@@ -13,7 +13,7 @@ from conftest import REPOSITORY
 
 from hatch_appimage.cli import main
 from hatch_appimage.errors import ConfigurationError
-from hatch_appimage.options import AppImageConfig, check_hook_table
+from hatch_appimage.options import Settings, check_hook_table
 from hatch_appimage.project.metadata import Project
 
 if sys.version_info >= (3, 11):
@@ -64,7 +64,8 @@ def test_settings_are_taken(text: str, tmp_path: Path) -> None:
 
 def faults_of(table: dict[str, Any], project: Project) -> list[str]:
     try:
-        AppImageConfig.read(table, project).update_line(project.version, "x86_64")
+        settings = Settings.read(table, project)
+        settings.release.update_line(settings.image.name, project.version, "x86_64")
     except ConfigurationError as error:
         return error.errors
     return []

@@ -569,7 +569,7 @@ class TestSources:
         assert answer.stdout == "3.7\n"
         before = digest(image)
         tree = unpack(image, tmp_path)
-        assert json.loads((tree / report["records"]["sbom"]).read_text())["bomFormat"] == "CycloneDX"
+        assert json.loads((tree / report["provenance"]["sbom"]).read_text())["bomFormat"] == "CycloneDX"
         shutil.copy(tree / report["records"]["pylock"], project / "pylock.toml")
         (project / "uv.lock").unlink()
         assert "pylock.toml (found beside" in plugin.build(project).stderr
@@ -636,7 +636,7 @@ class TestBadInput:
             ('python = "/bin/sh"\n', "`/bin/sh` is no working Python 3 interpreter"),
             ('lock = "uv.lock"\n', "names a file that is not there: `uv.lock`"),
             ('lock = "probe.py"\n', "names a file of a kind that cannot be read: `probe.py`"),
-            ('summry = "x"\n', "Unknown field `tool.hatch.build.targets.appimage.summry`"),
+            ('summry = "x"\n', "Unknown option `tool.hatch.build.targets.appimage.summry`"),
             ('test-command = "{appimage} && exit 3"\n', "`test-command` failed with exit status 3"),
         ],
     )

@@ -19,6 +19,7 @@ import pytest
 from tools import require
 
 from hatch_appimage.appdir.launcher import write_launcher
+from hatch_appimage.appdir.settings import LauncherSettings
 from hatch_appimage.architecture import ARCHITECTURES, native_architecture
 from hatch_appimage.elf import read_elf, read_sections
 from hatch_appimage.errors import AppImageError
@@ -414,7 +415,7 @@ print(json.dumps([name for name in names if works(name)]))
         appdir = AppDir(root, "app")
         python = replace(bundled, executable=appdir.libexec / bundled.executable.name)
         program = launcher_path(native_architecture().name)
-        write_launcher(appdir, python, EntryPoint("app", "app", "main"), {}, program=program)
+        write_launcher(appdir, python, EntryPoint("app", "app", "main"), LauncherSettings(), program=program)
         for path in (python.launcher, appdir.bin / "python3"):
             found = find(path)
             assert (found.executable, found.prefix, found.version) == (python.executable, appdir.usr, host.version)

@@ -212,7 +212,7 @@ class TestContent:
         make_image(root, path)
         assert cli.main(["inspect", "--json", str(path)]) == 0
         document = json.loads(capsys.readouterr().out)
-        assert (document["floors"], document["python"], document["packages"]) == (None, None, {})
+        assert (document["requires"], document["python"], document["packages"]) == (None, None, {})
 
     def test_damaged_program(self, tmp_path: Path, path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         root = tmp_path / "root"

@@ -88,7 +88,7 @@ def test_our_images(
     programs = [path for path in files if path.read_bytes()[:4] == b"\x7fELF"]
     output = subprocess.check_output([require("objdump", "binutils"), "-p", *programs], text=True)
     versions = {tuple(map(int, text.split("."))) for text in re.findall(r"\bGLIBC_(\d+(?:\.\d+)+)\n", output)}
-    (floor,) = (floor for floor in found["floors"] if floor["family"] == "GLIBC")
+    (floor,) = (floor for floor in found["requires"] if floor["family"] == "GLIBC")
     assert floor["version"] == ".".join(map(str, max(versions)))
 
 
@@ -108,7 +108,7 @@ def test_an_image_of_linuxdeploy(tmp_path: Path, capsys: pytest.CaptureFixture[s
     )
     assert found["desktop_entry"]["Name"] == "linuxdeploy"
     assert (found["python"], found["packages"], found["entry_points"]) == (None, {}, [])
-    assert next((floor["family"], floor["version"]) for floor in found["floors"]) == ("GLIBC", "2.17")
+    assert next((floor["family"], floor["version"]) for floor in found["requires"]) == ("GLIBC", "2.17")
     assert cli.main(["verify", str(image)]) == status.UNSIGNED
 
 

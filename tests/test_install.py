@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING
 import pytest
 from packages import digest, make_wheel
 
+from hatch_appimage.appdir.commands import check_entry_point, check_scripts, find_commands
+from hatch_appimage.appdir.settings import LauncherSettings
 from hatch_appimage.architecture import native_architecture
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.layout import AppDir
-from hatch_appimage.packages.commands import check_entry_point, check_scripts, find_commands
 from hatch_appimage.packages.install import install_packages
+from hatch_appimage.packages.settings import InstallSettings
 from hatch_appimage.project.entry_points import EntryPoint
 from hatch_appimage.project.metadata import Project
 from hatch_appimage.project.wheel import Wheel
@@ -73,8 +75,7 @@ def install(
         appdir,
         python,
         project,
-        features=["web"],
-        requirements=requirements,
+        InstallSettings(features=("web",), requirements=tuple(requirements)),
         architecture=native_architecture(),
     )
 
@@ -255,7 +256,7 @@ class TestFindCommands:
         (info / "RECORD").write_text("".join(f"{relative}/{command},,\n" for command in made))
 
     def find(self, appdir: AppDir, python: BundledPython, command: str, *links: str) -> EntryPoint:
-        return find_commands(EntryPoint(command, None, None, installed=True), links, appdir, python)
+        return find_commands(LauncherSettings(EntryPoint(command, None, None, installed=True), links), appdir, python)
 
     def test_of_a_dependency(self, appdir: AppDir, python: BundledPython) -> None:
         assert self.find(appdir, python, "serve") == EntryPoint("serve", "first.cli", "main", installed=True)
@@ -274,9 +275,9 @@ class TestFindCommands:
 
     def test_what_is_known_stays(self, appdir: AppDir, python: BundledPython) -> None:
         known = EntryPoint("serve", "mine", "main", installed=True)
-        assert find_commands(known, (), appdir, python) == known
+        assert find_commands(LauncherSettings(known), appdir, python) == known
         written = EntryPoint("app", "mine", "main")
-        assert find_commands(written, (), appdir, python) == written
+        assert find_commands(LauncherSettings(written), appdir, python) == written
 
     @pytest.mark.parametrize("name", ["Serve", "python3", "srve"])
     def test_unknown(self, appdir: AppDir, python: BundledPython, name: str) -> None:
@@ -295,10 +296,9 @@ class TestFindCommands:
     def test_what_is_no_python(self, appdir: AppDir) -> None:
         (appdir.bin / "tool").write_text("#!/bin/sh\n")
         shutil.copy("/bin/true", appdir.bin / "program")
-        check_scripts({"entry-point": ["serve"], "entry-points": ["serve"]}, appdir, ("serve",))
-        for option, name, kind in (
-            ("entry-point", "program", "a program of its own"),
-            ("entry-points", "tool", "no script of Python 3"),
-        ):
-            with pytest.raises(AppImageError, match=rf"^`{option}` names `{name}`, which is {kind}: "):
-                check_scripts({option: ["serve", name]}, appdir, ("serve",))
+        serve = EntryPoint("serve", None, None)
+        check_scripts(serve, ("serve",), appdir, ("serve",))
+        with pytest.raises(AppImageError, match=r"^`entry-point` names `program`, which is a program of its own: "):
+            check_scripts(EntryPoint("program", None, None), ("serve",), appdir, ("serve",))
+        with pytest.raises(AppImageError, match=r"^`entry-points` names `tool`, which is no script of Python 3: "):
+            check_scripts(serve, ("serve", "tool"), appdir, ("serve",))

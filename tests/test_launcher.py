@@ -25,6 +25,7 @@ from test_foreign import EMULATE, Machine, elf_registration
 from tools import require
 
 from hatch_appimage.appdir.launcher import Launcher, require_glibc, write_launcher
+from hatch_appimage.appdir.settings import LauncherSettings
 from hatch_appimage.architecture import ARCHITECTURES, native_architecture
 from hatch_appimage.elf import read_elf
 from hatch_appimage.errors import AppImageError
@@ -153,11 +154,13 @@ def make_appdir(
         appdir,
         bundled(executable),
         entry_point,
-        environment or {},
+        LauncherSettings(
+            entry_points=tuple(links),
+            expose_python=expose_python,
+            environment=environment or {},
+            commands_on_path=commands_on_path,
+        ),
         program=launcher_path(architecture),
-        links=links,
-        expose_python=expose_python,
-        commands_on_path=commands_on_path,
     )
     return appdir
 
@@ -508,14 +511,16 @@ class TestLinks:
         for name in ("my-app", "AppRun", "python", "other"):
             write_script(appdir.bin / name, "#!python\n")
         links = ("AppRun", "python", "my-app", "other", "other")
-        launcher = write_launcher(appdir, bundled(executable), INSTALLED, {}, program=LAUNCHER, links=links)
+        launcher = write_launcher(
+            appdir, bundled(executable), INSTALLED, LauncherSettings(entry_points=links), program=LAUNCHER
+        )
         assert launcher.links == ("other",)
 
     def test_command_that_is_not_there(self, tmp_path: Path) -> None:
         appdir = make_appdir(tmp_path)
         python = bundled(appdir.libexec / "python3.99")
         with pytest.raises(AppImageError, match="wheel installs no script `other`"):
-            write_launcher(appdir, python, INSTALLED, {}, program=LAUNCHER, links=["other"])
+            write_launcher(appdir, python, INSTALLED, LauncherSettings(entry_points=("other",)), program=LAUNCHER)
 
 
 class TestReadLinks:
@@ -663,7 +668,9 @@ class TestCommandsOnPath:
         for name in ("my-app", "ruff", "pythonic", "python3", "python3.99t"):
             write_script(appdir.bin / name, "")
         (appdir.bin / "data").write_text("")
-        write_launcher(appdir, bundled(executable), INSTALLED, {}, program=LAUNCHER, commands_on_path=True)
+        write_launcher(
+            appdir, bundled(executable), INSTALLED, LauncherSettings(commands_on_path=True), program=LAUNCHER
+        )
         assert {path.name for path in appdir.commands.iterdir()} == {"my-app", "ruff", "pythonic"}
 
     def test_not_without_being_asked(self, tmp_path: Path) -> None:
@@ -774,7 +781,7 @@ class TestInterpreter:
         appdir = AppDir(tmp_path, "my-app")
         executable = write_script(appdir.libexec / "python3.99", "")
         write_script(appdir.bin / "python", "#!/bin/sh\n")
-        write_launcher(appdir, bundled(executable), EntryPoint("x", "x", None), {}, program=LAUNCHER)
+        write_launcher(appdir, bundled(executable), EntryPoint("x", "x", None), LauncherSettings(), program=LAUNCHER)
         assert (appdir.bin / "python").read_text() == "#!/bin/sh\n"
         assert (appdir.bin / "python3").readlink() == Path("python3.99")
 
@@ -1158,7 +1165,7 @@ def make_appdir_around_scripts(root: Path) -> Launcher:
     executable = write_script(appdir.libexec / "python3.99", REAL_INTERPRETER)
     if not (appdir.bin / "my-app").exists():
         write_script(appdir.bin / "my-app", "#!/build/python\nprint()\n")
-    return write_launcher(appdir, bundled(executable), INSTALLED, {}, program=LAUNCHER)
+    return write_launcher(appdir, bundled(executable), INSTALLED, LauncherSettings(), program=LAUNCHER)
 
 
 class TestWrittenScripts:
@@ -1212,7 +1219,9 @@ runpy.run_path(sys.argv[0], run_name="__main__")
         """A project may be named like the link to the interpreter."""
         appdir = AppDir(tmp_path, "python3")
         executable = write_script(appdir.libexec / "python3.99", "real")
-        write_launcher(appdir, bundled(executable), EntryPoint("python3", "my_app", None), {}, program=LAUNCHER)
+        write_launcher(
+            appdir, bundled(executable), EntryPoint("python3", "my_app", None), LauncherSettings(), program=LAUNCHER
+        )
         assert executable.read_text() == "real"
         assert (appdir.bin / "python3.99").read_bytes() == LAUNCHER.read_bytes()
         assert (appdir.bin / "python3").read_text().startswith("#!/bin/sh\n")

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import subprocess
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from elf_fixtures import library, program
@@ -16,7 +16,7 @@ from hatch_appimage.elf import read_elf
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.layout import AppDir
 from hatch_appimage.libraries.bundle import BundledLibrary, Libraries, MissingLibrary, SystemLibrary, bundle_libraries
-from hatch_appimage.libraries.policy import Policy
+from hatch_appimage.libraries.policy import LibraryPolicy
 from hatch_appimage.libraries.symbol_versions import find_requirements
 from hatch_appimage.python import BundledPython
 from hatch_appimage.system import System
@@ -68,16 +68,15 @@ class Build:
         return path
 
     def bundle(
-        self, *, max_glibc: tuple[int, ...] | None = None, required: tuple[Path, ...] = (), **policy: tuple[str, ...]
+        self, *, max_glibc: tuple[int, ...] | None = None, required: tuple[Path, ...] = (), **policy: Any
     ) -> Libraries:
         return bundle_libraries(
             self.appdir,
             native_architecture(),
             self.python,
-            Policy(**policy),
+            LibraryPolicy(max_glibc=max_glibc, **policy),
             system=System(self.root / "machine", (self.root / "machine" / "lib",)),
             project=self.root / "project",
-            max_glibc=max_glibc,
             required=required,
         )
 
@@ -105,7 +104,7 @@ class TestBundle:
                 BundledLibrary("first.so.1", "/lib/first.so.1", None, sizes[0]),
                 BundledLibrary("second.so.2", "/lib/second.so.2", None, sizes[1]),
             ),
-            host=(),
+            from_system=(),
             by_name=(),
             ignored=(),
             dropped={},
@@ -127,8 +126,11 @@ class TestBundle:
 
     def test_host(self, build: Build) -> None:
         library("", "libGL.so.1", "libfoo.so.1").write(build.python.site_packages[0] / "a.so")
-        libraries = build.bundle(exclude=("libfoo.so.*",))
-        assert libraries.host == (SystemLibrary("libGL.so.1", "graphics"), SystemLibrary("libfoo.so.1", "excluded"))
+        libraries = build.bundle(exclude_libraries=("libfoo.so.*",))
+        assert libraries.from_system == (
+            SystemLibrary("libGL.so.1", "graphics"),
+            SystemLibrary("libfoo.so.1", "excluded"),
+        )
         assert find_requirements(libraries.graph, libraries.graph.files, limited=False).glibc is None
 
     def test_dropped_modules(self, build: Build, caplog: pytest.LogCaptureFixture) -> None:
@@ -158,7 +160,7 @@ class TestBundle:
 
     def test_rules_without_effect(self, build: Build, caplog: pytest.LogCaptureFixture) -> None:
         library("", "libGL.so.1").write(build.python.site_packages[0] / "a.so")
-        build.bundle(include=("@fonts",), exclude=("libGL.so.1",), ignore=("libfoo.so.1",))
+        build.bundle(include_libraries=("@fonts",), exclude_libraries=("libGL.so.1",), ignore_missing=("libfoo.so.1",))
         assert caplog.messages == [
             "Nothing in the image needs a library that `@fonts` means",
             "Nothing in the image needs a library that `libfoo.so.1` means",

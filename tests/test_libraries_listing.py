@@ -56,15 +56,15 @@ def pack(appdir: Path, image: Path) -> Path:
 TEXT = """\
 usr/bin/python3.12
   usr/lib/libpython3.12.so.1.0
-    host: libz.so.1
-  host: libc.so.6
+    system: libz.so.1
+  system: libc.so.6
 usr/lib/python3.12/site-packages/a.so
   usr/lib/python3.12/site-packages/libs/libown.so.1.0
   image, by name: libhidden.so.1
   missing: libnowhere.so.1
 usr/lib/python3.12/site-packages/other/libhidden.so.1
 
-host: libc.so.6, libz.so.1
+system: libc.so.6, libz.so.1
 image, by name: libhidden.so.1
 missing: libnowhere.so.1
 needs GLIBC 2.35, for usr/lib/libpython3.12.so.1.0
@@ -91,7 +91,9 @@ class TestListing:
             {"soname": "libhidden.so.1", "source": "image, by name", "path": None, "group": None},
             {"soname": "libnowhere.so.1", "source": "missing", "path": None, "group": None},
         ]
-        assert document["floors"] == [{"family": "GLIBC", "version": "2.35", "files": ["usr/lib/libpython3.12.so.1.0"]}]
+        assert document["requires"] == [
+            {"family": "GLIBC", "version": "2.35", "files": ["usr/lib/libpython3.12.so.1.0"]}
+        ]
 
     def test_what_was_shown_is_not_unfolded_again(self, tmp_path: Path) -> None:
         for name in "ab":

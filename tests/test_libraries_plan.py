@@ -13,7 +13,7 @@ from hatch_appimage.architecture import ARCHITECTURES
 from hatch_appimage.elf import from_origin
 from hatch_appimage.libraries.dependencies import Tree
 from hatch_appimage.libraries.plan import BundleLayout, is_optional, is_qt_plugin, make_plan
-from hatch_appimage.libraries.policy import Policy
+from hatch_appimage.libraries.policy import LibraryPolicy
 from hatch_appimage.system import System
 
 if TYPE_CHECKING:
@@ -47,11 +47,11 @@ class Scene:
         own = name.rpartition("/")[2] if soname is None else soname
         return library(own, *needed, **more).write(self.root / "machine" / place)
 
-    def plan(self, opened: dict[str, Path] | None = None, **policy: tuple[str, ...]) -> BundlePlan:
+    def plan(self, opened: dict[str, Path] | None = None, **policy: Any) -> BundlePlan:
         place = BundleLayout(self.appdir / "usr" / "lib", (self.appdir / SITE,), self.origins)
         system = System(self.root / "machine", (self.root / "machine" / "lib",))
         tree = Tree.read_folder(self.appdir, X86_64)
-        return make_plan(tree, place, system=system, policy=Policy(**policy), opened=opened or {})
+        return make_plan(tree, place, system=system, policy=LibraryPolicy(**policy), opened=opened or {})
 
     def copies(self, plan: BundlePlan) -> dict[str, str]:
         return {self.inside(target): str(source.relative_to(self.root)) for target, source in plan.copies.items()}
@@ -94,7 +94,7 @@ class TestBundle:
             f"{DYNLOAD}/_ssl.so": rpath("$ORIGIN/../.."),
             "usr/lib/libssl.so.3": rpath("$ORIGIN"),
         }
-        assert sorted(plan.host) == ["libc.so.6", "libz.so.1"]
+        assert sorted(plan.from_system) == ["libc.so.6", "libz.so.1"]
         assert (plan.links, plan.missing, plan.dropped, plan.by_name) == ({}, [], {}, [])
 
     def test_is_added_to_what_a_file_has(self, scene: Scene) -> None:
@@ -197,9 +197,9 @@ class TestBundle:
     def test_left_to_the_host_even_if_it_is_there(self, scene: Scene) -> None:
         scene.add("usr/lib/libfoo.so.1", library("libfoo.so.1"))
         scene.add(f"{DYNLOAD}/a.so", library("", "libfoo.so.1"))
-        plan = scene.plan(exclude=("libfoo.so.1",))
+        plan = scene.plan(exclude_libraries=("libfoo.so.1",))
         assert (plan.copies, plan.rpaths) == ({}, {})
-        assert "libfoo.so.1" in plan.host
+        assert "libfoo.so.1" in plan.from_system
 
     def test_circles(self, scene: Scene) -> None:
         scene.add(f"{DYNLOAD}/a.so", library("", "libfoo.so.1"))
@@ -313,13 +313,13 @@ class TestMachines:
         scene.add(f"{SITE}/p/a.so", library("", soname, rpath=str(folder)))
         plan = scene.plan()
         assert plan.copies == {}
-        assert soname in plan.host
+        assert soname in plan.from_system
 
     def test_what_a_wheel_brings_stays(self, scene: Scene) -> None:
         scene.add(f"{SITE}/p/a.so", library("", "libmpi.so.12", rpath="$ORIGIN/libs"))
         scene.add(f"{SITE}/p/libs/libmpi.so.12", library("libmpi.so.12"))
         plan = scene.plan()
-        assert "libmpi.so.12" not in plan.host
+        assert "libmpi.so.12" not in plan.from_system
         assert plan.rpaths == {}
 
 
@@ -372,7 +372,7 @@ class TestCarried:
         folder = scene.install("opt/libz.so.1").parent
         scene.add(f"{DYNLOAD}/a.so", library("", "libz.so.1", runpath=str(folder)))
         assert scene.copies(scene.plan()) == {"usr/lib/libz.so.1": "machine/opt/libz.so.1"}
-        assert scene.plan(exclude=("libz.so.1",)).copies == {}
+        assert scene.plan(exclude_libraries=("libz.so.1",)).copies == {}
 
     def test_the_systems_folder_carries_nothing(self, scene: Scene) -> None:
         folder = scene.install("libz.so.1").parent
@@ -563,7 +563,7 @@ class TestMissing:
 
     def test_ignored(self, scene: Scene) -> None:
         scene.add(f"{SITE}/p/a.so", library("", "libfoo.so.1", "libbar.so.1"))
-        plan = scene.plan(ignore=("libfoo*",))
+        plan = scene.plan(ignore_missing=("libfoo*",))
         assert [need.soname for need in plan.ignored] == ["libfoo.so.1"]
         assert [need.soname for need in plan.missing] == ["libbar.so.1"]
 
@@ -635,7 +635,7 @@ class TestQt:
     def test_unless_it_is_asked_for(self, scene: Scene) -> None:
         scene.add(f"{self.PLUGINS}/platformthemes/libqgtk3.so", library("", "libgtk-3.so.0", runpath="$ORIGIN"))
         scene.install("libgtk-3.so.0")
-        plan = scene.plan(include=("libgtk-3.so.*",))
+        plan = scene.plan(include_libraries=("libgtk-3.so.*",))
         assert scene.copies(plan) == {"usr/lib/libgtk-3.so.0": "machine/lib/libgtk-3.so.0"}
         assert plan.dropped == {}
 

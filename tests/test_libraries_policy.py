@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from hatch_appimage.libraries.policy import GROUPS, Policy, group_of
+from hatch_appimage.libraries.policy import GROUPS, LibraryPolicy, group_of
 
 
 @pytest.mark.parametrize(
@@ -34,38 +34,38 @@ from hatch_appimage.libraries.policy import GROUPS, Policy, group_of
 )
 def test_groups(soname: str, group: str | None) -> None:
     assert group_of(soname) == group
-    assert Policy().group(soname) == group
+    assert LibraryPolicy().group(soname) == group
 
 
 def test_include() -> None:
-    policy = Policy(include=("@fonts", "libz.so.*"))
+    policy = LibraryPolicy(include_libraries=("@fonts", "libz.so.*"))
     assert policy.group("libfreetype.so.6") is None
     assert policy.group("libz.so.1") is None
     assert policy.group("libuuid.so.1") == "base"
 
 
 def test_exclude() -> None:
-    policy = Policy(exclude=("libssl.so.*", "libfoo.so.1"))
+    policy = LibraryPolicy(exclude_libraries=("libssl.so.*", "libfoo.so.1"))
     assert policy.group("libssl.so.3") == "excluded"
     assert policy.group("libfoo.so.1") == "excluded"
     assert policy.group("libfoo.so.2") is None
 
 
 def test_exclude_is_stronger() -> None:
-    policy = Policy(include=("@fonts",), exclude=("libharfbuzz.so.0",))
+    policy = LibraryPolicy(include_libraries=("@fonts",), exclude_libraries=("libharfbuzz.so.0",))
     assert policy.group("libharfbuzz.so.0") == "excluded"
     assert policy.group("libfribidi.so.0") is None
 
 
 @pytest.mark.parametrize("group", ["glibc", "musl"])
 def test_c_libraries_are_never_bundled(group: str) -> None:
-    policy = Policy(include=("*", f"@{group}"))
+    policy = LibraryPolicy(include_libraries=("*", f"@{group}"))
     for soname in GROUPS[group]:
         assert policy.group(soname.replace("*", "x86-64")) == group
 
 
 def test_ignore() -> None:
-    policy = Policy(ignore=("libcuda*", "@sound"))
+    policy = LibraryPolicy(ignore_missing=("libcuda*", "@sound"))
     assert policy.ignored("libcudart.so.12")
     assert policy.ignored("libasound.so.2")
     assert not policy.ignored("libssl.so.3")

@@ -28,6 +28,7 @@ from hatch_appimage.libraries.bundle import Libraries
 from hatch_appimage.packages.install import install_packages
 from hatch_appimage.packages.lock import Lock
 from hatch_appimage.packages.provenance import write_provenance
+from hatch_appimage.packages.settings import InstallSettings
 from hatch_appimage.project.metadata import Project
 from hatch_appimage.project.wheel import Release, Wheel
 from hatch_appimage.python import BundledPython
@@ -124,11 +125,13 @@ class Site:
             appdir,
             python,
             self.project,
-            features=features,
-            groups=groups,
-            requirements=requirements,
-            constraints=constraints,
-            lock=Lock.named(self.root / lock) if isinstance(lock, str) else lock,
+            InstallSettings(
+                features=tuple(features),
+                requirements=tuple(requirements),
+                lock=Lock.named(self.root / lock) if isinstance(lock, str) else lock,
+                constraints=constraints,
+                dependency_groups=tuple(groups),
+            ),
             architecture=native_architecture(),
         )
         libraries = Libraries((), (), (), (), {}, 0, ())

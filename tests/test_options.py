@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,20 +15,19 @@ from conftest import REPOSITORY
 from hatch_appimage.cli import main
 from hatch_appimage.cli.reference import table_row, write_options
 from hatch_appimage.errors import ConfigurationError
-from hatch_appimage.options import HATCHLING_KEYS, HATCHLING_OPTIONS, AppImageConfig
+from hatch_appimage.options import HATCHLING_KEYS, HATCHLING_OPTIONS, OPTIONS, Settings
 from hatch_appimage.project.metadata import Project
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from hatch_appimage.options import Option
+    from hatch_appimage.option import Option
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
-OPTIONS = {option.key: option for option in AppImageConfig.options()}
 # A value of each type of TOML, and what errors call the type.
 VALUES: dict[str, Any] = {
     "string": "x",
@@ -45,7 +45,7 @@ def project(tmp_path: Path) -> Project:
 
 def errors_of(project: Project, table: dict[str, Any]) -> list[str]:
     try:
-        AppImageConfig.read(table, project)
+        Settings.read(table, project)
     except ConfigurationError as error:
         return error.errors
     return []
@@ -56,37 +56,39 @@ def test_every_key_is_documented(project: Project) -> None:
     (error,) = errors_of(project, {"@": 1})
     known = set(error.partition("; known are ")[2].split(", "))
     assert known - HATCHLING_KEYS == set(OPTIONS)
-    assert {option.key for option in HATCHLING_OPTIONS} <= HATCHLING_KEYS
+    assert set(HATCHLING_OPTIONS) <= HATCHLING_KEYS
 
 
-def test_once_each() -> None:
-    assert len(OPTIONS) == len(AppImageConfig.options())
+def test_once_each(project: Project) -> None:
+    """No two stages declare an option of the same key."""
+    groups = (getattr(Settings.read({}, project), each.name) for each in fields(Settings))
+    assert len(OPTIONS) == sum(len(fields(group)) for group in groups)
 
 
 @pytest.mark.parametrize("option", OPTIONS.values(), ids=OPTIONS)
 class TestOption:
     def test_type(self, project: Project, option: Option) -> None:
         """A value of another type is refused with the type that is documented."""
-        for kind in option.kind.split(" or "):
+        for kind in option.kind.name.split(" or "):
             assert kind in VALUES
-        wrong = {kind: value for kind, value in VALUES.items() if kind not in option.kind.split(" or ")}
+        wrong = {kind: value for kind, value in VALUES.items() if kind not in option.kind.name.split(" or ")}
         for value in wrong.values():
             (error, *_) = errors_of(project, {option.key: value})
-            article = "an" if option.kind[0] in "ai" else "a"
-            assert error.endswith(f".{option.key}` must be {article} {option.kind}")
+            article = "an" if option.kind.name[0] in "ai" else "a"
+            assert error.endswith(f".{option.key}` must be {article} {option.kind.name}")
 
     def test_default(self, project: Project, option: Option) -> None:
         """Where the default is a value, writing it down changes nothing."""
         if value := re.fullmatch("`([^`]+)`", option.default):
             table = tomllib.loads(f"{option.key} = {value[1]}")
-            assert AppImageConfig.read(table, project) == AppImageConfig.read({}, project)
+            assert Settings.read(table, project) == Settings.read({}, project)
 
     def test_reads_well(self, option: Option) -> None:
         assert option.default
-        assert option.meaning.endswith(".")
-        assert option.meaning[0].isupper() or option.meaning.startswith("`")
-        assert "\n" not in option.meaning
-        assert "|" not in option.meaning
+        assert option.help.endswith(".")
+        assert option.help[0].isupper() or option.help.startswith("`")
+        assert "\n" not in option.help
+        assert "|" not in option.help
         assert "|" not in option.default
 
 

@@ -40,7 +40,7 @@ SQUASHFS = SquashFSReport(
 
 LIBRARIES = Libraries(
     bundled=(BundledLibrary("libssl.so.3", "/usr/lib/libssl.so.3", "libssl3", 700), BundledLibrary("a", "/a", None, 1)),
-    host=(SystemLibrary("libGL.so.1", "graphics"), SystemLibrary("libc.so.6", "glibc")),
+    from_system=(SystemLibrary("libGL.so.1", "graphics"), SystemLibrary("libc.so.6", "glibc")),
     by_name=("libb.so",),
     ignored=("libc.so",),
     dropped={"usr/lib/python3.12/lib-dynload/_x.so": "libx.so.1"},
@@ -63,6 +63,7 @@ def report() -> Report:
         name="My App",
         version="1.2",
         architecture="x86_64",
+        path=Path("dist/My_App.AppImage"),
         image=Image(Path("/tmp/x/a.AppImage"), 12_345_678, "ab" * 32, SQUASHFS),
         runtime="/opt/runtime",
         python=BundledPython(
@@ -77,7 +78,7 @@ def report() -> Report:
         launcher=Launcher("usr/bin/my-app", ("flask", "my-app"), ("other", "python")),
         packages=(Package("my-app", "1.2", 500), Package("flask", "3.1", 300_000), Package("abc", "1", 500)),
         lock=Lock(Path("/p/uv.lock"), found=True),
-        records=Provenance("usr/share/my-app/pylock.toml", "usr/share/my-app/sbom.cdx.json"),
+        provenance=Provenance("usr/share/my-app/pylock.toml", "usr/share/my-app/sbom.cdx.json"),
         libraries=LIBRARIES,
         requirements=REQUIREMENTS,
         files=tuple(File(f"usr/{number:02}", size) for number, size in enumerate([5, 900_000, *[7] * 11, 1_000])),
@@ -87,7 +88,7 @@ def report() -> Report:
 
 
 def test_summary(report: Report) -> None:
-    assert report.summary(Path("dist/My_App.AppImage")) == (
+    assert report.summary() == (
         "My App 1.2 for x86_64\n"
         "  image      dist/My_App.AppImage\n"
         "  size       12.3 MB; 901.1 kB in 14 files unpacked\n"
@@ -99,8 +100,8 @@ def test_summary(report: Report) -> None:
         "  needs      glibc 2.35 or newer, for usr/lib/a and 1 more\n"
         "             GLIBCXX 3.4.29\n"
         "             _crypt needs glibc 2.36 (usr/lib/libcrypt.so.1)\n"
-        "  libraries  2 bundled, 1 module or plugin left out for want of its own, 1 missing; the host must have "
-        "libGL.so.1\n"
+        "  libraries  2 bundled, 1 module or plugin left out for want of its own, 1 missing; the target system must "
+        "have libGL.so.1\n"
         "  lock       uv.lock (found beside pyproject.toml; `lock = false` leaves it aside); in the image: "
         "usr/share/my-app/pylock.toml, sbom.cdx.json\n"
         "  packages   3\n"
@@ -122,7 +123,7 @@ def test_summary(report: Report) -> None:
 
 
 def test_json(report: Report) -> None:
-    document: dict[str, Any] = json.loads(report.to_json(Path("dist/My_App.AppImage")))
+    document: dict[str, Any] = json.loads(report.to_json())
     largest = document.pop("largest_files")
     assert document == {
         "version": 1,
@@ -161,7 +162,7 @@ def test_json(report: Report) -> None:
                 {"soname": "libssl.so.3", "source": "/usr/lib/libssl.so.3", "package": "libssl3", "size": 700},
                 {"soname": "a", "source": "/a", "package": None, "size": 1},
             ],
-            "host": [{"soname": "libGL.so.1", "group": "graphics"}, {"soname": "libc.so.6", "group": "glibc"}],
+            "from_system": [{"soname": "libGL.so.1", "group": "graphics"}, {"soname": "libc.so.6", "group": "glibc"}],
             "by_name": ["libb.so"],
             "ignored": ["libc.so"],
             "dropped": {"usr/lib/python3.12/lib-dynload/_x.so": "libx.so.1"},
@@ -169,8 +170,8 @@ def test_json(report: Report) -> None:
             "executable_stacks": ["usr/lib/s.so"],
         },
         "lock": {"path": "/p/uv.lock", "found": True},
-        "records": {"pylock": "usr/share/my-app/pylock.toml", "sbom": "usr/share/my-app/sbom.cdx.json"},
-        "floors": [
+        "provenance": {"pylock": "usr/share/my-app/pylock.toml", "sbom": "usr/share/my-app/sbom.cdx.json"},
+        "requires": [
             {"family": "GLIBC", "version": "2.35", "files": ["usr/lib/a", "usr/lib/b"]},
             {"family": "GLIBCXX", "version": "3.4.29", "files": ["usr/lib/c"]},
         ],
@@ -185,18 +186,18 @@ def test_json(report: Report) -> None:
 
 
 def test_nothing_but_glibc_and_nothing_at_all(report: Report) -> None:
-    plain = replace(LIBRARIES, host=(SystemLibrary("libc.so.6", "glibc"),), dropped={}, missing=())
-    summary = replace(report, libraries=plain).summary(Path("a"))
-    assert "\n  libraries  2 bundled; the host must have nothing but glibc\n" in summary
+    plain = replace(LIBRARIES, from_system=(SystemLibrary("libc.so.6", "glibc"),), dropped={}, missing=())
+    summary = replace(report, libraries=plain).summary()
+    assert "\n  libraries  2 bundled; the target system must have nothing but glibc\n" in summary
     static = replace(report, requirements=Requirements(()))
-    assert "\n  needs " not in static.summary(Path("a"))
+    assert "\n  needs " not in static.summary()
 
 
 def test_names_that_are_not_utf8(report: Report) -> None:
     """They must not end a build that made its image: everything can be printed and written."""
     strange = replace(report, files=(File("usr/\udcff", 1),))
-    strange.to_json(Path("a")).encode()
-    strange.summary(Path("a")).encode()
+    strange.to_json().encode()
+    strange.summary().encode()
 
 
 @pytest.mark.parametrize(

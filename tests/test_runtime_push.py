@@ -24,6 +24,7 @@ from test_runtime import APPRUN, HOST, WAYS, Image, processes_of, sized_for, wai
 from tools import require
 
 from hatch_appimage.architecture import ARCHITECTURES
+from hatch_appimage.image.settings import ImageSettings
 from hatch_appimage.image.write import load_runtime, write_image
 from hatch_appimage.layout import AppDir
 from hatch_appimage.runtime import runtime_path
@@ -119,11 +120,10 @@ def build(
         AppDir(tree, "app"),
         runtime,
         path,
+        ImageSettings(compression_level=3),
         order=order,
         application=(),
         update_information=None,
-        compression="zstd",
-        compression_level=3,
         timestamp=1,
     )
     if startup is not None and runtime.startup is not None:

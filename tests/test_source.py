@@ -189,7 +189,7 @@ class TestSettings:
             ("name", "--set takes KEY=VALUE, not `name`"),
             ("compression-level=99", "must be from 1 to 22 for zstd, not 99"),
             ("max-glibc=3.1", "must be a version of glibc, such as `2.28`, not `3.1`"),
-            ("features=[1]", "Item #1 in field `tool.hatch.build.targets.appimage.features` must be a string"),
+            ("features=[1]", "Item #1 in option `tool.hatch.build.targets.appimage.features` must be a string"),
         ],
     )
     def test_refused(self, setting: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

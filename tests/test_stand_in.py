@@ -14,6 +14,7 @@ from hatch_appimage.errors import AppImageError
 from hatch_appimage.layout import AppDir
 from hatch_appimage.packages.install import install_packages
 from hatch_appimage.packages.lock import Lock
+from hatch_appimage.packages.settings import InstallSettings
 from hatch_appimage.project.metadata import Project
 from hatch_appimage.project.wheel import Wheel
 from hatch_appimage.python import BundledPython
@@ -82,11 +83,9 @@ def install(
         appdir,
         python,
         project,
-        features=[],
-        requirements=[],
+        InstallSettings(lock=lock),
         architecture=ARCHITECTURES[architecture],
         max_glibc=max_glibc,
-        lock=lock,
     )
     return {str(path.relative_to(appdir.usr)): path.read_text() for path in appdir.usr.rglob("*.py")}
 
@@ -225,8 +224,7 @@ def test_limit_for_this_machine(tmp_path: Path, wheels: Path) -> None:
         appdir,
         python,
         Project(tmp_path / "project", "app", "1.0", "", "", {}, {}, ()),
-        features=[],
-        requirements=[],
+        InstallSettings(),
         architecture=native_architecture(),
         max_glibc=(2, 30),
     )

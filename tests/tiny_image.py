@@ -10,6 +10,7 @@ from pathlib import Path
 from tools import require
 
 from hatch_appimage.architecture import ARCHITECTURES
+from hatch_appimage.image.settings import ImageSettings
 from hatch_appimage.image.write import load_runtime, write_image
 from hatch_appimage.layout import AppDir
 
@@ -42,11 +43,10 @@ def build_tiny_image(directory: Path, runtime: Path) -> Path:
         AppDir(appdir, "probe"),
         load_runtime(runtime, ARCHITECTURES[MACHINE]),
         image,
+        ImageSettings(),
         order=["AppRun", *(f"data/{number}" for number in range(0, 40, 2))],
         application=(),
         update_information=None,
-        compression="zstd",
-        compression_level=None,
         timestamp=None,
     )
     return image

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from hatch_appimage.appdir.settings import DesktopSettings
     from hatch_appimage.layout import AppDir
-    from hatch_appimage.options import AppImageConfig
+    from hatch_appimage.project.entry_points import EntryPoint
     from hatch_appimage.project.metadata import Project
 
 # Desktop Menu Specification, "Main Categories".
@@ -59,7 +60,7 @@ class DesktopEntry:
         """Read and check a desktop entry.
 
         Raises:
-            ValueError: it is damaged or lacks what AppImage tools require; the message completes "Field `...` ".
+            ValueError: it is damaged or lacks what AppImage tools require; the message completes "Option `...` ".
 
         """
         try:
@@ -141,25 +142,40 @@ class DesktopIntegration:
 
 
 def write_desktop_files(
-    appdir: AppDir, project: Project, architecture: str, config: AppImageConfig
+    appdir: AppDir,
+    project: Project,
+    settings: DesktopSettings,
+    *,
+    architecture: str,
+    name: str,
+    entry_point: EntryPoint,
 ) -> DesktopIntegration:
     """Write the desktop entry, the icon and ``.DirIcon``.
 
     In the AppDir's root they are regular files, as some tools read only these; the desktop entry also goes below
     ``usr/share/applications`` and the icon below ``usr/share/icons/hicolor`` (AppImage specification, "The filesystem
     image").
+
+    Args:
+        appdir: where to.
+        project: what the image is of.
+        settings: what the project says of its looks.
+        architecture: AppImage's name of it.
+        name: what people call the application.
+        entry_point: what starts.
+
     """
-    entry = config.desktop_file or _generate(project, config)
+    entry = settings.desktop_file or _generate(project, name, entry_point, settings)
     entry = entry.with_keys({
-        "Exec": _exec(entry.get("Exec") or "", config.entry_point.command),
+        "Exec": _exec(entry.get("Exec") or "", entry_point.command),
         "Icon": appdir.app_id,
-        "X-AppImage-Name": _escape(config.name),
+        "X-AppImage-Name": _escape(name),
         "X-AppImage-Version": project.version,
         "X-AppImage-Arch": architecture,
     })  # fmt: skip
     if entry.get("TryExec"):  # a program that is nowhere would hide the entry
-        entry = entry.with_keys({"TryExec": _escape(config.entry_point.command)})
-    picture = config.icon or generate_icon(project.name)
+        entry = entry.with_keys({"TryExec": _escape(entry_point.command)})
+    picture = settings.icon or generate_icon(project.name)
     icon_name = f"{appdir.app_id}.{picture.kind}"
     files = {
         appdir.root / f"{appdir.app_id}.desktop": str(entry).encode(),
@@ -171,17 +187,17 @@ def write_desktop_files(
     for path, data in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
-    return DesktopIntegration(f"{appdir.app_id}.desktop", icon_name, icon_generated=config.icon is None)
+    return DesktopIntegration(f"{appdir.app_id}.desktop", icon_name, icon_generated=settings.icon is None)
 
 
-def _generate(project: Project, config: AppImageConfig) -> DesktopEntry:
-    lines = [f"[{_MAIN_GROUP}]", "Type=Application", f"Name={_escape(config.name)}"]
+def _generate(project: Project, name: str, entry_point: EntryPoint, settings: DesktopSettings) -> DesktopEntry:
+    lines = [f"[{_MAIN_GROUP}]", "Type=Application", f"Name={_escape(name)}"]
     if project.summary:
         lines.append(f"Comment={_escape(project.summary)}")
     lines += [
         "Exec=",
-        f"Terminal={str(config.terminal).lower()}",
-        f"Categories={';'.join(config.categories)};",
+        f"Terminal={str(settings.wants_terminal(entry_point)).lower()}",
+        f"Categories={';'.join(settings.categories)};",
     ]
     return DesktopEntry(tuple(lines))
 

@@ -41,7 +41,7 @@ class Icon:
         """Read an icon; what it is, its content tells.
 
         Raises:
-            ValueError: it is neither a PNG nor an SVG; the message completes "Field `...` ".
+            ValueError: it is neither a PNG nor an SVG; the message completes "Option `...` ".
 
         """
         data = path.read_bytes()

@@ -19,9 +19,10 @@ from hatch_appimage.runtime.launcher_settings import add_settings, write_setting
 from hatch_appimage.syntax import parse_source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
     from pathlib import Path
 
+    from hatch_appimage.appdir.settings import LauncherSettings
     from hatch_appimage.layout import AppDir
     from hatch_appimage.libraries.symbol_versions import RequiredVersion
     from hatch_appimage.project.entry_points import EntryPoint
@@ -97,12 +98,9 @@ def write_launcher(
     appdir: AppDir,
     python: BundledPython,
     entry_point: EntryPoint,
-    environment: Mapping[str, str],
+    settings: LauncherSettings,
     *,
     program: Path,
-    links: Iterable[str] = (),
-    expose_python: bool = False,
-    commands_on_path: bool = False,
 ) -> Launcher:
     """Write AppRun, the interpreter, the entry point's script if installing made none, and make scripts relocatable.
 
@@ -110,11 +108,8 @@ def write_launcher(
         appdir: with the Python and the packages in it.
         python: that Python.
         entry_point: what AppRun starts.
-        environment: variables that AppRun sets where they are not set; ``$APPDIR`` in a value is the image's directory.
+        settings: what starts beside it, and in which environment.
         program: the launcher for the image's architecture.
-        links: installed commands that start where the image is started by a link of their name.
-        expose_python: the interpreter starts by its usual names, likewise.
-        commands_on_path: the application finds the image's commands on its PATH.
 
     Raises:
         AppImageError: one of the commands was not installed.
@@ -131,24 +126,26 @@ def write_launcher(
         commands = sorted({*commands, script.name})
     interpreters = _interpreters(python)
     # Whatever is called by its own name starts the main command, and so does an interpreter that is not exposed.
-    others = [name for name in dict.fromkeys(links) if name not in {"AppRun", script.name, *interpreters}]
+    others = [
+        name for name in dict.fromkeys(settings.entry_points) if name not in {"AppRun", script.name, *interpreters}
+    ]
     for name in others:
         if not (appdir.bin / name).is_file():
             raise AppImageError(f"The project's wheel installs no script `{name}`")
-    exposed = interpreters if expose_python else ()
+    exposed = interpreters if settings.expose_python else ()
     main = str(script.relative_to(appdir.root))
-    settings = [
+    lines = [
         *_settings(python, appdir.root, _APPLICATION_OPTIONS),
         ("script", main),
         *(("link", name) for name in others),
         *(("expose", name) for name in exposed),
-        *(("default", f"{name} {value}") for name, value in environment.items()),
+        *(("default", f"{name} {value}") for name, value in settings.environment.items()),
     ]
-    if commands_on_path:
+    if settings.commands_on_path:
         _link_commands(appdir)
-        settings.append(("commands", str(appdir.commands.relative_to(appdir.root))))
+        lines.append(("commands", str(appdir.commands.relative_to(appdir.root))))
     _install(program, appdir.apprun)
-    write_settings(appdir.root, settings)
+    write_settings(appdir.root, lines)
     return Launcher(main, tuple(commands), (*others, *exposed))
 
 

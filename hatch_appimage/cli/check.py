@@ -11,29 +11,28 @@ from hatch_appimage.redact import redact
 
 if TYPE_CHECKING:
     from hatch_appimage.appdir.icon import Icon
-    from hatch_appimage.builder import BuildInputs
     from hatch_appimage.libraries.symbol_versions import RequiredVersion
+    from hatch_appimage.pipeline import BuildInputs
     from hatch_appimage.project.entry_points import EntryPoint
-    from hatch_appimage.project.metadata import Project
     from hatch_appimage.python import PythonInstallation
 
 
-def describe(prepared: BuildInputs, project: Project) -> str:
+def describe(inputs: BuildInputs) -> str:
     """Return as text what the image of one architecture would be."""
-    config = prepared.config
-    entry_point = config.entry_point
-    glibc = version_for_python(prepared.python)
+    settings, project = inputs.settings, inputs.project
+    entry_point = settings.launcher.entry_point
+    glibc = version_for_python(inputs.python)
     lines = [
-        prepared.file_name,
-        f"  name       {config.name} {project.version}",
+        inputs.file_name,
+        f"  name       {settings.image.name} {project.version}",
         f"  starts     {entry_point.command} ({_call(entry_point)})",
-        f"  python     {prepared.python.version} at {prepared.python.source}",
+        f"  python     {inputs.python.version} at {inputs.python.source}",
         f"  needs      glibc {glibc} or newer for Python; packages and libraries may need more",
-        f"  lock       {config.lock or 'none'}",
-        f"  runtime    {prepared.runtime.origin}",
-        f"  icon       {_icon(config.icon)}",
-        f"  updates    {prepared.update_information or 'none'}",
-        f"  signed     {f'by {prepared.signer.fingerprint}' if prepared.signer else 'no'}",
+        f"  lock       {settings.install.lock or 'none'}",
+        f"  runtime    {inputs.runtime.origin}",
+        f"  icon       {_icon(settings.desktop.icon)}",
+        f"  updates    {inputs.update_information or 'none'}",
+        f"  signed     {f'by {inputs.signer.fingerprint}' if inputs.signer else 'no'}",
     ]
     return redact("\n".join(lines))
 

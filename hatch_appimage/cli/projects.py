@@ -21,7 +21,7 @@ from hatch_appimage.cli.ci import WorkflowPlan, write_github_workflow, write_git
 from hatch_appimage.cli.reference import write_options
 from hatch_appimage.cli.status import WRONG
 from hatch_appimage.errors import AppImageError, ConfigurationError, ErrorCollector
-from hatch_appimage.options import PATH_KEYS
+from hatch_appimage.options import OPTIONS
 from hatch_appimage.project.build_input import open_source
 
 if sys.version_info >= (3, 11):
@@ -55,7 +55,7 @@ def build(options: argparse.Namespace) -> int:
 
 def check(options: argparse.Namespace) -> int:
     """Show what would be built, or all that is wrong."""
-    faults = ErrorCollector()
+    errors = ErrorCollector()
     with open_source(options.source) as source:
         builder = _builder(source, _settings(source, options))
         with _hatchling_errors():
@@ -63,10 +63,10 @@ def check(options: argparse.Namespace) -> int:
             names = options.arch or builder.config.versions
         for name in names:
             with TemporaryDirectory(prefix="hatch-appimage-") as folder:
-                if prepared := faults.catch(builder.prepare, ARCHITECTURES[name], Path(folder)):
-                    print(describe(prepared, builder.project))
+                if inputs := errors.catch(builder.resolve_inputs, ARCHITECTURES[name], Path(folder)):
+                    print(describe(inputs))
     try:
-        faults.raise_all()
+        errors.raise_all()
     except ConfigurationError as error:
         print(*dict.fromkeys(str(error).splitlines()), sep="\n", file=sys.stderr)
         return WRONG
@@ -79,10 +79,15 @@ def _settings(source: BuildInput, options: argparse.Namespace) -> dict[str, Any]
     settings |= dict(map(_setting, options.set))
     if options.python:
         settings["python"] = options.python
-    for key in PATH_KEYS.intersection(settings):
-        # Where a file is meant and not, for one, a version.
-        if isinstance(settings[key], str) and (key == "report" or Path(settings[key]).exists()):
-            settings[key] = str(Path(settings[key]).absolute())
+    for key, value in settings.items():
+        # Paths on a command line begin at the current directory; but `python` may also be, for one, a version.
+        if (
+            key in OPTIONS
+            and OPTIONS[key].is_path
+            and isinstance(value, str)
+            and (key == "report" or Path(value).exists())
+        ):
+            settings[key] = str(Path(value).absolute())
     return settings
 
 
@@ -91,7 +96,7 @@ def _builder(source: BuildInput, settings: Mapping[str, Any]) -> AppImageBuilder
     plugins = PluginManager()
     metadata = ProjectMetadata(str(source.root), plugins, dict(source.config))
     builder = AppImageBuilder(str(source.root), plugins, metadata=metadata)
-    builder.source = source.package
+    builder.package = source.package
     with _hatchling_errors():
         builder.target_config.update(settings)
     return builder

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from dataclasses import dataclass
 from typing import Final
 
 from packaging.version import InvalidVersion, Version
@@ -46,6 +47,34 @@ def first_part(name: str, project: str) -> str:
     latin = "".join(letter for letter in letters if not unicodedata.combining(letter))
     safe = re.sub(r"[^A-Za-z0-9._-]+", "_", latin).strip("._-")
     return safe if safe and all(letter.isascii() for letter in latin if letter.isalnum()) else project
+
+
+@dataclass(frozen=True)
+class ApplicationName:
+    """What an application is called.
+
+    Attributes:
+        shown: what people read.
+        in_files: what stands before the version in names of files.
+
+    """
+
+    shown: str
+    in_files: str
+
+    @classmethod
+    def of(cls, name: str, project: str) -> ApplicationName:
+        """Return a name in both forms.
+
+        Args:
+            name: what people call the application.
+            project: the name of the project (PEP 508).
+
+        """
+        return cls(name, first_part(name, project))
+
+    def __str__(self) -> str:
+        return self.shown
 
 
 def image_name(first: str, version: str, architecture: str) -> str:

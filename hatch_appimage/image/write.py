@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hatch_appimage.architecture import Architecture
+    from hatch_appimage.image.settings import ImageSettings
     from hatch_appimage.layout import AppDir
     from hatch_appimage.squashfs import SquashFSReport
 
@@ -101,12 +102,11 @@ def write_image(
     appdir: AppDir,
     runtime: Runtime,
     path: Path,
+    settings: ImageSettings,
     *,
     order: Sequence[str],
     application: Collection[str],
     update_information: str | None,
-    compression: str,
-    compression_level: int | None,
     timestamp: int | None,
 ) -> Image:
     """Write the AppImage.
@@ -115,12 +115,11 @@ def write_image(
         appdir: what goes into it.
         runtime: what starts it.
         path: the file, which must not exist.
+        settings: how it is compressed.
         order: paths below the AppDir of the files to lay at the front, in this order.
         application: likewise, of the files that every release changes: they lie at the end, so that nothing else moves
             from release to release.
         update_information: the line for update tools; None for none.
-        compression: ``zstd`` or ``gzip``.
-        compression_level: None for the default.
         timestamp: the time of every file in the image, in seconds since the epoch; None keeps their own.
 
     Raises:
@@ -134,8 +133,8 @@ def write_image(
         squashfs = write_squashfs(
             appdir.root,
             file,
-            compression=compression,
-            level=compression_level,
+            compression=settings.compression,
+            level=settings.compression_level,
             mtime=timestamp,
             order=order,
             last=[*at_start, *sorted(set(application).difference(at_start))],

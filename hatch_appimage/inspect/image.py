@@ -67,7 +67,7 @@ class Inspection:
         entry_points: the commands of the installed distributions that are in ``usr/bin``.
         links: the names that a link to the image may have to start another command than the usual one, as far as it can
             be told: with an AppRun of ours.
-        floors: the oldest C and C++ libraries that will do; None if there are no ELF files that tell it.
+        requires: the oldest C and C++ libraries that will do; None if there are no ELF files that tell it.
 
     """
 
@@ -83,21 +83,21 @@ class Inspection:
     packages: dict[str, str]
     entry_points: tuple[str, ...]
     links: tuple[str, ...]
-    floors: tuple[RequiredVersion, ...] | None
+    requires: tuple[RequiredVersion, ...] | None
 
     def to_json(self) -> str:
         """Return it as JSON."""
         document = {"version": JSON_VERSION, **asdict(self)}
         document["signature"]["state"] = self.signature.state.value
-        for floor, written in zip(self.floors or (), document["floors"] or (), strict=True):
-            written["version"] = str(floor)
+        for required, written in zip(self.requires or (), document["requires"] or (), strict=True):
+            written["version"] = str(required)
         return json.dumps(document, indent=2) + "\n"
 
     def to_text(self) -> str:
         """Return it for people."""
         squashfs, signature = self.squashfs, self.signature
         owner = f" by {signature.owner} ({signature.primary})" if signature.state is State.GOOD else ""
-        floors = ", ".join(f"{floor.family} {floor}" for floor in self.floors or ())
+        requires = ", ".join(f"{required.family} {required}" for required in self.requires or ())
         lines = {
             "architecture": self.architecture,
             "size": format_size(self.size),
@@ -114,7 +114,7 @@ class Inspection:
             "python": self.python or "none",
             "commands": ", ".join(self.entry_points) or "none",
             "by links": ", ".join(self.links) or "none",
-            "needs": "unknown" if self.floors is None else floors or "no libraries of a system",
+            "needs": "unknown" if self.requires is None else requires or "no libraries of a system",
         }
         text = "".join(f"{name:<13} {printable(value)}\n" for name, value in lines.items())
         return text + "".join(f"  {printable(f'{name} {version}')}\n" for name, version in self.packages.items())
@@ -155,7 +155,7 @@ def inspect_image(path: Path) -> Inspection:
             packages=_packages(image, entries),
             entry_points=_entry_points(image, entries),
             links=_links(image, entries),
-            floors=_floors(path),
+            requires=_requires(path),
         )
 
 
@@ -179,9 +179,9 @@ def check_blocks(path: Path) -> int:
         return size
 
 
-def _floors(path: Path) -> tuple[RequiredVersion, ...] | None:
+def _requires(path: Path) -> tuple[RequiredVersion, ...] | None:
     try:
-        return list_libraries(path).floors
+        return list_libraries(path).requires
     except SquashFSError:
         raise
     except AppImageError:  # an image of scripts alone, or for a machine that we have no runtime for

@@ -45,7 +45,7 @@ class Origin(Enum):
     """Where a library comes from."""
 
     IMAGE = "image"
-    HOST = "host"
+    SYSTEM = "system"
     #: It is in the image, but no search path leads to it: something else has to load it before.
     IMAGE_BY_NAME = "image, by name"
     MISSING = "missing"
@@ -77,14 +77,14 @@ class Listing:
         architecture: its name.
         roots: the programs and modules that are not loaded on account of others.
         files: what each file needs, by paths below the root.
-        floors: the versions of the host's C and C++ libraries that are needed.
+        requires: the versions of the host's C and C++ libraries that are needed.
 
     """
 
     architecture: str
     roots: tuple[str, ...]
     files: dict[str, tuple[Library, ...]]
-    floors: tuple[RequiredVersion, ...]
+    requires: tuple[RequiredVersion, ...]
 
     @property
     def missing(self) -> list[str]:
@@ -103,7 +103,7 @@ class Listing:
                 path: [{**asdict(need), "source": need.source.value} for need in needs]
                 for path, needs in self.files.items()
             },
-            "floors": [{**asdict(floor), "version": str(floor)} for floor in self.floors],
+            "requires": [{**asdict(required), "version": str(required)} for required in self.requires],
         }
         return json.dumps(document, indent=2) + "\n"
 
@@ -112,7 +112,9 @@ class Listing:
         lines = [*self._tree(), ""]
         others = {source: self._sonames(source) for source in Origin if source is not Origin.IMAGE}
         lines += [f"{source.value}: {', '.join(sonames)}" for source, sonames in others.items() if sonames]
-        lines += [f"needs {floor.family} {floor}, for {', '.join(floor.files[:3])}" for floor in self.floors]
+        lines += [
+            f"needs {required.family} {required}, for {', '.join(required.files[:3])}" for required in self.requires
+        ]
         return "".join(f"{printable(line)}\n" for line in lines)
 
     def _tree(self) -> Iterator[str]:
@@ -163,12 +165,14 @@ def _list_folder(root: Path) -> Listing:
     for need in needs:
         files[_inside(need.file, root)].setdefault(need.soname, _library(need, names, root))
     reached = {_inside(need.found, root) for need in needs if need.found is not None}
-    host = {library.soname for found in files.values() for library in found.values() if library.source is Origin.HOST}
+    from_system = {
+        library.soname for found in files.values() for library in found.values() if library.source is Origin.SYSTEM
+    }
     return Listing(
         architecture=architecture.name,
         roots=tuple(path for path in elves if path not in reached),
         files={path: tuple(found.values()) for path, found in files.items()},
-        floors=find_required_versions(elves, host),
+        requires=find_required_versions(elves, from_system),
     )
 
 
@@ -182,7 +186,7 @@ def _library(need: Dependency, names: set[str], root: Path) -> Library:
         return Library(need.soname, Origin.IMAGE, _inside(need.found, root), None)
     group = group_of(need.soname)
     if group is not None:
-        return Library(need.soname, Origin.HOST, None, group)
+        return Library(need.soname, Origin.SYSTEM, None, group)
     return Library(need.soname, Origin.IMAGE_BY_NAME if need.soname in names else Origin.MISSING, None, None)
 
 

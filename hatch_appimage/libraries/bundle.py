@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from hatch_appimage.layout import AppDir
     from hatch_appimage.libraries.dependencies import Dependency
     from hatch_appimage.libraries.plan import BundlePlan
-    from hatch_appimage.libraries.policy import Policy
+    from hatch_appimage.libraries.policy import LibraryPolicy
     from hatch_appimage.python import BundledPython
     from hatch_appimage.python.installed import InstalledWheel
     from hatch_appimage.system import System
@@ -95,7 +95,7 @@ class Libraries:
 
     Attributes:
         bundled: what was copied.
-        host: what the user's machine must have.
+        from_system: what the user's machine must have.
         by_name: sonames that no search path leads to, although the image has them: another module loads them before.
         ignored: sonames that are missing, as the project allows.
         dropped: modules of the standard library and plugins of Qt that were removed for want of a library, by their
@@ -108,7 +108,7 @@ class Libraries:
     """
 
     bundled: tuple[BundledLibrary, ...]
-    host: tuple[SystemLibrary, ...]
+    from_system: tuple[SystemLibrary, ...]
     by_name: tuple[str, ...]
     ignored: tuple[str, ...]
     dropped: Mapping[str, str]
@@ -130,11 +130,10 @@ def bundle_libraries(
     appdir: AppDir,
     architecture: Architecture,
     python: BundledPython,
-    policy: Policy,
+    policy: LibraryPolicy,
     *,
     system: System,
     project: Path,
-    max_glibc: tuple[int, ...] | None,
     required: Iterable[Path] = (),
 ) -> Libraries:
     """Copy what is needed and not there, and have everything find it.
@@ -146,7 +145,6 @@ def bundle_libraries(
         policy: what to bundle.
         system: the build machine's libraries, or those of a copy of another machine.
         project: its folder, which paths in ``policy.libraries`` are relative to.
-        max_glibc: the newest glibc that the image may need; None for any.
         required: modules that every start loads, where no trial will tell whether one lacks a library.
 
     Raises:
@@ -181,7 +179,7 @@ def bundle_libraries(
     _apply(plan)
     _copy_licences(set(packages.values()), appdir, system)
     tree = Tree.read_folder(appdir.root, architecture)
-    graph = Graph.of(tree, _verify(tree, plan), plan.host)
+    graph = Graph.of(tree, _verify(tree, plan), plan.from_system)
     stacks = tuple(path for path, elf in graph.files.items() if elf.executable_stack and not elf.interpreter)
     for path in stacks:
         log.warning(
@@ -189,17 +187,19 @@ def bundle_libraries(
             "`-Wl,-z,noexecstack`, or take that from it with `patchelf --clear-execstack`",
             path,
         )
-    if max_glibc is not None:
+    if policy.max_glibc is not None:
         wheels = wheels_by_file(python)
         check_limit(
-            graph.files, max_glibc, lambda path: _owner(appdir.root / path, plan, packages, wheels, str(python))
+            graph.files, policy.max_glibc, lambda path: _owner(appdir.root / path, plan, packages, wheels, str(python))
         )
     return Libraries(
         bundled=tuple(
             BundledLibrary(target.name, system.name_of(source), packages.get(source), target.stat().st_size)
             for target, source in sorted(plan.copies.items())
         ),
-        host=tuple(SystemLibrary(soname, policy.group(soname) or "excluded") for soname in sorted(plan.host)),
+        from_system=tuple(
+            SystemLibrary(soname, policy.group(soname) or "excluded") for soname in sorted(plan.from_system)
+        ),
         by_name=tuple(sorted({need.soname for need in plan.by_name})),
         ignored=tuple(sorted({need.soname for need in plan.ignored})),
         dropped={str(path.relative_to(appdir.root)): soname for path, soname in sorted(plan.dropped.items())},
@@ -227,14 +227,14 @@ def _opened(entry: str, project: Path, system: System, architecture: Architectur
     )
 
 
-def _warn(policy: Policy, plan: BundlePlan) -> None:
+def _warn(policy: LibraryPolicy, plan: BundlePlan) -> None:
     """Warn of what is left out, and of rules that change nothing: most of them are misspelt."""
     for module, soname in plan.dropped.items():
         if not is_qt_plugin(module):
             log.warning("%s is left out of the image: this machine lacks %s, which it needs", module.name, soname)
-    sonames = {path.name for path in plan.copies} | plan.host
+    sonames = {path.name for path in plan.copies} | plan.from_system
     sonames |= {need.soname for need in (*plan.by_name, *plan.ignored)}
-    for rule in (*policy.include, *policy.exclude, *policy.ignore):
+    for rule in (*policy.include_libraries, *policy.exclude_libraries, *policy.ignore_missing):
         if not any(matches(soname, (rule,)) for soname in sonames):
             log.warning("Nothing in the image needs a library that `%s` means", rule)
 
@@ -284,7 +284,7 @@ def _copy_licences(packages: Iterable[str], appdir: AppDir, system: System) -> N
 
 def _verify(tree: Tree, plan: BundlePlan) -> list[Dependency]:
     """Look at the finished tree with fresh eyes: it must need nothing that was not decided about; return its needs."""
-    known = {need.soname for need in (*plan.by_name, *plan.ignored, *plan.missing)} | plan.host
+    known = {need.soname for need in (*plan.by_name, *plan.ignored, *plan.missing)} | plan.from_system
     needs = tree.needs()
     for need in needs:
         if need.found is None and need.soname not in known:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from hatch_appimage.elf import Elf
     from hatch_appimage.libraries.dependencies import Dependency, Tree
-    from hatch_appimage.libraries.policy import Policy
+    from hatch_appimage.libraries.policy import LibraryPolicy
     from hatch_appimage.system import System
 
 # Wheels of Qt bring plugins for databases, other toolkits' themes, embedded screens, and for Qt modules that are in
@@ -49,7 +49,7 @@ class BundlePlan:
         copies: files of the build machine, by the path that each gets in the AppDir.
         links: symbolic links to be made, and the files of the AppDir that they lead to.
         rpaths: search paths, ``$ORIGIN``-relative, by the file that gets one as its ``DT_RPATH``.
-        host: the sonames that are left to the user's machine.
+        from_system: the sonames that are left to the user's machine.
         by_name: needs that only something in the AppDir can fulfil that no search path leads to: something loads it
             before.
         missing: what is found nowhere.
@@ -61,7 +61,7 @@ class BundlePlan:
     copies: dict[Path, Path] = field(default_factory=dict)
     links: dict[Path, Path] = field(default_factory=dict)
     rpaths: dict[Path, tuple[str, ...]] = field(default_factory=dict)
-    host: set[str] = field(default_factory=set)
+    from_system: set[str] = field(default_factory=set)
     by_name: list[Dependency] = field(default_factory=list)
     missing: list[Dependency] = field(default_factory=list)
     ignored: list[Dependency] = field(default_factory=list)
@@ -93,7 +93,7 @@ class BundleLayout:
 
 
 def make_plan(
-    tree: Tree, place: BundleLayout, *, system: System, policy: Policy, opened: Mapping[str, Path]
+    tree: Tree, place: BundleLayout, *, system: System, policy: LibraryPolicy, opened: Mapping[str, Path]
 ) -> BundlePlan:
     """Find what an AppDir lacks on the build machine, again and again until nothing more is needed.
 
@@ -158,7 +158,7 @@ def is_qt_plugin(path: Path) -> bool:
 class _Planner:
     """Keeps the tree and the plan in step: every decision changes both."""
 
-    def __init__(self, tree: Tree, place: BundleLayout, system: System, policy: Policy) -> None:
+    def __init__(self, tree: Tree, place: BundleLayout, system: System, policy: LibraryPolicy) -> None:
         self.tree = tree
         self.place = place
         self.system = system
@@ -290,7 +290,7 @@ class _Planner:
 
     def improve(self) -> bool:
         """Decide about every need that is not fulfilled; return whether that may have brought new ones."""
-        self.plan.host, self.plan.by_name, self.plan.missing, self.plan.ignored = set(), [], [], []
+        self.plan.from_system, self.plan.by_name, self.plan.missing, self.plan.ignored = set(), [], [], []
         self.needs = self.tree.needs()
         decided = [self._decide(need) for need in self.needs if need.found is None]
         return any(decided)
@@ -312,7 +312,7 @@ class _Planner:
         if group in _LEFT_TO_HOST or self.tree.read(target) is None:
             source = self._find(need, group)
             if source is None and group is not None:
-                self.plan.host.add(need.soname)
+                self.plan.from_system.add(need.soname)
                 return False
             if source is None:
                 return self._give_up(need)
@@ -331,7 +331,7 @@ class _Planner:
         carried = self._find_carried(need)
         if carried is not None or group is not None:
             return carried
-        if all(map(is_qt_plugin, need.roots)) and not matches(need.soname, self.policy.include):
+        if all(map(is_qt_plugin, need.roots)) and not matches(need.soname, self.policy.include_libraries):
             return None
         return None if self._is_in_package(need) else self._find_installed(need)
 

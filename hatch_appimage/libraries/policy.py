@@ -3,12 +3,19 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from hatch_appimage.architecture import ByArchitecture
+from hatch_appimage.option import BY_ARCHITECTURE, TEXT, TEXTS, option
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from hatch_appimage.table import Table
 
 # The libraries that have to fit the user's machine: its kernel, graphics driver, sound server, font configuration; and
 # those that even the smallest installations have. The names follow the exclude list that AppImage tools share
@@ -118,35 +125,92 @@ NEVER_BUNDLED = ("glibc", "musl")
 OF_THE_MACHINE = frozenset({"cuda", "mpi", "opencl", "rdma"})
 
 
+def _rules(rules: tuple[str, ...], _table: Table) -> tuple[str, ...]:
+    for rule in rules:
+        if rule.startswith("@") and rule[1:] not in GROUPS:
+            raise ValueError(f"names the group `{rule}`; known are {', '.join(f'@{name}' for name in GROUPS)}")
+        if "/" in rule:
+            raise ValueError(f"must be an array of sonames, patterns such as `libfoo.so.*`, and groups: `{rule}`")
+    return rules
+
+
+def _included(rules: tuple[str, ...], table: Table) -> tuple[str, ...]:
+    for rule in _rules(rules, table):
+        if rule.removeprefix("@") in NEVER_BUNDLED or group_of(rule) in NEVER_BUNDLED:
+            raise ValueError(f"asks for `{rule}`: a C library works only with its own loader, the target system's")
+    return rules
+
+
+def _sysroots(texts: dict[str, str], table: Table) -> ByArchitecture[Path]:
+    directories = {name: table.directory(text) for name, text in texts.items()}
+    return ByArchitecture(directories.pop("", Path("/")), directories)
+
+
+def _glibc_version(value: str, _table: Table) -> tuple[int, ...]:
+    if not re.fullmatch(r"2\.\d{1,3}", value):
+        raise ValueError(f"must be a version of glibc, such as `2.28`, not `{value}`")
+    return tuple(map(int, value.split(".")))
+
+
 @dataclass(frozen=True)
-class Policy:
-    """What the project says of libraries.
+class LibraryPolicy:
+    """The options that say which shared libraries an image has."""
 
-    Attributes:
-        include: sonames, patterns (``libfoo.so.*``) and groups (``@fonts``) to bundle although they are on the list.
-        exclude: likewise, to leave to the host although they are not; stronger than ``include``.
-        ignore: patterns of sonames that may be missing.
-        libraries: sonames and paths of libraries that are opened at run time only.
-
-    """
-
-    include: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
-    ignore: tuple[str, ...] = ()
-    libraries: tuple[str, ...] = ()
+    libraries: tuple[str, ...] = option(
+        TEXTS,
+        'Shared libraries that the application opens at run time only, by soname (`"libsodium.so.23"`) or path.',
+        default=(),
+    )
+    include_libraries: tuple[str, ...] = option(
+        TEXTS,
+        'Libraries to bundle although every desktop has them: sonames, patterns (`"libz.so.*"`) or groups '
+        '(`"@fonts"`).',
+        details=f"The groups are {', '.join(f'`@{name}`' for name in GROUPS)}; [shared libraries]"
+        "(how-it-works.md#shared-libraries) has what is in them.",
+        default=(),
+        check=_included,
+    )
+    exclude_libraries: tuple[str, ...] = option(
+        TEXTS,
+        "Libraries not to bundle, by the same rules. It wins over `include-libraries`.",
+        default=(),
+        check=_rules,
+    )
+    ignore_missing: tuple[str, ...] = option(
+        TEXTS,
+        "Libraries that may be missing on the build machine, by the same rules. Others end the build if a start needs "
+        "them, and are warned of if not.",
+        default=(),
+        check=_rules,
+    )
+    sysroot: ByArchitecture[Path] = option(
+        BY_ARCHITECTURE,
+        "A copy of an older distribution, or of one for another architecture, whose libraries are bundled instead of "
+        "this machine's.",
+        default=ByArchitecture(Path("/"), {}),
+        shown='`"/"`',
+        check=_sysroots,
+        is_path=True,
+    )
+    max_glibc: tuple[int, ...] | None = option(
+        TEXT,
+        'The newest glibc that the image may need, such as `"2.28"`: wheels are chosen by it, and if a file needs a '
+        "newer one, the build fails and says what to do about each.",
+        check=_glibc_version,
+    )
 
     def group(self, soname: str) -> str | None:
-        """Return why a library is left to the host: the name of its group, or ``excluded``; None if it is bundled."""
+        """Return why a library is not bundled: the name of its group, or ``excluded``; None if it is bundled."""
         listed = group_of(soname)
         if listed in NEVER_BUNDLED:
             return listed
-        if matches(soname, self.exclude):
+        if matches(soname, self.exclude_libraries):
             return "excluded"
-        return None if matches(soname, self.include) else listed
+        return None if matches(soname, self.include_libraries) else listed
 
     def ignored(self, soname: str) -> bool:
         """Whether a library may be missing."""
-        return matches(soname, self.ignore)
+        return matches(soname, self.ignore_missing)
 
 
 def group_of(soname: str) -> str | None:

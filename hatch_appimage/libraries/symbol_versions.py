@@ -107,16 +107,16 @@ class Graph:
     Attributes:
         files: by their paths below the AppDir.
         loads: the files that each needs, likewise.
-        host: the sonames that the user's machine must have.
+        from_system: the sonames that the user's machine must have.
 
     """
 
     files: Mapping[str, Elf] = field(default_factory=dict)
     loads: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    host: frozenset[str] = frozenset()
+    from_system: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, tree: Tree, needs: Iterable[Dependency], host: Iterable[str]) -> Graph:
+    def of(cls, tree: Tree, needs: Iterable[Dependency], from_system: Iterable[str]) -> Graph:
         """Gather what is known of a finished tree."""
         names = {path: str(path.relative_to(tree.root)) for path in tree.files}
         loads: dict[str, set[str]] = {}
@@ -124,7 +124,7 @@ class Graph:
             if need.found is not None:
                 loads.setdefault(names[tree.real(need.file)], set()).add(names[tree.real(need.found)])
         files = {name: tree.files[path] for path, name in names.items()}
-        return cls(files, {name: frozenset(found) for name, found in loads.items()}, frozenset(host))
+        return cls(files, {name: frozenset(found) for name, found in loads.items()}, frozenset(from_system))
 
     def loaded_by(self, files: Iterable[str]) -> frozenset[str]:
         """Return files with all that they load."""
@@ -189,12 +189,12 @@ class Requirements:
     """What an image needs of its user's C and C++ libraries.
 
     Attributes:
-        floors: of what a start loads, and of all that the application is seen to import.
+        requires: of what a start loads, and of all that the application is seen to import.
         exceeding: other files that need more.
 
     """
 
-    floors: tuple[RequiredVersion, ...]
+    requires: tuple[RequiredVersion, ...]
     exceeding: tuple[Exceeding, ...] = ()
 
     def __str__(self) -> str:
@@ -203,7 +203,7 @@ class Requirements:
     @property
     def glibc(self) -> RequiredVersion | None:
         """The oldest glibc that the image starts with; None if it needs none."""
-        return next((floor for floor in self.floors if floor.family == "GLIBC"), None)
+        return next((required for required in self.requires if required.family == "GLIBC"), None)
 
 
 def find_requirements(graph: Graph, start: Iterable[str], *, limited: bool) -> Requirements:
@@ -216,17 +216,17 @@ def find_requirements(graph: Graph, start: Iterable[str], *, limited: bool) -> R
 
     """
     loaded = graph.loaded_by(start)
-    floors = find_required_versions({path: graph.files[path] for path in loaded}, graph.host)
-    if not limited and (text := warning(floors, datetime.now(tz=timezone.utc).date())):
+    requires = find_required_versions({path: graph.files[path] for path in loaded}, graph.from_system)
+    if not limited and (text := warning(requires, datetime.now(tz=timezone.utc).date())):
         log.warning(text)
-    needed = {floor.family: floor.version for floor in floors}
+    needed = {required.family: required.version for required in requires}
     exceeding = (
         Exceeding(path, family, version, graph.modules_that_load(path))
         for path, elf in graph.files.items()
-        for family in _families(graph.host)
+        for family in _families(graph.from_system)
         if (version := version_required_by(elf, family)) > needed.get(family, ())
     )
-    return Requirements(floors, tuple(exceeding))
+    return Requirements(requires, tuple(exceeding))
 
 
 def version_required_by(elf: Elf, family: str) -> Version:
@@ -261,21 +261,21 @@ def find_required_version(files: Mapping[str, Elf], family: str) -> RequiredVers
     )
 
 
-def find_required_versions(files: Mapping[str, Elf], host: Iterable[str]) -> tuple[RequiredVersion, ...]:
-    """Find the floors of all libraries that the user's machine must have.
+def find_required_versions(files: Mapping[str, Elf], from_system: Iterable[str]) -> tuple[RequiredVersion, ...]:
+    """Find the requires of all libraries that the user's machine must have.
 
     Args:
         files: the ELF files by their paths.
-        host: the sonames that the host must have.
+        from_system: the sonames that the host must have.
 
     """
-    floors = (find_required_version(files, family) for family in _families(host))
-    return tuple(floor for floor in floors if floor.version)
+    requires = (find_required_version(files, family) for family in _families(from_system))
+    return tuple(required for required in requires if required.version)
 
 
-def _families(host: Iterable[str]) -> list[str]:
+def _families(from_system: Iterable[str]) -> list[str]:
     # All of glibc has its version, of which a file may need another part than the C library.
-    names = {"libc.so.6" if group_of(soname) == "glibc" else soname for soname in host}
+    names = {"libc.so.6" if group_of(soname) == "glibc" else soname for soname in from_system}
     return [family for family, soname in _LIBRARIES.items() if soname in names]
 
 
@@ -326,17 +326,19 @@ def check_limit(files: Mapping[str, Elf], limit: Version, owner_of: Callable[[st
     raise AppImageError("\n".join(lines))
 
 
-def warning(floors: Iterable[RequiredVersion], today: date) -> str | None:
+def warning(requires: Iterable[RequiredVersion], today: date) -> str | None:
     """Return what to warn of if glibc has to be less than four years old: distributions in use are older."""
-    floor = next((floor for floor in floors if floor.family == "GLIBC"), None)
-    if floor is None:
+    required = next((required for required in requires if required.family == "GLIBC"), None)
+    if required is None:
         return None
-    released = _RELEASES.get(floor.version[:2]) or (max(_RELEASES.values()) if floor.version > max(_RELEASES) else None)
+    released = _RELEASES.get(required.version[:2]) or (
+        max(_RELEASES.values()) if required.version > max(_RELEASES) else None
+    )
     if released is None or released <= today.replace(year=today.year - _YEARS, day=min(today.day, 28)):
         return None
     return (
-        f"The image needs glibc {floor} or newer, which came out in {released:%B %Y}: it does not start on older "
-        f"distributions. {floor.files[0]} is among what needs it; `max-glibc` shows everything and how to lower it"
+        f"The image needs glibc {required} or newer, which came out in {released:%B %Y}: it does not start on older "
+        f"distributions. {required.files[0]} is among what needs it; `max-glibc` shows everything and how to lower it"
     )
 
 

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from hatch_appimage.architecture import Architecture
     from hatch_appimage.layout import AppDir
     from hatch_appimage.packages.lock import Lock
+    from hatch_appimage.packages.settings import InstallSettings
     from hatch_appimage.project.metadata import Project
     from hatch_appimage.project.wheel import Release
     from hatch_appimage.python import BundledPython
@@ -104,12 +105,8 @@ def install_packages(
     appdir: AppDir,
     python: BundledPython,
     project: Project,
+    settings: InstallSettings,
     *,
-    features: Iterable[str],
-    requirements: Iterable[str],
-    groups: Iterable[str] = (),
-    lock: Lock | None = None,
-    constraints: Path | None = None,
     architecture: Architecture,
     max_glibc: tuple[int, ...] | None = None,
 ) -> Installation:
@@ -123,11 +120,7 @@ def install_packages(
         appdir: where the bundled Python already lies.
         python: that Python.
         project: what is installed; its folder's uv settings count.
-        features: the project's optional dependencies to install.
-        requirements: further requirements (PEP 508).
-        groups: dependency groups to install (PEP 735).
-        lock: what decides which packages are installed; None for uv.
-        constraints: a file that narrows what uv decides.
+        settings: what is installed beside it, and what decides which versions.
         architecture: that the Python is for.
         max_glibc: the newest glibc that wheels may need; None for this machine's.
 
@@ -146,9 +139,9 @@ def install_packages(
         interpreter = _interpreter(python, appdir, architecture, max_glibc, Path(folder))
         platform, limit = _platform(python, architecture, max_glibc)
         target = TargetEnvironment.of(interpreter, max_glibc=limit)
-        further = _applicable(requirements, target.environment)
+        further = _applicable(settings.requirements, target.environment)
         who = "its wheel needs" if isinstance(source, Wheel) else "the image needs"
-        wanted = {who: _needed(source, features, target.environment), "`requirements` has": further}
+        wanted = {who: _needed(source, settings.features, target.environment), "`requirements` has": further}
         request = InstallRequest(
             project=project.name,
             own=isinstance(source, Wheel),
@@ -158,37 +151,38 @@ def install_packages(
             options=("--python", interpreter, "--python-version", python.version.removesuffix("+")),
             platform=platform,
             roots=tuple(chain(*wanted.values())),
-            features=tuple(features),
-            groups=tuple(groups),
+            features=tuple(settings.features),
+            groups=tuple(settings.dependency_groups),
         )
-        if lock:
-            packages = read_lock(lock, request)
+        if settings.lock:
+            packages = read_lock(settings.lock, request)
         else:
-            packages = resolve([source.requirement(features), *requirements], request, constraints)
+            asked = [source.requirement(settings.features), *settings.requirements]
+            packages = resolve(asked, request, settings.constraints)
             directories = (Path(it.directory.path) for it in packages if it.directory)
-            scope = Scope.of(target.environment, features, groups)
+            scope = Scope.of(target.environment, settings.features, settings.dependency_groups)
             check_resolved(packages, project.root, directories, scope)
         if python.cross:
             _refuse_sources(packages, architecture, max_glibc)
         install = partial(_install, request=request, prefix=appdir.usr)
-        # The project comes last: where another package has a command of the same name, the project's applies.
+        # The project comes last: where another package has a command of the same name, the project's counts.
         itself = canonicalize_name(project.name)
         for batch in ([it for it in packages if it.name != itself], [it for it in packages if it.name == itself]):
-            _install_packages(batch, install, from_index=lock is None)
+            _install_packages(batch, install, from_index=settings.lock is None)
         if isinstance(source, Wheel):
             install("--no-deps", "--", source.path)
     (appdir.usr / ".lock").unlink(missing_ok=True)
     for distribution in installed_distributions(python):
         _forget_origin(distribution)
         _leave_out_secrets(distribution)
-    if lock:
-        check_fit(lock, installed_distributions(python), wanted, target.environment)
+    if settings.lock:
+        check_fit(settings.lock, installed_distributions(python), wanted, target.environment)
     distribution = _check_installed(python, project)
     if python.cross:
         _check_platforms(python, architecture)
     installed = sorted(map(_package, installed_distributions(python)), key=lambda package: package.name)
-    roots = (*requirements_of(distribution, features, target.environment), *further)
-    return Installation(tuple(installed), tuple(packages), roots, target.environment, lock)
+    roots = (*requirements_of(distribution, settings.features, target.environment), *further)
+    return Installation(tuple(installed), tuple(packages), roots, target.environment, settings.lock)
 
 
 def _interpreter(

@@ -86,7 +86,7 @@ class Lock:
         """Return the lock of a path.
 
         Raises:
-            ValueError: no kind of lock has such a name; the text completes "Field `lock` ".
+            ValueError: no kind of lock has such a name; the text completes "Option `lock` ".
 
         """
         if path.name not in ("uv.lock", "poetry.lock") and path.suffix != ".txt" and not is_valid_pylock_path(path):

@@ -61,7 +61,7 @@ def choose_entry_point(setting: str | None, project: Project, *, complete: bool 
         complete: nothing that is installed can bring further commands.
 
     Raises:
-        ValueError: there is no such entry point, or none stands out; the message completes "Field `...` ".
+        ValueError: there is no such entry point, or none stands out; the message completes "Option `...` ".
 
     """
     scripts = {**project.scripts, **project.gui_scripts}
@@ -92,7 +92,7 @@ def choose_links(names: tuple[str, ...] | None, project: Project, *, complete: b
         complete: nothing that is installed can bring further commands.
 
     Raises:
-        ValueError: there is no such command; the message completes "Field `...` ".
+        ValueError: there is no such command; the message completes "Option `...` ".
 
     """
     scripts = {**project.scripts, **project.gui_scripts}
@@ -108,7 +108,7 @@ def check_command(name: str) -> str:
     """Return the name of a command.
 
     Raises:
-        ValueError: its script cannot be a file, or be started by a desktop; the message completes "Field `...` ".
+        ValueError: its script cannot be a file, or be started by a desktop; the message completes "Option `...` ".
 
     """
     if _NO_FILE_NAME.fullmatch(name) or len(name.encode()) > _MAX_FILE_NAME:

@@ -96,7 +96,7 @@ class PythonAppImageSource:
         """Refuse what is no version.
 
         Raises:
-            ValueError: it is not; the message completes "Field `...` ".
+            ValueError: it is not; the message completes "Option `...` ".
 
         """
         if not _REQUEST.fullmatch(self.request):

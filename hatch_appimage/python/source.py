@@ -79,7 +79,7 @@ def read_source(
         find_interpreter: likewise an interpreter.
 
     Raises:
-        ValueError: it means nothing; the message completes "Field `...` ".
+        ValueError: it means nothing; the message completes "Option `...` ".
 
     """
     if is_url(text):

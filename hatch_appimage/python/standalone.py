@@ -93,7 +93,7 @@ class StandaloneSource:
         """Refuse what is no version.
 
         Raises:
-            ValueError: it is not; the message completes "Field `...` ".
+            ValueError: it is not; the message completes "Option `...` ".
 
         """
         try:

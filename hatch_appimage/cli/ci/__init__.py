@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from hatch_appimage.builder import AppImageBuilder
-    from hatch_appimage.options import AppImageConfig
+    from hatch_appimage.image.updates import UpdateInformation
+    from hatch_appimage.options import Settings
 
 # Where CI gives the key itself; the passphrase's variable is the one that the build reads.
 SIGNING_KEY = "HATCH_APPIMAGE_SIGN_KEY"
@@ -85,7 +86,7 @@ class WorkflowPlan:
 
     @classmethod
     def make(cls, builder: AppImageBuilder) -> WorkflowPlan:
-        """WorkflowPlan the workflow of the project that a builder is for.
+        """Plan the workflow of the project that a builder is for.
 
         Raises:
             AppImageError: its table is wrong, or its images could not be tried or published.
@@ -93,7 +94,7 @@ class WorkflowPlan:
             ValueError: likewise.
 
         """
-        project, config = builder.project, builder.read_config()
+        project, settings = builder.project, builder.read_settings()
         file = project.root / "pyproject.toml"
         document = tomllib.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
         versions = builder.config.versions if "versions" in builder.target_config else list(_GITHUB_RUNNERS)
@@ -103,10 +104,10 @@ class WorkflowPlan:
                 f"CI has machines for {' and '.join(_GITHUB_RUNNERS)} only, and `versions` has neither: "
                 f"{', '.join(versions)}"
             )
-        updates = config.update_information
+        updates = settings.release.update_information
         return cls(
             project=project.name,
-            file_name=config.file_name,
+            file_name=settings.image.name.in_files,
             architectures=architectures,
             hatch=_is_built_by_hatch(
                 BuildMetadata(str(project.root), document.get("build-system", {})), builder.config.dependencies
@@ -114,10 +115,10 @@ class WorkflowPlan:
             uv=version("uv"),
             python=choose_python(project.requires_python),
             full_history="version" not in document.get("project", {}),
-            test_command=_test_command(config),
-            sign=config.sign,
+            test_command=_test_command(settings),
+            sign=settings.release.sign,
             channel=updates.channel if updates else None,
-            zsync_names=_zsync_names(config, architectures),
+            zsync_names=_zsync_names(updates, architectures),
         )
 
     @property
@@ -249,18 +250,17 @@ def _is_built_by_hatch(build_system: BuildMetadata, dependencies: Iterable[str])
     return build_system.build_backend == "hatchling.build" and "hatch-appimage" in names
 
 
-def _test_command(config: AppImageConfig) -> str:
-    if config.test_command:
-        return config.test_command.replace("{appimage}", '"$appimage"')
-    if config.entry_point.gui:
+def _test_command(settings: Settings) -> str:
+    if settings.image.test_command:
+        return settings.image.test_command.replace("{appimage}", '"$appimage"')
+    if settings.launcher.entry_point.gui:
         raise AppImageError(
             "CI runs the image, and a GUI script may open a window whatever its arguments are: set `test-command`"
         )
     return '"$appimage" --help'
 
 
-def _zsync_names(config: AppImageConfig, architectures: Iterable[str]) -> dict[str, str]:
-    updates = config.update_information
+def _zsync_names(updates: UpdateInformation | None, architectures: Iterable[str]) -> dict[str, str]:
     names = {name: updates.zsync_name(name) for name in architectures} if updates else {}
     found = {architecture: name for architecture, name in names.items() if name}
     if len(set(found.values())) < len(found):

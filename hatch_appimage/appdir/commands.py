@@ -15,9 +15,10 @@ from hatch_appimage.project.entry_points import EntryPoint, list_names, parse_ob
 from hatch_appimage.python.installed import installed_distributions, place_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Sequence
     from importlib.metadata import PathDistribution
 
+    from hatch_appimage.appdir.settings import LauncherSettings
     from hatch_appimage.layout import AppDir
     from hatch_appimage.python import BundledPython
 
@@ -27,12 +28,11 @@ log = logging.getLogger(__name__)
 _SCRIPT_GROUPS = ("console_scripts", "gui_scripts")
 
 
-def find_commands(entry_point: EntryPoint, links: Sequence[str], appdir: AppDir, python: BundledPython) -> EntryPoint:
+def find_commands(settings: LauncherSettings, appdir: AppDir, python: BundledPython) -> EntryPoint:
     """See which commands were installed, and return the entry point with what its command calls.
 
     Args:
-        entry_point: what the image starts.
-        links: names of commands that start by links.
+        settings: what the image starts.
         appdir: with everything installed.
         python: its Python.
 
@@ -41,7 +41,8 @@ def find_commands(entry_point: EntryPoint, links: Sequence[str], appdir: AppDir,
 
     """
     owners = _scripts(appdir, python)
-    wanted = {"entry-point": [entry_point.command] * entry_point.installed, "entry-points": links}
+    entry_point = settings.entry_point
+    wanted = {"entry-point": [entry_point.command] * entry_point.installed, "entry-points": settings.entry_points}
     for option, names in wanted.items():
         for name in names:
             if name not in owners:
@@ -80,11 +81,12 @@ def _called_by(script: Path, owners: Iterable[PathDistribution]) -> EntryPoint:
     return EntryPoint(script.name, None, None, installed=True)
 
 
-def check_scripts(commands: Mapping[str, Sequence[str]], appdir: AppDir, relocated: Collection[str]) -> None:
+def check_scripts(entry_point: EntryPoint, links: Sequence[str], appdir: AppDir, relocated: Collection[str]) -> None:
     """See that the bundled Python can run what the image starts.
 
     Args:
-        commands: names of scripts by the option that asks for them.
+        entry_point: what it starts.
+        links: names of scripts that start by links.
         appdir: where they are.
         relocated: the names of all scripts that run on the bundled Python.
 
@@ -92,7 +94,7 @@ def check_scripts(commands: Mapping[str, Sequence[str]], appdir: AppDir, relocat
         AppImageError: it cannot.
 
     """
-    for option, names in commands.items():
+    for option, names in {"entry-point": [entry_point.command], "entry-points": links}.items():
         for name in names:
             if name not in relocated:
                 kind = "a program of its own" if read_elf(appdir.bin / name) else "no script of Python 3"

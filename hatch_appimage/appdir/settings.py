@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: MIT
+"""The options that say what starts, in which environment, and how desktops show it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hatch_appimage.appdir.desktop import MAIN_CATEGORIES, DesktopEntry
+from hatch_appimage.appdir.icon import Icon
+from hatch_appimage.option import FLAG, MAPPING, TEXT, TEXTS, option
+from hatch_appimage.project.entry_points import choose_entry_point, choose_links
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from hatch_appimage.project.entry_points import EntryPoint
+    from hatch_appimage.table import Table
+
+# Options that install further packages, which may bring commands.
+_COMMANDS_OF_OTHERS = ("dependency-groups", "features", "requirements")
+
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# Variables that a default does nothing for, or harm, with the reason and the way out.
+_FORBIDDEN_VARIABLES = {
+    re.compile(r"PYTHON.*"): (
+        "the bundled Python is isolated and ignores it: have the program do what it is for "
+        "(`sys.stdout.reconfigure(line_buffering=True)` for PYTHONUNBUFFERED)"
+    ),
+    re.compile(r"LD_.*"): (
+        "programs of the user's machine that the application starts would break: "
+        "`libraries` bundles what the application opens by its name"
+    ),
+    re.compile(r"PATH"): (
+        "it is set for every user, so a default would do nothing: "
+        "`commands-on-path = true` puts the image's commands in front of it"
+    ),
+    re.compile(r"APPDIR|APPIMAGE|ARGV0|OWD"): "it is the runtime that sets it, at every start",
+}
+
+
+def _entry_point(value: str | None, table: Table) -> EntryPoint:
+    return choose_entry_point(value, table.project, complete=_knows_all_commands(table))
+
+
+def _entry_points(names: tuple[str, ...] | None, table: Table) -> tuple[str, ...]:
+    return choose_links(names, table.project, complete=_knows_all_commands(table))
+
+
+def _knows_all_commands(table: Table) -> bool:
+    return table.project.complete and not any(key in table for key in _COMMANDS_OF_OTHERS)
+
+
+def _environment(variables: dict[str, str], _table: Table) -> dict[str, str]:
+    for name, value in variables.items():
+        if not _VARIABLE.fullmatch(name):
+            raise ValueError(f"sets `{name}`, which is no name of an environment variable")
+        for forbidden, reason in _FORBIDDEN_VARIABLES.items():
+            if forbidden.fullmatch(name):
+                raise ValueError(f"cannot set `{name}`: {reason}")
+        if "\0" in value:
+            raise ValueError(f"sets `{name}` to a value with a NUL character")
+    return variables
+
+
+def _categories(names: tuple[str, ...], table: Table) -> tuple[str, ...]:
+    _refuse_beside_desktop_file(table)
+    for name in names:
+        if not re.fullmatch(r"[A-Za-z0-9-]+", name):
+            raise ValueError(f"must be an array of desktop categories, one an item: `{name}`")
+    if not MAIN_CATEGORIES.intersection(names):
+        raise ValueError(
+            f"must have at least one of the main categories of desktop menus: {', '.join(sorted(MAIN_CATEGORIES))}"
+        )
+    return names
+
+
+def _terminal(value: bool, table: Table) -> bool:  # noqa: FBT001 - as TOML has it
+    _refuse_beside_desktop_file(table)
+    return value
+
+
+def _refuse_beside_desktop_file(table: Table) -> None:
+    if "desktop-file" in table:
+        raise ValueError("has no effect beside `desktop-file`: write it into that file")
+
+
+@dataclass(frozen=True)
+class LauncherSettings:
+    """What an image starts, and the environment of it."""
+
+    entry_point: EntryPoint = option(
+        TEXT,
+        'What starts: a key of `[project.scripts]` or `[project.gui-scripts]`, `"module:function"` or `"-m module"`.',
+        details="It can also be the name of any other Python script that is installed, such as the command of a "
+        "dependency. Whether that is there is known once everything is installed.",
+        shown="the only script, or the one named like the project",
+        check=_entry_point,
+        compute=lambda table: _entry_point(None, table),
+    )
+    entry_points: tuple[str, ...] = option(
+        TEXTS,
+        "Scripts that can be started through a link to the image with the script's name, symbolic or hard.",
+        details="Scripts of dependencies can be named, too. See [several commands in one image]"
+        "(recipes.md#several-commands-in-one-image).",
+        default=(),
+        shown="all of the project's scripts",
+        check=_entry_points,
+        compute=lambda table: _entry_points(None, table),
+    )
+    expose_python: bool = option(
+        FLAG,
+        "Links named `python`, `python3` or `python3.12` start the interpreter.",
+        details="See [the interpreter of an image](recipes.md#the-interpreter-of-an-image).",
+        default=False,
+    )
+    environment: Mapping[str, str] = option(
+        MAPPING,
+        'Variables to set where the user has not set them, such as `QT_QPA_PLATFORM = "wayland;xcb"`; `$APPDIR` in a '
+        "value is the image's directory.",
+        details="`PYTHON*` is refused, as the bundled Python is isolated and ignores it, and so is `LD_*`, as programs "
+        "that the application starts would break. `PATH` is refused because every user has set it: see "
+        "`commands-on-path`.",
+        default={},
+        check=_environment,
+    )
+    commands_on_path: bool = option(
+        FLAG,
+        "Put the image's commands in front of the application's `PATH`, as an activated environment does.",
+        details='`subprocess.run(["uvicorn"])` then starts the image\'s `uvicorn`. `python` and `python3` stay the '
+        "machine's, as its scripts look for them on `PATH`. By default the application's `PATH` is the "
+        "caller's, and with it that of every program that the application starts; "
+        '`subprocess.run([sys.executable, "-m", "uvicorn"])` works either way.',
+        default=False,
+    )
+
+
+@dataclass(frozen=True)
+class DesktopSettings:
+    """How desktops show an application."""
+
+    icon: Icon | None = option(
+        TEXT,
+        "A PNG (best of 256 by 256 pixels) or SVG.",
+        shown="a generated one",
+        check=lambda value, table: Icon.read(table.file(value)),
+        is_path=True,
+    )
+    desktop_file: DesktopEntry | None = option(
+        TEXT,
+        "The desktop entry. `Icon`, the program in `Exec` and the `X-AppImage-` keys are set for you.",
+        details="`categories` and `terminal` have no effect beside it and are refused.",
+        shown="a generated one",
+        check=lambda value, table: DesktopEntry.read(table.file(value)),
+        is_path=True,
+    )
+    categories: tuple[str, ...] = option(
+        TEXTS,
+        "Categories of the generated desktop entry.",
+        details="At least one has to be a main category of the [Desktop Menu Specification]"
+        "(https://specifications.freedesktop.org/menu-spec/latest/category-registry.html), such as "
+        '`"Development"`, `"Graphics"`, `"Network"`, `"Office"` or `"Science"`.',
+        default=("Utility",),
+        check=_categories,
+    )
+    terminal: bool | None = option(
+        FLAG,
+        "Whether the application wants a terminal.",
+        shown="`true`, for a GUI script `false`",
+        check=_terminal,
+    )
+
+    def wants_terminal(self, entry_point: EntryPoint) -> bool:
+        """Whether what starts wants a terminal."""
+        return not entry_point.gui if self.terminal is None else self.terminal

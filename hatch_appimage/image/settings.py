@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: MIT
+"""The options that say how an image is called and packed, and what goes out with it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hatch_appimage import TABLE
+from hatch_appimage.errors import ConfigurationError
+from hatch_appimage.image.name import ApplicationName, image_name
+from hatch_appimage.image.updates import UpdateInformation
+from hatch_appimage.option import FLAG, INTEGER, TEXT, option
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hatch_appimage.table import Table
+
+# File names have 255 bytes at most, and version and architecture go behind the name.
+_MAX_NAME = 150
+# The compressors and the range of their levels.
+COMPRESSION_LEVELS = {"zstd": (1, 22), "gzip": (1, 9)}
+
+
+def _name(value: str, table: Table) -> ApplicationName:
+    if "/" in value or not value.isprintable():
+        raise ValueError(f"cannot have `/` or control characters in it, as the image is named after it: {value!r}")
+    if len(os.fsencode(value)) > _MAX_NAME:
+        raise ValueError(f"is too long for a file name: {len(os.fsencode(value))} bytes, and {_MAX_NAME} are possible")
+    return ApplicationName.of(value.strip(), table.project.name)
+
+
+def _compression(value: str, _table: Table) -> str:
+    if value not in COMPRESSION_LEVELS:
+        raise ValueError(f"must be one of {', '.join(COMPRESSION_LEVELS)}, not `{value}`")
+    return value
+
+
+def _level(level: int, table: Table) -> int:
+    if table.raw.get("compression", "zstd") not in COMPRESSION_LEVELS:
+        return level  # nothing can be said of it
+    compression = table["compression"]
+    lowest, highest = COMPRESSION_LEVELS[compression]
+    if not lowest <= level <= highest:
+        raise ValueError(f"must be from {lowest} to {highest} for {compression}, not {level}")
+    return level
+
+
+def _test_command(value: str, _table: Table) -> str:
+    if "{appimage}" not in value:
+        raise ValueError(
+            f"must have `{{appimage}}` in it, where the image's path goes, as in `{{appimage}} --version`: `{value}`"
+        )
+    return value
+
+
+def _sign_key(value: str, table: Table) -> str:
+    if table.raw.get("sign") is False:
+        raise ValueError("has no effect beside `sign = false`: remove one of them")
+    return value.strip()
+
+
+@dataclass(frozen=True)
+class ImageSettings:
+    """How an image is called and packed."""
+
+    name: ApplicationName = option(
+        TEXT,
+        "What people call the application; the file is named `<name>-<version>-<architecture>.AppImage`.",
+        details="In names of files it has no accents, and `_` in place of what is neither a letter nor a digit: "
+        '`"Größe & Co (beta)"` becomes `Grosse_Co_beta`. The project\'s name stands there for one with letters '
+        "that are not Latin. In the version, `!` and `+` become `_`.",
+        shown="the project's name",
+        check=_name,
+        compute=lambda table: ApplicationName.of(table.project.name, table.project.name),
+    )
+    runtime: Path | None = option(
+        TEXT,
+        "A type-2 AppImage runtime to use instead.",
+        shown="ours",
+        check=lambda value, table: table.file(value),
+        is_path=True,
+    )
+    compression: str = option(
+        TEXT,
+        '`"zstd"`, or `"gzip"` for desktop integrations from before 2024 that read nothing else.',
+        default="zstd",
+        check=_compression,
+    )
+    compression_level: int | None = option(
+        INTEGER, "From 1 to 22 for zstd, from 1 to 9 for gzip.", shown="15 for zstd, 9 for gzip", check=_level
+    )
+    test_command: str | None = option(
+        TEXT,
+        "A shell command that is run against the finished image in an empty environment, such as "
+        '`"{appimage} --version"`. If it fails, the build fails and leaves no image.',
+        check=_test_command,
+    )
+    startup_order: bool = option(
+        FLAG,
+        "Import the entry point once during the build, to lay the files that a start reads at the front of the image.",
+        default=True,
+    )
+    report: Path | None = option(
+        TEXT,
+        "A file for the build's report as JSON.",
+        check=lambda value, table: table.new_file(value),
+        is_path=True,
+    )
+
+
+@dataclass(frozen=True)
+class ReleaseSettings:
+    """What goes out with an image: where updates are, and who vouches for it."""
+
+    update_information: UpdateInformation | None = option(
+        TEXT,
+        'Where update tools find newer images: `"github"`, `"github:latest-pre"`, or a line of the AppImage '
+        "specification (`{arch}` in it stands for the architecture).",
+        details="See [updates](recipes.md#updates).",
+        check=lambda value, table: UpdateInformation.read(value, table.project.urls, os.environ),
+    )
+    sign: bool = option(FLAG, "Sign the image with gpg.", default=False, compute=lambda table: "sign-key" in table)
+    sign_key: str | None = option(
+        TEXT,
+        "The key to sign with, as gpg takes it; it implies `sign`.",
+        details="See [signatures](recipes.md#signatures).",
+        shown="gpg's default key",
+        check=_sign_key,
+    )
+
+    def update_line(self, name: ApplicationName, version: str, architecture: str) -> str | None:
+        """Return the update information for one image; None if it is to have none.
+
+        Raises:
+            ConfigurationError: it does not fit the image's name.
+
+        """
+        if self.update_information is None:
+            return None
+        try:
+            file_name = image_name(name.in_files, version, architecture)
+            return self.update_information.line(name.in_files, file_name, architecture)
+        except ValueError as error:
+            raise ConfigurationError([f"Option `{TABLE}.update-information` {error}"]) from error

@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: MIT
+"""An option of the table ``[tool.hatch.build.targets.appimage]``: key, kind, default, help and check in one place.
+
+A stage declares its options as the fields of a frozen dataclass::
+
+    @dataclass(frozen=True)
+    class LauncherSettings:
+        expose_python: bool = option(FLAG, "Links named `python` start the interpreter.", default=False)
+
+The key is the field's name with ``-`` in place of ``_``. `hatch_appimage.options` reads all groups of them and writes
+their documentation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any
+
+from hatch_appimage.architecture import ARCHITECTURES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from hatch_appimage.table import Table
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A type of values in TOML.
+
+    Attributes:
+        name: what documentation and messages call it.
+        read: takes the option's name and a value, and returns that value; raises TypeError if it is of another type.
+
+    """
+
+    name: str
+    read: Callable[[str, object], Any]
+
+
+def _no_check(value: Any, _table: Table) -> Any:
+    return value
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option, and what users are told of it.
+
+    Attributes:
+        kind: the type of its value.
+        help: Markdown, short enough for a row of a table.
+        details: further paragraphs of Markdown.
+        default: a TOML value in backquotes, or in words what is done without the option.
+        value: what it is without being set.
+        check: makes the typed value of the one in TOML; raises ValueError or AppImageError with a text that completes
+            "Option `...` ".
+        compute: makes the value if it is not set, where that depends on the project; raises likewise.
+        is_path: the value is a path, or may be one.
+        key: as it is written in the table.
+
+    """
+
+    kind: Kind
+    help: str
+    details: str
+    default: str
+    value: Any
+    check: Callable[[Any, Table], Any]
+    compute: Callable[[Table], Any] | None
+    is_path: bool
+    key: str = ""
+
+
+def option(
+    kind: Kind,
+    help: str,  # noqa: A002 - what argparse calls it, too
+    *,
+    details: str = "",
+    default: Any = None,
+    shown: str = "",
+    check: Callable[[Any, Table], Any] = _no_check,
+    compute: Callable[[Table], Any] | None = None,
+    is_path: bool = False,
+) -> Any:
+    """Declare an option as a field of a dataclass.
+
+    Args:
+        kind: the type of its value.
+        help: Markdown, short enough for a row of a table.
+        details: further paragraphs of Markdown.
+        default: the value of the field if the option is not set.
+        shown: the default in words, where its value does not say it.
+        check: see `Option`, like the following.
+        compute: makes the default.
+        is_path: the value is a path, or may be one.
+
+    """
+    found = Option(kind, help, details, shown or _in_toml(default), default, check, compute, is_path)
+    if isinstance(default, dict):
+        return field(default_factory=default.copy, metadata={"option": found})
+    return field(default=default, metadata={"option": found})
+
+
+def _in_toml(value: object) -> str:
+    """Write a default as users would, in backquotes."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    if isinstance(value, tuple):
+        return f"`[{', '.join(_in_toml(item).strip('`') for item in value)}]`"
+    return f'`"{value}"`' if isinstance(value, str) else f"`{value}`"
+
+
+def options_of(group: type) -> Iterator[tuple[str, Option]]:
+    """Yield the options of a group of settings, each with the name of its field."""
+    for each in fields(group):
+        yield each.name, replace(each.metadata["option"], key=each.name.replace("_", "-"))
+
+
+def _text(name: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"Option `{name}` must be a string")
+    if not value.strip():
+        raise TypeError(f"Option `{name}` cannot be an empty string")
+    return value
+
+
+def _flag(name: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"Option `{name}` must be a boolean")
+    return value
+
+
+def _text_or_flag(name: str, value: object) -> str | bool:
+    if not isinstance(value, str | bool):
+        raise TypeError(f"Option `{name}` must be a string or boolean")
+    return value if isinstance(value, bool) else _text(name, value)
+
+
+def _integer(name: str, value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"Option `{name}` must be an integer")
+    return value
+
+
+def _texts(name: str, value: object) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise TypeError(f"Option `{name}` must be an array of strings")
+    for number, item in enumerate(value, 1):
+        if not isinstance(item, str):
+            raise TypeError(f"Item #{number} in option `{name}` must be a string")
+        if not item.strip():
+            raise TypeError(f"Item #{number} in option `{name}` cannot be an empty string")
+    return tuple(value)
+
+
+def _mapping(name: str, value: object) -> dict[str, str]:
+    if not isinstance(value, dict):
+        raise TypeError(f"Option `{name}` must be a table of strings")
+    for key, item in value.items():
+        if not isinstance(item, str):
+            raise TypeError(f"Option `{name}.{key}` must be a string")
+    return value
+
+
+def _by_architecture(name: str, value: object) -> dict[str, str]:
+    """Return a text for each architecture; one for all of them by the key ``""``."""
+    if isinstance(value, str):
+        return {"": _text(name, value)}
+    if not isinstance(value, dict):
+        raise TypeError(f"Option `{name}` must be a string or table of strings")
+    for key, item in value.items():
+        if key not in ARCHITECTURES:
+            known = ", ".join(ARCHITECTURES)
+            raise TypeError(f"Option `{name}` has the key `{key}`, which is no architecture: there are {known}")
+        _text(f"{name}.{key}", item)
+    return value
+
+
+TEXT = Kind("string", _text)
+FLAG = Kind("boolean", _flag)
+TEXT_OR_FLAG = Kind("string or boolean", _text_or_flag)
+INTEGER = Kind("integer", _integer)
+TEXTS = Kind("array of strings", _texts)
+MAPPING = Kind("table of strings", _mapping)
+BY_ARCHITECTURE = Kind("string or table of strings", _by_architecture)

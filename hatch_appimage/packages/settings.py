@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: MIT
+"""The options that say which packages an image has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from hatch_appimage.option import TEXT, TEXT_OR_FLAG, TEXTS, option
+from hatch_appimage.packages.lock import Lock
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hatch_appimage.table import Table
+
+
+def _features(names: tuple[str, ...], table: Table) -> tuple[str, ...]:
+    features = table.project.features
+    known = {canonicalize_name(name) for name in features}
+    for name in names:
+        if canonicalize_name(name) not in known:
+            available = f"available: {', '.join(features)}" if features else "the project has none"
+            raise ValueError(f"asks for `{name}`, which is not in [project.optional-dependencies]; {available}")
+    return names
+
+
+def _requirements(texts: tuple[str, ...], _table: Table) -> tuple[str, ...]:
+    for text in texts:
+        _check_requirement(text)
+    return texts
+
+
+def _check_requirement(text: str) -> None:
+    try:
+        Requirement(text)
+    except InvalidRequirement as error:
+        raise ValueError(f"has an item that is no requirement (PEP 508): `{text}`") from error
+
+
+def _lock(value: str | bool, table: Table) -> Lock | None:  # noqa: FBT001 - as TOML has it
+    if value is False:
+        return None
+    if value is True:
+        raise ValueError("cannot be `true`: name the file")
+    return _alone(Lock.named(table.file(value)), table)
+
+
+def _alone(lock: Lock | None, table: Table) -> Lock | None:
+    if lock and "constraints" in table:
+        raise ValueError(
+            f"cannot be `{lock.path.name}` beside `constraints`, as a lock leaves no choice: remove `constraints`, or "
+            f"set `lock = false`"
+        )
+    return lock
+
+
+@dataclass(frozen=True)
+class InstallSettings:
+    """What is installed beside the project, and what decides which versions."""
+
+    features: tuple[str, ...] = option(
+        TEXTS, "Optional dependencies of the project to install.", default=(), check=_features
+    )
+    requirements: tuple[str, ...] = option(
+        TEXTS, "Further requirements to install (PEP 508).", default=(), check=_requirements
+    )
+    lock: Lock | None = option(
+        TEXT_OR_FLAG,
+        "The lock file that says what is installed: `pylock.toml`, `pylock.<name>.toml`, `uv.lock`, `poetry.lock`, or "
+        "a `.txt` of requirements with hashes; `false` for none.",
+        details="Hashes are verified, and markers count for the Python in the image. The build ends if the lock is out "
+        "of date, lacks what the wheel's metadata or `requirements` ask for, or lacks a file for the target. "
+        "The image's own `usr/share/<name>/pylock.toml` can be given here to install the same packages again.",
+        shown="`pylock.toml` or `uv.lock` beside `pyproject.toml`, the first that is there",
+        check=_lock,
+        compute=lambda table: _alone(Lock.find(table.project.root), table),
+        is_path=True,
+    )
+    constraints: Path | None = option(
+        TEXT,
+        "A file of constraints, as pip takes them, for what is resolved without a lock.",
+        details="Beside a lock it is refused.",
+        check=lambda value, table: table.file(value),
+        is_path=True,
+    )
+    dependency_groups: tuple[str, ...] = option(
+        TEXTS, "Dependency groups (PEP 735) to install; a lock must have them.", default=()
+    )

@@ -1,0 +1,355 @@
+# SPDX-License-Identifier: MIT
+"""The whole way of the data, once, downwards: from what a project asks for to the finished image."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from packaging.markers import default_environment
+from packaging.utils import canonicalize_name
+
+from hatch_appimage.appdir.bytecode import compile_bytecode
+from hatch_appimage.appdir.commands import check_entry_point, check_scripts, find_commands
+from hatch_appimage.appdir.desktop import write_desktop_files
+from hatch_appimage.appdir.launcher import require_glibc, write_launcher
+from hatch_appimage.appdir.reach import find_reach
+from hatch_appimage.appdir.startup import find_startup_order
+from hatch_appimage.appdir.trim import trim_tkinter
+from hatch_appimage.architecture import native_architecture
+from hatch_appimage.errors import AppImageError, ErrorCollector
+from hatch_appimage.format import UPDATE_INFORMATION
+from hatch_appimage.image.name import check_length, image_name
+from hatch_appimage.image.sign import Signer, check_room, sign_image
+from hatch_appimage.image.test_command import run_test_command
+from hatch_appimage.image.write import load_runtime, write_image
+from hatch_appimage.image.zsync import write_zsync
+from hatch_appimage.layout import AppDir
+from hatch_appimage.libraries.bundle import bundle_libraries
+from hatch_appimage.libraries.symbol_versions import find_requirements, find_version_for_start
+from hatch_appimage.packages.bindings import Scope, check_declared
+from hatch_appimage.packages.install import application_files, install_packages
+from hatch_appimage.packages.provenance import write_provenance
+from hatch_appimage.packages.requirements import requirements_of
+from hatch_appimage.project.entry_points import modules_at_start
+from hatch_appimage.project.wheel import Release, build_wheel, read_metadata
+from hatch_appimage.python.build_python import find_build_python
+from hatch_appimage.python.installed import update_records
+from hatch_appimage.python.patch_stdlib import patch_stdlib
+from hatch_appimage.python.relocate import bundle_python
+from hatch_appimage.python.source import provide_python
+from hatch_appimage.report import Report, list_files
+from hatch_appimage.runtime import launcher_path, runtime_path
+from hatch_appimage.system import System
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from hatch_appimage.architecture import Architecture
+    from hatch_appimage.image.write import Runtime
+    from hatch_appimage.options import Settings
+    from hatch_appimage.project.metadata import Project
+    from hatch_appimage.project.wheel import Wheel
+    from hatch_appimage.python import PythonInstallation
+    from hatch_appimage.report import Steps
+
+
+@dataclass(frozen=True)
+class BuildInputs:
+    """What an image is built from, all of it seen to be there.
+
+    Attributes:
+        project: what is packed.
+        package: its wheel, or what the index has of it; None to build the wheel.
+        settings: the values of all options.
+        architecture: that the image is for.
+        file_name: of the image.
+        update_information: the line for update tools; None if there is to be none.
+        runtime: what the image begins with.
+        launcher: the program that becomes AppRun and the interpreter.
+        signer: who signs the image; None for nobody.
+        python: the Python to bundle.
+        build_python: a Python of the same minor version that runs here; None if there is none.
+        system: whose shared libraries are taken.
+        extra_files: pairs of a file on this machine and its path below the AppDir.
+        timestamp: of every file, in seconds since the epoch; None keeps their own.
+
+    """
+
+    project: Project
+    package: Wheel | Release | None
+    settings: Settings
+    architecture: Architecture
+    file_name: str
+    update_information: str | None
+    runtime: Runtime
+    launcher: Path
+    signer: Signer | None
+    python: PythonInstallation
+    build_python: Path | None
+    system: System
+    extra_files: list[tuple[Path, str]]
+    timestamp: int | None
+
+    @property
+    def cross(self) -> bool:
+        """Whether the image is for another architecture than this machine's, so that nothing of it runs here."""
+        return self.architecture != native_architecture()
+
+    @property
+    def shows_missing_libraries(self) -> bool:
+        """Whether a start during the build tells what users' machines lack: only among this machine's libraries."""
+        return self.settings.image.startup_order and not self.cross and self.system.root == Path("/")
+
+
+def resolve_inputs(
+    project: Project,
+    package: Wheel | Release | None,
+    settings: Settings,
+    architecture: Architecture,
+    directory: Path,
+    *,
+    extra_files: Callable[[], list[tuple[Path, str]]],
+    timestamp: Callable[[], int | None],
+) -> BuildInputs:
+    """Find all that a build needs; build nothing.
+
+    Args:
+        project: what is packed.
+        package: its wheel, or what the index has of it; None if the wheel is to be built.
+        settings: the values of all options.
+        architecture: that the image is for.
+        directory: where a Python is unpacked to, if need be; it must last as long as what is returned.
+        extra_files: finds what is to be added to the AppDir, as pairs of a file and its path there.
+        timestamp: finds the time of every file, in seconds since the epoch; None keeps their own.
+
+    Raises:
+        ConfigurationError: with all that is not there, or cannot be, at once.
+        AppImageError: the runtime has no room for what is to be written into it.
+
+    """
+    image, release = settings.image, settings.release
+    file_name = image_name(image.name.in_files, project.version, architecture.name)
+    errors = ErrorCollector()
+    errors.catch(check_length, file_name)
+    source = settings.python.python.of(architecture)
+    python = errors.catch(provide_python, source, architecture, directory, requires_python=project.requires_python)
+    inputs = BuildInputs(
+        project=project,
+        package=package,
+        settings=settings,
+        architecture=architecture,
+        file_name=file_name,
+        update_information=errors.catch(release.update_line, image.name, project.version, architecture.name),
+        runtime=errors.catch(load_runtime, image.runtime or runtime_path(architecture.name), architecture),
+        launcher=errors.catch(launcher_path, architecture.name),
+        signer=errors.catch(Signer.find, release.sign_key) if release.sign else None,
+        python=python,
+        build_python=errors.catch(_build_python, python, architecture, project) if python else None,
+        system=errors.catch(_read_system, settings.libraries.sysroot.of(architecture), architecture),
+        extra_files=errors.catch(extra_files),
+        timestamp=errors.catch(timestamp),
+    )
+    if python and not settings.install.lock:
+        errors.catch(_check_bindings, inputs)
+    errors.raise_all()
+    _check_sections(inputs)
+    return inputs
+
+
+def _build_python(python: PythonInstallation, architecture: Architecture, project: Project) -> Path | None:
+    if architecture == native_architecture():
+        return python.executable
+    return find_build_python(python.version, project.root)
+
+
+def _read_system(sysroot: Path, architecture: Architecture) -> System:
+    """Read where libraries are; this machine's loader looks into its user's directories first."""
+    return System.read(sysroot, architecture, os.environ.get("LD_LIBRARY_PATH", "") if sysroot == Path("/") else "")
+
+
+def _check_bindings(inputs: BuildInputs) -> None:
+    """See that nothing would come from the index that the project has elsewhere."""
+    package, settings = inputs.package, inputs.settings.install
+    if isinstance(package, Release):
+        return
+    version = inputs.python.version.removesuffix("+")
+    environment = default_environment()
+    environment["python_full_version"] = version
+    environment["python_version"] = ".".join(version.split(".")[:2])
+    environment["platform_machine"] = inputs.architecture.machine
+    needed = requirements_of(read_metadata(package), settings.features, environment) if package else None
+    scope = Scope.of(environment, settings.features, settings.dependency_groups)
+    check_declared(inputs.project.root, scope, needed, settings.requirements, settings.constraints)
+
+
+def _check_sections(inputs: BuildInputs) -> None:
+    """See that the runtime has room for what is to be written into it."""
+    runtime = inputs.runtime
+    if inputs.signer:
+        check_room(runtime.origin, runtime.sections)
+    if inputs.update_information and UPDATE_INFORMATION not in runtime.sections:
+        raise AppImageError(f"The runtime {runtime.origin} has no section for update information")
+
+
+def build_image(inputs: BuildInputs, work: Path, directory: Path, step: Steps) -> Report:
+    """Build the image, and put it into its place when it is whole.
+
+    Args:
+        inputs: what it is built from.
+        work: an empty directory for what is made on the way.
+        directory: where the image goes.
+        step: runs a step and tells what came of it.
+
+    Raises:
+        AppImageError: a step fails; then the directory is as it was.
+        OSError: there is no room, or something cannot be read or written.
+
+    """
+    project, settings, architecture = inputs.project, inputs.settings, inputs.architecture
+    appdir = AppDir(work / "AppDir", canonicalize_name(project.name))
+
+    interpreter = inputs.build_python or Path(sys.executable)
+    wheel = inputs.package or step("wheel", build_wheel, project, work / "wheel", interpreter)
+    python = step("python", bundle_python, inputs.python, appdir, cross=inputs.cross, build_python=inputs.build_python)
+    max_glibc = settings.libraries.max_glibc
+    packages = step(
+        "install",
+        install_packages,
+        wheel,
+        appdir,
+        python,
+        project,
+        settings.install,
+        architecture=architecture,
+        max_glibc=max_glibc,
+    )
+
+    # What starts is known for sure once everything is installed.
+    entry_point = find_commands(settings.launcher, appdir, python)
+    check_entry_point(entry_point, python)
+    launcher = step("launcher", write_launcher, appdir, python, entry_point, settings.launcher, program=inputs.launcher)
+    check_scripts(entry_point, settings.launcher.entry_points, appdir, launcher.commands)
+    name = settings.image.name.shown
+    step(
+        "desktop",
+        write_desktop_files,
+        appdir,
+        project,
+        settings.desktop,
+        architecture=architecture.name,
+        name=name,
+        entry_point=entry_point,
+    )
+    step("files", appdir.add, inputs.extra_files)
+
+    # What is left out comes before the libraries: what is gone needs none.
+    modules = modules_at_start(entry_point, appdir.bin)
+    reach = step("imports", find_reach, python, project.name, modules, settings.launcher.entry_points)
+    step("tkinter", trim_tkinter, appdir, python, reach, wanted=settings.python.tkinter)
+    libraries = step(
+        "libraries",
+        bundle_libraries,
+        appdir,
+        architecture,
+        python,
+        settings.libraries,
+        system=inputs.system,
+        project=project.root,
+        required=() if inputs.shows_missing_libraries else reach.required,
+    )
+    step("patch", patch_stdlib, appdir, python, inputs.system, exposed=settings.launcher.expose_python)
+
+    # The files of packages are as they stay from here on, so that RECORD can be made true.
+    provenance = step(
+        "provenance", write_provenance, appdir, project, python, packages, libraries, timestamp=inputs.timestamp
+    )
+    step("records", update_records, python)
+    step("bytecode", compile_bytecode, appdir, python)
+
+    order: tuple[str, ...] = ()
+    if settings.image.startup_order and not inputs.cross:
+        missing = libraries.missing if inputs.shows_missing_libraries else ()
+        order = step("startup", find_startup_order, appdir, python, entry_point, missing).files
+    start = {*order, *appdir.names([python.executable, *reach.required])}
+    require_glibc(appdir, find_version_for_start(libraries.graph, start))
+    seen = {*start, *appdir.names(reach.files)}
+    requirements = step("requires", find_requirements, libraries.graph, seen, limited=max_glibc is not None)
+    appdir.normalize_modes()
+
+    # The image is made beside its target, so that it appears there whole or not at all.
+    with temporary_directory(directory) as beside:
+        image = step(
+            "image",
+            write_image,
+            appdir,
+            inputs.runtime,
+            beside / inputs.file_name,
+            settings.image,
+            order=order,
+            application=application_files(appdir, python, project),
+            update_information=inputs.update_information,
+            timestamp=inputs.timestamp,
+        )
+        if inputs.signer:
+            image = step("sign", sign_image, image, inputs.signer)
+        # What is tried is what people get; and a file that has just been run cannot be written to for a while.
+        if command := settings.image.test_command:
+            step("test", run_test_command, command, image.path, architecture, libraries.missing)
+        if inputs.update_information:
+            mtime = int(time.time()) if inputs.timestamp is None else inputs.timestamp
+            step("zsync", write_zsync, image.path, url=quote(inputs.file_name), mtime=mtime)
+        target = directory / inputs.file_name
+        report = Report(
+            name=name,
+            version=project.version,
+            architecture=architecture.name,
+            path=target,
+            image=image,
+            runtime=inputs.runtime.origin,
+            python=python,
+            launcher=launcher,
+            packages=packages.packages,
+            lock=packages.lock,
+            provenance=provenance,
+            libraries=libraries,
+            requirements=requirements,
+            files=list_files(appdir),
+            seconds=step.seconds,
+            warnings=tuple(step.warnings),
+        )
+        if settings.image.report:
+            # What lies in an unpacked sdist is gone after the build.
+            place = settings.image.report
+            report.write(directory / place.name if project.unpacked else place)
+        _publish(image.path, target)
+    return report
+
+
+def companions(image: Path) -> list[Path]:
+    """Return the files beside an image that are of use with this very image only."""
+    return [image.with_name(f"{image.name}{ending}") for ending in (".sig", ".zsync")]
+
+
+def _publish(image: Path, target: Path) -> None:
+    """Move an image and its companions to their place; those of an earlier image there are of no use, and go."""
+    for made, place in zip(companions(image), companions(target), strict=True):
+        if made.exists():
+            made.replace(place)
+        else:
+            place.unlink(missing_ok=True)
+    image.replace(target)
+
+
+@contextmanager
+def temporary_directory(parent: Path | None = None) -> Iterator[Path]:
+    """Provide a directory that is gone afterwards, however the build ends."""
+    with TemporaryDirectory(prefix=".hatch-appimage-" if parent else "hatch-appimage-", dir=parent) as name:
+        yield Path(name).resolve()

@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: MIT
+"""The table of one project while its options are read: what is in it, where paths begin, and all that is wrong."""
+
+from __future__ import annotations
+
+import shutil
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hatch_appimage import TABLE
+from hatch_appimage.errors import AppImageError, ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from hatch_appimage.option import Option
+    from hatch_appimage.project.metadata import Project
+
+
+class Table:
+    """The options of a project, each read when it is first asked for, as another's value may depend on it.
+
+    Attributes:
+        raw: the table as TOML has it.
+        project: whose it is.
+
+    """
+
+    def __init__(self, raw: Mapping[str, Any], project: Project, options: Mapping[str, Option]) -> None:
+        """Make the table of a project.
+
+        Args:
+            raw: as TOML has it.
+            project: whose it is.
+            options: all that there are, by their keys.
+
+        """
+        self.raw = raw
+        self.project = project
+        self._options = options
+        self._values: dict[str, Any] = {}
+        self._errors: list[str] = []
+
+    def __getitem__(self, key: str) -> Any:
+        """Return the value of an option; if it is wrong, remember why and return its default."""
+        if key not in self._values:
+            self._values[key] = self._read(self._options[key])
+        return self._values[key]
+
+    def __contains__(self, key: str) -> bool:
+        """Whether the project sets an option."""
+        return self.raw.get(key) is not None
+
+    def _read(self, option: Option) -> Any:
+        name = f"{TABLE}.{option.key}"
+        try:
+            if option.key in self:
+                return option.check(option.kind.read(name, self.raw[option.key]), self)
+            return option.compute(self) if option.compute else option.value
+        except TypeError as error:
+            self._errors.append(str(error))
+        except (ValueError, AppImageError) as error:
+            self._errors.append(f"Option `{name}` {error}")
+        return option.value
+
+    def finish(self, others: Collection[str]) -> None:
+        """Refuse what is no option, and raise all that was found wrong.
+
+        Args:
+            others: keys that are hatchling's.
+
+        Raises:
+            ConfigurationError: anything was.
+
+        """
+        known = {*self._options, *others}
+        for key in self.raw:
+            if key not in known:
+                near = get_close_matches(key, known, n=1)
+                hint = f", did you mean `{near[0]}`?" if near else f"; known are {', '.join(sorted(known))}"
+                self._errors.append(f"Unknown option `{TABLE}.{key}`{hint}")
+        if self._errors:
+            raise ConfigurationError(self._errors)
+
+    def file(self, value: str) -> Path:
+        """Return the file that a text means.
+
+        Raises:
+            ValueError: there is none; the text completes "Option `...` ".
+
+        """
+        path = self.path(value)
+        if not path.is_file():
+            raise ValueError(f"names a file that is not there: `{value}` ({self._where})")
+        return path
+
+    def directory(self, value: str) -> Path:
+        """Return the directory that a text means, without symbolic links.
+
+        Raises:
+            ValueError: there is none; the text completes "Option `...` ".
+
+        """
+        path = self.path(value)
+        if not path.is_dir():
+            raise ValueError(f"names a directory that is not there: `{value}` ({self._where})")
+        return path.resolve()
+
+    def new_file(self, value: str) -> Path:
+        """Return the path of a file that is to be written.
+
+        Raises:
+            ValueError: a directory is there; the text completes "Option `...` ".
+
+        """
+        path = self.path(value)
+        if path.is_dir():
+            raise ValueError(f"names a directory where a file is to be written: `{value}`")
+        return path
+
+    def interpreter(self, value: str) -> Path:
+        """Return the Python interpreter that a text means: its path, its directory, or its name on PATH.
+
+        Raises:
+            ValueError: there is none; the text completes "Option `...` ".
+
+        """
+        path = self.path(value)
+        if path.is_dir():
+            path = path / "bin" / "python3"
+        if path.is_file():
+            return path
+        found = None if "/" in value else shutil.which(value)
+        if found is None:
+            raise ValueError(
+                f"must be a version, a Python interpreter (its path, or its name if it is on PATH), a directory with "
+                f"bin/python3 in it, an archive, a URL or `python-appimage:VERSION`: `{value}` is not there "
+                f"({self._where})"
+            )
+        return Path(found)
+
+    @property
+    def _where(self) -> str:
+        """Say where paths begin, and what to do if that is not the whole project."""
+        if self.project.unpacked:
+            return (
+                "this is a build from the sdist, which lacks it: add it in [tool.hatch.build.targets.sdist] to "
+                "`include`, or to `artifacts` if Git ignores it"
+            )
+        return f"paths are relative to {self.project.root}"
+
+    def path(self, value: str) -> Path:
+        """Return the path that a text means; ``is_file()`` and the like work on it.
+
+        Raises:
+            ValueError: no path can be meant; the text completes "Option `...` ".
+
+        """
+        try:
+            path = self.project.root / Path(value).expanduser()
+            path.exists()
+        except RuntimeError as error:
+            raise ValueError(f"names the home of a user that is not there: `{value}`") from error
+        except OSError as error:
+            raise ValueError(f"names no possible file: {error.strerror}") from error
+        return path
