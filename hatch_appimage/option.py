@@ -13,10 +13,11 @@ their documentation.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from hatch_appimage.architecture import ARCHITECTURES
+from hatch_appimage.table import Kind, Option
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,51 +25,8 @@ if TYPE_CHECKING:
     from hatch_appimage.table import Table
 
 
-@dataclass(frozen=True)
-class Kind:
-    """A type of values in TOML.
-
-    Attributes:
-        name: what documentation and messages call it.
-        read: takes the option's name and a value, and returns that value; raises TypeError if it is of another type.
-
-    """
-
-    name: str
-    read: Callable[[str, object], Any]
-
-
 def _no_check(value: Any, _table: Table) -> Any:
     return value
-
-
-@dataclass(frozen=True)
-class Option:
-    """An option, and what users are told of it.
-
-    Attributes:
-        kind: the type of its value.
-        help: Markdown, short enough for a row of a table.
-        details: further paragraphs of Markdown.
-        default: a TOML value in backquotes, or in words what is done without the option.
-        value: what it is without being set.
-        check: makes the typed value of the one in TOML; raises ValueError or AppImageError with a text that completes
-            "Option `...` ".
-        compute: makes the value if it is not set, where that depends on the project; raises likewise.
-        is_path: the value is a path, or may be one.
-        key: as it is written in the table.
-
-    """
-
-    kind: Kind
-    help: str
-    details: str
-    default: str
-    value: Any
-    check: Callable[[Any, Table], Any]
-    compute: Callable[[Table], Any] | None
-    is_path: bool
-    key: str = ""
 
 
 def option(

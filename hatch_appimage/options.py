@@ -19,8 +19,8 @@ from hatch_appimage.table import Table
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from hatch_appimage.option import Option
     from hatch_appimage.project.metadata import Project
+    from hatch_appimage.table import Option
 
 # The build hook's own table, and what hatchling reads from it (hatchling.builders.config).
 HOOK_TABLE = "tool.hatch.build.targets.wheel.hooks.appimage"

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""The table of one project while its options are read: what is in it, where paths begin, and all that is wrong."""
+"""What an option is, and the table of one project while its options are read: its values, and all that is wrong."""
 
 from __future__ import annotations
 
 import shutil
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,10 +13,52 @@ from hatch_appimage import TABLE
 from hatch_appimage.errors import AppImageError, ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
-    from hatch_appimage.option import Option
     from hatch_appimage.project.metadata import Project
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A type of values in TOML.
+
+    Attributes:
+        name: what documentation and messages call it.
+        read: takes the option's name and a value, and returns that value; raises TypeError if it is of another type.
+
+    """
+
+    name: str
+    read: Callable[[str, object], Any]
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option, and what users are told of it.
+
+    Attributes:
+        kind: the type of its value.
+        help: Markdown, short enough for a row of a table.
+        details: further paragraphs of Markdown.
+        default: a TOML value in backquotes, or in words what is done without the option.
+        value: what it is without being set.
+        check: makes the typed value of the one in TOML; raises ValueError or AppImageError with a text that completes
+            "Option `...` ".
+        compute: makes the value if it is not set, where that depends on the project; raises likewise.
+        is_path: the value is a path, or may be one.
+        key: as it is written in the table.
+
+    """
+
+    kind: Kind
+    help: str
+    details: str
+    default: str
+    value: Any
+    check: Callable[[Any, Table], Any]
+    compute: Callable[[Table], Any] | None
+    is_path: bool
+    key: str = ""
 
 
 class Table:

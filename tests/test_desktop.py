@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tools import require
 
-from hatch_appimage.appdir.desktop import DesktopEntry, write_desktop_files
+from hatch_appimage.appdir.desktop import write_desktop_files
+from hatch_appimage.appdir.desktop_entry import DesktopEntry
 from hatch_appimage.appdir.icon import Icon, generate_icon
 from hatch_appimage.layout import AppDir
 from hatch_appimage.options import Settings

@@ -33,9 +33,10 @@ from hatch_appimage.layout import AppDir
 from hatch_appimage.libraries.symbol_versions import RequiredVersion
 from hatch_appimage.project.entry_points import EntryPoint
 from hatch_appimage.python import BundledPython
-from hatch_appimage.runtime import MAX_LAUNCHER_SIZE, launcher_path
+from hatch_appimage.runtime import launcher_path
 from hatch_appimage.runtime.compile import TARGETS, compile_launcher, compiler_command
 from hatch_appimage.runtime.launcher_settings import (
+    MAX_LAUNCHER_SIZE,
     SETTINGS_NAME,
     add_settings,
     read_links,

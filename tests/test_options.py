@@ -21,7 +21,7 @@ from hatch_appimage.project.metadata import Project
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from hatch_appimage.option import Option
+    from hatch_appimage.table import Option
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -7,119 +7,19 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hatch_appimage.appdir.desktop_entry import MAIN_GROUP, DesktopEntry
 from hatch_appimage.appdir.icon import generate_icon
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
     from hatch_appimage.appdir.settings import DesktopSettings
     from hatch_appimage.layout import AppDir
     from hatch_appimage.project.entry_points import EntryPoint
     from hatch_appimage.project.metadata import Project
 
-# Desktop Menu Specification, "Main Categories".
-MAIN_CATEGORIES = frozenset({
-    "Audio",
-    "AudioVideo",
-    "Development",
-    "Education",
-    "Game",
-    "Graphics",
-    "Network",
-    "Office",
-    "Science",
-    "Settings",
-    "System",
-    "Utility",
-    "Video",
-})  # fmt: skip
 
-_MAIN_GROUP = "Desktop Entry"
-_GROUP = re.compile(r"\[(?P<name>[^\[\]]+)\]")
-_KEY = re.compile(r"(?P<key>[A-Za-z0-9-]+(?:\[[^\]]+\])?)\s*=\s*(?P<value>.*)")
 _ESCAPED = {"s": " ", "n": "\n", "t": "\t", "r": "\r", "\\": "\\"}
 # What an argument may have in quotes only.
 _RESERVED = re.compile(r"""[ \t\n"'\\><~|&;$*?#()`]""")
-_REQUIRED = ("Type", "Name", "Exec", "Categories")
-
-
-@dataclass(frozen=True)
-class DesktopEntry:
-    """A desktop entry file (Desktop Entry Specification), kept line by line so that comments and order stay.
-
-    Attributes:
-        lines: without their line ends.
-
-    """
-
-    lines: tuple[str, ...]
-
-    @classmethod
-    def read(cls, path: Path) -> DesktopEntry:
-        """Read and check a desktop entry.
-
-        Raises:
-            ValueError: it is damaged or lacks what AppImage tools require; the message completes "Option `...` ".
-
-        """
-        try:
-            text = path.read_text(encoding="utf-8")
-        except UnicodeDecodeError as error:
-            raise ValueError(f"names a file that is not UTF-8: {path}") from error
-        # Only newlines end a line there; str.splitlines() knows many more.
-        entry = cls(tuple(line.rstrip("\r") for line in text.removesuffix("\n").split("\n")))
-        group = None
-        for number, line in enumerate(entry.lines, 1):
-            if not line.strip() or line.startswith("#"):
-                continue
-            if match := _GROUP.fullmatch(line.strip()):
-                group = match["name"]
-            elif group is None or not _KEY.fullmatch(line):
-                raise ValueError(f"names a damaged desktop entry: {path}, line {number}: `{line}`")
-        for key in _REQUIRED:
-            if not entry.get(key):
-                raise ValueError(f"names a desktop entry without `{key}=` in [{_MAIN_GROUP}]: {path}")
-        if entry.get("Type") != "Application":
-            raise ValueError(f"names a desktop entry that is not `Type=Application`: {path}")
-        return entry
-
-    def get(self, key: str) -> str | None:
-        """Return the value of a key of the main group."""
-        for number in self._main_group():
-            match = _KEY.fullmatch(self.lines[number])
-            if match and match["key"] == key:
-                return match["value"].strip()
-        return None
-
-    def with_keys(self, values: Mapping[str, str]) -> DesktopEntry:
-        """Return the entry with these keys of its main group set: in place where they are, else at the group's end."""
-        lines = list(self.lines)
-        missing = dict(values)
-        end = 0
-        for number in self._main_group():
-            match = _KEY.fullmatch(lines[number])
-            if match and match["key"] in values:
-                lines[number] = f"{match['key']}={values[match['key']]}"
-                missing.pop(match["key"], None)
-            if lines[number].strip():
-                end = number + 1
-        lines[end:end] = [f"{key}={value}" for key, value in missing.items()]
-        return DesktopEntry(tuple(lines))
-
-    def _main_group(self) -> list[int]:
-        """Return the numbers of the lines of the main group, its heading included."""
-        numbers: list[int] = []
-        inside = False
-        for number, line in enumerate(self.lines):
-            if match := _GROUP.fullmatch(line.strip()):
-                inside = match["name"] == _MAIN_GROUP
-            if inside:
-                numbers.append(number)
-        return numbers
-
-    def __str__(self) -> str:
-        return "\n".join(self.lines) + "\n"
 
 
 @dataclass(frozen=True)
@@ -191,7 +91,7 @@ def write_desktop_files(
 
 
 def _generate(project: Project, name: str, entry_point: EntryPoint, settings: DesktopSettings) -> DesktopEntry:
-    lines = [f"[{_MAIN_GROUP}]", "Type=Application", f"Name={_escape(name)}"]
+    lines = [f"[{MAIN_GROUP}]", "Type=Application", f"Name={_escape(name)}"]
     if project.summary:
         lines.append(f"Comment={_escape(project.summary)}")
     lines += [

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hatch_appimage.appdir.desktop import MAIN_CATEGORIES, DesktopEntry
+from hatch_appimage.appdir.desktop_entry import MAIN_CATEGORIES, DesktopEntry
 from hatch_appimage.appdir.icon import Icon
 from hatch_appimage.option import FLAG, MAPPING, TEXT, TEXTS, option
 from hatch_appimage.project.entry_points import choose_entry_point, choose_links

@@ -9,7 +9,7 @@ from hatch_appimage import TABLE
 from hatch_appimage.options import HATCHLING_OPTIONS, OPTIONS
 
 if TYPE_CHECKING:
-    from hatch_appimage.option import Option
+    from hatch_appimage.table import Option
 
 _HEAD = f"""# Options
 

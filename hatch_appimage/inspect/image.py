@@ -12,7 +12,7 @@ from email.parser import BytesParser
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from hatch_appimage.appdir.desktop import DesktopEntry
+from hatch_appimage.appdir.desktop_entry import DesktopEntry
 from hatch_appimage.architecture import architecture_of
 from hatch_appimage.elf import read_elf
 from hatch_appimage.errors import AppImageError
@@ -20,8 +20,7 @@ from hatch_appimage.format import UPDATE_INFORMATION, file_digest, find_squashfs
 from hatch_appimage.image.sign import State, verify_signature
 from hatch_appimage.inspect.libraries import list_libraries
 from hatch_appimage.python.files import find_version
-from hatch_appimage.runtime import MAX_LAUNCHER_SIZE
-from hatch_appimage.runtime.launcher_settings import SETTINGS_NAME, read_links
+from hatch_appimage.runtime.launcher_settings import MAX_LAUNCHER_SIZE, SETTINGS_NAME, read_links
 from hatch_appimage.squashfs import SquashFSError, SquashFSImage
 from hatch_appimage.text import format_size, printable
 

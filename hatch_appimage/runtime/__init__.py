@@ -8,9 +8,6 @@ from pathlib import Path
 
 from hatch_appimage.errors import AppImageError
 
-#: Of a launcher, in bytes.
-MAX_LAUNCHER_SIZE = 40_000
-
 ARCHITECTURES = ("x86_64", "aarch64", "armhf", "i686")
 
 #: What compiling needs.

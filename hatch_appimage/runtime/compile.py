@@ -27,7 +27,7 @@ from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.runtime import MAX_LAUNCHER_SIZE
+from hatch_appimage.runtime.launcher_settings import MAX_LAUNCHER_SIZE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

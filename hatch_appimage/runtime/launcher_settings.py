@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+#: Of a launcher, in bytes.
+MAX_LAUNCHER_SIZE = 40_000
 SETTINGS_NAME = "launcher.conf"
 
 Setting = tuple[str, str]

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: MIT
+"""Imports go one way between the rooms of the package, those for type checkers among them."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import hatch_appimage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PACKAGE = Path(hatch_appimage.__file__).parent
+
+#: Modules and packages, each of which may use those before it.
+ROOMS = (
+    "redact",
+    "errors",
+    "text",
+    "architecture",
+    "process",
+    "syntax",
+    "cache",
+    "download",
+    "elf",
+    "format",
+    "layout",
+    "system",
+    "workspace",
+    "uv",
+    "runtime",
+    "squashfs",
+    "unpack",
+    "project",
+    "table",
+    "option",
+    "python",
+    "libraries",
+    "packages",
+    "appdir",
+    "image",
+    "inspect",
+    "options",
+    "report",
+    "pipeline",
+    "builder",
+    "build_hook",
+    "hooks",
+    "cli",
+)
+
+
+def modules() -> dict[str, Path]:
+    """Return the files of all modules by their names below the package."""
+    paths = (path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
+    return {".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__"): path for path in paths}
+
+
+def imports_of(path: Path) -> Iterator[str]:
+    """Yield what a module imports of the package, as names below it."""
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == PACKAGE.name:
+            place = node.module.partition(".")[2]
+            for alias in node.names:
+                inner = f"{place}.{alias.name}".removeprefix(".")
+                yield inner if inner in modules() else place
+
+
+def test_every_room_has_its_place() -> None:
+    assert {name.partition(".")[0] for name in modules()} == set(ROOMS)
+
+
+def test_rooms_use_lower_ones_only() -> None:
+    upwards = [
+        f"{name} uses {used}"
+        for name, path in modules().items()
+        for used in imports_of(path)
+        if used and ROOMS.index(used.partition(".")[0]) > ROOMS.index(name.partition(".")[0])
+    ]
+    assert upwards == []
+
+
+def test_no_circle() -> None:
+    """Nor within a room, where a package and what is in it count as one."""
+    uses = {name: {used for used in imports_of(path) if used and used != name} for name, path in modules().items()}
+
+    def follow(name: str, way: tuple[str, ...]) -> None:
+        assert name not in way, " uses ".join((*way[way.index(name) :], name))
+        for used in uses.get(name, ()):
+            if used not in done:
+                follow(used, (*way, name))
+        done.add(name)
+
+    done: set[str] = set()
+    for name in uses:
+        follow(name, ())
