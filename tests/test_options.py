@@ -106,7 +106,7 @@ def test_every_key_has_its_place_in_the_page() -> None:
 
 def test_table_of_the_readme_says_the_same() -> None:
     page = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-    (table,) = re.findall(r"^\| Key \| Default \| Meaning \|\n.*\n((?:\|.*\n)+)", page, re.MULTILINE)
+    (table,) = re.findall(r"^\| Option \| Default \| Meaning \|\n.*\n((?:\|.*\n)+)", page, re.MULTILINE)
     rows = table.splitlines()
     assert rows == [table_row(OPTIONS[row.split("`")[1]]) for row in rows]
 

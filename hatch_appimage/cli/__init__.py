@@ -79,7 +79,7 @@ def _add_commands(commands: Any) -> None:
         commands,
         "sign",
         "Sign a finished AppImage: embed a signature in it, and write a detached one beside it.",
-        f"{PASSPHRASE} in the environment may have the passphrase. An older .zsync file fits no more.",
+        f"{PASSPHRASE} in the environment may have the passphrase. An older .zsync file no longer matches.",
     )
     command.add_argument("--key", metavar="KEY", help="as gpg takes it; without it, gpg's default key signs")
     command = _add(

@@ -110,7 +110,7 @@ def _setting(text: str) -> tuple[str, Any]:
         typed = tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
         typed = value
-    # Of versions, such as 3.13, there are more than of numbers with a point: no setting is one.
+    # `3.13` stays a string: no option takes a float.
     return key.strip(), value if isinstance(typed, float) else typed
 
 

@@ -29,7 +29,7 @@ options of hatchling for hooks, such as `enable-by-default` and `dependencies`.
 
 def write_options() -> str:
     """Return the reference, one chapter an option."""
-    hatchling = ["| Key | Type | Default | Meaning |\n| --- | --- | --- | --- |"]
+    hatchling = ["| Option | Type | Default | Meaning |\n| --- | --- | --- | --- |"]
     hatchling += [f"| `{key}` | {row} |" for key, row in HATCHLING_OPTIONS.items()]
     return "\n".join([_HEAD, *map(_chapter, OPTIONS.values()), _HATCHLING, *hatchling]) + "\n"
 

@@ -122,7 +122,7 @@ def sign_image(image: Image, signer: Signer) -> Image:
 
 
 def sign_file(path: Path, signer: Signer) -> Path:
-    """Do the same for a file; return the detached signature's path."""
+    """Write a detached signature of a file, and return its path."""
     sections = find_sections(path)
     check_room(path.name, sections)
     for name in (SIGNATURE, KEY):
@@ -205,7 +205,7 @@ def verify_signature(path: Path) -> Verification:
     if not signature:
         return Verification(State.UNSIGNED, detail="there is no signature")
     if not signature.startswith(b"-----BEGIN PGP SIGNATURE-----"):
-        return Verification(State.UNSIGNED, detail="what is in the place of the signature is none")
+        return Verification(State.UNSIGNED, detail="the signature section holds no signature")
     gpg = shutil.which("gpg") or shutil.which("gpg2")
     if gpg is None:
         return Verification(State.UNKNOWN, detail="gpg is needed to verify it")

@@ -145,7 +145,7 @@ def write_image(
     if update_information is not None:
         write_section(path, runtime.sections, UPDATE_INFORMATION, update_information.encode())
     if DIGEST in runtime.sections:
-        # Any number does by which tools tell one image from another; this one is that of the image without it.
+        # Tools only need a value unique to the image; this is the digest of the image with zeros in its place.
         write_section(path, runtime.sections, DIGEST, file_digest(path, md5(usedforsecurity=False)))
     path.chmod(0o755)
     return Image(path, path.stat().st_size, file_digest(path, sha256()).hex(), squashfs)
