@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 from dataclasses import dataclass, field, fields
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -26,6 +25,7 @@ from hatch_appimage.packages.lock import Lock
 from hatch_appimage.project.entry_points import EntryPoint, choose_entry_point, choose_links
 from hatch_appimage.python.local import LocalSource
 from hatch_appimage.python.source import read_source
+from hatch_appimage.suggest import suggest_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -603,9 +603,7 @@ class _TableReader:
             self.errors.append(f"Field `{TABLE}.sign-key` has no effect beside `sign = false`: remove one of them")
         for key in self.table:
             if key not in self.known:
-                near = get_close_matches(key, self.known, n=1)
-                hint = f", did you mean `{near[0]}`?" if near else f"; known are {', '.join(sorted(self.known))}"
-                self.errors.append(f"Unknown field `{TABLE}.{key}`{hint}")
+                self.errors.append(f"Unknown field `{TABLE}.{key}`{suggest_name(key, self.known)}")
         if self.errors:
             raise ConfigurationError(self.errors)
 

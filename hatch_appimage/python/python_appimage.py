@@ -20,10 +20,11 @@ from hatch_appimage.download import download, fetch_json
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.manylinux import glibc_of
 from hatch_appimage.python.files import find_executable, read_python
+from hatch_appimage.suggest import suggest_versions
 from hatch_appimage.unpack import unpack_appimage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from hatch_appimage.architecture import Architecture
@@ -48,7 +49,6 @@ _FOLDERS = ("opt", "usr/lib", "usr/share/tcltk")
 _PATCH = re.compile(
     r"(?:# This is a patch to getpath[^\n]*\n)?def _initappimage\(\):.*?\ndel _initappimage\n", re.DOTALL
 )
-_NEAREST = 3
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ class PythonAppImageSource:
         if same_version:
             there = f"; there is {', '.join(sorted({asset.tag for asset in same_version}))}"
         else:
-            there = _nearest(version, {asset.version for asset in assets})
+            there = suggest_versions(Version(version), {asset.version for asset in assets})
         raise AppImageError(f"python-appimage has no Python {self.request} for {architecture.name}{there}")
 
 
@@ -160,16 +160,6 @@ def _read_assets(releases: Any) -> Iterator[_Asset]:
                 url=asset["browser_download_url"],
                 digest=digest["digest"] if digest else None,
             )
-
-
-def _nearest(version: str, known: Iterable[Version]) -> str:
-    wanted = Version(version)
-
-    def distance(other: Version) -> tuple[int, int]:
-        return abs(other.minor - wanted.minor), abs(other.micro - wanted.micro)
-
-    nearest = sorted(sorted(known, reverse=True), key=distance)[:_NEAREST]
-    return f"; the nearest are {', '.join(map(str, nearest))}" if nearest else ""
 
 
 def read_python_appimage(image: Path, folder: Path, *, source: str) -> PythonInstallation:
