@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, ParamSpec, TextIO, TypeVar
 
+from hatch_appimage.document import write_json
 from hatch_appimage.redact import redact, redact_all
 from hatch_appimage.text import format_size, printable
 
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 
-# Raised with every change that a reader of the JSON would notice, other than a new key.
-JSON_VERSION = 1
 _LARGEST = 10
 
 
@@ -177,7 +175,6 @@ class Report:
 
         """
         document: dict[str, Any] = {
-            "version": JSON_VERSION,
             "project": {"name": self.name, "version": self.version},
             "image": {
                 "path": str(path),
@@ -208,10 +205,7 @@ class Report:
                 "missing": [asdict(library) for library in self.libraries.missing],
                 "executable_stacks": list(self.libraries.executable_stacks),
             },
-            "floors": [
-                {"family": floor.family, "version": str(floor), "files": list(floor.files)}
-                for floor in self.requirements.floors
-            ],
+            "floors": [floor.to_dict() for floor in self.requirements.floors],
             "exceeding": [
                 {**asdict(file), "version": file.text, "modules": list(file.modules)}
                 for file in self.requirements.exceeding
@@ -220,7 +214,7 @@ class Report:
             "steps": [{"name": name, "seconds": round(seconds, 3)} for name, seconds in self.seconds.items()],
             "warnings": list(self.warnings),
         }
-        return json.dumps(redact_all(document), indent=2) + "\n"
+        return write_json(redact_all(document), version=1)
 
 
 def list_files(appdir: AppDir) -> tuple[File, ...]:
