@@ -33,7 +33,7 @@ from hatch_appimage.appdir.reach import find_reach
 from hatch_appimage.appdir.startup import find_startup_order
 from hatch_appimage.appdir.trim import trim_tkinter
 from hatch_appimage.architecture import ARCHITECTURES, native_architecture
-from hatch_appimage.errors import AppImageError, ErrorCollector
+from hatch_appimage.errors import AppImageError, ErrorCollector, explain_os_error
 from hatch_appimage.format import UPDATE_INFORMATION
 from hatch_appimage.image.name import check_length, image_name, is_image_of
 from hatch_appimage.image.sign import Signer, check_room, sign_image
@@ -479,7 +479,6 @@ def _explain(error: BaseException) -> str:
     if isinstance(error, KeyboardInterrupt):
         return "Interrupted: no image was written"
     if isinstance(error, OSError):
-        place = f": {error.filename2 or error.filename}" if error.filename else ""
         space = " (the build needs room in the output folder and in TMPDIR)" if error.errno == errno.ENOSPC else ""
-        return f"{error.strerror or error}{place}{space}"
+        return explain_os_error(error) + space
     return str(error)
