@@ -61,6 +61,7 @@ from hatch_appimage.redact import redact
 from hatch_appimage.report import Report, Steps, list_files
 from hatch_appimage.runtime import launcher_path, runtime_path
 from hatch_appimage.system import System
+from hatch_appimage.terminal import find_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -222,7 +223,7 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
 
     def _build(self, architecture: Architecture, directory: Path, warnings: list[str]) -> Path:
         project = self.project
-        step = Steps(self.app.display_info, sys.stderr if sys.stderr.isatty() and self.app.verbosity == 0 else None)
+        step = Steps(self.app.display_info, find_terminal() if self.app.verbosity == 0 else None)
 
         # The image is made beside its target, so that it appears there whole or not at all.
         with _folder() as work, _folder(directory) as beside:

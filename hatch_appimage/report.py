@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TextIO, TypeVar
 
 from hatch_appimage.document import write_json
 from hatch_appimage.redact import redact, redact_all
+from hatch_appimage.terminal import status_line
 from hatch_appimage.text import format_size, printable
 
 if TYPE_CHECKING:
@@ -48,20 +49,13 @@ class Steps:
 
     def __call__(self, name: str, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run a step: time it, and tell its result by ``str()``."""
-        self._overwrite(f"  {name:<10} ...")
         start = time.perf_counter()
-        try:
+        with status_line(self.terminal) as show:
+            show(f"  {name:<10} ...")
             result = function(*args, **kwargs)
-        finally:
-            self._overwrite("")
         self.seconds[name] = time.perf_counter() - start
         self.show(redact(f"  {name:<10} {self.seconds[name]:5.1f} s  {result}"))
         return result
-
-    def _overwrite(self, text: str) -> None:
-        if self.terminal is not None:
-            self.terminal.write(f"\r{text}\x1b[K")  # ECMA-48, EL: erase to the end of the line
-            self.terminal.flush()
 
 
 @dataclass(frozen=True)
