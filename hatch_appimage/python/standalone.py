@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
+from platformdirs import user_data_path
 
 from hatch_appimage.architecture import native_architecture
 from hatch_appimage.cache import cache_folder, is_unchanged, locked, seal
@@ -212,10 +213,7 @@ def _install_folder() -> Path:
 
 def _hatch_folder() -> Path:
     """Return where hatch installs Pythons (hatch.config.model, ``dirs.python`` is ``isolated`` by default)."""
-    data = os.environ.get("HATCH_DATA_DIR")
-    if data:
-        return Path(data) / "pythons"
-    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "hatch" / "pythons"
+    return Path(os.environ.get("HATCH_DATA_DIR") or user_data_path("hatch", appauthor=False)) / "pythons"
 
 
 def _explain(error: ProcessError, release: _Release, architecture: Architecture) -> str:
