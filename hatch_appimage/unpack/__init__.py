@@ -7,7 +7,6 @@ import errno
 import os
 import shutil
 import stat
-import sys
 import tarfile
 from contextlib import contextmanager
 from functools import partial
@@ -21,11 +20,7 @@ from hatch_appimage.unpack.entry import Entry, Kind
 from hatch_appimage.unpack.tar import read_tar
 from hatch_appimage.unpack.writer import RefusedError, Writer
 from hatch_appimage.unpack.zip import DAMAGED, MAGICS, read_zip
-
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
+from hatch_appimage.zstd import zstd
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
