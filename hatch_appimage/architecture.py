@@ -25,6 +25,8 @@ class Architecture:
         elf_machine: ``e_machine`` of its ELF files (System V ABI, ELF header).
         elf_class: 32 or 64, the bits of its ELF files.
         kernel_names: what ``uname -m`` may call it; the first one is in the names of wheels.
+        multiarch: Debian's name for it in paths of libraries (https://wiki.debian.org/Multiarch/Tuples).
+        lib: where other distributions keep its libraries, below ``/`` and ``/usr``.
 
     """
 
@@ -32,21 +34,28 @@ class Architecture:
     elf_machine: int
     elf_class: int
     kernel_names: tuple[str, ...]
+    multiarch: str
+    lib: str
 
     @property
     def machine(self) -> str:
         """What ``platform.machine()`` and the platform tags of wheels call it."""
         return self.kernel_names[0]
 
+    @property
+    def library_directories(self) -> tuple[str, ...]:
+        """Where distributions keep its libraries, below ``/`` and ``/usr``: Debian's directory first."""
+        return tuple(dict.fromkeys((f"lib/{self.multiarch}", self.lib, "lib")))
+
 
 ARCHITECTURES = {
     architecture.name: architecture
     for architecture in (
-        Architecture("x86_64", 62, 64, ("x86_64", "amd64")),
-        Architecture("aarch64", 183, 64, ("aarch64", "arm64")),
+        Architecture("x86_64", 62, 64, ("x86_64", "amd64"), "x86_64-linux-gnu", "lib64"),
+        Architecture("aarch64", 183, 64, ("aarch64", "arm64"), "aarch64-linux-gnu", "lib64"),
         # Not armv6l: Debian's armhf, the wheels that are tagged armv7l, and our runtime all need ARMv7.
-        Architecture("armhf", 40, 32, ("armv7l", "armv8l")),
-        Architecture("i686", 3, 32, ("i686", "i586", "i486", "i386")),
+        Architecture("armhf", 40, 32, ("armv7l", "armv8l"), "arm-linux-gnueabihf", "lib"),
+        Architecture("i686", 3, 32, ("i686", "i586", "i486", "i386"), "i386-linux-gnu", "lib32"),
     )
 }
 

@@ -21,13 +21,14 @@ from hatchling.builders.utils import get_reproducible_timestamp
 from hatchling.plugin.manager import PluginManager
 
 from hatch_appimage.architecture import ARCHITECTURES, native_architecture
-from hatch_appimage.errors import AppImageError
+from hatch_appimage.errors import AppImageError, explain_os_error
 from hatch_appimage.image.name import is_image_of
 from hatch_appimage.options import Settings, check_hook_table
 from hatch_appimage.pipeline import build_image, companions, resolve_inputs, temporary_directory
 from hatch_appimage.project.metadata import Project
 from hatch_appimage.redact import redact
 from hatch_appimage.report import Steps
+from hatch_appimage.terminal import find_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -68,8 +69,7 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
 
     def build_architecture(self, architecture: Architecture, directory: str, **_build_data: Any) -> str:
         """Build the image for one architecture and return its absolute path."""
-        terminal = sys.stderr if sys.stderr.isatty() and self.app.verbosity == 0 else None
-        step = Steps(self.app.display_info, terminal)
+        step = Steps(self.app.display_info, find_terminal() if self.app.verbosity == 0 else None)
         with self.report_errors(), self._logging(step.warnings), temporary_directory() as work:
             inputs = self.resolve_inputs(architecture, work)
             report = build_image(inputs, work, Path(directory).absolute(), step)
@@ -201,7 +201,6 @@ def _explain(error: BaseException) -> str:
     if isinstance(error, KeyboardInterrupt):
         return "Interrupted: no image was written"
     if isinstance(error, OSError):
-        place = f": {error.filename2 or error.filename}" if error.filename else ""
         space = " (the build needs room in the output folder and in TMPDIR)" if error.errno == errno.ENOSPC else ""
-        return f"{error.strerror or error}{place}{space}"
+        return explain_os_error(error) + space
     return str(error)

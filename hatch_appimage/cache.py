@@ -17,6 +17,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from platformdirs import user_cache_path
+
 from hatch_appimage.errors import AppImageError
 
 if TYPE_CHECKING:
@@ -31,9 +33,7 @@ def cache_folder() -> Path:
     Where somebody else could change what lies there, as in a container that has a user's cache mounted, it is one that
     lasts as long as this process.
     """
-    home = os.environ.get("XDG_CACHE_HOME", "")
-    # The specification has relative paths ignored.
-    folder = (Path(home) if home.startswith("/") else Path.home() / ".cache") / "hatch-appimage"
+    folder = user_cache_path("hatch-appimage")
     fault = _find_fault(folder) if folder.is_dir() else None
     return _instead_of(folder, fault) if fault else folder
 

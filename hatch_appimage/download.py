@@ -7,7 +7,6 @@ import contextlib
 import json
 import logging
 import os
-import sys
 import time
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ import requests
 
 from hatch_appimage.cache import cache_folder, discard_unless_file, locked, open_file
 from hatch_appimage.errors import AppImageError
+from hatch_appimage.terminal import find_terminal, status_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -208,21 +208,15 @@ def _check_status(answer: requests.Response, url: str) -> None:
 def _copy(answer: requests.Response, file: BinaryIO, have: int) -> None:
     length = answer.headers.get("Content-Length", "")
     expected = have + int(length) if length.isdigit() else None
+    name = urlsplit(answer.url).path.rpartition("/")[2]
+    of = f" of {expected / _MEGABYTE:.1f}" if expected else ""
     start = time.monotonic()
-    shown = False
-    try:
+    with status_line(find_terminal()) as show:
         for piece in answer.iter_content(_CHUNK_SIZE):
             file.write(piece)
             have += len(piece)
-            if time.monotonic() - start > _PROGRESS_AFTER and sys.stderr.isatty():
-                shown = True
-                of = f" of {expected / _MEGABYTE:.1f}" if expected else ""
-                name = urlsplit(answer.url).path.rpartition("/")[2]
-                sys.stderr.write(f"\r  {name}: {have / _MEGABYTE:.1f}{of} MB\x1b[K")
-                sys.stderr.flush()
-    finally:
-        if shown:
-            sys.stderr.write("\r\x1b[K")
+            if time.monotonic() - start > _PROGRESS_AFTER:
+                show(f"  {name}: {have / _MEGABYTE:.1f}{of} MB")
     if expected is not None and have < expected:
         raise _TransientError(f"it ended after {have} of {expected} bytes")
 
@@ -243,15 +237,9 @@ def _reason(error: requests.exceptions.RequestException) -> str:
 @contextlib.contextmanager
 def waiting_for(what: str) -> Iterator[None]:
     """Say on a terminal what is being waited for while another program downloads it."""
-    terminal = sys.stderr if sys.stderr.isatty() else None
-    if terminal:
-        terminal.write(f"\r  getting {what} ...\x1b[K")
-        terminal.flush()
-    try:
+    with status_line(find_terminal()) as show:
+        show(f"  getting {what} ...")
         yield
-    finally:
-        if terminal:
-            terminal.write("\r\x1b[K")
 
 
 def _digest(path: Path) -> str:

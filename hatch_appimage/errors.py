@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast
 
 from hatch_appimage.redact import redact
+from hatch_appimage.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,6 +39,13 @@ class ConfigurationError(AppImageError):
         super().__init__("\n".join(errors))
 
 
+def explain_os_error(error: OSError) -> str:
+    """Return in one line what the system refused, and for which file if there is one."""
+    file = error.filename2 or error.filename
+    reason = error.strerror or printable(str(error))
+    return f"{printable(file if isinstance(file, bytes) else str(file))}: {reason}" if file else reason
+
+
 class ErrorCollector:
     """All that is wrong with what a build starts from, so that people mend it at once and not one by one."""
 
@@ -51,7 +59,7 @@ class ErrorCollector:
         except AppImageError as error:
             self._faults.append(str(error))
         except OSError as error:
-            self._faults.append(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+            self._faults.append(explain_os_error(error))
         return cast("R", None)
 
     def raise_all(self) -> None:

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, ParamSpec, TextIO, TypeVar
 
+from hatch_appimage.document import write_json
 from hatch_appimage.redact import redact, redact_all
+from hatch_appimage.terminal import status_line
 from hatch_appimage.text import format_size, printable
 
 if TYPE_CHECKING:
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 
-# Raised with every change that a reader of the JSON would notice, other than a new key.
-JSON_VERSION = 1
 _LARGEST = 10
 
 
@@ -52,20 +51,13 @@ class Steps:
 
     def __call__(self, name: str, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run a step: time it, and tell its result by ``str()``."""
-        self._overwrite(f"  {name:<10} ...")
         start = time.perf_counter()
-        try:
+        with status_line(self.terminal) as show:
+            show(f"  {name:<10} ...")
             result = function(*args, **kwargs)
-        finally:
-            self._overwrite("")
         self.seconds[name] = time.perf_counter() - start
         self.show(redact(f"  {name:<10} {self.seconds[name]:5.1f} s  {result}"))
         return result
-
-    def _overwrite(self, text: str) -> None:
-        if self.terminal is not None:
-            self.terminal.write(f"\r{text}\x1b[K")  # ECMA-48, EL: erase to the end of the line
-            self.terminal.flush()
 
 
 @dataclass(frozen=True)
@@ -176,7 +168,6 @@ class Report:
     def to_json(self) -> str:
         """Return the report as JSON, sizes in bytes and times in seconds."""
         document: dict[str, Any] = {
-            "version": JSON_VERSION,
             "project": {"name": self.name, "version": self.version},
             "image": {
                 "path": str(self.path),
@@ -207,10 +198,7 @@ class Report:
                 "missing": [asdict(library) for library in self.libraries.missing],
                 "executable_stacks": list(self.libraries.executable_stacks),
             },
-            "requires": [
-                {"family": required.family, "version": str(required), "files": list(required.files)}
-                for required in self.requirements.requires
-            ],
+            "requires": [required.to_dict() for required in self.requirements.requires],
             "exceeding": [
                 {**asdict(file), "version": file.text, "modules": list(file.modules)}
                 for file in self.requirements.exceeding
@@ -219,7 +207,7 @@ class Report:
             "steps": [{"name": name, "seconds": round(seconds, 3)} for name, seconds in self.seconds.items()],
             "warnings": list(self.warnings),
         }
-        return json.dumps(redact_all(document), indent=2) + "\n"
+        return write_json(redact_all(document), version=1)
 
 
 def list_files(appdir: AppDir) -> tuple[File, ...]:

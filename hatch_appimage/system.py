@@ -14,13 +14,6 @@ if TYPE_CHECKING:
 
     from hatch_appimage.architecture import Architecture
 
-# What loaders search when nothing else is set up: first what Debian builds in (multiarch), then the others' folders.
-_DEFAULT_FOLDERS = {
-    "x86_64": ("x86_64-linux-gnu", "lib64"),
-    "aarch64": ("aarch64-linux-gnu", "lib64"),
-    "armhf": ("arm-linux-gnueabihf", "lib"),
-    "i686": ("i386-linux-gnu", "lib32"),
-}
 # As many links may follow each other as in the kernel (path_resolution(7)).
 _MAX_LINKS = 40
 _MAX_INCLUDES = 20
@@ -51,11 +44,7 @@ class System:
         """
         system = cls(root, ())
         configured = _read_configuration(system, "/etc/ld.so.conf", _MAX_INCLUDES)
-        multiarch, lib = _DEFAULT_FOLDERS[architecture.name]
-        default = (
-            *(f"/lib/{multiarch}", f"/usr/lib/{multiarch}"),
-            *(f"/{lib}", f"/usr/{lib}", "/lib", "/usr/lib"),
-        )
+        default = (f"{prefix}/{lib}" for lib in architecture.library_directories for prefix in ("", "/usr"))
         names = [*(name for name in re.split("[:;]", library_path) if name.startswith("/")), *configured, *default]
         folders = (system.locate(name) for name in names)
         return cls(root, tuple(dict.fromkeys(folder for folder in folders if folder.is_dir())))

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hatch_appimage import TABLE
 from hatch_appimage.errors import AppImageError, ConfigurationError
+from hatch_appimage.suggest import suggest_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -120,9 +120,7 @@ class Table:
         known = {*self._options, *others}
         for key in self.raw:
             if key not in known:
-                near = get_close_matches(key, known, n=1)
-                hint = f", did you mean `{near[0]}`?" if near else f"; known are {', '.join(sorted(known))}"
-                self._errors.append(f"Unknown option `{TABLE}.{key}`{hint}")
+                self._errors.append(f"Unknown option `{TABLE}.{key}`{suggest_name(key, known)}")
         if self._errors:
             raise ConfigurationError(self._errors)
 

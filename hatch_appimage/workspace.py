@@ -4,14 +4,11 @@
 from __future__ import annotations
 
 import os
-import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from hatch_appimage.errors import AppImageError
+from hatch_appimage.toml import read_toml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,8 +29,8 @@ def find_workspace(root: Path) -> Path | None:
 def read_table(file: Path, *keys: str) -> dict[str, Any] | None:
     """Read a table of a TOML file; None if it is not there or cannot be read, as what lies around a project may be."""
     found: Any = None
-    with suppress(OSError, ValueError):
-        found = tomllib.loads(file.read_text(encoding="utf-8"))
+    with suppress(OSError, AppImageError):
+        found = read_toml(file)
     for key in keys:
         found = found.get(key) if isinstance(found, dict) else None
     return found if isinstance(found, dict) else None

@@ -14,10 +14,10 @@ from hatch_appimage.project.entry_points import (
     EntryPoint,
     choose_entry_point,
     choose_links,
-    list_names,
     modules_at_start,
 )
 from hatch_appimage.project.metadata import Project
+from hatch_appimage.suggest import list_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

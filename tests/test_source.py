@@ -121,7 +121,7 @@ class TestWhatIsGiven:
             ("x-1.0-py3-none-any.whl", "x-1.0-py3-none-any.whl is no wheel: "),
             ("a b", r"`a b` is no folder, no wheel, and no requirement \(PEP 508\) either"),
             ("x; python_version > '3'", "has a marker: say what to build, not when"),
-            ("broken", r"pyproject\.toml is no TOML: "),
+            ("broken", r"pyproject\.toml is no valid TOML: "),
         ],
     )
     def test_refused(self, argument: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,8 @@ from packaging.markers import default_environment
 from packaging.tags import sys_tags
 
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.packages.target import TargetEnvironment, _glibc_platforms, _machine
+from hatch_appimage.manylinux import glibc_platforms
+from hatch_appimage.packages.target import TargetEnvironment, _machine
 
 
 def test_this_python() -> None:
@@ -52,11 +53,11 @@ def test_machine(kernel: str, bits: int, machine: str) -> None:
 
 
 def test_glibc_platforms() -> None:
-    assert list(_glibc_platforms("aarch64", (2, 19))) == [
+    assert list(glibc_platforms("aarch64", (2, 19))) == [
         "linux_aarch64",
         "manylinux_2_19_aarch64",
         "manylinux_2_18_aarch64",
         "manylinux_2_17_aarch64",
         "manylinux2014_aarch64",
     ]
-    assert list(_glibc_platforms("i686", (2, 5))) == ["linux_i686", "manylinux_2_5_i686", "manylinux1_i686"]
+    assert list(glibc_platforms("i686", (2, 5))) == ["linux_i686", "manylinux_2_5_i686", "manylinux1_i686"]

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from hatch_appimage.elf import read_elf
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.project.entry_points import EntryPoint, list_names, parse_object
+from hatch_appimage.project.entry_points import EntryPoint, parse_object
 from hatch_appimage.python.installed import installed_distributions, place_of
+from hatch_appimage.suggest import list_names
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence

@@ -23,11 +23,7 @@ from hatch_appimage.cli.status import WRONG
 from hatch_appimage.errors import AppImageError, ConfigurationError, ErrorCollector
 from hatch_appimage.options import OPTIONS
 from hatch_appimage.project.build_input import open_source
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from hatch_appimage.toml import tomllib
 
 if TYPE_CHECKING:
     import argparse

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from hatch_appimage.errors import explain_os_error
 from hatch_appimage.text import printable
 
 # Exit statuses, beside 0.
@@ -17,6 +18,6 @@ DAMAGED = 6
 
 def explain(error: Exception) -> str:
     """Return what went wrong, for people: one line for each fault."""
-    if isinstance(error, OSError) and error.filename:
-        return f"{printable(str(error.filename))}: {error.strerror}"
+    if isinstance(error, OSError):
+        return explain_os_error(error)
     return "\n".join(map(printable, str(error).split("\n")))

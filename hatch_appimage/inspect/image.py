@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import stat
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from hatch_appimage.appdir.desktop_entry import DesktopEntry
 from hatch_appimage.architecture import architecture_of
+from hatch_appimage.document import write_json
 from hatch_appimage.elf import read_elf
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.format import UPDATE_INFORMATION, file_digest, find_squashfs, read_section
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
     from hatch_appimage.image.sign import Verification
     from hatch_appimage.libraries.symbol_versions import RequiredVersion
     from hatch_appimage.squashfs import Entry
-
-# Raised with every change that a reader of the JSON would notice, other than a new key.
-JSON_VERSION = 1
 
 # Texts that only one runtime has in it.
 _RUNTIMES = {
@@ -86,11 +83,8 @@ class Inspection:
 
     def to_json(self) -> str:
         """Return it as JSON."""
-        document = {"version": JSON_VERSION, **asdict(self)}
-        document["signature"]["state"] = self.signature.state.value
-        for required, written in zip(self.requires or (), document["requires"] or (), strict=True):
-            written["version"] = str(required)
-        return json.dumps(document, indent=2) + "\n"
+        requires = None if self.requires is None else [required.to_dict() for required in self.requires]
+        return write_json({**asdict(self), "requires": requires}, version=1)
 
     def to_text(self) -> str:
         """Return it for people."""

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 from collections import Counter
@@ -15,6 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from hatch_appimage.architecture import ARCHITECTURES
+from hatch_appimage.document import write_json
 from hatch_appimage.elf import fits
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.format import find_squashfs
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from hatch_appimage.libraries.dependencies import Dependency
     from hatch_appimage.libraries.symbol_versions import RequiredVersion
 
-# Raised with every change that a reader of the JSON would notice, other than a new key.
-JSON_VERSION = 1
 _ELF = b"\x7fELF"
 # No real image has more in its ELF files, in bytes; a small hostile one could fill the disk.
 _MOST = 16 << 30
@@ -97,15 +95,11 @@ class Listing:
     def to_json(self) -> str:
         """Return the listing as JSON."""
         document = {
-            "version": JSON_VERSION,
             "architecture": self.architecture,
-            "files": {
-                path: [{**asdict(need), "source": need.source.value} for need in needs]
-                for path, needs in self.files.items()
-            },
-            "requires": [{**asdict(required), "version": str(required)} for required in self.requires],
+            "files": {path: [asdict(need) for need in needs] for path, needs in self.files.items()},
+            "requires": [required.to_dict() for required in self.requires],
         }
-        return json.dumps(document, indent=2) + "\n"
+        return write_json(document, version=1)
 
     def to_text(self) -> str:
         """Return the listing as an indented tree; what has been shown once is not unfolded again."""

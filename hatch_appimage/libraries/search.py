@@ -20,13 +20,7 @@ if TYPE_CHECKING:
     from hatch_appimage.elf import Elf
 
 _TOKEN = re.compile(r"\$(?:\{(ORIGIN|LIB|PLATFORM)\}|(ORIGIN|LIB|PLATFORM)(?![A-Za-z0-9_]))")
-# What `$LIB` and `$PLATFORM` stand for depends on the distribution and the processor: all that is possible is searched.
-_LIB = {
-    "x86_64": ("lib/x86_64-linux-gnu", "lib64", "lib"),
-    "aarch64": ("lib/aarch64-linux-gnu", "lib64", "lib"),
-    "armhf": ("lib/arm-linux-gnueabihf", "lib"),
-    "i686": ("lib/i386-linux-gnu", "lib32", "lib"),
-}
+# What the dynamic loader calls the processors of each architecture.
 _PLATFORM = {"x86_64": ("x86_64", "haswell"), "aarch64": ("aarch64",), "armhf": ("v7l", "v8l"), "i686": ("i686",)}
 
 
@@ -207,9 +201,12 @@ class Loader:
         return self.inside is None or folder.is_relative_to(self.inside)
 
     def expand(self, text: str, origin: Path) -> Iterator[str]:
-        """Yield what a text with ``$ORIGIN``, ``$LIB`` and ``$PLATFORM`` in it can mean (ld.so(8))."""
+        """Yield what a text with ``$ORIGIN``, ``$LIB`` and ``$PLATFORM`` in it can mean (ld.so(8)).
+
+        ``$LIB`` depends on the distribution and ``$PLATFORM`` on the processor: everything possible is searched.
+        """
         names = {match[1] or match[2] for match in _TOKEN.finditer(text)}
-        for lib in _LIB[self.architecture.name] if "LIB" in names else ("",):
+        for lib in self.architecture.library_directories if "LIB" in names else ("",):
             for platform in _PLATFORM[self.architecture.name] if "PLATFORM" in names else ("",):
                 values: Mapping[str, str] = {"ORIGIN": str(origin), "LIB": lib, "PLATFORM": platform}
                 yield _TOKEN.sub(lambda match, values=values: values[match[1] or match[2]], text)  # type: ignore[misc]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timezone
 from functools import cached_property
 from pathlib import PurePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.libraries.policy import group_of
@@ -98,6 +98,10 @@ class RequiredVersion:
 
     def __str__(self) -> str:
         return _text(self.version)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it for JSON, with the version as text."""
+        return {"family": self.family, "version": str(self), "files": self.files}
 
 
 @dataclass(frozen=True)

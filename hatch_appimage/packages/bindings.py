@@ -8,7 +8,6 @@ resolved without a lock, has none of the tables. Whatever has the same name on t
 from __future__ import annotations
 
 import re
-import sys
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -23,13 +22,9 @@ from packaging.utils import canonicalize_name
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.packages.requirements import applies, expand, expand_extras
 from hatch_appimage.redact import redact
+from hatch_appimage.toml import read_toml
 from hatch_appimage.uv import ignores_sources, indexes_of_environment, known_indexes
 from hatch_appimage.workspace import find_workspace
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -341,11 +336,9 @@ def _requirements(texts: Iterable[str]) -> Iterator[Requirement]:
 def _read(root: Path) -> dict[str, Any]:
     file = root / "pyproject.toml"
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        return read_toml(file)
     except FileNotFoundError:
         return {}
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise AppImageError(f"{file} is no TOML: {error}") from error
 
 
 def _table(document: Mapping[str, Any], *keys: str) -> dict[str, Any]:

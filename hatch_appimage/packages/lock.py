@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import re
-import sys
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -36,12 +35,8 @@ from hatch_appimage.errors import AppImageError
 from hatch_appimage.packages.file_names import file_key, is_standard_sdist_name, last_part, standard_wheel_name
 from hatch_appimage.packages.poetry import read_poetry_lock
 from hatch_appimage.process import ProcessError
+from hatch_appimage.toml import read_toml, tomllib
 from hatch_appimage.uv import prefers_source, run_uv
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -148,7 +143,7 @@ def read_lock(lock: Lock, request: InstallRequest) -> list[Package]:
         return _read_poetry_lock(path, request)
     if path.suffix == ".txt":
         return _read_requirements(path, request)
-    return _choose(_parse(_load(path), path), path, request)
+    return _choose(_parse(read_toml(path), path), path, request)
 
 
 def resolve(requirements: Iterable[str], request: InstallRequest, constraints: Path | None) -> list[Package]:
@@ -208,14 +203,7 @@ def _compile(arguments: Sequence[str | Path], request: InstallRequest, *, doing:
             cwd=request.root,
         )
         # It is for this very Python; what uv writes of that would refuse one before its release.
-        return replace(_parse(_load(file), file), requires_python=None)
-
-
-def _load(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise AppImageError(f"{path} is no valid TOML: {error}") from error
+        return replace(_parse(read_toml(file), file), requires_python=None)
 
 
 def _parse(document: Mapping[str, Any], path: Path) -> Pylock:
@@ -264,7 +252,7 @@ def _document_name(file: Mapping[str, Any]) -> str:
 
 def _read_uv_lock(path: Path, request: InstallRequest) -> list[Package]:
     """Let uv turn its own lock into a ``pylock.toml``, after it has compared it with ``pyproject.toml``."""
-    hashes, unhashed = _uv_files(_load(path))
+    hashes, unhashed = _uv_files(read_toml(path))
     arguments: list[str | Path] = [
         *("export", "--quiet", "--format", "pylock.toml", "--package", request.project),
         *("--python", request.target.interpreter, "--no-emit-project", "--no-default-groups", "--no-editable"),
@@ -312,7 +300,7 @@ def _uv_files(document: Mapping[str, Any]) -> tuple[set[str], set[tuple[object, 
 
 
 def _read_poetry_lock(path: Path, request: InstallRequest) -> list[Package]:
-    document = _load(path)
+    document = read_toml(path)
     try:
         locked = read_poetry_lock(
             path, document, roots=request.roots, groups=request.groups, environment=request.target.environment

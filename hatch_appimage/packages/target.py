@@ -11,6 +11,7 @@ from packaging.tags import compatible_tags, cpython_tags, platform_tags
 
 from hatch_appimage.architecture import architecture_for
 from hatch_appimage.errors import AppImageError
+from hatch_appimage.manylinux import glibc_platforms
 from hatch_appimage.process import run
 
 if TYPE_CHECKING:
@@ -52,12 +53,6 @@ print(json.dumps({
 }))
 """
 
-# The names that manylinux tags had before PEP 600, by the glibc that they stand for.
-_LEGACY = {(2, 17): "manylinux2014", (2, 12): "manylinux2010", (2, 5): "manylinux1"}
-# The oldest glibc that wheels are tagged for: https://peps.python.org/pep-0600/
-_OLDEST_GLIBC = {"x86_64": 5, "i686": 5}
-_OLDEST_GLIBC_ELSEWHERE = 17
-
 
 @dataclass(frozen=True)
 class TargetEnvironment:
@@ -96,7 +91,7 @@ class TargetEnvironment:
         name, _, version = str(answer["libc"]).partition(" ")
         if name == "glibc":
             glibc = tuple(int(part) for part in version.split(".")[:2])
-            platforms = list(_glibc_platforms(machine, min(glibc, max_glibc or glibc)))
+            platforms = list(glibc_platforms(machine, min(glibc, max_glibc or glibc)))
         else:
             platforms = list(platform_tags())
         return cls(interpreter, environment, tuple(_tags(environment["python_version"], str(answer["abi"]), platforms)))
@@ -115,16 +110,6 @@ def _machine(kernel_name: str, bits: int) -> str:
     """Name a machine as wheel tags do: a Python of 32 bits may run on a kernel of 64."""
     architecture = architecture_for(kernel_name, bits)
     return architecture.machine if architecture else kernel_name
-
-
-def _glibc_platforms(machine: str, glibc: tuple[int, ...]) -> Iterator[str]:
-    """Yield the platform tags of a machine with a glibc (https://peps.python.org/pep-0600/), the newest first."""
-    major, minor = glibc
-    yield f"linux_{machine}"
-    for older in range(minor, _OLDEST_GLIBC.get(machine, _OLDEST_GLIBC_ELSEWHERE) - 1, -1):
-        yield f"manylinux_{major}_{older}_{machine}"
-        if (major, older) in _LEGACY:
-            yield f"{_LEGACY[major, older]}_{machine}"
 
 
 def _tags(python_version: str, abi: str, platforms: list[str]) -> Iterator[Tag]:

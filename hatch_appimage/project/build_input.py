@@ -26,13 +26,9 @@ from packaging.version import Version
 
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.project.wheel import Release, Wheel, build_any_wheel
+from hatch_appimage.toml import read_toml
 from hatch_appimage.unpack.zip import DAMAGED
 from hatch_appimage.uv import run_uv
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -91,7 +87,7 @@ def open_source(argument: str) -> Iterator[BuildInput]:
 
 def _open_project(root: Path, folder: Path) -> BuildInput:
     file = root / "pyproject.toml"
-    document = _read_toml(file) if file.is_file() else {}
+    document = read_toml(file) if file.is_file() else {}
     if not document and not (root / "setup.py").is_file() and not (root / "setup.cfg").is_file():
         raise AppImageError(f"{root} is no Python project: it has neither pyproject.toml nor setup.py")
     build = document.get("tool", {}).get("hatch", {}).get("build", {})
@@ -137,13 +133,6 @@ def _open_release(argument: str, folder: Path) -> BuildInput:
 
 def _config(table: Mapping[str, Any], build: Mapping[str, Any] | None = None) -> dict[str, Any]:
     return {"project": table, "tool": {"hatch": {"build": build or {}}}}
-
-
-def _read_toml(file: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise AppImageError(f"{file} is no TOML: {error}") from error
 
 
 def _static_fields(document: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -6,16 +6,15 @@ from __future__ import annotations
 import ast
 import re
 from dataclasses import dataclass
-from difflib import get_close_matches
 from keyword import kwlist
 from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
+from hatch_appimage.suggest import list_names
 from hatch_appimage.syntax import parse_source
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
     from pathlib import Path
 
     from hatch_appimage.project.metadata import Project
@@ -27,7 +26,6 @@ _MODULE = re.compile(rf"-m\s+(?P<module>{_NAME}(?:\.{_NAME})*)")
 # What no file is named, and what no desktop entry or line of AppRun can hold.
 _NO_FILE_NAME = re.compile(r"\.{0,2}|.*[\x00-\x1f\x7f-\x9f/].*", re.DOTALL)
 _MAX_FILE_NAME = 255
-_MAX_LISTED = 10
 
 
 @dataclass(frozen=True)
@@ -117,14 +115,6 @@ def check_command(name: str) -> str:
         # Desktop Entry Specification, "The Exec key".
         raise ValueError(f"names the script `{name}`, which no desktop starts: a program's name cannot have `=` in it")
     return name
-
-
-def list_names(name: str, known: Collection[str]) -> str:
-    """List the names that there are: those like the given one first, and not all if they are many."""
-    near = get_close_matches(name, known, n=3)
-    names = [*near, *(other for other in known if other not in near)]
-    more = f" and {len(names) - _MAX_LISTED} more" if len(names) > _MAX_LISTED else ""
-    return ", ".join(names[:_MAX_LISTED]) + more
 
 
 def parse_object(value: str) -> tuple[str, str] | None:

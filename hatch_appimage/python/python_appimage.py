@@ -18,11 +18,13 @@ from packaging.version import InvalidVersion, Version
 
 from hatch_appimage.download import download, fetch_json
 from hatch_appimage.errors import AppImageError
+from hatch_appimage.manylinux import glibc_of
 from hatch_appimage.python.files import find_executable, read_python
+from hatch_appimage.suggest import suggest_versions
 from hatch_appimage.unpack import unpack_appimage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from hatch_appimage.architecture import Architecture
@@ -39,8 +41,6 @@ _REQUEST = re.compile(r"(?P<version>3(?:\.\d+){1,2})(?P<free>t?)(?:-(?P<tag>many
 _ASSET = re.compile(
     r"python(?P<version>3\.\d+\.[\w.]+)-cp\d+-cp\d+(?P<free>t?)-(?P<tag>manylinux(?:_\d+_\d+|\d+))_(?P<machine>\w+)\.AppImage"
 )
-# The glibc that the older tags stand for (PEP 600).
-_OLD_TAGS = {"manylinux1": (2, 5), "manylinux2010": (2, 12), "manylinux2014": (2, 17)}
 _DIGEST = re.compile(r"sha256:(?P<digest>[0-9a-f]{64})")
 
 # What is needed of such an image.
@@ -49,7 +49,6 @@ _FOLDERS = ("opt", "usr/lib", "usr/share/tcltk")
 _PATCH = re.compile(
     r"(?:# This is a patch to getpath[^\n]*\n)?def _initappimage\(\):.*?\ndel _initappimage\n", re.DOTALL
 )
-_NEAREST = 3
 
 
 @dataclass(frozen=True)
@@ -74,11 +73,6 @@ class _Asset:
     machine: str
     url: str
     digest: str | None
-
-    @property
-    def glibc(self) -> tuple[int, ...]:
-        """The glibc that its tag stands for."""
-        return _OLD_TAGS.get(self.tag) or tuple(map(int, re.findall(r"\d+", self.tag)))
 
 
 @dataclass(frozen=True)
@@ -136,11 +130,11 @@ class PythonAppImageSource:
         same_version = [asset for asset in assets if f"{asset.version}.".startswith(f"{version}.")]
         fitting = [asset for asset in same_version if tag in {None, asset.tag}]
         if fitting:
-            return max(fitting, key=lambda asset: (asset.glibc, asset.version))
+            return max(fitting, key=lambda asset: (glibc_of(asset.tag), asset.version))
         if same_version:
             there = f"; there is {', '.join(sorted({asset.tag for asset in same_version}))}"
         else:
-            there = _nearest(version, {asset.version for asset in assets})
+            there = suggest_versions(Version(version), {asset.version for asset in assets})
         raise AppImageError(f"python-appimage has no Python {self.request} for {architecture.name}{there}")
 
 
@@ -166,16 +160,6 @@ def _read_assets(releases: Any) -> Iterator[_Asset]:
                 url=asset["browser_download_url"],
                 digest=digest["digest"] if digest else None,
             )
-
-
-def _nearest(version: str, known: Iterable[Version]) -> str:
-    wanted = Version(version)
-
-    def distance(other: Version) -> tuple[int, int]:
-        return abs(other.minor - wanted.minor), abs(other.micro - wanted.micro)
-
-    nearest = sorted(sorted(known, reverse=True), key=distance)[:_NEAREST]
-    return f"; the nearest are {', '.join(map(str, nearest))}" if nearest else ""
 
 
 def read_python_appimage(image: Path, folder: Path, *, source: str) -> PythonInstallation:

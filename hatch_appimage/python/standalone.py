@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
+from platformdirs import user_data_path
 
 from hatch_appimage.architecture import native_architecture
 from hatch_appimage.cache import cache_folder, is_unchanged, locked, seal
@@ -22,10 +23,11 @@ from hatch_appimage.download import is_offline, waiting_for
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.process import ProcessError
 from hatch_appimage.python.files import find_executable, read_python
+from hatch_appimage.suggest import suggest_versions
 from hatch_appimage.uv import run_uv
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from hatch_appimage.architecture import Architecture
     from hatch_appimage.python import PythonInstallation
@@ -39,8 +41,6 @@ _FREE_THREADED = "freethreaded"
 # 3.12, 3.12.8, 3.13t, 3.15.0rc1; anything else that begins like one is a version specifier (PEP 440).
 _VERSION = re.compile(r"(?P<version>3(?:\.\d+){0,2}(?:(?:a|b|rc)\d+)?)(?P<free>t?)")
 _SPECIFIER = re.compile(r"\s*(?:[<>]=?|[=!~]=)")
-# How many versions an error names.
-_NEAREST = 3
 
 # What uv calls an installed Python: cpython-3.13.2+freethreaded-linux-x86_64-gnu.
 _KEY = re.compile(r"cpython-(?P<version>[^+-]+)(?P<free>\+freethreaded)?-linux-(?P<arch>[^-]+)-(?P<libc>[^-]+)")
@@ -164,9 +164,12 @@ class StandaloneSource:
         fitting = {*self._specifier.filter(release.version for release in releases)}
         if not fitting:
             kind = "free-threaded Python" if self._free_threaded else "Python"
+            versions = [release.version for release in releases]
+            match = _VERSION.fullmatch(self.request)
+            wanted = Version(match["version"]) if match else max(versions, default=Version("3"))
             raise AppImageError(
                 f"python-build-standalone has no {kind} {self.request} for {architecture.name}"
-                f"{_nearest(self.request, [release.version for release in releases])}"
+                f"{suggest_versions(wanted, versions)}"
             )
         newest = max(fitting)
         return next(release for release in releases if release.version == newest)
@@ -210,24 +213,7 @@ def _install_folder() -> Path:
 
 def _hatch_folder() -> Path:
     """Return where hatch installs Pythons (hatch.config.model, ``dirs.python`` is ``isolated`` by default)."""
-    data = os.environ.get("HATCH_DATA_DIR")
-    if data:
-        return Path(data) / "pythons"
-    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "hatch" / "pythons"
-
-
-def _nearest(request: str, versions: Sequence[Version]) -> str:
-    """Name the versions that come closest to a request."""
-    if not versions:
-        return ""
-    match = _VERSION.fullmatch(request)
-    wanted = Version(match["version"]) if match else max(versions)
-
-    def distance(version: Version) -> tuple[int, int]:
-        return abs(version.minor - wanted.minor), abs(version.micro - wanted.micro)
-
-    nearest = sorted(sorted(set(versions), reverse=True), key=distance)[:_NEAREST]
-    return f"; the nearest are {', '.join(map(str, nearest))}"
+    return Path(os.environ.get("HATCH_DATA_DIR") or user_data_path("hatch", appauthor=False)) / "pythons"
 
 
 def _explain(error: ProcessError, release: _Release, architecture: Architecture) -> str:

@@ -3,18 +3,13 @@
 
 from __future__ import annotations
 
-import sys
 import zlib
 from functools import partial
 from struct import Struct
 from typing import TYPE_CHECKING, Final
 
 from hatch_appimage.squashfs.format import MAXIMUM_BLOCK_SIZE, Compression, SquashFSError
-
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
+from hatch_appimage.zstd import zstd
 
 if TYPE_CHECKING:
     from collections.abc import Callable

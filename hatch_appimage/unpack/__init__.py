@@ -7,13 +7,12 @@ import errno
 import os
 import shutil
 import stat
-import sys
 import tarfile
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
-from hatch_appimage.errors import AppImageError
+from hatch_appimage.errors import AppImageError, explain_os_error
 from hatch_appimage.format import find_squashfs
 from hatch_appimage.squashfs import SquashFSImage
 from hatch_appimage.text import printable
@@ -21,11 +20,7 @@ from hatch_appimage.unpack.entry import Entry, Kind
 from hatch_appimage.unpack.tar import read_tar
 from hatch_appimage.unpack.writer import RefusedError, Writer
 from hatch_appimage.unpack.zip import DAMAGED, MAGICS, read_zip
-
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
+from hatch_appimage.zstd import zstd
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -111,6 +106,6 @@ def _reason(error: Exception, folder: Path) -> str:
     if isinstance(error, OSError) and error.errno is not None:
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
             return f"{error.strerror} in {folder}"
-        return f"{error.strerror}: {os.fsdecode(error.filename or '')}"
+        return explain_os_error(error)
     first, *rest = str(error).splitlines() or ["it is cut off"]
     return "it is no tar archive" if rest else first  # tarfile lists why it is not of each kind that it knows

@@ -6,18 +6,13 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
-import sys
 import tarfile
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 from hatch_appimage.unpack.entry import Entry, Kind
-
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
+from hatch_appimage.zstd import zstd
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.resources import files
@@ -26,11 +25,7 @@ from uv import find_uv_bin
 from hatch_appimage import PASSPHRASE
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.process import run
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from hatch_appimage.toml import read_toml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -96,7 +91,7 @@ class WorkflowPlan:
         """
         project, settings = builder.project, builder.read_settings()
         file = project.root / "pyproject.toml"
-        document = tomllib.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+        document = read_toml(file) if file.is_file() else {}
         versions = builder.config.versions if "versions" in builder.target_config else list(_GITHUB_RUNNERS)
         architectures = tuple(name for name in _GITHUB_RUNNERS if name in versions)
         if not architectures:
