@@ -12,11 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import clean_environment, copy_project
-from mirror import serve
-from pythons import (
+
+from support.machine import clean_environment
+from support.mirror import serve
+from support.projects import copy_project
+from support.pythons import (
     BUILD,
+    INTERPRETERS,
     MINOR,
+    RELEASES,
     VERSION,
     appimage_name,
     make_portable,
@@ -25,15 +29,13 @@ from pythons import (
     standalone_list,
     standalone_name,
 )
-from test_python_files import INTERPRETERS
-from test_sources import RELEASES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from conftest import Plugin
-    from mirror import Mirror
-    from pythons import Portable
+    from support.mirror import Mirror
+    from support.plugin import Plugin
+    from support.pythons import Portable
 
 pytestmark = pytest.mark.slow
 

@@ -13,15 +13,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import build_image, make_public
-from tools import require
+
+from support.machine import make_public
+from support.plugin import build_image
+from support.projects import SUPPORT
+from support.tools import require
 
 if TYPE_CHECKING:
-    from conftest import Plugin, Runner
+    from support.plugin import Plugin
+    from support.runner import Runner
 
 pytestmark = pytest.mark.slow
 
-PROJECT = Path(__file__).with_name("children-project")
+PROJECT = SUPPORT / "children-project"
 # What the runtime and AppRun say of the image; an unpacked one has no file.
 OURS = {"APPDIR", "APPIMAGE", "OWD"}
 

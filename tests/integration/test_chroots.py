@@ -22,17 +22,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 import trustme
-from conftest import build_image, copy_project, make_public, require_root, unpack
-from test_end_to_end import make_project
-from tools import require
 from uv import find_uv_bin
 
 from hatch_appimage.elf import read_elf, set_rpath
+from support.machine import make_public
+from support.plugin import build_image
+from support.projects import copy_project, make_project
+from support.runner import unpack
+from support.tools import require, require_root
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from conftest import Plugin
+    from support.plugin import Plugin
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 

@@ -13,17 +13,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import Runner, build_image, make_public
-from packages import make_wheel
-from tools import require
 from uv import find_uv_bin
 
 from hatch_appimage.inspect.image import inspect_image
+from support.machine import make_public
+from support.packages import make_wheel
+from support.plugin import build_image
+from support.runner import Runner
+from support.tools import require
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from conftest import Plugin
+    from support.plugin import Plugin
 
 pytestmark = pytest.mark.slow
 

@@ -20,27 +20,20 @@ from subprocess import PIPE
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import (
-    Runner,
-    answers_its_version,
-    build_image,
-    clean_environment,
-    copy_project,
-    make_public,
-    require_root,
-    unpack,
-    unpack_sdist,
-)
-from tools import require
 from uv import find_uv_bin
 
 from hatch_appimage.architecture import ARCHITECTURES
 from hatch_appimage.inspect.image import inspect_image
+from support.machine import clean_environment, make_public
+from support.plugin import build_image
+from support.projects import copy_project, make_project, unpack_sdist
+from support.runner import Runner, answers_its_version, unpack
+from support.tools import require, require_root
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from conftest import Plugin
+    from support.plugin import Plugin
 
 pytestmark = pytest.mark.slow
 
@@ -66,35 +59,6 @@ def main():
         "stdin": "" if sys.stdin is None or sys.stdin.isatty() else sys.stdin.read(),
     }))
 """
-
-
-def make_project(folder: Path, body: str, *, table: str = "", project: str = "", name: str = "probe") -> Path:
-    """Write a project of one module, whose `main` is its only script."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{name}.py").write_text(body)
-    (folder / "pyproject.toml").write_text(
-        textwrap.dedent(f"""\
-            [build-system]
-            requires = ["hatchling"]
-            build-backend = "hatchling.build"
-
-            [project]
-            name = "{name}"
-            version = "1.0"
-            requires-python = ">=3.10"
-            {project}
-
-            [project.scripts]
-            {name} = "{name}:main"
-
-            [tool.hatch.build.targets.wheel]
-            only-include = ["{name}.py"]
-
-            [tool.hatch.build.targets.appimage]
-            """)
-        + table
-    )
-    return folder
 
 
 @pytest.fixture(scope="session")

@@ -6,83 +6,32 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import copy_project, make_public, require_root
-from tools import require
 
 from hatch_appimage.architecture import ARCHITECTURES, native_architecture
 from hatch_appimage.elf import fits, read_elf
 from hatch_appimage.format import UPDATE_INFORMATION, read_section
+from support.emulation import Machine
+from support.machine import make_public
+from support.projects import copy_project
+from support.tools import require, require_root
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import Plugin
+    from support.plugin import Plugin
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 # What Debian and QEMU call architectures.
 DEBIAN = {"x86_64": "amd64", "aarch64": "arm64", "armhf": "armhf", "i686": "i386"}
-QEMU = {"x86_64": "x86_64", "aarch64": "aarch64", "armhf": "arm", "i686": "i386"}
 NATIVE = native_architecture().name
 FOREIGN = [name for name in ARCHITECTURES if name != NATIVE]
 OTHER = "aarch64" if NATIVE == "x86_64" else "x86_64"
-
-# The interpreter of an image is started by the kernel, which hands it to the emulator: a registration of this user
-# namespace only (binfmt_misc; namespaces have one of their own since Linux 6.7). The image itself is started by its
-# emulator: its magic is where other ELF files have zeros, by which the registration knows them.
-EMULATE = """
-mount -t binfmt_misc none /proc/sys/fs/binfmt_misc && printf %s "$1" > /proc/sys/fs/binfmt_misc/register || exit 99
-shift
-exec "$@"
-"""
-
-
-@dataclass(frozen=True)
-class Machine:
-    """A Debian of another architecture in a folder; nothing of it was ever run."""
-
-    architecture: str
-    root: Path
-
-    @property
-    def emulator(self) -> str:
-        return require(f"qemu-{QEMU[self.architecture]}-static", "qemu-user-static")
-
-    @property
-    def settings(self) -> str:
-        """Return the lines of a project's table that build for it."""
-        python = f"python = {{{self.architecture} = '{self.root}/usr/bin/python3'}}"
-        return f"{python}\nsysroot = {{{self.architecture} = '{self.root}'}}\n"
-
-    def run(self, image: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run an image as this machine would."""
-        home = image.parent
-        return subprocess.run(
-            ["unshare", "-Urm", "sh", "-c", EMULATE, "sh", elf_registration(self), self.emulator, image, *arguments],
-            env={"PATH": "/usr/bin:/bin", "HOME": str(home), "QEMU_LD_PREFIX": str(self.root), "LANG": "C.UTF-8"},
-            cwd=home,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-
-
-def elf_registration(machine: Machine) -> str:
-    """Return what has the kernel start programs of an architecture by its emulator (binfmt_misc.rst)."""
-    architecture = ARCHITECTURES[machine.architecture]
-    ident = b"\x7fELF" + bytes([architecture.elf_class // 32, 1, 1])
-    magic = ident + bytes(9) + b"\2\0" + architecture.elf_machine.to_bytes(2, "little")
-    # The system's ABI may be any; an executable is of type 2 or 3.
-    mask = b"\xff" * 7 + b"\0" + b"\xff" * 8 + b"\xfe\xff" + b"\xff\xff"
-    escaped = ["".join(f"\\x{byte:02x}" for byte in data) for data in (magic, mask)]
-    return f":test-{machine.architecture}:M::{escaped[0]}:{escaped[1]}:{machine.emulator}:F"
 
 
 @pytest.fixture(scope="session")

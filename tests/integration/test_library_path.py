@@ -10,13 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import build_image, make_public, unpack
-from tools import require
 
 from hatch_appimage.elf import read_elf
+from support.machine import make_public
+from support.plugin import build_image
+from support.runner import unpack
+from support.tools import require
 
 if TYPE_CHECKING:
-    from conftest import Plugin, Runner
+    from support.plugin import Plugin
+    from support.runner import Runner
 
 pytestmark = pytest.mark.slow
 

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from test_end_to_end import make_project
-from tools import require
+
+from support.projects import make_project
+from support.tools import require
 
 if TYPE_CHECKING:
-    from conftest import Plugin
+    from support.plugin import Plugin
 
 pytestmark = pytest.mark.slow
 

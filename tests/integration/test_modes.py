@@ -5,11 +5,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from conftest import require_root
+
 from modes import MARKED, MODES, PAGE, PROPERTIES
+from support.projects import REPOSITORY
+from support.tools import require_root
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = pytest.mark.slow
 
@@ -31,7 +36,7 @@ def documented() -> dict[str, list[str]]:
 def measured(fuse: None) -> dict[str, list[str]]:
     del fuse
     require_root()
-    command: list[str | Path] = [sys.executable, Path(__file__).with_name("modes.py")]
+    command: list[str | Path] = [sys.executable, REPOSITORY / "tests" / "modes.py"]
     return rows(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
 
 

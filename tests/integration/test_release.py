@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import copy_project
-from test_signing import home, make_key
 
 from hatch_appimage.architecture import native_architecture
 from hatch_appimage.builder import AppImageBuilder
@@ -18,13 +16,13 @@ from hatch_appimage.format import find_squashfs
 from hatch_appimage.image.sign import State
 from hatch_appimage.inspect.image import inspect_image
 from hatch_appimage.squashfs import SquashFSImage
+from support.keys import make_key
+from support.projects import copy_project
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
-
-__all__ = ["home"]  # a fixture
 
 
 def build(project: Path, out: Path, table: dict[str, Any], *, clean: bool = False) -> list[Path]:
@@ -36,7 +34,7 @@ def build(project: Path, out: Path, table: dict[str, Any], *, clean: bool = Fals
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("home")
+@pytest.mark.usefixtures("gnupg_home")
 def test_everything_beside_the_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     key = make_key("ed25519")
     project, out = copy_project("hello-cli", tmp_path), tmp_path / "out"
@@ -75,9 +73,9 @@ def test_everything_beside_the_image(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_a_key_that_is_not_there_ends_the_build_early(
-    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    gnupg_home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    del home
+    del gnupg_home
     project = copy_project("hello-cli", tmp_path)
     with pytest.raises(SystemExit):
         build(project, tmp_path / "out", {"sign": True})

@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import unavailable
-from test_runtime import HIDE_DEVICES, HOST, NOBODY, Image, make_appdir, pack, processes_of, runs_sleep, wait_until
-from tools import require
 
 from hatch_appimage.runtime import runtime_path
+from support.machine import NOBODY
+from support.runtime_image import HIDE_DEVICES, HOST, Image, make_appdir, pack, processes_of, runs_sleep, wait_until
+from support.tools import require, unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from test_runtime import HOST, PATIENCE, Image, make_appdir, pack, wait_until
-from tools import require
 
 from hatch_appimage.runtime import runtime_path
 from hatch_appimage.squashfs import SquashFSImage, write_squashfs
+from support.runtime_image import HOST, PATIENCE, Image, make_appdir, pack, wait_until
+from support.tools import require
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -20,10 +20,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import NOBODY, make_public
-from seccomp import NUMBERS
-from test_runtime import Image, errors_of, make_appdir, pack, processes_of, sized_for, wait_until
-from tools import require
+
+from support.machine import NOBODY, make_public
+from support.projects import SUPPORT
+from support.runtime_image import Image, errors_of, make_appdir, pack, processes_of, sized_for, wait_until
+from support.seccomp import NUMBERS
+from support.tools import require
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,7 +99,7 @@ class TestFilter:
         if size == "large":
             image = replace(image, path=sized_for("namespace", image.path))
             image = with_settings(image, FUSERMOUNT_PROG="/nonexistent")
-        command = [sys.executable, str(Path(__file__).with_name("seccomp.py")), action, *FILTERS[calls], "--"]
+        command = [sys.executable, str(SUPPORT / "seccomp.py"), action, *FILTERS[calls], "--"]
         result = image.started_by(*command).run("here")
         assert (result.stdout, errors_of(result), result.returncode) == ("data\n", [], 0)
         check_clean(image)

@@ -19,9 +19,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import unavailable
-from test_runtime import APPRUN, HOST, WAYS, Image, processes_of, sized_for, wait_until
-from tools import require
 
 from hatch_appimage.architecture import ARCHITECTURES
 from hatch_appimage.image.write import load_runtime, write_image
@@ -30,6 +27,9 @@ from hatch_appimage.runtime import runtime_path
 from hatch_appimage.runtime.compile import compile_runtime, fetch_zstd
 from hatch_appimage.squashfs import SquashFSImage, write_squashfs, writer
 from hatch_appimage.squashfs import format as fs
+from support.projects import SUPPORT
+from support.runtime_image import APPRUN, HOST, WAYS, Image, processes_of, sized_for, wait_until
+from support.tools import require, unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,7 +91,7 @@ def faulty_runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a runtime that meets the kernel that the environment describes; see faulty_kernel.c."""
     folder = tmp_path_factory.mktemp("faulty")
     fetch_zstd(folder)
-    faults = Path(__file__).with_name("faulty_kernel.c")
+    faults = SUPPORT / "faulty_kernel.c"
     more = ("-Dread=faulty_read", "-Dwritev=faulty_writev", faults)
     compile_runtime(HOST, folder / "runtime", folder, "faulty", more)
     return folder / "runtime"

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from elftools.elf.elffile import ELFFile
-from reference import fetch_reference
-from test_runtime import HOST, Image, make_appdir, pack
-from tools import require
 
 from hatch_appimage.runtime import ARCHITECTURES, runtime_path
+from reference import fetch_reference
+from support.runtime_image import HOST, Image, make_appdir, pack
+from support.tools import require
 
 if TYPE_CHECKING:
     from pathlib import Path

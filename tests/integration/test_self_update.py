@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import REPOSITORY, build_image, clean_environment, make_public
+
 from range_server import serving
-from test_end_to_end import make_project
-from tools import require
+from support.machine import clean_environment, make_public
+from support.plugin import build_image
+from support.projects import REPOSITORY, make_project
+from support.tools import require
 
 if TYPE_CHECKING:
-    from conftest import Plugin
+    from support.plugin import Plugin
 
 pytestmark = pytest.mark.slow
 

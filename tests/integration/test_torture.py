@@ -5,11 +5,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from conftest import require_root
-from tools import require
+
+from support.projects import REPOSITORY
+from support.tools import require, require_root
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = pytest.mark.slow
 
@@ -20,7 +24,7 @@ def test_every_start_ends_as_it_should(hello_image: Path, fuse: None) -> None:
     require("strace", "strace")
     command: list[str | Path] = [
         sys.executable,
-        Path(__file__).with_name("torture.py"),
+        REPOSITORY / "tests" / "torture.py",
         "--seconds",
         "60",
         "--image",

@@ -153,3 +153,25 @@ def _definitions(names: tuple[str, ...], string: Callable[[str], int]) -> bytes:
         data += struct.pack("<HHHHIII", 1, 0, index, 1, 0, 20, size if index < len(names) else 0)
         data += struct.pack("<II", string(name), 0)
     return data
+
+
+#: By which a type-2 AppImage is known.
+RUNTIME_MAGIC = b"AI\x02"
+
+
+def make_runtime(machine: int = 62, bits: int = 64, *, magic: bytes = RUNTIME_MAGIC, sections: int = 2) -> bytes:
+    """Make an ELF file of a header, a few bytes and its section header table (System V ABI, chapter 4)."""
+    header_size, section_size = (64, 64) if bits == 64 else (52, 40)
+    names = b"\0.shstrtab\0"
+    offset = header_size + len(names) if sections else 0
+    identification = struct.pack("<4sBBBB", b"\x7fELF", 2 if bits == 64 else 1, 1, 1, 0) + magic.ljust(8, b"\0")
+    layout = "<16sHHIQQQIHHHHHH" if bits == 64 else "<16sHHIIIIIHHHHHH"
+    last = max(sections - 1, 0)
+    header = struct.pack(
+        layout, identification, 2, machine, 1, 0, 0, offset, 0, header_size, 0, 0, section_size, sections, last
+    )
+    section = "<IIQQQQIIQQ" if bits == 64 else "<IIIIIIIIII"
+    table = [struct.pack(section, *[0] * 10)] * last
+    if sections:
+        table.append(struct.pack(section, 1, 3, 0, 0, header_size, len(names), 0, 0, 1, 0))
+    return header + names + b"".join(table)

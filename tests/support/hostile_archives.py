@@ -20,11 +20,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
-from tools import require
-
 from hatch_appimage.architecture import native_architecture
 from hatch_appimage.runtime import runtime_path
 from hatch_appimage.unpack import unpack_appimage, unpack_archive
+from support.tools import require
 
 if sys.version_info >= (3, 14):
     from compression import zstd

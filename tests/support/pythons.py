@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 import tarfile
@@ -28,9 +29,21 @@ MINOR = ".".join(map(str, sys.version_info[:2]))
 TAG = f"cp{sys.version_info.major}{sys.version_info.minor}"
 MACHINE = native_architecture().machine
 
+# Every CPython that is installed here and can be bundled.
+FOLDERS: list[str | Path] = [
+    "/usr/bin",
+    "/usr/local/bin",
+    f"{sys.base_prefix}/bin",
+    *Path.home().glob(".pyenv/versions/*/bin"),
+]
+CANDIDATES = [Path(folder, f"python3.{minor}") for folder in FOLDERS for minor in range(8, 20)]
+INTERPRETERS = sorted({os.path.realpath(path) for path in CANDIDATES if path.exists()})
+
 # Where python-build-standalone is; a mirror takes the place of this beginning (`uv python install --mirror`).
 STANDALONE = "https://github.com/astral-sh/python-build-standalone/releases/download"
 BUILD = "20251209"
+# Where GitHub lists what python-appimage has.
+RELEASES = "/repos/niess/python-appimage/releases?per_page=100"
 
 # What python-appimage adds to the standard library, and its script that starts Python (its data/_initappimage.py,
 # data/python-wrapper.sh and data/entrypoint.sh).

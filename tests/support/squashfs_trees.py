@@ -14,9 +14,9 @@ from hashlib import shake_128
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from conftest import unavailable
 from hypothesis import strategies as st
-from tools import require
+
+from support.tools import require, unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

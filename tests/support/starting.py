@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from syscalls import CLONE_NEWPID, setns, unshare
+from support.syscalls import CLONE_NEWPID, setns, unshare
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence

@@ -7,20 +7,19 @@ import platform
 import subprocess
 from pathlib import Path
 
-from tools import require
-
 from hatch_appimage.architecture import ARCHITECTURES
 from hatch_appimage.image.write import load_runtime, write_image
 from hatch_appimage.layout import AppDir
+from support.tools import require
 
-TESTS = Path(__file__).parent
+SUPPORT = Path(__file__).parent
 MACHINE = {"armv7l": "armhf"}.get(platform.machine(), platform.machine())
 
 
 def compile_program(name: str, path: Path) -> Path:
     """Compile one of the tests' C programs so that it needs no other file: it runs where there is no library."""
     options = ["-std=gnu11", "-Os", "-static", "-s", "-Wall", "-Wextra", "-Werror"]
-    subprocess.run([require("gcc", "gcc"), *options, "-o", path, TESTS / name], check=True)
+    subprocess.run([require("gcc", "gcc"), *options, "-o", path, SUPPORT / name], check=True)
     return path
 
 

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""Programs of the system that tests run."""
+"""What tests need of the machine that runs them: programs, rights, devices."""
 
 from __future__ import annotations
 
 import os
 import shutil
+from typing import NoReturn
 
 import pytest
 
@@ -18,9 +19,17 @@ def require(program: str, package: str) -> str:
 
     """
     found = shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
-    if found:
-        return found
-    reason = f"`{program}` is missing: install Debian's `{package}`"
+    return found or unavailable(f"`{program}` is missing: install Debian's `{package}`")
+
+
+def require_root() -> None:
+    """Only root can mount, and become another user."""
+    if os.geteuid() != 0:
+        unavailable("only root can do this")
+
+
+def unavailable(reason: str) -> NoReturn:
+    """Skip a test for want of something on this machine; under CI that is a failure."""
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)

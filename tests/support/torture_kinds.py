@@ -17,8 +17,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from starting import MisbehaviorError, close_descriptors, wait_until
-from syscalls import (
+from support.starting import MisbehaviorError, close_descriptors, wait_until
+from support.syscalls import (
     CLONE_NEWNS,
     MS_PRIVATE,
     MS_RDONLY,
@@ -28,15 +28,15 @@ from syscalls import (
     unmount,
     unshare,
 )
-from ways import LARGE, WAYS
-from world import processes, small
+from support.ways import LARGE, WAYS
+from support.world import processes, small
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from starting import Running
-    from torture_round import Round
-    from ways import Way
+    from support.starting import Running
+    from support.torture_round import Round
+    from support.ways import Way
 
 #: probe.c: its files are not what they should be.
 DAMAGED = 98

@@ -9,17 +9,17 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from starting import Start, wait_until
-from world import processes, program_of, reap
+from support.starting import Start, wait_until
+from support.world import processes, program_of, reap
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from starting import Running
-    from ways import Way
-    from world import World
+    from support.starting import Running
+    from support.ways import Way
+    from support.world import World
 
 
 @dataclass

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from world import DEVICE, NOBODY, covered
+from support.machine import DEVICE, NOBODY
+from support.world import covered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from world import World
+    from support.world import World
 
 FUSERMOUNTS = ("fusermount3", "fusermount")
 

@@ -14,15 +14,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from starting import PATIENCE, MisbehaviorError
-from syscalls import CLONE_NEWNS, CLONE_NEWPID, MS_BIND, MS_PRIVATE, MS_REC, end_with_parent, mount, unmount, unshare
+from support.machine import DEVICE
+from support.starting import PATIENCE, MisbehaviorError
+from support.syscalls import (
+    CLONE_NEWNS,
+    CLONE_NEWPID,
+    MS_BIND,
+    MS_PRIVATE,
+    MS_REC,
+    end_with_parent,
+    mount,
+    unmount,
+    unshare,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-NOBODY = 65534
 ROOT = Path("/srv")
-DEVICE = Path("/dev/fuse")
 # linux/major.h: a minor number of the misc devices that no driver has; as /dev/fuse is without the kernel's module.
 _NO_DRIVER = os.makedev(10, 250)
 #: Where the runtime may put something, whatever the variables say.

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 from zipfile import ZipFile
 
 import pytest
-from conftest import clean_environment, copy_project
 from hatchling.builders.wheel import WheelBuilder
 from uv import find_uv_bin
 
 from hatch_appimage import builder
 from hatch_appimage.project.wheel import WHEEL_ONLY
+from support.machine import clean_environment
+from support.projects import copy_project
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -26,7 +27,7 @@ else:
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conftest import Plugin
+    from support.plugin import Plugin
 
 ENABLE = "HATCH_BUILD_HOOK_ENABLE_APPIMAGE"
 TABLE = {"compression-level": 1, "startup-order": False}

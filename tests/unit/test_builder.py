@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import copy_project
 
 from hatch_appimage.architecture import ARCHITECTURES, native_architecture
 from hatch_appimage.builder import AppImageBuilder
 from hatch_appimage.hooks import hatch_register_builder
+from support.projects import copy_project
 
 if sys.version_info >= (3, 11):
     import tomllib

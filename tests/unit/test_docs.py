@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
-from conftest import REPOSITORY
 
 from hatch_appimage.cli import main
 from hatch_appimage.errors import ConfigurationError
 from hatch_appimage.options import AppImageConfig, check_hook_table
 from hatch_appimage.project.metadata import Project
+from support.projects import REPOSITORY
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -12,19 +12,20 @@ from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import NOBODY, require_root
-from mirror import Answer, serve
 
 from hatch_appimage import download as module
 from hatch_appimage.cache import cache_folder, is_unchanged, seal
 from hatch_appimage.download import download, fetch_json, is_offline, waiting_for
 from hatch_appimage.errors import AppImageError
+from support.machine import NOBODY
+from support.mirror import Answer, serve
+from support.tools import require_root
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from mirror import Mirror
+    from support.mirror import Mirror
 
 DATA = Random(1).randbytes(3_000_000)  # noqa: S311 - any bytes do
 DIGEST = sha256(DATA).hexdigest()

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tools import require
 
 from hatch_appimage.architecture import native_architecture
 from hatch_appimage.elf import _damage, read_elf, read_sections, set_rpath
 from hatch_appimage.errors import AppImageError
+from support.tools import require
 
 if TYPE_CHECKING:
     from hatch_appimage.elf import Elf

@@ -10,9 +10,7 @@ import sys
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-import mirror as mirrors
 import pytest
-from packages import Index, make_wheel, serve
 from uv import find_uv_bin
 
 from hatch_appimage import cli
@@ -21,6 +19,8 @@ from hatch_appimage.download import download
 from hatch_appimage.errors import AppImageError, ConfigurationError
 from hatch_appimage.process import ProcessError, run
 from hatch_appimage.redact import redact, redact_all
+from support import mirror as mirrors
+from support.packages import Index, make_wheel, serve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

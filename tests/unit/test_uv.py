@@ -8,11 +8,11 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from packages import Index, serve
 from uv import find_uv_bin
 
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.uv import check_settings, ignores_sources, known_indexes, prefers_source
+from support.packages import Index, serve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

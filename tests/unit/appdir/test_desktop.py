@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tools import require
 
 from hatch_appimage.appdir.desktop import DesktopEntry, write_desktop_files
 from hatch_appimage.appdir.icon import Icon, generate_icon
 from hatch_appimage.layout import AppDir
 from hatch_appimage.options import AppImageConfig
 from hatch_appimage.project.metadata import Project
+from support.tools import require
 
 ENTRY = """\
 # made by hand

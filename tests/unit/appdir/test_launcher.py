@@ -17,12 +17,8 @@ from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import require_root
-from elf_fixtures import library
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_foreign import EMULATE, Machine, elf_registration
-from tools import require
 
 from hatch_appimage.appdir.launcher import Launcher, require_glibc, write_launcher
 from hatch_appimage.architecture import ARCHITECTURES, native_architecture
@@ -41,6 +37,10 @@ from hatch_appimage.runtime.launcher_settings import (
     read_settings,
     write_settings,
 )
+from support.elf_fixtures import library
+from support.emulation import EMULATE, Machine, elf_registration
+from support.projects import SUPPORT
+from support.tools import require, require_root
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -105,7 +105,7 @@ TELLING: dict[str, Path] = {}
 
 def compile_telling(path: Path, architecture: str) -> None:
     """Compile it as the launcher is, as the compiler keeps the C library that it has made for these options."""
-    source = Path(__file__).with_name("telling_interpreter.c")
+    source = SUPPORT / "telling_interpreter.c"
     command = compiler_command(architecture, path, [source])
     subprocess.run(command, check=True)
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from elf_fixtures import library, program
 
 from hatch_appimage.appdir.bytecode import compile_bytecode
 from hatch_appimage.appdir.startup import as_loaded, find_startup_order
@@ -19,6 +18,7 @@ from hatch_appimage.project.entry_points import EntryPoint
 from hatch_appimage.python.local import find_host_python
 from hatch_appimage.python.relocate import bundle_python
 from hatch_appimage.runtime.launcher_settings import SETTINGS_NAME
+from support.elf_fixtures import library, program
 
 if TYPE_CHECKING:
     from hatch_appimage.python import BundledPython

@@ -20,10 +20,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
-from conftest import REPOSITORY, copy_project
 from ruamel.yaml import YAML
-from test_signing import gpg, home, make_key
-from tools import require
 from uv import find_uv_bin
 
 from hatch_appimage import PASSPHRASE
@@ -35,13 +32,14 @@ from hatch_appimage.image.name import image_name
 from hatch_appimage.image.sign import State
 from hatch_appimage.inspect.image import inspect_image
 from hatch_appimage.project.build_input import open_source
+from support.keys import gpg, make_key
+from support.projects import REPOSITORY, copy_project
+from support.tools import require
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from conftest import Plugin
-
-__all__ = ["home"]  # a fixture
+    from support.plugin import Plugin
 
 WORDS = "open sesame"
 ARCHITECTURES = ("x86_64", "aarch64")
@@ -602,7 +600,7 @@ exec {uv} tool run --python {python} "$@"
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("home", "fuse")
+@pytest.mark.usefixtures("gnupg_home", "fuse")
 class TestWholeBuild:
     """The jobs that build, with the real hatch, plugin, gpg and images, for hatch and for another back end."""
 

@@ -9,13 +9,13 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import REPOSITORY
 
 from hatch_appimage.cli import main
 from hatch_appimage.cli.reference import table_row, write_options
 from hatch_appimage.errors import ConfigurationError
 from hatch_appimage.options import HATCHLING_KEYS, HATCHLING_OPTIONS, AppImageConfig
 from hatch_appimage.project.metadata import Project
+from support.projects import REPOSITORY
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,16 +5,9 @@ from __future__ import annotations
 
 import hashlib
 import random
-import re
-import shutil
-import subprocess
-from pathlib import Path
-from tempfile import mkdtemp
 from typing import TYPE_CHECKING
 
 import pytest
-from elf_fixtures import library
-from tools import require
 
 from hatch_appimage import PASSPHRASE, cli
 from hatch_appimage.architecture import ARCHITECTURES, native_architecture
@@ -25,32 +18,11 @@ from hatch_appimage.format import file_digest, find_sections, find_squashfs, wri
 from hatch_appimage.image.sign import Signer, State, check_room, sign_file, verify_signature
 from hatch_appimage.runtime import runtime_path
 from hatch_appimage.squashfs import write_squashfs
+from support.elf_fixtures import library, make_runtime
+from support.keys import gpg, independent_check, make_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
-def gpg(*arguments: str | Path) -> str:
-    command: list[str | Path] = [require("gpg", "gnupg"), "--batch", *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
-
-
-@pytest.fixture
-def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Give gpg a home of its own; the path of its sockets must be short."""
-    folder = Path(mkdtemp(prefix="gpg-", dir="/tmp"))
-    monkeypatch.setenv("GNUPGHOME", str(folder))
-    monkeypatch.delenv(PASSPHRASE, raising=False)
-    yield folder
-    subprocess.run(["gpgconf", "--kill", "all"], check=False)
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-def make_key(kind: str, name: str = "Ada", passphrase: str = "") -> str:
-    gpg("--pinentry-mode", "loopback", "--passphrase", passphrase, "--quick-gen-key", name, kind, "sign")
-    match = re.search(r"^fpr:+([0-9A-F]+):", gpg("--with-colons", "--list-keys", name), re.MULTILINE)
-    assert match
-    return match[1]
+    from pathlib import Path
 
 
 @pytest.fixture
@@ -67,40 +39,8 @@ def image(tmp_path: Path) -> Path:
     return path
 
 
-def independent_check(image: Path, folder: Path) -> bool:
-    """Follow the published steps with tools of the system alone."""
-    data = bytearray(image.read_bytes())
-    output = subprocess.check_output([require("readelf", "binutils"), "-SW", image], text=True)
-    found = {}
-    for name in (".sha256_sig", ".sig_key"):
-        match = re.search(rf"{re.escape(name)}\s+\S+\s+\S+\s+([0-9a-f]+)\s+([0-9a-f]+)", output)
-        assert match
-        offset, size = int(match[1], 16), int(match[2], 16)
-        found[name] = bytes(data[offset : offset + size]).split(b"\0")[0]
-        data[offset : offset + size] = bytes(size)
-    ring = Path(mkdtemp(prefix="gpg-", dir="/tmp"))
-    for name, content in (("sig", found[".sha256_sig"]), ("key", found[".sig_key"])):
-        (folder / name).write_bytes(content)
-    (folder / "digest").write_text(hashlib.sha256(data).hexdigest())
-    try:
-        gpg("--homedir", ring, "--no-autostart", "--import", folder / "key")
-        command: list[str | Path] = [
-            "gpg",
-            "--homedir",
-            ring,
-            "--batch",
-            "--no-autostart",
-            "--verify",
-            folder / "sig",
-            folder / "digest",
-        ]
-        return subprocess.run(command, check=False, capture_output=True).returncode == 0
-    finally:
-        shutil.rmtree(ring, ignore_errors=True)
-
-
 @pytest.mark.parametrize("kind", ["ed25519", "rsa4096"])
-@pytest.mark.usefixtures("home")
+@pytest.mark.usefixtures("gnupg_home")
 class TestGood:
     def test_embedded_and_detached(self, image: Path, tmp_path: Path, kind: str) -> None:
         fingerprint = make_key(kind)
@@ -215,9 +155,9 @@ class TestAppImageUpdate:
 
 
 class TestKeys:
-    def test_subkey(self, home: Path, image: Path, tmp_path: Path) -> None:
+    def test_subkey(self, gnupg_home: Path, image: Path, tmp_path: Path) -> None:
         """A key for signing that belongs to one which is kept elsewhere."""
-        del home
+        del gnupg_home
         primary = make_key("ed25519")
         gpg("--pinentry-mode", "loopback", "--passphrase", "", "--quick-add-key", primary, "ed25519", "sign")
         gpg("--pinentry-mode", "loopback", "--passphrase", "", "--quick-add-key", primary, "cv25519", "encr")
@@ -229,8 +169,8 @@ class TestKeys:
         for key in (primary, found.fingerprint):
             assert cli.main(["verify", str(image), "--key", key]) == 0
 
-    def test_key_that_is_too_large(self, home: Path) -> None:
-        del home
+    def test_key_that_is_too_large(self, gnupg_home: Path) -> None:
+        del gnupg_home
         fingerprint = make_key("rsa4096")
         for number in range(10):
             gpg("--pinentry-mode", "loopback", "--passphrase", "", "--quick-add-uid", fingerprint, f"Ada {number}")
@@ -239,9 +179,9 @@ class TestKeys:
         ):
             Signer.find(None)
 
-    def test_several_signatures(self, home: Path, image: Path, tmp_path: Path) -> None:
+    def test_several_signatures(self, gnupg_home: Path, image: Path, tmp_path: Path) -> None:
         """Whose is it then? AppImageUpdate never comes to an end."""
-        del home
+        del gnupg_home
         keys = [make_key("ed25519", name) for name in ("Ada", "Grace")]
         sections = find_sections(image)
         zeroed = [sections[name] for name in (".sha256_sig", ".sig_key")]
@@ -253,9 +193,9 @@ class TestKeys:
         found = verify_signature(image)
         assert (found.state, found.detail) == (State.BAD, "there is more than one signature")
 
-    def test_key_of_someone_else(self, home: Path, image: Path) -> None:
+    def test_key_of_someone_else(self, gnupg_home: Path, image: Path) -> None:
         """The signature of one, the key of another."""
-        del home
+        del gnupg_home
         make_key("ed25519", "Ada")
         sign_file(image, Signer.find("Ada"))
         make_key("ed25519", "Grace")
@@ -269,9 +209,9 @@ class TestKeys:
         assert cli.main(["verify", str(image)]) == status.UNSIGNED
 
     def test_nothing_changes_where_signing_fails(
-        self, home: Path, image: Path, capsys: pytest.CaptureFixture[str]
+        self, gnupg_home: Path, image: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        del home
+        del gnupg_home
         before = image.read_bytes()
         assert cli.main(["sign", str(image), "--key", "nobody"]) == status.UNREADABLE
         assert capsys.readouterr().err.startswith("hatch-appimage: Cannot sign with nobody: gpg: ")
@@ -280,8 +220,10 @@ class TestKeys:
 
 
 class TestCommands:
-    def test_unsigned_good_other_key_and_bad(self, home: Path, image: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        del home
+    def test_unsigned_good_other_key_and_bad(
+        self, gnupg_home: Path, image: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        del gnupg_home
         fingerprint = make_key("ed25519")
         assert cli.main(["verify", str(image)]) == status.UNSIGNED
         assert cli.main(["sign", str(image)]) == 0
@@ -297,8 +239,8 @@ class TestCommands:
         assert cli.main(["verify", str(image)]) == status.BAD_SIGNATURE
         assert capsys.readouterr().out == f"{image}: bad: the image was changed after it was signed\n"
 
-    def test_signing_again_with_another_key(self, home: Path, image: Path) -> None:
-        del home
+    def test_signing_again_with_another_key(self, gnupg_home: Path, image: Path) -> None:
+        del gnupg_home
         make_key("ed25519", "Ada")
         sign_file(image, Signer.find("Ada"))
         second = make_key("ed25519", "Grace")
@@ -334,8 +276,8 @@ class TestCommands:
 
 
 class TestErrors:
-    def test_no_such_key(self, home: Path) -> None:
-        del home
+    def test_no_such_key(self, gnupg_home: Path) -> None:
+        del gnupg_home
         with pytest.raises(AppImageError, match=r"^Cannot sign with nobody: gpg: .*; in CI, HATCH_APPIMAGE_SIGN_PASS"):
             Signer.find("nobody")
 
@@ -344,18 +286,16 @@ class TestErrors:
         with pytest.raises(AppImageError, match="install the package `gnupg`"):
             Signer.find(None)
 
-    def test_passphrase(self, home: Path, image: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        del home
+    def test_passphrase(self, gnupg_home: Path, image: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        del gnupg_home
         make_key("ed25519", "Ada", "secret")
         monkeypatch.setenv(PASSPHRASE, "secret")
         sign_file(image, Signer.find("Ada"))
         assert verify_signature(image).state is State.GOOD
 
-    def test_runtime_without_room(self, home: Path, tmp_path: Path) -> None:
-        del home
-        from test_image import make_elf
-
+    def test_runtime_without_room(self, gnupg_home: Path, tmp_path: Path) -> None:
+        del gnupg_home
         make_key("ed25519")
-        (tmp_path / "x").write_bytes(make_elf())
+        (tmp_path / "x").write_bytes(make_runtime())
         with pytest.raises(AppImageError, match=r"^x cannot be signed: its runtime has no sections"):
             sign_file(tmp_path / "x", Signer.find(None))

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import hashlib
-import struct
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,29 +12,10 @@ from hatch_appimage.architecture import ARCHITECTURES
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.format import file_digest
 from hatch_appimage.image.write import Runtime, load_runtime
+from support.elf_fixtures import make_runtime
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-MAGIC = b"AI\x02"
-
-
-def make_elf(machine: int = 62, bits: int = 64, *, magic: bytes = MAGIC, sections: int = 2) -> bytes:
-    """Make an ELF file of a header, a few bytes and its section header table (System V ABI, chapter 4)."""
-    header_size, section_size = (64, 64) if bits == 64 else (52, 40)
-    names = b"\0.shstrtab\0"
-    offset = header_size + len(names) if sections else 0
-    identification = struct.pack("<4sBBBB", b"\x7fELF", 2 if bits == 64 else 1, 1, 1, 0) + magic.ljust(8, b"\0")
-    layout = "<16sHHIQQQIHHHHHH" if bits == 64 else "<16sHHIIIIIHHHHHH"
-    last = max(sections - 1, 0)
-    header = struct.pack(
-        layout, identification, 2, machine, 1, 0, 0, offset, 0, header_size, 0, 0, section_size, sections, last
-    )
-    section = "<IIQQQQIIQQ" if bits == 64 else "<IIIIIIIIII"
-    table = [struct.pack(section, *[0] * 10)] * last
-    if sections:
-        table.append(struct.pack(section, 1, 3, 0, 0, header_size, len(names), 0, 0, 1, 0))
-    return header + names + b"".join(table)
 
 
 def load(folder: Path, data: bytes, architecture: str = "x86_64") -> Runtime:
@@ -46,7 +26,7 @@ def load(folder: Path, data: bytes, architecture: str = "x86_64") -> Runtime:
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_runtime(tmp_path: Path, name: str) -> None:
-    data = make_elf(ARCHITECTURES[name].elf_machine, ARCHITECTURES[name].elf_class)
+    data = make_runtime(ARCHITECTURES[name].elf_machine, ARCHITECTURES[name].elf_class)
     assert load(tmp_path, data, name) == Runtime(
         data, None, load(tmp_path, data, name).sections, str(tmp_path / "runtime")
     )
@@ -71,17 +51,17 @@ def test_other_architecture(tmp_path: Path, machine: int, bits: int, what: str) 
     with pytest.raises(
         AppImageError, match=f"^The runtime {tmp_path}/runtime is for {what}, and the image for x86_64$"
     ):
-        load(tmp_path, make_elf(machine, bits))
+        load(tmp_path, make_runtime(machine, bits))
 
 
 @pytest.mark.parametrize("magic", [b"", b"AI\x01", b"AI"])
 def test_no_type_2_runtime(tmp_path: Path, magic: bytes) -> None:
     with pytest.raises(AppImageError, match=r"is no type-2 AppImage runtime: it has no `AI\\2` at offset 8$"):
-        load(tmp_path, make_elf(magic=magic))
+        load(tmp_path, make_runtime(magic=magic))
 
 
 def test_whole_appimage(tmp_path: Path) -> None:
-    data = make_elf()
+    data = make_runtime()
     with pytest.raises(AppImageError) as caught:
         load(tmp_path, data + b"hsqs")
     assert str(caught.value) == (
@@ -93,14 +73,14 @@ def test_whole_appimage(tmp_path: Path) -> None:
 @pytest.mark.parametrize("left", [64, 80, 150, -1])
 def test_cut_off(tmp_path: Path, left: int) -> None:
     with pytest.raises(AppImageError, match=f"{tmp_path}/runtime") as caught:
-        load(tmp_path, make_elf()[:left])
+        load(tmp_path, make_runtime()[:left])
     assert "\n" not in str(caught.value)
 
 
 def test_without_section_headers(tmp_path: Path) -> None:
     """No reader would find the image behind it; but it is no AppImage either, and must not be called one."""
     with pytest.raises(AppImageError, match=f"{tmp_path}/runtime") as caught:
-        load(tmp_path, make_elf(sections=0))
+        load(tmp_path, make_runtime(sections=0))
     assert "whole AppImage" not in str(caught.value)
 
 

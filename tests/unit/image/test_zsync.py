@@ -9,10 +9,10 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from range_server import serving
-from tools import require
 
 from hatch_appimage.image.zsync import Layout, rolling_sums, write_zsync
+from range_server import serving
+from support.tools import require
 
 if TYPE_CHECKING:
     from pathlib import Path

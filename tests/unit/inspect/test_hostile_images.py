@@ -13,7 +13,6 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from elf_fixtures import library
 
 from hatch_appimage import cli
 from hatch_appimage.architecture import native_architecture
@@ -22,6 +21,7 @@ from hatch_appimage.elf import read_sections
 from hatch_appimage.format import find_squashfs
 from hatch_appimage.runtime import runtime_path
 from hatch_appimage.squashfs import SquashFSImage, write_squashfs
+from support.elf_fixtures import library
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,12 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import clean_environment
-from elf_fixtures import library
-from reference import fetch_linuxdeploy
-from test_runtime import HOST, make_appdir
-from test_signing import home, independent_check, make_key
-from tools import require
 
 from hatch_appimage import cli
 from hatch_appimage.cli import status
@@ -24,8 +18,12 @@ from hatch_appimage.format import find_sections, read_section, write_section
 from hatch_appimage.image.sign import Signer, sign_file
 from hatch_appimage.runtime import ARCHITECTURES, runtime_path
 from hatch_appimage.squashfs import write_squashfs
-
-__all__ = ["home"]  # a fixture
+from reference import fetch_linuxdeploy
+from support.elf_fixtures import library
+from support.keys import independent_check, make_key
+from support.machine import clean_environment
+from support.runtime_image import HOST, make_appdir
+from support.tools import require
 
 LINE = "gh-releases-zsync|me|app|latest|app-*-x86_64.AppImage.zsync"
 
@@ -113,7 +111,7 @@ def test_an_image_of_linuxdeploy(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("home")
+@pytest.mark.usefixtures("gnupg_home")
 def test_signing_an_image_of_linuxdeploy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     image = fetch_linuxdeploy(tmp_path / "linuxdeploy.AppImage")
     key = make_key("ed25519")
@@ -127,7 +125,7 @@ def test_signing_an_image_of_linuxdeploy(tmp_path: Path, capsys: pytest.CaptureF
         compare_with_runtime(image, found)
 
 
-@pytest.mark.usefixtures("home")
+@pytest.mark.usefixtures("gnupg_home")
 def test_a_signed_image_with_update_information(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     image = make_image(tmp_path, HOST)
     write_section(image, find_sections(image), ".upd_info", LINE.encode())

@@ -12,8 +12,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from elf_fixtures import AARCH64, library, program
-from test_image import make_elf as make_runtime
 
 from hatch_appimage import cli
 from hatch_appimage.architecture import ARCHITECTURES
@@ -22,6 +20,7 @@ from hatch_appimage.errors import AppImageError
 from hatch_appimage.inspect import libraries as listing
 from hatch_appimage.inspect.libraries import Origin, list_libraries
 from hatch_appimage.squashfs import SquashFSImage, write_squashfs
+from support.elf_fixtures import AARCH64, library, make_runtime, program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

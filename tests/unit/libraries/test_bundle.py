@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
-from elf_fixtures import library, program
-from tools import require
 
 from hatch_appimage.architecture import native_architecture
 from hatch_appimage.elf import read_elf
@@ -20,6 +18,8 @@ from hatch_appimage.libraries.policy import Policy
 from hatch_appimage.libraries.symbol_versions import find_requirements
 from hatch_appimage.python import BundledPython
 from hatch_appimage.system import System
+from support.elf_fixtures import library, program
+from support.tools import require
 
 if TYPE_CHECKING:
     from pathlib import Path

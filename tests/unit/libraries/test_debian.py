@@ -6,11 +6,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tools import require
 
 from hatch_appimage.libraries.debian import copyright_file, find_packages, suggest_packages
 from hatch_appimage.process import ProcessError
 from hatch_appimage.system import System
+from support.tools import require
 
 MACHINE = System(Path("/"), ())
 ANSWER = """\

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from elf_fixtures import AARCH64, Fixture, library, program
 
 from hatch_appimage.architecture import ARCHITECTURES
 from hatch_appimage.elf import from_origin
@@ -15,6 +14,7 @@ from hatch_appimage.libraries.dependencies import Tree
 from hatch_appimage.libraries.plan import BundleLayout, is_optional, is_qt_plugin, make_plan
 from hatch_appimage.libraries.policy import Policy
 from hatch_appimage.system import System
+from support.elf_fixtures import AARCH64, Fixture, library, program
 
 if TYPE_CHECKING:
     from pathlib import Path

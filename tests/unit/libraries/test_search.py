@@ -10,15 +10,14 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import unavailable
-from elf_fixtures import AARCH64, I386, Fixture, library, program
-from tools import require
 
 from hatch_appimage.architecture import ARCHITECTURES, native_architecture
 from hatch_appimage.elf import read_elf
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.libraries.search import ElfFiles, LinkMap, Loader
 from hatch_appimage.system import System
+from support.elf_fixtures import AARCH64, I386, Fixture, library, program
+from support.tools import require, unavailable
 
 X86_64 = ARCHITECTURES["x86_64"]
 

@@ -7,7 +7,6 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 import pytest
-from elf_fixtures import Fixture, library, program
 
 from hatch_appimage.architecture import ARCHITECTURES
 from hatch_appimage.elf import read_elf
@@ -25,6 +24,7 @@ from hatch_appimage.libraries.symbol_versions import (
     find_version_for_start,
     warning,
 )
+from support.elf_fixtures import Fixture, library, program
 
 if TYPE_CHECKING:
     from pathlib import Path

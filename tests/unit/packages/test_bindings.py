@@ -8,7 +8,6 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from packages import Index, make_wheel, serve
 from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from uv import find_uv_bin
@@ -16,6 +15,7 @@ from uv import find_uv_bin
 from hatch_appimage import cli
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.packages.bindings import Scope, check_declared, read_bindings
+from support.packages import Index, make_wheel, serve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

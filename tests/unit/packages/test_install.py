@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from packages import digest, make_wheel
 
 from hatch_appimage.architecture import native_architecture
 from hatch_appimage.errors import AppImageError
@@ -23,6 +22,7 @@ from hatch_appimage.project.metadata import Project
 from hatch_appimage.project.wheel import Wheel
 from hatch_appimage.python import BundledPython
 from hatch_appimage.python.installed import update_records
+from support.packages import digest, make_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -16,7 +16,6 @@ import pytest
 import tomli_w
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
-from packages import Index, hash_of, make_project, make_sdist, make_wheel, serve
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 from uv import find_uv_bin
@@ -31,6 +30,7 @@ from hatch_appimage.packages.provenance import write_provenance
 from hatch_appimage.project.metadata import Project
 from hatch_appimage.project.wheel import Release, Wheel
 from hatch_appimage.python import BundledPython
+from support.packages import Index, hash_of, make_project, make_sdist, make_wheel, serve
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
-from packages import make_wheel
 from packaging.markers import default_environment
 from packaging.pylock import Package as LockedPackage
 from packaging.pylock import PackageArchive, PackageDirectory, PackageSdist, PackageVcs, PackageWheel, Pylock
@@ -26,6 +25,7 @@ from hatch_appimage.packages.install import Installation
 from hatch_appimage.packages.provenance import write_provenance
 from hatch_appimage.project.metadata import Project
 from hatch_appimage.python import BundledPython
+from support.packages import make_wheel
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING
 from zipfile import ZIP_DEFLATED, ZipFile
 
 import pytest
-from conftest import answers_its_version, clean_environment, copy_project, make_public, unpack_sdist
-from packages import make_wheel
 
 from hatch_appimage import cli
 from hatch_appimage.architecture import native_architecture
@@ -19,6 +17,10 @@ from hatch_appimage.cli import status
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.project.build_input import open_source
 from hatch_appimage.project.wheel import Release, Wheel
+from support.machine import clean_environment, make_public
+from support.packages import make_wheel
+from support.projects import copy_project, unpack_sdist
+from support.runner import answers_its_version
 
 if TYPE_CHECKING:
     from pathlib import Path

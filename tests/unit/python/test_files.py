@@ -14,16 +14,7 @@ import pytest
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.python.files import find_executable, find_version, read_python
 from hatch_appimage.python.local import ask_python
-
-# Every CPython that is installed here and can be bundled.
-FOLDERS: list[str | Path] = [
-    "/usr/bin",
-    "/usr/local/bin",
-    f"{sys.base_prefix}/bin",
-    *Path.home().glob(".pyenv/versions/*/bin"),
-]
-CANDIDATES = [Path(folder, f"python3.{minor}") for folder in FOLDERS for minor in range(8, 20)]
-INTERPRETERS = sorted({os.path.realpath(path) for path in CANDIDATES if path.exists()})
+from support.pythons import INTERPRETERS
 
 
 @pytest.mark.parametrize("interpreter", INTERPRETERS)

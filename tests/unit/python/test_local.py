@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tools import require
 
 from hatch_appimage.appdir.launcher import write_launcher
 from hatch_appimage.architecture import ARCHITECTURES, native_architecture
@@ -29,6 +28,7 @@ from hatch_appimage.python.local import LocalSource
 from hatch_appimage.python.relocate import _copy_stdlib, bundle_python, relocatable_sysconfig
 from hatch_appimage.python.source import check_python
 from hatch_appimage.runtime import launcher_path
+from support.tools import require
 
 if TYPE_CHECKING:
     from hatch_appimage.python import PythonInstallation

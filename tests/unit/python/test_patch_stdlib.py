@@ -15,7 +15,6 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tools import require
 
 from hatch_appimage.appdir.imports import Reached
 from hatch_appimage.appdir.reach import Reach
@@ -25,6 +24,7 @@ from hatch_appimage.layout import AppDir
 from hatch_appimage.python import BundledPython, _appimage
 from hatch_appimage.python.patch_stdlib import _GET_DATA, patch_stdlib
 from hatch_appimage.system import System
+from support.tools import require
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,21 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hostile_archives import Item, file, write_archive
-from mirror import Answer, serve
-from pythons import (
-    BUILD,
-    MACHINE,
-    MINOR,
-    VERSION,
-    Portable,
-    appimage_name,
-    make_portable,
-    release,
-    standalone_entry,
-    standalone_list,
-    standalone_name,
-)
 
 from hatch_appimage import download
 from hatch_appimage.architecture import ARCHITECTURES, native_architecture
@@ -38,16 +23,30 @@ from hatch_appimage.python.python_appimage import PythonAppImageSource
 from hatch_appimage.python.relocate import bundle_python
 from hatch_appimage.python.source import check_python
 from hatch_appimage.python.standalone import StandaloneSource
+from support.hostile_archives import Item, file, write_archive
+from support.mirror import Answer, serve
+from support.pythons import (
+    BUILD,
+    MACHINE,
+    MINOR,
+    RELEASES,
+    VERSION,
+    Portable,
+    appimage_name,
+    make_portable,
+    release,
+    standalone_entry,
+    standalone_list,
+    standalone_name,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mirror import Mirror
-
     from hatch_appimage.python import PythonInstallation
     from hatch_appimage.python.source import PythonSource
+    from support.mirror import Mirror
 
-RELEASES = "/repos/niess/python-appimage/releases?per_page=100"
 NEXT = f"{sys.version_info.major}.{sys.version_info.minor}.99"
 
 

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from squashfs_trees import BLOCK_SIZE, Link, Node, make_tree, noise
 
 from hatch_appimage.squashfs import Compression, SquashFSError, SquashFSImage, write_squashfs, writer
 from hatch_appimage.squashfs import format as fs
 from hatch_appimage.squashfs.compression import decompress
+from support.squashfs_trees import BLOCK_SIZE, Link, Node, make_tree, noise
 
 if sys.version_info >= (3, 14):
     from compression import zstd

@@ -9,9 +9,9 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from squashfs_trees import BLOCK_SIZE, kernel_mounted, noise, unsquash
 
 from hatch_appimage.squashfs import SquashFSImage, write_squashfs
+from support.squashfs_trees import BLOCK_SIZE, kernel_mounted, noise, unsquash
 
 if TYPE_CHECKING:
     from pathlib import Path

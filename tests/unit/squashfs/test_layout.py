@@ -9,9 +9,9 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from tools import require
 
 from hatch_appimage.squashfs import SquashFSImage, write_squashfs
+from support.tools import require
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,15 +10,15 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from squashfs_trees import Node, awkward_tree, make_tree, read_image
-from tools import require
 
 from hatch_appimage.squashfs import SquashFSError, SquashFSImage
+from support.squashfs_trees import Node, awkward_tree, make_tree, read_image
+from support.tools import require
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from squashfs_trees import Tree
+    from support.squashfs_trees import Tree
 
 QUIET = ("-noappend", "-quiet", "-no-progress")
 

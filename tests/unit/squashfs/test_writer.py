@@ -19,7 +19,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from squashfs_trees import (
+
+from hatch_appimage.squashfs import SquashFSError, SquashFSImage, write_squashfs
+from hatch_appimage.squashfs import format as fs
+from hatch_appimage.squashfs.block_reader import BlockReader
+from hatch_appimage.squashfs.inode import FileInode, read_inode
+from support.squashfs_trees import (
     BLOCK_SIZE,
     Node,
     awkward_tree,
@@ -33,17 +38,12 @@ from squashfs_trees import (
     trees,
     unsquash,
 )
-from tools import require
-
-from hatch_appimage.squashfs import SquashFSError, SquashFSImage, write_squashfs
-from hatch_appimage.squashfs import format as fs
-from hatch_appimage.squashfs.block_reader import BlockReader
-from hatch_appimage.squashfs.inode import FileInode, read_inode
+from support.tools import require
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from squashfs_trees import Tree
+    from support.squashfs_trees import Tree
 
 
 def write(root: Path, image: Path, **arguments: Any) -> Path:

@@ -20,12 +20,12 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from conftest import unavailable
-from hostile_archives import COMPRESSORS, KINDS, Item, directory, file, hard_link, link, unpack, write_archive
 
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.unpack import unpack_appimage, unpack_archive, writer
 from hatch_appimage.unpack.links import stays_inside
+from support.hostile_archives import COMPRESSORS, KINDS, Item, directory, file, hard_link, link, unpack, write_archive
+from support.tools import unavailable
 
 PROGRAM = file(b"python/bin/python3", b"x" * 100_000, 0o755)
 TOPS = ("python", "d", "y", "..", "lib64", "a", "b")
