@@ -20,7 +20,8 @@ pytest.register_assert_rewrite("support")
 
 from hatch_appimage import PASSPHRASE
 from support.machine import DEVICE, NOBODY, make_public
-from support.plugin import Plugin, build_once, install_plugin, make_once
+from support.plugin import SHARED, Plugin, build_once, install_plugin, make_once
+from support.processes import end_processes, processes
 from support.runner import Runner
 from support.tools import require, require_root, unavailable
 
@@ -29,6 +30,43 @@ if TYPE_CHECKING:
 
 
 _DEVICE_MODE = pytest.StashKey[int]()
+
+# What it says of a test that it uses a fixture.
+_MARKS = {"plugin": ("slow", "network"), "needs_root": ("root",)}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests by what they need, so that `-m` can choose among them."""
+    for item in items:
+        for fixture in _MARKS.keys() & set(getattr(item, "fixturenames", ())):
+            for mark in _MARKS[fixture]:
+                item.add_marker(mark)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_directory_stays(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Remove what the fixtures of a module have made, once it is through; pytest keeps `tmp_path` of failed tests."""
+    base = tmp_path_factory.getbasetemp()
+    before = {SHARED, *(path.name for path in base.iterdir())}
+    yield
+    for path in base.iterdir():
+        if path.name not in before and not path.name.startswith("test_"):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def _no_process_stays(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """End what a test has started in its directories and has not seen to its end, as one that fails may."""
+    before = processes()
+    yield
+    end_processes(tmp_path_factory.getbasetemp(), before)
+
+
+@pytest.fixture(scope="session")
+def needs_root() -> None:
+    """See that the tests are run by root, who alone can mount and become another user."""
+    require_root()
 
 
 @pytest.fixture(scope="session")
@@ -80,14 +118,18 @@ def fuse() -> None:
         unavailable("there is no /dev/fuse")
 
 
-@pytest.fixture(scope="session")
-def without_device(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
+@pytest.fixture(scope="module")
+def without_device(needs_root: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
     """Return what a command of root's begins with for which /dev/fuse is closed to others, as on some machines."""
-    require_root()
+    del needs_root
     node = tmp_path_factory.mktemp("closed") / "fuse"
     os.mknod(node, stat.S_IFCHR | 0o600, DEVICE.stat().st_rdev)
     script = f'mount --bind {shlex.quote(str(node))} {DEVICE} && exec "$0" "$@"'
     return (require("unshare", "util-linux"), "--mount", "sh", "-c", script)
+
+
+# Who runs an image; only root can do it as somebody else.
+_USERS = ["root", pytest.param("user", marks=pytest.mark.root)]
 
 
 @pytest.fixture(params=["mounted", "extract-and-run", "extracted"])
@@ -96,7 +138,7 @@ def mode(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.fixture(params=["root", "user"])
+@pytest.fixture(params=_USERS)
 def runner(
     request: pytest.FixtureRequest, mode: str, fuse: None, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Runner]:
@@ -111,7 +153,7 @@ def runner(
     shutil.rmtree(home, ignore_errors=True)
 
 
-@pytest.fixture(scope="module", params=["root", "user"])
+@pytest.fixture(scope="module", params=_USERS)
 def _user(request: pytest.FixtureRequest) -> int | None:
     return NOBODY if request.param == "user" else None
 

@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from support.plugin import Plugin
     from support.pythons import Portable
 
-pytestmark = pytest.mark.slow
 
 SUPPORTED = [path for path in INTERPRETERS if re.fullmatch(r"python3\.1[0-9]", Path(path).name)]
 

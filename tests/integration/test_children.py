@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from support.plugin import Plugin
     from support.runner import Runner
 
-pytestmark = pytest.mark.slow
 
 PROJECT = SUPPORT / "children-project"
 # What the runtime and AppRun say of the image; an unpacked one has no file.
@@ -36,7 +35,7 @@ def runner(quick_runner: Runner) -> Runner:
     return quick_runner
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def children_image(plugin: Plugin, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the image of `children-project`."""
     folder = make_public(tmp_path_factory, "children")

@@ -29,14 +29,14 @@ from support.machine import make_public
 from support.plugin import build_image
 from support.projects import copy_project, make_project
 from support.runner import unpack
-from support.tools import require, require_root
+from support.tools import require
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from support.plugin import Plugin
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.slow, pytest.mark.network, pytest.mark.timeout(1800)]
 
 # All of the mounts are the process's own and end with it.
 ENTER = """
@@ -89,7 +89,6 @@ class Chroot:
 
 def debootstrap(folder: Path, suite: str, *include: str) -> Chroot:
     """Install a minimal Debian."""
-    require_root()
     program = require("debootstrap", "debootstrap")
     command: list[str | Path] = [
         program,
@@ -104,21 +103,24 @@ def debootstrap(folder: Path, suite: str, *include: str) -> Chroot:
     return Chroot(folder)
 
 
-@pytest.fixture(scope="session")
-def bookworm(tmp_path_factory: pytest.TempPathFactory) -> Chroot:
+@pytest.fixture(scope="module")
+def bookworm(needs_root: None, tmp_path_factory: pytest.TempPathFactory) -> Chroot:
     """Return a Debian 12."""
+    del needs_root
     return debootstrap(tmp_path_factory.mktemp("bookworm"), "bookworm")
 
 
-@pytest.fixture(scope="session")
-def trixie(tmp_path_factory: pytest.TempPathFactory) -> Chroot:
+@pytest.fixture(scope="module")
+def trixie(needs_root: None, tmp_path_factory: pytest.TempPathFactory) -> Chroot:
     """Return a Debian 13."""
+    del needs_root
     return debootstrap(tmp_path_factory.mktemp("trixie"), "trixie")
 
 
 @pytest.fixture(params=["bookworm", "trixie"])
-def bare(request: pytest.FixtureRequest) -> Chroot:
+def bare(needs_root: None, request: pytest.FixtureRequest) -> Chroot:
     """Return each of them."""
+    del needs_root
     chroot: Chroot = request.getfixturevalue(request.param)
     # The package manager of Debian 13 brings OpenSSL and SQLite, and has done its work.
     for name in ("libssl", "libcrypto", "libsqlite3"):
@@ -138,22 +140,24 @@ def bare(request: pytest.FixtureRequest) -> Chroot:
     return chroot
 
 
-@pytest.fixture(scope="session")
-def bullseye(tmp_path_factory: pytest.TempPathFactory) -> Chroot:
+@pytest.fixture(scope="module")
+def bullseye(needs_root: None, tmp_path_factory: pytest.TempPathFactory) -> Chroot:
     """Return a Debian 11 (glibc 2.31), with a Python."""
+    del needs_root
     return debootstrap(tmp_path_factory.mktemp("bullseye"), "bullseye", "python3", "python3-distutils")
 
 
-@pytest.fixture(scope="session")
-def desktop(tmp_path_factory: pytest.TempPathFactory) -> Chroot:
+@pytest.fixture(scope="module")
+def desktop(needs_root: None, tmp_path_factory: pytest.TempPathFactory) -> Chroot:
     """Return a Debian 13 that has the libraries which images leave to the host, and none beside what these need."""
+    del needs_root
     packages = ["libgl1", "libegl1", "libdrm2", "libx11-6", "libx11-xcb1", "libxcb1", "libwayland-client0"]
     chroot = debootstrap(tmp_path_factory.mktemp("desktop"), "trixie", *packages, "libfontconfig1", "libfreetype6")
     (chroot.root / "tmp" / ".X11-unix").mkdir()
     return chroot
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def display() -> Iterator[str]:
     """Start an X server without a screen and return its name."""
     read, write = os.pipe()
@@ -166,14 +170,14 @@ def display() -> Iterator[str]:
         server.terminate()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def native_image(plugin: Plugin, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the image of `test-projects/native-ext`."""
     require("cc", "gcc")
     return build_image(plugin, copy_project("native-ext", make_public(tmp_path_factory, "native")))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def tk_image(plugin: Plugin, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the image of `test-projects/tk-clock`, built with Debian's Python."""
     require("python3", "python3")
@@ -183,7 +187,7 @@ def tk_image(plugin: Plugin, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_image(plugin, project)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def qt_image(plugin: Plugin, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the image of `test-projects/qt-window`."""
     project = copy_project("qt-window", make_public(tmp_path_factory, "qt"))
@@ -221,7 +225,7 @@ def main():
 """
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def stdlib_image(plugin: Plugin, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return an image that uses all of the standard library."""
     return build_image(
@@ -229,7 +233,7 @@ def stdlib_image(plugin: Plugin, tmp_path_factory: pytest.TempPathFactory) -> Pa
     )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def fetch_image(plugin: Plugin, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return an image that fetches a page."""
     return build_image(plugin, make_project(make_public(tmp_path_factory, "fetch") / "fetch", FETCH, name="fetch"))
@@ -299,13 +303,13 @@ class Page(http.server.BaseHTTPRequestHandler):
         pass
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def authority() -> trustme.CA:
     """Return a certificate authority of our own."""
     return trustme.CA()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def server(authority: trustme.CA) -> Iterator[str]:
     """Serve a page over HTTPS with a certificate of that authority; yield its address."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

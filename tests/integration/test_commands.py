@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from support.plugin import Plugin
 
-pytestmark = pytest.mark.slow
 
 PROJECT = """\
 [build-system]
@@ -90,13 +89,13 @@ def make_image(plugin: Plugin, folder: Path, table: str = "") -> Path:
     return build_image(plugin, folder)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def several_image(plugin: Plugin, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return an image of four commands, with its interpreter exposed."""
     return make_image(plugin, make_public(tmp_path_factory, "several"), "expose-python = true\n")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def limited_image(plugin: Plugin, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return an image of which only one command starts by a link, and which finds all of them on its PATH."""
     table = 'entry-points = ["several-window"]\ncommands-on-path = true\n'
@@ -309,7 +308,7 @@ def environment(several_image: Path, runner: Runner) -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def tool(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a wheel that has a command."""
     folder = make_public(tmp_path_factory, "tool")
@@ -324,7 +323,7 @@ def tool(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return wheel
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def uv(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Return a copy of uv that everybody can run."""
     return shutil.copy(find_uv_bin(), str(make_public(tmp_path_factory, "uv") / "uv"))
@@ -339,12 +338,12 @@ def make_virtualenv(factory: pytest.TempPathFactory, requirement: str) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def virtualenv(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_virtualenv(tmp_path_factory, "virtualenv")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def old_virtualenv(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_virtualenv(tmp_path_factory, "virtualenv<20.27")
 
@@ -546,7 +545,7 @@ def main():
 }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def other(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Return a line of the table that installs the other package."""
     scripts = 'other.com-mand = other:main [extra]\nsix "quoted" = other:main'
@@ -561,7 +560,7 @@ def with_entry_point(folder: Path, name: str, table: str) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def distribution_image(plugin: Plugin, tmp_path_factory: pytest.TempPathFactory, other: str) -> Path:
     """Return an image of the distribution's Python, which starts the command of a dependency."""
     system = require("/usr/bin/python3", "python3")

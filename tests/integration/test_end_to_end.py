@@ -28,14 +28,12 @@ from support.machine import clean_environment, make_public
 from support.plugin import build_image
 from support.projects import copy_project, make_project, unpack_sdist
 from support.runner import Runner, answers_its_version, unpack
-from support.tools import require, require_root
+from support.tools import require
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from support.plugin import Plugin
-
-pytestmark = pytest.mark.slow
 
 
 # Prints what an application sees of its surroundings.
@@ -61,7 +59,7 @@ def main():
 """
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def probe_image(plugin: Plugin, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return an image that prints what it sees, and sets two variables."""
     folder = make_public(tmp_path_factory, "probe")
@@ -146,8 +144,8 @@ class TestRunning:
 class TestWithoutProc:
     """The image finds its own libraries where the loader cannot tell it where it lies."""
 
+    @pytest.mark.usefixtures("needs_root")
     def test_answers_and_starts_itself(self, probe_image: Path, runner: Runner) -> None:
-        require_root()
         # In a namespace of processes, which takes along what does not end by itself without /proc; its directories go
         # with the user's.
         runner.extra["TMPDIR"] = str(runner.home)
@@ -216,7 +214,7 @@ class TestIsolation:
         assert json.loads(output)["pid"] == process.pid
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def tree(flask_image: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the unpacked Flask image."""
     return unpack(flask_image, tmp_path_factory.mktemp("tree"))
@@ -673,8 +671,8 @@ class TestBadInput:
         assert not list((tmp_path / "tmp").iterdir())
 
     @pytest.mark.parametrize("place", ["TMPDIR", "dist"])
+    @pytest.mark.usefixtures("needs_root")
     def test_disk_full(self, plugin: Plugin, tmp_path: Path, place: str) -> None:
-        require_root()
         project = make_project(tmp_path / "probe", PROBE)
         full = tmp_path / "tmp" if place == "TMPDIR" else project / "dist"
         for folder in (tmp_path / "tmp", full):

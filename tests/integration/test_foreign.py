@@ -18,14 +18,14 @@ from hatch_appimage.format import UPDATE_INFORMATION, read_section
 from support.emulation import Machine
 from support.machine import make_public
 from support.projects import copy_project
-from support.tools import require, require_root
+from support.tools import require
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from support.plugin import Plugin
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = pytest.mark.timeout(1800)
 
 # What Debian and QEMU call architectures.
 DEBIAN = {"x86_64": "amd64", "aarch64": "arm64", "armhf": "armhf", "i686": "i386"}
@@ -34,13 +34,13 @@ FOREIGN = [name for name in ARCHITECTURES if name != NATIVE]
 OTHER = "aarch64" if NATIVE == "x86_64" else "x86_64"
 
 
-@pytest.fixture(scope="session")
-def machines(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Machine]:
+@pytest.fixture(scope="module")
+def machines(needs_root: None, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Machine]:
     """Unpack Debian's packages for an architecture; none of their scripts is run."""
+    del needs_root
 
     @cache
     def make(architecture: str) -> Machine:
-        require_root()
         folder = make_public(tmp_path_factory, architecture)
         command = [require("debootstrap", "debootstrap"), "--download-only", f"--arch={DEBIAN[architecture]}"]
         options = ["--variant=minbase", "--include=python3", "bookworm"]

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from support.plugin import Plugin
     from support.runner import Runner
 
-pytestmark = pytest.mark.slow
 
 PROBE = '''
 import json, os, subprocess, sys

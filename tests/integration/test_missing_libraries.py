@@ -16,7 +16,6 @@ from support.tools import require
 if TYPE_CHECKING:
     from support.plugin import Plugin
 
-pytestmark = pytest.mark.slow
 
 GUARDED = "try:\n    import _pool\nexcept ImportError:\n    _pool = None\n"
 WRAPPED = "try:\n    import _pool\nexcept ImportError as error:\n    raise SystemExit('no pool') from error\n"

@@ -11,7 +11,6 @@ import pytest
 
 from modes import MARKED, MODES, PAGE, PROPERTIES
 from support.projects import REPOSITORY
-from support.tools import require_root
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,9 +32,8 @@ def documented() -> dict[str, list[str]]:
 
 
 @pytest.fixture(scope="module")
-def measured(fuse: None) -> dict[str, list[str]]:
-    del fuse
-    require_root()
+def measured(needs_root: None, fuse: None) -> dict[str, list[str]]:
+    del needs_root, fuse
     command: list[str | Path] = [sys.executable, REPOSITORY / "tests" / "modes.py"]
     return rows(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
 

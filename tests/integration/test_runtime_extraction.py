@@ -22,7 +22,7 @@ import pytest
 from hatch_appimage.runtime import runtime_path
 from support.machine import NOBODY
 from support.runtime_image import HIDE_DEVICES, HOST, Image, make_appdir, pack, processes_of, runs_sleep, wait_until
-from support.tools import require, unavailable
+from support.tools import require
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,10 +65,9 @@ class Unpacked(Image):
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def built(needs_root: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return an image that takes a while to unpack."""
-    if os.geteuid():
-        unavailable("needs root, to be root and to become somebody else")
+    del needs_root
     folder = make_public(tmp_path_factory, "extraction")
     root = make_appdir(folder / "AppDir")
     noise = random.Random(1)  # noqa: S311 - the same each time

@@ -24,8 +24,6 @@ from support.tools import require
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-needs_root = pytest.mark.skipif(os.geteuid() != 0 and not os.environ.get("CI"), reason="needs root, to mount")
-
 
 @pytest.fixture
 def temporary(tmp_path: Path) -> Path:
@@ -98,7 +96,7 @@ def make_tree(root: Path) -> Path:
     return root
 
 
-@needs_root
+@pytest.mark.usefixtures("needs_root")
 class TestSameTree:
     @pytest.fixture(scope="class")
     @staticmethod
@@ -159,7 +157,7 @@ class TestSameTree:
             assert contents == {name: (facts[0], facts[3], facts[4][:64]) for name, facts in expected.items()}  # type: ignore[index]
 
 
-@needs_root
+@pytest.mark.usefixtures("needs_root")
 class TestLarge:
     def test_sparse_file(self, tmp_path: Path, temporary: Path) -> None:
         root = make_appdir(tmp_path / "AppDir")

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -134,7 +133,7 @@ class TestForeign:
         assert (result.stdout, result.returncode) == ("2 hello\n", 5)
         image.wait_until_clean()
 
-    @pytest.mark.skipif(os.geteuid() != 0 and not os.environ.get("CI"), reason="needs root, to mount")
+    @pytest.mark.usefixtures("needs_root")
     def test_mounted_run(self, image: Image, tmp_path: Path) -> None:
         result = image.run("hello", cwd=tmp_path)
         assert (result.stdout, result.returncode) == ("2 hello\n", 5)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.projects import REPOSITORY
-from support.tools import require, require_root
+from support.tools import require
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,9 +18,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 
-def test_every_start_ends_as_it_should(hello_image: Path, fuse: None) -> None:
-    del fuse
-    require_root()
+def test_every_start_ends_as_it_should(hello_image: Path, needs_root: None, fuse: None) -> None:
+    del needs_root, fuse
     require("strace", "strace")
     command: list[str | Path] = [
         sys.executable,

@@ -54,6 +54,10 @@ class Plugin:
         return result
 
 
+#: The name of the directory of what is made once.
+SHARED = "shared"
+
+
 def make_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
     """Return a directory that is filled once, by the first of the processes among which the tests are divided.
 
@@ -64,7 +68,8 @@ def make_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
 
     """
     base = factory.getbasetemp()
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / SHARED / name
+    folder.parent.mkdir(exist_ok=True)
     with FileLock(folder.with_name(f"{name}.lock")):
         if not (folder / "made").exists():
             shutil.rmtree(folder, ignore_errors=True)

@@ -97,7 +97,8 @@ class Image:
     def start(self, *arguments: str, **options: object) -> subprocess.Popen[str]:
         who = {"user": self.user, "group": self.user, "extra_groups": []} if self.user else {}
         streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        settings = {**streams, "env": self.environment, **who, **options}
+        # The user may not enter the directory of the tests.
+        settings = {**streams, "env": self.environment, "cwd": "/", **who, **options}
         return subprocess.Popen([*self.prefix, str(self.path), *arguments], **settings)  # type: ignore[call-overload,no-any-return]
 
     def run(self, *arguments: str, **options: object) -> subprocess.CompletedProcess[str]:

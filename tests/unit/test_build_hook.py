@@ -135,7 +135,6 @@ class TestInProcess:
             build_wheel(hello, tmp_path / "out", table={"versions": ["nope"]})
 
 
-@pytest.mark.slow
 class TestFrontEnds:
     """Real builds of `flask-app`, whose `pyproject.toml` has the hook as the README shows it."""
 

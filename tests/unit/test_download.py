@@ -200,7 +200,7 @@ def test_part_of_the_cache_of_everybody(mirror: Mirror, cache: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("mode", [0o777, 0o700])
+@pytest.mark.parametrize("mode", [0o777, pytest.param(0o700, marks=pytest.mark.root)])
 def test_cache_of_others(mirror: Mirror, cache: Path, caplog: pytest.LogCaptureFixture, mode: int) -> None:
     """As in a container that has somebody's cache mounted: the build goes on without it."""
     cache.parent.mkdir(parents=True)

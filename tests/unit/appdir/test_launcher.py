@@ -40,7 +40,7 @@ from hatch_appimage.runtime.launcher_settings import (
 from support.elf_fixtures import library
 from support.emulation import EMULATE, Machine, elf_registration
 from support.projects import SUPPORT
-from support.tools import require, require_root
+from support.tools import require
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -90,7 +90,7 @@ class Start:
     environment: dict[str, str]
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def telling(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Compile the interpreter that tells how it was started."""
     path = tmp_path_factory.mktemp("telling") / NATIVE
@@ -297,8 +297,8 @@ class TestAppRunFindsItsDirectory:
         code = f"cd {shlex.quote(str(tmp_path))}/gone && rmdir ../gone && exec {shlex.quote(str(root))}/AppRun"
         assert start(["/bin/sh", "-c", code]).environment["APPDIR"] == str(root)
 
+    @pytest.mark.usefixtures("needs_root")
     def test_at_the_root(self, tmp_path: Path) -> None:
-        require_root()
         root = make_appdir(tmp_path / "a").root
         output = subprocess.check_output([require("chroot", "coreutils"), root, "/AppRun"], env={})
         found = read_start(output)
@@ -779,14 +779,11 @@ class TestInterpreter:
         assert (appdir.bin / "python3").readlink() == Path("python3.99")
 
 
+@pytest.mark.usefixtures("needs_root")
 class TestWithoutProc:
     """Without /proc the loader does not know where a program lies, so it is the loader that is started."""
 
     WITHOUT = ("unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /proc && exec "$@"', "sh")
-
-    @pytest.fixture(autouse=True)
-    def _root(self) -> None:
-        require_root()
 
     def test_finds_itself(self, tmp_path: Path) -> None:
         appdir = make_appdir(tmp_path / "a b")
@@ -991,8 +988,8 @@ class TestGlibc:
             "this needs glibc 2.17 or newer, and this machine has none (there is no /nowhere/ld.so)"
         )
 
+    @pytest.mark.usefixtures("needs_root")
     def test_musl(self, tmp_path: Path) -> None:
-        require_root()
         musl = {"x86_64": "x86_64", "aarch64": "aarch64", "armhf": "armhf", "i686": "i386"}[NATIVE]
         appdir = self.need(tmp_path / "root", "2.17", "/lib64/ld.so")
         loader = write_script(appdir.root / f"lib/ld-musl-{musl}.so.1", "")
@@ -1235,12 +1232,12 @@ def test_entry_point_that_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.usefixtures("needs_root")
 @pytest.mark.parametrize("architecture", ["aarch64", "armhf"])
 def test_on_another_architecture(tmp_path_factory: pytest.TempPathFactory, architecture: str) -> None:
     """The same program, started by the kernel through an emulator."""
     if architecture == NATIVE:
         pytest.skip("this machine is of it")
-    require_root()
     folder = tmp_path_factory.mktemp(architecture)
     TELLING[architecture] = folder / "telling"
     compile_telling(TELLING[architecture], architecture)

@@ -599,7 +599,6 @@ exec {uv} tool run --python {python} "$@"
 """
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("gnupg_home", "fuse")
 class TestWholeBuild:
     """The jobs that build, with the real hatch, plugin, gpg and images, for hatch and for another back end."""

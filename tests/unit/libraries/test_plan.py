@@ -606,7 +606,7 @@ class TestQt:
     PLUGINS = f"{SITE}/PySide6/Qt/plugins"
 
     @pytest.mark.parametrize(
-        ("path", "plugin"),
+        ("path", "optional"),
         [
             ("/s/PySide6/Qt/plugins/sqldrivers/libqsqlpsql.so", True),
             ("/s/PyQt6/Qt6/plugins/platformthemes/libqgtk3.so", True),
@@ -621,9 +621,9 @@ class TestQt:
             ("/s/other/plugins/libx.so", False),
         ],
     )
-    def test_plugins(self, scene: Scene, path: str, *, plugin: bool) -> None:
-        assert is_qt_plugin(scene.root / path[1:]) is plugin
-        assert is_optional(scene.root / path[1:]) is plugin
+    def test_plugins(self, scene: Scene, path: str, *, optional: bool) -> None:
+        assert is_qt_plugin(scene.root / path[1:]) is optional
+        assert is_optional(scene.root / path[1:]) is optional
 
     def test_what_only_plugins_need_is_not_taken_from_the_machine(self, scene: Scene) -> None:
         scene.add(f"{self.PLUGINS}/platformthemes/libqgtk3.so", library("", "libgtk-3.so.0", runpath="$ORIGIN"))

@@ -50,17 +50,17 @@ if TYPE_CHECKING:
 NEXT = f"{sys.version_info.major}.{sys.version_info.minor}.99"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def portable(tmp_path_factory: pytest.TempPathFactory) -> Portable:
     return make_portable(tmp_path_factory.mktemp("portable"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def archive(portable: Portable, tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return portable.pack(tmp_path_factory.mktemp("archive") / "python.tar.gz").read_bytes()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def appimage(portable: Portable, tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return portable.pack_appimage(tmp_path_factory.mktemp("appimage") / "python.AppImage").read_bytes()
 

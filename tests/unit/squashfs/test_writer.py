@@ -149,6 +149,7 @@ class TestAwkwardTree:
                 assert not os.path.lexists(mounted / os.fsdecode(name + b"~"))
             check(tree, read_tree(mounted))
 
+    @pytest.mark.usefixtures("needs_root")
     def test_links_of_directories_count_their_directories(self, awkward_image: tuple[Tree, Path]) -> None:
         _, path = awkward_image
         with kernel_mounted(path) as mounted:
@@ -247,6 +248,7 @@ class TestRoom:
         assert report.bytes_used < 6 * len(large) + len(small) + 5000
         check(tree, read_tree(unsquash(tmp_path / "image", tmp_path / "unpacked")))
 
+    @pytest.mark.usefixtures("needs_root")
     def test_zeros_take_no_room(self, tmp_path: Path) -> None:
         root = tmp_path / "tree"
         root.mkdir()

@@ -25,7 +25,6 @@ from hatch_appimage.errors import AppImageError
 from hatch_appimage.unpack import unpack_appimage, unpack_archive, writer
 from hatch_appimage.unpack.links import stays_inside
 from support.hostile_archives import COMPRESSORS, KINDS, Item, directory, file, hard_link, link, unpack, write_archive
-from support.tools import unavailable
 
 PROGRAM = file(b"python/bin/python3", b"x" * 100_000, 0o755)
 TOPS = ("python", "d", "y", "..", "lib64", "a", "b")
@@ -275,9 +274,8 @@ class TestSizes:
             resource.setrlimit(resource.RLIMIT_FSIZE, before)
         assert message.startswith(f"it.{kind} cannot be unpacked: File too large")
 
+    @pytest.mark.usefixtures("needs_root")
     def test_full_disk(self, tmp_path: Path) -> None:
-        if os.geteuid():
-            unavailable("only root can mount")
         archive = write_archive(tmp_path / "it", "tar.gz", [file(b"python/small", b"x" * 10), PROGRAM])
         place = tmp_path / "disk"
         place.mkdir()
