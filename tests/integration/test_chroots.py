@@ -140,21 +140,24 @@ def bare(needs_root: None, request: pytest.FixtureRequest) -> Chroot:
     return chroot
 
 
-@pytest.fixture(scope="module")
-def bullseye(needs_root: None, tmp_path_factory: pytest.TempPathFactory) -> Chroot:
+@pytest.fixture(scope="class")
+def bullseye(needs_root: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chroot]:
     """Return a Debian 11 (glibc 2.31), with a Python."""
     del needs_root
-    return debootstrap(tmp_path_factory.mktemp("bullseye"), "bullseye", "python3", "python3-distutils")
+    chroot = debootstrap(tmp_path_factory.mktemp("bullseye"), "bullseye", "python3", "python3-distutils")
+    yield chroot
+    shutil.rmtree(chroot.root)
 
 
-@pytest.fixture(scope="module")
-def desktop(needs_root: None, tmp_path_factory: pytest.TempPathFactory) -> Chroot:
+@pytest.fixture(scope="class")
+def desktop(needs_root: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chroot]:
     """Return a Debian 13 that has the libraries which images leave to the host, and none beside what these need."""
     del needs_root
     packages = ["libgl1", "libegl1", "libdrm2", "libx11-6", "libx11-xcb1", "libxcb1", "libwayland-client0"]
     chroot = debootstrap(tmp_path_factory.mktemp("desktop"), "trixie", *packages, "libfontconfig1", "libfreetype6")
     (chroot.root / "tmp" / ".X11-unix").mkdir()
-    return chroot
+    yield chroot
+    shutil.rmtree(chroot.root)
 
 
 @pytest.fixture(scope="module")
@@ -406,7 +409,7 @@ class TestDisplay:
         assert mapped == "1"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="class")
 def images(
     plugin: Plugin, bullseye: Chroot, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, tuple[Path, tuple[int, ...]]]:
@@ -468,12 +471,15 @@ class TestFloor:
         assert not [*(project / "dist").glob("*")]
 
 
-@pytest.fixture(scope="module")
-def trees(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+@pytest.fixture(scope="class")
+def trees(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]]:
     """Unpack all images."""
     names = ("hello", "flask", "pandas", "native", "tk", "qt", "stdlib")
     images = {name: request.getfixturevalue(f"{name}_image") for name in names}
-    return {name: unpack(image, tmp_path_factory.mktemp(f"{name}-tree")) for name, image in images.items()}
+    trees = {name: unpack(image, tmp_path_factory.mktemp(f"{name}-tree")) for name, image in images.items()}
+    yield trees
+    for tree in trees.values():
+        shutil.rmtree(tree)
 
 
 class TestTrees:

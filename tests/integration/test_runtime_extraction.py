@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hatch_appimage.runtime import runtime_path
-from support.machine import NOBODY
+from support.machine import NOBODY, make_public
 from support.runtime_image import HIDE_DEVICES, HOST, Image, make_appdir, pack, processes_of, runs_sleep, wait_until
 from support.tools import require
 
@@ -33,13 +33,6 @@ FILES = 800
 COUNT = 'find "$APPDIR" -type f | wc -l'
 EXTRACT = (("APPIMAGE_EXTRACT_AND_RUN", "1"),)
 NOTE = "AppImage: nothing is mounted, so the files are unpacked to "
-
-
-def make_public(factory: pytest.TempPathFactory, name: str) -> Path:
-    folder = factory.mktemp(name)
-    for place in (folder, *folder.parents[:2]):
-        place.chmod(0o755)
-    return folder
 
 
 @dataclass(frozen=True)

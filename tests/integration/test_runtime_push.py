@@ -497,7 +497,8 @@ def test_keeper_killed(tmp_path: Path, built: Path, faulty: Path, delay: int) ->
 def test_application_leaves_its_work_to_another_process(mounted: Image, faulty: Path) -> None:
     """All is pushed nevertheless, and the server gets its processors back and leaves the session."""
     image = replace(mounted, path=faulty, settings=(("FAULT_DELAY", "500"),))
-    assert image.run("run", "eval", "sleep 30 >/dev/null 2>&1 & echo $!", start_new_session=True).returncode == 0
+    result = image.run("run", "eval", "sleep 30 >/dev/null 2>&1 & echo $!", start_new_session=True)
+    assert result.returncode == 0
     try:
         wait_until(lambda: is_through(image))
         server, keeper = sorted(processes_of(image))
@@ -507,7 +508,7 @@ def test_application_leaves_its_work_to_another_process(mounted: Image, faulty: 
             lambda: all(os.sched_getaffinity(thread) == os.sched_getaffinity(0) for thread in [*threads, keeper])
         )
     finally:
-        subprocess.run(["pkill", "-f", "^sleep 30$"], check=False)
+        os.kill(int(result.stdout), signal.SIGTERM)
     image.wait_until_clean()
     wait_until(lambda: not processes_of(image))
 
