@@ -58,3 +58,8 @@ def make_project(folder: Path, body: str, *, table: str = "", project: str = "",
         + table
     )
     return folder
+
+
+def kinds(folder: Path) -> list[str]:
+    """Return the suffixes of what is in a directory."""
+    return sorted(path.suffix for path in folder.iterdir())
