@@ -125,6 +125,7 @@ class TestWithKeys:
         st.builds("# {}".format, values),
     )
 
+    @pytest.mark.slow
     @given(
         before=st.lists(lines),
         main=st.lists(lines),

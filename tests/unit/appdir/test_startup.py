@@ -61,6 +61,7 @@ def names(bundle: tuple[AppDir, BundledPython], module: str) -> list[str]:
     return [path.rsplit("/", 1)[-1].split(".")[0] for path in order.files]
 
 
+@pytest.mark.slow
 def test_order_of_reading(bundle: tuple[AppDir, BundledPython]) -> None:
     found = names(bundle, "reads_data")
     assert found[:3] == ["AppRun", "launcher", bundle[1].executable.name.split(".")[0]]

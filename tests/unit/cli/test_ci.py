@@ -124,6 +124,7 @@ def check_workflows(paths: list[Path]) -> None:
         assert result.returncode == 0, result.stdout + result.stderr
 
 
+@pytest.mark.slow
 class TestValid:
     def test_github(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         paths = []
@@ -246,6 +247,7 @@ class TestPlan:
                 assert word in signed
             assert "secrets." not in plain
 
+    @pytest.mark.slow
     def test_history_is_fetched_where_it_may_have_the_version(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:

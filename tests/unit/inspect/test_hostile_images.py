@@ -119,6 +119,7 @@ def test_cut_off_at_every_part(image: bytes, path: Path, capsys: pytest.CaptureF
             assert set(run(path, capsys)) <= {status.UNREADABLE, status.DAMAGED}, place
 
 
+@pytest.mark.slow
 def test_any_damage(image: bytes, path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Where it counts most: headers, the table of sections and its names, the superblock, the tables of the image."""
     path.write_bytes(image)

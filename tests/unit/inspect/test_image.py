@@ -60,6 +60,7 @@ def compare_with_zsyncmake(image: Path, folder: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.network
 @pytest.mark.parametrize("name", ["flask_image", "hello_image"])
 def test_our_images(
     name: str, request: pytest.FixtureRequest, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -91,6 +92,7 @@ def test_our_images(
 
 
 @pytest.mark.slow
+@pytest.mark.network
 def test_an_image_of_linuxdeploy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     image = fetch_linuxdeploy(tmp_path / "linuxdeploy.AppImage")
     capsys.readouterr()
@@ -111,6 +113,7 @@ def test_an_image_of_linuxdeploy(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 
 @pytest.mark.slow
+@pytest.mark.network
 @pytest.mark.usefixtures("gnupg_home")
 def test_signing_an_image_of_linuxdeploy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     image = fetch_linuxdeploy(tmp_path / "linuxdeploy.AppImage")

@@ -397,6 +397,7 @@ class TestNamesOfFiles:
         assert site.install("pylock.again.toml", name="again").packages == image.packages
 
     @pytest.mark.slow
+    @pytest.mark.network
     def test_published(self, site: Site, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
         monkeypatch.delenv("UV_DEFAULT_INDEX")
         monkeypatch.setenv("UV_INDEX", site.index.url)

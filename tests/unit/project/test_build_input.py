@@ -103,6 +103,7 @@ class TestWhatIsGiven:
             }
 
     @pytest.mark.slow
+    @pytest.mark.network
     def test_requirement(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.chdir(tmp_path)
         with open_source("Colorama[x]==0.4.*") as source:
@@ -243,6 +244,7 @@ class TestCheck:
 
 
 @pytest.mark.slow
+@pytest.mark.network
 class TestBuild:
     @pytest.mark.parametrize(
         ("name", "version"), [("setuptools-tool", "2.1"), ("poetry-tool", "2.2"), ("flit-tool", "2.3")]
