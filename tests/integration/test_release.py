@@ -34,6 +34,7 @@ def build(project: Path, out: Path, table: dict[str, Any], *, clean: bool = Fals
 
 
 @pytest.mark.slow
+@pytest.mark.network
 @pytest.mark.usefixtures("gnupg_home")
 def test_everything_beside_the_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     key = make_key("ed25519")
@@ -86,6 +87,7 @@ def test_a_key_that_is_not_there_ends_the_build_early(
 
 
 @pytest.mark.slow
+@pytest.mark.network
 def test_names_that_release_pages_would_change(tmp_path: Path) -> None:
     """People read the name as it is; files are named so that nobody changes them, wherever their names stand."""
     project, out = copy_project("hello-cli", tmp_path), tmp_path / "out"

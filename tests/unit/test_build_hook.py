@@ -46,6 +46,7 @@ def hello(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 class TestInProcess:
+    @pytest.mark.slow
     def test_the_wheel_itself_is_packed(self, hello: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         def no_other(*_: object) -> None:
             pytest.fail("another wheel was built")
@@ -113,6 +114,7 @@ class TestInProcess:
             "`artifacts` if Git ignores it)\n"
         )
 
+    @pytest.mark.slow
     def test_the_report_of_an_unpacked_sdist_is_kept(self, hello: Path, tmp_path: Path) -> None:
         (hello / "PKG-INFO").write_text("Metadata-Version: 2.1\nName: hello-cli\nVersion: 1.0\n")
         build_wheel(hello, tmp_path / "out", table={"report": "build/report.json"})

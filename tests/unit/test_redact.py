@@ -143,6 +143,7 @@ class TestWholeBuild:
         return root
 
     @pytest.mark.slow
+    @pytest.mark.network
     @pytest.mark.parametrize("locked", [True, False])
     def test_built(self, root: Path, index: Index, capfd: pytest.CaptureFixture[str], *, locked: bool) -> None:
         archive = make_wheel(index.folder / "wheels", "direct", {})

@@ -300,6 +300,7 @@ class TestWholeWay:
         assert not list(root.rglob("*.AppImage"))
 
     @pytest.mark.slow
+    @pytest.mark.network
     def test_transitive(self, tmp_path: Path, index: Index, capsys: pytest.CaptureFixture[str]) -> None:
         """Only a resolution tells; the tools that lock a project resolve every name once."""
         index.add("sec_ond", "9.1", requires=["transitive"])
@@ -310,6 +311,7 @@ class TestWholeWay:
         assert "transitive comes from libs/first" in capsys.readouterr().err
 
     @pytest.mark.slow
+    @pytest.mark.network
     @pytest.mark.parametrize("way", ["lock", "requirements", "wheel", "constraints"])
     def test_ways_out(self, tmp_path: Path, way: str, capfd: pytest.CaptureFixture[str]) -> None:
         """Each that the message names, and constraints."""
@@ -330,6 +332,7 @@ class TestWholeWay:
         assert "sec-ond 9.0" in shown.out + shown.err
 
     @pytest.mark.slow
+    @pytest.mark.network
     @pytest.mark.parametrize("way", ["settings", "environment"])
     def test_known_index(
         self, tmp_path: Path, index: Index, monkeypatch: pytest.MonkeyPatch, way: str, capfd: pytest.CaptureFixture[str]
@@ -344,6 +347,7 @@ class TestWholeWay:
         assert "first 9.0" in shown.out + shown.err
 
     @pytest.mark.slow
+    @pytest.mark.network
     def test_index_that_only_a_member_knows(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         """Nobody asks it, so that the package is a stranger's."""
         (tmp_path / "pyproject.toml").write_text('[tool.uv.workspace]\nmembers = ["app"]\n')
