@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+TESTS = Path(__file__).parent
+
 _DEVICE_MODE = pytest.StashKey[int]()
 
 # What it says of a test that it uses a fixture.
@@ -39,6 +41,8 @@ _MARKS = {"plugin": ("slow", "network"), "needs_root": ("root",)}
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark tests by what they need, so that `-m` can choose among them."""
     for item in items:
+        if item.path.is_relative_to(TESTS / "integration"):
+            item.add_marker("slow")
         for fixture in _MARKS.keys() & set(getattr(item, "fixturenames", ())):
             for mark in _MARKS[fixture]:
                 item.add_marker(mark)

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from support.plugin import Plugin
 
-pytestmark = [pytest.mark.slow, pytest.mark.network, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.network, pytest.mark.timeout(1800)]
 
 # All of the mounts are the process's own and end with it.
 ENTER = """

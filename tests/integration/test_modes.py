@@ -15,8 +15,6 @@ from support.projects import REPOSITORY
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.slow
-
 
 def rows(table: str) -> dict[str, list[str]]:
     """Return the cells of a table by what their row is about."""

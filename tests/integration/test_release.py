@@ -33,7 +33,6 @@ def build(project: Path, out: Path, table: dict[str, Any], *, clean: bool = Fals
     return [Path(path) for path in builder.build(directory=str(out), clean=clean)]
 
 
-@pytest.mark.slow
 @pytest.mark.network
 @pytest.mark.usefixtures("gnupg_home")
 def test_everything_beside_the_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,7 +85,6 @@ def test_a_key_that_is_not_there_ends_the_build_early(
     assert not list((tmp_path / "out").iterdir())
 
 
-@pytest.mark.slow
 @pytest.mark.network
 def test_names_that_release_pages_would_change(tmp_path: Path) -> None:
     """People read the name as it is; files are named so that nobody changes them, wherever their names stand."""

@@ -9,8 +9,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
-
 from range_server import serving
 from support.machine import clean_environment, make_public
 from support.plugin import build_image
@@ -18,9 +16,10 @@ from support.projects import REPOSITORY, make_project
 from support.tools import require
 
 if TYPE_CHECKING:
+    import pytest
+
     from support.plugin import Plugin
 
-pytestmark = pytest.mark.slow
 
 # Does what the real one does, for the one kind of update information that this test has (its src/cli/main.cpp).
 UPDATE_TOOL = """\

@@ -7,15 +7,11 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-import pytest
-
 from support.projects import REPOSITORY
 from support.tools import require
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-pytestmark = pytest.mark.slow
 
 
 def test_every_start_ends_as_it_should(hello_image: Path, needs_root: None, fuse: None) -> None:

@@ -95,6 +95,8 @@ def test_clean(tmp_path: Path) -> None:
     assert sorted(tmp_path.iterdir()) == sorted(kept)
 
 
+@pytest.mark.slow
+@pytest.mark.network
 def test_builds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     project = copy_project("hello-cli", tmp_path)
     config = tomllib.loads((project / "pyproject.toml").read_text())

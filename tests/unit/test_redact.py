@@ -120,6 +120,8 @@ report = "report.json"
 """
 
 
+@pytest.mark.slow
+@pytest.mark.network
 class TestWholeBuild:
     """With an index behind a password."""
 
@@ -142,8 +144,6 @@ class TestWholeBuild:
         (root / "app.py").write_text("def main(): pass\n")
         return root
 
-    @pytest.mark.slow
-    @pytest.mark.network
     @pytest.mark.parametrize("locked", [True, False])
     def test_built(self, root: Path, index: Index, capfd: pytest.CaptureFixture[str], *, locked: bool) -> None:
         archive = make_wheel(index.folder / "wheels", "direct", {})
