@@ -19,10 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from range_server import serving
-
 from hatch_appimage.format import find_squashfs
 from hatch_appimage.image.zsync import write_zsync
+from range_server import serving
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -22,8 +22,6 @@ from typing import TYPE_CHECKING
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-from elf_fixtures import library, make_elf  # noqa: E402 - one of the tests' own
-
 from hatch_appimage.runtime.compile import (  # noqa: E402 - this project, found once the path is set
     LAUNCHER_SOURCE,
     SOURCE,
@@ -31,6 +29,7 @@ from hatch_appimage.runtime.compile import (  # noqa: E402 - this project, found
     ZSTD_X86_64_SOURCES,
     fetch_zstd,
 )
+from support.elf_fixtures import library, make_elf  # noqa: E402 - one of the tests' own
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -24,20 +24,19 @@ from typing import TYPE_CHECKING
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from starting import MisbehaviorError  # noqa: E402 - this project, found once the path is set
-from tiny_image import MACHINE, build_tiny_image  # noqa: E402
-from torture_kinds import limit, own_mounts, own_proc  # noqa: E402
-from torture_round import Round  # noqa: E402
-from ways import WAYS  # noqa: E402
-from world import World  # noqa: E402
-
 from hatch_appimage.runtime import runtime_path  # noqa: E402
+from support.starting import MisbehaviorError  # noqa: E402 - this project, found once the path is set
+from support.tiny_image import MACHINE, build_tiny_image  # noqa: E402
+from support.torture_kinds import limit, own_mounts, own_proc  # noqa: E402
+from support.torture_round import Round  # noqa: E402
+from support.ways import WAYS  # noqa: E402
+from support.world import World  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from starting import Running
-    from ways import Way
+    from support.starting import Running
+    from support.ways import Way
 
 PAGE = ROOT / "docs" / "how-it-works.md"
 MARKED = re.compile(r"(?<=<!-- modes -->\n).*?(?=<!-- /modes -->)", re.DOTALL)

@@ -30,13 +30,12 @@ from typing import TYPE_CHECKING
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from starting import MisbehaviorError  # noqa: E402
-from tiny_image import MACHINE, build_tiny_image, compile_program  # noqa: E402
-from torture_kinds import KINDS  # noqa: E402 - this project, found once the path is set
-from torture_round import Round  # noqa: E402
-from world import World  # noqa: E402
-
 from hatch_appimage.runtime import runtime_path  # noqa: E402
+from support.starting import MisbehaviorError  # noqa: E402
+from support.tiny_image import MACHINE, build_tiny_image, compile_program  # noqa: E402
+from support.torture_kinds import KINDS  # noqa: E402 - this project, found once the path is set
+from support.torture_round import Round  # noqa: E402
+from support.world import World  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: MIT
+"""Projects that tests build: those of `test-projects`, those of the package index, and ones of a single module."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tarfile
+import textwrap
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+SUPPORT = Path(__file__).resolve().parent
+TEST_PROJECTS = REPOSITORY / "test-projects"
+
+
+def copy_project(name: str, folder: Path) -> Path:
+    """Copy a test project, so that its builds leave nothing in the repository."""
+    return Path(shutil.copytree(TEST_PROJECTS / name, folder / name, ignore=shutil.ignore_patterns("dist")))
+
+
+def unpack_sdist(name: str, folder: Path) -> Path:
+    """Fetch an application's sdist from the index, and return its unpacked tree."""
+    options = ["--quiet", "--no-deps", "--no-binary", name, "--dest", str(folder)]
+    subprocess.run([sys.executable, "-m", "pip", "download", *options, name], check=True)
+    (archive,) = folder.glob("*.tar.gz")
+    with tarfile.open(archive) as tar:
+        tar.extractall(folder, filter="data")
+    (project,) = (path for path in folder.iterdir() if path.is_dir())
+    return project
+
+
+def make_project(folder: Path, body: str, *, table: str = "", project: str = "", name: str = "probe") -> Path:
+    """Write a project of one module, whose `main` is its only script."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.py").write_text(body)
+    (folder / "pyproject.toml").write_text(
+        textwrap.dedent(f"""\
+            [build-system]
+            requires = ["hatchling"]
+            build-backend = "hatchling.build"
+
+            [project]
+            name = "{name}"
+            version = "1.0"
+            requires-python = ">=3.10"
+            {project}
+
+            [project.scripts]
+            {name} = "{name}:main"
+
+            [tool.hatch.build.targets.wheel]
+            only-include = ["{name}.py"]
+
+            [tool.hatch.build.targets.appimage]
+            """)
+        + table
+    )
+    return folder
+
+
+def kinds(folder: Path) -> list[str]:
+    """Return the suffixes of what is in a directory."""
+    return sorted(path.suffix for path in folder.iterdir())

@@ -1,0 +1,363 @@
+# SPDX-License-Identifier: MIT
+"""Libraries are copied, linked and found; real ones, compiled for the test."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from hatch_appimage.architecture import native_architecture
+from hatch_appimage.elf import read_elf
+from hatch_appimage.errors import AppImageError
+from hatch_appimage.layout import AppDir
+from hatch_appimage.libraries.bundle import BundledLibrary, Libraries, MissingLibrary, SystemLibrary, bundle_libraries
+from hatch_appimage.libraries.policy import LibraryPolicy
+from hatch_appimage.libraries.symbol_versions import find_requirements
+from hatch_appimage.python import BundledPython
+from hatch_appimage.system import System
+from support.elf_fixtures import library, program
+from support.tools import require
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass
+class Build:
+    """An AppDir and a machine with compiled libraries."""
+
+    root: Path
+
+    @property
+    def appdir(self) -> AppDir:
+        return AppDir(self.root / "App Dir", "my-app")
+
+    @property
+    def python(self) -> BundledPython:
+        stdlib = self.appdir.lib / "python3.12"
+        return BundledPython(
+            version="3.12.0",
+            executable=self.appdir.bin / "python3.12",
+            stdlib=stdlib,
+            site_packages=(stdlib / "site-packages",),
+            stripped=False,
+            interpreter=self.root / "python" / "bin" / "python3.12",
+            origin=self.root / "python",
+        )
+
+    def compile(self, path: Path, *options: str | Path) -> Path:
+        """Compile a library with one function, which is named like the file."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        name = path.name.partition(".")[0]
+        source = self.root / f"{name}.c"
+        source.write_text(f"int {name}(void) {{ return 42; }}\n")
+        command: list[str | Path] = [
+            require("cc", "gcc"),
+            "-shared",
+            "-fPIC",
+            "-nostdlib",
+            f"-Wl,-soname,{path.name}",
+            "-o",
+            path,
+            source,
+        ]
+        subprocess.run([*command, "-Wl,--no-as-needed", *options], check=True)
+        return path
+
+    def bundle(
+        self, *, max_glibc: tuple[int, ...] | None = None, required: tuple[Path, ...] = (), **policy: Any
+    ) -> Libraries:
+        return bundle_libraries(
+            self.appdir,
+            native_architecture(),
+            self.python,
+            LibraryPolicy(max_glibc=max_glibc, **policy),
+            system=System(self.root / "machine", (self.root / "machine" / "lib",)),
+            project=self.root / "project",
+            required=required,
+        )
+
+
+@pytest.fixture
+def build(tmp_path: Path) -> Build:
+    return Build(tmp_path)
+
+
+class TestBundle:
+    def test_copies_patches_and_links(self, build: Build) -> None:
+        lib = build.root / "machine" / "lib"
+        second = build.compile(lib / "second.so.2")
+        first = build.compile(lib / "first.so.1", second)
+        site = build.python.site_packages[0] / "package"
+        patched = build.compile(site / "patched.so", first)
+        linked = build.compile(site / "linked.so", first, "-Wl,--enable-new-dtags,-rpath,$ORIGIN")
+        before = linked.read_bytes()
+
+        libraries = build.bundle()
+
+        sizes = [(build.appdir.lib / name).stat().st_size for name in ("first.so.1", "second.so.2")]
+        assert libraries == Libraries(
+            bundled=(
+                BundledLibrary("first.so.1", "/lib/first.so.1", None, sizes[0]),
+                BundledLibrary("second.so.2", "/lib/second.so.2", None, sizes[1]),
+            ),
+            from_system=(),
+            by_name=(),
+            ignored=(),
+            dropped={},
+            patched=3,
+        )
+        assert str(libraries) == "2 bundled"
+        after = linked.read_bytes()
+        assert [(old, new) for old, new in zip(before, after, strict=True) if old != new] == [(29, 15)]
+        assert (site / "first.so.1").samefile(build.appdir.lib / "first.so.1")
+        assert (site / "second.so.2").samefile(build.appdir.lib / "second.so.2")
+        elf = read_elf(patched)
+        assert elf is not None
+        assert elf.rpath == ("$ORIGIN/../../..",)
+        # The real loader takes what came out.
+        for path in (patched, linked):
+            ldd = subprocess.check_output([require("ldd", "libc-bin"), path], text=True)
+            assert "not found" not in ldd
+            assert ldd.count(f"{build.appdir.root}/") == 2
+
+    def test_host(self, build: Build) -> None:
+        library("", "libGL.so.1", "libfoo.so.1").write(build.python.site_packages[0] / "a.so")
+        libraries = build.bundle(exclude_libraries=("libfoo.so.*",))
+        assert libraries.from_system == (
+            SystemLibrary("libGL.so.1", "graphics"),
+            SystemLibrary("libfoo.so.1", "excluded"),
+        )
+        assert find_requirements(libraries.graph, libraries.graph.files, limited=False).glibc is None
+
+    def test_dropped_modules(self, build: Build, caplog: pytest.LogCaptureFixture) -> None:
+        module = library("", "libfoo.so.1").write(build.python.stdlib / "lib-dynload" / "_foo.so")
+        libraries = build.bundle()
+        assert libraries.dropped == {"usr/lib/python3.12/lib-dynload/_foo.so": "libfoo.so.1"}
+        assert str(libraries) == "0 bundled, 1 module or plugin left out for want of its own"
+        assert not module.exists()
+        assert caplog.messages == ["_foo.so is left out of the image: this machine lacks libfoo.so.1, which it needs"]
+
+    def test_licences(self, build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name in ("first", "second"):
+            build.compile(build.root / "machine" / "lib" / f"{name}.so.1")
+        build.compile(build.python.site_packages[0] / "a.so", *(build.root / "machine" / "lib").iterdir())
+        doc = build.root / "machine" / "usr" / "share" / "doc" / "libfirst1"
+        doc.mkdir(parents=True)
+        (doc / "copyright").write_text("MIT")
+        monkeypatch.setattr(
+            "hatch_appimage.libraries.bundle.find_packages",
+            lambda files, _: {file: f"lib{file.name.split('.')[0]}1" for file in files},
+        )
+        libraries = build.bundle()
+        assert [library.package for library in libraries.bundled] == ["libfirst1", "libsecond1"]
+        found = sorted(path for path in (build.appdir.usr / "share").rglob("*") if path.is_file())
+        assert [str(path.relative_to(build.appdir.usr)) for path in found] == ["share/doc/libfirst1/copyright"]
+        assert found[0].read_text() == "MIT"
+
+    def test_rules_without_effect(self, build: Build, caplog: pytest.LogCaptureFixture) -> None:
+        library("", "libGL.so.1").write(build.python.site_packages[0] / "a.so")
+        build.bundle(include_libraries=("@fonts",), exclude_libraries=("libGL.so.1",), ignore_missing=("libfoo.so.1",))
+        assert caplog.messages == [
+            "Nothing in the image needs a library that `@fonts` means",
+            "Nothing in the image needs a library that `libfoo.so.1` means",
+        ]
+
+    def test_one_of_each_name(self, build: Build) -> None:
+        """A library that the AppDir has already is not replaced."""
+        own = library("libfoo.so.1").write(build.appdir.lib / "libfoo.so.1")
+        library("", "libfoo.so.1").write(build.python.site_packages[0] / "p" / "a.so")
+        library("libfoo.so.1", "libx.so").write(build.root / "machine" / "lib" / "libfoo.so.1")
+        before = own.read_bytes()
+        build.compile(build.python.site_packages[0] / "p" / "a.so", "-Wl,--as-needed")
+        build.bundle()
+        assert own.read_bytes() == before
+
+
+class TestMissing:
+    """What nothing is known to need at a start does not end a build: a virtual environment would work, too."""
+
+    def test_is_warned_of(
+        self, build: Build, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        monkeypatch.setattr("hatch_appimage.libraries.bundle.suggest_packages", lambda _: {"libtbb.so.12": "libtbb12"})
+        site = build.python.site_packages[0]
+        for name in ("omppool", "tbbpool"):
+            library("", "libtbb.so.12").write(site / "numba" / f"{name}.so")
+        library("", "libc.so.6").write(site / "numba" / "needed.so")
+        libraries = build.bundle(required=(site / "numba" / "needed.so",))
+        files = tuple(f"usr/lib/python3.12/site-packages/numba/{name}.so" for name in ("omppool", "tbbpool"))
+        assert libraries.missing == (MissingLibrary("libtbb.so.12", files, "libtbb12"),)
+        assert str(libraries) == "0 bundled, 1 missing"
+        assert caplog.messages == [
+            (
+                f"libtbb.so.12 (Debian's package libtbb12), needed by {files[0]} and 1 more, is not in the sysroot "
+                f"{build.root / 'machine'}: what loads that file fails. Install it, or allow that: "
+                'ignore-missing = ["libtbb.so.12"]'
+            )
+        ]
+
+    def test_of_a_bundled_library(self, build: Build) -> None:
+        nowhere = build.compile(build.root / "machine" / "lib" / "nowhere.so")
+        foo = build.compile(nowhere.with_name("foo.so.1"), nowhere)
+        build.compile(build.python.site_packages[0] / "a.so", foo)
+        nowhere.unlink()
+        libraries = build.bundle()
+        assert [(missing.soname, missing.files) for missing in libraries.missing] == [
+            ("nowhere.so", ("usr/lib/foo.so.1",))
+        ]
+        assert [bundled.soname for bundled in libraries.bundled] == ["foo.so.1"]
+
+
+class TestExecutableStack:
+    def test_is_warned_of(self, build: Build, caplog: pytest.LogCaptureFixture) -> None:
+        site = build.python.site_packages[0]
+        build.compile(site / "a.so", "-z", "execstack")
+        build.compile(site / "b.so", "-z", "noexecstack")
+        libraries = build.bundle()
+        assert libraries.executable_stacks == ("usr/lib/python3.12/site-packages/a.so",)
+        (message,) = caplog.messages
+        assert message.startswith("usr/lib/python3.12/site-packages/a.so wants an executable stack, with which glibc")
+
+    def test_where_nothing_is_said(self, build: Build) -> None:
+        """Architectures differ; programs are not meant."""
+        site = build.python.site_packages[0]
+        library("", stack=None).write(site / "a.so")
+        program(stack=None).write(site / "b")
+        assert build.bundle().executable_stacks == ("usr/lib/python3.12/site-packages/a.so",)
+
+
+class TestErrors:
+    def test_missing(self, build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+        packages = {"libxcb-cursor.so.0": "libxcb-cursor0"}
+        monkeypatch.setattr("hatch_appimage.libraries.bundle.suggest_packages", lambda _: packages)
+        site = build.python.site_packages[0]
+        modules = tuple(
+            library("", f"lib{soname}").write(site / f"{name}.so")
+            for name, soname in (("a", "xcb-cursor.so.0"), ("b", "xcb-cursor.so.0"), ("c", "other.so.1"))
+        )
+        with pytest.raises(AppImageError) as caught:
+            build.bundle(required=modules)
+        site_name = "usr/lib/python3.12/site-packages"
+        assert str(caught.value) == (
+            f"2 shared libraries that the image needs are not in the sysroot {build.root / 'machine'}:\n"
+            f"  libother.so.1, needed by {site_name}/c.so\n"
+            f"  libxcb-cursor.so.0 (Debian's package libxcb-cursor0), needed by {site_name}/a.so and 1 more\n"
+            "Please install what provides them (apt-get install libxcb-cursor0), or allow their absence where the "
+            "application does not use those files:\n"
+            '  ignore-missing = ["libother.so.1", "libxcb-cursor.so.0"]'
+        )
+
+    @pytest.mark.parametrize("place", ["bin/python3.12", "lib/libpython3.12.so.1.0"])
+    def test_the_interpreter_lacks_one(self, build: Build, place: str) -> None:
+        needed = () if place.startswith("bin") else ("libpython3.12.so.1.0",)
+        program("libnowhere.so", *needed).write(build.python.executable)
+        library("libpython3.12.so.1.0", "libnowhere.so").write(build.appdir.usr / place)
+        program(*(needed or ("libnowhere.so",))).write(build.python.executable)
+        with pytest.raises(AppImageError, match=r"libnowhere\.so, needed by usr/"):
+            build.bundle()
+
+    def test_no_window_of_qt_could_be_shown(self, build: Build) -> None:
+        plugins = build.python.site_packages[0] / "PySide6" / "Qt" / "plugins" / "platforms"
+        library("", "libxcb-cursor.so.0").write(plugins / "libqxcb.so")
+        with pytest.raises(AppImageError, match=r"libxcb-cursor\.so\.0.*libqxcb\.so"):
+            build.bundle()
+
+    def test_an_opened_library_lacks_one(self, build: Build) -> None:
+        library("libfoo.so.1", "libnowhere.so").write(build.root / "machine" / "lib" / "libfoo.so.1")
+        with pytest.raises(AppImageError, match=r"libnowhere\.so, needed by usr/lib/libfoo\.so\.1"):
+            build.bundle(libraries=("libfoo.so.1",))
+
+    def test_needed_by_its_path(self, build: Build) -> None:
+        file = library("libfoo.so").write(build.root / "machine" / "lib" / "libfoo.so")
+        library("", str(file)).write(build.python.site_packages[0] / "a.so")
+        before = file.read_bytes()
+        with pytest.raises(AppImageError, match=rf"\n  {file} \(a path of the machine that linked it: .*a\.so\n"):
+            build.bundle(required=(build.python.site_packages[0] / "a.so",))
+        assert file.read_bytes() == before
+
+    def test_nothing_is_changed_before(self, build: Build) -> None:
+        needing = library("", "libnowhere.so", rpath="/build").write(build.python.site_packages[0] / "a.so")
+        module = library("", "libnowhere.so").write(build.python.stdlib / "lib-dynload" / "_foo.so")
+        with pytest.raises(AppImageError):
+            build.bundle(required=(needing,))
+        assert module.exists()
+
+    def test_the_result_is_checked(self, build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Whatever the plan thought: here nothing of it is done."""
+        library("libfoo.so.1").write(build.root / "machine" / "lib" / "libfoo.so.1")
+        file = library("", "libfoo.so.1").write(build.python.site_packages[0] / "a.so")
+        monkeypatch.setattr("hatch_appimage.libraries.bundle._apply", lambda _: None)
+        with pytest.raises(AppImageError, match=rf"^{file} does not find libfoo\.so\.1 in the image: please report"):
+            build.bundle()
+
+    def test_opened_library_is_not_there(self, build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("hatch_appimage.libraries.bundle.suggest_packages", lambda _: {"libfoo.so.1": "libfoo1"})
+        with pytest.raises(AppImageError) as caught:
+            build.bundle(libraries=("libfoo.so.1",))
+        assert str(caught.value) == (
+            "`libraries` names libfoo.so.1, which this machine does not have: install the package libfoo1"
+        )
+
+    def test_opened_file_is_no_library(self, build: Build) -> None:
+        (build.root / "project").mkdir()
+        (build.root / "project" / "x.so").write_text("text")
+        with pytest.raises(AppImageError, match=r"^`libraries` names \./x\.so, which is no library for "):
+            build.bundle(libraries=("./x.so",))
+
+    def test_opened_library_of_a_copy_of_a_machine(self, build: Build) -> None:
+        library("libfoo.so.1").write(build.root / "machine" / "opt" / "real.so")
+        (build.root / "machine" / "lib").mkdir()
+        (build.root / "machine" / "lib" / "libfoo.so.1").symlink_to("/opt/real.so")
+        libraries = build.bundle(libraries=("libfoo.so.1",))
+        assert [(library.soname, library.source) for library in libraries.bundled] == [("libfoo.so.1", "/opt/real.so")]
+
+    def test_opened_file_of_the_project(self, build: Build) -> None:
+        library("libmine.so.1").write(build.root / "project" / "libs" / "libmine.so")
+        libraries = build.bundle(libraries=("libs/libmine.so",))
+        assert [library.soname for library in libraries.bundled] == ["libmine.so.1"]
+        assert (build.appdir.lib / "libmine.so").samefile(build.appdir.lib / "libmine.so.1")
+
+
+class TestLimit:
+    """Every culprit is named with what to do about it."""
+
+    def test_owners(self, build: Build) -> None:
+        versions = {"libc.so.6": ("GLIBC_2.30",)}
+        needs = ("libc.so.6",)
+        program(*needs, versions=versions).write(build.python.executable)
+        library("libfoo.so.1", *needs, versions=versions).write(build.root / "machine" / "lib" / "libfoo.so.1")
+        site = build.python.site_packages[0]
+        for name, tag in (("wheely", "manylinux_2_28_x86_64.manylinux_2_27_x86_64"), ("compiled", "linux_x86_64")):
+            library("", *needs, "libfoo.so.1", versions=versions, runpath="$ORIGIN/../../../..").write(
+                site / name / "a.so"
+            )
+            info = site / f"{name}-1.0.dist-info"
+            info.mkdir()
+            (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+            (info / "WHEEL").write_text(f"Wheel-Version: 1.0\nTag: cp312-cp312-{tag}\n")
+            (info / "RECORD").write_text(f"{name}/a.so,,\n{name}-1.0.dist-info/METADATA,,\n")
+        with pytest.raises(AppImageError) as caught:
+            build.bundle(max_glibc=(2, 17))
+        lines = str(caught.value).splitlines()
+        assert lines[0] == "The image needs glibc 2.30, and `max-glibc` allows 2.17. What needs more:"
+        assert sorted(line.split(":")[0] for line in lines[1:]) == [
+            f"  Python 3.12.0 from {build.python.interpreter}",
+            "  compiled 1.0",
+            "  libfoo.so.1",
+            "  wheely 1.0, a wheel for manylinux_2_28_x86_64, manylinux_2_27_x86_64",
+        ]
+        remedies = "\n".join(lines)
+        assert "(glibc 2.30): set `python` to one that was built for an older glibc" in remedies
+        assert "(glibc 2.30): it was compiled on this machine: build on an older distribution" in remedies
+        assert "(glibc 2.30): it is this machine's: build on an older distribution, or set `sysroot`" in remedies
+        assert "(glibc 2.30): require a release with an older wheel" in remedies
+
+    def test_fits(self, build: Build) -> None:
+        module = library("", "libc.so.6", versions={"libc.so.6": ("GLIBC_2.17",)})
+        module.write(build.python.site_packages[0] / "a.so")
+        graph = build.bundle(max_glibc=(2, 17)).graph
+        assert str(find_requirements(graph, graph.files, limited=True).glibc) == "2.17"

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: MIT
+"""What Debian's package manager is asked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hatch_appimage.libraries.debian import copyright_file, find_packages, suggest_packages
+from hatch_appimage.process import ProcessError
+from hatch_appimage.system import System
+from support.tools import require
+
+MACHINE = System(Path("/"), ())
+ANSWER = """\
+diversion by dash from: /usr/bin/sh
+libz1g:amd64, libz1g:i386: /lib/x86_64-linux-gnu/libz.so.1
+libfoo-dev: /usr/lib/libfoo.so
+other: /usr/lib/somewhere/else.so
+local diversion from: /usr/lib/liblocal.so
+local diversion to: /usr/lib/liblocal.so.distrib
+liblocal1: /usr/lib/liblocal.so
+diversion by nvidia from: /usr/lib/libGL.so.1
+diversion by nvidia to: /usr/lib/mesa/libGL.so.1
+libgl1, nvidia:amd64: /usr/lib/libGL.so.1
+libreal1: /usr/lib/libreal.so.1.2
+liblink-dev: /usr/lib/libreal.so
+"""
+
+
+@pytest.fixture
+def dpkg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> System:
+    """Return a machine with a dpkg that gives the answer above."""
+    (tmp_path / "var" / "lib" / "dpkg").mkdir(parents=True)
+    (tmp_path / "var" / "lib" / "dpkg" / "status").touch()
+    monkeypatch.setattr("shutil.which", lambda _: "/usr/bin/dpkg-query")
+
+    def run(command: list[str], *, env: dict[str, str], **_: object) -> str:
+        assert env["LC_ALL"] == "C"
+        assert command[1:3] == ["--admindir", tmp_path / "var" / "lib" / "dpkg"]
+        raise ProcessError("some paths are not known", ANSWER + "dpkg-query: no path found matching x", 1)
+
+    monkeypatch.setattr("hatch_appimage.libraries.debian.run", run)
+    return System(tmp_path, ())
+
+
+class TestPackages:
+    def test_by_either_name_of_merged_folders(self, dpkg: System) -> None:
+        files = [
+            dpkg.root / "usr/lib/x86_64-linux-gnu/libz.so.1",
+            dpkg.root / "usr/lib/libfoo.so",
+            dpkg.root / "opt/x.so",
+        ]
+        assert find_packages(files, dpkg) == {files[0]: "libz1g", files[1]: "libfoo-dev"}
+
+    def test_links_are_followed(self, dpkg: System) -> None:
+        (dpkg.root / "usr" / "lib").mkdir(parents=True)
+        (dpkg.root / "usr" / "lib" / "libfoo.so").touch()
+        link = dpkg.root / "usr" / "lib" / "libfoo.so.9"
+        link.symlink_to("libfoo.so")
+        assert find_packages([link], dpkg) == {link: "libfoo-dev"}
+
+    def test_the_package_of_the_real_file_counts(self, dpkg: System) -> None:
+        (dpkg.root / "usr" / "lib").mkdir(parents=True)
+        (dpkg.root / "usr" / "lib" / "libreal.so.1.2").touch()
+        link = dpkg.root / "usr" / "lib" / "libreal.so"
+        link.symlink_to("/usr/lib/libreal.so.1.2")
+        assert find_packages([link], dpkg) == {link: "libreal1"}
+
+    def test_diversions(self, dpkg: System) -> None:
+        """A diverted file is that of the package that diverts, unless the administrator does."""
+        files = [dpkg.root / "usr/lib/liblocal.so", dpkg.root / "usr/lib/libGL.so.1"]
+        assert find_packages(files, dpkg) == {files[0]: "liblocal1", files[1]: "nvidia"}
+
+    def test_no_files(self, dpkg: System) -> None:
+        assert find_packages([], dpkg) == {}
+
+    def test_not_debian(self, tmp_path: Path) -> None:
+        assert find_packages([tmp_path / "x"], System(tmp_path, ())) == {}
+
+    def test_this_machine(self) -> None:
+        require("dpkg-query", "dpkg")
+        assert find_packages([Path("/bin/sh"), Path("/nowhere")], MACHINE) == {Path("/bin/sh"): "dash"}
+
+
+class TestCopyright:
+    def test_link_to_another_package(self, tmp_path: Path) -> None:
+        doc = tmp_path / "usr" / "share" / "doc"
+        (doc / "libfoo-common").mkdir(parents=True)
+        (doc / "libfoo-common" / "copyright").write_text("MIT")
+        (doc / "libfoo1").symlink_to("/usr/share/doc/libfoo-common")
+        found = copyright_file("libfoo1", System(tmp_path, ()))
+        assert found is not None
+        assert found.read_text() == "MIT"
+
+    def test_none(self, tmp_path: Path) -> None:
+        assert copyright_file("libfoo1", System(tmp_path, ())) is None
+
+
+class TestSuggestions:
+    @pytest.fixture(autouse=True)
+    def apt(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        known = "libxcb-cursor0 libx11-6 libglib2.0-0 libssl3t64 libtcl8.6 libqt6core6 zlib1g libdb5.3 libfoo-bar2"
+        monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
+        monkeypatch.setattr("hatch_appimage.libraries.debian.run", lambda *_, **__: known.replace(" ", "\n"))
+
+    @pytest.mark.parametrize(
+        ("soname", "package"),
+        [
+            ("libxcb-cursor.so.0", "libxcb-cursor0"),
+            ("libX11.so.6", "libx11-6"),
+            ("libglib-2.0.so.0", "libglib2.0-0"),
+            ("libssl.so.3", "libssl3t64"),
+            ("libtcl8.6.so", "libtcl8.6"),
+            ("libQt6Core.so.6", "libqt6core6"),
+            ("libdb-5.3.so", "libdb5.3"),
+            ("libfoo_bar.so.2", "libfoo-bar2"),
+        ],
+    )
+    def test_names_by_policy(self, soname: str, package: str) -> None:
+        assert suggest_packages([soname]) == {soname: package}
+
+    @pytest.mark.parametrize("soname", ["libunknown.so.1", "no library", ""])
+    def test_unknown(self, soname: str) -> None:
+        assert suggest_packages([soname]) == {}
+
+    def test_apt_fails(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def run(*_: object, **__: object) -> str:
+            raise ProcessError("no lists", "", 100)
+
+        monkeypatch.setattr("hatch_appimage.libraries.debian.run", run)
+        assert suggest_packages(["libX11.so.6"]) == {}
+
+    def test_not_debian(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("shutil.which", lambda _: None)
+        assert suggest_packages(["libX11.so.6"]) == {}

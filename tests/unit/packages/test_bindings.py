@@ -1,0 +1,358 @@
+# SPDX-License-Identifier: MIT
+"""Packages that a project has elsewhere, while the index has strangers of the same names."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from packaging.markers import default_environment
+from packaging.requirements import Requirement
+from uv import find_uv_bin
+
+from hatch_appimage import cli
+from hatch_appimage.errors import AppImageError
+from hatch_appimage.packages.bindings import Scope, check_declared, read_bindings
+from support.packages import Index, make_wheel, serve
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+PROJECT = """\
+[build-system]
+requires = ["hatchling"]
+build-backend = "hatchling.build"
+
+[project]
+name = "app"
+version = "1.0"
+requires-python = ">=3.10"
+dependencies = ["first>=1", "Sec.ond", "third; sys_platform == 'win32'"]
+[project.optional-dependencies]
+web = ["fourth"]
+all = ["app[web]"]
+[project.scripts]
+app = "app:main"
+
+[dependency-groups]
+dev = ["fifth"]
+more = ["sixth", {include-group = "dev"}]
+
+[tool.hatch.build.targets.wheel]
+only-include = ["app.py"]
+[tool.hatch.metadata]
+allow-direct-references = true
+[tool.hatch.build.targets.appimage]
+compression-level = 1
+startup-order = false
+"""
+INDEX = """
+[[tool.uv.index]]
+name = "acme"
+url = "https://me:secret@acme.example/simple/"
+explicit = true
+"""
+
+
+def refused(
+    root: Path,
+    text: str,
+    *,
+    features: Sequence[str] = (),
+    groups: Sequence[str] = (),
+    requirements: Sequence[str] = (),
+    constraints: Path | None = None,
+    metadata: Sequence[str] | None = None,
+) -> list[str]:
+    """Return the names of packages that are refused of a project with a further text in its pyproject.toml."""
+    root.mkdir(exist_ok=True, parents=True)
+    (root / "pyproject.toml").write_text(PROJECT + text)
+    scope = Scope.of(default_environment(), features, groups)
+    needed = None if metadata is None else [Requirement(text) for text in metadata]
+    try:
+        check_declared(root, scope, needed, requirements, constraints)
+    except AppImageError as error:
+        return [line.split()[0] for line in str(error).splitlines()]
+    return []
+
+
+class TestDeclared:
+    """What can be told before anything is built."""
+
+    @pytest.mark.parametrize(
+        "entry",
+        [
+            "{ workspace = true }",
+            '{ path = "../first" }',
+            '{ git = "https://example.org/first" }',
+            '{ url = "https://example.org/first-1.0-py3-none-any.whl" }',
+            '{ index = "acme" }',
+            '[{ path = "a", marker = "sys_platform == \'win32\'" }, { path = "b", marker = "os_name == \'posix\'" }]',
+        ],
+    )
+    def test_uv(self, tmp_path: Path, entry: str) -> None:
+        assert refused(tmp_path, f"[tool.uv.sources]\nFirst = {entry}\n{INDEX}") == ["first"]
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "unheard_of = { workspace = true }",  # nobody needs it
+            'third = { path = "x" }',  # not here
+            'fourth = { path = "x" }',  # the extra is not installed
+            'fifth = { path = "x" }',  # nor is the group
+            'first = [{ path = "x", marker = "sys_platform == \'win32\'" }]',
+            'first = [{ path = "x", group = "dev" }]',
+            'first = [{ path = "x", extra = "web" }]',
+            'first = { index = "open" }\n[[tool.uv.index]]\nname = "open"\nurl = "https://open.example/"',
+            'first = { path = "x" }\n[tool.uv]\nno-sources = true',
+            'first = { path = "x" }\n[tool.uv]\nno-sources-package = ["FIRST"]',
+        ],
+    )
+    def test_uv_does_not_apply(self, tmp_path: Path, text: str) -> None:
+        assert refused(tmp_path, f"[tool.uv.sources]\n{text}\n") == []
+
+    def test_all_at_once(self, tmp_path: Path) -> None:
+        text = '[tool.uv.sources]\nfirst = { workspace = true }\nsec-ond = { path = "../second" }\n'
+        (tmp_path / "pyproject.toml").write_text(PROJECT + text)
+        with pytest.raises(AppImageError) as caught:
+            check_declared(tmp_path, Scope(default_environment()), None, (), None)
+        assert str(caught.value).splitlines() == [
+            f"{name} comes from {place}, says [tool.uv.sources], and the metadata of a wheel does not: without a lock, "
+            "what the package index has by this name would be packed. Run `uv lock`, and set `lock` to the `uv.lock` "
+            f"if that is not beside pyproject.toml, or add `{name} @ file://${{PROJECT_ROOT}}/...`, with the path of "
+            "its project or wheel, to `requirements`"
+            for name, place in (("first", "the workspace"), ("sec-ond", "../second"))
+        ]
+
+    def test_scope(self, tmp_path: Path) -> None:
+        sources = '[tool.uv.sources]\nfourth = { path = "x" }\nfirst = { path = "x", extra = "all" }\n'
+        assert refused(tmp_path, sources, features=["All"]) == ["first", "fourth"]
+        part = '[tool.uv.sources]\nfourth = { path = "x", extra = "web" }\n'
+        assert refused(tmp_path, part, features=["All"]) == ["fourth"]
+        assert refused(tmp_path, sources, requirements=["Fourth"]) == ["fourth"]
+        assert refused(tmp_path, sources, metadata=["fourth", "other"]) == ["fourth"]
+        assert refused(tmp_path, sources, metadata=["other"]) == []
+
+    def test_said_where_it_is(self, tmp_path: Path) -> None:
+        sources = '[tool.uv.sources]\nfirst = { path = "x" }\n'
+        constraints = tmp_path / "constraints.txt"
+        constraints.write_text("other<2\nFirst[x] @ file:///srv/first\n")
+        assert refused(tmp_path / "a", sources, constraints=constraints) == []
+        assert refused(tmp_path / "a", sources, requirements=["first @ file:///srv/first"]) == []
+        constraints.write_text("first<2\n")
+        assert refused(tmp_path / "a", sources, constraints=constraints) == ["first"]
+        # uv heeds what it is told for groups.
+        sources += 'fifth = { path = "x" }\n'
+        assert refused(tmp_path / "a", sources, requirements=["fifth"]) == ["fifth", "first"]
+        assert refused(tmp_path / "a", sources, requirements=["fifth"], groups=["More"]) == ["first"]
+
+    @pytest.mark.parametrize(
+        ("members", "found"),
+        [('["libs/*"]', True), ('["./**", "."]', True), ('["other"]', False), ('["/libs/*"]', False)],
+    )
+    def test_workspace(self, tmp_path: Path, members: str, found: bool) -> None:  # noqa: FBT001 - a parameter
+        root = f"[tool.uv.workspace]\nmembers = {members}\nexclude = ['libs/not']\n[tool.uv.sources]\n"
+        (tmp_path / "pyproject.toml").write_text(f"{root}first = {{ workspace = true }}\nsec-ond = {{ path = 'x' }}\n")
+        own = '[tool.uv.sources]\nsec_ond = { index = "open" }\n[[tool.uv.index]]\nname = "open"\nurl = "https://o/"\n'
+        # What is asked for everything, the root of a workspace says.
+        assert refused(tmp_path / "libs" / "app", own) == (["first", "sec-ond"] if found else [])
+        (tmp_path / "uv.toml").write_text('extra-index-url = ["https://o"]')
+        assert refused(tmp_path / "libs" / "app", own) == (["first"] if found else [])
+        assert refused(tmp_path / "libs" / "not", "") == []
+
+    @pytest.mark.parametrize(
+        ("text", "names"),
+        [
+            ('[tool.poetry.dependencies]\nfirst = { path = "../first", develop = true }\n', ["first"]),
+            ('[tool.poetry.dependencies]\nfirst = [{ git = "https://example.org/x.git" }]\n', ["first"]),
+            ('[tool.poetry.dependencies]\nfirst = { url = "https://example.org/x.whl" }\n', ["first"]),
+            ('[tool.poetry.dependencies]\nfirst = { file = "x.whl", markers = "os_name == \'nt\'" }\n', []),
+            ('[tool.poetry.dependencies]\nfirst = { path = "x", platform = "win32" }\n', []),
+            ('[tool.poetry.dependencies]\nfirst = { version = "*", source = "acme" }\n', ["first"]),
+            ('[tool.poetry.dependencies]\nfirst = { version = "*", source = "PyPI" }\npython = "*"\n', []),
+            ('[tool.poetry.group.dev.dependencies]\nfirst = { path = "../first" }\n', []),
+            ('[tool.pdm.resolution.overrides]\nfirst = "git+https://example.org/x.git"\nsec-ond = ">=2"\n', ["first"]),
+            ('[[tool.pdm.source]]\nurl = "https://a/"\nname = "a"\ninclude_packages = ["sec_*"]\n', ["sec-ond"]),
+            ('[[tool.pdm.source]]\nurl = "https://a/"\nname = "a"\n', []),
+            ('[tool.pdm.dev-dependencies]\ndev = ["-e file:///${PROJECT_ROOT}/first#egg=first"]\n', []),
+        ],
+    )
+    def test_other_tools(self, tmp_path: Path, text: str, names: list[str]) -> None:
+        assert refused(tmp_path, text) == names
+
+    def test_groups_of_other_tools(self, tmp_path: Path) -> None:
+        poetry = '[tool.poetry.group.Dev.dependencies]\nfirst = { path = "../first" }\n'
+        assert refused(tmp_path, poetry, groups=["dev"]) == ["first"]
+        pdm = '[tool.pdm.dev-dependencies]\ndev = ["-e file:///srv/first#egg=first", "sec-ond @ file:///srv/s", "x"]\n'
+        assert refused(tmp_path, pdm, groups=["dev"]) == ["first", "sec-ond"]
+
+    def test_direct_references(self, tmp_path: Path) -> None:
+        """The back end may drop them from the metadata of the wheel."""
+        (tmp_path / "pyproject.toml").write_text(PROJECT.replace("first>=1", "first @ {root:uri}/../first"))
+        scope = Scope(default_environment())
+        check_declared(tmp_path, scope, None, (), None)
+        check_declared(tmp_path, scope, [Requirement("first @ file:///srv/first")], (), None)
+        with pytest.raises(AppImageError, match=r"^first comes from \{root:uri\}/\.\./first, says \[project\],"):
+            check_declared(tmp_path, scope, [Requirement("first")], (), None)
+
+    def test_no_secrets(self, tmp_path: Path) -> None:
+        (tmp_path / "pyproject.toml").write_text(PROJECT + '[tool.uv.sources]\nfirst = { index = "acme" }\n' + INDEX)
+        with pytest.raises(AppImageError, match=r"^first comes from the index https://acme\.example/simple/, says "):
+            check_declared(tmp_path, Scope(default_environment()), None, (), None)
+
+    @pytest.mark.parametrize("variable", ["UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_DEFAULT_INDEX"])
+    def test_index_that_is_asked_for_everything(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+    ) -> None:
+        other = "" if variable == "UV_DEFAULT_INDEX" else "https://other.example/ "
+        monkeypatch.setenv(variable, f"{other}acme=https://acme.example/simple")
+        assert refused(tmp_path, f'[tool.uv.sources]\nfirst = {{ index = "acme" }}\n{INDEX}') == []
+
+    def test_index_of_the_workspace(self, tmp_path: Path) -> None:
+        (tmp_path / "pyproject.toml").write_text(
+            '[tool.uv.workspace]\nmembers = ["*"]\n[[tool.uv.index]]\nname = "corp"\nurl = "https://corp.example/"\n'
+        )
+        assert refused(tmp_path / "app", '[tool.uv.sources]\nfirst = { index = "corp" }\n') == []
+
+    def test_index_that_has_another_address_here(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("UV_INDEX", "acme=https://mirror.example/simple")
+        assert refused(tmp_path, f'[tool.uv.sources]\nfirst = {{ index = "acme" }}\n{INDEX}') == []
+
+    @pytest.mark.parametrize(
+        ("python", "version", "here"),
+        [
+            ("<3.9", "3.12.1", False),
+            ("<3.9", "3.8.1", True),
+            (">=3.9,<3.13", "3.12.1", True),
+            (">=3.14", "3.14.0rc1+", False),
+            (">=3.14.0b1", "3.14.0rc1+", True),
+            ("^2.7 || ^3.12", "3.12.1", True),  # not understood
+        ],
+    )
+    def test_python_of_poetry(self, tmp_path: Path, python: str, version: str, here: bool) -> None:  # noqa: FBT001 - a parameter
+        entry = f'first = {{ path = "../first", python = "{python}" }}'
+        (tmp_path / "pyproject.toml").write_text(f"{PROJECT}[tool.poetry.dependencies]\n{entry}\n")
+        environment = default_environment()
+        environment["python_full_version"] = version
+        assert [it.name for it in read_bindings(tmp_path, Scope(environment))] == (["first"] if here else [])
+
+    @pytest.mark.parametrize("text", ["[tool]\nuv = 1\n", "[tool.uv]\nsources = []\n", "[tool]\npoetry = 1\npdm = 2\n"])
+    def test_something_else(self, tmp_path: Path, text: str) -> None:
+        assert refused(tmp_path, text) == []
+
+    def test_something_else_around_it(self, tmp_path: Path) -> None:
+        (tmp_path / "pyproject.toml").write_text("[broken")
+        assert refused(tmp_path / "app", "[tool.uv.sources]\nfirst = { workspace = true }\n") == ["first"]
+
+    def test_no_project(self, tmp_path: Path) -> None:
+        assert read_bindings(tmp_path, Scope(default_environment())) == []
+
+
+class TestWholeWay:
+    """By the command, with an index that has strangers."""
+
+    @pytest.fixture(autouse=True)
+    def index(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
+        for name in ("UV_INDEX", "UV_DEFAULT_INDEX", "UV_FIND_LINKS"):
+            monkeypatch.delenv(name, raising=False)
+        for name in ("HATCH_VERBOSE", "HATCH_QUIET"):  # the command sets them for its process
+            monkeypatch.setenv(name, "0")
+        index = Index(tmp_path / "index")
+        for name in ("first", "sec_ond", "third", "fourth", "fifth", "sixth", "transitive"):
+            index.add(name, "9.0")
+        with serve(index.folder) as served:
+            monkeypatch.setenv("UV_INDEX", served.url)
+            yield served
+
+    def project(self, folder: Path, text: str) -> Path:
+        root = folder / "app"
+        root.mkdir(exist_ok=True)
+        (root / "pyproject.toml").write_text(PROJECT + text)
+        (root / "app.py").write_text("def main(): pass\n")
+        member = root / "libs" / "first"
+        member.mkdir(parents=True, exist_ok=True)
+        (member / "first.py").write_text("")
+        (member / "pyproject.toml").write_text(
+            '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n'
+            '[project]\nname = "first"\nversion = "1.5"\n'
+        )
+        return root
+
+    SOURCES = '[tool.uv.workspace]\nmembers = ["libs/*"]\n[tool.uv.sources]\nfirst = { workspace = true }\n'
+
+    def test_check(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        root = self.project(tmp_path, self.SOURCES)
+        assert cli.main(["check", str(root)]) == 1
+        assert capsys.readouterr().err.startswith("first comes from the workspace, says [tool.uv.sources], and ")
+        assert (
+            cli.main(["check", str(root), "--set", 'requirements=["first @ file://${PROJECT_ROOT}/libs/first"]']) == 0
+        )
+
+    @pytest.mark.slow
+    def test_refused(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        root = self.project(tmp_path, self.SOURCES)
+        with pytest.raises(SystemExit):
+            cli.main(["build", str(root)])
+        assert "first comes from the workspace" in capsys.readouterr().err
+        assert not list(root.rglob("*.AppImage"))
+
+    @pytest.mark.slow
+    @pytest.mark.network
+    def test_transitive(self, tmp_path: Path, index: Index, capsys: pytest.CaptureFixture[str]) -> None:
+        """Only a resolution tells; the tools that lock a project resolve every name once."""
+        index.add("sec_ond", "9.1", requires=["transitive"])
+        root = self.project(tmp_path, '[tool.uv.sources]\ntransitive = { path = "libs/first" }\n')
+        assert cli.main(["check", str(root)]) == 0
+        with pytest.raises(SystemExit):
+            cli.main(["build", str(root)])
+        assert "transitive comes from libs/first" in capsys.readouterr().err
+
+    @pytest.mark.slow
+    @pytest.mark.network
+    @pytest.mark.parametrize("way", ["lock", "requirements", "wheel", "constraints"])
+    def test_ways_out(self, tmp_path: Path, way: str, capfd: pytest.CaptureFixture[str]) -> None:
+        """Each that the message names, and constraints."""
+        root = self.project(tmp_path, self.SOURCES)
+        make_wheel(root / "wheels", "first", {}, version="1.5")
+        (root / "constraints.txt").write_text(f"first @ {(root / 'libs' / 'first').as_uri()}\n")
+        settings = {
+            "requirements": 'requirements=["first @ file://${PROJECT_ROOT}/libs/first"]',
+            "wheel": 'requirements=["first @ file://${PROJECT_ROOT}/wheels/first-1.5-py3-none-any.whl"]',
+            "constraints": "constraints=constraints.txt",
+            "lock": 'name="App"',
+        }
+        if way == "lock":
+            subprocess.run([find_uv_bin(), "lock", "--quiet", "--python", sys.executable], cwd=root, check=True)
+        assert cli.main(["build", str(root), "--set", settings[way]]) == 0
+        shown = capfd.readouterr()
+        assert "first 1.5" in shown.out + shown.err
+        assert "sec-ond 9.0" in shown.out + shown.err
+
+    @pytest.mark.slow
+    @pytest.mark.network
+    @pytest.mark.parametrize("way", ["settings", "environment"])
+    def test_known_index(
+        self, tmp_path: Path, index: Index, monkeypatch: pytest.MonkeyPatch, way: str, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        """An index that uv asks: uv does not write of any package which it is from."""
+        url, more = (index.url, "") if way == "settings" else ("https://corp.example/", "explicit = true\n")
+        source = '[tool.uv.sources]\nfirst = { index = "corp" }\n[[tool.uv.index]]\nname = "corp"\n'
+        monkeypatch.setenv("UV_INDEX", "" if way == "settings" else f"corp={index.url}")
+        root = self.project(tmp_path, f'{source}url = "{url}"\n{more}')
+        assert cli.main(["build", str(root)]) == 0
+        shown = capfd.readouterr()
+        assert "first 9.0" in shown.out + shown.err
+
+    @pytest.mark.slow
+    @pytest.mark.network
+    def test_index_that_only_a_member_knows(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """Nobody asks it, so that the package is a stranger's."""
+        (tmp_path / "pyproject.toml").write_text('[tool.uv.workspace]\nmembers = ["app"]\n')
+        source = '[tool.uv.sources]\nfirst = { index = "corp" }\n[[tool.uv.index]]\nname = "corp"\n'
+        root = self.project(tmp_path, f'{source}url = "https://corp.example/"\n')
+        with pytest.raises(SystemExit):
+            cli.main(["build", str(root)])
+        assert "first comes from the index https://corp.example/" in capsys.readouterr().err

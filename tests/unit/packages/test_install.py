@@ -1,0 +1,304 @@
+# SPDX-License-Identifier: MIT
+"""Installing into the AppDir, with the real uv and wheels made here; nothing is downloaded."""
+
+from __future__ import annotations
+
+import csv
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hatch_appimage.appdir.commands import check_entry_point, check_scripts, find_commands
+from hatch_appimage.appdir.settings import LauncherSettings
+from hatch_appimage.architecture import native_architecture
+from hatch_appimage.errors import AppImageError
+from hatch_appimage.layout import AppDir
+from hatch_appimage.packages.install import install_packages
+from hatch_appimage.packages.settings import InstallSettings
+from hatch_appimage.project.entry_points import EntryPoint
+from hatch_appimage.project.metadata import Project
+from hatch_appimage.project.wheel import Wheel
+from hatch_appimage.python import BundledPython
+from hatch_appimage.python.installed import update_records
+from support.packages import digest, make_wheel
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hatch_appimage.packages.install import Installation
+
+SITE_PACKAGES = f"lib/python{sys.version_info.major}.{sys.version_info.minor}/site-packages"
+
+
+@pytest.fixture(autouse=True)
+def offline(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UV_OFFLINE", "1")
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path_factory.mktemp("uv-cache")))
+
+
+@pytest.fixture
+def appdir(tmp_path: Path) -> AppDir:
+    return AppDir(tmp_path / "App Dir", "my-app")
+
+
+@pytest.fixture
+def python(appdir: AppDir) -> BundledPython:
+    site_packages = appdir.usr / SITE_PACKAGES
+    executable = appdir.bin / "python3"
+    return BundledPython(
+        version="3",
+        executable=executable,
+        stdlib=site_packages.parent,
+        site_packages=(site_packages,),
+        stripped=False,
+        interpreter=Path(sys.executable),
+        origin=Path(sys.prefix),
+    )
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    root = tmp_path / "project"
+    root.mkdir()
+    return Project(root, "My.App", "1.0", "", "", {"my-app": "my_app:main"}, {}, ("web",))
+
+
+def install(
+    wheel: Path, appdir: AppDir, python: BundledPython, project: Project, requirements: Sequence[str] = ()
+) -> Installation:
+    return install_packages(
+        Wheel.read(wheel),
+        appdir,
+        python,
+        project,
+        InstallSettings(features=("web",), requirements=tuple(requirements)),
+        architecture=native_architecture(),
+    )
+
+
+@pytest.fixture
+def wheel(tmp_path: Path) -> Path:
+    """Return a project's wheel that needs another one, and a third one for a feature."""
+    wheels = tmp_path / "wheels with blanks"
+    other = make_wheel(wheels, "other", {"other.py": "x = 1\n"})
+    third = make_wheel(wheels, "third", {"third/__init__.py": ""})
+    return make_wheel(
+        wheels,
+        "my_app",
+        {"my_app/__init__.py": "def main(): pass\n", "my_app/a, b.txt": "x"},
+        scripts="my-app = my_app:main",
+        metadata=[
+            f"Requires-Dist: other @ {other.as_uri()}",
+            "Provides-Extra: web",
+            f"Requires-Dist: third @ {third.as_uri()} ; extra == 'web'",
+        ],
+    )
+
+
+def test_installs_wheel_dependencies_and_features(
+    appdir: AppDir, python: BundledPython, project: Project, wheel: Path, tmp_path: Path
+) -> None:
+    extra = make_wheel(tmp_path / "extra", "extra", {"extra.py": ""})
+    installed = install(wheel, appdir, python, project, [f"extra @ {extra.as_uri()}"])
+    assert [(package.name, package.version) for package in installed.packages] == [
+        ("extra", "1.0"),
+        ("my-app", "1.0"),
+        ("other", "1.0"),
+        ("third", "1.0"),
+    ]
+    assert all(package.size > 0 for package in installed.packages)
+    assert str(installed) == "4 packages"
+    assert (appdir.bin / "my-app").stat().st_mode & 0o111
+    assert not (appdir.usr / ".lock").exists()
+    assert not list(appdir.root.rglob("__pycache__"))
+
+
+def test_names_nothing_of_this_machine(
+    appdir: AppDir, python: BundledPython, project: Project, wheel: Path, tmp_path: Path
+) -> None:
+    install(wheel, appdir, python, project)
+    update_records(python)
+    for path in appdir.files():
+        if path.parent.suffix == ".dist-info" and path.name != "METADATA":
+            assert str(tmp_path).encode() not in path.read_bytes(), path
+    assert not list(appdir.root.rglob("direct_url.json"))
+    assert not list(appdir.root.rglob("uv_*.json"))
+
+
+def test_surroundings_do_not_matter(
+    appdir: AppDir,
+    python: BundledPython,
+    project: Project,
+    wheel: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("VIRTUAL_ENV", str(appdir.root / "nowhere"))
+    monkeypatch.setenv("UV_PYTHON", "2.7")
+    monkeypatch.setenv("UV_COMPILE_BYTECODE", "1")
+    monkeypatch.setenv("UV_LINK_MODE", "symlink")
+    install(wheel, appdir, python, project)
+    module = appdir.usr / SITE_PACKAGES / "my_app" / "__init__.py"
+    assert not module.is_symlink()
+    assert not list(appdir.root.rglob("__pycache__"))
+
+
+def test_unresolvable(appdir: AppDir, python: BundledPython, project: Project, wheel: Path) -> None:
+    with pytest.raises(AppImageError) as caught:
+        install(wheel, appdir, python, project, ["other>=2"])
+    first, *rest = str(caught.value).splitlines()
+    assert first == "Cannot install My.App and its dependencies: uv ended with exit status 1"
+    assert "other>=2" in " ".join(rest)
+    assert "Traceback" not in str(caught.value)
+
+
+class TestUpdateRecords:
+    def test_tells_the_truth_again(self, appdir: AppDir, python: BundledPython, project: Project, wheel: Path) -> None:
+        install(wheel, appdir, python, project)
+        site_packages = appdir.usr / SITE_PACKAGES
+        (appdir.bin / "my-app").write_text("changed\n")
+        (site_packages / "third" / "__init__.py").unlink()
+        assert update_records(python) == "3 RECORD files"
+        found = set()
+        for record in site_packages.glob("*.dist-info/RECORD"):
+            for name, checksum, size in csv.reader(record.read_text(encoding="utf-8").splitlines()):
+                path = (site_packages / name).resolve()
+                found.add(path)
+                if path == record.resolve():
+                    assert (checksum, size) == ("", "")
+                else:
+                    data = path.read_bytes()
+                    assert (checksum, size) == (f"sha256={digest(data)}", str(len(data)))
+        assert {path for path in appdir.files() if path.is_relative_to(site_packages)} <= found
+        assert (appdir.bin / "my-app").resolve() in found
+        assert (site_packages / "my_app" / "a, b.txt").resolve() in found
+
+    def test_distribution_without_record(self, python: BundledPython) -> None:
+        info = python.site_packages[0] / "old-1.0.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: old\nVersion: 1.0\n")
+        update_records(python)
+        assert not (info / "RECORD").exists()
+
+
+class TestCheckEntryPoint:
+    @pytest.fixture(autouse=True)
+    def files(self, appdir: AppDir, python: BundledPython) -> None:
+        for name in ("package/__init__.py", "package/cli.py", "runs/__main__.py", "single.py", "namespace/a.py"):
+            path = python.site_packages[0] / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+        (python.site_packages[0] / "fast.cpython-312-x86_64-linux-gnu.so").touch()
+        (python.site_packages[0] / "stable.abi3.so").touch()
+        (python.stdlib / "timeit.py").touch()
+        appdir.bin.mkdir(parents=True)
+        (appdir.bin / "app").touch()
+
+    @pytest.mark.parametrize(
+        "module", ["package", "package.cli", "single", "namespace.a", "fast", "stable", "timeit", "runs.__main__"]
+    )
+    def test_module(self, python: BundledPython, module: str) -> None:
+        check_entry_point(EntryPoint("app", module, "main", installed=True), python)
+
+    @pytest.mark.parametrize("module", ["runs", "single", "package.cli", "timeit", "fast"])
+    def test_runs(self, python: BundledPython, module: str) -> None:
+        check_entry_point(EntryPoint("other", module, None), python)
+
+    @pytest.mark.parametrize("module", ["missing", "package.missing", "missing.cli", "singl", "fas", "single.x"])
+    @pytest.mark.parametrize("attribute", ["main", None])
+    def test_missing_module(self, python: BundledPython, module: str, attribute: str | None) -> None:
+        with pytest.raises(AppImageError) as caught:
+            check_entry_point(EntryPoint("app", module, attribute), python)
+        assert str(caught.value) == (
+            f"The entry point `app` needs the module `{module}`, which neither the project's wheel nor a dependency "
+            "installs: is it among the files that the wheel is made of?"
+        )
+
+    @pytest.mark.parametrize("module", ["package", "namespace"])
+    def test_package_that_does_not_run(self, python: BundledPython, module: str) -> None:
+        with pytest.raises(AppImageError, match=f"^`-m {module}` cannot run: the package has no `__main__` module$"):
+            check_entry_point(EntryPoint("app", module, None), python)
+
+    def test_script_that_is_a_file(self, python: BundledPython) -> None:
+        check_entry_point(EntryPoint("app", None, None, installed=True), python)
+
+
+class TestFindCommands:
+    @pytest.fixture(autouse=True)
+    def scripts(self, appdir: AppDir, python: BundledPython) -> None:
+        appdir.bin.mkdir(parents=True)
+        (appdir.bin / "python3").touch()
+        self.install(appdir, python, "first", "[console_scripts]\nserve = first.cli:main [web]\nboth = first:both\n")
+        self.install(appdir, python, "second", "[gui_scripts]\nboth = second.window:Window.open\n")
+        self.install(appdir, python, "third", "", script="old.py", text="import json, os.path\n")
+
+    def install(
+        self, appdir: AppDir, python: BundledPython, name: str, entry_points: str, *, script: str = "", text: str = ""
+    ) -> None:
+        """Lay out a package as an installer does."""
+        info = python.site_packages[0] / f"{name}-1.0.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(entry_points)
+        made = {}
+        for line in entry_points.splitlines()[1:]:
+            command, value = line.split(" = ")
+            module, attribute = value.split(" ")[0].split(":")
+            made[command] = f"#!/usr/bin/python3\nimport sys\nfrom {module} import {attribute.split('.')[0]}\n"
+        if script:
+            made[script] = f"#!/usr/bin/python3\n{text}"
+        for command, source in made.items():
+            (appdir.bin / command).write_text(source)
+        relative = os.path.relpath(appdir.bin, python.site_packages[0])
+        (info / "RECORD").write_text("".join(f"{relative}/{command},,\n" for command in made))
+
+    def find(self, appdir: AppDir, python: BundledPython, command: str, *links: str) -> EntryPoint:
+        return find_commands(LauncherSettings(EntryPoint(command, None, None, installed=True), links), appdir, python)
+
+    def test_of_a_dependency(self, appdir: AppDir, python: BundledPython) -> None:
+        assert self.find(appdir, python, "serve") == EntryPoint("serve", "first.cli", "main", installed=True)
+
+    def test_of_the_package_that_was_installed_last(
+        self, appdir: AppDir, python: BundledPython, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        found = self.find(appdir, python, "both", "both")
+        assert found == EntryPoint("both", "second.window", "Window.open", gui=True, installed=True)
+        assert caplog.messages == [
+            "The script `both` is installed by first and second: one of them replaced the other's"
+        ]
+
+    def test_script_that_is_a_file(self, appdir: AppDir, python: BundledPython) -> None:
+        assert self.find(appdir, python, "old.py", "serve") == EntryPoint("old.py", None, None, installed=True)
+
+    def test_what_is_known_stays(self, appdir: AppDir, python: BundledPython) -> None:
+        known = EntryPoint("serve", "mine", "main", installed=True)
+        assert find_commands(LauncherSettings(known), appdir, python) == known
+        written = EntryPoint("app", "mine", "main")
+        assert find_commands(LauncherSettings(written), appdir, python) == written
+
+    @pytest.mark.parametrize("name", ["Serve", "python3", "srve"])
+    def test_unknown(self, appdir: AppDir, python: BundledPython, name: str) -> None:
+        with pytest.raises(AppImageError) as caught:
+            self.find(appdir, python, name)
+        first, rest = ("serve", "both, old.py") if "r" in name else ("both", "old.py, serve")
+        assert str(caught.value) == (
+            f"`entry-point` names the script `{name}`, which neither the project nor a dependency installs: "
+            f"there are {first}, {rest}"
+        )
+
+    def test_unknown_link(self, appdir: AppDir, python: BundledPython) -> None:
+        with pytest.raises(AppImageError, match=r"^`entry-points` names the script `gone`, which neither"):
+            self.find(appdir, python, "serve", "both", "gone")
+
+    def test_what_is_no_python(self, appdir: AppDir) -> None:
+        (appdir.bin / "tool").write_text("#!/bin/sh\n")
+        shutil.copy("/bin/true", appdir.bin / "program")
+        serve = EntryPoint("serve", None, None)
+        check_scripts(serve, ("serve",), appdir, ("serve",))
+        with pytest.raises(AppImageError, match=r"^`entry-point` names `program`, which is a program of its own: "):
+            check_scripts(EntryPoint("program", None, None), ("serve",), appdir, ("serve",))
+        with pytest.raises(AppImageError, match=r"^`entry-points` names `tool`, which is no script of Python 3: "):
+            check_scripts(serve, ("serve", "tool"), appdir, ("serve",))

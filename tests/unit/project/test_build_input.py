@@ -1,0 +1,307 @@
+# SPDX-License-Identifier: MIT
+"""What `hatch-appimage build` and `check` are given: projects of all back ends, wheels, and names."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+from zipfile import ZIP_DEFLATED, ZipFile
+
+import pytest
+
+from hatch_appimage import cli
+from hatch_appimage.architecture import native_architecture
+from hatch_appimage.cli import status
+from hatch_appimage.errors import AppImageError
+from hatch_appimage.project.build_input import open_source
+from hatch_appimage.project.wheel import Release, Wheel
+from support.machine import clean_environment, make_public
+from support.packages import make_wheel
+from support.projects import copy_project, unpack_sdist
+from support.runner import answers_its_version
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FAST = ("--set", "compression-level=1", "--set", "startup-order=false")
+
+# A project of the time before pyproject.toml.
+SETUP = """\
+from setuptools import Extension, setup
+
+setup(
+    name="native",
+    version="1.5",
+    py_modules=["native_cli"],
+    ext_modules=[Extension("native", ["native.c"])],
+    entry_points={"console_scripts": ["native = native_cli:main"]},
+)
+"""
+EXTENSION = """\
+#include <Python.h>
+
+static PyObject *answer(PyObject *self, PyObject *arguments)
+{
+    return PyLong_FromLong(42);
+}
+
+static PyMethodDef methods[] = {{"answer", answer, METH_NOARGS, ""}, {0}};
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "native", "", -1, methods};
+
+PyMODINIT_FUNC PyInit_native(void)
+{
+    return PyModule_Create(&module);
+}
+"""
+
+
+def build(*arguments: str | Path, folder: Path) -> Path:
+    """Run `hatch-appimage build`, and return the image that it made in a folder."""
+    assert cli.main(["build", *map(str, arguments), *FAST, "--output", str(folder)]) == 0
+    (image,) = folder.glob("*.AppImage")
+    return image
+
+
+def answer(image: Path, *arguments: str) -> str:
+    return subprocess.check_output([image, *arguments], env=clean_environment(image.parent), text=True)
+
+
+class TestWhatIsGiven:
+    """What an argument is taken for, and what is known of it."""
+
+    def test_static_project(self, tmp_path: Path) -> None:
+        with open_source(str(copy_project("hello-cli", tmp_path))) as source:
+            assert source.package is None  # the build builds its wheel
+            assert source.root == tmp_path / "hello-cli"
+            assert source.config["project"]["scripts"] == {"hello": "hello_cli:main"}
+            assert "appimage" in source.config["tool"]["hatch"]["build"]["targets"]
+
+    def test_wheel(self, tmp_path: Path) -> None:
+        metadata = [
+            "Summary: What it does",
+            "Home-page: https://example.org",
+            "Project-URL: BuildInput, https://github.com/me/demo",
+            "Requires-Python: >=3.10",
+            "Provides-Extra: web",
+            'Provides-Extra: :python_version < "3"',
+        ]
+        path = make_wheel(tmp_path, "demo", {"demo.py": ""}, metadata=metadata, scripts="demo = demo:main")
+        with open_source(str(path)) as source:
+            assert isinstance(source.package, Wheel)
+            assert source.package.path == path
+            assert source.config["project"] == {
+                "name": "demo",
+                "version": "1.0",
+                "description": "What it does",
+                "requires-python": ">=3.10",
+                "scripts": {"demo": "demo:main"},
+                "gui-scripts": {},
+                "optional-dependencies": {"web": []},
+                "urls": {"BuildInput": "https://github.com/me/demo", "Homepage": "https://example.org"},
+            }
+
+    @pytest.mark.slow
+    @pytest.mark.network
+    def test_requirement(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        monkeypatch.chdir(tmp_path)
+        with open_source("Colorama[x]==0.4.*") as source:
+            assert isinstance(source.package, Release)
+            assert re.fullmatch(r"colorama\[x\]==0\.4\.\d+", source.package.requirement(source.features))
+            assert source.config["project"]["name"] == "colorama"
+            root = source.root
+        assert not root.exists()
+        assert not list(tmp_path.iterdir())
+
+    @pytest.mark.parametrize(
+        ("argument", "message"),
+        [
+            ("empty", r"/empty is no Python project: it has neither pyproject\.toml nor setup\.py"),
+            ("no/such", "no/such is neither a project's folder nor a wheel; unpack an sdist first"),
+            ("x-1.0.tar.gz", r"x-1\.0\.tar\.gz is neither a project's folder nor a wheel; unpack an sdist first"),
+            ("not a wheel.whl", "not a wheel.whl is not named as wheels are"),
+            ("x-1.0-py3-none-any.whl", "x-1.0-py3-none-any.whl is no wheel: "),
+            ("a b", r"`a b` is no folder, no wheel, and no requirement \(PEP 508\) either"),
+            ("x; python_version > '3'", "has a marker: say what to build, not when"),
+            ("broken", r"pyproject\.toml is no valid TOML: "),
+        ],
+    )
+    def test_refused(self, argument: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "empty").mkdir()
+        (tmp_path / "broken").mkdir()
+        (tmp_path / "broken" / "pyproject.toml").write_text("[project")
+        for name in ("x-1.0.tar.gz", "not a wheel.whl", "x-1.0-py3-none-any.whl"):
+            (tmp_path / name).write_text("x")
+        with pytest.raises(AppImageError, match=message), open_source(argument):
+            pass
+
+    @pytest.mark.parametrize(
+        ("metadata", "offset", "message"),
+        [
+            (b"Name: x\n", 8, "is no wheel: .*encrypted"),
+            (b"Name: x\n", 10, "is no wheel: That compression method is not supported"),
+            (b"Name: x\n", 16, "is no wheel: Bad CRC-32"),
+            (b"Name: x\n" * (3 << 20), None, "is no wheel: its METADATA has more than 16777216 bytes"),
+            (b"Name: \xff\n", None, "is no wheel: 'utf-8' codec"),
+        ],
+    )
+    def test_damaged_wheels(self, metadata: bytes, offset: int | None, message: str, tmp_path: Path) -> None:
+        wheel = tmp_path / "x-1.0-py3-none-any.whl"
+        with ZipFile(wheel, "w", ZIP_DEFLATED) as archive:
+            archive.writestr("x-1.0.dist-info/METADATA", metadata)
+        if offset is not None:
+            data = bytearray(wheel.read_bytes())
+            data[data.rindex(b"PK\1\2") + offset] ^= 1
+            if offset < 16:
+                data[offset - 2] ^= 1
+            wheel.write_bytes(data)
+        with pytest.raises(AppImageError, match=message) as caught, open_source(str(wheel)):
+            pass
+        assert str(caught.value).isprintable()
+
+
+class TestSettings:
+    def test_over_those_of_the_project(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        project = copy_project("hello-cli", tmp_path)
+        with (project / "pyproject.toml").open("a") as file:
+            file.write('name = "of the project"\n')
+        settings = ["--set", "name=Of the command line", "--set", 'update-information="github:latest"']
+        assert cli.main(["check", str(project), *settings]) == 1
+        (project / "hatch.toml").write_text('[build.targets.appimage]\nname = "of hatch.toml"\n')
+        assert cli.main(["check", str(project), *settings[:2]]) == 0
+        assert f"Of_the_command_line-1.0-{native_architecture().name}.AppImage\n" in capsys.readouterr().out
+        assert cli.main(["check", str(project)]) == 0
+        assert "  name       of hatch.toml 1.0\n" in capsys.readouterr().out
+
+    def test_paths_begin_in_the_current_folder(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        project = copy_project("hello-cli", tmp_path)
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "icon.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg"/>')
+        assert cli.main(["check", "hello-cli", "--set", "icon=icon.svg"]) == 0
+        assert "  icon       SVG\n" in capsys.readouterr().out
+        monkeypatch.chdir(project)
+        assert cli.main(["check", "--set", "icon=../icon.svg"]) == 0
+
+    @pytest.mark.parametrize(
+        ("setting", "message"),
+        [
+            ("name", "--set takes KEY=VALUE, not `name`"),
+            ("compression-level=99", "must be from 1 to 22 for zstd, not 99"),
+            ("max-glibc=3.1", "must be a version of glibc, such as `2.28`, not `3.1`"),
+            ("features=[1]", "Item #1 in option `tool.hatch.build.targets.appimage.features` must be a string"),
+        ],
+    )
+    def test_refused(self, setting: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert cli.main(["check", str(copy_project("hello-cli", tmp_path)), "--set", setting]) != 0
+        assert message in capsys.readouterr().err
+
+
+class TestCheck:
+    def test_all_faults_at_once(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        project = copy_project("hello-cli", tmp_path)
+        (project / "not-a-python").write_text("#!/bin/sh\necho no\n")
+        (project / "not-a-python").chmod(0o755)
+        (project / "runtime").write_text("x")
+        with (project / "pyproject.toml").open("a") as file:
+            file.write('python = "not-a-python"\nruntime = "runtime"\n')
+            file.write('sign-key = "0000000000000000000000000000000000000000"\n')
+        assert cli.main(["check", str(project)]) == 1
+        faults = capsys.readouterr().err.splitlines()
+        assert [fault.split(":")[0] for fault in faults] == [
+            f"The runtime {project / 'runtime'} is no ELF file",
+            "Cannot sign with 0000000000000000000000000000000000000000",
+            f"`{project / 'not-a-python'}` is no working Python 3 interpreter",
+        ]
+        assert sorted(path.name for path in project.iterdir()) == [
+            *("README.md", "not-a-python", "pyproject.toml", "runtime", "src"),
+        ]
+
+    def test_what_would_be_built(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        project = copy_project("hello-cli", tmp_path)
+        with (project / "pyproject.toml").open("a") as file:
+            file.write('update-information = "zsync|https://example.org/hello-{arch}.AppImage.zsync"\n')
+        assert cli.main(["check", str(project)]) == 0
+        out = capsys.readouterr().out
+        assert "  starts     hello (hello_cli:main)\n" in out
+        assert f"  python     {sys.version.split()[0]} at " in out
+        assert re.search(r"  needs      glibc 2\.\d+ or newer for Python", out)
+        assert "  updates    zsync|https://example.org/hello-" in out
+        assert not (project / "dist").exists()
+
+    def test_hooks_that_are_not_there(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        project = copy_project("hello-cli", tmp_path)
+        with (project / "pyproject.toml").open("a") as file:
+            file.write("[tool.hatch.build.hooks.nonexistent]\n")
+        assert cli.main(["build", str(project)]) == status.UNREADABLE
+        assert capsys.readouterr().err == (
+            "hatch-appimage: Unknown build hook: nonexistent; `hatch build -t appimage` installs what a project's "
+            "hooks need\n"
+        )
+
+
+@pytest.mark.slow
+@pytest.mark.network
+class TestBuild:
+    @pytest.mark.parametrize(
+        ("name", "version"), [("setuptools-tool", "2.1"), ("poetry-tool", "2.2"), ("flit-tool", "2.3")]
+    )
+    def test_back_ends(self, name: str, version: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        image = build(copy_project(name, tmp_path), folder=tmp_path / "out")
+        assert image.name == f"{name}-{version}-{native_architecture().name}.AppImage"
+        assert capsys.readouterr().out.splitlines()[-1] == str(image)
+        assert answer(image, "--version") == f"{name} {version}\n"
+        assert answer(image) == "\x1b[32mHello!\x1b[39m\n"
+
+    def test_extension_modules(self, tmp_path: Path) -> None:
+        """The wheel of the metadata is none for the image then, which may get another Python."""
+        project = tmp_path / "native"
+        project.mkdir()
+        (project / "setup.py").write_text(SETUP)
+        (project / "native.c").write_text(EXTENSION)
+        (project / "native_cli.py").write_text("import native\n\n\ndef main():\n    print(native.answer())\n")
+        with open_source(str(project)) as source:
+            assert source.package is None
+        assert answer(build(project, folder=tmp_path / "out")) == "42\n"
+
+    def test_wheel(self, tmp_path: Path) -> None:
+        path = make_wheel(
+            tmp_path, "demo", {"demo.py": "def main():\n    print('from a wheel')\n"}, scripts="demo = demo:main"
+        )
+        assert answer(build(path, folder=tmp_path / "out")) == "from a wheel\n"
+
+    def test_name_on_the_index(self, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+        folder = make_public(tmp_path_factory, "index")
+        monkeypatch.chdir(folder)
+        assert cli.main(["build", "yt-dlp", *FAST]) == 0
+        (image,) = (folder / "dist").glob("yt-dlp-*.AppImage")
+        answers_its_version(image, tmp_path_factory)
+
+    @pytest.mark.parametrize("name", ["httpie", "glances", "rich-cli", "flit"])
+    def test_source_distributions(self, name: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+        """Two that setuptools builds, one of poetry-core, one of flit-core."""
+        folder = make_public(tmp_path_factory, name)
+        answers_its_version(build(unpack_sdist(name, folder), folder=folder / "out"), tmp_path_factory)
+
+
+@pytest.mark.slow
+def test_circles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plugin needs the application, which needs the plugin, and has a command of the same name."""
+    wheels = tmp_path / "wheels"
+    make_wheel(wheels, "The.Plugin", {"plugin.py": "name = 'plugin'\n"}, metadata=["Requires-Dist: THE_APP[more]>=1"])
+    make_wheel(wheels, "the_more", {"more.py": "name = 'more'\n"}, scripts="the-app = more:main")
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "the_app.py").write_text("import more, plugin\ndef main(): print(plugin.name, more.name)\n")
+    (project / "pyproject.toml").write_text(
+        '[project]\nname = "the.app"\nversion = "1.0"\ndependencies = ["the_plugin", "the-app[all]"]\n'
+        '[project.optional-dependencies]\nmore = ["the.more"]\nall = ["the_app[more]"]\n'
+        '[project.scripts]\nthe-app = "the_app:main"\n'
+        '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n'
+        '[tool.hatch.build.targets.wheel]\nonly-include = ["the_app.py"]\n'
+    )
+    monkeypatch.setenv("UV_FIND_LINKS", str(wheels))
+    assert answer(build(project, folder=tmp_path / "dist")) == "plugin more\n"

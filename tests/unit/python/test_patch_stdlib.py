@@ -1,0 +1,689 @@
+# SPDX-License-Identifier: MIT
+"""What the bundled Python is taught, and the module that does it inside the image."""
+
+from __future__ import annotations
+
+import ctypes.util
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from hatch_appimage.appdir.imports import Reached
+from hatch_appimage.appdir.reach import Reach
+from hatch_appimage.appdir.trim import trim_tkinter
+from hatch_appimage.errors import AppImageError
+from hatch_appimage.layout import AppDir
+from hatch_appimage.python import BundledPython, _appimage
+from hatch_appimage.python.patch_stdlib import _GET_DATA, patch_stdlib
+from hatch_appimage.system import System
+from support.tools import require
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@pytest.fixture
+def appdir(tmp_path: Path) -> AppDir:
+    return AppDir(tmp_path / "App Dir", "my-app")
+
+
+@pytest.fixture
+def python(appdir: AppDir) -> BundledPython:
+    stdlib = appdir.lib / "python3.12"
+    site_packages = stdlib / "site-packages"
+    for name in ("site-packages", "lib-dynload", "ctypes", "curses", "encodings", "tkinter"):
+        (stdlib / name).mkdir(parents=True)
+    for name in (
+        *("ssl.py", "ctypes/util.py", "curses/__init__.py", "encodings/__init__.py"),
+        *("turtle.py", "tkinter/__init__.py"),
+    ):
+        (stdlib / name).write_text(f"name = {name!r}\n")
+    for name in ("_tkinter.cpython-312.so", "readline.cpython-312.so"):
+        (stdlib / "lib-dynload" / name).touch()
+    return BundledPython(
+        version="3.12.1",
+        executable=appdir.bin / "python3.12",
+        stdlib=stdlib,
+        site_packages=(site_packages,),
+        stripped=False,
+        interpreter=Path("/opt/bin/python3.12"),
+        origin=Path("/opt"),
+    )
+
+
+@pytest.fixture
+def system(tmp_path: Path) -> System:
+    """Return a machine that has descriptions of some terminals, and Tcl's scripts."""
+    root = tmp_path / "machine"
+    for name in ("lib/terminfo/x/xterm", "usr/share/terminfo/x/xterm-256color", "lib/terminfo/l/lost"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(name)
+    for name in ("tcl8.6/init.tcl", "tcl8.6/tcl8/8.6/http.tm", "tk8.6/tk.tcl", "tk8.6/demos/widget"):
+        file = root / "usr" / "share" / "tcltk" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(name)
+    return System(root, ())
+
+
+class TestAdapt:
+    def test_modules_of_the_standard_library(self, appdir: AppDir, python: BundledPython, system: System) -> None:
+        assert patch_stdlib(appdir, python, system) == "ctypes, curses, encodings, readline, ssl"
+        text = (python.stdlib / "ssl.py").read_text()
+        assert text.startswith("name = 'ssl.py'\n")
+        assert "_appimage.patch_ssl(" in text
+        assert "_appimage.load_readline()" in (python.stdlib / "readline.py").read_text()
+        assert (python.stdlib / "_appimage.py").read_bytes() == Path(_appimage.__file__).read_bytes()
+
+    def test_exposed(self, appdir: AppDir, python: BundledPython, system: System, tmp_path: Path) -> None:
+        """Virtual environments can be made on top of the image, with pip."""
+        python = replace(python, origin=tmp_path / "origin")
+        bundled = python.origin / "lib" / "python3.12" / "ensurepip" / "_bundled"
+        for folder in (bundled, bundled.parent / "__pycache__", python.stdlib / "venv"):
+            folder.mkdir(parents=True)
+            (folder / "__init__.py").touch()
+        (python.stdlib / "site.py").write_text("import sys\nPREFIXES = [sys.prefix]\n")
+        wheels = python.origin / "share" / "python-wheels"
+        wheels.mkdir(parents=True)
+        for name in ("pip-23.0.1-py3-none-any.whl", "setuptools-66-py3-none-any.whl", "requests-2-py3-none-any.whl"):
+            (wheels / name).touch()
+        (python.stdlib / "sysconfig.py").write_text("posix = 1\nif __name__ == '__main__':\n    _main()\n")
+        assert (
+            patch_stdlib(appdir, python, system, exposed=True)
+            == "ctypes, curses, encodings, readline, site, ssl, sysconfig, venv"
+        )
+        sysconfig = (python.stdlib / "sysconfig.py").read_text()
+        assert sysconfig.index("_appimage.watch_virtualenv()") < sysconfig.index("if __name__ ==")
+        assert "patch_schemes" not in sysconfig
+        site = (python.stdlib / "site.py").read_text()
+        assert site.index("_appimage.enter_virtual_environment()") < site.index("PREFIXES = ")
+        assert "_appimage.patch_venv(" in (python.stdlib / "venv" / "__init__.py").read_text()
+        assert (python.stdlib / "ensurepip" / "_bundled" / "__init__.py").is_file()
+        assert not (python.stdlib / "ensurepip" / "__pycache__").exists()
+        assert sorted(path.name for path in (appdir.usr / "share" / "python-wheels").iterdir()) == [
+            "pip-23.0.1-py3-none-any.whl",
+            "setuptools-66-py3-none-any.whl",
+        ]
+
+    def test_of_debian(self, appdir: AppDir, python: BundledPython, system: System) -> None:
+        """Its own paths are told from those of others by the text."""
+        (python.stdlib / "distutils").mkdir()
+        (python.stdlib / "sysconfig.py").write_text("_INSTALL_SCHEMES = {'posix_local': {}}\n")
+        (python.stdlib / "distutils" / "sysconfig.py").write_text("'dist-packages'\n")
+        adapted = patch_stdlib(appdir, python, system)
+        assert adapted == "ctypes, curses, distutils, encodings, readline, ssl, sysconfig"
+        assert "_appimage.patch_schemes(" in (python.stdlib / "sysconfig.py").read_text()
+        assert "_appimage.patch_distutils(" in (python.stdlib / "distutils" / "sysconfig.py").read_text()
+        assert "watch_virtualenv" not in (python.stdlib / "sysconfig.py").read_text()
+
+    def test_virtualenv_without_exposed_interpreter(
+        self, appdir: AppDir, python: BundledPython, system: System, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        (python.stdlib / "site.py").write_text("PREFIXES = []\n")
+        (python.stdlib / "ensurepip").mkdir()
+        patch_stdlib(appdir, python, system)
+        assert caplog.messages == []
+        (python.site_packages[0] / "virtualenv").mkdir(parents=True)
+        patch_stdlib(appdir, python, system)
+        (message,) = caplog.messages
+        assert message == (
+            "Environments that the application makes with virtualenv work as long as the image runs; set "
+            "`expose-python = true` to have them work afterwards"
+        )
+        patch_stdlib(appdir, replace(python, origin=appdir.usr), system, exposed=True)
+        assert len(caplog.messages) == 1
+
+    def test_exposed_without_ensurepip(
+        self, appdir: AppDir, python: BundledPython, system: System, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Debian has it in another package."""
+        (python.stdlib / "site.py").write_text("PREFIXES = []\n")
+        patch_stdlib(appdir, python, system, exposed=True)
+        assert not (python.stdlib / "ensurepip").exists()
+        assert "will lack pip: the Python at /opt/bin/python3.12 has no ensurepip" in caplog.text
+
+    def test_site_of_an_unknown_python(self, appdir: AppDir, python: BundledPython, system: System) -> None:
+        (python.stdlib / "site.py").write_text("prefixes = []\n")
+        with pytest.raises(AppImageError, match="`expose-python` does not work with this Python yet"):
+            patch_stdlib(appdir, python, system, exposed=True)
+
+    def test_what_a_python_lacks(self, appdir: AppDir, python: BundledPython, system: System) -> None:
+        """A Python without OpenSSL, and one with readline built in."""
+        (python.stdlib / "ssl.py").unlink()
+        (python.stdlib / "lib-dynload" / "readline.cpython-312.so").unlink()
+        assert patch_stdlib(appdir, python, system) == "ctypes, curses, encodings"
+        assert not (python.stdlib / "readline.py").exists()
+
+    def test_importlib_that_asks_no_more(self, appdir: AppDir, python: BundledPython, system: System) -> None:
+        python = replace(python, version="3.14.0rc1")
+        assert "encodings" not in patch_stdlib(appdir, python, system)
+        assert (python.stdlib / "encodings/__init__.py").read_text() == "name = 'encodings/__init__.py'\n"
+
+    def test_terminals(self, appdir: AppDir, python: BundledPython, system: System) -> None:
+        patch_stdlib(appdir, python, system)
+        terminfo = appdir.usr / "share" / "terminfo"
+        assert {path.name for path in terminfo.rglob("*") if path.is_file()} == {"xterm", "xterm-256color"}
+
+    def test_tcl_scripts(self, appdir: AppDir, python: BundledPython, system: System) -> None:
+        """Where they are is written in the library."""
+        (appdir.lib / "libtcl8.6.so").write_bytes(b"x\0/usr/include/tcl8.6\0/usr/share/tcltk/tcl8.6\0y")
+        patch_stdlib(appdir, python, system)
+        assert (appdir.lib / "tcl8.6" / "init.tcl").is_file()
+        assert (appdir.lib / "tcl8" / "8.6" / "http.tm").is_file()
+        assert (appdir.lib / "tk8.6" / "tk.tcl").is_file()
+        assert not (appdir.lib / "tk8.6" / "demos").exists()
+
+    def test_tcl_scripts_that_are_not_there(
+        self, appdir: AppDir, python: BundledPython, system: System, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        (appdir.lib / "libtcl8.6.so").write_bytes(b"x\0/opt/tcl8.6\0y")
+        patch_stdlib(appdir, python, system)
+        assert caplog.messages == ["The scripts of libtcl8.6.so are not on this machine: tkinter will not start"]
+
+    def test_tcl_scripts_of_the_python(
+        self, appdir: AppDir, python: BundledPython, system: System, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Some Pythons bring their own Tcl with its scripts beside it."""
+        (appdir.lib / "libtcl8.6.so").write_bytes(b"x\0/install/lib/tcl8.6\0y")
+        (appdir.lib / "tcl8.6").mkdir()
+        (appdir.lib / "tcl8.6" / "init.tcl").touch()
+        patch_stdlib(appdir, python, system)
+        assert caplog.messages == []
+
+
+NOTHING = Reach({}, frozenset())
+
+
+class TestTkinter:
+    def modules(self, python: BundledPython) -> list[str]:
+        names = ("tkinter/__init__.py", "turtle.py", "lib-dynload/_tkinter.cpython-312.so")
+        return [name for name in names if (python.stdlib / name).exists()]
+
+    def test_nothing_imports_it(self, appdir: AppDir, python: BundledPython) -> None:
+        (appdir.lib / "libtcl8.6.so").touch()
+        (appdir.lib / "tk8.6").mkdir()
+        result = str(trim_tkinter(appdir, python, NOTHING, wanted=None))
+        assert result == "tkinter left out: the application does not import it"
+        assert self.modules(python) == []
+        assert not (appdir.lib / "libtcl8.6.so").exists()
+        assert not (appdir.lib / "tk8.6").exists()
+
+    @pytest.mark.parametrize("name", ["tkinter", "_tkinter"])
+    def test_a_module_imports_it(self, appdir: AppDir, python: BundledPython, name: str) -> None:
+        reach = Reach({name: Reached(python.stdlib / "tkinter", "app.window")}, frozenset())
+        assert str(trim_tkinter(appdir, python, reach, wanted=None)) == "tkinter kept: app.window imports it"
+        assert len(self.modules(python)) == 3
+
+    def test_matplotlib_shows_windows_with_it(self, appdir: AppDir, python: BundledPython) -> None:
+        modules = {"matplotlib": Reached(python.stdlib / "m", "app")}
+        result = str(trim_tkinter(appdir, python, Reach(modules, frozenset(), "app.plots"), wanted=None))
+        assert result == "tkinter kept: matplotlib opens the windows of app.plots with it"
+        result = str(trim_tkinter(appdir, python, Reach({}, frozenset(), "app.plots"), wanted=None))
+        assert result == "tkinter left out: the application does not import it"
+
+    @pytest.mark.parametrize(("wanted", "warned"), [(None, True), (False, False), (True, False)])
+    def test_doubt(
+        self,
+        appdir: AppDir,
+        python: BundledPython,
+        caplog: pytest.LogCaptureFixture,
+        wanted: bool | None,  # noqa: FBT001
+        warned: bool,  # noqa: FBT001
+    ) -> None:
+        reach = Reach({}, frozenset(), doubt="a.b")
+        trim_tkinter(appdir, python, reach, wanted=wanted)
+        warning = "tkinter is left out, though a.b imports it in a function: set `tkinter = true` if that is used"
+        assert caplog.messages == ([warning] if warned else [])
+
+    def test_wanted(self, appdir: AppDir, python: BundledPython) -> None:
+        assert str(trim_tkinter(appdir, python, NOTHING, wanted=True)) == "tkinter kept: `tkinter = true`"
+        assert len(self.modules(python)) == 3
+
+    def test_unwanted(self, appdir: AppDir, python: BundledPython) -> None:
+        reach = Reach({"tkinter": Reached(python.stdlib / "tkinter", "a")}, frozenset())
+        assert str(trim_tkinter(appdir, python, reach, wanted=False)) == "tkinter left out: `tkinter = false`"
+        assert self.modules(python) == []
+
+    def test_a_python_without_it(self, appdir: AppDir, python: BundledPython) -> None:
+        trim_tkinter(appdir, python, NOTHING, wanted=False)
+        assert (
+            str(trim_tkinter(appdir, python, NOTHING, wanted=True)) == "tkinter left out: the Python comes without it"
+        )
+
+
+class TestCertificates:
+    @pytest.fixture(autouse=True)
+    def no_variables(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+        monkeypatch.delenv("SSL_CERT_DIR", raising=False)
+        monkeypatch.setattr(_appimage, "CERTIFICATES", ())
+
+    @staticmethod
+    def openssl(file: object = "/nowhere/cert.pem", folder: object = "/nowhere/certs") -> SimpleNamespace:
+        paths = ("SSL_CERT_FILE", str(file), "SSL_CERT_DIR", str(folder))
+        return SimpleNamespace(get_default_verify_paths=lambda: paths)
+
+    @pytest.mark.parametrize("name", ["SSL_CERT_FILE", "SSL_CERT_DIR"])
+    @pytest.mark.parametrize("value", ["/mine", ""])
+    def test_users_variable_wins(self, monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+        monkeypatch.setattr(_appimage, "CERTIFICATES", (__file__,))
+        monkeypatch.setenv(name, value)
+        assert _appimage.certificates(self.openssl()) is None
+
+    def test_openssl_finds_its_file(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(_appimage, "CERTIFICATES", (__file__,))
+        assert _appimage.certificates(self.openssl(file=__file__)) is None
+
+    def test_openssl_finds_its_folder(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        monkeypatch.setattr(_appimage, "CERTIFICATES", (__file__,))
+        (tmp_path / "ca-bundle.crt").touch()
+        assert _appimage.certificates(self.openssl(folder=tmp_path)) == __file__, "OpenSSL reads no such name"
+        (tmp_path / "1a2b3c4d.0").touch()
+        assert _appimage.certificates(self.openssl(folder=tmp_path)) is None
+
+    def test_the_first_that_is_there(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(_appimage, "CERTIFICATES", ("/nowhere/a", __file__, sys.executable))
+        assert _appimage.certificates(self.openssl()) == __file__
+
+    def test_certifi(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "certifi", SimpleNamespace(where=lambda: "/certifi.pem"))
+        assert _appimage.certificates(self.openssl()) == "/certifi.pem"
+
+    def test_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "certifi", None)
+        assert _appimage.certificates(self.openssl()) is None
+
+    def test_module_ssl(self) -> None:
+        """In a process of its own, as it changes the module."""
+        code = f"""
+import ssl, sys
+sys.path.insert(0, {str(Path(_appimage.__file__).parent)!r})
+import _appimage, certifi
+_appimage.CERTIFICATES = (certifi.where(),)
+_appimage._has_certificates = lambda folder: False
+_appimage.os.path.isfile = lambda path: False
+_appimage.patch_ssl(ssl)
+assert ssl.get_default_verify_paths().cafile == certifi.where()
+assert len(ssl.create_default_context().get_ca_certs()) > 50
+"""
+        subprocess.run([sys.executable, "-c", code], check=True, env={"PATH": os.environ["PATH"]})
+
+
+class TestTerminfo:
+    @pytest.fixture
+    def image(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        monkeypatch.setattr(sys, "base_prefix", str(tmp_path))
+        monkeypatch.delenv("TERMINFO_DIRS", raising=False)
+        (tmp_path / "share" / "terminfo").mkdir(parents=True)
+        return tmp_path
+
+    @staticmethod
+    def seen_by_c() -> str | None:
+        getenv = ctypes.CDLL(None).getenv
+        getenv.restype = ctypes.c_char_p
+        value: bytes | None = getenv(b"TERMINFO_DIRS")
+        return None if value is None else value.decode()
+
+    def test_for_one_call_only(self, image: Path) -> None:
+        with _appimage.terminfo():
+            assert self.seen_by_c() == ":".join([*_appimage.TERMINFO, f"{image}/share/terminfo"])
+            assert "TERMINFO_DIRS" not in os.environ
+        assert self.seen_by_c() is None
+
+    def test_after_an_error(self, image: Path) -> None:
+        del image
+        with pytest.raises(ZeroDivisionError), _appimage.terminfo():
+            raise ZeroDivisionError
+        assert self.seen_by_c() is None
+
+    def test_users_variable_wins(self, image: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        del image
+        monkeypatch.setenv("TERMINFO_DIRS", "/mine")
+        with _appimage.terminfo():
+            assert self.seen_by_c() == "/mine"
+
+    def test_image_without_terminals(self, image: Path) -> None:
+        (image / "share" / "terminfo").rmdir()
+        with _appimage.terminfo():
+            assert self.seen_by_c() is None
+
+    def test_curses(self, image: Path) -> None:
+        del image
+        calls = []
+
+        def setupterm(term: str, *, fd: int) -> str:
+            calls.append((term, fd, self.seen_by_c() is not None))
+            return "done"
+
+        curses = SimpleNamespace(setupterm=setupterm, initscr=self.seen_by_c)
+        _appimage.patch_curses(curses)
+        assert curses.setupterm("xterm", fd=1) == "done"
+        assert curses.setupterm("xterm", fd=2) == "done", "it can be called more than once"
+        assert calls == [("xterm", 1, True), ("xterm", 2, True)]
+        assert curses.initscr() is not None
+
+
+class TestLibraries:
+    @pytest.fixture(autouse=True)
+    def image(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        monkeypatch.setattr(sys, "base_prefix", str(tmp_path))
+        folder = tmp_path / "lib"
+        folder.mkdir()
+        for name in ("liba.so.1", "liba.so.1.2.3", "libb+c-2.so", "libfoo.so.x", "libabc.so.1"):
+            (folder / name).touch()
+        return folder
+
+    def test_shortest_name(self, image: Path) -> None:
+        assert _appimage.bundled_library("a") == f"{image}/liba.so.1"
+
+    def test_any_character(self, image: Path) -> None:
+        assert _appimage.bundled_library("b+c-2") == f"{image}/libb+c-2.so"
+
+    @pytest.mark.parametrize("name", ["ab", "foo", "", "a.so.1", "../a"])
+    def test_others(self, name: str) -> None:
+        assert _appimage.bundled_library(name) is None
+
+    def test_find_library(self, image: Path) -> None:
+        util = SimpleNamespace(find_library=ctypes.util.find_library)
+        _appimage.patch_ctypes(util)
+        assert util.find_library("a") == f"{image}/liba.so.1"
+        assert util.find_library("c") == ctypes.util.find_library("c")
+
+
+def test_readline() -> None:
+    """The module that is loaded is the real one."""
+    folder = Path(_appimage.__file__).parent
+    code = (
+        f"import sys; sys.path.insert(0, {str(folder)!r}); import _appimage; print(_appimage.load_readline().__file__)"
+    )
+    output = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert "/lib-dynload/readline." in output.stdout or "No module named 'readline'" in output.stderr
+
+
+class TestVirtualEnvironment:
+    """A link to the image in a virtual environment stands for the interpreter."""
+
+    @pytest.fixture
+    def link(self, tmp_path: Path) -> Path:
+        link = tmp_path / "env" / "bin" / "python"
+        link.parent.mkdir(parents=True)
+        link.write_text("")
+        link.chmod(0o755)
+        (tmp_path / "env" / "pyvenv.cfg").touch()
+        return link
+
+    def enter(self, monkeypatch: pytest.MonkeyPatch, called: Any) -> str:
+        monkeypatch.setattr(sys, "_xoptions", {} if called is None else {"appimage": called})
+        for name in ("executable", "_base_executable", "prefix", "exec_prefix"):
+            monkeypatch.setattr(sys, name, "before")
+        _appimage.enter_virtual_environment()
+        assert sys.prefix == ("before" if sys.version_info < (3, 14) or sys.executable == "before" else sys.exec_prefix)
+        return sys.executable
+
+    def test_absolute(self, link: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert self.enter(monkeypatch, str(link)) == str(link)
+
+    def test_relative(self, link: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(link.parent.parent)
+        assert self.enter(monkeypatch, "./bin/../bin/python") == str(link)
+
+    def test_on_path(self, link: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (tmp_path / "other").mkdir()
+        (tmp_path / "other" / "python").touch()  # nobody may run it
+        monkeypatch.setenv("PATH", f"/nowhere:{tmp_path / 'other'}:{link.parent}:/usr/bin")
+        assert self.enter(monkeypatch, "python") == str(link)
+        monkeypatch.setenv("PATH", "/nowhere")
+        assert self.enter(monkeypatch, "python") == "before"
+
+    def test_configuration_beside_it(self, link: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (link.parents[1] / "pyvenv.cfg").rename(link.parent / "pyvenv.cfg")
+        assert self.enter(monkeypatch, str(link)) == str(link)
+
+    @pytest.mark.parametrize("called", [None, "", True, "/usr/bin/python", "nowhere/python"])
+    def test_elsewhere(self, link: Path, monkeypatch: pytest.MonkeyPatch, called: Any) -> None:
+        del link
+        assert self.enter(monkeypatch, called) == "before"
+
+    def test_folder_that_is_gone(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (tmp_path / "gone").mkdir()
+        monkeypatch.chdir(tmp_path / "gone")
+        (tmp_path / "gone").rmdir()
+        monkeypatch.setenv("PATH", "/nowhere")
+        assert self.enter(monkeypatch, "python") == "before"
+
+    def test_link_outside_of_an_environment(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """It is what environments are made from, if it leads to the image that runs."""
+        image, link = tmp_path / "app.AppImage", tmp_path / "python"
+        image.touch()
+        link.symlink_to(image)
+        assert self.enter(monkeypatch, str(link)) == "before"
+        assert self.base_executable() == "before"
+        monkeypatch.setenv("APPIMAGE", str(image))
+        assert self.enter(monkeypatch, str(link)) == "before"
+        assert self.base_executable() == str(link)
+
+    def base_executable(self) -> str:
+        return str(vars(sys)["_base_executable"])
+
+    def test_running_image(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        image = tmp_path / "app.AppImage"
+        image.touch()
+        (tmp_path / "mount" / "usr").mkdir(parents=True)
+        monkeypatch.setattr(sys, "base_prefix", str(tmp_path / "mount" / "usr"))
+        monkeypatch.setenv("APPIMAGE", str(image))
+        monkeypatch.setenv("APPDIR", str(tmp_path / "mount"))
+        assert _appimage.running_image() == str(image)
+        for variable, value in [("APPDIR", str(tmp_path)), ("APPDIR", "/nowhere"), ("APPIMAGE", "/nowhere")]:
+            with monkeypatch.context() as patch:
+                patch.setenv(variable, value)
+                assert _appimage.running_image() is None
+            with monkeypatch.context() as patch:
+                patch.delenv(variable)
+                assert _appimage.running_image() is None
+
+
+class TestVirtualenv:
+    """What virtualenv is told, and what becomes of its environments; the images are tried with it elsewhere."""
+
+    @pytest.mark.parametrize(
+        ("script", "asks"),
+        [
+            ("/x/virtualenv/discovery/py_info.py", True),
+            ("/x/python_discovery/_py_info.py", True),
+            ("/x/python_discovery/_py_info_collect.py", True),
+            ("/tmp/tmpa1b2/_py_info_collect.py", True),
+            ("/x/py_info.py", False),
+            ("py_info.py", False),
+            ("-c", False),
+            ("", False),
+        ],
+    )
+    def test_is_told_of_the_link(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, script: str, *, asks: bool
+    ) -> None:
+        link, other = tmp_path / "env" / "bin" / "python", tmp_path / "other"
+        link.parent.mkdir(parents=True)
+        (tmp_path / "env" / "pyvenv.cfg").touch()
+        for path in (link, other):
+            path.symlink_to(__file__)
+        monkeypatch.setattr(sys, "argv", [script])
+        monkeypatch.setattr(sys, "_xoptions", {"appimage": str(link)})
+        monkeypatch.setattr(sys, "executable", "before")
+        monkeypatch.setattr(sys, "prefix", "before")
+        monkeypatch.setattr(sys, "exec_prefix", "before")
+        monkeypatch.setattr(os.path, "islink", os.path.islink)
+        _appimage.enter_virtual_environment()
+        assert (sys.executable == "before") is asks
+        _appimage.answer_virtualenv()
+        assert sys.executable == str(link)
+        is_link = os.path.islink  # what virtualenv follows links by
+        assert is_link(str(link)) is not asks
+        assert is_link(str(other)) is True
+
+    @pytest.fixture
+    def image(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        """Return an image that runs, with its interpreter."""
+        image = tmp_path / "app.AppImage"
+        image.write_text("image")
+        interpreter = tmp_path / "mount" / "usr" / "bin" / "python3.11"
+        interpreter.parent.mkdir(parents=True)
+        interpreter.write_text("interpreter")
+        monkeypatch.setattr(sys, "base_prefix", str(tmp_path / "mount" / "usr"))
+        monkeypatch.setenv("APPIMAGE", str(image))
+        monkeypatch.setenv("APPDIR", str(tmp_path / "mount"))
+        return image
+
+    def create(self, folder: Path, interpreter: Path, make: Callable[[Path, Path], Any]) -> dict[str, str]:
+        """Make an environment as virtualenv does, and return its configuration."""
+
+        class Creator:
+            def __init__(self) -> None:
+                self.bin_dir = folder / "bin"
+                self.interpreter = SimpleNamespace(system_executable=str(interpreter))
+                self.pyenv_cfg = SimpleNamespace(content={})
+
+            def run(self) -> None:
+                self.bin_dir.mkdir(parents=True)
+                make(interpreter, self.bin_dir / "python")
+                (self.bin_dir / "python3").symlink_to("python")
+                (self.bin_dir / "python3.10").write_text("another one")
+                (self.bin_dir / "python2").symlink_to("/usr/bin/env")
+                self.pyenv_cfg.content = {
+                    "home": str(interpreter.parent),
+                    "version": "3.11.2",
+                    "command": f"{interpreter} -m virtualenv x",
+                }
+
+        _appimage.patch_virtualenv(SimpleNamespace(Creator=Creator))
+        creator = Creator()
+        creator.run()
+        assert (folder / "bin" / "python3").readlink() == Path("python")
+        assert (folder / "bin" / "python3.10").read_text() == "another one"
+        assert (folder / "bin" / "python2").readlink() == Path("/usr/bin/env")
+        configuration: dict[str, str] = creator.pyenv_cfg.content
+        return configuration
+
+    def test_links_lead_to_the_image(self, image: Path, tmp_path: Path) -> None:
+        interpreter = tmp_path / "mount" / "usr" / "bin" / "python3.11"
+        configuration = self.create(tmp_path / "env", interpreter, lambda source, link: link.symlink_to(source))
+        assert (tmp_path / "env" / "bin" / "python").readlink() == image
+        assert configuration == {"home": str(tmp_path), "version": "3.11.2"}
+
+    def test_copies_are_of_the_image(self, image: Path, tmp_path: Path) -> None:
+        interpreter = tmp_path / "mount" / "usr" / "bin" / "python3.11"
+        self.create(tmp_path / "env", interpreter, shutil.copy)
+        assert (tmp_path / "env" / "bin" / "python").read_text() == image.read_text()
+
+    def test_of_another_interpreter(self, image: Path, tmp_path: Path) -> None:
+        del image
+        other = tmp_path / "other" / "python3"
+        other.parent.mkdir()
+        other.write_text("interpreter")
+        configuration = self.create(tmp_path / "env", other, lambda source, link: link.symlink_to(source))
+        assert (tmp_path / "env" / "bin" / "python").readlink() == other
+        assert configuration["home"] == str(other.parent)
+
+    def test_unpacked_image(self, image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        del image
+        monkeypatch.delenv("APPIMAGE")
+        interpreter = tmp_path / "mount" / "usr" / "bin" / "python3.11"
+        self.create(tmp_path / "env", interpreter, lambda source, link: link.symlink_to(source))
+        assert (tmp_path / "env" / "bin" / "python").readlink() == interpreter
+
+    def test_is_changed_once_it_is_loaded(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(sys, "meta_path", [*sys.meta_path])
+        before = len(sys.meta_path)
+        _appimage.watch_virtualenv()
+        module = SimpleNamespace()
+        monkeypatch.setitem(sys.modules, "virtualenv.create.creator", module)
+        assert importlib.util.find_spec("no_such_module_1") is None
+        assert len(sys.meta_path) == before + 1, "it is being loaded"
+
+        class Creator:
+            def run(self) -> None: ...
+
+        module.Creator, run = Creator, Creator.run
+        assert importlib.util.find_spec("no_such_module_2") is None
+        assert len(sys.meta_path) == before
+        assert Creator.run is not run
+
+
+class TestSchemes:
+    """Debian's own paths, as its sysconfig has them in different versions."""
+
+    @staticmethod
+    def sysconfig(**functions: Any) -> SimpleNamespace:
+        def get_path(name: str, scheme: str = "posix_local", variables: Any = None) -> Any:
+            return name, scheme, variables
+
+        def get_paths(scheme: str = "posix_local", variables: Any = None) -> Any:
+            return scheme, variables
+
+        return SimpleNamespace(get_path=get_path, get_paths=get_paths, **functions)
+
+    def test_from_3_10_on(self) -> None:
+        schemes = {"prefix": "posix_local", "home": "posix_home", "user": "posix_user"}
+        module = self.sysconfig(_get_preferred_schemes=lambda: schemes)
+        _appimage.patch_schemes(module)
+        assert module._get_preferred_schemes() == {**schemes, "prefix": "posix_prefix"}
+        assert module.get_path("data") == ("data", "posix_prefix", None)
+        assert module.get_paths() == ("posix_prefix", None)
+        assert module.get_paths("posix_local") == ("posix_local", None), "who asks for it gets it"
+
+    @pytest.mark.parametrize(("before", "after"), [("deb_system", "posix_prefix"), ("posix_prefix", "posix_prefix")])
+    def test_before(self, before: str, after: str) -> None:
+        module = self.sysconfig(_get_default_scheme=lambda: before)
+        _appimage.patch_schemes(module)
+        assert module._get_default_scheme() == after
+        assert module.get_paths() == ("posix_prefix", None)
+
+    def test_distutils(self) -> None:
+        module = SimpleNamespace(get_python_lib=lambda *arguments: arguments)
+        _appimage.patch_distutils(module)
+        assert module.get_python_lib() == (0, 0, sys.prefix)
+        assert module.get_python_lib(1) == (1, 0, sys.exec_prefix)
+        assert module.get_python_lib(standard_lib=1) == (0, 1, None)
+        assert module.get_python_lib(prefix="/x") == (0, 0, "/x")
+        assert module.is_virtual_environment()
+
+
+class TestGetData:
+    """How modules are read."""
+
+    def test_asks_for_no_terminal(self, tmp_path: Path) -> None:
+        def questions(code: str) -> int:
+            trace = tmp_path / "trace"
+            command: list[str | Path] = [require("strace", "strace"), "-e", "trace=ioctl", "-o", trace]
+            subprocess.run([*command, sys.executable, "-I", "-c", code], check=True)
+            return trace.read_text().count("TCGETS")
+
+        (tmp_path / "module.py").touch()
+        code = f"import json, decimal, sys; sys.path.insert(0, {str(tmp_path)!r}); import module"
+        assert questions(f"{_GET_DATA}\n{code}") == questions("pass")
+        assert (questions(code) > questions("pass")) == (sys.version_info < (3, 14))
+
+    def test_is_what_importlib_returns(self, tmp_path: Path) -> None:
+        (tmp_path / "module.py").write_bytes(b"\x00\r\n\xff")
+        code = f"""
+import importlib.machinery, importlib.util, pathlib, sys
+seen = []
+sys.addaudithook(lambda event, arguments: event == "open" and seen.append(arguments[0]))
+loader = importlib.machinery.SourceFileLoader("module", {str(tmp_path / "module.py")!r})
+assert loader.get_data(loader.path) == b"\\x00\\r\\n\\xff"
+assert seen == [loader.path], seen
+assert loader.get_data(pathlib.Path(loader.path)) == loader.get_data(loader.path)
+try:
+    loader.get_data({str(tmp_path / "gone.py")!r})
+except FileNotFoundError as error:
+    print(error.filename)
+"""
+        command = [sys.executable, "-I", "-X", "dev", "-W", "error", "-c", _GET_DATA + code]
+        result = subprocess.run(command, check=True, capture_output=True, text=True)
+        assert result.stdout == f"{tmp_path / 'gone.py'}\n"
