@@ -27,9 +27,8 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from reference import fetch_reference
-
 from hatch_appimage.image.settings import ImageSettings
+from reference import fetch_reference
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
