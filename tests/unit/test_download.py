@@ -341,6 +341,7 @@ def _download(url: str) -> str:
     return download(url, DIGEST).name
 
 
+@pytest.mark.slow
 def test_by_several_builds_at_once(mirror: Mirror, cache: Path) -> None:
     with multiprocessing.get_context("spawn").Pool(4) as pool:
         assert pool.map(_download, [mirror.url + PATH] * 8) == [DIGEST] * 8

@@ -146,6 +146,7 @@ class TestHostileImages:
         found = list_libraries(pack(root, image))
         assert [need.source for need in found.files["a.so"]] == [Origin.MISSING]
 
+    @pytest.mark.slow
     def test_long_chains(self, tmp_path: Path) -> None:
         """Longer than Python's functions may call each other."""
         for number in range(1010):

@@ -255,6 +255,7 @@ def real_files() -> list[Path]:
     return list(chosen.values())
 
 
+@pytest.mark.slow
 def test_answers_are_those_of_ldd() -> None:
     ldd = require("ldd", "libc-bin")
     if platform.libc_ver()[0] != "glibc":

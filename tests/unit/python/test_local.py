@@ -406,6 +406,7 @@ print(json.dumps([name for name in names if works(name)]))
         if shutil.which("strip"):
             assert not [path for path in appdir.files() if read_elf(path) and read_sections(path).has_symbols]
 
+    @pytest.mark.slow
     def test_of_an_unpacked_image_can_be_bundled(
         self, bundle: tuple[AppDir, BundledPython], host: PythonInstallation, tmp_path: Path
     ) -> None:

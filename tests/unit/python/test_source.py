@@ -131,6 +131,7 @@ class TestStandalone:
     def path(self) -> str:
         return f"/{BUILD}/{standalone_name(VERSION)}"
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("request_", [MINOR, VERSION, f"~={VERSION}", f">={MINOR},<3.99"])
     def test_downloaded_once(self, mirror: Mirror, tmp_path: Path, request_: str) -> None:
         python = provide(StandaloneSource(request_), tmp_path / "work")
@@ -149,6 +150,7 @@ class TestStandalone:
         assert check_runs(python, tmp_path) == f"usr/libexec/python{MINOR}"
         assert state(python.prefix) == before
 
+    @pytest.mark.slow
     def test_changed_in_the_cache(
         self, mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
@@ -165,6 +167,7 @@ class TestStandalone:
         with pytest.raises(AppImageError, match=r"is not on this machine, and HATCH_APPIMAGE_OFFLINE allows no"):
             provide(StandaloneSource(MINOR), tmp_path / "work")
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("tool", ["uv", "hatch"])
     def test_installed_by_another_tool(self, portable: Portable, mirror: Mirror, tmp_path: Path, tool: str) -> None:
         """It is reused, and stays as it is."""
@@ -303,6 +306,7 @@ class TestPythonAppImage:
     def path(self) -> str:
         return f"/niess/python-appimage/releases/download/python{MINOR}/{appimage_name()}"
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("request_", [MINOR, VERSION, f"{MINOR}-manylinux2014"])
     def test_newest_tag(self, mirror: Mirror, tmp_path: Path, request_: str) -> None:
         python = provide(PythonAppImageSource(request_), tmp_path / "work")
@@ -310,6 +314,7 @@ class TestPythonAppImage:
         assert python.version.startswith(VERSION)
         assert [path for path, _ in mirror.requests] == [RELEASES, self.path]
 
+    @pytest.mark.slow
     def test_runs_as_our_own(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """Neither its script nor its hooks are in the image, and `sys.executable` is the interpreter."""
         monkeypatch.setenv("APPIMAGE_COMMAND", "/patched")
@@ -377,12 +382,14 @@ class TestPythonAppImage:
 
 
 class TestFile:
+    @pytest.mark.slow
     def test_archive(self, archive: bytes, tmp_path: Path) -> None:
         (tmp_path / "python.tar.gz").write_bytes(archive)
         python = provide(FileSource(tmp_path / "python.tar.gz", sha256(archive).hexdigest()), tmp_path / "work")
         assert python.source == str(tmp_path / "python.tar.gz")
         check_runs(python, tmp_path)
 
+    @pytest.mark.slow
     def test_archive_on_the_web(self, archive: bytes, mirror: Mirror, tmp_path: Path) -> None:
         mirror.files["/python.tar.gz"] = archive
         source = FileSource(f"{mirror.url}/python.tar.gz", sha256(archive).hexdigest())
@@ -400,11 +407,13 @@ class TestFile:
         assert python.source == f"{mirror.url}{name}"
         assert "secret" not in str(python)
 
+    @pytest.mark.slow
     def test_full_archive(self, portable: Portable, tmp_path: Path) -> None:
         """As python-build-standalone has them beside those that are for installing."""
         path = portable.pack(tmp_path / "full.tar.gz", "python/install")
         assert provide(FileSource(path, None), tmp_path / "work").prefix == tmp_path / "work" / "python" / "install"
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("place", ["file", "web"])
     def test_appimage(self, appimage: bytes, mirror: Mirror, tmp_path: Path, place: str) -> None:
         (tmp_path / "py.AppImage").write_bytes(appimage)
@@ -422,6 +431,7 @@ class TestFile:
             f"`python-sha256` is {'0' * 64}"
         )
 
+    @pytest.mark.slow
     def test_zip(self, portable: Portable, tmp_path: Path) -> None:
         """Modes and links are those of Unix in it."""
         items = []

@@ -58,6 +58,7 @@ def trees(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return make_tree(folder / "old"), make_tree(folder / "new", line="# one line more\n")
 
 
+@pytest.mark.slow
 def test_one_changed_line(trees: tuple[Path, Path]) -> None:
     old, new = (write(tree, last=APPLICATION) for tree in trees)
     # Each has a block or two: the superblock, the application's data, inodes, listings, the last table with the end.
@@ -66,6 +67,7 @@ def test_one_changed_line(trees: tuple[Path, Path]) -> None:
     assert fetched(old, new) < unordered / 2
 
 
+@pytest.mark.slow
 def test_everything_else_stays_in_its_place(trees: tuple[Path, Path]) -> None:
     old, new = (write(tree, last=APPLICATION) for tree in trees)
     before, after = (SquashFSImage(io.BytesIO(data)).superblock for data in (old, new))
@@ -84,6 +86,7 @@ def test_everything_else_stays_in_its_place(trees: tuple[Path, Path]) -> None:
         assert same > (end - start) / 2, table
 
 
+@pytest.mark.slow
 def test_last_wins_over_order(trees: tuple[Path, Path]) -> None:
     """Files of the application are read at the start, too; but they must not move what stays."""
     order = ["lib/a0/inner/module3.py", APPLICATION[0], "lib/z11/inner/module7.py"]
@@ -91,6 +94,7 @@ def test_last_wins_over_order(trees: tuple[Path, Path]) -> None:
     assert fetched(old, new) <= 10 * BLOCK
 
 
+@pytest.mark.slow
 def test_the_tree_is_the_same(trees: tuple[Path, Path], tmp_path: Path) -> None:
     image = tmp_path / "image"
     image.write_bytes(write(trees[0], last=APPLICATION))

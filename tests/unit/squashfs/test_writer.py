@@ -83,6 +83,7 @@ def awkward_image(
 
 
 class TestReadBack:
+    @pytest.mark.slow
     @settings(max_examples=100, deadline=None)
     @given(tree=trees(), compression=st.sampled_from(["zstd", "gzip"]), start=st.sampled_from([0, 1, 193_728]))
     def test_our_reader(self, tree: Tree, compression: str, start: int) -> None:
@@ -125,15 +126,18 @@ class TestReadBack:
 
 
 class TestAwkwardTree:
+    @pytest.mark.slow
     def test_our_reader(self, awkward_image: tuple[Tree, Path]) -> None:
         tree, path = awkward_image
         with path.open("rb") as file:
             check(tree, read_image(SquashFSImage(file)))
 
+    @pytest.mark.slow
     def test_unsquashfs(self, awkward_image: tuple[Tree, Path], tmp_path: Path) -> None:
         tree, path = awkward_image
         check(tree, read_tree(unsquash(path, tmp_path / "unpacked")))
 
+    @pytest.mark.slow
     def test_squashfuse(self, awkward_image: tuple[Tree, Path]) -> None:
         tree, path = awkward_image
         with fuse_mounted(path) as mounted:

@@ -176,6 +176,7 @@ class TestTaken:
         unpack(write_archive(tmp_path / "it", kind, [PROGRAM]), folder, "python")
         assert (folder / "python/bin/python3").read_bytes() == PROGRAM.data
 
+    @pytest.mark.slow
     def test_large_files(self, tmp_path: Path, folder: Path, kind: str) -> None:
         data = random.Random(3).randbytes(5_000_000)  # noqa: S311 - the same each time
         unpack(write_archive(tmp_path / "it", kind, [file(b"python/data", data)]), folder, "python")
