@@ -8,9 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -43,8 +43,8 @@ static int name_copy(struct copy *copy, const struct squashfs *fs)
 	const int64_t facts[] = {status.st_size, status.st_mtim.tv_sec, status.st_mtim.tv_nsec};
 	uint64_t hash = XXH64(facts, sizeof(facts), 0);
 	hash = XXH64(&fs->super, sizeof(fs->super), hash);
-	hash = XXH64(fs->inodes.compressed, (size_t)fs->inodes.compressed_size, hash);
-	hash = XXH64(fs->directories.compressed, (size_t)fs->directories.compressed_size, hash);
+	hash = XXH64(fs->inodes.compressed, fs->inodes.compressed_size, hash);
+	hash = XXH64(fs->directories.compressed, fs->directories.compressed_size, hash);
 	snprintf(copy->name, sizeof(copy->name), ".appimage-%u-%llx-%llx-%llx.%lx-%016llx", (unsigned)geteuid(),
 	         (unsigned long long)status.st_dev, (unsigned long long)status.st_ino,
 	         (unsigned long long)status.st_ctim.tv_sec, (unsigned long)status.st_ctim.tv_nsec,
@@ -73,9 +73,10 @@ static void spread_directories(int directory)
 {
 	int flags;
 
-	if (!ioctl(directory, FS_IOC_GETFLAGS, &flags)) {
+	/* C libraries differ in the type that ioctl() has for a request. */
+	if (!syscall(SYS_ioctl, directory, FS_IOC_GETFLAGS, &flags)) {
 		flags |= FS_TOPDIR_FL;
-		ioctl(directory, FS_IOC_SETFLAGS, &flags);
+		syscall(SYS_ioctl, directory, FS_IOC_SETFLAGS, &flags);
 	}
 }
 

@@ -464,7 +464,7 @@ static void reap_server(void)
 {
 	enum { ATTEMPTS = 100, PAUSE = 1 };
 
-	for (int i = 0; i < ATTEMPTS && waitpid(-1, NULL, __WCLONE | WNOHANG) == 0; i++)
+	for (int i = 0; i < ATTEMPTS && waitpid(-1, NULL, (int)__WCLONE | WNOHANG) == 0; i++)
 		process_wait(-1, -1, PAUSE);
 }
 

@@ -337,9 +337,9 @@ struct halves process_halve(int processor)
 	struct halves halves = {.exist = false};
 	int error = sched_getaffinity(0, sizeof(halves.whole), &halves.whole);
 
-	if (error || CPU_COUNT(&halves.whole) != 2 || !CPU_ISSET(processor, &halves.whole))
+	if (error || CPU_COUNT(&halves.whole) != 2 || !CPU_ISSET((size_t)processor, &halves.whole))
 		return halves;
-	CPU_SET(processor, &halves.one);
+	CPU_SET((size_t)processor, &halves.one);
 	CPU_XOR(&halves.other, &halves.whole, &halves.one);
 	halves.exist = true;
 	return halves;

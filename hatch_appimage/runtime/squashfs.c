@@ -123,7 +123,7 @@ static int index_table(struct table *table)
 {
 	size_t room = 0;
 
-	for (uint64_t at = 0; at < table->compressed_size;) {
+	for (size_t at = 0; at < table->compressed_size;) {
 		uint16_t header;
 		if (table->compressed_size - at < sizeof(header))
 			return -EIO;
@@ -149,7 +149,7 @@ static int open_table(struct squashfs *fs, struct table *table, uint64_t start, 
 {
 	if (start > end || end > fs->super.bytes_used || end - start > (uint64_t)TABLE_BLOCK_LIMIT * (METADATA_SIZE + 2))
 		return -EIO;
-	table->compressed_size = end - start;
+	table->compressed_size = (size_t)(end - start);
 	table->compressed = malloc(table->compressed_size + 1);
 	if (!table->compressed)
 		return -ENOMEM;
@@ -641,10 +641,12 @@ static int next_raw(struct squashfs *fs, const struct inode *directory, struct c
 static int fill_entry(struct entry *entry, const struct directory_header *header, const struct directory_entry *raw,
                       const char *name)
 {
+	uint32_t delta = (uint32_t)raw->number_delta;
+
 	if (!raw->type || raw->type > EXTENDED)
 		return -EIO;
 	entry->reference = (uint64_t)header->block << 16 | raw->offset;
-	entry->number = header->number + (uint32_t)(int32_t)raw->number_delta;
+	entry->number = header->number + delta;
 	entry->type = raw->type;
 	entry->length = raw->name_length + 1;
 	memcpy(entry->name, name, entry->length);

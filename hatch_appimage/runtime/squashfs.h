@@ -49,7 +49,7 @@ enum { METADATA_SIZE = 8192, NAME_LIMIT = 256, MIN_BLOCK_SIZE = 1 << 12, MAX_BLO
 /* One table of metadata blocks: held compressed, each block decompressed when it is first wanted. */
 struct table {
 	uint8_t *compressed;
-	uint64_t compressed_size;
+	size_t compressed_size;
 	uint32_t *starts; /* of each block's header in `compressed`, ascending */
 	uint32_t count;
 	uint8_t *data; /* count * METADATA_SIZE, filled block by block */

@@ -118,7 +118,7 @@ static void remove_forgotten(int parent, const char *name)
 
 	/* What is mounted has another owner for others than root, and is not opened: it may be anybody's. */
 	if (fstatat(parent, name, &status, AT_SYMLINK_NOFOLLOW) || !S_ISDIR(status.st_mode) ||
-	    (status.st_mode & 07777 & ~S_ISGID) != 0700)
+	    (status.st_mode & 07777 & ~(mode_t)S_ISGID) != 0700)
 		return;
 	int directory = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (directory < 0)
