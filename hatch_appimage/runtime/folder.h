@@ -6,6 +6,10 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/stat.h>
+
+/* All that chmod() can set. */
+enum { MODE_BITS = S_ISUID | S_ISGID | S_ISVTX | S_IRWXU | S_IRWXG | S_IRWXO };
 
 /*
  * The directories for temporary things, best first; an empty path is one that this user does not have.

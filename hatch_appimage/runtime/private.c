@@ -40,7 +40,7 @@ static int check(int folder)
 
 	if (fstat(folder, &status) || fstatvfs(folder, &system))
 		return -errno;
-	if (status.st_uid != geteuid() || status.st_mode & 07777 & ~(own_mode() | S_ISGID))
+	if (status.st_uid != geteuid() || status.st_mode & MODE_BITS & ~(own_mode() | S_ISGID))
 		return -EEXIST;
 	return system.f_flag & ST_NOEXEC ? -ENOEXEC : 0;
 }

@@ -15,6 +15,8 @@
 #include <stdint.h>
 
 #define PACKED __attribute__((packed))
+#define ON_DISK_SIZE(type, size) _Static_assert(sizeof(type) == (size), #type " is not laid out as on disk")
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "numbers in the image are little endian");
 
 /* spec, 2.2 "The superblock" */
 struct superblock {
@@ -38,13 +40,21 @@ struct superblock {
 	uint64_t fragment_table;
 	uint64_t export_table;
 } PACKED;
+ON_DISK_SIZE(struct superblock, 96);
 
 enum compression { COMPRESSION_GZIP = 1, COMPRESSION_ZSTD = 6 };
 
 /* spec, 2.6 "Inode table": the basic types; the extended ones follow in the same order. */
 enum inode_type { TYPE_DIRECTORY = 1, TYPE_FILE, TYPE_SYMLINK, TYPE_BLOCK, TYPE_CHAR, TYPE_FIFO, TYPE_SOCKET };
 
-enum { METADATA_SIZE = 8192, NAME_LIMIT = 256, MIN_BLOCK_SIZE = 1 << 12, MAX_BLOCK_SIZE = 1 << 20 };
+enum {
+	METADATA_SIZE = 8192,
+	NAME_LIMIT = 256,
+	MIN_BLOCK_LOG = 12,
+	MAX_BLOCK_LOG = 20,
+	MIN_BLOCK_SIZE = 1 << MIN_BLOCK_LOG,
+	MAX_BLOCK_SIZE = 1 << MAX_BLOCK_LOG,
+};
 
 /* One table of metadata blocks: held compressed, each block decompressed when it is first wanted. */
 struct table {
