@@ -45,7 +45,6 @@ struct pool {
 	atomic_int error;
 };
 
-/* At most a bit later another error overwrites it: any one will do. */
 static int failed_at(struct extraction *extraction, const char *path, int error)
 {
 	snprintf(extraction->failed, sizeof(extraction->failed), "%s", *path ? path : "the image");
@@ -130,6 +129,17 @@ static int walk_entry(struct walk *walk, const struct entry *entry)
 	return 0;
 }
 
+/* False for a directory that has been visited. */
+static bool visit(struct walk *walk, uint32_t number)
+{
+	uint8_t *byte = &walk->visited[number / CHAR_BIT], bit = (uint8_t)(1u << number % CHAR_BIT);
+
+	if (*byte & bit)
+		return false;
+	*byte |= bit;
+	return true;
+}
+
 static int walk_folder(struct walk *walk, uint64_t reference)
 {
 	struct squashfs *fs = walk->extraction->fs;
@@ -142,9 +152,8 @@ static int walk_folder(struct walk *walk, uint64_t reference)
 	int error = reading(squashfs_inode(fs, reference, &folder));
 	if (error)
 		return error;
-	if (folder.type != TYPE_DIRECTORY || walk->visited[folder.number / 8] & 1 << folder.number % 8)
+	if (folder.type != TYPE_DIRECTORY || !visit(walk, folder.number))
 		return -EBADMSG;
-	walk->visited[folder.number / 8] |= (uint8_t)(1 << folder.number % 8);
 	while ((got = squashfs_next(fs, &folder, &cursor, &entry)) == 1) {
 		if (!walk->entries_left--)
 			return -EBADMSG;
@@ -259,15 +268,25 @@ static int write_file(struct pool *pool, const struct job *job, uint8_t *buffer)
 	return error;
 }
 
-static int work_on(struct pool *pool, size_t at, uint8_t *buffer)
+/* The first error counts: only the thread that has met it writes down where it came from. */
+static void give_up(struct pool *pool, const char *path, int error)
+{
+	int none = 0;
+
+	if (atomic_compare_exchange_strong(&pool->error, &none, error))
+		failed_at(pool->extraction, path, error);
+}
+
+static void work_on(struct pool *pool, size_t at, uint8_t *buffer)
 {
 	const struct job *job = &pool->jobs[at];
 
 	/* A name of an earlier file, as equal references follow each other: see make_links(). */
 	if (job->type != TYPE_FILE || (at && job[-1].reference == job->reference))
-		return 0;
+		return;
 	int error = write_file(pool, job, buffer);
-	return error ? failed_at(pool->extraction, job->path, error) : 0;
+	if (error)
+		give_up(pool, job->path, error);
 }
 
 static void work(struct pool *pool, uint8_t *buffer)
@@ -277,11 +296,8 @@ static void work(struct pool *pool, uint8_t *buffer)
 	/* Several at a time, so that workers are mostly in different directories, which only one can add to. */
 	while (!pool->error && (start = atomic_fetch_add(&pool->next, SHARE)) < pool->count) {
 		size_t end = pool->count - start < SHARE ? pool->count : start + SHARE;
-		int error = 0;
-		for (size_t at = start; at < end && !error; at++)
-			error = work_on(pool, at, buffer);
-		if (error)
-			pool->error = error;
+		for (size_t at = start; at < end && !pool->error; at++)
+			work_on(pool, at, buffer);
 	}
 }
 
@@ -429,7 +445,7 @@ static int extract_tree(struct extraction *extraction)
 	struct squashfs *fs = extraction->fs;
 	struct walk walk = {
 		.extraction = extraction,
-		.visited = calloc(fs->super.inode_count / 8 + 1, 1),
+		.visited = calloc(fs->super.inode_count / CHAR_BIT + 1, 1),
 		.entries_left = squashfs_most_entries(fs),
 	};
 
