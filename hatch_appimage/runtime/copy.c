@@ -11,7 +11,6 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/xxhash.h"
@@ -19,12 +18,13 @@
 #include "folder.h"
 #include "guard.h"
 #include "message.h"
+#include "monotonic.h"
 
 enum {
 	MOST_PLACES = 8,
 	MOST_OF_PATH = 1024,
 	/* After this, whoever has the directory locked is taken for a process that was stopped. */
-	PATIENCE_SECONDS = 20,
+	LOCKED_S = 20,
 	TOO_SMALL = 1, /* in the place of an errno value: there seems to be no room, and nothing was tried */
 };
 
@@ -137,15 +137,14 @@ static int fill(struct copy *copy, struct squashfs *fs, bool checked)
  * Who has the lock for itself fills the directory; the others wait, and share it.  -ESTALE: it was removed meanwhile;
  * -EBUSY: whoever has the lock does not go on; -ENOLCK: there are no such locks, as for directories of NFS.
  */
-static int enter(struct copy *copy, struct squashfs *fs, unsigned patience, bool checked)
+static int enter(struct copy *copy, struct squashfs *fs, unsigned wait_s, bool checked)
 {
 	const struct private *private = &copy->private;
-	struct timespec pause = {.tv_nsec = 1000 * 1000}, end, now;
+	enum { FIRST_PAUSE_NS = NS_PER_MS, MAX_PAUSE_NS = 16 * NS_PER_MS };
+	uint64_t pause_ns = FIRST_PAUSE_NS, end = monotonic_ns() + (uint64_t)wait_s * NS_PER_S;
 
 	if (copy->alone)
 		return fill(copy, fs, checked);
-	clock_gettime(CLOCK_MONOTONIC, &end);
-	end.tv_sec += patience;
 	for (;;) {
 		bool shared = !flock(private->lock, LOCK_SH | LOCK_NB);
 		if (shared && private_is_named(private) && private_is_whole(private))
@@ -161,12 +160,11 @@ static int enter(struct copy *copy, struct squashfs *fs, unsigned patience, bool
 		}
 		if (errno != EWOULDBLOCK && errno != EINTR)
 			return -ENOLCK;
-		clock_gettime(CLOCK_MONOTONIC, &now);
-		if (now.tv_sec >= end.tv_sec)
+		if (monotonic_ns() >= end)
 			return -EBUSY;
-		nanosleep(&pause, NULL);
-		if (pause.tv_nsec < 16 * 1000 * 1000)
-			pause.tv_nsec *= 2;
+		monotonic_sleep(pause_ns);
+		if (pause_ns < MAX_PAUSE_NS)
+			pause_ns *= 2;
 	}
 }
 
@@ -180,7 +178,7 @@ static void take_back(const struct private *private, bool made)
 		private_remove(private);
 }
 
-static int try_once(struct copy *copy, struct squashfs *fs, unsigned patience, bool checked)
+static int try_once(struct copy *copy, struct squashfs *fs, unsigned wait_s, bool checked)
 {
 	struct private *private = &copy->private;
 	bool made = false;
@@ -191,7 +189,7 @@ static int try_once(struct copy *copy, struct squashfs *fs, unsigned patience, b
 	if (!error)
 		error = guard_hand_over(copy->guard, private);
 	if (!error)
-		error = enter(copy, fs, patience, checked);
+		error = enter(copy, fs, wait_s, checked);
 	/* Otherwise another run has it, or has removed it. */
 	if (error && error != -EBUSY && error != -ESTALE)
 		take_back(private, made);
@@ -201,7 +199,7 @@ static int try_once(struct copy *copy, struct squashfs *fs, unsigned patience, b
 }
 
 /* Holds a shared lock on a directory with the files in it. */
-static int take(struct copy *copy, struct squashfs *fs, const char *parent, const char *name, unsigned patience,
+static int take(struct copy *copy, struct squashfs *fs, const char *parent, const char *name, unsigned wait_s,
                 bool checked)
 {
 	int error;
@@ -212,7 +210,7 @@ static int take(struct copy *copy, struct squashfs *fs, const char *parent, cons
 	snprintf(copy->directory, sizeof(copy->directory), "%s/%s", parent, name);
 	snprintf(copy->private.name, sizeof(copy->private.name), "%s", name);
 	do
-		error = try_once(copy, fs, patience, checked);
+		error = try_once(copy, fs, wait_s, checked);
 	while (error == -ESTALE);
 	return error;
 }
@@ -238,7 +236,7 @@ static int take_in(struct copy *copy, struct squashfs *fs, const char *parent, b
 {
 	char suffix[FOLDER_SUFFIX_ROOM], own[NAME_MAX + 1];
 	copy->alone = false; /* of the place before this one */
-	int error = take(copy, fs, parent, copy->name, PATIENCE_SECONDS, checked);
+	int error = take(copy, fs, parent, copy->name, LOCKED_S, checked);
 
 	copy->alone = error == -ENOLCK;
 	if (error != -EEXIST && error != -EBUSY && error != -ENOLCK)
@@ -248,7 +246,7 @@ static int take_in(struct copy *copy, struct squashfs *fs, const char *parent, b
 	if ((error = folder_suffix(suffix)))
 		return error;
 	snprintf(own, sizeof(own), "%s.%s", copy->name, suffix);
-	return take(copy, fs, parent, own, PATIENCE_SECONDS, checked);
+	return take(copy, fs, parent, own, LOCKED_S, checked);
 }
 
 /* Where it is tried, and what came of it. */

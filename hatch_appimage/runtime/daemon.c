@@ -57,12 +57,12 @@ enum { UNMOUNTED, ABANDONED };
 /* Even while files are in use; they can be read until they are closed. */
 static bool detach(void)
 {
-	enum { ATTEMPTS = 4, PAUSE = 100 };
+	enum { ATTEMPTS = 4, PAUSE_MS = 100 };
 
 	for (int i = 0; i < ATTEMPTS; i++) {
 		if (!unmount(&mount.point, true))
 			return true;
-		process_wait(-1, -1, PAUSE << i); /* there may be memory for another process later */
+		process_wait(-1, -1, PAUSE_MS << i); /* there may be memory for another process later */
 	}
 	return false;
 }
@@ -77,23 +77,24 @@ static void undo(void)
 /* Unmounts when the last user is gone, and at once when the peer has died; false when that fails for good. */
 static bool unmount_after_use(int other)
 {
-	enum { FIRST_PAUSE = 20, LONGEST_PAUSE = 60000, MOST_REFUSALS = 8 };
+	enum { FIRST_PAUSE_MS = 20, MAX_PAUSE_MS = 60000, MAX_REFUSALS = 8 };
 	enum process_event event = process_wait(application, other, -1);
 	unsigned refusals = 0;
 
-	for (int pause = FIRST_PAUSE; event != PEER_GONE; pause = pause < LONGEST_PAUSE / 2 ? pause * 2 : LONGEST_PAUSE) {
+	for (int pause_ms = FIRST_PAUSE_MS; event != PEER_GONE;
+	     pause_ms = pause_ms < MAX_PAUSE_MS / 2 ? pause_ms * 2 : MAX_PAUSE_MS) {
 		pid_t user = process_using(mount.point.path);
 		int process = user ? process_open(user) : -1;
 		int error = user ? -EBUSY : unmount(&mount.point, false);
 		if (!error || error == -EINVAL)
 			return true;
 		/* Busy without a user that shows: someone has a file open. */
-		if (error != -EBUSY && !process_holds_files(mount.point.path) && ++refusals == MOST_REFUSALS)
+		if (error != -EBUSY && !process_holds_files(mount.point.path) && ++refusals == MAX_REFUSALS)
 			break;
-		event = process_wait(process, other, process >= 0 ? -1 : pause);
+		event = process_wait(process, other, process >= 0 ? -1 : pause_ms);
 		if (process >= 0) {
 			close(process);
-			pause = FIRST_PAUSE;
+			pause_ms = FIRST_PAUSE_MS;
 		}
 	}
 	return detach();
@@ -175,7 +176,7 @@ static pid_t tidier;
 /* Looking at a mount whose server has been stopped takes until that goes on: this process does not wait for it. */
 static void start_tidying(void)
 {
-	enum { PATIENCE = 10 }; /* seconds */
+	enum { TIDYING_S = 10 };
 	sigset_t alarm_only;
 
 	tidier = fork();
@@ -186,7 +187,7 @@ static void start_tidying(void)
 	sigaddset(&alarm_only, SIGALRM);
 	sigprocmask(SIG_UNBLOCK, &alarm_only, NULL);
 	signal(SIGALRM, SIG_DFL);
-	alarm(PATIENCE);
+	alarm(TIDYING_S);
 	tidy();
 	_exit(0);
 }
@@ -205,11 +206,11 @@ static void end_tidying(int options)
 /* A mount in a namespace ends with the namespace, when the last process in it does, and the server with the mount. */
 static bool keep_until_unmounted(void)
 {
-	enum { UNTIL_TIDYING = 2000, TO_TIDY = 1000 };
+	enum { UNTIL_TIDYING_MS = 2000, TO_TIDY_MS = 1000 };
 
-	process_wait(application, peer, UNTIL_TIDYING);
+	process_wait(application, peer, UNTIL_TIDYING_MS);
 	start_tidying();
-	process_wait(application, peer, TO_TIDY);
+	process_wait(application, peer, TO_TIDY_MS);
 	end_tidying(WNOHANG);
 	if (mount.mount_namespace >= 0)
 		return process_wait(-1, peer, -1) == PEER_GONE;
@@ -462,10 +463,10 @@ static void list_first(const char *path, bool all)
 /* Whoever adopts orphans has the server as a child that wait() passes over: nobody else would clear it away. */
 static void reap_server(void)
 {
-	enum { ATTEMPTS = 100, PAUSE = 1 };
+	enum { ATTEMPTS = 100, PAUSE_MS = 1 };
 
 	for (int i = 0; i < ATTEMPTS && waitpid(-1, NULL, (int)__WCLONE | WNOHANG) == 0; i++)
-		process_wait(-1, -1, PAUSE);
+		process_wait(-1, -1, PAUSE_MS);
 }
 
 int daemon_wait(const struct daemon *daemon, char path[MOUNT_POINT_ROOM])

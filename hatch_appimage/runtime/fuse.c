@@ -13,10 +13,10 @@
 #include <sys/auxv.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "cache.h"
+#include "monotonic.h"
 #include "push.h"
 
 enum {
@@ -143,7 +143,7 @@ static void init(const struct request *request)
 		.max_background = MOST_BACKGROUND,
 		.congestion_threshold = MOST_BACKGROUND,
 		.max_write = FUSE_MIN_READ_BUFFER / 2,
-		.time_gran = 1000000000,
+		.time_gran = NS_PER_S, /* whole seconds */
 		.max_pages = (uint16_t)(FUSE_READ_LIMIT / getauxval(AT_PAGESZ)),
 	};
 
@@ -539,18 +539,12 @@ static void handle(const struct request *request)
  * requests that follow each other closely.
  */
 
-static const uint64_t MILLISECOND = 1000000;
-static const uint64_t PATIENCE = 3000000; /* an application that starts asks more often */
-static const uint64_t CROWDED = 100000; /* a yield that takes so long has let others run, who want to go on */
-static const uint64_t CROWDED_PAUSE = 10000000;
-
-static uint64_t now(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (uint64_t)time.tv_sec * 1000 * MILLISECOND + (uint64_t)time.tv_nsec;
-}
+enum {
+	STARTUP_NS = NS_PER_S,              /* from the mount on */
+	SPIN_NS = 3 * NS_PER_MS,            /* an application that starts asks more often */
+	CONTENDED_YIELD_NS = 100 * NS_PER_US, /* so long a yield has let others run, who want to go on */
+	CONTENDED_PAUSE_NS = 10 * NS_PER_MS, /* without spinning after that */
+};
 
 static void *work(void *worker);
 
@@ -628,9 +622,9 @@ int fuse_open(struct fuse_server *server, struct squashfs *fs, struct cache *cac
 }
 
 /* A processor each for the application and for what is pushed. */
-static bool may_spin(const struct fuse_server *server, uint64_t time)
+static bool may_spin(const struct fuse_server *server, uint64_t now)
 {
-	return time - server->crowded > CROWDED_PAUSE && server->processors > 1u + !server->push->over;
+	return now - server->contended > CONTENDED_PAUSE_NS && server->processors > 1u + !server->push->over;
 }
 
 static ssize_t read_request(struct fuse_server *server, struct worker *worker)
@@ -645,17 +639,17 @@ static ssize_t read_request(struct fuse_server *server, struct worker *worker)
 		ssize_t size = read(server->device, worker->input, sizeof(worker->input));
 		if (size >= 0 || errno != EAGAIN)
 			return size;
-		uint64_t time = now();
-		if (time >= server->startup_end) {
+		uint64_t now = monotonic_ns();
+		if (now >= server->startup_end) {
 			end_startup(server, worker);
-		} else if (time - worker->answered < PATIENCE && may_spin(server, time)) {
+		} else if (now - worker->answered < SPIN_NS && may_spin(server, now)) {
 			sched_yield();
-			uint64_t then = now();
-			if (then - time > CROWDED)
-				server->crowded = then;
+			uint64_t then = monotonic_ns();
+			if (then - now > CONTENDED_YIELD_NS)
+				server->contended = then;
 		} else {
 			struct pollfd wanted = {.fd = server->device, .events = POLLIN};
-			poll(&wanted, 1, (int)((server->startup_end - time) / MILLISECOND) + 1);
+			poll(&wanted, 1, (int)((server->startup_end - now) / NS_PER_MS) + 1);
 		}
 	}
 }
@@ -674,7 +668,7 @@ static void *work(void *this)
 		const struct fuse_in_header *header = (const struct fuse_in_header *)worker->input;
 		handle(&(struct request){server, header, header + 1, (size_t)size - sizeof(*header), worker});
 		if (worker->listens)
-			worker->answered = now();
+			worker->answered = monotonic_ns();
 	}
 	server->gone();
 	return NULL;
@@ -682,11 +676,9 @@ static void *work(void *this)
 
 void fuse_serve(struct fuse_server *server, int device, bool own_files)
 {
-	enum { STARTUP = 1000 };
-
 	server->device = device;
 	server->own_files = own_files;
-	server->startup_end = now() + STARTUP * MILLISECOND;
+	server->startup_end = monotonic_ns() + STARTUP_NS;
 	fcntl(device, F_SETFL, O_RDWR | O_NONBLOCK);
 	work(server->first);
 }

@@ -22,7 +22,7 @@ struct fuse_server {
 	struct halves halves; /* threads keep to one of them until all is pushed by the other */
 	unsigned most_threads;
 	struct worker *first;
-	uint64_t crowded; /* when others last wanted them, too; the listener's own */
+	uint64_t contended; /* when others last wanted them, too; the listener's own */
 	uint64_t startup_end;
 	pthread_mutex_t lock; /* of what follows; see "Waiting for requests" */
 	pthread_cond_t vacant;

@@ -9,10 +9,10 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "descriptors.h"
+#include "monotonic.h"
 #include "process.h"
 
 extern char **environ;
@@ -79,7 +79,7 @@ static void listen_to(struct guarded *guarded, int socket)
 
 static void wait_for_end(pid_t number, int process)
 {
-	static const struct timespec pause = {.tv_nsec = 500 * 1000 * 1000};
+	enum { LOOK_AGAIN_NS = 500 * NS_PER_MS };
 
 	if (process >= 0) {
 		process_wait(process, -1, -1);
@@ -88,7 +88,7 @@ static void wait_for_end(pid_t number, int process)
 	}
 	/* Before Linux 5.3, without /proc */
 	while (!kill(number, 0) || errno == EPERM)
-		nanosleep(&pause, NULL);
+		monotonic_sleep(LOOK_AGAIN_NS);
 }
 
 /* The caller had no time to hand it over. */

@@ -168,11 +168,11 @@ static int start_fusermount(struct helper *helper, char *const *arguments)
 }
 
 /* Waits for its end, or ends it when `application` has ended or after some milliseconds; its status, or an error. */
-static int end_fusermount(const struct helper *helper, int application, int milliseconds)
+static int end_fusermount(const struct helper *helper, int application, int timeout_ms)
 {
 	int status;
 
-	if (process_wait(application, helper->socket, milliseconds) != PEER_GONE)
+	if (process_wait(application, helper->socket, timeout_ms) != PEER_GONE)
 		kill(-helper->process, SIGKILL);
 	close(helper->socket);
 	while (waitpid(helper->process, &status, 0) < 0) {
@@ -182,7 +182,7 @@ static int end_fusermount(const struct helper *helper, int application, int mill
 	return status;
 }
 
-enum { FUSERMOUNT_PATIENCE = 10000 };
+enum { FUSERMOUNT_MS = 10000 };
 
 static int mount_with_fusermount(struct mount *mount, int application)
 {
@@ -198,7 +198,7 @@ static int mount_with_fusermount(struct mount *mount, int application)
 		error = -EINTR;
 	else
 		error = receive_exactly(helper.socket, &mount->device, 1);
-	end_fusermount(&helper, application, error == -EINTR ? 0 : FUSERMOUNT_PATIENCE);
+	end_fusermount(&helper, application, error == -EINTR ? 0 : FUSERMOUNT_MS);
 	return error;
 }
 
@@ -336,7 +336,7 @@ static int unmount_with_fusermount(const char *path, bool lazily)
 
 	if (error)
 		return error;
-	int status = end_fusermount(&helper, -1, FUSERMOUNT_PATIENCE);
+	int status = end_fusermount(&helper, -1, FUSERMOUNT_MS);
 	return status > 0 ? -EAGAIN : status;
 }
 

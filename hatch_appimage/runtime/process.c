@@ -14,8 +14,9 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "monotonic.h"
 
 bool process_is_filtered(void)
 {
@@ -105,9 +106,9 @@ static bool folder_is_empty(int process)
 	return faccessat(process, "stat", F_OK, 0) != 0;
 }
 
-enum process_event process_wait(int process, int peer, int milliseconds)
+enum process_event process_wait(int process, int peer, int timeout_ms)
 {
-	enum { LOOK_AGAIN = 500 };
+	enum { LOOK_AGAIN_MS = 500 };
 	struct pollfd wanted[] = {{.fd = process, .events = POLLIN}, {.fd = peer, .events = POLLIN}};
 	bool is_folder = process >= 0 && faccessat(process, ".", F_OK, 0) == 0;
 
@@ -118,21 +119,21 @@ enum process_event process_wait(int process, int peer, int milliseconds)
 			if (folder_is_empty(process))
 				return PROCESS_ENDED;
 		}
-		int time = is_folder && (milliseconds < 0 || milliseconds > LOOK_AGAIN) ? LOOK_AGAIN : milliseconds;
-		int ready = poll(wanted, 2, time);
+		int pause_ms = is_folder && (timeout_ms < 0 || timeout_ms > LOOK_AGAIN_MS) ? LOOK_AGAIN_MS : timeout_ms;
+		int ready = poll(wanted, 2, pause_ms);
 		if (ready < 0 && errno == EINTR)
 			continue;
 		if (ready < 0) {
 			/* For want of memory: what has been waited for is there later as well. */
-			time = LOOK_AGAIN;
-			nanosleep(&(struct timespec){.tv_nsec = LOOK_AGAIN * 1000000L}, NULL);
+			pause_ms = LOOK_AGAIN_MS;
+			monotonic_sleep((uint64_t)LOOK_AGAIN_MS * NS_PER_MS);
 			wanted[0].revents = wanted[1].revents = 0;
 		}
 		if (wanted[1].revents)
 			return PEER_GONE;
 		if (wanted[0].revents)
 			return PROCESS_ENDED;
-		if (milliseconds >= 0 && (milliseconds -= time) <= 0)
+		if (timeout_ms >= 0 && (timeout_ms -= pause_ms) <= 0)
 			return TIME_PASSED;
 	}
 }

@@ -17,7 +17,7 @@ int process_open(pid_t process);
 enum process_event { PROCESS_ENDED, PEER_GONE, TIME_PASSED };
 
 /* Waits for the end of a process, the closing of `peer`'s other end, or some milliseconds (-1: for ever). */
-enum process_event process_wait(int process, int peer, int milliseconds);
+enum process_event process_wait(int process, int peer, int timeout_ms);
 
 /*
  * Forks a process that is nobody's child to wait for: the caller may become an application, which expects none.  It is in

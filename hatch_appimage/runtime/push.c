@@ -9,10 +9,10 @@
 #include <sys/auxv.h>
 #include <sys/random.h>
 #include <sys/uio.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "fuse.h"
+#include "monotonic.h"
 
 enum { MOST = 1 << 14 }; /* files */
 
@@ -43,7 +43,7 @@ void push_open(struct push *push, struct squashfs *fs, struct cache *cache, cons
 {
 	*push = (struct push){.fs = fs, .cache = cache, .device = -1, .folder = folder, .more = more};
 	pthread_mutex_init(&push->lock, NULL);
-	pthread_cond_init(&push->changed, NULL);
+	monotonic_cond_init(&push->changed);
 }
 
 void push_begin(struct push *push, int device)
@@ -71,7 +71,7 @@ void push_listed(struct push *push, uint32_t count)
 /* The kernel's struct fuse_notify_store_out.  It knows the inodes a moment after the listing has been answered. */
 static int store(struct push *push, uint64_t reference, uint64_t offset, const uint8_t *data, uint32_t size)
 {
-	enum { PAUSE = 50000, PATIENCE = 400 };
+	enum { RETRY_NS = 50 * NS_PER_US, MAX_RETRIES = 400 };
 	struct fuse_notify_store_out out = {
 		.nodeid = fuse_node(push->fs, reference), .offset = offset, .size = size};
 	struct fuse_out_header header = {(uint32_t)(sizeof(header) + sizeof(out) + size), FUSE_NOTIFY_STORE, 0};
@@ -80,11 +80,11 @@ static int store(struct push *push, uint64_t reference, uint64_t offset, const u
 	for (unsigned i = 0;; i++) {
 		if (writev(push->device, parts, 3) >= 0)
 			return 0;
-		if (errno != ENOENT || i == PATIENCE || push->failed) {
+		if (errno != ENOENT || i == MAX_RETRIES || push->failed) {
 			push->failed = true; /* the kernel does not know the inodes, has no memory, or no such request */
 			return -errno;
 		}
-		nanosleep(&(struct timespec){.tv_nsec = PAUSE}, NULL);
+		monotonic_sleep(RETRY_NS);
 	}
 }
 
@@ -239,14 +239,10 @@ static struct push_file *find(const struct push *push, uint64_t reference)
 /* Called with the lock held: what is not found by the time it is wanted is not pushed. */
 static void wait_until_found(struct push *push)
 {
-	enum { PATIENCE = 4000000 }; /* of nanoseconds: a large tree is not worth more */
-	struct timespec end;
+	enum { FIND_NS = 4 * NS_PER_MS }; /* a large tree is not worth more */
+	uint64_t end = monotonic_ns() + FIND_NS;
 
-	clock_gettime(CLOCK_REALTIME, &end);
-	end.tv_nsec += PATIENCE;
-	end.tv_sec += end.tv_nsec / 1000000000;
-	end.tv_nsec %= 1000000000;
-	while (!push->found && !pthread_cond_timedwait(&push->changed, &push->lock, &end))
+	while (!push->found && !monotonic_cond_wait(&push->changed, &push->lock, end))
 		continue;
 	push->late = !push->found;
 }
@@ -373,15 +369,13 @@ bool push_find(struct push *push, uint64_t end)
  */
 static bool open_file(struct push *push, uint32_t number)
 {
-	enum { PATIENCE = 1 }; /* second */
+	enum { LISTING_NS = NS_PER_S };
 	struct push_file *file = &push->files[number];
-	struct timespec end;
+	uint64_t end = monotonic_ns() + LISTING_NS;
 
-	clock_gettime(CLOCK_REALTIME, &end);
-	end.tv_sec += PATIENCE;
 	pthread_mutex_lock(&push->lock);
 	while (push->listed <= number && file->state == PUSH_WAITING && !push->failed) {
-		if (pthread_cond_timedwait(&push->changed, &push->lock, &end))
+		if (monotonic_cond_wait(&push->changed, &push->lock, end))
 			push->failed = true;
 	}
 	bool open = file->state == PUSH_WAITING && !push->failed;
