@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _MAGIC_OFFSET = 8
 _MAGIC = b"AI\x02"
 _MAGIC_OF_TYPE_1 = b"AI\x01"
-# A section of our runtime: how much of the image's beginning holds what a start reads (runtime/warm.h).
+# A section of our runtime: how much of the image's beginning holds what a start reads (runtime/startup_list.h).
 _STARTUP = ".startup"
 _STARTUP_SIZE = 8
 _PIECE = 1 << 20

@@ -12,18 +12,18 @@
 #include <unistd.h>
 
 #include "cache.h"
-#include "descriptors.h"
+#include "fd_passing.h"
 #include "fuse.h"
 #include "mount.h"
 #include "process.h"
-#include "push.h"
+#include "prefetch.h"
 #include "tidy.h"
-#include "warm.h"
+#include "startup_list.h"
 
 static struct daemon_task task;
-static uint64_t startup_end; /* see warm.h */
+static uint64_t startup_end; /* see startup_list.h */
 static struct halves halves; /* of the processors: one for the application, the other for pushing */
-static int pushed[2];        /* a pipe from the server to the keeper, see push.h; closed when all is pushed */
+static int pushed[2];        /* a pipe from the server to the keeper, see prefetch.h; closed when all is pushed */
 static char push_folder[PUSH_NAME_ROOM];
 static int application; /* a descriptor from process_open() */
 static int peer;        /* a socket from the server to the keeper, or from there to here */

@@ -17,7 +17,7 @@
 
 #include "cache.h"
 #include "monotonic.h"
-#include "push.h"
+#include "prefetch.h"
 
 enum {
 	REQUEST_SIZE = 2 * FUSE_MIN_READ_BUFFER, /* writes, the only longer requests, do not come */
@@ -318,7 +318,7 @@ static int add_entries(struct listing *listing, const struct inode *directory, u
 		struct inode inode;
 		if ((got = squashfs_next(fs, directory, &cursor, &entry)) != 1)
 			return got;
-		/* Of a file that is still to be pushed nobody may know; see push.h. */
+		/* Of a file that is still to be pushed nobody may know; see prefetch.h. */
 		bool known = listing->plus && !push_hides(push, entry.reference);
 		if (known && (got = squashfs_inode(fs, entry.reference, &inode)))
 			return got;

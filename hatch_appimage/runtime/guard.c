@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "descriptors.h"
+#include "fd_passing.h"
 #include "monotonic.h"
 #include "process.h"
 

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "copy.h"
+#include "extracted_run.h"
 #include "daemon.h"
 #include "elf_file.h"
 #include "extract.h"

@@ -17,7 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "descriptors.h"
+#include "fd_passing.h"
 #include "fuse.h"
 #include "process.h"
 

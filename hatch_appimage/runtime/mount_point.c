@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "folder.h"
+#include "tmpdir.h"
 
 static int open_locked(const struct mount_point *point)
 {

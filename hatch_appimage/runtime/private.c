@@ -8,7 +8,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "folder.h"
+#include "tmpdir.h"
 
 const char *private_root(void)
 {

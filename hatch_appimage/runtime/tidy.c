@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "folder.h"
+#include "tmpdir.h"
 #include "mount.h"
 
 #define NAME ".mount_"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "push.h"
+#include "prefetch.h"
 
 #include <errno.h>
 #include <linux/fuse.h>

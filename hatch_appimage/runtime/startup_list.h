@@ -7,7 +7,7 @@
  * superblock to the end of the last of their data blocks; 0 for no such files.  Which files these are follows from the
  * inodes, so for every other reader it is an ordinary image, and a wrong number costs time only.
  *
- * The server pushes them into the kernel's page cache, see push.h.  When it is through, a process beside the application
+ * The server pushes them into the kernel's page cache, see prefetch.h.  When it is through, a process beside the application
  * lists their folders, which gives the kernel every name and inode in them at once.
  */
 #ifndef WARM_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "copy.h"
+#include "extracted_run.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -15,7 +15,7 @@
 
 #include "common/xxhash.h"
 #include "extract.h"
-#include "folder.h"
+#include "tmpdir.h"
 #include "guard.h"
 #include "message.h"
 #include "monotonic.h"

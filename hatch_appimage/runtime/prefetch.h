@@ -12,7 +12,7 @@
 #define PUSH_H
 
 #include "cache.h"
-#include "warm.h"
+#include "startup_list.h"
 
 enum push_state { PUSH_WAITING, PUSH_OPEN, PUSH_CLOSED };
 

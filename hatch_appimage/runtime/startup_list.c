@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "warm.h"
+#include "startup_list.h"
 
 #include <errno.h>
 #include <fcntl.h>

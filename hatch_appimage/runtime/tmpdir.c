@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "folder.h"
+#include "tmpdir.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "descriptors.h"
+#include "fd_passing.h"
 
 #include <errno.h>
 #include <string.h>
