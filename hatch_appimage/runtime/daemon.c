@@ -15,43 +15,43 @@
 #include "fd_passing.h"
 #include "fuse.h"
 #include "mount.h"
-#include "process.h"
 #include "prefetch.h"
-#include "tidy.h"
+#include "process.h"
 #include "startup_list.h"
+#include "tidy.h"
 
 static struct daemon_task task;
 static uint64_t startup_end; /* see startup_list.h */
-static struct halves halves; /* of the processors: one for the application, the other for pushing */
-static int pushed[2];        /* a pipe from the server to the keeper, see prefetch.h; closed when all is pushed */
-static char push_folder[PUSH_NAME_ROOM];
+static struct cpu_split cpu_split; /* of the processors: one for the application, the other for prefetching */
+static int prefetched[2]; /* a pipe from the server to the unmounter, see prefetch.h; closed when all is prefetched */
+static char prefetch_directory[PREFETCH_NAME_ROOM];
 static int application; /* a descriptor from process_open() */
-static int peer;        /* a socket from the server to the keeper, or from there to here */
+static int peer;        /* a socket from the server to the unmounter, or from there to here */
 static struct mount mount;
 
-enum { MOST_THREADS = 4 };
+enum { MAX_THREADS = 4 };
 
 /*
- * Both processes stay in the session until all is pushed, to be ready early.  Until then the server keeps to one
- * processor, and the keeper to the other for as long as the first process waits for it.
+ * Both processes stay in the session until all is prefetched, to be ready early.  Until then the server keeps to one
+ * processor, and the unmounter to the other for as long as the first process waits for it.
  */
 static void begin_startup(const cpu_set_t *processors, const int *kept, size_t count)
 {
-	if (halves.exist)
-		process_keep_to(processors);
+	if (cpu_split.exists)
+		process_set_affinity(processors);
 	process_detach(kept, count);
 }
 
 static void end_startup(void)
 {
-	if (halves.exist)
-		process_keep_to(&halves.whole);
+	if (cpu_split.exists)
+		process_set_affinity(&cpu_split.all);
 	setsid();
 }
 
 /* Both */
 
-/* What the keeper says at its end; it says nothing when it is killed. */
+/* What the unmounter says at its end; it says nothing when it is killed. */
 enum { UNMOUNTED, ABANDONED };
 
 /* Even while files are in use; they can be read until they are closed. */
@@ -81,7 +81,7 @@ static bool unmount_after_use(int other)
 	enum process_event event = process_wait(application, other, -1);
 	unsigned refusals = 0;
 
-	for (int pause_ms = FIRST_PAUSE_MS; event != PEER_GONE;
+	for (int pause_ms = FIRST_PAUSE_MS; event != PEER_READABLE;
 	     pause_ms = pause_ms < MAX_PAUSE_MS / 2 ? pause_ms * 2 : MAX_PAUSE_MS) {
 		pid_t user = process_using(mount.point.path);
 		int process = user ? process_open(user) : -1;
@@ -100,51 +100,51 @@ static bool unmount_after_use(int other)
 	return detach();
 }
 
-/* The keeper */
+/* The unmounter */
 
 /* Until the server has something to say; false when nobody uses the mount any more. */
 static bool wait_for_server(void)
 {
-	if (process_wait(application, pushed[0], -1) == PEER_GONE)
+	if (process_wait(application, prefetched[0], -1) == PEER_READABLE)
 		return true;
 	/* It may have left its work to others. */
-	return process_using(mount.point.path) && process_wait(-1, pushed[0], -1) == PEER_GONE;
+	return process_using(mount.point.path) && process_wait(-1, prefetched[0], -1) == PEER_READABLE;
 }
 
 /*
- * Has the kernel learn the inodes of what is to be pushed after the first files; and, when all is pushed, every name
- * beside them.
+ * Has the kernel learn the inodes of what is to be prefetched after the first files; and, when all is prefetched, every
+ * name beside them.
  */
 static void learn(int root)
 {
 	static struct squashfs fs;
-	struct warm_list list;
+	struct startup_list list;
 	char more;
 
-	if (wait_for_server() && read(pushed[0], &more, 1) == 1)
-		warm_list_folder(root, push_folder, PUSH_FIRST);
+	if (wait_for_server() && read(prefetched[0], &more, 1) == 1)
+		startup_list_learn_directory(root, prefetch_directory, PREFETCH_FIRST);
 	if (!wait_for_server() || squashfs_open(&fs, task.file, task.offset))
 		return;
-	warm_find(&fs, startup_end, &list);
+	startup_list_find(&fs, startup_end, &list);
 	bool left = process_wait(application, -1, 0) == PROCESS_ENDED;
-	warm_list_folders(&list, root, left ? -1 : application);
+	startup_list_learn(&list, root, left ? -1 : application);
 }
 
 /* The server learns of each mount point before there is a mount. */
 static int announce(void)
 {
-	return send_descriptors(peer, &mount.point, sizeof(mount.point), (int[]){mount.point.parent, mount.point.directory},
+	return fd_send(peer, &mount.point, sizeof(mount.point), (int[]){mount.point.parent, mount.point.directory},
 	                        2);
 }
 
 /* A place may be forbidden to fusermount, by AppArmor for one; but the reason may be one that holds for all places. */
 static int mount_somewhere(int (*way)(struct mount *mount, int application))
 {
-	enum { MOST_REFUSALS = 3 };
+	enum { MAX_REFUSALS = 3 };
 	unsigned next = 0;
 	int error = -ENOENT;
 
-	for (int refusals = 0; refusals < MOST_REFUSALS && error != -ENODEV && error != -EINTR; refusals++) {
+	for (int refusals = 0; refusals < MAX_REFUSALS && error != -ENODEV && error != -EINTR; refusals++) {
 		int made = mount_point_make(&mount.point, &next, task.prefix);
 		if (made)
 			return made;
@@ -164,7 +164,7 @@ static int hand_over(void)
 {
 	int descriptors[] = {mount.device, mount.user_namespace, mount.mount_namespace};
 	unsigned count = mount.mount_namespace < 0 ? 1 : 3;
-	int error = send_descriptors(peer, &mount.point, sizeof(mount.point), descriptors, count);
+	int error = fd_send(peer, &mount.point, sizeof(mount.point), descriptors, count);
 
 	while (count)
 		close(descriptors[--count]);
@@ -204,7 +204,7 @@ static void end_tidying(int options)
 }
 
 /* A mount in a namespace ends with the namespace, when the last process in it does, and the server with the mount. */
-static bool keep_until_unmounted(void)
+static bool wait_until_unmounted(void)
 {
 	enum { UNTIL_TIDYING_MS = 2000, TO_TIDY_MS = 1000 };
 
@@ -213,13 +213,13 @@ static bool keep_until_unmounted(void)
 	process_wait(application, peer, TO_TIDY_MS);
 	end_tidying(WNOHANG);
 	if (mount.mount_namespace >= 0)
-		return process_wait(-1, peer, -1) == PEER_GONE;
+		return process_wait(-1, peer, -1) == PEER_READABLE;
 	return unmount_after_use(peer);
 }
 
-static _Noreturn void run_keeper(void)
+static _Noreturn void run_unmounter(void)
 {
-	begin_startup(&halves.one, (int[]){task.file, application, peer, pushed[0]}, 4);
+	begin_startup(&cpu_split.requests, (int[]){task.file, application, peer, prefetched[0]}, 4);
 	mount.user_namespace = mount.mount_namespace = -1;
 	if (mount_somewhere(mount_visibly) && (!task.in_namespace || mount_somewhere(mount_in_namespace)))
 		_exit(1);
@@ -228,8 +228,8 @@ static _Noreturn void run_keeper(void)
 		undo();
 		_exit(1);
 	}
-	if (halves.exist)
-		process_keep_to(&halves.other);
+	if (cpu_split.exists)
+		process_set_affinity(&cpu_split.prefetching);
 	if (startup_end && seen) {
 		int root = open(mount.point.path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 		if (root >= 0) {
@@ -237,11 +237,11 @@ static _Noreturn void run_keeper(void)
 			close(root);
 		}
 	}
-	close(pushed[0]);
+	close(prefetched[0]);
 	end_startup();
-	char end = keep_until_unmounted() ? UNMOUNTED : ABANDONED;
+	char end = wait_until_unmounted() ? UNMOUNTED : ABANDONED;
 	mount_point_remove(&mount.point);
-	send_descriptors(peer, &end, 1, NULL, 0);
+	fd_send(peer, &end, 1, NULL, 0);
 	end_tidying(0);
 	_exit(0);
 }
@@ -250,14 +250,14 @@ static _Noreturn void run_keeper(void)
 
 static struct squashfs fs;
 static struct cache cache;
-static struct push push;
+static struct prefetch prefetch;
 static struct fuse_server server;
 static int channel;   /* to the process that becomes the application */
-static pid_t keeper;
+static pid_t unmounter;
 static sem_t opened;   /* posted when the image is */
 static sem_t received; /* posted when the mount is */
 
-/* Also where the keeper sees nothing of the mount. */
+/* Also where the unmounter sees nothing of the mount. */
 static void leave(void)
 {
 	mount_point_remove(&mount.point);
@@ -265,14 +265,14 @@ static void leave(void)
 }
 
 /*
- * The keeper has found no way, or was killed for its attempt, or its message cannot be received.  Closing what leads to
- * it has it clean up; and nobody else, the application least of all, shall have to wait for it.
+ * The unmounter has found no way, or was killed for its attempt, or its message cannot be received.  Closing what leads
+ * to it has it clean up; and nobody else, the application least of all, shall have to wait for it.
  */
 static _Noreturn void give_up(void)
 {
 	close(peer);
-	close(pushed[1]);
-	while (waitpid(keeper, NULL, 0) < 0 && errno == EINTR)
+	close(prefetched[1]);
+	while (waitpid(unmounter, NULL, 0) < 0 && errno == EINTR)
 		continue;
 	if (mount.point.name[0])
 		undo();
@@ -288,13 +288,13 @@ static void take_point(const struct mount_point *point, const int *descriptors)
 	mount.point.directory = descriptors[1];
 }
 
-/* Each mount point that the keeper tries, and then the mount. */
+/* Each mount point that the unmounter tries, and then the mount. */
 static int receive_mount(void)
 {
 	int descriptors[3], count;
 	struct mount_point point;
 
-	while ((count = receive_descriptors(peer, &point, sizeof(point), descriptors, 3)) == 2)
+	while ((count = fd_receive(peer, &point, sizeof(point), descriptors, 3)) == 2)
 		take_point(&point, descriptors);
 	if (count <= 0)
 		return -EPIPE;
@@ -308,7 +308,7 @@ static int report_ready(void)
 {
 	int namespaces[] = {mount.user_namespace, mount.mount_namespace};
 	unsigned count = mount.mount_namespace < 0 ? 0 : 2;
-	int error = send_descriptors(channel, &mount.point, sizeof(mount.point), namespaces, count);
+	int error = fd_send(channel, &mount.point, sizeof(mount.point), namespaces, count);
 
 	close(channel);
 	while (count)
@@ -323,9 +323,9 @@ static void *serve(void *nothing)
 		give_up();
 	while (sem_wait(&opened))
 		continue;
-	push_begin(&push, mount.device);
+	prefetch_begin(&prefetch, mount.device);
 	if (report_ready())
-		_exit(1); /* the first process has been killed: the keeper unmounts */
+		_exit(1); /* the first process has been killed: the unmounter unmounts */
 	sem_post(&received);
 	fuse_serve(&server, mount.device, mount.mount_namespace >= 0);
 	return NULL;
@@ -337,30 +337,30 @@ static int open_cache(void)
 	int error;
 
 	do
-		error = cache_open(&cache, &fs, (server.most_threads + 1) * fuse_blocks_per_thread(&fs));
-	while (error && --server.most_threads);
+		error = cache_open(&cache, &fs, (server.max_threads + 1) * fuse_blocks_per_thread(&fs));
+	while (error && --server.max_threads);
 	return error;
 }
 
 static void open_image(void)
 {
 	/* One at least for a request that comes while another is waiting for a block. */
-	server.most_threads = server.processors + 1;
+	server.max_threads = server.processors + 1;
 	server.gone = leave;
-	server.halves = halves;
+	server.cpu_split = cpu_split;
 	if (squashfs_open(&fs, task.file, task.offset) || open_cache())
 		_exit(1);
-	push_open(&push, &fs, &cache, push_folder, pushed[1]);
-	push.over = !startup_end;
-	if (fuse_open(&server, &fs, &cache, &push))
+	prefetch_open(&prefetch, &fs, &cache, prefetch_directory, prefetched[1]);
+	prefetch.done = !startup_end;
+	if (fuse_open(&server, &fs, &cache, &prefetch))
 		_exit(1);
 }
 
-/* Does what the keeper shall, if that is killed. */
-static void outlive_keeper(void)
+/* Does what the unmounter shall, if that is killed. */
+static void outlive_unmounter(void)
 {
 	char end;
-	int count = receive_descriptors(peer, &end, sizeof(end), NULL, 0);
+	int count = fd_receive(peer, &end, sizeof(end), NULL, 0);
 
 	if (count < 0 && mount.mount_namespace < 0) {
 		end = unmount_after_use(-1) ? UNMOUNTED : ABANDONED;
@@ -372,24 +372,24 @@ static void outlive_keeper(void)
 		_exit(1);
 }
 
-/* This thread pushes, while others answer. */
+/* This thread prefetches, while others answer. */
 static _Noreturn void run_server(void)
 {
-	server.processors = process_processors(MOST_THREADS - 1); /* before this one keeps to one of them */
-	begin_startup(&halves.other, (int[]){task.file, channel, application, peer, pushed[1]}, 5);
+	server.processors = process_processors(MAX_THREADS - 1); /* before this one keeps to one of them */
+	begin_startup(&cpu_split.prefetching, (int[]){task.file, channel, application, peer, prefetched[1]}, 5);
 	/* It takes a while to wake up, on the other processor. */
 	if (sem_init(&opened, 0, 0) || sem_init(&received, 0, 0) ||
-	    !process_start_thread(serve, NULL, halves.exist ? &halves.one : NULL))
+	    !process_start_thread(serve, NULL, cpu_split.exists ? &cpu_split.requests : NULL))
 		_exit(1);
 	open_image();
 	sem_post(&opened);
-	if (startup_end && push_find(&push, startup_end))
-		push_all(&push);
-	close(pushed[1]);
+	if (startup_end && prefetch_find(&prefetch, startup_end))
+		prefetch_run(&prefetch);
+	close(prefetched[1]);
 	end_startup();
 	while (sem_wait(&received))
 		continue;
-	outlive_keeper();
+	outlive_unmounter();
 	for (;;)
 		pause(); /* until the kernel says that the last user is gone, and serve() ends the process */
 }
@@ -401,15 +401,15 @@ static _Noreturn void start_both(void)
 {
 	int peers[2];
 
-	if (descriptors_pair(peers) || pipe2(pushed, O_CLOEXEC))
+	if (fd_pair(peers) || pipe2(prefetched, O_CLOEXEC))
 		_exit(1);
 	mount_find_fusermount();
-	keeper = fork();
-	if (keeper < 0)
+	unmounter = fork();
+	if (unmounter < 0)
 		_exit(1);
-	peer = peers[keeper == 0];
-	if (keeper == 0)
-		run_keeper();
+	peer = peers[unmounter == 0];
+	if (unmounter == 0)
+		run_unmounter();
 	run_server();
 }
 
@@ -421,17 +421,17 @@ int daemon_start(struct daemon *daemon, const struct daemon_task *given)
 	application = process_open(getpid());
 	if (application < 0)
 		return -errno;
-	int error = descriptors_pair(channels);
+	int error = fd_pair(channels);
 	if (error) {
 		close(application);
 		return error;
 	}
 	task = *given;
-	/* With one processor, pushing keeps the application from running. */
-	startup_end = process_processors(2) > 1 && push_name(push_folder) ? warm_end(task.file) : 0;
+	/* With one processor, prefetching keeps the application from running. */
+	startup_end = process_processors(2) > 1 && prefetch_name(prefetch_directory) ? startup_list_end(task.file) : 0;
 	/* A filter may kill who chooses a processor. */
 	if (startup_end && !process_is_filtered())
-		halves = process_halve(sched_getcpu());
+		cpu_split = process_split_cpus(sched_getcpu());
 	/* The application shall not have children it does not know of. */
 	int forked = process_fork_aside();
 	if (forked == 0) {
@@ -446,16 +446,16 @@ int daemon_start(struct daemon *daemon, const struct daemon_task *given)
 	return forked < 0 ? forked : 0;
 }
 
-/* Has the kernel learn the inodes of what is pushed first; and of all where the keeper does not see the mount. */
+/* Has the kernel learn the inodes of what is prefetched first; and of all where the unmounter does not see the mount. */
 static void list_first(const char *path, bool all)
 {
 	int root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	int folder = root < 0 ? -1 : openat(root, push_folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int directory = root < 0 ? -1 : openat(root, prefetch_directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	while (folder >= 0 && warm_list(folder) && all)
+	while (directory >= 0 && startup_list_learn_entries(directory) && all)
 		continue;
-	if (folder >= 0)
-		close(folder);
+	if (directory >= 0)
+		close(directory);
 	if (root >= 0)
 		close(root);
 }
@@ -473,7 +473,7 @@ int daemon_wait(const struct daemon *daemon, char path[MOUNT_POINT_ROOM])
 {
 	struct mount_point point;
 	int namespaces[2];
-	int count = receive_descriptors(daemon->channel, &point, sizeof(point), namespaces, 2);
+	int count = fd_receive(daemon->channel, &point, sizeof(point), namespaces, 2);
 	int error = count < 0 ? count : 0;
 
 	close(daemon->channel);

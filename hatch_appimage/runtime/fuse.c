@@ -21,8 +21,8 @@
 
 enum {
 	REQUEST_SIZE = 2 * FUSE_MIN_READ_BUFFER, /* writes, the only longer requests, do not come */
-	MOST_SEGMENTS = FUSE_READ_LIMIT / MIN_BLOCK_SIZE + 2,
-	MOST_BACKGROUND = 32, /* read-ahead requests that the kernel keeps under way */
+	MAX_SEGMENTS = FUSE_READ_LIMIT / MIN_BLOCK_SIZE + 2,
+	MAX_BACKGROUND = 32, /* read-ahead requests that the kernel keeps under way */
 };
 
 /* The image never changes: what the kernel has learned stays true. */
@@ -43,7 +43,7 @@ struct worker {
 	struct fuse_server *server;
 	struct block_memo memo;
 	bool listens;
-	bool halved;
+	bool is_split;
 	uint64_t answered; /* when the listener last did */
 	uint8_t input[REQUEST_SIZE];
 	uint8_t output[FUSE_READ_LIMIT];
@@ -54,8 +54,8 @@ uint32_t fuse_blocks_per_thread(const struct squashfs *fs)
 	return FUSE_READ_LIMIT / fs->super.block_size + 2;
 }
 
-/* The folder's with the pushed files. */
-static const uint64_t PUSH_NODE = UINT64_MAX;
+/* The directory's with the prefetched files. */
+static const uint64_t PREFETCH_NODE = UINT64_MAX;
 
 uint64_t fuse_node(const struct squashfs *fs, uint64_t reference)
 {
@@ -70,7 +70,7 @@ static int inode_of(const struct request *request, struct inode *inode)
 	return squashfs_inode(fs, node == FUSE_ROOT_ID ? fs->super.root_inode : node - FUSE_ROOT_ID - 1, inode);
 }
 
-static void send(const struct request *request, struct iovec *parts, size_t count, int error)
+static void send_reply(const struct request *request, struct iovec *parts, size_t count, int error)
 {
 	struct fuse_out_header header = {sizeof(header), error, request->header->unique};
 
@@ -85,14 +85,14 @@ static void reply(const struct request *request, const void *body, size_t size)
 {
 	struct iovec parts[2] = {{0}, {(void *)body, size}};
 
-	send(request, parts, 2, 0);
+	send_reply(request, parts, 2, 0);
 }
 
 static void reply_error(const struct request *request, int error)
 {
 	struct iovec part;
 
-	send(request, &part, 1, error);
+	send_reply(request, &part, 1, error);
 }
 
 static uint32_t mode_of(const struct inode *inode)
@@ -130,7 +130,7 @@ static struct fuse_entry_out entry_of(const struct fuse_server *server, const st
 	};
 }
 
-static void init(const struct request *request)
+static void op_init(const struct request *request)
 {
 	const struct fuse_init_in *in = request->body;
 	const uint32_t wanted = FUSE_ASYNC_READ | FUSE_DO_READDIRPLUS | FUSE_PARALLEL_DIROPS | FUSE_NO_OPEN_SUPPORT |
@@ -140,8 +140,8 @@ static void init(const struct request *request)
 		.minor = FUSE_KERNEL_MINOR_VERSION,
 		.max_readahead = in->max_readahead,
 		.flags = in->flags & wanted,
-		.max_background = MOST_BACKGROUND,
-		.congestion_threshold = MOST_BACKGROUND,
+		.max_background = MAX_BACKGROUND,
+		.congestion_threshold = MAX_BACKGROUND,
 		.max_write = FUSE_MIN_READ_BUFFER / 2,
 		.time_gran = NS_PER_S, /* whole seconds */
 		.max_pages = (uint16_t)(FUSE_READ_LIMIT / getauxval(AT_PAGESZ)),
@@ -149,7 +149,7 @@ static void init(const struct request *request)
 
 	request->server->features = in->flags;
 	/* From Linux 6.12 on; the version before is that of kernels that do not, too. */
-	request->server->push->fills_pages = in->minor > 40;
+	request->server->prefetch->fills_pages = in->minor > 40;
 	if (in->major < FUSE_KERNEL_VERSION)
 		reply_error(request, -EPROTO);
 	else
@@ -159,24 +159,24 @@ static void init(const struct request *request)
 /* Before the kernel is told of a file by name. */
 static void release(const struct request *request, uint64_t reference)
 {
-	struct push *push = request->server->push;
+	struct prefetch *prefetch = request->server->prefetch;
 
-	if (push_holds(push, reference))
+	if (prefetch_holds(prefetch, reference))
 		stop_listening(request->server, request->worker);
-	push_release(push, reference);
+	prefetch_release(prefetch, reference);
 }
 
-static bool asks_for_push_folder(const struct request *request)
+static bool asks_for_prefetch_directory(const struct request *request)
 {
 	return request->header->nodeid == FUSE_ROOT_ID &&
-	       push_names_folder(request->server->push, request->body, request->body_size);
+	       prefetch_names_directory(request->server->prefetch, request->body, request->body_size);
 }
 
 /* Not to be remembered: others shall not find it. */
-static void lookup_push_folder(const struct request *request)
+static void lookup_prefetch_directory(const struct request *request)
 {
 	struct fuse_entry_out out = {
-		.nodeid = PUSH_NODE,
+		.nodeid = PREFETCH_NODE,
 		.attr_valid = FOREVER,
 		.attr = {.ino = UINT32_MAX, .mode = S_IFDIR | 0555, .nlink = 2, .uid = geteuid(), .gid = getegid()},
 	};
@@ -184,15 +184,15 @@ static void lookup_push_folder(const struct request *request)
 	reply(request, &out, sizeof(out));
 }
 
-static void lookup(const struct request *request)
+static void op_lookup(const struct request *request)
 {
 	struct squashfs *fs = request->server->fs;
 	struct inode inode;
 	struct entry entry;
 	int got;
 
-	if (asks_for_push_folder(request)) {
-		lookup_push_folder(request);
+	if (asks_for_prefetch_directory(request)) {
+		lookup_prefetch_directory(request);
 		return;
 	}
 	got = inode_of(request, &inode);
@@ -217,7 +217,7 @@ static void lookup(const struct request *request)
 	reply(request, &out, sizeof(out));
 }
 
-static void getattr(const struct request *request)
+static void op_getattr(const struct request *request)
 {
 	struct inode inode;
 	int error = inode_of(request, &inode);
@@ -230,7 +230,7 @@ static void getattr(const struct request *request)
 	reply(request, &out, sizeof(out));
 }
 
-static void readlink_(const struct request *request)
+static void op_readlink(const struct request *request)
 {
 	struct inode inode;
 	char target[PATH_MAX];
@@ -271,7 +271,7 @@ struct listing {
 	size_t size;
 	size_t room;
 	bool plus;
-	bool pushed;   /* of the folder with the pushed files */
+	bool prefetched;   /* of the directory with the prefetched files */
 	uint32_t last; /* and how many of its files have been listed then */
 };
 
@@ -291,7 +291,7 @@ static bool add_entry(struct listing *listing, const char *name, size_t length, 
 	memset(to, 0, size);
 	if (inode && listing->plus) {
 		struct fuse_entry_out out = entry_of(listing->request->server, inode);
-		if (listing->pushed)
+		if (listing->prefetched)
 			out.entry_valid = 0; /* the inode shall be known, but nobody open it by this name */
 		memcpy(to, &out, sizeof(out));
 	}
@@ -305,7 +305,7 @@ static int add_entries(struct listing *listing, const struct inode *directory, u
 {
 	struct squashfs *fs = listing->request->server->fs;
 	struct cursor cursor = unpack_cursor(offset);
-	struct push *push = listing->request->server->push;
+	struct prefetch *prefetch = listing->request->server->prefetch;
 	int got = 0;
 
 	/* Without attributes: the kernel knows both directories already. */
@@ -318,8 +318,8 @@ static int add_entries(struct listing *listing, const struct inode *directory, u
 		struct inode inode;
 		if ((got = squashfs_next(fs, directory, &cursor, &entry)) != 1)
 			return got;
-		/* Of a file that is still to be pushed nobody may know; see prefetch.h. */
-		bool known = listing->plus && !push_hides(push, entry.reference);
+		/* Of a file that is still to be prefetched nobody may know; see prefetch.h. */
+		bool known = listing->plus && !prefetch_hides(prefetch, entry.reference);
 		if (known && (got = squashfs_inode(fs, entry.reference, &inode)))
 			return got;
 		if (!add_entry(listing, entry.name, entry.length, entry.number, entry.type, pack_cursor(&cursor),
@@ -328,17 +328,17 @@ static int add_entries(struct listing *listing, const struct inode *directory, u
 	}
 }
 
-/* Files by number: only their inodes matter.  Those that are pushed first come first. */
-static int add_pushed(struct listing *listing, uint64_t offset)
+/* Files by number: only their inodes matter.  Those that are prefetched first come first. */
+static int add_prefetched(struct listing *listing, uint64_t offset)
 {
-	struct push *push = listing->request->server->push;
-	uint32_t count = push_count(push);
+	struct prefetch *prefetch = listing->request->server->prefetch;
+	uint32_t count = prefetch_count(prefetch);
 	struct inode inode;
 	char name[16];
 
-	for (uint64_t i = offset; i < count && (offset || i < PUSH_FIRST); i++) {
+	for (uint64_t i = offset; i < count && (offset || i < PREFETCH_FIRST); i++) {
 		int length = snprintf(name, sizeof(name), "%u", (unsigned)i);
-		int error = squashfs_inode(push->fs, push->files[i].reference, &inode);
+		int error = squashfs_inode(prefetch->fs, prefetch->files[i].reference, &inode);
 		if (error)
 			return error;
 		if (!add_entry(listing, name, (size_t)length, inode.number, TYPE_FILE, i + 1, &inode))
@@ -348,7 +348,7 @@ static int add_pushed(struct listing *listing, uint64_t offset)
 	return 0;
 }
 
-static void readdir_(const struct request *request)
+static void op_readdir(const struct request *request)
 {
 	const struct fuse_read_in *in = request->body;
 	size_t room = in->size < FUSE_READ_LIMIT ? in->size : FUSE_READ_LIMIT;
@@ -357,30 +357,30 @@ static void readdir_(const struct request *request)
 		.data = request->worker->output,
 		.room = room,
 		.plus = request->header->opcode == FUSE_READDIRPLUS,
-		.pushed = request->header->nodeid == PUSH_NODE,
+		.prefetched = request->header->nodeid == PREFETCH_NODE,
 	};
 	struct inode inode;
-	int error = listing.pushed ? 0 : inode_of(request, &inode);
+	int error = listing.prefetched ? 0 : inode_of(request, &inode);
 
-	if (!error && !listing.pushed && inode.type != TYPE_DIRECTORY)
+	if (!error && !listing.prefetched && inode.type != TYPE_DIRECTORY)
 		error = -ENOTDIR;
 	if (!error)
-		error = listing.pushed ? add_pushed(&listing, in->offset) : add_entries(&listing, &inode, in->offset);
+		error = listing.prefetched ? add_prefetched(&listing, in->offset) : add_entries(&listing, &inode, in->offset);
 	if (error && !listing.size)
 		reply_error(request, error);
 	else
 		reply(request, listing.data, listing.size);
-	if (listing.pushed)
-		push_listed(request->server->push, listing.last);
+	if (listing.prefetched)
+		prefetch_listed(request->server->prefetch, listing.last);
 }
 
 /* File contents */
 
 /* An answer made of pieces of cached blocks. */
 struct pieces {
-	struct iovec parts[1 + MOST_SEGMENTS];
+	struct iovec parts[1 + MAX_SEGMENTS];
 	size_t count;
-	struct block_view views[MOST_SEGMENTS];
+	struct block_view views[MAX_SEGMENTS];
 	size_t held;
 };
 
@@ -434,7 +434,7 @@ static int gather(const struct request *request, const struct inode *inode, uint
 	return 0;
 }
 
-static void read_(const struct request *request)
+static void op_read(const struct request *request)
 {
 	const struct fuse_read_in *in = request->body;
 	struct pieces pieces = {.count = 1};
@@ -455,12 +455,12 @@ static void read_(const struct request *request)
 	if (error)
 		reply_error(request, error);
 	else
-		send(request, pieces.parts, pieces.count, 0);
+		send_reply(request, pieces.parts, pieces.count, 0);
 	for (size_t i = 0; i < pieces.held; i++)
 		cache_release(request->server->cache, &pieces.views[i]);
 }
 
-static void statfs_(const struct request *request)
+static void op_statfs(const struct request *request)
 {
 	const struct superblock *super = &request->server->fs->super;
 	struct fuse_statfs_out out = {.st = {
@@ -475,7 +475,7 @@ static void statfs_(const struct request *request)
 }
 
 /* ENOSYS tells a kernel that can do without never to ask again. */
-static void open_(const struct request *request, uint32_t can_do_without, bool is_complete)
+static void op_open(const struct request *request, uint32_t can_do_without, bool is_complete)
 {
 	struct fuse_open_out out = {.open_flags = is_complete ? FOPEN_KEEP_CACHE | FOPEN_CACHE_DIR : 0};
 
@@ -489,33 +489,33 @@ static void handle(const struct request *request)
 {
 	switch (request->header->opcode) {
 	case FUSE_INIT:
-		init(request);
+		op_init(request);
 		break;
 	case FUSE_LOOKUP:
-		lookup(request);
+		op_lookup(request);
 		break;
 	case FUSE_GETATTR:
-		getattr(request);
+		op_getattr(request);
 		break;
 	case FUSE_READLINK:
-		readlink_(request);
+		op_readlink(request);
 		break;
 	case FUSE_READDIR:
 	case FUSE_READDIRPLUS:
-		readdir_(request);
+		op_readdir(request);
 		break;
 	case FUSE_READ:
-		read_(request);
+		op_read(request);
 		break;
 	case FUSE_OPEN:
-		open_(request, FUSE_NO_OPEN_SUPPORT, true);
+		op_open(request, FUSE_NO_OPEN_SUPPORT, true);
 		break;
 	case FUSE_OPENDIR:
-		/* What a folder's listing leaves out while files are pushed, the next one shall bring. */
-		open_(request, FUSE_NO_OPENDIR_SUPPORT, request->server->push->over);
+		/* What a directory's listing leaves out while files are prefetched, the next one shall bring. */
+		op_open(request, FUSE_NO_OPENDIR_SUPPORT, request->server->prefetch->done);
 		break;
 	case FUSE_STATFS:
-		statfs_(request);
+		op_statfs(request);
 		break;
 	case FUSE_RELEASE:
 	case FUSE_RELEASEDIR:
@@ -555,7 +555,7 @@ static struct worker *make_worker(struct fuse_server *server)
 	if (worker) {
 		worker->server = server;
 		worker->memo.reference = UINT64_MAX;
-		worker->halved = server->halves.exist;
+		worker->is_split = server->cpu_split.exists;
 	}
 	return worker;
 }
@@ -563,7 +563,7 @@ static struct worker *make_worker(struct fuse_server *server)
 /* Called with the lock held.  Where memory is short, those that are there do all the work. */
 static void start_worker(struct fuse_server *server)
 {
-	struct worker *worker = server->threads < server->most_threads ? make_worker(server) : NULL;
+	struct worker *worker = server->threads < server->max_threads ? make_worker(server) : NULL;
 
 	if (worker && process_start_thread(work, worker, NULL))
 		server->threads++;
@@ -574,10 +574,10 @@ static void start_worker(struct fuse_server *server)
 static void become_listener(struct fuse_server *server, struct worker *worker)
 {
 	pthread_mutex_lock(&server->lock);
-	server->resting++;
+	server->idle++;
 	while (server->starting && server->has_listener)
 		pthread_cond_wait(&server->vacant, &server->lock);
-	server->resting--;
+	server->idle--;
 	server->has_listener = worker->listens = server->starting;
 	pthread_mutex_unlock(&server->lock);
 }
@@ -589,7 +589,7 @@ static void stop_listening(struct fuse_server *server, struct worker *worker)
 	worker->listens = false;
 	pthread_mutex_lock(&server->lock);
 	server->has_listener = false;
-	if (server->resting)
+	if (server->idle)
 		pthread_cond_signal(&server->vacant);
 	else
 		start_worker(server);
@@ -603,16 +603,16 @@ static void end_startup(struct fuse_server *server, struct worker *worker)
 	pthread_mutex_lock(&server->lock);
 	server->starting = server->has_listener = worker->listens = false;
 	pthread_cond_broadcast(&server->vacant);
-	for (unsigned i = server->threads; i < server->most_threads; i++)
+	for (unsigned i = server->threads; i < server->max_threads; i++)
 		start_worker(server);
 	pthread_mutex_unlock(&server->lock);
 }
 
-int fuse_open(struct fuse_server *server, struct squashfs *fs, struct cache *cache, struct push *push)
+int fuse_open(struct fuse_server *server, struct squashfs *fs, struct cache *cache, struct prefetch *prefetch)
 {
 	server->fs = fs;
 	server->cache = cache;
-	server->push = push;
+	server->prefetch = prefetch;
 	server->starting = true;
 	server->threads = 1;
 	pthread_mutex_init(&server->lock, NULL);
@@ -621,19 +621,19 @@ int fuse_open(struct fuse_server *server, struct squashfs *fs, struct cache *cac
 	return server->first ? 0 : -ENOMEM;
 }
 
-/* A processor each for the application and for what is pushed. */
+/* A processor each for the application and for what is prefetched. */
 static bool may_spin(const struct fuse_server *server, uint64_t now)
 {
-	return now - server->contended > CONTENDED_PAUSE_NS && server->processors > 1u + !server->push->over;
+	return now - server->contended > CONTENDED_PAUSE_NS && server->processors > 1u + !server->prefetch->done;
 }
 
 static ssize_t read_request(struct fuse_server *server, struct worker *worker)
 {
 	if (!worker->listens)
 		become_listener(server, worker);
-	if (worker->halved && server->push->over) {
-		process_keep_to(&server->halves.whole);
-		worker->halved = false;
+	if (worker->is_split && server->prefetch->done) {
+		process_set_affinity(&server->cpu_split.all);
+		worker->is_split = false;
 	}
 	for (;;) {
 		ssize_t size = read(server->device, worker->input, sizeof(worker->input));

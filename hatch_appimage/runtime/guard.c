@@ -57,7 +57,7 @@ static void receive_private(struct guarded *guarded, int socket)
 {
 	int descriptors[2];
 
-	if (receive_exactly(socket, descriptors, 2))
+	if (fd_receive_exactly(socket, descriptors, 2))
 		return;
 	guarded->private.parent = descriptors[0];
 	guarded->private.lock = descriptors[1];
@@ -200,5 +200,5 @@ int guard_announce(int guard, const char *path)
 
 int guard_hand_over(int guard, const struct private *private)
 {
-	return send_descriptors(guard, "", 1, (int[]){private->parent, private->lock}, 2);
+	return fd_send(guard, "", 1, (int[]){private->parent, private->lock}, 2);
 }

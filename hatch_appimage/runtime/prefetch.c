@@ -14,13 +14,13 @@
 #include "fuse.h"
 #include "monotonic.h"
 
-enum { MOST = 1 << 14 }; /* files */
+enum { MAX_FILES = 1 << 14 };
 
 /* Of larger files, a start reads parts only: nobody shall wait for all of them. */
-static const uint64_t LARGEST = 8u << 20;
+static const uint64_t MAX_FILE_SIZE = 8u << 20;
 
 /* Bytes of the page cache, whatever the image says. */
-static const uint64_t MOST_MEMORY = 256u << 20;
+static const uint64_t MAX_MEMORY = 256u << 20;
 
 /* The block that a thread has decompressed last. */
 struct own_block {
@@ -29,99 +29,100 @@ struct own_block {
 	uint8_t *data;
 };
 
-bool push_name(char *name)
+bool prefetch_name(char *name)
 {
 	uint64_t noise;
 
 	if (getrandom(&noise, sizeof(noise), 0) != sizeof(noise))
 		return false;
-	snprintf(name, PUSH_NAME_ROOM, ".push%016llx", (unsigned long long)noise);
+	snprintf(name, PREFETCH_NAME_ROOM, ".prefetch%016llx", (unsigned long long)noise);
 	return true;
 }
 
-void push_open(struct push *push, struct squashfs *fs, struct cache *cache, const char *folder, int more)
+void prefetch_open(struct prefetch *prefetch, struct squashfs *fs, struct cache *cache, const char *directory, int more)
 {
-	*push = (struct push){.fs = fs, .cache = cache, .device = -1, .folder = folder, .more = more};
-	pthread_mutex_init(&push->lock, NULL);
-	monotonic_cond_init(&push->changed);
+	*prefetch = (struct prefetch){.fs = fs, .cache = cache, .device = -1, .directory = directory, .more = more};
+	pthread_mutex_init(&prefetch->lock, NULL);
+	monotonic_cond_init(&prefetch->changed);
 }
 
-void push_begin(struct push *push, int device)
+void prefetch_begin(struct prefetch *prefetch, int device)
 {
-	pthread_mutex_lock(&push->lock);
-	push->device = device;
-	pthread_cond_broadcast(&push->changed);
-	pthread_mutex_unlock(&push->lock);
+	pthread_mutex_lock(&prefetch->lock);
+	prefetch->device = device;
+	pthread_cond_broadcast(&prefetch->changed);
+	pthread_mutex_unlock(&prefetch->lock);
 }
 
-bool push_names_folder(const struct push *push, const char *name, size_t length)
+bool prefetch_names_directory(const struct prefetch *prefetch, const char *name, size_t length)
 {
-	return !push->over && length == strlen(push->folder) + 1 && !memcmp(name, push->folder, length);
+	return !prefetch->done && length == strlen(prefetch->directory) + 1 && !memcmp(name, prefetch->directory, length);
 }
 
-void push_listed(struct push *push, uint32_t count)
+void prefetch_listed(struct prefetch *prefetch, uint32_t count)
 {
-	pthread_mutex_lock(&push->lock);
-	if (push->listed < count)
-		push->listed = count;
-	pthread_cond_broadcast(&push->changed);
-	pthread_mutex_unlock(&push->lock);
+	pthread_mutex_lock(&prefetch->lock);
+	if (prefetch->listed < count)
+		prefetch->listed = count;
+	pthread_cond_broadcast(&prefetch->changed);
+	pthread_mutex_unlock(&prefetch->lock);
 }
 
 /* The kernel's struct fuse_notify_store_out.  It knows the inodes a moment after the listing has been answered. */
-static int store(struct push *push, uint64_t reference, uint64_t offset, const uint8_t *data, uint32_t size)
+static int store(struct prefetch *prefetch, uint64_t reference, uint64_t offset, const uint8_t *data, uint32_t size)
 {
 	enum { RETRY_NS = 50 * NS_PER_US, MAX_RETRIES = 400 };
 	struct fuse_notify_store_out out = {
-		.nodeid = fuse_node(push->fs, reference), .offset = offset, .size = size};
+		.nodeid = fuse_node(prefetch->fs, reference), .offset = offset, .size = size};
 	struct fuse_out_header header = {(uint32_t)(sizeof(header) + sizeof(out) + size), FUSE_NOTIFY_STORE, 0};
 	struct iovec parts[] = {{&header, sizeof(header)}, {&out, sizeof(out)}, {(void *)data, size}};
 
 	for (unsigned i = 0;; i++) {
-		if (writev(push->device, parts, 3) >= 0)
+		if (writev(prefetch->device, parts, 3) >= 0)
 			return 0;
-		if (errno != ENOENT || i == MAX_RETRIES || push->failed) {
-			push->failed = true; /* the kernel does not know the inodes, has no memory, or no such request */
+		if (errno != ENOENT || i == MAX_RETRIES || prefetch->failed) {
+			prefetch->failed = true; /* the kernel does not know the inodes, has no memory, or no such request */
 			return -errno;
 		}
 		monotonic_sleep(RETRY_NS);
 	}
 }
 
-static int load(struct push *push, const struct extent *extent, struct own_block *block)
+static int load(struct prefetch *prefetch, const struct extent *extent, struct own_block *block)
 {
 	if (!block->data) {
-		block->data = malloc(push->fs->super.block_size);
+		block->data = malloc(prefetch->fs->super.block_size);
 		block->start = UINT64_MAX;
 	}
 	if (!block->data)
 		return -ENOMEM;
 	if (block->start == extent->start)
 		return 0;
-	int size = squashfs_read_extent(push->fs, extent, block->data);
+	int size = squashfs_read_extent(prefetch->fs, extent, block->data);
 	block->start = size < 0 ? UINT64_MAX : extent->start;
 	block->size = size < 0 ? 0 : (uint32_t)size;
 	return size < 0 ? size : 0;
 }
 
 /*
- * How much of what ends with the file can be pushed.  Before Linux 6.11, a page that is not stored to its end keeps
+ * How much of what ends with the file can be prefetched.  Before Linux 6.11, a page that is not stored to its end keeps
  * there what was in the memory before, and programs that map the file see it.
  */
-static uint32_t size_in_pages(const struct push *push, uint64_t offset, uint32_t size)
+static uint32_t size_in_pages(const struct prefetch *prefetch, uint64_t offset, uint32_t size)
 {
 	uint64_t end = (offset + size) & ~(uint64_t)(getauxval(AT_PAGESZ) - 1);
 
-	if (push->fills_pages)
+	if (prefetch->fills_pages)
 		return size;
 	return end > offset ? (uint32_t)(end - offset) : 0;
 }
 
 /* Where a piece of a file is: the block that holds it, and its place in there. */
-static int locate(struct push *push, const struct inode *inode, uint32_t piece, struct extent *extent, uint32_t *at)
+static int locate(struct prefetch *prefetch, const struct inode *inode, uint32_t piece, struct extent *extent,
+                  uint32_t *at)
 {
 	static _Thread_local struct block_memo memo = {.reference = UINT64_MAX};
-	struct squashfs *fs = push->fs;
+	struct squashfs *fs = prefetch->fs;
 
 	*at = 0;
 	if (piece < squashfs_block_count(fs, inode))
@@ -132,40 +133,40 @@ static int locate(struct push *push, const struct inode *inode, uint32_t piece, 
 }
 
 /* Most blocks are wanted once: they need no room in the cache. */
-static int get_block(struct push *push, const struct extent *extent, struct block_view *view)
+static int get_block(struct prefetch *prefetch, const struct extent *extent, struct block_view *view)
 {
 	static _Thread_local struct own_block own;
 
-	if (cache_holds(push->cache, extent))
-		return cache_get(push->cache, extent, view);
-	int error = load(push, extent, &own);
+	if (cache_holds(prefetch->cache, extent))
+		return cache_get(prefetch->cache, extent, view);
+	int error = load(prefetch, extent, &own);
 	*view = (struct block_view){own.data, own.size, NULL};
 	return error;
 }
 
-static int push_piece(struct push *push, const struct inode *inode, uint32_t piece)
+static int prefetch_piece(struct prefetch *prefetch, const struct inode *inode, uint32_t piece)
 {
-	uint64_t offset = (uint64_t)piece << push->fs->super.block_log;
-	uint32_t at, size = push->fs->super.block_size;
+	uint64_t offset = (uint64_t)piece << prefetch->fs->super.block_log;
+	uint32_t at, size = prefetch->fs->super.block_size;
 	struct block_view block;
 	struct extent extent;
 
 	if (inode->size - offset < size)
-		size = size_in_pages(push, offset, (uint32_t)(inode->size - offset));
+		size = size_in_pages(prefetch, offset, (uint32_t)(inode->size - offset));
 	if (!size)
 		return 0;
-	int error = locate(push, inode, piece, &extent, &at);
+	int error = locate(prefetch, inode, piece, &extent, &at);
 	if (error || !extent.size) /* a hole is read when it is wanted */
 		return error;
-	error = get_block(push, &extent, &block);
+	error = get_block(prefetch, &extent, &block);
 	if (error)
 		return error;
 	if (at > block.size || size > block.size - at)
 		error = -EIO;
 	else
-		error = store(push, inode->reference, offset, block.data + at, size);
+		error = store(prefetch, inode->reference, offset, block.data + at, size);
 	if (block.block)
-		cache_release(push->cache, &block);
+		cache_release(prefetch->cache, &block);
 	return error;
 }
 
@@ -173,20 +174,20 @@ static int push_piece(struct push *push, const struct inode *inode, uint32_t pie
  * Decompresses a file into the cache, as far as `room`, a number of blocks, lasts.  When it gives way, it ends as soon
  * as the kernel knows the first inodes; it returns false then.
  */
-static bool load_ahead(struct push *push, const struct push_file *file, uint32_t *room, bool gives_way)
+static bool load_ahead(struct prefetch *prefetch, const struct prefetch_file *file, uint32_t *room, bool gives_way)
 {
 	struct block_view block;
 	struct extent extent;
 	struct inode inode;
 	uint32_t at;
 
-	if (squashfs_inode(push->fs, file->reference, &inode))
+	if (squashfs_inode(prefetch->fs, file->reference, &inode))
 		return true;
 	for (uint32_t piece = 0; piece < file->pieces && *room; piece++) {
-		if ((gives_way && push->listed) || locate(push, &inode, piece, &extent, &at))
+		if ((gives_way && prefetch->listed) || locate(prefetch, &inode, piece, &extent, &at))
 			return false;
-		if (extent.size && !cache_holds(push->cache, &extent) && !cache_get(push->cache, &extent, &block)) {
-			cache_release(push->cache, &block);
+		if (extent.size && !cache_holds(prefetch->cache, &extent) && !cache_get(prefetch->cache, &extent, &block)) {
+			cache_release(prefetch->cache, &block);
 			--*room;
 		}
 	}
@@ -194,143 +195,145 @@ static bool load_ahead(struct push *push, const struct push_file *file, uint32_t
 }
 
 /* Any thread may do so for a file that is open. */
-static void push_pieces(struct push *push, struct push_file *file)
+static void prefetch_pieces(struct prefetch *prefetch, struct prefetch_file *file)
 {
 	struct inode inode;
-	int error = squashfs_inode(push->fs, file->reference, &inode);
+	int error = squashfs_inode(prefetch->fs, file->reference, &inode);
 
-	pthread_mutex_lock(&push->lock);
+	pthread_mutex_lock(&prefetch->lock);
 	while (file->taken < file->pieces) {
 		uint32_t piece = file->taken++;
-		pthread_mutex_unlock(&push->lock);
+		pthread_mutex_unlock(&prefetch->lock);
 		if (!error)
-			error = push_piece(push, &inode, piece);
-		pthread_mutex_lock(&push->lock);
+			error = prefetch_piece(prefetch, &inode, piece);
+		pthread_mutex_lock(&prefetch->lock);
 		if (++file->finished == file->pieces) {
-			file->state = PUSH_CLOSED;
-			push->open--;
-			pthread_cond_broadcast(&push->changed);
+			file->state = PREFETCH_CLOSED;
+			prefetch->open--;
+			pthread_cond_broadcast(&prefetch->changed);
 		}
 	}
-	pthread_mutex_unlock(&push->lock);
+	pthread_mutex_unlock(&prefetch->lock);
 }
 
 static int compare_references(const void *a, const void *b)
 {
-	uint64_t left = (*(struct push_file *const *)a)->reference, right = (*(struct push_file *const *)b)->reference;
+	const struct prefetch_file *const *left = a, *const *right = b;
 
-	return (left > right) - (left < right);
+	return ((*left)->reference > (*right)->reference) - ((*left)->reference < (*right)->reference);
 }
 
-static struct push_file *find(const struct push *push, uint64_t reference)
+static struct prefetch_file *find(const struct prefetch *prefetch, uint64_t reference)
 {
-	uint32_t low = 0, high = push->count;
+	uint32_t low = 0, high = prefetch->count;
 
 	while (low < high) {
 		uint32_t middle = low + (high - low) / 2;
-		if (push->by_reference[middle]->reference < reference)
+		if (prefetch->by_reference[middle]->reference < reference)
 			low = middle + 1;
 		else
 			high = middle;
 	}
-	return low < push->count && push->by_reference[low]->reference == reference ? push->by_reference[low] : NULL;
+	if (low == prefetch->count || prefetch->by_reference[low]->reference != reference)
+		return NULL;
+	return prefetch->by_reference[low];
 }
 
-/* Called with the lock held: what is not found by the time it is wanted is not pushed. */
-static void wait_until_found(struct push *push)
+/* Called with the lock held: what is not found by the time it is wanted is not prefetched. */
+static void wait_until_found(struct prefetch *prefetch)
 {
 	enum { FIND_NS = 4 * NS_PER_MS }; /* a large tree is not worth more */
 	uint64_t end = monotonic_ns() + FIND_NS;
 
-	while (!push->found && !monotonic_cond_wait(&push->changed, &push->lock, end))
+	while (!prefetch->found && !monotonic_cond_wait(&prefetch->changed, &prefetch->lock, end))
 		continue;
-	push->late = !push->found;
+	prefetch->missed = !prefetch->found;
 }
 
-uint32_t push_count(struct push *push)
+uint32_t prefetch_count(struct prefetch *prefetch)
 {
-	pthread_mutex_lock(&push->lock);
-	if (!push->found && !push->late)
-		wait_until_found(push);
-	uint32_t count = push->count;
-	pthread_mutex_unlock(&push->lock);
+	pthread_mutex_lock(&prefetch->lock);
+	if (!prefetch->found && !prefetch->missed)
+		wait_until_found(prefetch);
+	uint32_t count = prefetch->count;
+	pthread_mutex_unlock(&prefetch->lock);
 	return count;
 }
 
-bool push_holds(struct push *push, uint64_t reference)
+bool prefetch_holds(struct prefetch *prefetch, uint64_t reference)
 {
-	if (push->over)
+	if (prefetch->done)
 		return false;
-	pthread_mutex_lock(&push->lock);
-	const struct push_file *file = find(push, reference);
-	bool holds = file && file->state == PUSH_OPEN;
-	pthread_mutex_unlock(&push->lock);
+	pthread_mutex_lock(&prefetch->lock);
+	const struct prefetch_file *file = find(prefetch, reference);
+	bool holds = file && file->state == PREFETCH_OPEN;
+	pthread_mutex_unlock(&prefetch->lock);
 	return holds;
 }
 
-bool push_hides(struct push *push, uint64_t reference)
+bool prefetch_hides(struct prefetch *prefetch, uint64_t reference)
 {
-	if (push->over)
+	if (prefetch->done)
 		return false;
-	pthread_mutex_lock(&push->lock);
-	const struct push_file *file = find(push, reference);
-	bool hides = file ? file->state != PUSH_CLOSED : !push->found && !push->late;
-	pthread_mutex_unlock(&push->lock);
+	pthread_mutex_lock(&prefetch->lock);
+	const struct prefetch_file *file = find(prefetch, reference);
+	bool hides = file ? file->state != PREFETCH_CLOSED : !prefetch->found && !prefetch->missed;
+	pthread_mutex_unlock(&prefetch->lock);
 	return hides;
 }
 
-void push_release(struct push *push, uint64_t reference)
+void prefetch_release(struct prefetch *prefetch, uint64_t reference)
 {
-	if (push->over)
+	if (prefetch->done)
 		return;
-	pthread_mutex_lock(&push->lock);
-	if (!push->found && !push->late)
-		wait_until_found(push);
-	struct push_file *file = find(push, reference);
-	if (file && file->state == PUSH_WAITING) {
-		file->state = PUSH_CLOSED;
-		pthread_cond_broadcast(&push->changed);
+	pthread_mutex_lock(&prefetch->lock);
+	if (!prefetch->found && !prefetch->missed)
+		wait_until_found(prefetch);
+	struct prefetch_file *file = find(prefetch, reference);
+	if (file && file->state == PREFETCH_WAITING) {
+		file->state = PREFETCH_CLOSED;
+		pthread_cond_broadcast(&prefetch->changed);
 	}
-	while (file && file->state == PUSH_OPEN) {
-		pthread_mutex_unlock(&push->lock);
-		push_pieces(push, file);
-		pthread_mutex_lock(&push->lock);
-		if (file->state == PUSH_OPEN)
-			pthread_cond_wait(&push->changed, &push->lock);
+	while (file && file->state == PREFETCH_OPEN) {
+		pthread_mutex_unlock(&prefetch->lock);
+		prefetch_pieces(prefetch, file);
+		pthread_mutex_lock(&prefetch->lock);
+		if (file->state == PREFETCH_OPEN)
+			pthread_cond_wait(&prefetch->changed, &prefetch->lock);
 	}
-	pthread_mutex_unlock(&push->lock);
+	pthread_mutex_unlock(&prefetch->lock);
 }
 
 static int compare_positions(const void *a, const void *b)
 {
-	uint64_t left = ((const struct push_file *)a)->position, right = ((const struct push_file *)b)->position;
+	uint64_t left = ((const struct prefetch_file *)a)->position, right = ((const struct prefetch_file *)b)->position;
 
 	return (left > right) - (left < right);
 }
 
-/* All inodes in the order of their table: walking through the folders takes three times as long. */
-static uint32_t find_files(struct squashfs *fs, uint64_t end, struct push_file **files)
+/* All inodes in the order of their table: walking through the directories takes three times as long. */
+static uint32_t find_files(struct squashfs *fs, uint64_t end, struct prefetch_file **files)
 {
 	uint64_t position = 0;
 	uint32_t count = 0, room = 0, left = end ? fs->super.inode_count : 0;
 	struct inode inode;
 
 	*files = NULL;
-	while (count < MOST && left-- && squashfs_next_inode(fs, &position, &inode) == 1) {
-		if (inode.type != TYPE_FILE || !inode.size || warm_position(fs, &inode) >= end)
+	while (count < MAX_FILES && left-- && squashfs_next_inode(fs, &position, &inode) == 1) {
+		if (inode.type != TYPE_FILE || !inode.size || startup_list_position(fs, &inode) >= end)
 			continue;
 		if (count == room) {
 			room = room ? room * 2 : 512;
-			struct push_file *more = realloc(*files, room * sizeof(*more));
+			struct prefetch_file *more = realloc(*files, room * sizeof(*more));
 			if (!more)
 				return 0;
 			*files = more;
 		}
-		(*files)[count++] = (struct push_file){
+		(*files)[count++] = (struct prefetch_file){
 			.reference = inode.reference,
-			.position = warm_position(fs, &inode),
+			.position = startup_list_position(fs, &inode),
 			.size = inode.size,
-			.state = inode.size > LARGEST ? PUSH_CLOSED : PUSH_WAITING,
+			.state = inode.size > MAX_FILE_SIZE ? PREFETCH_CLOSED : PREFETCH_WAITING,
 			.pieces = squashfs_block_count(fs, &inode) + (inode.fragment != NO_FRAGMENT),
 		};
 	}
@@ -338,28 +341,28 @@ static uint32_t find_files(struct squashfs *fs, uint64_t end, struct push_file *
 	return count;
 }
 
-bool push_find(struct push *push, uint64_t end)
+bool prefetch_find(struct prefetch *prefetch, uint64_t end)
 {
-	struct push_file *files;
-	uint32_t count = find_files(push->fs, end, &files);
-	struct push_file **by_reference = calloc(count + 1, sizeof(struct push_file *));
+	struct prefetch_file *files;
+	uint32_t count = find_files(prefetch->fs, end, &files);
+	struct prefetch_file **by_reference = calloc(count + 1, sizeof(struct prefetch_file *));
 
 	for (uint32_t i = 0; by_reference && i < count; i++)
 		by_reference[i] = &files[i];
 	if (by_reference)
 		qsort(by_reference, count, sizeof(*by_reference), compare_references);
-	pthread_mutex_lock(&push->lock);
-	bool in_time = by_reference && count && !push->late;
+	pthread_mutex_lock(&prefetch->lock);
+	bool in_time = by_reference && count && !prefetch->missed;
 	if (in_time) {
-		push->files = files;
-		push->by_reference = by_reference;
-		push->count = count;
+		prefetch->files = files;
+		prefetch->by_reference = by_reference;
+		prefetch->count = count;
 	} else {
-		push->over = true;
+		prefetch->done = true;
 	}
-	push->found = true;
-	pthread_cond_broadcast(&push->changed);
-	pthread_mutex_unlock(&push->lock);
+	prefetch->found = true;
+	pthread_cond_broadcast(&prefetch->changed);
+	pthread_mutex_unlock(&prefetch->lock);
 	return in_time;
 }
 
@@ -367,54 +370,54 @@ bool push_find(struct push *push, uint64_t end)
  * Once the kernel has been told of the inode, unless someone has been told of the file.  Who lists the files may have
  * died.
  */
-static bool open_file(struct push *push, uint32_t number)
+static bool open_file(struct prefetch *prefetch, uint32_t number)
 {
 	enum { LISTING_NS = NS_PER_S };
-	struct push_file *file = &push->files[number];
+	struct prefetch_file *file = &prefetch->files[number];
 	uint64_t end = monotonic_ns() + LISTING_NS;
 
-	pthread_mutex_lock(&push->lock);
-	while (push->listed <= number && file->state == PUSH_WAITING && !push->failed) {
-		if (monotonic_cond_wait(&push->changed, &push->lock, end))
-			push->failed = true;
+	pthread_mutex_lock(&prefetch->lock);
+	while (prefetch->listed <= number && file->state == PREFETCH_WAITING && !prefetch->failed) {
+		if (monotonic_cond_wait(&prefetch->changed, &prefetch->lock, end))
+			prefetch->failed = true;
 	}
-	bool open = file->state == PUSH_WAITING && !push->failed;
+	bool open = file->state == PREFETCH_WAITING && !prefetch->failed;
 	if (open) {
-		file->state = PUSH_OPEN;
-		push->open++;
+		file->state = PREFETCH_OPEN;
+		prefetch->open++;
 	}
-	pthread_mutex_unlock(&push->lock);
+	pthread_mutex_unlock(&prefetch->lock);
 	return open;
 }
 
-/* Others may still be pushing what they have taken. */
-static void end(struct push *push)
+/* Others may still be prefetching what they have taken. */
+static void finish(struct prefetch *prefetch)
 {
-	pthread_mutex_lock(&push->lock);
-	while (push->open)
-		pthread_cond_wait(&push->changed, &push->lock);
-	push->over = true;
-	pthread_mutex_unlock(&push->lock);
+	pthread_mutex_lock(&prefetch->lock);
+	while (prefetch->open)
+		pthread_cond_wait(&prefetch->changed, &prefetch->lock);
+	prefetch->done = true;
+	pthread_mutex_unlock(&prefetch->lock);
 }
 
-void push_all(struct push *push)
+void prefetch_run(struct prefetch *prefetch)
 {
-	uint32_t first = push->count < PUSH_FIRST ? push->count : PUSH_FIRST;
-	uint32_t room = push->cache->block_count / 4 * 3;
+	uint32_t first = prefetch->count < PREFETCH_FIRST ? prefetch->count : PREFETCH_FIRST;
+	uint32_t room = prefetch->cache->block_count / 4 * 3;
 	uint64_t memory = 0;
 
-	for (uint32_t i = 0; i < first && load_ahead(push, &push->files[i], &room, true); i++)
+	for (uint32_t i = 0; i < first && load_ahead(prefetch, &prefetch->files[i], &room, true); i++)
 		continue;
-	for (uint32_t i = 0; i < push->count && !push->failed && memory < MOST_MEMORY; i++) {
-		struct push_file *file = &push->files[i];
-		if (i < first && file->size > LARGEST)
-			load_ahead(push, file, &room, false);
-		if (i == PUSH_FIRST)
-			(void)!write(push->more, "", 1);
-		if (open_file(push, i)) {
+	for (uint32_t i = 0; i < prefetch->count && !prefetch->failed && memory < MAX_MEMORY; i++) {
+		struct prefetch_file *file = &prefetch->files[i];
+		if (i < first && file->size > MAX_FILE_SIZE)
+			load_ahead(prefetch, file, &room, false);
+		if (i == PREFETCH_FIRST)
+			(void)!write(prefetch->more, "", 1);
+		if (open_file(prefetch, i)) {
 			memory += file->size;
-			push_pieces(push, file);
+			prefetch_pieces(prefetch, file);
 		}
 	}
-	end(push);
+	finish(prefetch);
 }

@@ -277,7 +277,8 @@ static int check_superblock(const struct superblock *super)
 {
 	if (super->magic != MAGIC || super->version_major != 4 || super->version_minor != 0)
 		return -EIO;
-	if (super->block_log < MIN_BLOCK_LOG || super->block_log > MAX_BLOCK_LOG || super->block_size != 1u << super->block_log)
+	if (super->block_log < MIN_BLOCK_LOG || super->block_log > MAX_BLOCK_LOG ||
+	    super->block_size != 1u << super->block_log)
 		return -EIO;
 	if (super->compression != COMPRESSION_GZIP && super->compression != COMPRESSION_ZSTD)
 		return -ENOTSUP;
@@ -517,8 +518,8 @@ static uint64_t reference_of(uint32_t block, uint64_t offset)
 int squashfs_inode(struct squashfs *fs, uint64_t reference, struct inode *inode)
 {
 	struct inode_header header;
-	uint64_t position;
-	int error = table_position(&fs->inodes, reference >> REFERENCE_OFFSET_BITS, (uint32_t)reference & REFERENCE_OFFSET, &position);
+	uint64_t position, block = reference >> REFERENCE_OFFSET_BITS;
+	int error = table_position(&fs->inodes, block, (uint32_t)reference & REFERENCE_OFFSET, &position);
 
 	if (!error)
 		error = table_copy(fs, &fs->inodes, &position, &header, sizeof(header));
@@ -615,7 +616,7 @@ static bool valid_name(const char *name, size_t length)
 	       !(length == 2 && name[0] == '.' && name[1] == '.');
 }
 
-uint64_t squashfs_most_entries(const struct squashfs *fs)
+uint64_t squashfs_max_entries(const struct squashfs *fs)
 {
 	return (uint64_t)fs->directories.count * METADATA_SIZE / (sizeof(struct directory_entry) + 1);
 }

@@ -138,8 +138,8 @@ int squashfs_lookup(struct squashfs *fs, const struct inode *directory, const ch
                     struct entry *entry);
 /* 1 and the next entry, 0 at the end. */
 int squashfs_next(struct squashfs *fs, const struct inode *directory, struct cursor *cursor, struct entry *entry);
-/* More entries than this are in no tree where each folder has one place. */
-uint64_t squashfs_most_entries(const struct squashfs *fs);
+/* More entries than this are in no tree where each directory has one place. */
+uint64_t squashfs_max_entries(const struct squashfs *fs);
 /* `target` has room for inode->size + 1 bytes; a size above PATH_MAX is refused by squashfs_inode. */
 int squashfs_readlink(struct squashfs *fs, const struct inode *inode, char *target);
 uint32_t squashfs_block_count(const struct squashfs *fs, const struct inode *inode);

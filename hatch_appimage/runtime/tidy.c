@@ -14,8 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "tmpdir.h"
 #include "mount.h"
+#include "tmpdir.h"
 
 #define NAME ".mount_"
 
@@ -146,7 +146,7 @@ void tidy(void)
 	char path[MOUNT_POINT_ROOM];
 
 	remove_dead_mounts();
-	for (unsigned i = 0; folder_candidate(i, path, sizeof(path)); i++) {
+	for (unsigned i = 0; tmpdir_candidate(i, path, sizeof(path)); i++) {
 		if (*path)
 			remove_forgotten_in(path);
 	}
