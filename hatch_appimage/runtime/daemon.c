@@ -13,7 +13,7 @@
 
 #include "cache.h"
 #include "fd_passing.h"
-#include "fuse.h"
+#include "fuse_server.h"
 #include "mount.h"
 #include "prefetch.h"
 #include "process.h"

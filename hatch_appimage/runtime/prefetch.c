@@ -11,7 +11,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "fuse.h"
+#include "fuse_server.h"
 #include "monotonic.h"
 
 enum { MAX_FILES = 1 << 14 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "fuse.h"
+#include "fuse_server.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The kernel's FUSE protocol (include/uapi/linux/fuse.h), spoken directly on /dev/fuse, for a read-only file system. */
-#ifndef FUSE_H
-#define FUSE_H
+#ifndef FUSE_SERVER_H
+#define FUSE_SERVER_H
 
 #include "process.h"
 #include "squashfs.h"
