@@ -267,6 +267,14 @@ class TestPrefetching:
         wanted = in_pages(tree, tails=True)
         assert prefetched_pages(mounted, wanted) == wanted
 
+    def test_can_be_switched_off(self, tree: Path, mounted: Image) -> None:
+        image = replace(mounted, settings=(("APPIMAGE_NO_PREFETCH", "1"),))
+        wanted = in_pages(tree, tails=True)
+        with started(image, LATER, prefetched=True) as point:
+            assert {name: resident(point / name) for name in wanted} == dict.fromkeys(wanted, 0)
+        assert parse_sums(image.run("run", "eval", SUMS).stdout) == digests(tree)
+        image.wait_until_clean()
+
 
 def test_interpreter_that_is_too_large(tree: Path, tmp_path: Path) -> None:
     """It is not put into the page cache, as a start does not read all of it; what follows is."""

@@ -11,20 +11,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "cache.h"
 #include "fd_passing.h"
 #include "fuse_server.h"
 #include "mount.h"
-#include "prefetch.h"
 #include "process.h"
-#include "startup_list.h"
 #include "tidy.h"
 
 static struct daemon_task task;
-static uint64_t startup_end; /* see startup_list.h */
-static struct cpu_split cpu_split; /* of the processors: one for the application, the other for prefetching */
-static int prefetched[2]; /* a pipe from the server to the unmounter, see prefetch.h; closed when all is prefetched */
-static char prefetch_directory[PREFETCH_NAME_ROOM];
+static struct prefetch_plan plan;
 static int application; /* a descriptor from process_open() */
 static int peer;        /* a socket from the server to the unmounter, or from there to here */
 static struct mount mount;
@@ -32,20 +26,18 @@ static struct mount mount;
 enum { MAX_THREADS = 4 };
 
 /*
- * Both processes stay in the session until all is prefetched, to be ready early.  Until then the server keeps to one
+ * Both processes stay in the session until all is prefetched, to be ready early.  Until then the server is pinned to one
  * processor, and the unmounter to the other for as long as the first process waits for it.
  */
 static void begin_startup(const cpu_set_t *processors, const int *kept, size_t count)
 {
-	if (cpu_split.exists)
-		process_set_affinity(processors);
+	cpu_split_set_affinity(&plan.split, processors);
 	process_detach(kept, count);
 }
 
 static void end_startup(void)
 {
-	if (cpu_split.exists)
-		process_set_affinity(&cpu_split.all);
+	cpu_split_set_affinity(&plan.split, &plan.split.all);
 	setsid();
 }
 
@@ -101,34 +93,6 @@ static bool unmount_after_use(int other)
 }
 
 /* The unmounter */
-
-/* Until the server has something to say; false when nobody uses the mount any more. */
-static bool wait_for_server(void)
-{
-	if (process_wait(application, prefetched[0], -1) == PEER_READABLE)
-		return true;
-	/* It may have left its work to others. */
-	return process_using(mount.point.path) && process_wait(-1, prefetched[0], -1) == PEER_READABLE;
-}
-
-/*
- * Has the kernel learn the inodes of what is to be prefetched after the first files; and, when all is prefetched, every
- * name beside them.
- */
-static void learn(int root)
-{
-	static struct squashfs fs;
-	struct startup_list list;
-	char more;
-
-	if (wait_for_server() && read(prefetched[0], &more, 1) == 1)
-		startup_list_learn_directory(root, prefetch_directory, PREFETCH_FIRST);
-	if (!wait_for_server() || squashfs_open(&fs, task.file, task.offset))
-		return;
-	startup_list_find(&fs, startup_end, &list);
-	bool left = process_wait(application, -1, 0) == PROCESS_ENDED;
-	startup_list_learn(&list, root, left ? -1 : application);
-}
 
 /* The server learns of each mount point before there is a mount. */
 static int announce(void)
@@ -219,7 +183,7 @@ static bool wait_until_unmounted(void)
 
 static _Noreturn void run_unmounter(void)
 {
-	begin_startup(&cpu_split.requests, (int[]){task.file, application, peer, prefetched[0]}, 4);
+	begin_startup(&plan.split.requests, (int[]){task.file, application, peer, plan.pipe[0]}, 4);
 	mount.user_namespace = mount.mount_namespace = -1;
 	if (mount_somewhere(mount_visibly) && (!task.in_namespace || mount_somewhere(mount_in_namespace)))
 		_exit(1);
@@ -228,16 +192,10 @@ static _Noreturn void run_unmounter(void)
 		undo();
 		_exit(1);
 	}
-	if (cpu_split.exists)
-		process_set_affinity(&cpu_split.prefetching);
-	if (startup_end && seen) {
-		int root = open(mount.point.path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-		if (root >= 0) {
-			learn(root);
-			close(root);
-		}
-	}
-	close(prefetched[0]);
+	cpu_split_set_affinity(&plan.split, &plan.split.prefetching);
+	if (seen)
+		prefetch_list_others(&plan, mount.point.path, task.file, task.offset, application);
+	close(plan.pipe[0]);
 	end_startup();
 	char end = wait_until_unmounted() ? UNMOUNTED : ABANDONED;
 	mount_point_remove(&mount.point);
@@ -248,14 +206,13 @@ static _Noreturn void run_unmounter(void)
 
 /* The server */
 
-static struct squashfs fs;
-static struct cache cache;
-static struct prefetch prefetch;
-static struct fuse_server server;
-static int channel;   /* to the process that becomes the application */
-static pid_t unmounter;
-static sem_t opened;   /* posted when the image is */
-static sem_t received; /* posted when the mount is */
+static struct {
+	struct fuse_server fuse;
+	int channel; /* to the process that becomes the application */
+	pid_t unmounter;
+	sem_t opened;   /* posted when the image is */
+	sem_t received; /* posted when the mount is */
+} server;
 
 /* Also where the unmounter sees nothing of the mount. */
 static void leave(void)
@@ -271,8 +228,8 @@ static void leave(void)
 static _Noreturn void give_up(void)
 {
 	close(peer);
-	close(prefetched[1]);
-	while (waitpid(unmounter, NULL, 0) < 0 && errno == EINTR)
+	close(plan.pipe[1]);
+	while (waitpid(server.unmounter, NULL, 0) < 0 && errno == EINTR)
 		continue;
 	if (mount.point.name[0])
 		undo();
@@ -308,9 +265,9 @@ static int report_ready(void)
 {
 	int namespaces[] = {mount.user_namespace, mount.mount_namespace};
 	unsigned count = mount.mount_namespace < 0 ? 0 : 2;
-	int error = fd_send(channel, &mount.point, sizeof(mount.point), namespaces, count);
+	int error = fd_send(server.channel, &mount.point, sizeof(mount.point), namespaces, count);
 
-	close(channel);
+	close(server.channel);
 	while (count)
 		close(namespaces[--count]);
 	return error;
@@ -321,39 +278,13 @@ static void *serve(void *nothing)
 	(void)nothing;
 	if (receive_mount())
 		give_up();
-	while (sem_wait(&opened))
+	while (sem_wait(&server.opened))
 		continue;
-	prefetch_begin(&prefetch, mount.device);
 	if (report_ready())
 		_exit(1); /* the first process has been killed: the unmounter unmounts */
-	sem_post(&received);
-	fuse_serve(&server, mount.device, mount.mount_namespace >= 0);
+	sem_post(&server.received);
+	fuse_server_run(&server.fuse, mount.device, mount.mount_namespace >= 0);
 	return NULL;
-}
-
-/* With fewer threads where memory is short. */
-static int open_cache(void)
-{
-	int error;
-
-	do
-		error = cache_open(&cache, &fs, (server.max_threads + 1) * fuse_blocks_per_thread(&fs));
-	while (error && --server.max_threads);
-	return error;
-}
-
-static void open_image(void)
-{
-	/* One at least for a request that comes while another is waiting for a block. */
-	server.max_threads = server.processors + 1;
-	server.gone = leave;
-	server.cpu_split = cpu_split;
-	if (squashfs_open(&fs, task.file, task.offset) || open_cache())
-		_exit(1);
-	prefetch_open(&prefetch, &fs, &cache, prefetch_directory, prefetched[1]);
-	prefetch.done = !startup_end;
-	if (fuse_open(&server, &fs, &cache, &prefetch))
-		_exit(1);
 }
 
 /* Does what the unmounter shall, if that is killed. */
@@ -375,19 +306,22 @@ static void outlive_unmounter(void)
 /* This thread prefetches, while others answer. */
 static _Noreturn void run_server(void)
 {
-	server.processors = process_processors(MAX_THREADS - 1); /* before this one keeps to one of them */
-	begin_startup(&cpu_split.prefetching, (int[]){task.file, channel, application, peer, prefetched[1]}, 5);
+	unsigned processors = process_processors(MAX_THREADS - 1); /* before this one is pinned to one of them */
+
+	begin_startup(&plan.split.prefetching, (int[]){task.file, server.channel, application, peer, plan.pipe[1]}, 5);
+	/* One thread at least for a request that comes while another is waiting for a block. */
+	server.fuse.workers =
+		(struct fuse_workers){.gone = leave, .processors = processors, .max_threads = processors + 1};
 	/* It takes a while to wake up, on the other processor. */
-	if (sem_init(&opened, 0, 0) || sem_init(&received, 0, 0) ||
-	    !process_start_thread(serve, NULL, cpu_split.exists ? &cpu_split.requests : NULL))
+	if (sem_init(&server.opened, 0, 0) || sem_init(&server.received, 0, 0) ||
+	    !process_start_thread(serve, NULL, plan.split.exists ? &plan.split.requests : NULL) ||
+	    fuse_server_open(&server.fuse, task.file, task.offset, &plan))
 		_exit(1);
-	open_image();
-	sem_post(&opened);
-	if (startup_end && prefetch_find(&prefetch, startup_end))
-		prefetch_run(&prefetch);
-	close(prefetched[1]);
+	sem_post(&server.opened);
+	prefetch_run(server.fuse.prefetch);
+	close(plan.pipe[1]);
 	end_startup();
-	while (sem_wait(&received))
+	while (sem_wait(&server.received))
 		continue;
 	outlive_unmounter();
 	for (;;)
@@ -401,14 +335,14 @@ static _Noreturn void start_both(void)
 {
 	int peers[2];
 
-	if (fd_pair(peers) || pipe2(prefetched, O_CLOEXEC))
+	if (fd_pair(peers) || prefetch_connect(&plan))
 		_exit(1);
 	mount_find_fusermount();
-	unmounter = fork();
-	if (unmounter < 0)
+	server.unmounter = fork();
+	if (server.unmounter < 0)
 		_exit(1);
-	peer = peers[unmounter == 0];
-	if (unmounter == 0)
+	peer = peers[server.unmounter == 0];
+	if (server.unmounter == 0)
 		run_unmounter();
 	run_server();
 }
@@ -427,15 +361,11 @@ int daemon_start(struct daemon *daemon, const struct daemon_task *given)
 		return error;
 	}
 	task = *given;
-	/* With one processor, prefetching keeps the application from running. */
-	startup_end = process_processors(2) > 1 && prefetch_name(prefetch_directory) ? startup_list_end(task.file) : 0;
-	/* A filter may kill who chooses a processor. */
-	if (startup_end && !process_is_filtered())
-		cpu_split = process_split_cpus(sched_getcpu());
+	prefetch_decide(&plan, task.file);
 	/* The application shall not have children it does not know of. */
 	int forked = process_fork_aside();
 	if (forked == 0) {
-		channel = channels[1];
+		server.channel = channels[1];
 		start_both();
 	}
 	close(application);
@@ -444,20 +374,6 @@ int daemon_start(struct daemon *daemon, const struct daemon_task *given)
 	if (forked < 0)
 		close(daemon->channel);
 	return forked < 0 ? forked : 0;
-}
-
-/* Has the kernel learn the inodes of what is prefetched first; and of all where the unmounter does not see the mount. */
-static void list_first(const char *path, bool all)
-{
-	int root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	int directory = root < 0 ? -1 : openat(root, prefetch_directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	while (directory >= 0 && startup_list_learn_entries(directory) && all)
-		continue;
-	if (directory >= 0)
-		close(directory);
-	if (root >= 0)
-		close(root);
 }
 
 /* Whoever adopts orphans has the server as a child that wait() passes over: nobody else would clear it away. */
@@ -487,7 +403,6 @@ int daemon_wait(const struct daemon *daemon, char path[MOUNT_POINT_ROOM])
 		return error;
 	}
 	memcpy(path, point.path, MOUNT_POINT_ROOM);
-	if (startup_end)
-		list_first(path, count == 2);
+	prefetch_list_first(&plan, path, count == 2);
 	return 0;
 }

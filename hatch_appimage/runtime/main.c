@@ -47,7 +47,7 @@ static void help(const struct appimage *image)
 	        "They count as the first argument only; all others go to the application.\n"
 	        "\n"
 	        "Variables: APPIMAGE_EXTRACT_AND_RUN (do so), NO_CLEANUP (keep the copy), TMPDIR (where mounts and\n"
-	        "copies go), FUSERMOUNT_PROG (instead of fusermount3).\n"
+	        "copies go), FUSERMOUNT_PROG (instead of fusermount3), APPIMAGE_NO_PREFETCH (do not).\n"
 	        "\n"
 	        "Portable: while these directories exist, the application keeps its data and its settings in them.\n"
 	        "\n"

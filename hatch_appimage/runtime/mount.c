@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #include "fd_passing.h"
-#include "fuse_server.h"
+#include "fuse_protocol.h"
 #include "process.h"
 
 extern char **environ;

@@ -2,25 +2,61 @@
 #include "prefetch.h"
 
 #include <errno.h>
-#include <linux/fuse.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/random.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
-#include "fuse_server.h"
+#include "fuse_protocol.h"
 #include "monotonic.h"
+#include "process.h"
+#include "startup_list.h"
 
-enum { MAX_FILES = 1 << 14 };
+enum {
+	FIRST_FILES = 8, /* that the first listing has */
+	MAX_FILES = 1 << 14,
+	ZEROED_PAGES_MINOR = 41, /* Linux 6.12's; some kernels with 40 leave there what was in the memory before */
+};
 
 /* Of larger files, a start reads parts only: nobody shall wait for all of them. */
 static const uint64_t MAX_FILE_SIZE = 8u << 20;
 
 /* Bytes of the page cache, whatever the image says. */
 static const uint64_t MAX_MEMORY = 256u << 20;
+
+enum file_state { FILE_WAITING, FILE_OPEN, FILE_CLOSED };
+
+struct file {
+	uint64_t reference;
+	uint64_t position; /* see startup_list_position() */
+	enum file_state state;
+	uint64_t size;
+	uint32_t pieces; /* blocks, and the tail in a fragment */
+	uint32_t taken;
+	uint32_t finished;
+};
+
+struct prefetch {
+	const struct prefetch_plan *plan;
+	struct squashfs *fs;
+	struct cache *cache;
+	int device;              /* -1: none yet */
+	atomic_bool zeros_pages; /* the kernel makes all of a page zero that lies behind a file's end */
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	struct file *files; /* in the order in which they are read */
+	uint32_t count;
+	struct file **by_reference;
+	bool found;
+	bool missed;             /* a file was wanted before */
+	_Atomic uint32_t listed; /* files whose inodes the kernel has been told of */
+	atomic_bool failed;      /* the kernel takes no more */
+	atomic_bool done;        /* no file is prefetched any more */
+	uint32_t open;           /* files that are being prefetched */
+};
 
 /* The block that a thread has decompressed last. */
 struct own_block {
@@ -29,7 +65,8 @@ struct own_block {
 	uint8_t *data;
 };
 
-bool prefetch_name(char *name)
+/* False when there is no randomness. */
+static bool name_directory(char name[PREFETCH_NAME_ROOM])
 {
 	uint64_t noise;
 
@@ -39,11 +76,80 @@ bool prefetch_name(char *name)
 	return true;
 }
 
-void prefetch_open(struct prefetch *prefetch, struct squashfs *fs, struct cache *cache, const char *directory, int more)
+void prefetch_decide(struct prefetch_plan *plan, int image)
 {
-	*prefetch = (struct prefetch){.fs = fs, .cache = cache, .device = -1, .directory = directory, .more = more};
+	*plan = (struct prefetch_plan){.end = 0};
+	/* With one processor, prefetching keeps the application from running. */
+	if (getenv("APPIMAGE_NO_PREFETCH") || process_processors(2) < 2 || !name_directory(plan->directory))
+		return;
+	plan->end = startup_list_end(image);
+	/* A filter may kill who chooses a processor. */
+	if (plan->end && !process_is_filtered())
+		plan->split = cpu_split_make();
+}
+
+int prefetch_connect(struct prefetch_plan *plan)
+{
+	return pipe2(plan->pipe, O_CLOEXEC) ? -errno : 0;
+}
+
+/* Having the kernel learn */
+
+void prefetch_list_first(const struct prefetch_plan *plan, const char *mount_point, bool all)
+{
+	int root = plan->end ? open(mount_point, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+
+	if (root < 0)
+		return;
+	int directory = openat(root, plan->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	while (directory >= 0 && startup_list_learn_entries(directory) && all)
+		continue;
+	if (directory >= 0)
+		close(directory);
+	close(root);
+}
+
+/* Until the server has something to say; false when nobody uses the mount any more. */
+static bool wait_for_server(const struct prefetch_plan *plan, const char *mount_point, int application)
+{
+	if (process_wait(application, plan->pipe[0], -1) == PEER_READABLE)
+		return true;
+	/* The application may have left its work to others. */
+	return process_using(mount_point) && process_wait(-1, plan->pipe[0], -1) == PEER_READABLE;
+}
+
+void prefetch_list_others(const struct prefetch_plan *plan, const char *mount_point, int image, uint64_t offset,
+                          int application)
+{
+	static struct squashfs fs;
+	struct startup_list list;
+	char more;
+	int root = plan->end ? open(mount_point, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+
+	if (root < 0)
+		return;
+	if (wait_for_server(plan, mount_point, application) && read(plan->pipe[0], &more, 1) == 1)
+		startup_list_learn_directory(root, plan->directory, FIRST_FILES);
+	if (wait_for_server(plan, mount_point, application) && !squashfs_open(&fs, image, offset)) {
+		startup_list_find(&fs, plan->end, &list);
+		bool left = process_wait(application, -1, 0) == PROCESS_ENDED;
+		startup_list_learn(&list, root, left ? -1 : application);
+	}
+	close(root);
+}
+
+/* The server */
+
+struct prefetch *prefetch_open(const struct prefetch_plan *plan, struct squashfs *fs, struct cache *cache)
+{
+	struct prefetch *prefetch = calloc(1, sizeof(*prefetch));
+
+	if (!prefetch)
+		return NULL;
+	*prefetch = (struct prefetch){.plan = plan, .fs = fs, .cache = cache, .device = -1, .done = !plan->end};
 	pthread_mutex_init(&prefetch->lock, NULL);
 	monotonic_cond_init(&prefetch->changed);
+	return prefetch;
 }
 
 void prefetch_begin(struct prefetch *prefetch, int device)
@@ -54,38 +160,52 @@ void prefetch_begin(struct prefetch *prefetch, int device)
 	pthread_mutex_unlock(&prefetch->lock);
 }
 
-bool prefetch_names_directory(const struct prefetch *prefetch, const char *name, size_t length)
+void prefetch_set_kernel(struct prefetch *prefetch, uint32_t minor)
 {
-	return !prefetch->done && length == strlen(prefetch->directory) + 1 && !memcmp(name, prefetch->directory, length);
+	prefetch->zeros_pages = minor >= ZEROED_PAGES_MINOR;
 }
 
-void prefetch_listed(struct prefetch *prefetch, uint32_t count)
+bool prefetch_is_done(const struct prefetch *prefetch)
+{
+	return prefetch->done;
+}
+
+bool prefetch_names_directory(const struct prefetch *prefetch, const char *name, size_t length)
+{
+	const char *directory = prefetch->plan->directory;
+
+	return !prefetch->done && length == strlen(directory) + 1 && !memcmp(name, directory, length);
+}
+
+int prefetch_inode(const struct prefetch *prefetch, uint64_t number, struct inode *inode)
+{
+	return squashfs_inode(prefetch->fs, prefetch->files[number].reference, inode);
+}
+
+void prefetch_listed(struct prefetch *prefetch, uint64_t end)
 {
 	pthread_mutex_lock(&prefetch->lock);
-	if (prefetch->listed < count)
-		prefetch->listed = count;
+	if (prefetch->listed < end)
+		prefetch->listed = (uint32_t)end;
 	pthread_cond_broadcast(&prefetch->changed);
 	pthread_mutex_unlock(&prefetch->lock);
 }
 
-/* The kernel's struct fuse_notify_store_out.  It knows the inodes a moment after the listing has been answered. */
+/* The kernel knows the inodes a moment after the listing has been answered. */
 static int store(struct prefetch *prefetch, uint64_t reference, uint64_t offset, const uint8_t *data, uint32_t size)
 {
 	enum { RETRY_NS = 50 * NS_PER_US, MAX_RETRIES = 400 };
-	struct fuse_notify_store_out out = {
-		.nodeid = fuse_node(prefetch->fs, reference), .offset = offset, .size = size};
-	struct fuse_out_header header = {(uint32_t)(sizeof(header) + sizeof(out) + size), FUSE_NOTIFY_STORE, 0};
-	struct iovec parts[] = {{&header, sizeof(header)}, {&out, sizeof(out)}, {(void *)data, size}};
+	uint64_t node = fuse_node(prefetch->fs, reference);
+	int error;
 
-	for (unsigned i = 0;; i++) {
-		if (writev(prefetch->device, parts, 3) >= 0)
-			return 0;
-		if (errno != ENOENT || i == MAX_RETRIES || prefetch->failed) {
+	for (unsigned i = 0; (error = fuse_store(prefetch->device, node, offset, data, size)); i++) {
+		if (error != -ENOENT || i == MAX_RETRIES || prefetch->failed) {
 			prefetch->failed = true; /* the kernel does not know the inodes, has no memory, or no such request */
-			return -errno;
+			return error;
 		}
 		monotonic_sleep(RETRY_NS);
 	}
+	return 0;
 }
 
 static int load(struct prefetch *prefetch, const struct extent *extent, struct own_block *block)
@@ -112,7 +232,7 @@ static uint32_t size_in_pages(const struct prefetch *prefetch, uint64_t offset, 
 {
 	uint64_t end = (offset + size) & ~(uint64_t)(getauxval(AT_PAGESZ) - 1);
 
-	if (prefetch->fills_pages)
+	if (prefetch->zeros_pages)
 		return size;
 	return end > offset ? (uint32_t)(end - offset) : 0;
 }
@@ -174,7 +294,7 @@ static int prefetch_piece(struct prefetch *prefetch, const struct inode *inode, 
  * Decompresses a file into the cache, as far as `room`, a number of blocks, lasts.  When it gives way, it ends as soon
  * as the kernel knows the first inodes; it returns false then.
  */
-static bool load_ahead(struct prefetch *prefetch, const struct prefetch_file *file, uint32_t *room, bool gives_way)
+static bool load_ahead(struct prefetch *prefetch, const struct file *file, uint32_t *room, bool gives_way)
 {
 	struct block_view block;
 	struct extent extent;
@@ -195,7 +315,7 @@ static bool load_ahead(struct prefetch *prefetch, const struct prefetch_file *fi
 }
 
 /* Any thread may do so for a file that is open. */
-static void prefetch_pieces(struct prefetch *prefetch, struct prefetch_file *file)
+static void prefetch_pieces(struct prefetch *prefetch, struct file *file)
 {
 	struct inode inode;
 	int error = squashfs_inode(prefetch->fs, file->reference, &inode);
@@ -208,7 +328,7 @@ static void prefetch_pieces(struct prefetch *prefetch, struct prefetch_file *fil
 			error = prefetch_piece(prefetch, &inode, piece);
 		pthread_mutex_lock(&prefetch->lock);
 		if (++file->finished == file->pieces) {
-			file->state = PREFETCH_CLOSED;
+			file->state = FILE_CLOSED;
 			prefetch->open--;
 			pthread_cond_broadcast(&prefetch->changed);
 		}
@@ -218,12 +338,12 @@ static void prefetch_pieces(struct prefetch *prefetch, struct prefetch_file *fil
 
 static int compare_references(const void *a, const void *b)
 {
-	const struct prefetch_file *const *left = a, *const *right = b;
+	const struct file *const *left = a, *const *right = b;
 
 	return ((*left)->reference > (*right)->reference) - ((*left)->reference < (*right)->reference);
 }
 
-static struct prefetch_file *find(const struct prefetch *prefetch, uint64_t reference)
+static struct file *find(const struct prefetch *prefetch, uint64_t reference)
 {
 	uint32_t low = 0, high = prefetch->count;
 
@@ -250,14 +370,14 @@ static void wait_until_found(struct prefetch *prefetch)
 	prefetch->missed = !prefetch->found;
 }
 
-uint32_t prefetch_count(struct prefetch *prefetch)
+uint32_t prefetch_listing_end(struct prefetch *prefetch, uint64_t start)
 {
 	pthread_mutex_lock(&prefetch->lock);
 	if (!prefetch->found && !prefetch->missed)
 		wait_until_found(prefetch);
-	uint32_t count = prefetch->count;
+	uint32_t end = prefetch->count;
 	pthread_mutex_unlock(&prefetch->lock);
-	return count;
+	return !start && end > FIRST_FILES ? FIRST_FILES : end;
 }
 
 bool prefetch_holds(struct prefetch *prefetch, uint64_t reference)
@@ -265,8 +385,8 @@ bool prefetch_holds(struct prefetch *prefetch, uint64_t reference)
 	if (prefetch->done)
 		return false;
 	pthread_mutex_lock(&prefetch->lock);
-	const struct prefetch_file *file = find(prefetch, reference);
-	bool holds = file && file->state == PREFETCH_OPEN;
+	const struct file *file = find(prefetch, reference);
+	bool holds = file && file->state == FILE_OPEN;
 	pthread_mutex_unlock(&prefetch->lock);
 	return holds;
 }
@@ -276,8 +396,8 @@ bool prefetch_hides(struct prefetch *prefetch, uint64_t reference)
 	if (prefetch->done)
 		return false;
 	pthread_mutex_lock(&prefetch->lock);
-	const struct prefetch_file *file = find(prefetch, reference);
-	bool hides = file ? file->state != PREFETCH_CLOSED : !prefetch->found && !prefetch->missed;
+	const struct file *file = find(prefetch, reference);
+	bool hides = file ? file->state != FILE_CLOSED : !prefetch->found && !prefetch->missed;
 	pthread_mutex_unlock(&prefetch->lock);
 	return hides;
 }
@@ -289,16 +409,16 @@ void prefetch_release(struct prefetch *prefetch, uint64_t reference)
 	pthread_mutex_lock(&prefetch->lock);
 	if (!prefetch->found && !prefetch->missed)
 		wait_until_found(prefetch);
-	struct prefetch_file *file = find(prefetch, reference);
-	if (file && file->state == PREFETCH_WAITING) {
-		file->state = PREFETCH_CLOSED;
+	struct file *file = find(prefetch, reference);
+	if (file && file->state == FILE_WAITING) {
+		file->state = FILE_CLOSED;
 		pthread_cond_broadcast(&prefetch->changed);
 	}
-	while (file && file->state == PREFETCH_OPEN) {
+	while (file && file->state == FILE_OPEN) {
 		pthread_mutex_unlock(&prefetch->lock);
 		prefetch_pieces(prefetch, file);
 		pthread_mutex_lock(&prefetch->lock);
-		if (file->state == PREFETCH_OPEN)
+		if (file->state == FILE_OPEN)
 			pthread_cond_wait(&prefetch->changed, &prefetch->lock);
 	}
 	pthread_mutex_unlock(&prefetch->lock);
@@ -306,13 +426,13 @@ void prefetch_release(struct prefetch *prefetch, uint64_t reference)
 
 static int compare_positions(const void *a, const void *b)
 {
-	uint64_t left = ((const struct prefetch_file *)a)->position, right = ((const struct prefetch_file *)b)->position;
+	uint64_t left = ((const struct file *)a)->position, right = ((const struct file *)b)->position;
 
 	return (left > right) - (left < right);
 }
 
 /* All inodes in the order of their table: walking through the directories takes three times as long. */
-static uint32_t find_files(struct squashfs *fs, uint64_t end, struct prefetch_file **files)
+static uint32_t find_files(struct squashfs *fs, uint64_t end, struct file **files)
 {
 	uint64_t position = 0;
 	uint32_t count = 0, room = 0, left = end ? fs->super.inode_count : 0;
@@ -324,16 +444,16 @@ static uint32_t find_files(struct squashfs *fs, uint64_t end, struct prefetch_fi
 			continue;
 		if (count == room) {
 			room = room ? room * 2 : 512;
-			struct prefetch_file *more = realloc(*files, room * sizeof(*more));
+			struct file *more = realloc(*files, room * sizeof(*more));
 			if (!more)
 				return 0;
 			*files = more;
 		}
-		(*files)[count++] = (struct prefetch_file){
+		(*files)[count++] = (struct file){
 			.reference = inode.reference,
 			.position = startup_list_position(fs, &inode),
 			.size = inode.size,
-			.state = inode.size > MAX_FILE_SIZE ? PREFETCH_CLOSED : PREFETCH_WAITING,
+			.state = inode.size > MAX_FILE_SIZE ? FILE_CLOSED : FILE_WAITING,
 			.pieces = squashfs_block_count(fs, &inode) + (inode.fragment != NO_FRAGMENT),
 		};
 	}
@@ -341,11 +461,12 @@ static uint32_t find_files(struct squashfs *fs, uint64_t end, struct prefetch_fi
 	return count;
 }
 
-bool prefetch_find(struct prefetch *prefetch, uint64_t end)
+/* False when there are none or it is too late. */
+static bool prepare(struct prefetch *prefetch, uint64_t end)
 {
-	struct prefetch_file *files;
+	struct file *files;
 	uint32_t count = find_files(prefetch->fs, end, &files);
-	struct prefetch_file **by_reference = calloc(count + 1, sizeof(struct prefetch_file *));
+	struct file **by_reference = calloc(count + 1, sizeof(struct file *));
 
 	for (uint32_t i = 0; by_reference && i < count; i++)
 		by_reference[i] = &files[i];
@@ -373,17 +494,17 @@ bool prefetch_find(struct prefetch *prefetch, uint64_t end)
 static bool open_file(struct prefetch *prefetch, uint32_t number)
 {
 	enum { LISTING_NS = NS_PER_S };
-	struct prefetch_file *file = &prefetch->files[number];
+	struct file *file = &prefetch->files[number];
 	uint64_t end = monotonic_ns() + LISTING_NS;
 
 	pthread_mutex_lock(&prefetch->lock);
-	while (prefetch->listed <= number && file->state == PREFETCH_WAITING && !prefetch->failed) {
+	while (prefetch->listed <= number && file->state == FILE_WAITING && !prefetch->failed) {
 		if (monotonic_cond_wait(&prefetch->changed, &prefetch->lock, end))
 			prefetch->failed = true;
 	}
-	bool open = file->state == PREFETCH_WAITING && !prefetch->failed;
+	bool open = file->state == FILE_WAITING && !prefetch->failed;
 	if (open) {
-		file->state = PREFETCH_OPEN;
+		file->state = FILE_OPEN;
 		prefetch->open++;
 	}
 	pthread_mutex_unlock(&prefetch->lock);
@@ -400,24 +521,30 @@ static void finish(struct prefetch *prefetch)
 	pthread_mutex_unlock(&prefetch->lock);
 }
 
-void prefetch_run(struct prefetch *prefetch)
+static void store_all(struct prefetch *prefetch)
 {
-	uint32_t first = prefetch->count < PREFETCH_FIRST ? prefetch->count : PREFETCH_FIRST;
+	uint32_t first = prefetch->count < FIRST_FILES ? prefetch->count : FIRST_FILES;
 	uint32_t room = prefetch->cache->block_count / 4 * 3;
 	uint64_t memory = 0;
 
 	for (uint32_t i = 0; i < first && load_ahead(prefetch, &prefetch->files[i], &room, true); i++)
 		continue;
 	for (uint32_t i = 0; i < prefetch->count && !prefetch->failed && memory < MAX_MEMORY; i++) {
-		struct prefetch_file *file = &prefetch->files[i];
+		struct file *file = &prefetch->files[i];
 		if (i < first && file->size > MAX_FILE_SIZE)
 			load_ahead(prefetch, file, &room, false);
-		if (i == PREFETCH_FIRST)
-			(void)!write(prefetch->more, "", 1);
+		if (i == FIRST_FILES)
+			(void)!write(prefetch->plan->pipe[1], "", 1);
 		if (open_file(prefetch, i)) {
 			memory += file->size;
 			prefetch_pieces(prefetch, file);
 		}
 	}
 	finish(prefetch);
+}
+
+void prefetch_run(struct prefetch *prefetch)
+{
+	if (prefetch->plan->end && prepare(prefetch, prefetch->plan->end))
+		store_all(prefetch);
 }

@@ -334,24 +334,6 @@ unsigned process_processors(unsigned limit)
 	return count < limit ? count : limit;
 }
 
-struct cpu_split process_split_cpus(int processor)
-{
-	struct cpu_split cpu_split = {.exists = false};
-	int error = sched_getaffinity(0, sizeof(cpu_split.all), &cpu_split.all);
-
-	if (error || CPU_COUNT(&cpu_split.all) != 2 || !CPU_ISSET((size_t)processor, &cpu_split.all))
-		return cpu_split;
-	CPU_SET((size_t)processor, &cpu_split.requests);
-	CPU_XOR(&cpu_split.prefetching, &cpu_split.all, &cpu_split.requests);
-	cpu_split.exists = true;
-	return cpu_split;
-}
-
-void process_set_affinity(const cpu_set_t *processors)
-{
-	sched_setaffinity(0, sizeof(*processors), processors);
-}
-
 bool process_start_thread(void *(*function)(void *), void *argument, const cpu_set_t *processors)
 {
 	enum { STACK = 256 * 1024 };

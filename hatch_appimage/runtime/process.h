@@ -32,26 +32,13 @@ pid_t process_using(const char *directory);
 bool process_holds_files(const char *directory);
 
 /*
- * Leaves the caller's directory, signals, standard streams and open files: somebody may wait for their closing.  Up to five
- * descriptors stay open.  The session is left for setsid(), which takes the kernel long.
+ * Leaves the caller's directory, signals, standard streams and open files: somebody may wait for their closing.  Up to
+ * five descriptors stay open.  The session is left for setsid(), which takes the kernel long.
  */
 void process_detach(const int *kept, size_t count);
 
 /* How many processors this process may use, at most `limit`. */
 unsigned process_processors(unsigned limit);
-
-/* Two processors, one by one; `exist` is false with another number of them. */
-struct cpu_split {
-	bool exists;
-	cpu_set_t all;
-	cpu_set_t requests;
-	cpu_set_t prefetching;
-};
-
-/* `one` will be this processor. */
-struct cpu_split process_split_cpus(int processor);
-/* Keeps the calling thread, and those that it starts from then on, to these. */
-void process_set_affinity(const cpu_set_t *processors);
 
 /* Starts a thread that nobody waits for and, unless NULL, keeps it to these processors. */
 bool process_start_thread(void *(*function)(void *), void *argument, const cpu_set_t *processors);
