@@ -105,7 +105,7 @@ def make_cases(
     cases = [
         Case("folder", appdir / "AppRun", {"APPDIR": str(appdir)}),
         *our_cases("ours", ours, appdir, order, folder),
-        Case("ours, nothing pushed", write_ours(ours, appdir, folder / "plain.AppImage", [])),
+        Case("ours, nothing prefetched", write_ours(ours, appdir, folder / "plain.AppImage", [])),
         Case("reference 5735cc5, gzip", join(fetch_reference(folder / "reference"), gzip, folder / "ref.AppImage")),
     ]
     for name, path in runtimes.items():

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from hatch_appimage.layout import AppDir
     from hatch_appimage.squashfs import SquashFSReport
 
-# A section of our runtime: how much of the image's beginning holds what a start reads (runtime/warm.h).
+# A section of our runtime: how much of the image's beginning holds what a start reads (runtime/startup_list.h).
 _STARTUP = ".startup"
 _STARTUP_SIZE = 8
 

@@ -8,7 +8,7 @@
 #include <sys/resource.h>
 
 static const uint32_t MEMORY = 24u << 20;
-static const uint32_t MOST_BLOCKS = 512; /* they are searched one by one */
+static const uint32_t MAX_BLOCKS = 512; /* they are searched one by one */
 
 enum state { EMPTY, LOADING, READY };
 
@@ -43,7 +43,7 @@ int cache_open(struct cache *cache, struct squashfs *fs, uint32_t users)
 
 	memset(cache, 0, sizeof(*cache));
 	cache->fs = fs;
-	cache->block_count = room < MOST_BLOCKS ? room : MOST_BLOCKS;
+	cache->block_count = room < MAX_BLOCKS ? room : MAX_BLOCKS;
 	if (cache->block_count <= users)
 		cache->block_count = users + 1;
 	/* Takes memory as blocks are filled for the first time; RLIMIT_AS counts all of it. */

@@ -11,58 +11,50 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "cache.h"
-#include "descriptors.h"
-#include "fuse.h"
+#include "fd_passing.h"
+#include "fuse_server.h"
 #include "mount.h"
 #include "process.h"
-#include "push.h"
 #include "tidy.h"
-#include "warm.h"
 
 static struct daemon_task task;
-static uint64_t startup_end; /* see warm.h */
-static struct halves halves; /* of the processors: one for the application, the other for pushing */
-static int pushed[2];        /* a pipe from the server to the keeper, see push.h; closed when all is pushed */
-static char push_folder[PUSH_NAME_ROOM];
+static struct prefetch_plan plan;
 static int application; /* a descriptor from process_open() */
-static int peer;        /* a socket from the server to the keeper, or from there to here */
+static int peer;        /* a socket from the server to the unmounter, or from there to here */
 static struct mount mount;
 
-enum { MOST_THREADS = 4 };
+enum { MAX_THREADS = 4 };
 
 /*
- * Both processes stay in the session until all is pushed, to be ready early.  Until then the server keeps to one
- * processor, and the keeper to the other for as long as the first process waits for it.
+ * Both processes stay in the session until all is prefetched, to be ready early.  Until then the server is pinned to one
+ * processor, and the unmounter to the other for as long as the first process waits for it.
  */
 static void begin_startup(const cpu_set_t *processors, const int *kept, size_t count)
 {
-	if (halves.exist)
-		process_keep_to(processors);
+	cpu_split_set_affinity(&plan.split, processors);
 	process_detach(kept, count);
 }
 
 static void end_startup(void)
 {
-	if (halves.exist)
-		process_keep_to(&halves.whole);
+	cpu_split_set_affinity(&plan.split, &plan.split.all);
 	setsid();
 }
 
 /* Both */
 
-/* What the keeper says at its end; it says nothing when it is killed. */
+/* What the unmounter says at its end; it says nothing when it is killed. */
 enum { UNMOUNTED, ABANDONED };
 
 /* Even while files are in use; they can be read until they are closed. */
 static bool detach(void)
 {
-	enum { ATTEMPTS = 4, PAUSE = 100 };
+	enum { ATTEMPTS = 4, PAUSE_MS = 100 };
 
 	for (int i = 0; i < ATTEMPTS; i++) {
 		if (!unmount(&mount.point, true))
 			return true;
-		process_wait(-1, -1, PAUSE << i); /* there may be memory for another process later */
+		process_wait(-1, -1, PAUSE_MS << i); /* there may be memory for another process later */
 	}
 	return false;
 }
@@ -77,73 +69,46 @@ static void undo(void)
 /* Unmounts when the last user is gone, and at once when the peer has died; false when that fails for good. */
 static bool unmount_after_use(int other)
 {
-	enum { FIRST_PAUSE = 20, LONGEST_PAUSE = 60000, MOST_REFUSALS = 8 };
+	enum { FIRST_PAUSE_MS = 20, MAX_PAUSE_MS = 60000, MAX_REFUSALS = 8 };
 	enum process_event event = process_wait(application, other, -1);
 	unsigned refusals = 0;
 
-	for (int pause = FIRST_PAUSE; event != PEER_GONE; pause = pause < LONGEST_PAUSE / 2 ? pause * 2 : LONGEST_PAUSE) {
+	for (int pause_ms = FIRST_PAUSE_MS; event != PEER_READABLE;
+	     pause_ms = pause_ms < MAX_PAUSE_MS / 2 ? pause_ms * 2 : MAX_PAUSE_MS) {
 		pid_t user = process_using(mount.point.path);
 		int process = user ? process_open(user) : -1;
 		int error = user ? -EBUSY : unmount(&mount.point, false);
 		if (!error || error == -EINVAL)
 			return true;
 		/* Busy without a user that shows: someone has a file open. */
-		if (error != -EBUSY && !process_holds_files(mount.point.path) && ++refusals == MOST_REFUSALS)
+		if (error != -EBUSY && !process_holds_files(mount.point.path) && ++refusals == MAX_REFUSALS)
 			break;
-		event = process_wait(process, other, process >= 0 ? -1 : pause);
+		event = process_wait(process, other, process >= 0 ? -1 : pause_ms);
 		if (process >= 0) {
 			close(process);
-			pause = FIRST_PAUSE;
+			pause_ms = FIRST_PAUSE_MS;
 		}
 	}
 	return detach();
 }
 
-/* The keeper */
-
-/* Until the server has something to say; false when nobody uses the mount any more. */
-static bool wait_for_server(void)
-{
-	if (process_wait(application, pushed[0], -1) == PEER_GONE)
-		return true;
-	/* It may have left its work to others. */
-	return process_using(mount.point.path) && process_wait(-1, pushed[0], -1) == PEER_GONE;
-}
-
-/*
- * Has the kernel learn the inodes of what is to be pushed after the first files; and, when all is pushed, every name
- * beside them.
- */
-static void learn(int root)
-{
-	static struct squashfs fs;
-	struct warm_list list;
-	char more;
-
-	if (wait_for_server() && read(pushed[0], &more, 1) == 1)
-		warm_list_folder(root, push_folder, PUSH_FIRST);
-	if (!wait_for_server() || squashfs_open(&fs, task.file, task.offset))
-		return;
-	warm_find(&fs, startup_end, &list);
-	bool left = process_wait(application, -1, 0) == PROCESS_ENDED;
-	warm_list_folders(&list, root, left ? -1 : application);
-}
+/* The unmounter */
 
 /* The server learns of each mount point before there is a mount. */
 static int announce(void)
 {
-	return send_descriptors(peer, &mount.point, sizeof(mount.point), (int[]){mount.point.parent, mount.point.directory},
+	return fd_send(peer, &mount.point, sizeof(mount.point), (int[]){mount.point.parent, mount.point.directory},
 	                        2);
 }
 
 /* A place may be forbidden to fusermount, by AppArmor for one; but the reason may be one that holds for all places. */
 static int mount_somewhere(int (*way)(struct mount *mount, int application))
 {
-	enum { MOST_REFUSALS = 3 };
+	enum { MAX_REFUSALS = 3 };
 	unsigned next = 0;
 	int error = -ENOENT;
 
-	for (int refusals = 0; refusals < MOST_REFUSALS && error != -ENODEV && error != -EINTR; refusals++) {
+	for (int refusals = 0; refusals < MAX_REFUSALS && error != -ENODEV && error != -EINTR; refusals++) {
 		int made = mount_point_make(&mount.point, &next, task.prefix);
 		if (made)
 			return made;
@@ -163,7 +128,7 @@ static int hand_over(void)
 {
 	int descriptors[] = {mount.device, mount.user_namespace, mount.mount_namespace};
 	unsigned count = mount.mount_namespace < 0 ? 1 : 3;
-	int error = send_descriptors(peer, &mount.point, sizeof(mount.point), descriptors, count);
+	int error = fd_send(peer, &mount.point, sizeof(mount.point), descriptors, count);
 
 	while (count)
 		close(descriptors[--count]);
@@ -175,7 +140,7 @@ static pid_t tidier;
 /* Looking at a mount whose server has been stopped takes until that goes on: this process does not wait for it. */
 static void start_tidying(void)
 {
-	enum { PATIENCE = 10 }; /* seconds */
+	enum { TIDYING_S = 10 };
 	sigset_t alarm_only;
 
 	tidier = fork();
@@ -186,7 +151,7 @@ static void start_tidying(void)
 	sigaddset(&alarm_only, SIGALRM);
 	sigprocmask(SIG_UNBLOCK, &alarm_only, NULL);
 	signal(SIGALRM, SIG_DFL);
-	alarm(PATIENCE);
+	alarm(TIDYING_S);
 	tidy();
 	_exit(0);
 }
@@ -203,22 +168,22 @@ static void end_tidying(int options)
 }
 
 /* A mount in a namespace ends with the namespace, when the last process in it does, and the server with the mount. */
-static bool keep_until_unmounted(void)
+static bool wait_until_unmounted(void)
 {
-	enum { UNTIL_TIDYING = 2000, TO_TIDY = 1000 };
+	enum { UNTIL_TIDYING_MS = 2000, TO_TIDY_MS = 1000 };
 
-	process_wait(application, peer, UNTIL_TIDYING);
+	process_wait(application, peer, UNTIL_TIDYING_MS);
 	start_tidying();
-	process_wait(application, peer, TO_TIDY);
+	process_wait(application, peer, TO_TIDY_MS);
 	end_tidying(WNOHANG);
 	if (mount.mount_namespace >= 0)
-		return process_wait(-1, peer, -1) == PEER_GONE;
+		return process_wait(-1, peer, -1) == PEER_READABLE;
 	return unmount_after_use(peer);
 }
 
-static _Noreturn void run_keeper(void)
+static _Noreturn void run_unmounter(void)
 {
-	begin_startup(&halves.one, (int[]){task.file, application, peer, pushed[0]}, 4);
+	begin_startup(&plan.split.requests, (int[]){task.file, application, peer, plan.pipe[0]}, 4);
 	mount.user_namespace = mount.mount_namespace = -1;
 	if (mount_somewhere(mount_visibly) && (!task.in_namespace || mount_somewhere(mount_in_namespace)))
 		_exit(1);
@@ -227,36 +192,29 @@ static _Noreturn void run_keeper(void)
 		undo();
 		_exit(1);
 	}
-	if (halves.exist)
-		process_keep_to(&halves.other);
-	if (startup_end && seen) {
-		int root = open(mount.point.path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-		if (root >= 0) {
-			learn(root);
-			close(root);
-		}
-	}
-	close(pushed[0]);
+	cpu_split_set_affinity(&plan.split, &plan.split.prefetching);
+	if (seen)
+		prefetch_list_others(&plan, mount.point.path, task.file, task.offset, application);
+	close(plan.pipe[0]);
 	end_startup();
-	char end = keep_until_unmounted() ? UNMOUNTED : ABANDONED;
+	char end = wait_until_unmounted() ? UNMOUNTED : ABANDONED;
 	mount_point_remove(&mount.point);
-	send_descriptors(peer, &end, 1, NULL, 0);
+	fd_send(peer, &end, 1, NULL, 0);
 	end_tidying(0);
 	_exit(0);
 }
 
 /* The server */
 
-static struct squashfs fs;
-static struct cache cache;
-static struct push push;
-static struct fuse_server server;
-static int channel;   /* to the process that becomes the application */
-static pid_t keeper;
-static sem_t opened;   /* posted when the image is */
-static sem_t received; /* posted when the mount is */
+static struct {
+	struct fuse_server fuse;
+	int channel; /* to the process that becomes the application */
+	pid_t unmounter;
+	sem_t opened;   /* posted when the image is */
+	sem_t received; /* posted when the mount is */
+} server;
 
-/* Also where the keeper sees nothing of the mount. */
+/* Also where the unmounter sees nothing of the mount. */
 static void leave(void)
 {
 	mount_point_remove(&mount.point);
@@ -264,14 +222,14 @@ static void leave(void)
 }
 
 /*
- * The keeper has found no way, or was killed for its attempt, or its message cannot be received.  Closing what leads to
- * it has it clean up; and nobody else, the application least of all, shall have to wait for it.
+ * The unmounter has found no way, or was killed for its attempt, or its message cannot be received.  Closing what leads
+ * to it has it clean up; and nobody else, the application least of all, shall have to wait for it.
  */
 static _Noreturn void give_up(void)
 {
 	close(peer);
-	close(pushed[1]);
-	while (waitpid(keeper, NULL, 0) < 0 && errno == EINTR)
+	close(plan.pipe[1]);
+	while (waitpid(server.unmounter, NULL, 0) < 0 && errno == EINTR)
 		continue;
 	if (mount.point.name[0])
 		undo();
@@ -287,13 +245,13 @@ static void take_point(const struct mount_point *point, const int *descriptors)
 	mount.point.directory = descriptors[1];
 }
 
-/* Each mount point that the keeper tries, and then the mount. */
+/* Each mount point that the unmounter tries, and then the mount. */
 static int receive_mount(void)
 {
 	int descriptors[3], count;
 	struct mount_point point;
 
-	while ((count = receive_descriptors(peer, &point, sizeof(point), descriptors, 3)) == 2)
+	while ((count = fd_receive(peer, &point, sizeof(point), descriptors, 3)) == 2)
 		take_point(&point, descriptors);
 	if (count <= 0)
 		return -EPIPE;
@@ -307,9 +265,9 @@ static int report_ready(void)
 {
 	int namespaces[] = {mount.user_namespace, mount.mount_namespace};
 	unsigned count = mount.mount_namespace < 0 ? 0 : 2;
-	int error = send_descriptors(channel, &mount.point, sizeof(mount.point), namespaces, count);
+	int error = fd_send(server.channel, &mount.point, sizeof(mount.point), namespaces, count);
 
-	close(channel);
+	close(server.channel);
 	while (count)
 		close(namespaces[--count]);
 	return error;
@@ -320,46 +278,20 @@ static void *serve(void *nothing)
 	(void)nothing;
 	if (receive_mount())
 		give_up();
-	while (sem_wait(&opened))
+	while (sem_wait(&server.opened))
 		continue;
-	push_begin(&push, mount.device);
 	if (report_ready())
-		_exit(1); /* the first process has been killed: the keeper unmounts */
-	sem_post(&received);
-	fuse_serve(&server, mount.device, mount.mount_namespace >= 0);
+		_exit(1); /* the first process has been killed: the unmounter unmounts */
+	sem_post(&server.received);
+	fuse_server_run(&server.fuse, mount.device, mount.mount_namespace >= 0);
 	return NULL;
 }
 
-/* With fewer threads where memory is short. */
-static int open_cache(void)
-{
-	int error;
-
-	do
-		error = cache_open(&cache, &fs, (server.most_threads + 1) * fuse_blocks_per_thread(&fs));
-	while (error && --server.most_threads);
-	return error;
-}
-
-static void open_image(void)
-{
-	/* One at least for a request that comes while another is waiting for a block. */
-	server.most_threads = server.processors + 1;
-	server.gone = leave;
-	server.halves = halves;
-	if (squashfs_open(&fs, task.file, task.offset) || open_cache())
-		_exit(1);
-	push_open(&push, &fs, &cache, push_folder, pushed[1]);
-	push.over = !startup_end;
-	if (fuse_open(&server, &fs, &cache, &push))
-		_exit(1);
-}
-
-/* Does what the keeper shall, if that is killed. */
-static void outlive_keeper(void)
+/* Does what the unmounter shall, if that is killed. */
+static void outlive_unmounter(void)
 {
 	char end;
-	int count = receive_descriptors(peer, &end, sizeof(end), NULL, 0);
+	int count = fd_receive(peer, &end, sizeof(end), NULL, 0);
 
 	if (count < 0 && mount.mount_namespace < 0) {
 		end = unmount_after_use(-1) ? UNMOUNTED : ABANDONED;
@@ -371,24 +303,27 @@ static void outlive_keeper(void)
 		_exit(1);
 }
 
-/* This thread pushes, while others answer. */
+/* This thread prefetches, while others answer. */
 static _Noreturn void run_server(void)
 {
-	server.processors = process_processors(MOST_THREADS - 1); /* before this one keeps to one of them */
-	begin_startup(&halves.other, (int[]){task.file, channel, application, peer, pushed[1]}, 5);
+	unsigned processors = process_processors(MAX_THREADS - 1); /* before this one is pinned to one of them */
+
+	begin_startup(&plan.split.prefetching, (int[]){task.file, server.channel, application, peer, plan.pipe[1]}, 5);
+	/* One thread at least for a request that comes while another is waiting for a block. */
+	server.fuse.workers =
+		(struct fuse_workers){.gone = leave, .processors = processors, .max_threads = processors + 1};
 	/* It takes a while to wake up, on the other processor. */
-	if (sem_init(&opened, 0, 0) || sem_init(&received, 0, 0) ||
-	    !process_start_thread(serve, NULL, halves.exist ? &halves.one : NULL))
+	if (sem_init(&server.opened, 0, 0) || sem_init(&server.received, 0, 0) ||
+	    !process_start_thread(serve, NULL, plan.split.exists ? &plan.split.requests : NULL) ||
+	    fuse_server_open(&server.fuse, task.file, task.offset, &plan))
 		_exit(1);
-	open_image();
-	sem_post(&opened);
-	if (startup_end && push_find(&push, startup_end))
-		push_all(&push);
-	close(pushed[1]);
+	sem_post(&server.opened);
+	prefetch_run(server.fuse.prefetch);
+	close(plan.pipe[1]);
 	end_startup();
-	while (sem_wait(&received))
+	while (sem_wait(&server.received))
 		continue;
-	outlive_keeper();
+	outlive_unmounter();
 	for (;;)
 		pause(); /* until the kernel says that the last user is gone, and serve() ends the process */
 }
@@ -400,15 +335,15 @@ static _Noreturn void start_both(void)
 {
 	int peers[2];
 
-	if (descriptors_pair(peers) || pipe2(pushed, O_CLOEXEC))
+	if (fd_pair(peers) || prefetch_connect(&plan))
 		_exit(1);
 	mount_find_fusermount();
-	keeper = fork();
-	if (keeper < 0)
+	server.unmounter = fork();
+	if (server.unmounter < 0)
 		_exit(1);
-	peer = peers[keeper == 0];
-	if (keeper == 0)
-		run_keeper();
+	peer = peers[server.unmounter == 0];
+	if (server.unmounter == 0)
+		run_unmounter();
 	run_server();
 }
 
@@ -420,21 +355,17 @@ int daemon_start(struct daemon *daemon, const struct daemon_task *given)
 	application = process_open(getpid());
 	if (application < 0)
 		return -errno;
-	int error = descriptors_pair(channels);
+	int error = fd_pair(channels);
 	if (error) {
 		close(application);
 		return error;
 	}
 	task = *given;
-	/* With one processor, pushing keeps the application from running. */
-	startup_end = process_processors(2) > 1 && push_name(push_folder) ? warm_end(task.file) : 0;
-	/* A filter may kill who chooses a processor. */
-	if (startup_end && !process_is_filtered())
-		halves = process_halve(sched_getcpu());
+	prefetch_decide(&plan, task.file);
 	/* The application shall not have children it does not know of. */
 	int forked = process_fork_aside();
 	if (forked == 0) {
-		channel = channels[1];
+		server.channel = channels[1];
 		start_both();
 	}
 	close(application);
@@ -445,34 +376,20 @@ int daemon_start(struct daemon *daemon, const struct daemon_task *given)
 	return forked < 0 ? forked : 0;
 }
 
-/* Has the kernel learn the inodes of what is pushed first; and of all where the keeper does not see the mount. */
-static void list_first(const char *path, bool all)
-{
-	int root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	int folder = root < 0 ? -1 : openat(root, push_folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	while (folder >= 0 && warm_list(folder) && all)
-		continue;
-	if (folder >= 0)
-		close(folder);
-	if (root >= 0)
-		close(root);
-}
-
 /* Whoever adopts orphans has the server as a child that wait() passes over: nobody else would clear it away. */
 static void reap_server(void)
 {
-	enum { ATTEMPTS = 100, PAUSE = 1 };
+	enum { ATTEMPTS = 100, PAUSE_MS = 1 };
 
-	for (int i = 0; i < ATTEMPTS && waitpid(-1, NULL, __WCLONE | WNOHANG) == 0; i++)
-		process_wait(-1, -1, PAUSE);
+	for (int i = 0; i < ATTEMPTS && waitpid(-1, NULL, (int)__WCLONE | WNOHANG) == 0; i++)
+		process_wait(-1, -1, PAUSE_MS);
 }
 
 int daemon_wait(const struct daemon *daemon, char path[MOUNT_POINT_ROOM])
 {
 	struct mount_point point;
 	int namespaces[2];
-	int count = receive_descriptors(daemon->channel, &point, sizeof(point), namespaces, 2);
+	int count = fd_receive(daemon->channel, &point, sizeof(point), namespaces, 2);
 	int error = count < 0 ? count : 0;
 
 	close(daemon->channel);
@@ -486,7 +403,6 @@ int daemon_wait(const struct daemon *daemon, char path[MOUNT_POINT_ROOM])
 		return error;
 	}
 	memcpy(path, point.path, MOUNT_POINT_ROOM);
-	if (startup_end)
-		list_first(path, count == 2);
+	prefetch_list_first(&plan, path, count == 2);
 	return 0;
 }

@@ -2,16 +2,16 @@
 /*
  * The processes behind a mount.
  *
- * The one that was started becomes the application and keeps nothing of ours open.  Two more are left: the keeper mounts,
- * and unmounts when the last user is gone; the server answers the kernel's requests.  They are apart because a process
- * that waits on its own file system cannot be killed cleanly: whoever unmounts or looks into the mount must not be the
- * one that holds the device.  The keeper mounts, and not the first process, because a seccomp filter may kill whoever
- * does, and because the mount point must be known to one that will remove it before there is a mount, whatever becomes
- * of the others.  When the server is killed, the kernel fails every request and the keeper removes the dead mount; when
- * the keeper is killed, the server does its work.
+ * The one that was started becomes the application and keeps nothing of ours open.  Two more are left: the unmounter
+ * mounts, and unmounts when the last user is gone; the server answers the kernel's requests.  They are apart because a
+ * process that waits on its own file system cannot be killed cleanly: whoever unmounts or looks into the mount must not
+ * be the one that holds the device.  The unmounter mounts, and not the first process, because a seccomp filter may kill
+ * whoever does, and because the mount point must be known to one that will remove it before there is a mount, whatever
+ * becomes of the others.  When the server is killed, the kernel fails every request and the unmounter removes the dead
+ * mount; when the unmounter is killed, the server does its work.
  *
- * Used is the mount as long as the application's first process lives, as any process has been started with this APPDIR
- * in its environment, or as the kernel calls it busy (open or mapped files, working folders).  SIGTERM, SIGINT and
+ * The mount is in use while the application's first process lives, as any process has been started with this APPDIR
+ * in its environment, or as the kernel calls it busy (open or mapped files, working directories).  SIGTERM, SIGINT and
  * SIGHUP do not end the two: at a shutdown everyone gets them at once, and applications read files until they end.
  */
 #ifndef DAEMON_H

@@ -16,7 +16,7 @@
 #include "message.h"
 #include "process.h"
 
-enum { MOST_HELPERS = 31, SHARE = 16 };
+enum { MAX_HELPERS = 31, SHARE = 16 };
 
 /* A file or link to be made, or a directory to be closed to writers, once all directories stand. */
 struct job {
@@ -45,7 +45,6 @@ struct pool {
 	atomic_int error;
 };
 
-/* At most a bit later another error overwrites it: any one will do. */
 static int failed_at(struct extraction *extraction, const char *path, int error)
 {
 	snprintf(extraction->failed, sizeof(extraction->failed), "%s", *path ? path : "the image");
@@ -60,7 +59,7 @@ static int reading(int error)
 
 /* Walking the tree */
 
-static int make_folder(int root, const char *path)
+static int make_directory(int root, const char *path)
 {
 	struct stat status;
 
@@ -73,12 +72,12 @@ static int make_folder(int root, const char *path)
 	return unlinkat(root, path, 0) || mkdirat(root, path, 0755) ? -errno : 0;
 }
 
-/* Every folder above the path, from the root down, so that none is a link. */
+/* Every directory above the path, from the root down, so that none is a link. */
 static int make_parents(int root, char *path)
 {
 	for (char *slash = strchr(path, '/'); slash; slash = strchr(slash + 1, '/')) {
 		*slash = 0;
-		int error = make_folder(root, path);
+		int error = make_directory(root, path);
 		*slash = '/';
 		if (error)
 			return error;
@@ -103,7 +102,7 @@ static int add_job(struct walk *walk, const struct entry *entry)
 	return 0;
 }
 
-static int walk_folder(struct walk *walk, uint64_t reference);
+static int walk_directory(struct walk *walk, uint64_t reference);
 
 static int walk_entry(struct walk *walk, const struct entry *entry)
 {
@@ -113,39 +112,49 @@ static int walk_entry(struct walk *walk, const struct entry *entry)
 
 	if (wanted && extraction->announced)
 		printf("%s%s\n", extraction->announced, walk->path);
-	/* With a pattern, the folders above were not made; without one, they were. */
+	/* With a pattern, the directories above were not made; without one, they were. */
 	if (wanted && extraction->pattern) {
 		int error = make_parents(extraction->root, walk->path);
 		if (error)
 			return error;
 	}
 	if (entry->type == TYPE_DIRECTORY) {
-		int error = wanted ? make_folder(extraction->root, walk->path) : 0;
+		int error = wanted ? make_directory(extraction->root, walk->path) : 0;
 		if (!error && extraction->read_only)
 			error = add_job(walk, entry);
-		return error ? error : walk_folder(walk, entry->reference);
+		return error ? error : walk_directory(walk, entry->reference);
 	}
 	if (wanted && (entry->type == TYPE_FILE || entry->type == TYPE_SYMLINK))
 		return add_job(walk, entry);
 	return 0;
 }
 
-static int walk_folder(struct walk *walk, uint64_t reference)
+/* False for a directory that has been visited. */
+static bool visit(struct walk *walk, uint32_t number)
+{
+	uint8_t *byte = &walk->visited[number / CHAR_BIT], bit = (uint8_t)(1u << number % CHAR_BIT);
+
+	if (*byte & bit)
+		return false;
+	*byte |= bit;
+	return true;
+}
+
+static int walk_directory(struct walk *walk, uint64_t reference)
 {
 	struct squashfs *fs = walk->extraction->fs;
 	struct cursor cursor = {0};
-	struct inode folder;
+	struct inode directory;
 	struct entry entry;
 	size_t length = walk->length;
 	int got;
 
-	int error = reading(squashfs_inode(fs, reference, &folder));
+	int error = reading(squashfs_inode(fs, reference, &directory));
 	if (error)
 		return error;
-	if (folder.type != TYPE_DIRECTORY || walk->visited[folder.number / 8] & 1 << folder.number % 8)
+	if (directory.type != TYPE_DIRECTORY || !visit(walk, directory.number))
 		return -EBADMSG;
-	walk->visited[folder.number / 8] |= (uint8_t)(1 << folder.number % 8);
-	while ((got = squashfs_next(fs, &folder, &cursor, &entry)) == 1) {
+	while ((got = squashfs_next(fs, &directory, &cursor, &entry)) == 1) {
 		if (!walk->entries_left--)
 			return -EBADMSG;
 		int added = snprintf(walk->path + length, sizeof(walk->path) - length, "%s%s", length ? "/" : "", entry.name);
@@ -259,15 +268,25 @@ static int write_file(struct pool *pool, const struct job *job, uint8_t *buffer)
 	return error;
 }
 
-static int work_on(struct pool *pool, size_t at, uint8_t *buffer)
+/* The first error counts: only the thread that has met it writes down where it came from. */
+static void give_up(struct pool *pool, const char *path, int error)
+{
+	int none = 0;
+
+	if (atomic_compare_exchange_strong(&pool->error, &none, error))
+		failed_at(pool->extraction, path, error);
+}
+
+static void work_on(struct pool *pool, size_t at, uint8_t *buffer)
 {
 	const struct job *job = &pool->jobs[at];
 
 	/* A name of an earlier file, as equal references follow each other: see make_links(). */
 	if (job->type != TYPE_FILE || (at && job[-1].reference == job->reference))
-		return 0;
+		return;
 	int error = write_file(pool, job, buffer);
-	return error ? failed_at(pool->extraction, job->path, error) : 0;
+	if (error)
+		give_up(pool, job->path, error);
 }
 
 static void work(struct pool *pool, uint8_t *buffer)
@@ -277,11 +296,8 @@ static void work(struct pool *pool, uint8_t *buffer)
 	/* Several at a time, so that workers are mostly in different directories, which only one can add to. */
 	while (!pool->error && (start = atomic_fetch_add(&pool->next, SHARE)) < pool->count) {
 		size_t end = pool->count - start < SHARE ? pool->count : start + SHARE;
-		int error = 0;
-		for (size_t at = start; at < end && !error; at++)
-			error = work_on(pool, at, buffer);
-		if (error)
-			pool->error = error;
+		for (size_t at = start; at < end && !pool->error; at++)
+			work_on(pool, at, buffer);
 	}
 }
 
@@ -310,9 +326,9 @@ static void *help(void *argument)
 }
 
 /* Each helper has one file open at a time, this thread another. */
-static unsigned most_helpers(const struct extraction *extraction)
+static unsigned max_helpers(const struct extraction *extraction)
 {
-	unsigned helpers = process_processors(MOST_HELPERS + 1) - 1;
+	unsigned helpers = process_processors(MAX_HELPERS + 1) - 1;
 	rlim_t used = (rlim_t)extraction->root + 2;
 	struct rlimit limit;
 
@@ -324,7 +340,7 @@ static unsigned most_helpers(const struct extraction *extraction)
 static void work_together(struct pool *pool, unsigned helpers, uint8_t *buffer)
 {
 	enum { STACK = 128 * 1024 };
-	pthread_t threads[MOST_HELPERS];
+	pthread_t threads[MAX_HELPERS];
 	pthread_attr_t attributes;
 	unsigned started = 0;
 
@@ -341,7 +357,7 @@ static int write_files(struct extraction *extraction, const struct walk *walk)
 {
 	static struct pool pool;
 	uint8_t *buffer = prepare(extraction->fs);
-	unsigned helpers = most_helpers(extraction);
+	unsigned helpers = max_helpers(extraction);
 	int error;
 
 	if (!buffer)
@@ -429,13 +445,13 @@ static int extract_tree(struct extraction *extraction)
 	struct squashfs *fs = extraction->fs;
 	struct walk walk = {
 		.extraction = extraction,
-		.visited = calloc(fs->super.inode_count / 8 + 1, 1),
-		.entries_left = squashfs_most_entries(fs),
+		.visited = calloc(fs->super.inode_count / CHAR_BIT + 1, 1),
+		.entries_left = squashfs_max_entries(fs),
 	};
 
 	if (!walk.visited)
 		return -ENOMEM;
-	int error = walk_folder(&walk, fs->super.root_inode);
+	int error = walk_directory(&walk, fs->super.root_inode);
 	if (error)
 		failed_at(extraction, walk.path, error);
 	/* A file's names next to each other, and near the order in which data stands in the image. */

@@ -9,10 +9,10 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "descriptors.h"
+#include "fd_passing.h"
+#include "monotonic.h"
 #include "process.h"
 
 extern char **environ;
@@ -57,7 +57,7 @@ static void receive_private(struct guarded *guarded, int socket)
 {
 	int descriptors[2];
 
-	if (receive_exactly(socket, descriptors, 2))
+	if (fd_receive_exactly(socket, descriptors, 2))
 		return;
 	guarded->private.parent = descriptors[0];
 	guarded->private.lock = descriptors[1];
@@ -79,7 +79,7 @@ static void listen_to(struct guarded *guarded, int socket)
 
 static void wait_for_end(pid_t number, int process)
 {
-	static const struct timespec pause = {.tv_nsec = 500 * 1000 * 1000};
+	enum { LOOK_AGAIN_NS = 500 * NS_PER_MS };
 
 	if (process >= 0) {
 		process_wait(process, -1, -1);
@@ -88,7 +88,7 @@ static void wait_for_end(pid_t number, int process)
 	}
 	/* Before Linux 5.3, without /proc */
 	while (!kill(number, 0) || errno == EPERM)
-		nanosleep(&pause, NULL);
+		monotonic_sleep(LOOK_AGAIN_NS);
 }
 
 /* The caller had no time to hand it over. */
@@ -200,5 +200,5 @@ int guard_announce(int guard, const char *path)
 
 int guard_hand_over(int guard, const struct private *private)
 {
-	return send_descriptors(guard, "", 1, (int[]){private->parent, private->lock}, 2);
+	return fd_send(guard, "", 1, (int[]){private->parent, private->lock}, 2);
 }

@@ -7,13 +7,19 @@
 #include <string.h>
 
 enum {
+	LENGTH_BITS = 4,     /* of the length of a code, in `fast` */
 	MAX_BITS = 15,       /* RFC 1951, 3.2.7: longest code */
 	FAST_BITS = 10,      /* codes up to this length are decoded by one look into a table */
 	LITERALS = 288,      /* 3.2.5: literals, end of block, lengths */
 	DISTANCES = 32,
 	CODE_LENGTHS = 19,
 	END_OF_BLOCK = 256,
+	BYTE_BITS = 8,
+	FULL_BITS = 56,      /* what refill() leaves at least: whole bytes of a 64-bit word */
 };
+
+/* RFC 1950, 2.2: the two bytes of a header */
+enum { METHOD_BITS = 15, METHOD_DEFLATE = 8, PRESET_DICTIONARY = 1 << 5, HEADER_CHECK = 31 };
 
 struct stream {
 	const uint8_t *next;
@@ -28,7 +34,7 @@ struct stream {
 
 /* A canonical Huffman code: 3.2.2. */
 struct code {
-	uint16_t fast[1 << FAST_BITS]; /* symbol << 4 | length; 0: longer than FAST_BITS, or no such code */
+	uint16_t fast[1 << FAST_BITS]; /* symbol << LENGTH_BITS | length; 0: longer than FAST_BITS, or no such code */
 	uint16_t count[MAX_BITS + 1];  /* codes of each length */
 	uint16_t symbols[LITERALS];    /* ordered by length, then value */
 };
@@ -39,16 +45,16 @@ static void refill(struct stream *s)
 		uint64_t word;
 		memcpy(&word, s->next, sizeof(word));
 		s->bits |= word << s->count;
-		s->next += (63 - s->count) >> 3;
-		s->count |= 56;
+		s->next += (63 - s->count) / BYTE_BITS;
+		s->count |= FULL_BITS;
 		return;
 	}
-	while (s->count <= 56) {
+	while (s->count <= FULL_BITS) {
 		if (s->next < s->end)
 			s->bits |= (uint64_t)*s->next++ << s->count;
 		else
 			s->overrun++;
-		s->count += 8;
+		s->count += BYTE_BITS;
 	}
 }
 
@@ -69,7 +75,7 @@ static unsigned take(struct stream *s, unsigned count)
 /* True when more bits were consumed than the input has. */
 static bool overran(const struct stream *s)
 {
-	return s->overrun * 8 > s->count;
+	return s->overrun * BYTE_BITS > s->count;
 }
 
 static unsigned reverse(unsigned value, unsigned bits)
@@ -110,7 +116,7 @@ static int build(struct code *code, const uint8_t *lengths, unsigned symbols)
 		if (bits > FAST_BITS)
 			continue;
 		for (unsigned at = reverse(value, bits); at < 1 << FAST_BITS; at += 1u << bits)
-			code->fast[at] = (uint16_t)(i << 4 | bits);
+			code->fast[at] = (uint16_t)(i << LENGTH_BITS | bits);
 	}
 	return 0;
 }
@@ -140,8 +146,8 @@ static int decode(struct stream *s, const struct code *code)
 
 	if (!hit)
 		return decode_slowly(s, code);
-	drop(s, hit & 15);
-	return (int)(hit >> 4);
+	drop(s, hit & MAX_BITS);
+	return (int)(hit >> LENGTH_BITS);
 }
 
 static int copy_match(struct stream *s, size_t length, size_t distance)
@@ -200,14 +206,14 @@ static int inflate_codes(struct stream *s, const struct code *literals, const st
 /* RFC 1951, 3.2.4 */
 static int inflate_stored(struct stream *s)
 {
-	drop(s, s->count & 7);
+	drop(s, s->count % BYTE_BITS);
 	refill(s);
 	unsigned length = take(s, 16), check = take(s, 16);
 
-	if (overran(s) || (length ^ check) != 0xffff || length > (size_t)(s->limit - s->out))
+	if (overran(s) || (length ^ check) != UINT16_MAX || length > (size_t)(s->limit - s->out))
 		return -EIO;
 	for (; length && s->count; length--)
-		*s->out++ = (uint8_t)take(s, 8);
+		*s->out++ = (uint8_t)take(s, BYTE_BITS);
 	/* What `bits` holds beyond `count` are the bytes that are copied now. */
 	if (!s->count)
 		s->bits = 0;
@@ -306,8 +312,9 @@ static uint32_t adler32(const uint8_t *data, size_t size)
 
 int inflate_zlib(uint8_t *to, size_t room, const uint8_t *from, size_t size)
 {
-	/* RFC 1950, 2.2: method 8, no preset dictionary, two bytes of header, four of checksum. */
-	if (size < 6 || (from[0] & 15) != 8 || (from[1] & 32) || (from[0] << 8 | from[1]) % 31)
+	/* Two bytes of header, four of checksum. */
+	if (size < 6 || (from[0] & METHOD_BITS) != METHOD_DEFLATE || (from[1] & PRESET_DICTIONARY) ||
+	    (from[0] << 8 | from[1]) % HEADER_CHECK)
 		return -EIO;
 	struct stream s = {.next = from + 2, .end = from + size - 4, .start = to, .out = to, .limit = to + room};
 	const uint8_t *sum = s.end;

@@ -11,10 +11,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "copy.h"
 #include "daemon.h"
 #include "elf_file.h"
 #include "extract.h"
+#include "extracted_run.h"
 #include "message.h"
 #include "squashfs.h"
 
@@ -38,8 +38,8 @@ static void help(const struct appimage *image)
 	        "  --appimage-help                 Print this help\n"
 	        "  --appimage-mount                Mount, print the mount point and wait to be ended with Ctrl-C\n"
 	        "  --appimage-offset               Print where in this file the SquashFS image begins\n"
-	        "  --appimage-portable-home        Make a folder that is used as $HOME\n"
-	        "  --appimage-portable-config      Make a folder that is used as $XDG_CONFIG_HOME\n"
+	        "  --appimage-portable-home        Make a directory that is used as $HOME\n"
+	        "  --appimage-portable-config      Make a directory that is used as $XDG_CONFIG_HOME\n"
 	        "  --appimage-signature            Print the signature\n"
 	        "  --appimage-updateinfo[rmation]  Print where updates come from\n"
 	        "  --appimage-version              Print what runs this AppImage, and its licences\n"
@@ -47,9 +47,9 @@ static void help(const struct appimage *image)
 	        "They count as the first argument only; all others go to the application.\n"
 	        "\n"
 	        "Variables: APPIMAGE_EXTRACT_AND_RUN (do so), NO_CLEANUP (keep the copy), TMPDIR (where mounts and\n"
-	        "copies go), FUSERMOUNT_PROG (instead of fusermount3).\n"
+	        "copies go), FUSERMOUNT_PROG (instead of fusermount3), APPIMAGE_NO_PREFETCH (do not).\n"
 	        "\n"
-	        "Portable: while these folders exist, the application keeps its data and its settings in them.\n"
+	        "Portable: while these directories exist, the application keeps its data and its settings in them.\n"
 	        "\n"
 	        "  %s.home\n"
 	        "  %s.config\n",
@@ -79,7 +79,7 @@ static void occupy_standard_streams(void)
 
 static void find_image(struct appimage *image, const char *called)
 {
-	/* A launcher has copied the runtime elsewhere, or runs one of its own: this is the file that is meant. */
+	/* A launcher has extract_first the runtime elsewhere, or runs one of its own: this is the file that is meant. */
 	const char *target = getenv("TARGET_APPIMAGE");
 	const char *started = (const char *)getauxval(AT_EXECFN);
 
@@ -88,14 +88,14 @@ static void find_image(struct appimage *image, const char *called)
 	if (image->file < 0 && !target && started)
 		image->file = open(started, O_RDONLY | O_CLOEXEC); /* no /proc */
 	if (image->file < 0)
-		fail("cannot open %s: %s", image->called, strerror(errno));
+		die("cannot open %s: %s", image->called, strerror(errno));
 	ssize_t length = target ? -1 : readlink("/proc/self/exe", image->path, sizeof(image->path) - 1);
 	if (length > 0)
 		image->path[length] = 0;
 	else if (!realpath(target ? target : started, image->path))
 		snprintf(image->path, sizeof(image->path), "%s", image->called); /* longer than a path may be */
 	if (elf_end(image->file, &image->offset))
-		fail("%s is not an AppImage", image->called);
+		die("%s is not an AppImage", image->called);
 }
 
 static void open_squashfs(struct appimage *image)
@@ -103,7 +103,7 @@ static void open_squashfs(struct appimage *image)
 	int error = squashfs_open(&image->fs, image->file, image->offset);
 
 	if (error)
-		fail("cannot read %s: %s", image->called, explain(error));
+		die("cannot read %s: %s", image->called, explain(error));
 }
 
 static void print_section(const struct appimage *image, const char *name)
@@ -120,7 +120,7 @@ static void make_portable(const struct appimage *image, const char *what, const 
 
 	snprintf(path, sizeof(path), "%s%s", image->path, suffix);
 	if (mkdir(path, 0700))
-		fail("cannot create %s: %s", path, strerror(errno));
+		die("cannot create %s: %s", path, strerror(errno));
 	dprintf(STDERR_FILENO, "Portable %s directory created at %s\n", what, path);
 }
 
@@ -136,13 +136,13 @@ static int extract_here(struct appimage *image, int argc, char **argv)
 	open_squashfs(image);
 	extraction = (struct extraction){.fs = &image->fs, .pattern = argv[2], .announced = "squashfs-root/"};
 	if (mkdir("squashfs-root", 0755) && errno != EEXIST)
-		fail("cannot create squashfs-root: %s", strerror(errno));
+		die("cannot create squashfs-root: %s", strerror(errno));
 	extraction.root = open("squashfs-root", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (extraction.root < 0)
-		fail("cannot write to squashfs-root: %s", strerror(errno));
+		die("cannot write to squashfs-root: %s", strerror(errno));
 	int error = extract(&extraction);
 	if (error)
-		fail("cannot extract %s: %s", extraction.failed, extract_explain(error));
+		die("cannot extract %s: %s", extraction.failed, extract_explain(error));
 	return 0;
 }
 
@@ -166,24 +166,24 @@ static void use_portable(const struct appimage *image, const char *variable, con
 	if (lstat(path, &name) || stat(path, &status) || !S_ISDIR(status.st_mode) || access(path, W_OK))
 		return;
 	if (!belongs_to_user(&name) || !belongs_to_user(&status))
-		fail("%s is not used as $%s, because it belongs to another user: remove it, or become its owner", path, variable);
+		die("%s is not used as $%s, because it belongs to another user: remove it, or become its owner", path, variable);
 	if (status.st_mode & S_IWOTH)
-		fail("%s is not used as $%s, because all users can write to it: run chmod o-w on it", path, variable);
+		die("%s is not used as $%s, because all users can write to it: run chmod o-w on it", path, variable);
 	dprintf(STDERR_FILENO, "Setting $%s to %s\n", variable, path);
 	setenv(variable, path, 1);
 }
 
 static void set_environment(const struct appimage *image)
 {
-	char folder[PATH_MAX];
+	char directory[PATH_MAX];
 
 	use_portable(image, "HOME", ".home");
 	use_portable(image, "XDG_CONFIG_HOME", ".config");
 	setenv("APPIMAGE", image->path, 1);
 	setenv("ARGV0", image->called, 1);
-	/* A folder that has been removed has no name; what an outer AppImage has set must not stand for it. */
-	if (getcwd(folder, sizeof(folder)) && folder[0] == '/')
-		setenv("OWD", folder, 1);
+	/* A directory that has been removed has no name; what an outer AppImage has set must not stand for it. */
+	if (getcwd(directory, sizeof(directory)) && directory[0] == '/')
+		setenv("OWD", directory, 1);
 	else
 		unsetenv("OWD");
 	/* Another AppImage that the application starts is not this one. */
@@ -234,40 +234,40 @@ static _Noreturn void run_from(const char *root, char **argv)
 	snprintf(program, sizeof(program), "%s/AppRun", root);
 	setenv("APPDIR", root, 1);
 	execv(program, argv);
-	fail("cannot run AppRun: %s", errno == EIO ? explain(-EIO) : strerror(errno));
+	die("cannot run AppRun: %s", errno == EIO ? explain(-EIO) : strerror(errno));
 }
 
-static _Noreturn void run_copied(struct appimage *image, char **argv, bool announced)
+static _Noreturn void run_extracted(struct appimage *image, char **argv, bool announced)
 {
-	static struct copy copy;
+	static struct extracted_run extracted;
 
 	open_squashfs(image);
-	copy_make(&copy, &image->fs, announced);
-	run_from(copy.root, argv);
+	extracted_run_make(&extracted, &image->fs, announced);
+	run_from(extracted.root, argv);
 }
 
-static _Noreturn void run(struct appimage *image, char **argv, bool copied)
+static _Noreturn void run(struct appimage *image, char **argv, bool extract_first)
 {
 	static char point[MOUNT_POINT_ROOM];
 	struct daemon daemon;
 
-	copied |= getenv("APPIMAGE_EXTRACT_AND_RUN") != NULL;
-	bool started = !copied && !start_daemon(image, &daemon, false);
+	extract_first |= getenv("APPIMAGE_EXTRACT_AND_RUN") != NULL;
+	bool started = !extract_first && !start_daemon(image, &daemon, false);
 
 	set_environment(image);
 	if (started && !daemon_wait(&daemon, point))
 		run_from(point, argv);
-	run_copied(image, argv, !copied);
+	run_extracted(image, argv, !extract_first);
 }
 
 /* Shows a copy where nothing can be mounted. */
-static void show_copied(struct appimage *image)
+static void show_extracted(struct appimage *image)
 {
-	static struct copy copy;
+	static struct extracted_run extracted;
 
 	open_squashfs(image);
-	copy_make(&copy, &image->fs, true);
-	dprintf(STDOUT_FILENO, "%s\n", copy.root);
+	extracted_run_make(&extracted, &image->fs, true);
+	dprintf(STDOUT_FILENO, "%s\n", extracted.root);
 }
 
 static _Noreturn void show(struct appimage *image)
@@ -277,7 +277,7 @@ static _Noreturn void show(struct appimage *image)
 	struct daemon daemon;
 
 	if (start_daemon(image, &daemon, true) || daemon_wait(&daemon, point))
-		show_copied(image);
+		show_extracted(image);
 	else
 		dprintf(STDOUT_FILENO, "%s\n", point);
 	/* The kernel spares the first process of a container what it does not ask for. */

@@ -21,7 +21,7 @@ static void say(const char *format, va_list list)
 	dprintf(STDERR_FILENO, "AppImage: %s\n", text);
 }
 
-void fail(const char *format, ...)
+void die(const char *format, ...)
 {
 	va_list list;
 

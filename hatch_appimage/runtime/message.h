@@ -6,7 +6,7 @@
 enum { EXIT_CANNOT_RUN = 127 };
 
 /* One line on stderr, then the end. */
-_Noreturn void fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+_Noreturn void die(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* One line on stderr. */
 void note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* A negative errno value of the image's readers in words. */

@@ -17,8 +17,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "descriptors.h"
-#include "fuse.h"
+#include "fd_passing.h"
+#include "fuse_protocol.h"
 #include "process.h"
 
 extern char **environ;
@@ -168,11 +168,11 @@ static int start_fusermount(struct helper *helper, char *const *arguments)
 }
 
 /* Waits for its end, or ends it when `application` has ended or after some milliseconds; its status, or an error. */
-static int end_fusermount(const struct helper *helper, int application, int milliseconds)
+static int end_fusermount(const struct helper *helper, int application, int timeout_ms)
 {
 	int status;
 
-	if (process_wait(application, helper->socket, milliseconds) != PEER_GONE)
+	if (process_wait(application, helper->socket, timeout_ms) != PEER_READABLE)
 		kill(-helper->process, SIGKILL);
 	close(helper->socket);
 	while (waitpid(helper->process, &status, 0) < 0) {
@@ -182,7 +182,7 @@ static int end_fusermount(const struct helper *helper, int application, int mill
 	return status;
 }
 
-enum { FUSERMOUNT_PATIENCE = 10000 };
+enum { FUSERMOUNT_MS = 10000 };
 
 static int mount_with_fusermount(struct mount *mount, int application)
 {
@@ -194,11 +194,11 @@ static int mount_with_fusermount(struct mount *mount, int application)
 	int error = start_fusermount(&helper, arguments);
 	if (error)
 		return error;
-	if (process_wait(application, helper.socket, -1) != PEER_GONE)
+	if (process_wait(application, helper.socket, -1) != PEER_READABLE)
 		error = -EINTR;
 	else
-		error = receive_exactly(helper.socket, &mount->device, 1);
-	end_fusermount(&helper, application, error == -EINTR ? 0 : FUSERMOUNT_PATIENCE);
+		error = fd_receive_exactly(helper.socket, &mount->device, 1);
+	end_fusermount(&helper, application, error == -EINTR ? 0 : FUSERMOUNT_MS);
 	return error;
 }
 
@@ -278,13 +278,13 @@ static _Noreturn void offer_namespaces(struct mount *mount, int socket)
 	                     open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC)};
 	if (descriptors[1] < 0 || setns(descriptors[2], CLONE_NEWNS))
 		_exit(1);
-	_exit(send_descriptors(socket, "", 1, descriptors, 3) != 0);
+	_exit(fd_send(socket, "", 1, descriptors, 3) != 0);
 }
 
 int mount_in_namespace(struct mount *mount, int application)
 {
 	int sockets[2], descriptors[3];
-	int error = descriptors_pair(sockets);
+	int error = fd_pair(sockets);
 
 	if (error)
 		return error;
@@ -294,10 +294,10 @@ int mount_in_namespace(struct mount *mount, int application)
 	close(sockets[1]);
 	if (process < 0)
 		error = -EAGAIN;
-	else if (process_wait(application, sockets[0], -1) != PEER_GONE)
+	else if (process_wait(application, sockets[0], -1) != PEER_READABLE)
 		error = -EINTR;
 	else
-		error = receive_exactly(sockets[0], descriptors, 3);
+		error = fd_receive_exactly(sockets[0], descriptors, 3);
 	close(sockets[0]);
 	if (error == -EINTR)
 		kill(process, SIGKILL);
@@ -336,7 +336,7 @@ static int unmount_with_fusermount(const char *path, bool lazily)
 
 	if (error)
 		return error;
-	int status = end_fusermount(&helper, -1, FUSERMOUNT_PATIENCE);
+	int status = end_fusermount(&helper, -1, FUSERMOUNT_MS);
 	return status > 0 ? -EAGAIN : status;
 }
 

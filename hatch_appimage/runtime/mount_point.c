@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "folder.h"
+#include "tmpdir.h"
 
 static int open_locked(const struct mount_point *point)
 {
@@ -33,7 +33,7 @@ static int make_here(struct mount_point *point, const char *prefix)
 
 	if (!getcwd(point->path, sizeof(point->path)) || point->path[0] != '/')
 		return -ENAMETOOLONG;
-	int error = folder_make(relative, sizeof(relative), ".", prefix);
+	int error = tmpdir_make(relative, sizeof(relative), ".", prefix);
 	if (error)
 		return error;
 	snprintf(point->name, sizeof(point->name), "%s", relative + strlen("./"));
@@ -54,7 +54,7 @@ static int make_in(struct mount_point *point, const char *parent, const char *pr
 	point->parent = open(parent, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (point->parent < 0)
 		return -errno;
-	if (folder_check(point->parent))
+	if (tmpdir_check(point->parent))
 		error = -EPERM;
 	else if (fchdir(point->parent))
 		error = -errno;
@@ -69,7 +69,7 @@ int mount_point_make(struct mount_point *point, unsigned *next, const char *pref
 {
 	char parent[MOUNT_POINT_ROOM];
 
-	while (folder_candidate((*next)++, parent, sizeof(parent))) {
+	while (tmpdir_candidate((*next)++, parent, sizeof(parent))) {
 		if (*parent && !make_in(point, parent, prefix))
 			return 0;
 	}

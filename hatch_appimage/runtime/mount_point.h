@@ -21,7 +21,7 @@ struct mount_point {
 };
 
 /*
- * Makes one in the first place of folder_candidate()'s, from `*next` on, where that is possible and where nobody else
+ * Makes one in the first place of tmpdir_candidate()'s, from `*next` on, where that is possible and where nobody else
  * can rename it; `*next` becomes the place after that.  Its parent becomes the working directory.  Returns -ENOENT when
  * there are no more places.
  */

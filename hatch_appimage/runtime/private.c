@@ -8,7 +8,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "folder.h"
+#include "tmpdir.h"
 
 const char *private_root(void)
 {
@@ -33,29 +33,29 @@ static mode_t own_mode(void)
 	return geteuid() ? 0700 : 0711;
 }
 
-static int check(int folder)
+static int check(int directory)
 {
 	struct stat status;
 	struct statvfs system;
 
-	if (fstat(folder, &status) || fstatvfs(folder, &system))
+	if (fstat(directory, &status) || fstatvfs(directory, &system))
 		return -errno;
-	if (status.st_uid != geteuid() || status.st_mode & 07777 & ~(own_mode() | S_ISGID))
+	if (status.st_uid != geteuid() || status.st_mode & MODE_BITS & ~(own_mode() | S_ISGID))
 		return -EEXIST;
 	return system.f_flag & ST_NOEXEC ? -ENOEXEC : 0;
 }
 
 int private_open(struct private *private)
 {
-	int folder = openat(private->parent, private->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int directory = openat(private->parent, private->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
-	if (folder < 0) /* a link, a file, or another user's */
+	if (directory < 0) /* a link, a file, or another user's */
 		return errno == ELOOP || errno == ENOTDIR || errno == EACCES ? -EEXIST : -errno;
-	int error = check(folder);
+	int error = check(directory);
 	if (error)
-		close(folder);
+		close(directory);
 	else
-		private->lock = folder;
+		private->lock = directory;
 	return error;
 }
 
@@ -83,12 +83,12 @@ bool private_is_whole(const struct private *private)
 
 void private_remove(const struct private *private)
 {
-	char old[FOLDER_SUFFIX_ROOM];
+	char old[TMPDIR_SUFFIX_ROOM];
 
 	/* Where it cannot be renamed, half of it must not stand under this name either. */
-	if (folder_suffix(old) || (renameat(private->lock, private_root(), private->lock, old) && errno != ENOENT))
+	if (tmpdir_suffix(old) || (renameat(private->lock, private_root(), private->lock, old) && errno != ENOENT))
 		return;
-	folder_empty(private->lock);
+	tmpdir_empty(private->lock);
 	unlinkat(private->parent, private->name, AT_REMOVEDIR);
 }
 

@@ -14,8 +14,9 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "monotonic.h"
 
 bool process_is_filtered(void)
 {
@@ -52,7 +53,7 @@ int process_open(pid_t process)
 
 	if (descriptor >= 0)
 		return descriptor;
-	/* Before Linux 5.3: the process's folder, whose files are gone with it. */
+	/* Before Linux 5.3: the process's directory, whose files are gone with it. */
 	snprintf(path, sizeof(path), "/proc/%d", (int)process);
 	return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
@@ -100,59 +101,59 @@ int process_fork_aside(void)
 	return WIFEXITED(status) && !WEXITSTATUS(status) ? 1 : -EAGAIN;
 }
 
-static bool folder_is_empty(int process)
+static bool directory_is_empty(int process)
 {
 	return faccessat(process, "stat", F_OK, 0) != 0;
 }
 
-enum process_event process_wait(int process, int peer, int milliseconds)
+enum process_event process_wait(int process, int peer, int timeout_ms)
 {
-	enum { LOOK_AGAIN = 500 };
+	enum { LOOK_AGAIN_MS = 500 };
 	struct pollfd wanted[] = {{.fd = process, .events = POLLIN}, {.fd = peer, .events = POLLIN}};
-	bool is_folder = process >= 0 && faccessat(process, ".", F_OK, 0) == 0;
+	bool is_directory = process >= 0 && faccessat(process, ".", F_OK, 0) == 0;
 
 	for (;;) {
-		if (is_folder) {
-			/* A folder is always ready: only looking again tells. */
+		if (is_directory) {
+			/* A directory is always ready: only looking again tells. */
 			wanted[0].fd = -1;
-			if (folder_is_empty(process))
+			if (directory_is_empty(process))
 				return PROCESS_ENDED;
 		}
-		int time = is_folder && (milliseconds < 0 || milliseconds > LOOK_AGAIN) ? LOOK_AGAIN : milliseconds;
-		int ready = poll(wanted, 2, time);
+		int pause_ms = is_directory && (timeout_ms < 0 || timeout_ms > LOOK_AGAIN_MS) ? LOOK_AGAIN_MS : timeout_ms;
+		int ready = poll(wanted, 2, pause_ms);
 		if (ready < 0 && errno == EINTR)
 			continue;
 		if (ready < 0) {
 			/* For want of memory: what has been waited for is there later as well. */
-			time = LOOK_AGAIN;
-			nanosleep(&(struct timespec){.tv_nsec = LOOK_AGAIN * 1000000L}, NULL);
+			pause_ms = LOOK_AGAIN_MS;
+			monotonic_sleep((uint64_t)LOOK_AGAIN_MS * NS_PER_MS);
 			wanted[0].revents = wanted[1].revents = 0;
 		}
 		if (wanted[1].revents)
-			return PEER_GONE;
+			return PEER_READABLE;
 		if (wanted[0].revents)
 			return PROCESS_ENDED;
-		if (milliseconds >= 0 && (milliseconds -= time) <= 0)
-			return TIME_PASSED;
+		if (timeout_ms >= 0 && (timeout_ms -= pause_ms) <= 0)
+			return TIMED_OUT;
 	}
 }
 
-static bool is_below(const char *path, const char *folder)
+static bool is_below(const char *path, const char *directory)
 {
-	size_t length = strlen(folder);
+	size_t length = strlen(directory);
 
-	return !strncmp(path, folder, length) && (path[length] == '/' || !path[length]);
+	return !strncmp(path, directory, length) && (path[length] == '/' || !path[length]);
 }
 
-static bool links_below(int directory, const char *name, const char *folder)
+static bool links_below(int parent, const char *name, const char *directory)
 {
 	char target[PATH_MAX];
-	ssize_t length = readlinkat(directory, name, target, sizeof(target) - 1);
+	ssize_t length = readlinkat(parent, name, target, sizeof(target) - 1);
 
 	if (length < 0)
 		return false;
 	target[length] = 0;
-	return is_below(target, folder);
+	return is_below(target, directory);
 }
 
 /* Whether a file of a process, with a zero byte in front of it, has these bytes in it. */
@@ -180,21 +181,22 @@ static bool contains(int process, const char *name, const void *wanted, size_t l
 }
 
 /* proc(5): the environment that the process was started with, each variable ended by a zero byte. */
-static bool was_told(int process, const char *folder)
+static bool has_appdir_env(int process, const char *directory)
 {
 	char wanted[PATH_MAX + 16];
-	int length = snprintf(wanted, sizeof(wanted), "%cAPPDIR=%s", 0, folder);
+	int length = snprintf(wanted, sizeof(wanted), "%cAPPDIR=%s", 0, directory);
 
 	return contains(process, "environ", wanted, (size_t)length + 1);
 }
 
 /* A zombie has no executable and uses nothing. */
-static bool runs_from(int process, const char *folder)
+static bool runs_from(int process, const char *directory)
 {
-	return links_below(process, "exe", folder) || links_below(process, "cwd", folder) || was_told(process, folder);
+	return links_below(process, "exe", directory) || links_below(process, "cwd", directory) ||
+	       has_appdir_env(process, directory);
 }
 
-static bool has_open(int process, const char *folder)
+static bool has_open(int process, const char *directory)
 {
 	int descriptors = openat(process, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *listing = descriptors < 0 ? NULL : fdopendir(descriptors);
@@ -202,7 +204,7 @@ static bool has_open(int process, const char *folder)
 	bool found = false;
 
 	while (listing && !found && (entry = readdir(listing)))
-		found = links_below(descriptors, entry->d_name, folder);
+		found = links_below(descriptors, entry->d_name, directory);
 	if (listing)
 		closedir(listing);
 	else if (descriptors >= 0)
@@ -210,21 +212,21 @@ static bool has_open(int process, const char *folder)
 	return found;
 }
 
-static bool has_mapped(int process, const char *folder)
+static bool has_mapped(int process, const char *directory)
 {
 	char wanted[PATH_MAX + 16];
-	int length = snprintf(wanted, sizeof(wanted), " %s/", folder);
+	int length = snprintf(wanted, sizeof(wanted), " %s/", directory);
 
 	return contains(process, "maps", wanted, (size_t)length);
 }
 
-static bool holds(int process, const char *folder)
+static bool holds(int process, const char *directory)
 {
-	return links_below(process, "root", folder) || has_open(process, folder) || has_mapped(process, folder);
+	return links_below(process, "root", directory) || has_open(process, directory) || has_mapped(process, directory);
 }
 
 /* The first process of which something is true, but this one and its parent, the server; 0 when there is none. */
-static pid_t find_process(bool (*matches)(int process, const char *folder), const char *folder)
+static pid_t find_process(bool (*matches)(int process, const char *directory), const char *directory)
 {
 	DIR *processes = opendir("/proc");
 	struct dirent *entry;
@@ -237,7 +239,7 @@ static pid_t find_process(bool (*matches)(int process, const char *folder), cons
 		int process = openat(dirfd(processes), entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		if (process < 0)
 			continue;
-		if (matches(process, folder))
+		if (matches(process, directory))
 			found = number;
 		close(process);
 	}
@@ -246,14 +248,14 @@ static pid_t find_process(bool (*matches)(int process, const char *folder), cons
 	return found;
 }
 
-pid_t process_using(const char *folder)
+pid_t process_using(const char *directory)
 {
-	return find_process(runs_from, folder);
+	return find_process(runs_from, directory);
 }
 
-bool process_holds_files(const char *folder)
+bool process_holds_files(const char *directory)
 {
-	return find_process(runs_from, folder) || find_process(holds, folder);
+	return find_process(runs_from, directory) || find_process(holds, directory);
 }
 
 static int compare_descriptors(const void *a, const void *b)
@@ -264,7 +266,7 @@ static int compare_descriptors(const void *a, const void *b)
 /* The limit of open files may be a thousand million. */
 static void close_one_by_one(int first, int last)
 {
-	enum { MOST_TRIED = 1 << 16 };
+	enum { MAX_TRIED = 1 << 16 };
 	int open_files = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *listing = open_files < 0 ? NULL : fdopendir(open_files);
 	struct dirent *entry;
@@ -278,7 +280,7 @@ static void close_one_by_one(int first, int last)
 		closedir(listing);
 		return;
 	}
-	for (int descriptor = first; descriptor <= last && descriptor < MOST_TRIED; descriptor++)
+	for (int descriptor = first; descriptor <= last && descriptor < MAX_TRIED; descriptor++)
 		close(descriptor);
 }
 
@@ -292,8 +294,8 @@ static void close_between(int first, int last, bool at_once)
 
 static void close_others(const int *kept, size_t count)
 {
-	enum { MOST_KEPT = 5 };
-	int ascending[MOST_KEPT];
+	enum { MAX_KEPT = 5 };
+	int ascending[MAX_KEPT];
 	int next = STDERR_FILENO + 1;
 	bool at_once = may_call(SYS_close_range);
 
@@ -330,24 +332,6 @@ unsigned process_processors(unsigned limit)
 	unsigned count = sched_getaffinity(0, sizeof(set), &set) ? 1 : (unsigned)CPU_COUNT(&set);
 
 	return count < limit ? count : limit;
-}
-
-struct halves process_halve(int processor)
-{
-	struct halves halves = {.exist = false};
-	int error = sched_getaffinity(0, sizeof(halves.whole), &halves.whole);
-
-	if (error || CPU_COUNT(&halves.whole) != 2 || !CPU_ISSET(processor, &halves.whole))
-		return halves;
-	CPU_SET(processor, &halves.one);
-	CPU_XOR(&halves.other, &halves.whole, &halves.one);
-	halves.exist = true;
-	return halves;
-}
-
-void process_keep_to(const cpu_set_t *processors)
-{
-	sched_setaffinity(0, sizeof(*processors), processors);
 }
 
 bool process_start_thread(void *(*function)(void *), void *argument, const cpu_set_t *processors)

@@ -14,10 +14,10 @@ bool process_is_filtered(void);
 /* A descriptor that stands for a process, whatever becomes of its number; -1 when there is none. */
 int process_open(pid_t process);
 
-enum process_event { PROCESS_ENDED, PEER_GONE, TIME_PASSED };
+enum process_event { PROCESS_ENDED, PEER_READABLE, TIMED_OUT };
 
-/* Waits for the end of a process, the closing of `peer`'s other end, or some milliseconds (-1: for ever). */
-enum process_event process_wait(int process, int peer, int milliseconds);
+/* Waits for the end of a process, for data from `peer` or the closing of its other end, or some time (-1: for ever). */
+enum process_event process_wait(int process, int peer, int timeout_ms);
 
 /*
  * Forks a process that is nobody's child to wait for: the caller may become an application, which expects none.  It is in
@@ -26,32 +26,19 @@ enum process_event process_wait(int process, int peer, int milliseconds);
  */
 int process_fork_aside(void);
 
-/* A process that uses the files of this folder or was started with APPDIR set to it; 0 when there is none. */
-pid_t process_using(const char *folder);
-/* Whether any process does, or has a file below the folder open or mapped; takes longer. */
-bool process_holds_files(const char *folder);
+/* A process that uses the files of this directory or was started with APPDIR set to it; 0 when there is none. */
+pid_t process_using(const char *directory);
+/* Whether any process does, or has a file below the directory open or mapped; takes longer. */
+bool process_holds_files(const char *directory);
 
 /*
- * Leaves the caller's folder, signals, standard streams and open files: somebody may wait for their closing.  Up to five
- * descriptors stay open.  The session is left for setsid(), which takes the kernel long.
+ * Leaves the caller's directory, signals, standard streams and open files: somebody may wait for their closing.  Up to
+ * five descriptors stay open.  The session is left for setsid(), which takes the kernel long.
  */
 void process_detach(const int *kept, size_t count);
 
 /* How many processors this process may use, at most `limit`. */
 unsigned process_processors(unsigned limit);
-
-/* Two processors, one by one; `exist` is false with another number of them. */
-struct halves {
-	bool exist;
-	cpu_set_t whole;
-	cpu_set_t one;
-	cpu_set_t other;
-};
-
-/* `one` will be this processor. */
-struct halves process_halve(int processor);
-/* Keeps the calling thread, and those that it starts from then on, to these. */
-void process_keep_to(const cpu_set_t *processors);
 
 /* Starts a thread that nobody waits for and, unless NULL, keeps it to these processors. */
 bool process_start_thread(void *(*function)(void *), void *argument, const cpu_set_t *processors);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "decompress.h"
@@ -13,7 +14,15 @@
 static const uint32_t MAGIC = 0x73717368; /* "hsqs" */
 static const uint64_t NO_TABLE = UINT64_MAX;
 static const uint32_t UNCOMPRESSED = 1u << 24; /* spec, 2.3: in the size of a data block */
-static const uint16_t METADATA_UNCOMPRESSED = 1u << 15; /* spec, 2.1: in the header of a metadata block */
+/* spec, 2.1: the header of a metadata block */
+enum { METADATA_UNCOMPRESSED = 1 << 15, METADATA_STORED_SIZE = METADATA_UNCOMPRESSED - 1 };
+/* spec, 2.6: a reference to an inode is the place of a metadata block in the table, and behind it an offset in there. */
+enum { REFERENCE_OFFSET_BITS = 16, REFERENCE_OFFSET = (1 << REFERENCE_OFFSET_BITS) - 1 };
+enum { PERMISSIONS = S_ISUID | S_ISGID | S_ISVTX | S_IRWXU | S_IRWXG | S_IRWXO };
+/* spec, 2.7: at most so many entries follow a header. */
+enum { RUN_LIMIT = 256 };
+/* spec, 2.6.1: what the size of a directory counts beside its listing, for "." and "..". */
+enum { EMPTY_DIRECTORY = 3 };
 static const uint32_t TABLE_BLOCK_LIMIT = 1u << 16; /* 512 MiB decompressed, some eight million files */
 
 /* spec, 2.6: what each inode begins with, and what follows by type.  Extended types add 7 to the basic ones. */
@@ -25,6 +34,7 @@ struct inode_header {
 	uint32_t modified;
 	uint32_t number;
 } PACKED;
+ON_DISK_SIZE(struct inode_header, 16);
 
 enum { EXTENDED = 7, TYPES = 14 };
 
@@ -35,6 +45,7 @@ struct basic_directory {
 	uint16_t offset;
 	uint32_t parent;
 } PACKED;
+ON_DISK_SIZE(struct basic_directory, 16);
 
 struct extended_directory {
 	uint32_t links;
@@ -45,6 +56,7 @@ struct extended_directory {
 	uint16_t offset;
 	uint32_t xattr;
 } PACKED;
+ON_DISK_SIZE(struct extended_directory, 24);
 
 struct basic_file {
 	uint32_t start;
@@ -52,6 +64,7 @@ struct basic_file {
 	uint32_t fragment_offset;
 	uint32_t size;
 } PACKED;
+ON_DISK_SIZE(struct basic_file, 16);
 
 struct extended_file {
 	uint64_t start;
@@ -62,16 +75,19 @@ struct extended_file {
 	uint32_t fragment_offset;
 	uint32_t xattr;
 } PACKED;
+ON_DISK_SIZE(struct extended_file, 40);
 
 struct symlink {
 	uint32_t links;
 	uint32_t size;
 } PACKED;
+ON_DISK_SIZE(struct symlink, 8);
 
 struct device {
 	uint32_t links;
 	uint32_t device;
 } PACKED;
+ON_DISK_SIZE(struct device, 8);
 
 /* spec, 2.6.2: an extended directory's index, one for each metadata block that its listing enters */
 struct directory_index {
@@ -79,6 +95,7 @@ struct directory_index {
 	uint32_t block;
 	uint32_t name_length; /* less one */
 } PACKED;
+ON_DISK_SIZE(struct directory_index, 12);
 
 /* spec, 2.7 "Directory table" */
 struct directory_header {
@@ -86,6 +103,7 @@ struct directory_header {
 	uint32_t block;
 	uint32_t number;
 } PACKED;
+ON_DISK_SIZE(struct directory_header, 12);
 
 struct directory_entry {
 	uint16_t offset;
@@ -93,6 +111,7 @@ struct directory_entry {
 	uint16_t type;
 	uint16_t name_length; /* less one */
 } PACKED;
+ON_DISK_SIZE(struct directory_entry, 8);
 
 /* spec, 2.8 "Fragment table" */
 struct fragment_entry {
@@ -100,6 +119,7 @@ struct fragment_entry {
 	uint32_t size;
 	uint32_t unused;
 } PACKED;
+ON_DISK_SIZE(struct fragment_entry, 16);
 
 static int read_image(const struct squashfs *fs, uint64_t position, void *to, size_t size)
 {
@@ -123,12 +143,12 @@ static int index_table(struct table *table)
 {
 	size_t room = 0;
 
-	for (uint64_t at = 0; at < table->compressed_size;) {
+	for (size_t at = 0; at < table->compressed_size;) {
 		uint16_t header;
 		if (table->compressed_size - at < sizeof(header))
 			return -EIO;
 		memcpy(&header, table->compressed + at, sizeof(header));
-		uint32_t size = header & (METADATA_UNCOMPRESSED - 1);
+		uint32_t size = header & METADATA_STORED_SIZE;
 		if (!size || size > METADATA_SIZE || size > table->compressed_size - at - sizeof(header) ||
 		    table->count == TABLE_BLOCK_LIMIT)
 			return -EIO;
@@ -149,7 +169,7 @@ static int open_table(struct squashfs *fs, struct table *table, uint64_t start, 
 {
 	if (start > end || end > fs->super.bytes_used || end - start > (uint64_t)TABLE_BLOCK_LIMIT * (METADATA_SIZE + 2))
 		return -EIO;
-	table->compressed_size = end - start;
+	table->compressed_size = (size_t)(end - start);
 	table->compressed = malloc(table->compressed_size + 1);
 	if (!table->compressed)
 		return -ENOMEM;
@@ -174,7 +194,7 @@ static int unpack_metadata(const struct squashfs *fs, const uint8_t *stored, uin
 	uint16_t header;
 
 	memcpy(&header, stored, sizeof(header));
-	uint32_t size = header & (METADATA_UNCOMPRESSED - 1);
+	uint32_t size = header & METADATA_STORED_SIZE;
 	stored += sizeof(header);
 	if (!(header & METADATA_UNCOMPRESSED))
 		return decompress(fs->super.compression, to, METADATA_SIZE, stored, size);
@@ -257,7 +277,8 @@ static int check_superblock(const struct superblock *super)
 {
 	if (super->magic != MAGIC || super->version_major != 4 || super->version_minor != 0)
 		return -EIO;
-	if (super->block_log < 12 || super->block_log > 20 || super->block_size != 1u << super->block_log)
+	if (super->block_log < MIN_BLOCK_LOG || super->block_log > MAX_BLOCK_LOG ||
+	    super->block_size != 1u << super->block_log)
 		return -EIO;
 	if (super->compression != COMPRESSION_GZIP && super->compression != COMPRESSION_ZSTD)
 		return -ENOTSUP;
@@ -282,7 +303,7 @@ static int read_indexed(struct squashfs *fs, uint64_t index, uint32_t count, siz
 		if (read_image(fs, index, &start, sizeof(start)) || read_image(fs, start, stored, sizeof(header)))
 			return -EIO;
 		memcpy(&header, stored, sizeof(header));
-		uint32_t size = header & (METADATA_UNCOMPRESSED - 1);
+		uint32_t size = header & METADATA_STORED_SIZE;
 		if (!size || size > METADATA_SIZE || read_image(fs, start + sizeof(header), stored + sizeof(header), size))
 			return -EIO;
 		int unpacked = unpack_metadata(fs, stored, block);
@@ -425,8 +446,8 @@ static int read_directory(struct squashfs *fs, struct inode *inode, bool extende
 		block = basic.block;
 		offset = basic.offset;
 	}
-	/* An empty directory has size 3, for "." and "..", and a listing that is never looked at. */
-	return inode->size <= 3 ? 0 : table_position(&fs->directories, block, offset, &inode->listing);
+	/* An empty directory has a listing that is never looked at. */
+	return inode->size <= EMPTY_DIRECTORY ? 0 : table_position(&fs->directories, block, offset, &inode->listing);
 }
 
 static int read_file(struct squashfs *fs, struct inode *inode, bool extended, uint64_t *position)
@@ -489,11 +510,16 @@ static int read_special(struct squashfs *fs, struct inode *inode, uint64_t *posi
 	return 0;
 }
 
+static uint64_t reference_of(uint32_t block, uint64_t offset)
+{
+	return (uint64_t)block << REFERENCE_OFFSET_BITS | offset;
+}
+
 int squashfs_inode(struct squashfs *fs, uint64_t reference, struct inode *inode)
 {
 	struct inode_header header;
-	uint64_t position;
-	int error = table_position(&fs->inodes, reference >> 16, (uint32_t)(reference & 0xffff), &position);
+	uint64_t position, block = reference >> REFERENCE_OFFSET_BITS;
+	int error = table_position(&fs->inodes, block, (uint32_t)reference & REFERENCE_OFFSET, &position);
 
 	if (!error)
 		error = table_copy(fs, &fs->inodes, &position, &header, sizeof(header));
@@ -508,7 +534,7 @@ int squashfs_inode(struct squashfs *fs, uint64_t reference, struct inode *inode)
 		.reference = reference,
 		.type = extended ? header.type - EXTENDED : header.type,
 		.number = header.number,
-		.permissions = header.permissions & 07777,
+		.permissions = header.permissions & PERMISSIONS,
 		.uid = fs->ids[header.uid_index],
 		.gid = fs->ids[header.gid_index],
 		.modified = header.modified,
@@ -549,7 +575,7 @@ int squashfs_next_inode(struct squashfs *fs, uint64_t *position, struct inode *i
 
 	if (block >= fs->inodes.count || table_copy(fs, &fs->inodes, &at, &header, sizeof(header)))
 		return 0;
-	int error = squashfs_inode(fs, (uint64_t)fs->inodes.starts[block] << 16 | *position % METADATA_SIZE, inode);
+	int error = squashfs_inode(fs, reference_of(fs->inodes.starts[block], *position % METADATA_SIZE), inode);
 	if (error)
 		return error;
 	*position = inode->rest;
@@ -581,7 +607,7 @@ int squashfs_readlink(struct squashfs *fs, const struct inode *inode, char *targ
 
 static uint32_t listing_size(const struct inode *directory)
 {
-	return directory->size > 3 ? (uint32_t)directory->size - 3 : 0;
+	return directory->size > EMPTY_DIRECTORY ? (uint32_t)directory->size - EMPTY_DIRECTORY : 0;
 }
 
 static bool valid_name(const char *name, size_t length)
@@ -590,7 +616,7 @@ static bool valid_name(const char *name, size_t length)
 	       !(length == 2 && name[0] == '.' && name[1] == '.');
 }
 
-uint64_t squashfs_most_entries(const struct squashfs *fs)
+uint64_t squashfs_max_entries(const struct squashfs *fs)
 {
 	return (uint64_t)fs->directories.count * METADATA_SIZE / (sizeof(struct directory_entry) + 1);
 }
@@ -616,8 +642,7 @@ static int next_raw(struct squashfs *fs, const struct inode *directory, struct c
 	if (error)
 		return error;
 	memcpy(header, bytes, sizeof(*header));
-	/* spec, 2.7: at most 256 entries follow a header. */
-	if (header->count >= 256 || cursor->next > size || size - cursor->next < sizeof(*entry))
+	if (header->count >= RUN_LIMIT || cursor->next > size || size - cursor->next < sizeof(*entry))
 		return -EIO;
 	error = table_bytes(fs, &fs->directories, directory->listing + cursor->next, sizeof(*entry), &bytes);
 	if (error)
@@ -641,10 +666,12 @@ static int next_raw(struct squashfs *fs, const struct inode *directory, struct c
 static int fill_entry(struct entry *entry, const struct directory_header *header, const struct directory_entry *raw,
                       const char *name)
 {
+	uint32_t delta = (uint32_t)raw->number_delta;
+
 	if (!raw->type || raw->type > EXTENDED)
 		return -EIO;
-	entry->reference = (uint64_t)header->block << 16 | raw->offset;
-	entry->number = header->number + (uint32_t)(int32_t)raw->number_delta;
+	entry->reference = reference_of(header->block, raw->offset);
+	entry->number = header->number + delta;
 	entry->type = raw->type;
 	entry->length = raw->name_length + 1;
 	memcpy(entry->name, name, entry->length);

@@ -15,6 +15,8 @@
 #include <stdint.h>
 
 #define PACKED __attribute__((packed))
+#define ON_DISK_SIZE(type, size) _Static_assert(sizeof(type) == (size), #type " is not laid out as on disk")
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "numbers in the image are little endian");
 
 /* spec, 2.2 "The superblock" */
 struct superblock {
@@ -38,18 +40,26 @@ struct superblock {
 	uint64_t fragment_table;
 	uint64_t export_table;
 } PACKED;
+ON_DISK_SIZE(struct superblock, 96);
 
 enum compression { COMPRESSION_GZIP = 1, COMPRESSION_ZSTD = 6 };
 
 /* spec, 2.6 "Inode table": the basic types; the extended ones follow in the same order. */
 enum inode_type { TYPE_DIRECTORY = 1, TYPE_FILE, TYPE_SYMLINK, TYPE_BLOCK, TYPE_CHAR, TYPE_FIFO, TYPE_SOCKET };
 
-enum { METADATA_SIZE = 8192, NAME_LIMIT = 256, MIN_BLOCK_SIZE = 1 << 12, MAX_BLOCK_SIZE = 1 << 20 };
+enum {
+	METADATA_SIZE = 8192,
+	NAME_LIMIT = 256,
+	MIN_BLOCK_LOG = 12,
+	MAX_BLOCK_LOG = 20,
+	MIN_BLOCK_SIZE = 1 << MIN_BLOCK_LOG,
+	MAX_BLOCK_SIZE = 1 << MAX_BLOCK_LOG,
+};
 
 /* One table of metadata blocks: held compressed, each block decompressed when it is first wanted. */
 struct table {
 	uint8_t *compressed;
-	uint64_t compressed_size;
+	size_t compressed_size;
 	uint32_t *starts; /* of each block's header in `compressed`, ascending */
 	uint32_t count;
 	uint8_t *data; /* count * METADATA_SIZE, filled block by block */
@@ -128,8 +138,8 @@ int squashfs_lookup(struct squashfs *fs, const struct inode *directory, const ch
                     struct entry *entry);
 /* 1 and the next entry, 0 at the end. */
 int squashfs_next(struct squashfs *fs, const struct inode *directory, struct cursor *cursor, struct entry *entry);
-/* More entries than this are in no tree where each folder has one place. */
-uint64_t squashfs_most_entries(const struct squashfs *fs);
+/* More entries than this are in no tree where each directory has one place. */
+uint64_t squashfs_max_entries(const struct squashfs *fs);
 /* `target` has room for inode->size + 1 bytes; a size above PATH_MAX is refused by squashfs_inode. */
 int squashfs_readlink(struct squashfs *fs, const struct inode *inode, char *target);
 uint32_t squashfs_block_count(const struct squashfs *fs, const struct inode *inode);

@@ -14,8 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "folder.h"
 #include "mount.h"
+#include "tmpdir.h"
 
 #define NAME ".mount_"
 
@@ -105,10 +105,10 @@ static void remove_dead_mounts(void)
 /* Its mount may be elsewhere, see mount_point.h; and a start that has just made it may be about to lock it. */
 static bool is_forgotten(int directory)
 {
-	enum { LONG_AGO = 60 };
+	enum { LONG_AGO_S = 60 };
 	struct stat status;
 
-	return !fstat(directory, &status) && status.st_uid == geteuid() && time(NULL) - status.st_mtime > LONG_AGO &&
+	return !fstat(directory, &status) && status.st_uid == geteuid() && time(NULL) - status.st_mtime > LONG_AGO_S &&
 	       !flock(directory, LOCK_EX | LOCK_NB);
 }
 
@@ -118,7 +118,7 @@ static void remove_forgotten(int parent, const char *name)
 
 	/* What is mounted has another owner for others than root, and is not opened: it may be anybody's. */
 	if (fstatat(parent, name, &status, AT_SYMLINK_NOFOLLOW) || !S_ISDIR(status.st_mode) ||
-	    (status.st_mode & 07777 & ~S_ISGID) != 0700)
+	    (status.st_mode & MODE_BITS & ~(mode_t)S_ISGID) != 0700)
 		return;
 	int directory = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (directory < 0)
@@ -146,7 +146,7 @@ void tidy(void)
 	char path[MOUNT_POINT_ROOM];
 
 	remove_dead_mounts();
-	for (unsigned i = 0; folder_candidate(i, path, sizeof(path)); i++) {
+	for (unsigned i = 0; tmpdir_candidate(i, path, sizeof(path)); i++) {
 		if (*path)
 			remove_forgotten_in(path);
 	}

@@ -370,9 +370,9 @@ class TestLifetime:
         running.kill()
         image.wait_until_clean()
 
-    @pytest.mark.parametrize("victim", [0, 1], ids=["server", "keeper"])
+    @pytest.mark.parametrize("victim", [0, 1], ids=["server", "unmounter"])
     def test_daemon_killed(self, image: Image, running: subprocess.Popen[str], victim: int) -> None:
-        """The server's death ends the mount, the keeper's does not; neither leaves anything."""
+        """The server's death ends the mount, the unmounter's does not; neither leaves anything."""
         os.kill(sorted(processes_of(image))[victim], signal.SIGKILL)
         time.sleep(0.2)
         assert running.poll() is None

@@ -292,8 +292,10 @@ class TestEnd:
         process = image.start("run", "eval", "echo started; exec sleep 60")
         assert process.stdout
         assert process.stdout.readline() == "started\n"
-        for victim in [*processes_of(image), process.pid]:
-            os.kill(victim, signal.SIGKILL)
+        victims = [*processes_of(image), process.pid]
+        for number in (signal.SIGSTOP, signal.SIGKILL):  # at once: none sees another one's end
+            for victim in victims:
+                os.kill(victim, number)
         process.communicate()
         wait_until(lambda: is_dead(image), LONG)
         other = image.temporary / ".mount_OthersXyZ123"

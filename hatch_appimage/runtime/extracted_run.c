@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "copy.h"
+#include "extracted_run.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -8,23 +8,23 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <time.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "common/xxhash.h"
 #include "extract.h"
-#include "folder.h"
 #include "guard.h"
 #include "message.h"
+#include "monotonic.h"
+#include "tmpdir.h"
 
 enum {
-	MOST_PLACES = 8,
-	MOST_OF_PATH = 1024,
+	MAX_PLACES = 8,
+	MAX_ROOT = 1024,
 	/* After this, whoever has the directory locked is taken for a process that was stopped. */
-	PATIENCE_SECONDS = 20,
+	LOCKED_S = 20,
 	TOO_SMALL = 1, /* in the place of an errno value: there seems to be no room, and nothing was tried */
 };
 
@@ -32,20 +32,20 @@ enum {
  * Names the directory.  No other file has this device, inode number and time of its last change, which nobody can set;
  * the hash is for file systems that do not keep such times.  Data blocks are not read: that would take long.
  */
-static int name_copy(struct copy *copy, const struct squashfs *fs)
+static int name_directory(struct extracted_run *run, const struct squashfs *fs)
 {
 	struct stat status;
 
 	if (fstat(fs->file, &status))
 		return -errno;
-	copy->size = status.st_size;
-	copy->modified = status.st_mtim;
+	run->size = status.st_size;
+	run->modified = status.st_mtim;
 	const int64_t facts[] = {status.st_size, status.st_mtim.tv_sec, status.st_mtim.tv_nsec};
 	uint64_t hash = XXH64(facts, sizeof(facts), 0);
 	hash = XXH64(&fs->super, sizeof(fs->super), hash);
-	hash = XXH64(fs->inodes.compressed, (size_t)fs->inodes.compressed_size, hash);
-	hash = XXH64(fs->directories.compressed, (size_t)fs->directories.compressed_size, hash);
-	snprintf(copy->name, sizeof(copy->name), ".appimage-%u-%llx-%llx-%llx.%lx-%016llx", (unsigned)geteuid(),
+	hash = XXH64(fs->inodes.compressed, fs->inodes.compressed_size, hash);
+	hash = XXH64(fs->directories.compressed, fs->directories.compressed_size, hash);
+	snprintf(run->name, sizeof(run->name), ".appimage-%u-%llx-%llx-%llx.%lx-%016llx", (unsigned)geteuid(),
 	         (unsigned long long)status.st_dev, (unsigned long long)status.st_ino,
 	         (unsigned long long)status.st_ctim.tv_sec, (unsigned long)status.st_ctim.tv_nsec,
 	         (unsigned long long)hash);
@@ -53,14 +53,14 @@ static int name_copy(struct copy *copy, const struct squashfs *fs)
 }
 
 /* Somebody may have written to the image while it was read.  To move or replace it is no change. */
-static int check_unchanged(const struct copy *copy, const struct squashfs *fs)
+static int check_unchanged(const struct extracted_run *run, const struct squashfs *fs)
 {
 	struct stat status;
 
 	if (fstat(fs->file, &status))
 		return -errno;
-	return status.st_size != copy->size || status.st_mtim.tv_sec != copy->modified.tv_sec ||
-	                       status.st_mtim.tv_nsec != copy->modified.tv_nsec
+	return status.st_size != run->size || status.st_mtim.tv_sec != run->modified.tv_sec ||
+	                       status.st_mtim.tv_nsec != run->modified.tv_nsec
 	               ? -ETXTBSY
 	               : 0;
 }
@@ -73,9 +73,10 @@ static void spread_directories(int directory)
 {
 	int flags;
 
-	if (!ioctl(directory, FS_IOC_GETFLAGS, &flags)) {
+	/* C libraries differ in the type that ioctl() has for a request. */
+	if (!syscall(SYS_ioctl, directory, FS_IOC_GETFLAGS, &flags)) {
 		flags |= FS_TOPDIR_FL;
-		ioctl(directory, FS_IOC_SETFLAGS, &flags);
+		syscall(SYS_ioctl, directory, FS_IOC_SETFLAGS, &flags);
 	}
 }
 
@@ -92,12 +93,12 @@ static int check_room(int directory, struct squashfs *fs)
 	return fits ? 0 : TOO_SMALL;
 }
 
-static int unpack(struct copy *copy, struct squashfs *fs)
+static int unpack(struct extracted_run *run, struct squashfs *fs)
 {
 	static struct extraction extraction;
-	char suffix[FOLDER_SUFFIX_ROOM], unfinished[32];
-	int lock = copy->private.lock;
-	int error = folder_suffix(suffix);
+	char suffix[TMPDIR_SUFFIX_ROOM], unfinished[32];
+	int lock = run->private.lock;
+	int error = tmpdir_suffix(suffix);
 
 	if (error)
 		return error;
@@ -111,40 +112,39 @@ static int unpack(struct copy *copy, struct squashfs *fs)
 	error = extract(&extraction);
 	close(extraction.root);
 	if (error)
-		copy->failed = extraction.failed;
+		run->failed = extraction.failed;
 	if (!error)
-		error = check_unchanged(copy, fs);
+		error = check_unchanged(run, fs);
 	if (!error && renameat(lock, unfinished, lock, private_root()))
 		error = -errno;
-	if (!error && copy->announced)
-		note("nothing is mounted, so the files are unpacked to %s", copy->directory);
+	if (!error && run->announced)
+		note("nothing is mounted, so the files are unpacked to %s", run->directory);
 	return error;
 }
 
 /* The caller has the directory locked for itself. */
-static int fill(struct copy *copy, struct squashfs *fs, bool checked)
+static int fill(struct extracted_run *run, struct squashfs *fs, bool checked)
 {
-	folder_empty(copy->private.lock); /* of what a run has left that was killed */
-	int error = check_room(copy->private.lock, fs);
+	tmpdir_empty(run->private.lock); /* of what a run has left that was killed */
+	int error = check_room(run->private.lock, fs);
 	if (error < 0 || (error && checked))
 		return error;
-	spread_directories(copy->private.lock);
-	return unpack(copy, fs);
+	spread_directories(run->private.lock);
+	return unpack(run, fs);
 }
 
 /*
  * Who has the lock for itself fills the directory; the others wait, and share it.  -ESTALE: it was removed meanwhile;
  * -EBUSY: whoever has the lock does not go on; -ENOLCK: there are no such locks, as for directories of NFS.
  */
-static int enter(struct copy *copy, struct squashfs *fs, unsigned patience, bool checked)
+static int enter(struct extracted_run *run, struct squashfs *fs, unsigned wait_s, bool checked)
 {
-	const struct private *private = &copy->private;
-	struct timespec pause = {.tv_nsec = 1000 * 1000}, end, now;
+	const struct private *private = &run->private;
+	enum { FIRST_PAUSE_NS = NS_PER_MS, MAX_PAUSE_NS = 16 * NS_PER_MS };
+	uint64_t pause_ns = FIRST_PAUSE_NS, end = monotonic_ns() + (uint64_t)wait_s * NS_PER_S;
 
-	if (copy->alone)
-		return fill(copy, fs, checked);
-	clock_gettime(CLOCK_MONOTONIC, &end);
-	end.tv_sec += patience;
+	if (run->alone)
+		return fill(run, fs, checked);
 	for (;;) {
 		bool shared = !flock(private->lock, LOCK_SH | LOCK_NB);
 		if (shared && private_is_named(private) && private_is_whole(private))
@@ -153,19 +153,18 @@ static int enter(struct copy *copy, struct squashfs *fs, unsigned patience, bool
 			return -ESTALE;
 		/* Fails while another one shares it, and gives up what this one had. */
 		if (shared && !flock(private->lock, LOCK_EX | LOCK_NB)) {
-			int error = private_is_named(private) && !private_is_whole(private) ? fill(copy, fs, checked) : 0;
+			int error = private_is_named(private) && !private_is_whole(private) ? fill(run, fs, checked) : 0;
 			if (error)
 				return error;
 			continue;
 		}
 		if (errno != EWOULDBLOCK && errno != EINTR)
 			return -ENOLCK;
-		clock_gettime(CLOCK_MONOTONIC, &now);
-		if (now.tv_sec >= end.tv_sec)
+		if (monotonic_ns() >= end)
 			return -EBUSY;
-		nanosleep(&pause, NULL);
-		if (pause.tv_nsec < 16 * 1000 * 1000)
-			pause.tv_nsec *= 2;
+		monotonic_sleep(pause_ns);
+		if (pause_ns < MAX_PAUSE_NS)
+			pause_ns *= 2;
 	}
 }
 
@@ -179,18 +178,18 @@ static void take_back(const struct private *private, bool made)
 		private_remove(private);
 }
 
-static int try_once(struct copy *copy, struct squashfs *fs, unsigned patience, bool checked)
+static int try_once(struct extracted_run *run, struct squashfs *fs, unsigned wait_s, bool checked)
 {
-	struct private *private = &copy->private;
+	struct private *private = &run->private;
 	bool made = false;
-	int error = guard_announce(copy->guard, copy->directory);
+	int error = guard_announce(run->guard, run->directory);
 
 	if (!error)
 		error = private_make(private, &made);
 	if (!error)
-		error = guard_hand_over(copy->guard, private);
+		error = guard_hand_over(run->guard, private);
 	if (!error)
-		error = enter(copy, fs, patience, checked);
+		error = enter(run, fs, wait_s, checked);
 	/* Otherwise another run has it, or has removed it. */
 	if (error && error != -EBUSY && error != -ESTALE)
 		take_back(private, made);
@@ -200,54 +199,54 @@ static int try_once(struct copy *copy, struct squashfs *fs, unsigned patience, b
 }
 
 /* Holds a shared lock on a directory with the files in it. */
-static int take(struct copy *copy, struct squashfs *fs, const char *parent, const char *name, unsigned patience,
+static int take(struct extracted_run *run, struct squashfs *fs, const char *parent, const char *name, unsigned wait_s,
                 bool checked)
 {
 	int error;
 
 	/* Paths of files in the image have to fit behind it. */
-	if (snprintf(copy->root, sizeof(copy->root), "%s/%s/%s", parent, name, private_root()) >= MOST_OF_PATH)
+	if (snprintf(run->root, sizeof(run->root), "%s/%s/%s", parent, name, private_root()) >= MAX_ROOT)
 		return -ENAMETOOLONG;
-	snprintf(copy->directory, sizeof(copy->directory), "%s/%s", parent, name);
-	snprintf(copy->private.name, sizeof(copy->private.name), "%s", name);
+	snprintf(run->directory, sizeof(run->directory), "%s/%s", parent, name);
+	snprintf(run->private.name, sizeof(run->private.name), "%s", name);
 	do
-		error = try_once(copy, fs, patience, checked);
+		error = try_once(run, fs, wait_s, checked);
 	while (error == -ESTALE);
 	return error;
 }
 
 /* What an earlier run made because somebody else was there first: another can share it, or clean it. */
-static int take_similar(struct copy *copy, struct squashfs *fs, const char *parent, bool checked)
+static int take_similar(struct extracted_run *run, struct squashfs *fs, const char *parent, bool checked)
 {
 	DIR *listing = opendir(parent);
 	struct dirent *entry;
-	size_t length = strlen(copy->name);
+	size_t length = strlen(run->name);
 	int error = -ENOENT;
 
 	while (listing && error && (entry = readdir(listing))) {
-		if (!strncmp(entry->d_name, copy->name, length) && entry->d_name[length] == '.')
-			error = take(copy, fs, parent, entry->d_name, 0, checked);
+		if (!strncmp(entry->d_name, run->name, length) && entry->d_name[length] == '.')
+			error = take(run, fs, parent, entry->d_name, 0, checked);
 	}
 	if (listing)
 		closedir(listing);
 	return error;
 }
 
-static int take_in(struct copy *copy, struct squashfs *fs, const char *parent, bool checked)
+static int take_in(struct extracted_run *run, struct squashfs *fs, const char *parent, bool checked)
 {
-	char suffix[FOLDER_SUFFIX_ROOM], own[NAME_MAX + 1];
-	copy->alone = false; /* of the place before this one */
-	int error = take(copy, fs, parent, copy->name, PATIENCE_SECONDS, checked);
+	char suffix[TMPDIR_SUFFIX_ROOM], own[NAME_MAX + 1];
+	run->alone = false; /* of the place before this one */
+	int error = take(run, fs, parent, run->name, LOCKED_S, checked);
 
-	copy->alone = error == -ENOLCK;
+	run->alone = error == -ENOLCK;
 	if (error != -EEXIST && error != -EBUSY && error != -ENOLCK)
 		return error;
-	if (!copy->alone && !take_similar(copy, fs, parent, checked))
+	if (!run->alone && !take_similar(run, fs, parent, checked))
 		return 0;
-	if ((error = folder_suffix(suffix)))
+	if ((error = tmpdir_suffix(suffix)))
 		return error;
-	snprintf(own, sizeof(own), "%s.%s", copy->name, suffix);
-	return take(copy, fs, parent, own, PATIENCE_SECONDS, checked);
+	snprintf(own, sizeof(own), "%s.%s", run->name, suffix);
+	return take(run, fs, parent, own, LOCKED_S, checked);
 }
 
 /* Where it is tried, and what came of it. */
@@ -256,16 +255,16 @@ struct place {
 	int error;
 };
 
-static int try_place(struct copy *copy, struct squashfs *fs, const char *path, bool checked)
+static int try_place(struct extracted_run *run, struct squashfs *fs, const char *path, bool checked)
 {
 	char parent[PATH_MAX];
 
-	copy->failed = "the image";
-	copy->private.parent = folder_open(path, parent);
-	if (copy->private.parent < 0)
-		return copy->private.parent;
-	int error = take_in(copy, fs, strcmp(parent, "/") ? parent : "", checked);
-	close(copy->private.parent);
+	run->failed = "the image";
+	run->private.parent = tmpdir_open(path, parent);
+	if (run->private.parent < 0)
+		return run->private.parent;
+	int error = take_in(run, fs, strcmp(parent, "/") ? parent : "", checked);
+	close(run->private.parent);
 	return error;
 }
 
@@ -282,7 +281,7 @@ static unsigned list_places(struct place *places)
 {
 	unsigned count = 0;
 
-	for (unsigned i = 0; count < MOST_PLACES && folder_candidate(i, places[count].path, PATH_MAX); i++) {
+	for (unsigned i = 0; count < MAX_PLACES && tmpdir_candidate(i, places[count].path, PATH_MAX); i++) {
 		if (*places[count].path && !is_among(places, count, places[count].path))
 			count++;
 	}
@@ -294,7 +293,7 @@ static const char *reason(int error)
 	switch (error) {
 	case -ENOEXEC:
 		return "mounted noexec";
-	case FOLDER_UNSAFE:
+	case TMPDIR_UNSAFE:
 		return "not safe from other users";
 	default:
 		return strerror(-error);
@@ -311,11 +310,11 @@ static _Noreturn void give_up(const struct place *places, unsigned count, struct
 		length += (size_t)snprintf(text + length, sizeof(text) - length, "%s%.150s (%s)", i ? ", " : "", places[i].path,
 		                           reason(places[i].error));
 	}
-	fail("cannot unpack the image to any of %s; set TMPDIR to a directory with %llu MB of room where programs may be run",
-	     text, (unsigned long long)extract_size(fs, 4096) / MEGABYTE + 1);
+	die("cannot unpack the image to any of %s; set TMPDIR to a directory with %llu MB of room where programs may be run",
+	    text, (unsigned long long)extract_size(fs, 4096) / MEGABYTE + 1);
 }
 
-static bool find_place(struct copy *copy, struct squashfs *fs, struct place *places, unsigned count)
+static bool find_place(struct extracted_run *run, struct squashfs *fs, struct place *places, unsigned count)
 {
 	/* Last without a look at the room, which is a rough one: a file system that compresses takes more. */
 	for (unsigned i = 0; i < 2 * count; i++) {
@@ -323,28 +322,28 @@ static bool find_place(struct copy *copy, struct squashfs *fs, struct place *pla
 		bool checked = i < count;
 		if (!checked && place->error != TOO_SMALL)
 			continue;
-		place->error = try_place(copy, fs, place->path, checked);
+		place->error = try_place(run, fs, place->path, checked);
 		if (!place->error)
 			return true;
 		if (extract_is_final(place->error))
-			fail("cannot unpack %s to %s: %s", copy->failed, place->path, extract_explain(place->error));
+			die("cannot unpack %s to %s: %s", run->failed, place->path, extract_explain(place->error));
 	}
 	return false;
 }
 
-void copy_make(struct copy *copy, struct squashfs *fs, bool announced)
+void extracted_run_make(struct extracted_run *run, struct squashfs *fs, bool announced)
 {
-	static struct place places[MOST_PLACES];
-	*copy = (struct copy){.private.lock = -1, .announced = announced};
-	int error = name_copy(copy, fs);
+	static struct place places[MAX_PLACES];
+	*run = (struct extracted_run){.private.lock = -1, .announced = announced};
+	int error = name_directory(run, fs);
 	if (error)
-		fail("cannot read the image: %s", strerror(-error));
-	copy->guard = guard_start();
-	if (copy->guard < 0)
-		fail("cannot start the process that removes the unpacked files: %s", strerror(-copy->guard));
+		die("cannot read the image: %s", strerror(-error));
+	run->guard = guard_start();
+	if (run->guard < 0)
+		die("cannot start the process that removes the unpacked files: %s", strerror(-run->guard));
 	mode_t mask = umask(022);
 	unsigned count = list_places(places);
-	if (!find_place(copy, fs, places, count))
+	if (!find_place(run, fs, places, count))
 		give_up(places, count, fs);
 	umask(mask);
 }

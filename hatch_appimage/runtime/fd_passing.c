@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: MIT */
-#include "descriptors.h"
+#include "fd_passing.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { MOST = 4 };
+enum { MAX_FDS = 4 };
 
 union control {
 	struct cmsghdr header;
-	char room[CMSG_SPACE(MOST * sizeof(int))];
+	char room[CMSG_SPACE(MAX_FDS * sizeof(int))];
 };
 
-int descriptors_pair(int *sockets)
+int fd_pair(int *sockets)
 {
 	return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) ? -errno : 0;
 }
 
-int send_descriptors(int socket, const void *data, size_t size, const int *descriptors, unsigned count)
+int fd_send(int socket, const void *data, size_t size, const int *descriptors, unsigned count)
 {
 	union control control = {0};
 	struct iovec part = {(void *)data, size};
@@ -53,10 +53,10 @@ static unsigned take_descriptors(struct msghdr *message, int *descriptors)
 	return count;
 }
 
-int receive_descriptors(int socket, void *data, size_t size, int *descriptors, unsigned most)
+int fd_receive(int socket, void *data, size_t size, int *descriptors, unsigned max)
 {
 	union control control = {0};
-	int taken[MOST];
+	int taken[MAX_FDS];
 	struct iovec part = {data, size};
 	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control,
 	                         .msg_controllen = sizeof(control.room)};
@@ -69,7 +69,7 @@ int receive_descriptors(int socket, void *data, size_t size, int *descriptors, u
 		return -errno;
 	unsigned number = take_descriptors(&message, taken);
 	/* Those for which this process has no room are missing. */
-	if ((size_t)got == size && number <= most && !(message.msg_flags & (MSG_CTRUNC | MSG_TRUNC))) {
+	if ((size_t)got == size && number <= max && !(message.msg_flags & (MSG_CTRUNC | MSG_TRUNC))) {
 		if (number)
 			memcpy(descriptors, taken, number * sizeof(int));
 		return (int)number;
@@ -79,10 +79,10 @@ int receive_descriptors(int socket, void *data, size_t size, int *descriptors, u
 	return got ? -EPROTO : -EPIPE;
 }
 
-int receive_exactly(int socket, int *descriptors, unsigned count)
+int fd_receive_exactly(int socket, int *descriptors, unsigned count)
 {
 	char byte;
-	int got = receive_descriptors(socket, &byte, 1, descriptors, count);
+	int got = fd_receive(socket, &byte, 1, descriptors, count);
 
 	while (got >= 0 && got < (int)count) {
 		if (!got)

@@ -6,8 +6,8 @@
  * it: each holds a shared lock on the directory, and the last one's guard removes it.  A directory of that name that is
  * not ours alone is left to its owner, and a name that nobody can foresee is used instead.
  */
-#ifndef COPY_H
-#define COPY_H
+#ifndef EXTRACTED_RUN_H
+#define EXTRACTED_RUN_H
 
 #include <limits.h>
 #include <stdbool.h>
@@ -17,7 +17,7 @@
 #include "private.h"
 #include "squashfs.h"
 
-struct copy {
+struct extracted_run {
 	char root[PATH_MAX]; /* of the image's files */
 	/* while it is made */
 	off_t size; /* of the image, when its name was made */
@@ -35,6 +35,6 @@ struct copy {
  * Its guard removes it when this process has ended and nobody else uses it.  `announced`: if files are unpacked, a line
  * on stderr says so.  Fails with one line and the end of the process.
  */
-void copy_make(struct copy *copy, struct squashfs *fs, bool announced);
+void extracted_run_make(struct extracted_run *run, struct squashfs *fs, bool announced);
 
 #endif

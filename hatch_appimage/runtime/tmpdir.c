@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "folder.h"
+#include "tmpdir.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-bool folder_candidate(unsigned number, char *path, size_t room)
+bool tmpdir_candidate(unsigned number, char *path, size_t room)
 {
 	/* TMPDIR is the user's wish; /tmp is what everyone expects; the others are for when it is read-only or noexec. */
 	static const struct {
@@ -64,9 +64,9 @@ static bool others_can_rename_in(const struct stat *status)
 	return belongs_to_others(status) || (status->st_mode & (S_IWOTH | S_ISVTX)) == S_IWOTH;
 }
 
-int folder_check(int folder)
+int tmpdir_check(int directory)
 {
-	int at = openat(folder, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int at = openat(directory, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	struct stat status, above;
 	int error = at < 0 || fstat(at, &status) ? -errno : 0;
 
@@ -84,27 +84,27 @@ int folder_check(int folder)
 	}
 	if (at >= 0)
 		close(at);
-	return error ? error : FOLDER_UNSAFE;
+	return error ? error : TMPDIR_UNSAFE;
 }
 
-int folder_open(const char *candidate, char path[PATH_MAX])
+int tmpdir_open(const char *candidate, char path[PATH_MAX])
 {
 	if (!realpath(candidate, path))
 		return -errno;
-	int folder = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (folder < 0)
+	int directory = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (directory < 0)
 		return -errno;
-	int error = folder_check(folder);
+	int error = tmpdir_check(directory);
 	if (!error)
-		return folder;
-	close(folder);
+		return directory;
+	close(directory);
 	return error;
 }
 
-int folder_suffix(char suffix[FOLDER_SUFFIX_ROOM])
+int tmpdir_suffix(char suffix[TMPDIR_SUFFIX_ROOM])
 {
 	static const char digits[] = "abcdefghijklmnopqrstuvwxyz012345";
-	uint8_t noise[FOLDER_SUFFIX_ROOM - 1];
+	uint8_t noise[TMPDIR_SUFFIX_ROOM - 1];
 
 	if (getrandom(noise, sizeof(noise), 0) != sizeof(noise))
 		return -errno;
@@ -114,11 +114,11 @@ int folder_suffix(char suffix[FOLDER_SUFFIX_ROOM])
 	return 0;
 }
 
-int folder_make(char *path, size_t room, const char *parent, const char *prefix)
+int tmpdir_make(char *path, size_t room, const char *parent, const char *prefix)
 {
 	for (int attempt = 0; attempt < 16; attempt++) {
-		char suffix[FOLDER_SUFFIX_ROOM];
-		int error = folder_suffix(suffix);
+		char suffix[TMPDIR_SUFFIX_ROOM];
+		int error = tmpdir_suffix(suffix);
 
 		if (error)
 			return error;
@@ -135,9 +135,9 @@ int folder_make(char *path, size_t room, const char *parent, const char *prefix)
 /* Removing */
 
 /* A listing of its own, whatever has been read of this descriptor. */
-static DIR *list(int folder)
+static DIR *list(int directory)
 {
-	int again = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int again = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *listing = again < 0 ? NULL : fdopendir(again);
 
 	if (!listing && again >= 0)
@@ -159,24 +159,24 @@ static struct dirent *next_entry(DIR *listing)
 static int open_writable(int parent, const char *name)
 {
 	const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-	int folder = openat(parent, name, flags);
+	int directory = openat(parent, name, flags);
 
-	if (folder < 0 && errno == EACCES && !fchmodat(parent, name, 0700, AT_SYMLINK_NOFOLLOW))
-		folder = openat(parent, name, flags);
-	if (folder >= 0)
-		fchmod(folder, 0700); /* where it fails, so does what follows */
-	return folder;
+	if (directory < 0 && errno == EACCES && !fchmodat(parent, name, 0700, AT_SYMLINK_NOFOLLOW))
+		directory = openat(parent, name, flags);
+	if (directory >= 0)
+		fchmod(directory, 0700); /* where it fails, so does what follows */
+	return directory;
 }
 
 /* Moves it to where only directories are that wait for their removal. */
 static bool move_up(int parent, const char *name, int top)
 {
-	char suffix[FOLDER_SUFFIX_ROOM];
-	int folder = open_writable(parent, name); /* it says what is above it, so moving it writes to it */
+	char suffix[TMPDIR_SUFFIX_ROOM];
+	int directory = open_writable(parent, name); /* it says what is above it, so moving it writes to it */
 
-	if (folder >= 0)
-		close(folder);
-	return !folder_suffix(suffix) && !renameat(parent, name, top, suffix);
+	if (directory >= 0)
+		close(directory);
+	return !tmpdir_suffix(suffix) && !renameat(parent, name, top, suffix);
 }
 
 /*
@@ -189,30 +189,30 @@ static bool remove_entry(int top, const char *name)
 
 	if (!unlinkat(top, name, 0))
 		return true;
-	int folder = open_writable(top, name);
-	if (folder < 0)
+	int directory = open_writable(top, name);
+	if (directory < 0)
 		return false;
-	DIR *listing = fdopendir(folder);
+	DIR *listing = fdopendir(directory);
 	bool less = false;
 	while (listing && (entry = next_entry(listing)))
-		less |= !unlinkat(folder, entry->d_name, 0) || move_up(folder, entry->d_name, top);
+		less |= !unlinkat(directory, entry->d_name, 0) || move_up(directory, entry->d_name, top);
 	if (listing)
 		closedir(listing);
 	else
-		close(folder);
+		close(directory);
 	return !unlinkat(top, name, AT_REMOVEDIR) || less;
 }
 
-void folder_empty(int folder)
+void tmpdir_empty(int directory)
 {
 	bool less = true;
 
 	while (less) {
 		struct dirent *entry;
-		DIR *listing = list(folder);
+		DIR *listing = list(directory);
 		less = false;
 		while (listing && (entry = next_entry(listing)))
-			less |= remove_entry(folder, entry->d_name);
+			less |= remove_entry(directory, entry->d_name);
 		if (listing)
 			closedir(listing);
 	}

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.skipif(
     len(os.sched_getaffinity(0)) < 2,
-    reason="with one processor nothing is pushed",
+    reason="with one processor nothing is prefetched",
 )
 
 SMALL_FILES = 200
@@ -61,7 +61,7 @@ def compressible(size: int, seed: int) -> bytes:
 @pytest.fixture(scope="module")
 def tree(needs_root: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     del needs_root
-    root = tmp_path_factory.mktemp("push") / "AppDir"
+    root = tmp_path_factory.mktemp("prefetch") / "AppDir"
     (root / "small").mkdir(parents=True)
     (root / "AppRun").write_text(APPRUN)
     (root / "AppRun").chmod(0o755)
@@ -82,7 +82,7 @@ def tree(needs_root: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def built(tree: Path) -> Path:
     for folder in tree.parents[:3]:
         folder.chmod(0o755)
-    return build(tree, tree.parent / "pushed.AppImage")
+    return build(tree, tree.parent / "prefetched.AppImage")
 
 
 @pytest.fixture(scope="module")
@@ -169,7 +169,7 @@ def parse_sums(output: str) -> dict[str, str]:
 
 
 def is_through(image: Image) -> bool:
-    """Whether all is pushed: then the pipe is closed through which the server tells the keeper."""
+    """Whether all is prefetched: then the pipe is closed through which the server tells the unmounter."""
     for process in processes_of(image):
         for descriptor in Path(f"/proc/{process}/fd").iterdir():
             with contextlib.suppress(FileNotFoundError):  # closed just now
@@ -185,7 +185,7 @@ def resident(path: Path) -> int:
 
 
 class TestContents:
-    @pytest.mark.parametrize("before", ["", LATER], ids=["at once", "when all is pushed"])
+    @pytest.mark.parametrize("before", ["", LATER], ids=["at once", "when all is prefetched"])
     def test_are_those_of_the_tree(self, tree: Path, image: Image, before: str) -> None:
         result = image.run("run", "eval", before + SUMS)
         assert result.stderr == ""
@@ -219,17 +219,17 @@ def test_32_bits(tree: Path, tmp_path: Path) -> None:
     image = Image(build(tree, tmp_path / "i686.AppImage", architecture="i686"), make_temporary(tmp_path))
     assert parse_sums(image.run("run", "eval", SUMS).stdout) == digests(tree)
     wanted = in_pages(tree, tails=True)
-    assert pushed_pages(image, wanted) == wanted
+    assert prefetched_pages(image, wanted) == wanted
 
 
 @contextlib.contextmanager
-def started(image: Image, script: str, *, pushed: bool = False) -> Iterator[Path]:
-    """Run a script and wait for its end, and until all is pushed; yield the mount point."""
+def started(image: Image, script: str, *, prefetched: bool = False) -> Iterator[Path]:
+    """Run a script and wait for its end, and until all is prefetched; yield the mount point."""
     process = image.start("run", "eval", f"{script} echo done; exec sleep 60")
     try:
         assert process.stdout
         assert process.stdout.readline() == "done\n"
-        if pushed:
+        if prefetched:
             wait_until(lambda: is_through(image), 30)
         (name,) = image.leftovers()
         yield image.temporary / name
@@ -239,14 +239,14 @@ def started(image: Image, script: str, *, pushed: bool = False) -> Iterator[Path
         image.wait_until_clean()
 
 
-def pushed_pages(image: Image, wanted: dict[str, int]) -> dict[str, int]:
+def prefetched_pages(image: Image, wanted: dict[str, int]) -> dict[str, int]:
     """Return what is in the page cache of files that nobody has read.
 
-    On a machine with much else to do, the server may be too late to push, and the kernel may take pages away again: it
-    is started some times more.
+    On a machine with much else to do, the server may be too late to prefetch, and the kernel may take pages away again:
+    it is started some times more.
     """
     for _ in range(10):
-        with started(image, "", pushed=True) as point:
+        with started(image, "", prefetched=True) as point:
             found = {name: resident(point / name) for name in wanted}
         assert all(found[name] <= wanted[name] for name in wanted)
         if found == wanted:
@@ -255,15 +255,23 @@ def pushed_pages(image: Image, wanted: dict[str, int]) -> dict[str, int]:
 
 
 def in_pages(tree: Path, *, tails: bool) -> dict[str, int]:
-    """Return what is to be pushed of some files, with the page that a file's end does not fill or without."""
+    """Return what is to be prefetched of some files, with the page that a file's end does not fill or without."""
     sizes = {name: (tree / name).stat().st_size for name in ("library", f"small/{SMALL_FILES - 1}", "small/30")}
     return {name: (size + (PAGE - 1 if tails else 0)) // PAGE * PAGE for name, size in sizes.items()} | {"too-large": 0}
 
 
-class TestPushing:
+class TestPrefetching:
     def test_is_there_before_it_is_read(self, tree: Path, mounted: Image) -> None:
         wanted = in_pages(tree, tails=True)
-        assert pushed_pages(mounted, wanted) == wanted
+        assert prefetched_pages(mounted, wanted) == wanted
+
+    def test_can_be_switched_off(self, tree: Path, mounted: Image) -> None:
+        image = replace(mounted, settings=(("APPIMAGE_NO_PREFETCH", "1"),))
+        wanted = in_pages(tree, tails=True)
+        with started(image, LATER, prefetched=True) as point:
+            assert {name: resident(point / name) for name in wanted} == dict.fromkeys(wanted, 0)
+        assert parse_sums(image.run("run", "eval", SUMS).stdout) == digests(tree)
+        image.wait_until_clean()
 
 
 def test_interpreter_that_is_too_large(tree: Path, tmp_path: Path) -> None:
@@ -271,7 +279,7 @@ def test_interpreter_that_is_too_large(tree: Path, tmp_path: Path) -> None:
     path = build(tree, tmp_path / "large.AppImage", libraries=("too-large", "library"))
     image = Image(path, make_temporary(tmp_path))
     wanted = in_pages(tree, tails=True)
-    assert pushed_pages(image, wanted) == wanted
+    assert prefetched_pages(image, wanted) == wanted
     for before in ("", LATER):
         assert parse_sums(image.run("run", "eval", before + SUMS).stdout) == digests(tree)
         image.wait_until_clean()
@@ -327,9 +335,9 @@ class TestKernel:
         assert parse_sums(result.stdout) == digests(tree)
         image.wait_until_clean()
 
-    def test_nothing_is_pushed_after_it_has_refused(self, mounted: Image, faulty: Path) -> None:
+    def test_nothing_is_prefetched_after_it_has_refused(self, mounted: Image, faulty: Path) -> None:
         image = self.with_faults(replace(mounted, path=faulty), FAULT=errno.EINVAL, FAULT_AFTER=3)
-        with started(image, "", pushed=True) as point:
+        with started(image, "", prefetched=True) as point:
             assert resident(point / "library") <= 3 * BLOCK
             assert resident(point / f"small/{SMALL_FILES - 1}") == 0
 
@@ -345,26 +353,26 @@ class TestKernel:
         """Of a kernel that may leave anything there, no page is asked for that the file does not fill."""
         image = self.with_faults(replace(mounted, path=faulty), FAULT_MINOR=40)
         wanted = in_pages(tree, tails=False)
-        assert pushed_pages(image, wanted) == wanted
+        assert prefetched_pages(image, wanted) == wanted
 
     def test_others_see_the_image_and_nothing_else(self, tree: Path, mounted: Image, faulty: Path) -> None:
-        """While files are pushed there is one folder more, whose name nobody knows, not even from listings."""
+        """While files are prefetched there is one folder more, whose name nobody knows, not even from listings."""
         image = self.with_faults(replace(mounted, path=faulty), FAULT_DELAY=20_000)
         names = {path.name for path in tree.iterdir()}
         with started(image, "") as point:
             assert not is_through(image)
             for _ in range(20):
                 assert {path.name for path in point.iterdir()} == names
-                assert not (point / ".push0000000000000000").exists()
+                assert not (point / ".prefetch0000000000000000").exists()
                 time.sleep(0.02)
 
-    def test_listings_are_complete_while_files_are_pushed_and_after(
+    def test_listings_are_complete_while_files_are_prefetched_and_after(
         self, tree: Path, mounted: Image, faulty: Path
     ) -> None:
         image = self.with_faults(replace(mounted, path=faulty), FAULT_DELAY=5000)
         sizes = {path.name: path.stat().st_size for path in (tree / "small").iterdir()}
         seen = set()
-        for _ in range(10):  # on a busy machine it may be too late to push anything
+        for _ in range(10):  # on a busy machine it may be too late to prefetch anything
             with started(image, "") as point:
                 for through in (False, True):
                     if through:
@@ -438,7 +446,7 @@ def test_folders_without_number(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("delay", [0, 2000])
 def test_no_process_hangs_when_the_server_is_killed(tmp_path: Path, built: Path, faulty: Path, delay: int) -> None:
-    """At any moment of the start, with the application and others reading what is being pushed."""
+    """At any moment of the start, with the application and others reading what is being prefetched."""
     path = tmp_path / "killed.AppImage"
     shutil.copy(faulty if delay else built, path)
     image = Image(path, make_temporary(tmp_path), settings=(("FAULT_DELAY", str(delay)),))
@@ -474,12 +482,12 @@ def is_unpacked(image: Image) -> bool:
 
 
 def daemons_of(image: Image, process: subprocess.Popen[str]) -> list[int]:
-    """Return the server and the keeper, in this order."""
+    """Return the server and the unmounter, in this order."""
     return sorted(number for number in processes_of(image) if number != process.pid)
 
 
 @pytest.mark.parametrize("delay", [0, 2000])
-def test_keeper_killed(tmp_path: Path, built: Path, faulty: Path, delay: int) -> None:
+def test_unmounter_killed(tmp_path: Path, built: Path, faulty: Path, delay: int) -> None:
     """While it should tell the kernel of files, and before: the server does its work."""
     image = Image(faulty if delay else built, make_temporary(tmp_path), settings=(("FAULT_DELAY", str(delay)),))
     for moment in range(15):
@@ -495,17 +503,17 @@ def test_keeper_killed(tmp_path: Path, built: Path, faulty: Path, delay: int) ->
 
 
 def test_application_leaves_its_work_to_another_process(mounted: Image, faulty: Path) -> None:
-    """All is pushed nevertheless, and the server gets its processors back and leaves the session."""
+    """All is prefetched nevertheless, and the server gets its processors back and leaves the session."""
     image = replace(mounted, path=faulty, settings=(("FAULT_DELAY", "500"),))
     result = image.run("run", "eval", "sleep 30 >/dev/null 2>&1 & echo $!", start_new_session=True)
     assert result.returncode == 0
     try:
         wait_until(lambda: is_through(image))
-        server, keeper = sorted(processes_of(image))
+        server, unmounter = sorted(processes_of(image))
         threads = [int(path.name) for path in Path(f"/proc/{server}/task").iterdir()]
-        wait_until(lambda: {os.getsid(server), os.getsid(keeper)} == {server, keeper})
+        wait_until(lambda: {os.getsid(server), os.getsid(unmounter)} == {server, unmounter})
         wait_until(
-            lambda: all(os.sched_getaffinity(thread) == os.sched_getaffinity(0) for thread in [*threads, keeper])
+            lambda: all(os.sched_getaffinity(thread) == os.sched_getaffinity(0) for thread in [*threads, unmounter])
         )
     finally:
         os.kill(int(result.stdout), signal.SIGTERM)
@@ -514,7 +522,7 @@ def test_application_leaves_its_work_to_another_process(mounted: Image, faulty: 
 
 
 def test_server_has_a_thread_for_each_processor_and_one_more(mounted: Image) -> None:
-    """Though it keeps to half of the processors while it pushes; and it pushes and watches in another."""
+    """Though it keeps to half of the processors while it prefetches; and it prefetches and watches in another."""
     process = mounted.start("run", "eval", "exec sleep 60")
     wait_until(partial(has_started, mounted, process))
     threads = Path(f"/proc/{daemons_of(mounted, process)[0]}/task")
