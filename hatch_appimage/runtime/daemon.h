@@ -10,9 +10,10 @@
  * becomes of the others.  When the server is killed, the kernel fails every request and the unmounter removes the dead
  * mount; when the unmounter is killed, the server does its work.
  *
- * The mount is in use while the application's first process lives, as any process has been started with this APPDIR
- * in its environment, or as the kernel calls it busy (open or mapped files, working directories).  SIGTERM, SIGINT and
- * SIGHUP do not end the two: at a shutdown everyone gets them at once, and applications read files until they end.
+ * The mount is in use while the application's first process lives, while any process has this APPDIR in the environment
+ * that it was started with, or while the kernel calls it busy (open or mapped files, working directories).  SIGTERM,
+ * SIGINT and SIGHUP do not end the two: at a shutdown everyone gets them at once, and applications read files until they
+ * end.
  */
 #ifndef DAEMON_H
 #define DAEMON_H

@@ -232,6 +232,16 @@ static void reply_listing(const struct op *op, const struct fuse_listing *listin
 		fuse_reply(op->request, listing->data, listing->size);
 }
 
+static void list_prefetched(const struct op *op, struct fuse_listing *listing, uint64_t offset)
+{
+	uint64_t end = offset;
+	int error = add_prefetched(op, listing, &end);
+
+	reply_listing(op, listing, error);
+	if (end > offset)
+		prefetch_listed(op->server->prefetch, end);
+}
+
 static void op_readdir(const struct op *op)
 {
 	const struct fuse_read_in *in = op->request->body;
@@ -243,11 +253,7 @@ static void op_readdir(const struct op *op)
 	struct inode inode;
 
 	if (op->request->header->nodeid == PREFETCH_NODE) {
-		uint64_t end = in->offset;
-		int error = add_prefetched(op, &listing, &end);
-		reply_listing(op, &listing, error);
-		if (end > in->offset)
-			prefetch_listed(op->server->prefetch, end);
+		list_prefetched(op, &listing, in->offset);
 		return;
 	}
 	int error = inode_of(op, &inode);

@@ -15,9 +15,7 @@ struct fuse_server {
 	struct fuse_workers workers;
 };
 
-/*
- * Opens the image and what serving it takes; of `workers`, what comes from outside is given.  Negative errno value.
- */
+/* Opens the image and what serving it takes.  `gone`, `processors` and `max_threads` of the workers are given. */
 int fuse_server_open(struct fuse_server *server, int image, uint64_t offset, const struct prefetch_plan *plan);
 /* Answers until the file system is gone. */
 void fuse_server_run(struct fuse_server *server, int device, bool own_files);

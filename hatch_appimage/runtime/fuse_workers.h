@@ -47,7 +47,7 @@ struct fuse_workers {
 	unsigned threads;
 };
 
-/* With the fields up to `max_threads` given.  Returns -ENOMEM where there is not enough memory to begin with. */
+/* All up to `max_threads` is given.  Returns -ENOMEM where there is not enough memory to begin with. */
 int fuse_workers_open(struct fuse_workers *workers);
 /* Handles requests until the file system is gone, in this thread and those that it starts when they are needed. */
 void fuse_workers_run(struct fuse_workers *workers, int device);

@@ -10,17 +10,17 @@ static struct timespec timespec_of(uint64_t ns)
 
 uint64_t monotonic_ns(void)
 {
-	struct timespec time;
+	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (uint64_t)time.tv_sec * NS_PER_S + (uint64_t)time.tv_nsec;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
 void monotonic_sleep(uint64_t ns)
 {
-	struct timespec time = timespec_of(ns);
+	struct timespec pause = timespec_of(ns);
 
-	nanosleep(&time, NULL);
+	nanosleep(&pause, NULL);
 }
 
 void monotonic_cond_init(pthread_cond_t *cond)

@@ -48,7 +48,7 @@ def zstd(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("folder", [SOURCE, LAUNCHER_SOURCE], ids=["runtime", "launcher"])
 def test_compiles_without_a_warning(zstd: Path, folder: Path) -> None:
-    """With another compiler and another C library than the programs in the wheel, which Zig checks likewise."""
+    """With gcc and glibc; Zig has the same warnings for the programs in the wheel."""
     command: list[str | Path] = [require("gcc", "gcc"), "-std=gnu11", "-fsyntax-only", *WARNINGS]
     command += [*DEFINITIONS, "-iquote", folder, "-isystem", zstd]
     subprocess.run([*command, *sorted(folder.glob("*.c"))], check=True)
