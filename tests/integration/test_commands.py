@@ -229,7 +229,10 @@ class TestCommands:
         (tmp_path / "pyproject.toml").write_text(PROJECT + 'entry-points = ["nothing"]\n')
         result = plugin.build(tmp_path, check=False)
         assert result.returncode == 1
-        assert "entry-points` names `nothing`, which neither the project nor a dependency installs" in result.stderr
+        assert (
+            "entry-points` names the script `nothing`, which neither the project nor a dependency installs"
+            in result.stderr
+        )
 
 
 TELL = "import json, sys; print(json.dumps([sys.executable, sys.prefix, sys.base_prefix, sys.path, sys.argv]))"
