@@ -70,9 +70,15 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
     def build_architecture(self, architecture: Architecture, directory: str, **_build_data: Any) -> str:
         """Build the image for one architecture and return its absolute path."""
         step = Steps(self.app.display_info, find_terminal() if self.app.verbosity == 0 else None)
-        with self.report_errors(), self._logging(step.warnings), temporary_directory() as work:
+        target = Path(directory).absolute()
+        with (
+            self.report_errors(),
+            self._logging(step.warnings),
+            temporary_directory() as work,
+            temporary_directory(target) as beside,
+        ):
             inputs = self.resolve_inputs(architecture, work)
-            report = build_image(inputs, work, Path(directory).absolute(), step)
+            report = build_image(inputs, work, beside, target, step)
         self.app.display_info(report.summary())
         return str(report.path)
 
@@ -129,7 +135,7 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
 
     @contextmanager
     def report_errors(self) -> Iterator[None]:
-        """End the build with one clear statement for what the user can mend; tracebacks only with ``-v``."""
+        """End the build with one clear message for errors that the user can fix; tracebacks only with ``-v``."""
         try:
             with _terminated_like_interrupted():
                 yield

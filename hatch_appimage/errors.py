@@ -27,10 +27,10 @@ class AppImageError(Exception):
 
 
 class ConfigurationError(AppImageError):
-    """One or more fields of the target's table are wrong.
+    """One or more options of the target's table are wrong.
 
     Attributes:
-        errors: every fault that was found, each a sentence that names its field.
+        errors: all of them, each a sentence that names its option.
 
     """
 
@@ -47,19 +47,19 @@ def explain_os_error(error: OSError) -> str:
 
 
 class ErrorCollector:
-    """All that is wrong with what a build starts from, so that people mend it at once and not one by one."""
+    """All that is wrong with what a build starts from, so that people can fix it all at once."""
 
     def __init__(self) -> None:
-        self._faults: list[str] = []
+        self._errors: list[str] = []
 
     def catch(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Return what a function returns; if it fails, remember why: then nothing must use it before `raise_all()`."""
         try:
             return function(*args, **kwargs)
         except AppImageError as error:
-            self._faults.append(str(error))
+            self._errors.append(str(error))
         except OSError as error:
-            self._faults.append(explain_os_error(error))
+            self._errors.append(explain_os_error(error))
         return cast("R", None)
 
     def raise_all(self) -> None:
@@ -69,5 +69,5 @@ class ErrorCollector:
             ConfigurationError: anything did.
 
         """
-        if self._faults:
-            raise ConfigurationError(self._faults)
+        if self._errors:
+            raise ConfigurationError(self._errors)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The whole way of the data, once, downwards: from what a project asks for to the finished image."""
+"""The whole build in one place, step by step: from what a project asks for to the finished image."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class BuildInputs:
-    """What an image is built from, all of it seen to be there.
+    """What an image is built from, all of it checked to exist.
 
     Attributes:
         project: what is packed.
@@ -114,7 +114,7 @@ def resolve_inputs(
     package: Wheel | Release | None,
     settings: Settings,
     architecture: Architecture,
-    directory: Path,
+    work: Path,
     *,
     extra_files: Callable[[], list[tuple[Path, str]]],
     timestamp: Callable[[], int | None],
@@ -126,13 +126,12 @@ def resolve_inputs(
         package: its wheel, or what the index has of it; None if the wheel is to be built.
         settings: the values of all options.
         architecture: that the image is for.
-        directory: where a Python is unpacked to, if need be; it must last as long as what is returned.
+        work: where a Python is unpacked to, if need be; it must last as long as what is returned.
         extra_files: finds what is to be added to the AppDir, as pairs of a file and its path there.
         timestamp: finds the time of every file, in seconds since the epoch; None keeps their own.
 
     Raises:
         ConfigurationError: with all that is not there, or cannot be, at once.
-        AppImageError: the runtime has no room for what is to be written into it.
 
     """
     image, release = settings.image, settings.release
@@ -140,7 +139,7 @@ def resolve_inputs(
     errors = ErrorCollector()
     errors.catch(check_length, file_name)
     source = settings.python.python.of(architecture)
-    python = errors.catch(provide_python, source, architecture, directory, requires_python=project.requires_python)
+    python = errors.catch(provide_python, source, architecture, work, requires_python=project.requires_python)
     inputs = BuildInputs(
         project=project,
         package=package,
@@ -148,7 +147,7 @@ def resolve_inputs(
         architecture=architecture,
         file_name=file_name,
         update_information=errors.catch(release.update_line, image.name, project.version, architecture.name),
-        runtime=errors.catch(load_runtime, image.runtime or runtime_path(architecture.name), architecture),
+        runtime=errors.catch(_load_runtime, image.runtime, architecture),
         launcher=errors.catch(launcher_path, architecture.name),
         signer=errors.catch(Signer.find, release.sign_key) if release.sign else None,
         python=python,
@@ -159,9 +158,14 @@ def resolve_inputs(
     )
     if python and not settings.install.lock:
         errors.catch(_check_bindings, inputs)
+    if inputs.runtime:
+        errors.catch(_check_sections, inputs)
     errors.raise_all()
-    _check_sections(inputs)
     return inputs
+
+
+def _load_runtime(path: Path | None, architecture: Architecture) -> Runtime:
+    return load_runtime(path or runtime_path(architecture.name), architecture)
 
 
 def _build_python(python: PythonInstallation, architecture: Architecture, project: Project) -> Path | None:
@@ -199,12 +203,13 @@ def _check_sections(inputs: BuildInputs) -> None:
         raise AppImageError(f"The runtime {runtime.origin} has no section for update information")
 
 
-def build_image(inputs: BuildInputs, work: Path, directory: Path, step: Steps) -> Report:
+def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, step: Steps) -> Report:
     """Build the image, and put it into its place when it is whole.
 
     Args:
         inputs: what it is built from.
-        work: an empty directory for what is made on the way.
+        work: a directory for what is made on the way.
+        beside: a directory for the image until it is whole, on the file system of the one where it goes.
         directory: where the image goes.
         step: runs a step and tells what came of it.
 
@@ -285,51 +290,50 @@ def build_image(inputs: BuildInputs, work: Path, directory: Path, step: Steps) -
     appdir.normalize_modes()
 
     # The image is made beside its target, so that it appears there whole or not at all.
-    with temporary_directory(directory) as beside:
-        image = step(
-            "image",
-            write_image,
-            appdir,
-            inputs.runtime,
-            beside / inputs.file_name,
-            settings.image,
-            order=order,
-            application=application_files(appdir, python, project),
-            update_information=inputs.update_information,
-            timestamp=inputs.timestamp,
-        )
-        if inputs.signer:
-            image = step("sign", sign_image, image, inputs.signer)
-        # What is tried is what people get; and a file that has just been run cannot be written to for a while.
-        if command := settings.image.test_command:
-            step("test", run_test_command, command, image.path, architecture, libraries.missing)
-        if inputs.update_information:
-            mtime = int(time.time()) if inputs.timestamp is None else inputs.timestamp
-            step("zsync", write_zsync, image.path, url=quote(inputs.file_name), mtime=mtime)
-        target = directory / inputs.file_name
-        report = Report(
-            name=name,
-            version=project.version,
-            architecture=architecture.name,
-            path=target,
-            image=image,
-            runtime=inputs.runtime.origin,
-            python=python,
-            launcher=launcher,
-            packages=packages.packages,
-            lock=packages.lock,
-            provenance=provenance,
-            libraries=libraries,
-            requirements=requirements,
-            files=list_files(appdir),
-            seconds=step.seconds,
-            warnings=tuple(step.warnings),
-        )
-        if settings.image.report:
-            # What lies in an unpacked sdist is gone after the build.
-            place = settings.image.report
-            report.write(directory / place.name if project.unpacked else place)
-        _publish(image.path, target)
+    image = step(
+        "image",
+        write_image,
+        appdir,
+        inputs.runtime,
+        beside / inputs.file_name,
+        settings.image,
+        order=order,
+        application=application_files(appdir, python, project),
+        update_information=inputs.update_information,
+        timestamp=inputs.timestamp,
+    )
+    if inputs.signer:
+        image = step("sign", sign_image, image, inputs.signer)
+    # What is tried is what people get; and a file that has just been run cannot be written to for a while.
+    if command := settings.image.test_command:
+        step("test", run_test_command, command, image.path, architecture, libraries.missing)
+    if inputs.update_information:
+        mtime = int(time.time()) if inputs.timestamp is None else inputs.timestamp
+        step("zsync", write_zsync, image.path, url=quote(inputs.file_name), mtime=mtime)
+    target = directory / inputs.file_name
+    report = Report(
+        name=name,
+        version=project.version,
+        architecture=architecture.name,
+        path=target,
+        image=image,
+        runtime=inputs.runtime.origin,
+        python=python,
+        launcher=launcher,
+        packages=packages.packages,
+        lock=packages.lock,
+        provenance=provenance,
+        libraries=libraries,
+        requirements=requirements,
+        files=list_files(appdir),
+        seconds=step.seconds,
+        warnings=tuple(step.warnings),
+    )
+    if settings.image.report:
+        # What lies in an unpacked sdist is gone after the build.
+        place = settings.image.report
+        report.write(directory / place.name if project.unpacked else place)
+    _publish(image.path, target)
     return report
 
 

@@ -84,6 +84,7 @@ class Table:
         self._options = options
         self._values: dict[str, Any] = {}
         self._errors: list[str] = []
+        self._refused: set[str] = set()
 
     def __getitem__(self, key: str) -> Any:
         """Return the value of an option; if it is wrong, remember why and return its default."""
@@ -97,15 +98,26 @@ class Table:
 
     def _read(self, option: Option) -> Any:
         name = f"{TABLE}.{option.key}"
+        value = self.raw.get(option.key)
+        if value is None and option.compute is None:
+            return option.value
         try:
-            if option.key in self:
-                return option.check(option.kind.read(name, self.raw[option.key]), self)
-            return option.compute(self) if option.compute else option.value
+            value = None if value is None else option.kind.read(name, value)
         except TypeError as error:
-            self._errors.append(str(error))
+            return self._refuse(option, str(error))
+        try:
+            return option.compute(self) if value is None and option.compute else option.check(value, self)
         except (ValueError, AppImageError) as error:
-            self._errors.append(f"Option `{name}` {error}")
+            return self._refuse(option, f"Option `{name}` {error}")
+
+    def _refuse(self, option: Option, error: str) -> Any:
+        self._errors.append(error)
+        self._refused.add(option.key)
         return option.value
+
+    def is_refused(self, key: str) -> bool:
+        """Whether what the project sets an option to is wrong, so that nothing can be said of what depends on it."""
+        return self[key] == self._options[key].value and key in self._refused
 
     def finish(self, others: Collection[str]) -> None:
         """Refuse what is no option, and raise all that was found wrong.

@@ -94,7 +94,7 @@ class LauncherSettings:
         TEXT,
         'What starts: a key of `[project.scripts]` or `[project.gui-scripts]`, `"module:function"` or `"-m module"`.',
         details="It can also be the name of any other Python script that is installed, such as the command of a "
-        "dependency. Whether that is there is known once everything is installed.",
+        "dependency. This is checked after installation.",
         shown="the only script, or the one named like the project",
         check=_entry_point,
         compute=lambda table: _entry_point(None, table),
@@ -142,7 +142,7 @@ class DesktopSettings:
 
     icon: Icon | None = option(
         TEXT,
-        "A PNG (best of 256 by 256 pixels) or SVG.",
+        "A PNG, ideally of 256 by 256 pixels, or an SVG.",
         shown="a generated one",
         check=lambda value, table: Icon.read(table.file(value)),
         is_path=True,

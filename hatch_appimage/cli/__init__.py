@@ -55,31 +55,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _add_commands(commands: Any) -> None:
-    what = "a project's folder, a wheel, or a requirement such as 'httpie==3.*'"
+    what = "a project's directory, a wheel, or a requirement such as 'httpie==3.*'"
     for name, summary in (
         ("build", "Build the AppImage of a project of any build back end, or of one that is published."),
-        ("check", "Check the settings of a project, and show what would be built. All that is wrong is named at once."),
+        ("check", "Check the options of a project, and show what would be built. All errors are reported at once."),
     ):
-        command = _add(commands, name, summary, f"The settings are those of [{TABLE}].", what=what)
+        command = _add(commands, name, summary, f"The options are those of [{TABLE}].", what=what)
         _add_settings(command)
     command = commands.choices["build"]
-    command.add_argument("--output", metavar="FOLDER", type=Path, help="where the AppImage goes; `dist` if not said")
+    command.add_argument("--output", metavar="DIR", type=Path, help="where the AppImage goes (default: dist)")
     command.add_argument("-v", "--verbose", action="count", default=0, help="show the programs that are run")
     command.add_argument("-q", "--quiet", action="count", default=0, help="show warnings and errors only")
-    command = _add(commands, "inspect", "Show what is in an AppImage, of whichever tool, without running it.")
-    command.add_argument("--json", action="store_true", help="for programs")
+    command = _add(commands, "inspect", "Show what is in an AppImage made by any tool, without running it.")
+    command.add_argument("--json", action="store_true", help="print JSON")
     command = _add(
         commands,
         "libraries",
-        "Show which shared libraries an AppImage or AppDir needs, where they come from, and which glibc it takes.",
+        "Show which shared libraries an AppImage or AppDir needs, where they come from, and which glibc it requires.",
         f"The exit status is {MISSING} if a library is neither in the image nor one that every system has.",
     )
-    command.add_argument("--json", action="store_true", help="for programs")
+    command.add_argument("--json", action="store_true", help="print JSON")
     command = _add(
         commands,
         "sign",
         "Sign a finished AppImage: embed a signature in it, and write a detached one beside it.",
-        f"{PASSPHRASE} in the environment may have the passphrase. An older .zsync file no longer matches.",
+        f"The passphrase is read from ${PASSPHRASE} if that is set. An older .zsync file no longer matches.",
     )
     command.add_argument("--key", metavar="KEY", help="as gpg takes it; without it, gpg's default key signs")
     command = _add(
@@ -90,12 +90,14 @@ def _add_commands(commands: Any) -> None:
         f"for a good one by another key, {DAMAGED} if the image is damaged, {UNREADABLE} if it cannot be read.",
     )
     command.add_argument("--key", metavar="FINGERPRINT", help="the key that it must be signed by")
-    command = _add(commands, "zsync", "Write the .zsync file of a finished AppImage, by which updates are small.")
+    command = _add(
+        commands, "zsync", "Write the .zsync file of a finished AppImage, so that updates download only what changed."
+    )
     command.add_argument("--url", help="of the AppImage, if it will not be in the same place as its .zsync file")
     command = commands.add_parser(
         "options",
-        help="describe every key of the table",
-        description=f"Describe every key of [{TABLE}], as Markdown.",
+        help="describe every option of the table",
+        description=f"Describe every option of [{TABLE}], as Markdown.",
     )
     command.set_defaults(module="projects")
     command = commands.add_parser(
@@ -105,7 +107,9 @@ def _add_commands(commands: Any) -> None:
         "signs them where the project wants that, and releases them.",
     )
     command.add_argument("forge", choices=("github", "gitlab"), help="whose CI it is for")
-    command.add_argument("path", nargs="?", type=Path, default=Path(), help="the project; the current folder if absent")
+    command.add_argument(
+        "path", nargs="?", type=Path, default=Path(), help="the project (default: the current directory)"
+    )
     command.set_defaults(module="projects")
 
 
@@ -114,7 +118,7 @@ def _add(commands: Any, name: str, summary: str, epilog: str = "", *, what: str 
     help_text = summary[0].lower() + summary[1:].rstrip(".")
     command = commands.add_parser(name, help=help_text, description=summary, epilog=epilog)
     if what:
-        command.add_argument("source", nargs="?", default=".", help=f"{what}; the current folder if not said")
+        command.add_argument("source", nargs="?", default=".", help=f"{what} (default: the current directory)")
     else:
         command.add_argument("path", type=Path, help="the AppImage")
     command.set_defaults(module="projects" if what else "images")
@@ -123,7 +127,7 @@ def _add(commands: Any, name: str, summary: str, epilog: str = "", *, what: str 
 
 def _add_settings(command: Any) -> None:
     command.add_argument("--arch", action="append", choices=list(ARCHITECTURES), help="may be given several times")
-    command.add_argument("--python", help=f"as the setting `python` of [{TABLE}]")
+    command.add_argument("--python", help=f"as the option `python` of [{TABLE}]")
     command.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="any setting: text, or a value as in TOML"
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="any option: text, or a value as in TOML"
     )

@@ -81,9 +81,10 @@ def _settings(source: BuildInput, options: argparse.Namespace) -> dict[str, Any]
             key in OPTIONS
             and OPTIONS[key].is_path
             and isinstance(value, str)
+            and value
             and (key == "report" or Path(value).exists())
         ):
-            settings[key] = str(Path(value).absolute())
+            settings[key] = str(Path(value).expanduser().absolute())
     return settings
 
 

@@ -39,8 +39,8 @@ def _compression(value: str, _table: Table) -> str:
 
 
 def _level(level: int, table: Table) -> int:
-    if table.raw.get("compression", "zstd") not in COMPRESSION_LEVELS:
-        return level  # nothing can be said of it
+    if table.is_refused("compression"):
+        return level
     compression = table["compression"]
     lowest, highest = COMPRESSION_LEVELS[compression]
     if not lowest <= level <= highest:
@@ -57,7 +57,7 @@ def _test_command(value: str, _table: Table) -> str:
 
 
 def _sign_key(value: str, table: Table) -> str:
-    if table.raw.get("sign") is False:
+    if "sign" in table and not table["sign"]:
         raise ValueError("has no effect beside `sign = false`: remove one of them")
     return value.strip()
 
@@ -70,16 +70,16 @@ class ImageSettings:
         TEXT,
         "What people call the application; the file is named `<name>-<version>-<architecture>.AppImage`.",
         details="In names of files it has no accents, and `_` in place of what is neither a letter nor a digit: "
-        '`"Größe & Co (beta)"` becomes `Grosse_Co_beta`. The project\'s name stands there for one with letters '
-        "that are not Latin. In the version, `!` and `+` become `_`.",
+        '`"Größe & Co (beta)"` becomes `Grosse_Co_beta`. A name with non-Latin letters is replaced by the '
+        "project's name. In the version, `!` and `+` become `_`.",
         shown="the project's name",
         check=_name,
         compute=lambda table: ApplicationName.of(table.project.name, table.project.name),
     )
     runtime: Path | None = option(
         TEXT,
-        "A type-2 AppImage runtime to use instead.",
-        shown="ours",
+        "A type-2 AppImage runtime to use in place of the built-in one.",
+        shown="the built-in one",
         check=lambda value, table: table.file(value),
         is_path=True,
     )

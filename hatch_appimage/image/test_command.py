@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Try a finished image before anyone gets it."""
+"""Run the project's test command on the finished image."""
 
 from __future__ import annotations
 

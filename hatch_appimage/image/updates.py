@@ -36,9 +36,9 @@ _FORMS = {
 }
 # These are known to pkgforge's AppImageUpdate only.
 _RARE = ("gl-releases-zsync", "cb-releases-zsync", "gitea-releases-zsync", "forgejo-releases-zsync")
-# The first part of an address there is an owner, but for GitHub's own pages.
 # Tags that stand for whichever release is the newest of its kind.
 _NEWEST = ("latest", "latest-pre", "latest-all")
+# The first part of an address there is an owner, but for GitHub's own pages.
 _GITHUB = re.compile(
     r"(?:(?:git\+)?https?://|ssh://git@|git@)(?:www\.)?github\.com[/:]"
     r"(?!(?:apps|collections|features|marketplace|orgs|settings|sponsors|topics|users)/)"

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""Shared libraries: what an ELF file says it needs, and where it looks for it."""
+"""Shared libraries: what an AppDir needs, where that is found, and what is bundled."""

@@ -120,7 +120,9 @@ class Libraries:
     def __str__(self) -> str:
         count = len(self.dropped)
         what = (
-            "1 module or plugin left out for want of its own" if count == 1 else f"{count} modules and plugins left out"
+            "1 module or plugin left out that lacks a library"
+            if count == 1
+            else f"{count} modules and plugins left out"
         )
         missing = f", {len(self.missing)} missing" if self.missing else ""
         return f"{len(self.bundled)} bundled{f', {what}' if count else ''}{missing}"
@@ -322,8 +324,14 @@ def explain_missing(missing: Sequence[MissingLibrary], place: str = "on this mac
     install = f"install what provides them{f' (apt-get install {chr(32).join(known)})' if known else ''}"
     names = ", ".join(f'"{library.soname}"' for library in missing)
     return "\n".join([
-        f"{len(missing)} shared libraries that the image needs are not {place}:",
+        f"{_count(missing)} not {place}:",
         *(f"  {library}" for library in missing),
         f"Please {install}, or allow their absence where the application does not use those files:",
         f"  ignore-missing = [{names}]",
     ])  # fmt: skip
+
+
+def _count(missing: Sequence[MissingLibrary]) -> str:
+    if len(missing) == 1:
+        return "1 shared library that the image needs is"
+    return f"{len(missing)} shared libraries that the image needs are"

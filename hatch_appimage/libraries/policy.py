@@ -178,8 +178,8 @@ class LibraryPolicy:
     )
     ignore_missing: tuple[str, ...] = option(
         TEXTS,
-        "Libraries that may be missing on the build machine, by the same rules. Others end the build if a start needs "
-        "them, and are warned of if not.",
+        "Libraries that may be missing on the build machine, by the same rules. Any other missing library is an error "
+        "if a start needs it, else a warning.",
         default=(),
         check=_rules,
     )

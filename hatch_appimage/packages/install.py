@@ -24,7 +24,7 @@ from hatch_appimage.packages.requirements import applies, check_fit, requirement
 from hatch_appimage.packages.target import TargetEnvironment
 from hatch_appimage.process import ProcessError
 from hatch_appimage.project.wheel import Wheel, read_metadata
-from hatch_appimage.python.installed import _is_metadata, installed_distributions, place_of, wheels_by_file
+from hatch_appimage.python.installed import installed_distributions, is_metadata, place_of, wheels_by_file
 from hatch_appimage.python.interpreter_shim import newest_glibc, write_interpreter_shim
 from hatch_appimage.redact import redact
 from hatch_appimage.uv import check_settings, run_uv
@@ -348,14 +348,14 @@ def _package(distribution: PathDistribution) -> Package:
 
 def _forget_origin(distribution: PathDistribution) -> None:
     for file in distribution.files or ():
-        if file.name in _ORIGINS and _is_metadata(file):
+        if file.name in _ORIGINS and is_metadata(file):
             Path(str(file.locate())).unlink(missing_ok=True)
 
 
 def _leave_out_secrets(distribution: PathDistribution) -> None:
     """Take passwords and tokens out of the direct references of a distribution's metadata."""
     for file in distribution.files or ():
-        if file.name == "METADATA" and _is_metadata(file):
+        if file.name == "METADATA" and is_metadata(file):
             path = Path(str(file.locate()))
             text = path.read_bytes().decode("utf-8", "surrogateescape")
             public = _REQUIREMENT.sub(lambda match: redact(match[0]), text)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Whether the packages of a lock are those that the project needs."""
+"""Requirements: which of them apply in an environment, and whether a lock meets them."""
 
 from __future__ import annotations
 

@@ -72,8 +72,8 @@ class InstallSettings:
         TEXT_OR_FLAG,
         "The lock file that says what is installed: `pylock.toml`, `pylock.<name>.toml`, `uv.lock`, `poetry.lock`, or "
         "a `.txt` of requirements with hashes; `false` for none.",
-        details="Hashes are verified, and markers count for the Python in the image. The build ends if the lock is out "
-        "of date, lacks what the wheel's metadata or `requirements` ask for, or lacks a file for the target. "
+        details="Hashes are verified, and markers are evaluated for the bundled Python. The build ends if the lock is "
+        "out of date, lacks what the wheel's metadata or `requirements` ask for, or lacks a file for the target. "
         "The image's own `usr/share/<name>/pylock.toml` can be given here to install the same packages again.",
         shown="`pylock.toml` or `uv.lock` beside `pyproject.toml`, the first that is there",
         check=_lock,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A Python of the build machine that does for one of another architecture what takes running."""
+"""Find a Python that runs here, to compile bytecode for one of another architecture."""
 
 from __future__ import annotations
 

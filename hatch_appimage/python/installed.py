@@ -59,7 +59,8 @@ def place_of(file: PackagePath) -> Path:
     return Path(os.path.normpath(str(file.locate())))
 
 
-def _is_metadata(file: PackagePath) -> bool:
+def is_metadata(file: PackagePath) -> bool:
+    """Whether a file is one of an installed package's own metadata."""
     return len(file.parts) == 2 and file.parent.suffix == ".dist-info"  # noqa: PLR2004 - the folder and the file
 
 
@@ -69,7 +70,7 @@ def _update_record(distribution: PathDistribution) -> None:
     https://packaging.python.org/en/latest/specifications/recording-installed-packages/#the-record-file
     """
     # Others may lie deeper, of packages that this one carries with it.
-    record = next((file for file in distribution.files or () if file.name == "RECORD" and _is_metadata(file)), None)
+    record = next((file for file in distribution.files or () if file.name == "RECORD" and is_metadata(file)), None)
     if record is None:
         return
     rows = []

@@ -58,8 +58,8 @@ class PythonSettings:
         'The Python to bundle: a version (`"3.12"`), the path of an interpreter or its name if it is on `PATH`, a '
         'directory with `bin/python3` in it, an archive, an AppImage, a URL, or `"python-appimage:3.12"`.',
         details="CPython 3.8 or newer can be bundled. The image needs at least the glibc that this Python needs. A "
-        "Python chosen by version is built against an old glibc and runs on more systems than a distribution's own. A "
-        "table has one for each architecture. See [Pythons](../README.md#pythons).",
+        "Python chosen by version is built against an old glibc and runs on more systems than a distribution's own. "
+        "Use a table to set one per architecture. See [Pythons](../README.md#pythons).",
         default=ByArchitecture(LocalSource(), {}),
         shown="the Python that runs the build",
         check=_sources,

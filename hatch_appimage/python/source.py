@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Which Python a project means by its setting: the one place that knows all sources."""
+"""Which Python a project means by its option: the one place that knows all sources."""
 
 from __future__ import annotations
 

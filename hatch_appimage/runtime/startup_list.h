@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Bringing into the kernel's caches what the application is about to read.
+ * The files that start-up reads: where the list of them ends, and the directories that they lie in.
  *
  * The packer lays the files that start-up reads at the front of the image, in the order of their use, and writes into
  * the runtime's section .startup how far they reach: a little-endian 64-bit count of bytes from the start of the

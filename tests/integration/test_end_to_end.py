@@ -532,7 +532,7 @@ class TestSources:
         before = digest(image)
         tree = unpack(image, tmp_path)
         assert json.loads((tree / report["provenance"]["sbom"]).read_text())["bomFormat"] == "CycloneDX"
-        shutil.copy(tree / report["records"]["pylock"], project / "pylock.toml")
+        shutil.copy(tree / report["provenance"]["pylock"], project / "pylock.toml")
         (project / "uv.lock").unlink()
         assert "pylock.toml (found beside" in plugin.build(project).stderr
         assert digest(image) == before

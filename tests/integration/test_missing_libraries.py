@@ -55,7 +55,7 @@ def test_what_no_start_needs_is_warned_of(plugin: Plugin, tmp_path: Path, startu
     [
         ("import _pool\n", "", "The entry point cannot be imported: ImportError: libnowhere.so.1: cannot open"),
         (WRAPPED, "", "The entry point cannot be imported: SystemExit: no pool"),
-        ("import _pool\n", "startup-order = false", "1 shared libraries that the image needs are not on this machine"),
+        ("import _pool\n", "startup-order = false", "1 shared library that the image needs is not on this machine"),
         (GUARDED, "test-command = '{appimage} pool'", "`test-command` failed with exit status 1"),
     ],
 )

@@ -729,6 +729,12 @@ class TestCompressionLevel:
             f"Option `{TABLE}.compression-level` must be from {range_} for {compression}, not {level}"
         ]
 
+    @pytest.mark.parametrize("value", [["zstd"], {"zstd": 3}, 3])
+    def test_of_a_compression_of_the_wrong_kind(self, project: Project, value: object) -> None:
+        assert errors_of(project, compression=value, compression_level=3) == [
+            f"Option `{TABLE}.compression` must be a string"
+        ]
+
     def test_of_an_unknown_compression(self, project: Project) -> None:
         """Nothing can be said about the level then: only the compression is at fault."""
         (error,) = errors_of(project, compression="xz", compression_level=99)

@@ -138,7 +138,7 @@ def test_library_that_the_import_needs(bundle: tuple[AppDir, BundledPython]) -> 
         find_startup_order(*bundle, EntryPoint("app", "wraps", "main"), missing)
     assert str(caught.value).splitlines()[:3] == [
         "The entry point cannot be imported: SystemExit: install it",
-        "1 shared libraries that the image needs are not on this machine:",
+        "1 shared library that the image needs is not on this machine:",
         "  libtbb.so.12 (Debian's package libtbb12), needed by usr/lib/t.so",
     ]
     assert find_startup_order(*bundle, EntryPoint("app", "copes", "main"), missing).files
