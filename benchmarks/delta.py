@@ -31,7 +31,7 @@ class Change:
     """A step from one version of a project to the next.
 
     Attributes:
-        project: a folder of ``test-projects``.
+        project: a directory of ``test-projects``.
         name: for people.
         file: what changes in it.
         before: the text there, which the first version gets instead of ``base``.
@@ -85,16 +85,16 @@ def main() -> None:
     print(f"{'project':<14} {'change':<10} {'size':>11} {'ours':>10} {'':>7} {'mksquashfs':>11} {'':>7} {'ratio':>6}")
     for change in CHANGES:
         if options.only in {None, change.project}:
-            with TemporaryDirectory() as folder:
-                measure(change, Path(folder))
+            with TemporaryDirectory() as directory:
+                measure(change, Path(directory))
 
 
-def measure(change: Change, folder: Path) -> None:
+def measure(change: Change, directory: Path) -> None:
     """Build both versions, pack them both ways, and update both ways."""
     images = [
-        build(change, folder / f"ours-{number}", text) for number, text in enumerate((change.before, change.after))
+        build(change, directory / f"ours-{number}", text) for number, text in enumerate((change.before, change.after))
     ]
-    theirs = [repack(image, folder / f"theirs-{number}") for number, image in enumerate(images)]
+    theirs = [repack(image, directory / f"theirs-{number}") for number, image in enumerate(images)]
     ours_sent, theirs_sent = update(*images), update(*theirs)
     size, their_size = images[1].stat().st_size, theirs[1].stat().st_size
     print(
@@ -104,10 +104,10 @@ def measure(change: Change, folder: Path) -> None:
     )
 
 
-def build(change: Change, folder: Path, text: str) -> Path:
+def build(change: Change, directory: Path, text: str) -> Path:
     """Build one version with this checkout."""
     project = Path(
-        shutil.copytree(ROOT / "test-projects" / change.project, folder, ignore=shutil.ignore_patterns("dist"))
+        shutil.copytree(ROOT / "test-projects" / change.project, directory, ignore=shutil.ignore_patterns("dist"))
     )
     file = project / change.file
     if change.base not in file.read_text():
@@ -119,11 +119,11 @@ def build(change: Change, folder: Path, text: str) -> Path:
     return image
 
 
-def repack(image: Path, folder: Path) -> Path:
+def repack(image: Path, directory: Path) -> Path:
     """Pack the same tree with mksquashfs behind the same runtime."""
-    folder.mkdir()
+    directory.mkdir()
     offset = find_squashfs(image)
-    tree, squashfs = folder / "tree", folder / "squashfs"
+    tree, squashfs = directory / "tree", directory / "squashfs"
     subprocess.run(["unsquashfs", "-q", "-n", "-d", tree, "-o", str(offset), image], check=True)
     options = [
         "-comp",
@@ -139,7 +139,7 @@ def repack(image: Path, folder: Path) -> Path:
         "0",
     ]
     subprocess.run(["mksquashfs", tree, squashfs, "-quiet", "-no-progress", "-no-xattrs", *options], check=True)
-    packed = folder / image.name
+    packed = directory / image.name
     with image.open("rb") as runtime, squashfs.open("rb") as payload, packed.open("wb") as target:
         target.write(runtime.read(offset))
         shutil.copyfileobj(payload, target)
@@ -149,10 +149,10 @@ def repack(image: Path, folder: Path) -> Path:
 def update(old: Path, new: Path) -> int:
     """Update with the real client; return how many bytes of the image it fetched."""
     write_zsync(new, url=new.name, mtime=0)
-    with serving(new.parent) as server, TemporaryDirectory() as folder:
-        output = Path(folder, "updated")
+    with serving(new.parent) as server, TemporaryDirectory() as directory:
+        output = Path(directory, "updated")
         command: list[str | Path] = ["zsync", "-q", "-i", old, "-o", output, f"{server.url}/{new.name}.zsync"]
-        subprocess.run(command, check=True, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        subprocess.run(command, check=True, cwd=directory, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         if output.read_bytes() != new.read_bytes():
             raise SystemExit("The updated file is not the new one")
         return server.sent.get(new.name, 0)

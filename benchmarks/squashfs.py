@@ -53,22 +53,22 @@ def main() -> int:
     """Run the comparison."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument(
-        "tree", nargs="?", type=Path, help="a folder; by default, a copy of this Python and its packages"
+        "tree", nargs="?", type=Path, help="a directory; by default, a copy of this Python and its packages"
     )
     parser.add_argument("--case", action="append", type=Case.parse, help=f"as zstd:15; by default {len(CASES)} of them")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--block-size", type=int, default=1 << 17, help="in bytes")
     arguments = parser.parse_args()
     processors = len(os.sched_getaffinity(0))
-    with tempfile.TemporaryDirectory() as folder:
-        tree = arguments.tree or copy_python(Path(folder) / "tree")
+    with tempfile.TemporaryDirectory() as directory:
+        tree = arguments.tree or copy_python(Path(directory) / "tree")
         # A first reading of everything, so that neither finds the files colder than the other.
         sizes = [len(path.read_bytes()) for path in tree.rglob("*") if path.is_file() and not path.is_symlink()]
         print(
             f"{len(sizes)} files, {sum(sizes) / 1e6:.1f} MB; {processors} processors; blocks of {arguments.block_size}"
         )
         print(f"{'case':8} {'ours':>8} {'mksquashfs':>10} {'time':>6}   {'ours':>9} {'mksquashfs':>10} {'size':>6}")
-        comparison = Comparison(tree, Path(folder), arguments.block_size, processors)
+        comparison = Comparison(tree, Path(directory), arguments.block_size, processors)
         good = [comparison.run(case, arguments.rounds) for case in arguments.case or CASES]
     return 0 if all(good) else 1
 
@@ -90,20 +90,20 @@ class Comparison:
 
     Attributes:
         tree: what is packed.
-        folder: where the images go.
+        directory: where the images go.
         block_size: in bytes.
         processors: how many may be used at once.
 
     """
 
     tree: Path
-    folder: Path
+    directory: Path
     block_size: int
     processors: int
 
     def run(self, case: Case, rounds: int) -> bool:
         """Run all rounds of a case and print the result; return whether it meets the goals."""
-        ours, theirs = self.folder / "ours.squashfs", self.folder / "theirs.squashfs"
+        ours, theirs = self.directory / "ours.squashfs", self.directory / "theirs.squashfs"
         our_times, their_times = [], []
         for number in range(rounds):
             if number % 2:

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""How fast images start: ours beside the plain folder and the other runtimes, on one AppDir, in one run.
+"""How fast images start: ours beside the plain directory and the other runtimes, on one AppDir, in one run.
 
 ``benchmarks/startup.py APPDIR [--order FILE] [--rounds N] [--runtime NAME=PATH]... [--cold]``
 
@@ -8,7 +8,7 @@ The AppDir's AppRun takes a Python program after ``-c``; ``--order`` names the f
 line, for our image, which our packer writes. The others' images are mksquashfs's, with the same compression.
 ``--runtime`` adds a runtime and may be given several times; one of ours, of another version, gets its image from our
 packer as well, so that before and after are compared in one run: ``--runtime before=FILE``. Each round runs every case
-once, so that what disturbs the machine disturbs all; medians, and their ratio and difference to the folder's, are
+once, so that what disturbs the machine disturbs all; medians, and their ratio and difference to the directory's, are
 printed, with the machine's load before and after: other work on it makes all figures worthless. ``squashfuse_ll`` and
 the kernel's own driver are added where they can be had.
 """
@@ -84,8 +84,8 @@ def main() -> None:
     order = options.order.read_text().splitlines() if options.order else []
     runtimes = dict(name.split("=", 1) for name in options.runtime)
     with tempfile.TemporaryDirectory(prefix="hatch-appimage-") as temporary, contextlib.ExitStack() as stack:
-        folder = Path(temporary)
-        cases = make_cases(appdir, order, runtimes, folder, stack)
+        directory = Path(temporary)
+        cases = make_cases(appdir, order, runtimes, directory, stack)
         print_load()
         for title, code in PROGRAMS.items():
             measure(cases, code, options.rounds, cold=options.cold)
@@ -97,25 +97,27 @@ def main() -> None:
 
 
 def make_cases(
-    appdir: Path, order: list[str], runtimes: dict[str, str], folder: Path, stack: contextlib.ExitStack
+    appdir: Path, order: list[str], runtimes: dict[str, str], directory: Path, stack: contextlib.ExitStack
 ) -> list[Case]:
-    """Return the folder's case first, ours second."""
-    zstd, gzip = pack(appdir, folder, "zstd", "-Xcompression-level", "15"), pack(appdir, folder, "gzip")
+    """Return the directory's case first, ours second."""
+    zstd, gzip = pack(appdir, directory, "zstd", "-Xcompression-level", "15"), pack(appdir, directory, "gzip")
     ours = runtime_path(platform.machine())
     cases = [
-        Case("folder", appdir / "AppRun", {"APPDIR": str(appdir)}),
-        *our_cases("ours", ours, appdir, order, folder),
-        Case("ours, nothing prefetched", write_ours(ours, appdir, folder / "plain.AppImage", [])),
-        Case("reference 5735cc5, gzip", join(fetch_reference(folder / "reference"), gzip, folder / "ref.AppImage")),
+        Case("directory", appdir / "AppRun", {"APPDIR": str(appdir)}),
+        *our_cases("ours", ours, appdir, order, directory),
+        Case("ours, nothing prefetched", write_ours(ours, appdir, directory / "plain.AppImage", [])),
+        Case(
+            "reference 5735cc5, gzip", join(fetch_reference(directory / "reference"), gzip, directory / "ref.AppImage")
+        ),
     ]
     for name, path in runtimes.items():
         if ".startup" in read_sections(Path(path)).places:
-            cases += our_cases(name, Path(path), appdir, order, folder)
+            cases += our_cases(name, Path(path), appdir, order, directory)
         else:
-            cases.append(Case(name, join(Path(path), zstd, folder / f"{name}.AppImage")))
+            cases.append(Case(name, join(Path(path), zstd, directory / f"{name}.AppImage")))
     drivers = {"squashfuse_ll": ["squashfuse_ll"], "kernel's squashfs": ["mount", "-o", "loop"]}
     for name, command in drivers.items():
-        point = folder / name.replace(" ", "-")
+        point = directory / name.replace(" ", "-")
         point.mkdir()
         try:
             subprocess.run([*command, zstd, point], check=True, stderr=subprocess.DEVNULL)
@@ -131,9 +133,9 @@ def unmount(point: Path) -> None:
     subprocess.run(["umount", point], check=True)
 
 
-def our_cases(name: str, runtime: Path, appdir: Path, order: list[str], folder: Path) -> list[Case]:
+def our_cases(name: str, runtime: Path, appdir: Path, order: list[str], directory: Path) -> list[Case]:
     """Return the cases of a runtime of ours: mounted first, then unpacked."""
-    image = write_ours(runtime, appdir, folder / f"{name}.AppImage", order)
+    image = write_ours(runtime, appdir, directory / f"{name}.AppImage", order)
     return [Case(name, image), Case(f"{name}, extract and run", image, {"APPIMAGE_EXTRACT_AND_RUN": "1"})]
 
 
@@ -153,9 +155,9 @@ def write_ours(runtime: Path, appdir: Path, path: Path, order: list[str]) -> Pat
     return path
 
 
-def pack(appdir: Path, folder: Path, compression: str, *options: str) -> Path:
+def pack(appdir: Path, directory: Path, compression: str, *options: str) -> Path:
     """Pack with mksquashfs."""
-    image = folder / f"{compression}.squashfs"
+    image = directory / f"{compression}.squashfs"
     command: list[str | Path] = ["mksquashfs", appdir, image, "-comp", compression, "-root-owned", "-noappend"]
     command += ["-quiet", "-no-progress", "-b", "131072", *options]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
@@ -186,11 +188,11 @@ def measure(cases: list[Case], code: str, rounds: int, *, cold: bool) -> None:
 
 def report(title: str, cases: list[Case]) -> None:
     """Print a table."""
-    folder = statistics.median(cases[0].times)
-    print(f"\n{title:34} median    least   ratio  over the folder")
+    directory = statistics.median(cases[0].times)
+    print(f"\n{title:34} median    least   ratio  over the directory")
     for case in cases:
         middle, least = statistics.median(case.times), min(case.times)
-        print(f"  {case.name:30} {middle:7.1f}  {least:7.1f}  {middle / folder:6.2f}  {middle - folder:+7.1f} ms")
+        print(f"  {case.name:30} {middle:7.1f}  {least:7.1f}  {middle / directory:6.2f}  {middle - directory:+7.1f} ms")
 
 
 def print_load() -> None:
@@ -209,10 +211,10 @@ def peak_memory(case: Case) -> float:
     os.read(ready, 1)
     os.close(ready)
     most = 0.0
-    for folder in Path("/proc").iterdir():
+    for directory in Path("/proc").iterdir():
         with contextlib.suppress(OSError):
-            if folder.name.isdigit() and (folder / "exe").readlink() == case.program:
-                lines = (folder / "status").read_text().splitlines()
+            if directory.name.isdigit() and (directory / "exe").readlink() == case.program:
+                lines = (directory / "status").read_text().splitlines()
                 most = max([most, *(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))])
     process.communicate(b"\n")
     return most

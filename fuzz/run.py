@@ -3,7 +3,7 @@
 """Fuzz what runtime and launcher read with libFuzzer: ``fuzz/run.py [--seconds N] [--keep FOLDER]``.
 
 Needs clang and mksquashfs. The seeds are images that mksquashfs makes here; what the fuzzer adds to them is kept in
-the given folder for the next time. Exits with 1 when an input was found that crashes, hangs or takes much memory.
+the given directory for the next time. Exits with 1 when an input was found that crashes, hangs or takes much memory.
 """
 
 from __future__ import annotations
@@ -51,18 +51,18 @@ def main() -> int:
     """Fuzz all targets, a third of the time each."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=int, default=60)
-    parser.add_argument("--keep", type=Path, help="a folder for the inputs that the fuzzer found worth keeping")
+    parser.add_argument("--keep", type=Path, help="a directory for the inputs that the fuzzer found worth keeping")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="hatch-appimage-fuzz-") as temporary:
-        folder = Path(temporary)
-        fetch_zstd(folder)
-        keep = options.keep or folder
+        directory = Path(temporary)
+        fetch_zstd(directory)
+        keep = options.keep or directory
         seconds = options.seconds // 3
         statuses = [
-            fuzz(build("fuzz_squashfs.c", READER, folder), keep / "squashfs", image_seeds(folder), seconds),
-            fuzz(build("fuzz_inflate.c", ("inflate.c",), folder), keep / "inflate", zlib_seeds(), seconds),
+            fuzz(build("fuzz_squashfs.c", READER, directory), keep / "squashfs", image_seeds(directory), seconds),
+            fuzz(build("fuzz_inflate.c", ("inflate.c",), directory), keep / "inflate", zlib_seeds(), seconds),
             fuzz(
-                build("fuzz_launcher.c", LAUNCHER, folder, source=LAUNCHER_SOURCE),
+                build("fuzz_launcher.c", LAUNCHER, directory, source=LAUNCHER_SOURCE),
                 keep / "launcher",
                 launcher_seeds(),
                 seconds,
@@ -71,16 +71,16 @@ def main() -> int:
     return int(any(statuses))
 
 
-def build(target: str, reader: tuple[str, ...], folder: Path, source: Path = SOURCE) -> Path:
+def build(target: str, reader: tuple[str, ...], directory: Path, source: Path = SOURCE) -> Path:
     """Compile a target with the sanitizers; Zstandard without, as it is fuzzed by its own project."""
-    library = folder / "zstd/lib"
+    library = directory / "zstd/lib"
     names = ZSTD_SOURCES + (ZSTD_X86_64_SOURCES if platform.machine() == "x86_64" else ())
     objects = []
     for name in names if "decompress.c" in reader else ():
-        built = folder / (Path(name).name + ".o")
+        built = directory / (Path(name).name + ".o")
         subprocess.run(["clang", "-O2", "-c", library / name, "-o", built], check=True)
         objects.append(built)
-    output = folder / Path(target).stem
+    output = directory / Path(target).stem
     sources = [ROOT / "fuzz" / target, *(source / name for name in reader)]
     # -iquote: one of our headers must not be taken for the system's.
     subprocess.run(
@@ -107,23 +107,23 @@ def fuzz(program: Path, corpus: Path, seeds: Iterator[bytes], seconds: int) -> i
     ).returncode
 
 
-def image_seeds(folder: Path) -> Iterator[bytes]:
+def image_seeds(directory: Path) -> Iterator[bytes]:
     """Yield small images with everything in them that the reader knows."""
-    tree = folder / "tree"
-    (tree / "folder/below").mkdir(parents=True)
+    tree = directory / "tree"
+    (tree / "directory/below").mkdir(parents=True)
     (tree / "empty").touch()
     (tree / "small").write_text("small")
-    (tree / "link").symlink_to("folder/below")
+    (tree / "link").symlink_to("directory/below")
     (tree / "large").write_bytes(bytes(range(256)) * 40)
     with (tree / "sparse").open("wb") as sparse:
         sparse.truncate(3 << 20)
-    os.link(tree / "small", tree / "folder/hard")
+    os.link(tree / "small", tree / "directory/hard")
     for number in range(60):
-        (tree / f"folder/below/file-{number}").write_text(str(number))
+        (tree / f"directory/below/file-{number}").write_text(str(number))
     with contextlib.suppress(PermissionError):
         os.mkfifo(tree / "fifo")
     for number, packing in enumerate(PACKINGS):
-        image = folder / f"{number}.squashfs"
+        image = directory / f"{number}.squashfs"
         command: list[str | Path] = [
             "mksquashfs",
             tree,

@@ -40,7 +40,7 @@ class AppImageBuildHook(BuildHookInterface[Any]):
             return
         builder = self._builder()
         builder.package = Wheel.read(wheel)
-        # The folder is the wheel's: what a build option says of it, such as cleaning, has been done.
+        # The directory is the wheel's: what a build option says of it, such as cleaning, has been done.
         for image in builder.build(directory=str(wheel.parent), clean=False, hooks_only=False, clean_hooks_after=False):
             self.app.display_info(image)
 
@@ -59,6 +59,6 @@ def _thrown_away(wheel: Path) -> str | None:
     if "PIP_BUILD_TRACKER" in os.environ:
         return "this is a build by pip, which installs or moves the wheel only"
     # uv builds in its cache what it installs, and marks it as one (https://bford.info/cachedir/).
-    if any((folder / "CACHEDIR.TAG").is_file() for folder in wheel.parents):
+    if any((directory / "CACHEDIR.TAG").is_file() for directory in wheel.parents):
         return f"{wheel.parent} is in a cache, so this build is part of an installation"
     return None

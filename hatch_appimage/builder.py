@@ -207,6 +207,6 @@ def _explain(error: BaseException) -> str:
     if isinstance(error, KeyboardInterrupt):
         return "Interrupted: no image was written"
     if isinstance(error, OSError):
-        space = " (the build needs room in the output folder and in TMPDIR)" if error.errno == errno.ENOSPC else ""
+        space = " (the build needs room in the output directory and in TMPDIR)" if error.errno == errno.ENOSPC else ""
         return explain_os_error(error) + space
     return str(error)

@@ -27,23 +27,23 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def cache_folder() -> Path:
+def cache_directory() -> Path:
     """Return the directory of what can be fetched again (XDG Base Directory Specification); it may not exist.
 
     Where somebody else could change what lies there, as in a container that has a user's cache mounted, it is one that
     lasts as long as this process.
     """
-    folder = user_cache_path("hatch-appimage")
-    fault = _find_fault(folder) if folder.is_dir() else None
-    return _instead_of(folder, fault) if fault else folder
+    directory = user_cache_path("hatch-appimage")
+    fault = _find_fault(directory) if directory.is_dir() else None
+    return _instead_of(directory, fault) if fault else directory
 
 
 @functools.cache
-def _instead_of(folder: Path, fault: str) -> Path:
+def _instead_of(directory: Path, fault: str) -> Path:
     log.warning(
         "The cache %s %s, who could change what is bundled, and is not used: set XDG_CACHE_HOME to a directory "
         "of yours",
-        folder,
+        directory,
         fault,
     )
     instead = tempfile.mkdtemp(prefix="hatch-appimage-cache-")
@@ -62,7 +62,7 @@ def locked(target: Path) -> Iterator[None]:
         AppImageError: somebody else could change it, too.
 
     """
-    for directory in (cache_folder(), target.parent):
+    for directory in (cache_directory(), target.parent):
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         _check_owner(directory)
     with open_file(target.with_name(f"{target.name}.lock"), os.O_RDWR | os.O_CREAT) as lock:
@@ -153,10 +153,10 @@ def _seal_of(tree: Path) -> Path:
 def _digest_of(tree: Path) -> str:
     """Return a digest of all names, modes, links and contents of a directory."""
     digest = sha256()
-    for folder, folders, names in os.walk(tree):
-        folders[:] = sorted(name for name in folders if name != "__pycache__")
-        for name in sorted([*folders, *names]):
-            path = Path(folder, name)
+    for directory, directories, names in os.walk(tree):
+        directories[:] = sorted(name for name in directories if name != "__pycache__")
+        for name in sorted([*directories, *names]):
+            path = Path(directory, name)
             mode = path.lstat().st_mode
             digest.update(f"{path.relative_to(tree)}\0{mode:o}\0".encode(errors="surrogateescape"))
             if stat.S_ISLNK(mode):

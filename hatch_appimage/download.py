@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-from hatch_appimage.cache import cache_folder, discard_unless_file, locked, open_file
+from hatch_appimage.cache import cache_directory, discard_unless_file, locked, open_file
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.terminal import find_terminal, status_line
 
@@ -76,7 +76,7 @@ def download(url: str, digest: str) -> Path:
         AppImageError: it cannot be had, or is another file than the digest says; nothing of it is left then.
 
     """
-    target = cache_folder() / "downloads" / digest.lower()
+    target = cache_directory() / "downloads" / digest.lower()
     part = target.with_name(f"{target.name}.part")
     with locked(target):
         discard_unless_file(target)
@@ -108,7 +108,7 @@ def fetch_json(url: str) -> Any:
         AppImageError: it cannot be had, or is no JSON.
 
     """
-    target = cache_folder() / "answers" / sha256(url.encode()).hexdigest()
+    target = cache_directory() / "answers" / sha256(url.encode()).hexdigest()
     with locked(target):
         if is_offline():
             return _read_json(target, url)

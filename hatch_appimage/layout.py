@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The AppDir: the folder that becomes the image. The one place that knows the paths inside it."""
+"""The AppDir: the directory that becomes the image. The one place that knows the paths inside it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class AppDir:
-    """A folder of the layout that AppImage tools know.
+    """A directory of the layout that AppImage tools know.
 
     Attributes:
         root: its path on this machine.
@@ -84,10 +84,10 @@ class AppDir:
 
     def files(self) -> Iterator[Path]:
         """Yield the regular files of the tree in a fixed order."""
-        for folder, folders, names in os.walk(self.root):
-            folders.sort()
+        for directory, directories, names in os.walk(self.root):
+            directories.sort()
             for name in sorted(names):
-                path = Path(folder, name)
+                path = Path(directory, name)
                 if path.is_file() and not path.is_symlink():
                     yield path
 
@@ -105,7 +105,7 @@ class AppDir:
             what to say about it.
 
         Raises:
-            OSError: a file cannot be read, or the tree has a folder where it is to go.
+            OSError: a file cannot be read, or the tree has a directory where it is to go.
 
         """
         count = 0
@@ -115,7 +115,7 @@ class AppDir:
             if target.is_symlink():
                 target.unlink()
             elif target.is_dir():  # the copy would go into it, by another name
-                raise IsADirectoryError(errno.EISDIR, f"A folder is where {source} is to go", destination)
+                raise IsADirectoryError(errno.EISDIR, f"A directory is where {source} is to go", destination)
             shutil.copy2(source, target)
             count += 1
         return f"{count} extra files"
@@ -125,10 +125,10 @@ class AppDir:
 
         With it the builder's umask is gone from the image.
         """
-        for folder, _, names in os.walk(self.root):
-            Path(folder).chmod(0o755)
+        for directory, _, names in os.walk(self.root):
+            Path(directory).chmod(0o755)
             for name in names:
-                path = Path(folder, name)
+                path = Path(directory, name)
                 mode = path.lstat().st_mode
                 if stat.S_ISREG(mode):
                     path.chmod(0o755 if mode & 0o111 or path == self.apprun else 0o644)

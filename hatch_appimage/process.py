@@ -53,7 +53,7 @@ def run(
     Args:
         command: the program and its arguments; no shell takes part.
         doing: what it is for, as it stands in the error: "build the wheel".
-        cwd: the folder it runs in.
+        cwd: the directory it runs in.
         env: its whole environment; this process's when None.
         stdin: what it can read; nothing when None.
         seconds: how long it may take; None for as long as it wants.
@@ -126,7 +126,7 @@ def clean_environment(home: Path) -> dict[str, str]:
     """Return the environment of a login that set nothing up: what a stranger's machine offers an image.
 
     Args:
-        home: an existing folder that stands in for the user's home.
+        home: an existing directory that stands in for the user's home.
 
     """
     environment = {"HOME": str(home), "LANG": "C.UTF-8", "PATH": os.defpath + ":/usr/local/bin"}

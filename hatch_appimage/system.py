@@ -24,20 +24,20 @@ class System:
     """A machine's libraries.
 
     Attributes:
-        root: its root folder: ``/`` for this machine, another folder for a copy of another one.
-        folders: what its loader searches by default, in that order, as paths on this machine.
+        root: its root directory: ``/`` for this machine, another directory for a copy of another one.
+        directories: what its loader searches by default, in that order, as paths on this machine.
 
     """
 
     root: Path
-    folders: tuple[Path, ...]
+    directories: tuple[Path, ...]
 
     @classmethod
     def read(cls, root: Path, architecture: Architecture, library_path: str = "") -> System:
-        """Read ``ld.so.conf`` and add the loader's own folders (ld.so(8), ldconfig(8)).
+        """Read ``ld.so.conf`` and add the loader's own directories (ld.so(8), ldconfig(8)).
 
         Args:
-            root: the machine's root folder.
+            root: the machine's root directory.
             architecture: whose libraries are meant.
             library_path: an ``LD_LIBRARY_PATH``, which is searched before.
 
@@ -46,8 +46,8 @@ class System:
         configured = _read_configuration(system, "/etc/ld.so.conf", _MAX_INCLUDES)
         default = (f"{prefix}/{lib}" for lib in architecture.library_directories for prefix in ("", "/usr"))
         names = [*(name for name in re.split("[:;]", library_path) if name.startswith("/")), *configured, *default]
-        folders = (system.locate(name) for name in names)
-        return cls(root, tuple(dict.fromkeys(folder for folder in folders if folder.is_dir())))
+        directories = (system.locate(name) for name in names)
+        return cls(root, tuple(dict.fromkeys(directory for directory in directories if directory.is_dir())))
 
     def locate(self, path: str) -> Path:
         """Return where an absolute path of the machine is on this one; links are followed as they are there."""
@@ -81,7 +81,7 @@ class System:
 
 
 def _read_configuration(system: System, name: str, includes: int) -> Iterator[str]:
-    """Yield the folders that a file in the format of ``ld.so.conf`` names."""
+    """Yield the directories that a file in the format of ``ld.so.conf`` names."""
     try:
         text = system.locate(name).read_text(errors="surrogateescape")
     except OSError:
@@ -94,15 +94,15 @@ def _read_configuration(system: System, name: str, includes: int) -> Iterator[st
                 for file in sorted(_glob(system, full)) if includes else ():
                     yield from _read_configuration(system, file, includes - 1)
         elif words and words[0] != "hwcap":
-            for folder in re.split("[:,]", words[0]):
-                if folder.startswith("/"):
-                    yield folder.split("=")[0]
+            for directory in re.split("[:,]", words[0]):
+                if directory.startswith("/"):
+                    yield directory.split("=")[0]
 
 
 def _glob(system: System, pattern: str) -> Iterator[str]:
-    """Yield the files of the machine that a pattern means; its folder has no wildcards in practice."""
-    folder, _, name = pattern.rpartition("/")
-    if not name:  # a folder, which is no file to include
+    """Yield the files of the machine that a pattern means; its directory has no wildcards in practice."""
+    directory, _, name = pattern.rpartition("/")
+    if not name:  # a directory, which is no file to include
         return
-    for path in system.locate(folder).glob(name):
-        yield f"{folder}/{path.name}"
+    for path in system.locate(directory).glob(name):
+        yield f"{directory}/{path.name}"

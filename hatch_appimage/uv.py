@@ -155,7 +155,7 @@ def run_uv(
     Args:
         arguments: its subcommand and options.
         doing: what it is for, as it stands in the error.
-        cwd: the project's folder, whose uv settings count.
+        cwd: the project's directory, whose uv settings count.
         env: the environment to start from; this process's when None.
         downloads: it may download a Python.
 

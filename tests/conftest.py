@@ -76,9 +76,9 @@ def needs_root() -> None:
 @pytest.fixture(scope="session")
 def plugin(tmp_path_factory: pytest.TempPathFactory) -> Plugin:
     """Build our wheel and install it."""
-    folder = make_once(tmp_path_factory, "plugin", install_plugin)
-    (wheel,) = (folder / "dist").glob("*.whl")
-    return Plugin(wheel, folder / "venv" / "bin" / "python")
+    directory = make_once(tmp_path_factory, "plugin", install_plugin)
+    (wheel,) = (directory / "dist").glob("*.whl")
+    return Plugin(wheel, directory / "venv" / "bin" / "python")
 
 
 @pytest.fixture(scope="session")
@@ -189,9 +189,9 @@ def quick_runner(_place: Runner) -> Iterator[Runner]:
 @pytest.fixture
 def gnupg_home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Give gpg a home of its own; the path of its sockets must be short."""
-    folder = Path(mkdtemp(prefix="gpg-", dir="/tmp"))
-    monkeypatch.setenv("GNUPGHOME", str(folder))
+    directory = Path(mkdtemp(prefix="gpg-", dir="/tmp"))
+    monkeypatch.setenv("GNUPGHOME", str(directory))
     monkeypatch.delenv(PASSPHRASE, raising=False)
-    yield folder
+    yield directory
     subprocess.run(["gpgconf", "--kill", "all"], check=False)
-    shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(directory, ignore_errors=True)

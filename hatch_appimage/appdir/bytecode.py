@@ -87,7 +87,7 @@ def compile_bytecode(appdir: AppDir, python: BundledPython) -> Bytecode:
 
 def _compile(batch: Sequence[tuple[str, str]], compiler: Path) -> int:
     # Before Python 3.11 the order of a frozenset of constants follows the hash seed, whose variable -I would ignore:
-    # so the script itself takes the working folder off the path.
+    # so the script itself takes the working directory off the path.
     output = run(
         [compiler, "-sS", "-c", _COMPILE],
         doing="compile bytecode",

@@ -117,19 +117,19 @@ def check_entry_point(entry_point: EntryPoint, python: BundledPython) -> None:
     if entry_point.module is None:
         return
     parts = entry_point.module.split(".")
-    folders = [*python.site_packages, python.stdlib]
-    if not any(_has_module(folder, parts) for folder in folders):
+    directories = [*python.site_packages, python.stdlib]
+    if not any(_has_module(directory, parts) for directory in directories):
         raise AppImageError(
             f"The entry point `{entry_point.command}` needs the module `{entry_point.module}`, which neither the "
             f"project's wheel nor a dependency installs: is it among the files that the wheel is made of?"
         )
-    runs_package = entry_point.attribute is None and any(Path(folder, *parts).is_dir() for folder in folders)
-    if runs_package and not any(_has_module(folder, [*parts, "__main__"]) for folder in folders):
+    runs_package = entry_point.attribute is None and any(Path(directory, *parts).is_dir() for directory in directories)
+    if runs_package and not any(_has_module(directory, [*parts, "__main__"]) for directory in directories):
         raise AppImageError(f"`-m {entry_point.module}` cannot run: the package has no `__main__` module")
 
 
-def _has_module(folder: Path, parts: list[str]) -> bool:
-    place = folder.joinpath(*parts)
+def _has_module(directory: Path, parts: list[str]) -> bool:
+    place = directory.joinpath(*parts)
     if place.is_dir() or place.with_name(f"{place.name}.py").is_file():
         return True
     return any(place.parent.glob(f"{place.name}.*so"))

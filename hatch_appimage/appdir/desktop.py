@@ -82,7 +82,7 @@ def write_desktop_files(
         appdir.applications / f"{appdir.app_id}.desktop": str(entry).encode(),
         appdir.root / icon_name: picture.data,
         appdir.root / ".DirIcon": picture.data,
-        appdir.icons / picture.hicolor_folder / "apps" / icon_name: picture.data,
+        appdir.icons / picture.hicolor_directory / "apps" / icon_name: picture.data,
     }
     for path, data in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -56,8 +56,8 @@ class Icon:
         raise ValueError(f"must name a PNG or SVG file, and {path} is neither")
 
     @property
-    def hicolor_folder(self) -> str:
-        """The folder below ``hicolor`` that it belongs in (freedesktop icon theme specification)."""
+    def hicolor_directory(self) -> str:
+        """The directory below ``hicolor`` that it belongs in (freedesktop icon theme specification)."""
         return "scalable" if self.size is None else f"{self.size[0]}x{self.size[1]}"
 
 

@@ -54,19 +54,19 @@ class Reached:
 
 
 class Modules:
-    """Finds modules as Python does: packages before extension modules before sources, folder by folder.
+    """Finds modules as Python does: packages before extension modules before sources, directory by directory.
 
     Args:
-        folders: what ``sys.path`` would have.
+        directories: what ``sys.path`` would have.
         own: sources whose functions are looked into, and their calls of functions that import by a name; and extension
             modules that import tkinter if they name it.
 
     """
 
-    def __init__(self, folders: Sequence[Path], own: Collection[Path] = ()) -> None:
+    def __init__(self, directories: Sequence[Path], own: Collection[Path] = ()) -> None:
         self.own = own
         self._imports: dict[str, list[Import]] = {}
-        self._folders: dict[str, tuple[Path, ...]] = {"": tuple(folders)}
+        self._directories: dict[str, tuple[Path, ...]] = {"": tuple(directories)}
         self._files: dict[str, Path | None] = {"": None}
         self._names: dict[Path, frozenset[str]] = {}
 
@@ -75,7 +75,7 @@ class Modules:
         if name not in self._files:
             parent, _, last = name.rpartition(".")
             self.find(parent)
-            self._files[name], self._folders[name] = self._look(last, self._folders[parent])
+            self._files[name], self._directories[name] = self._look(last, self._directories[parent])
         return self._files[name]
 
     def imports_of(self, name: str) -> list[Import]:
@@ -97,31 +97,31 @@ class Modules:
         if path is not None and path.is_file():
             yield from read_imports(path, name, deep=path in self.own)
 
-    def _look(self, last: str, folders: Iterable[Path]) -> tuple[Path | None, tuple[Path, ...]]:
+    def _look(self, last: str, directories: Iterable[Path]) -> tuple[Path | None, tuple[Path, ...]]:
         portions = []
-        for folder in folders:
-            is_package = last in self._list(folder)
-            if is_package and (package := self._choose(folder / last, _INIT)):
-                return package, (folder / last,)
-            if module := self._choose(folder, last):
+        for directory in directories:
+            is_package = last in self._list(directory)
+            if is_package and (package := self._choose(directory / last, _INIT)):
+                return package, (directory / last,)
+            if module := self._choose(directory, last):
                 return module, ()
-            if is_package and (folder / last).is_dir():  # of a namespace package (PEP 420)
-                portions.append(folder / last)
+            if is_package and (directory / last).is_dir():  # of a namespace package (PEP 420)
+                portions.append(directory / last)
         return None, tuple(portions)
 
-    def _choose(self, folder: Path, stem: str) -> Path | None:
-        names = self._list(folder)
+    def _choose(self, directory: Path, stem: str) -> Path | None:
+        names = self._list(directory)
         extensions = (name for name in sorted(names) if name.startswith(f"{stem}.") and is_extension(name))
         sources = (name for suffix in SOURCE_SUFFIXES if (name := f"{stem}{suffix}") in names)
-        return next((folder / name for name in (*extensions, *sources)), None)
+        return next((directory / name for name in (*extensions, *sources)), None)
 
-    def _list(self, folder: Path) -> frozenset[str]:
-        if folder not in self._names:
+    def _list(self, directory: Path) -> frozenset[str]:
+        if directory not in self._names:
             try:
-                self._names[folder] = frozenset(entry.name for entry in folder.iterdir())
+                self._names[directory] = frozenset(entry.name for entry in directory.iterdir())
             except OSError:
-                self._names[folder] = frozenset()
-        return self._names[folder]
+                self._names[directory] = frozenset()
+        return self._names[directory]
 
 
 def is_extension(name: str) -> bool:

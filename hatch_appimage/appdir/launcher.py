@@ -160,8 +160,8 @@ def require_glibc(appdir: AppDir, glibc: RequiredVersion) -> None:
     """
     if not glibc.version:
         return
-    for folder in (appdir.root, appdir.bin):
-        add_settings(folder, [("glibc", str(glibc))])
+    for directory in (appdir.root, appdir.bin):
+        add_settings(directory, [("glibc", str(glibc))])
 
 
 def _interpreters(python: BundledPython) -> tuple[str, ...]:
@@ -185,19 +185,19 @@ def _install(program: Path, target: Path) -> None:
     target.chmod(0o755)
 
 
-def _settings(python: BundledPython, folder: Path, options: Iterable[str]) -> list[Setting]:
+def _settings(python: BundledPython, directory: Path, options: Iterable[str]) -> list[Setting]:
     """Return what both launchers are told.
 
     Args:
         python: what they start.
-        folder: where the launcher lies.
+        directory: where the launcher lies.
         options: the interpreter's.
 
     """
     elf = read_elf(python.executable)
     return [
-        ("program", os.path.relpath(python.executable, folder)),
-        ("name", os.path.relpath(python.launcher, folder)),
+        ("program", os.path.relpath(python.executable, directory)),
+        ("name", os.path.relpath(python.launcher, directory)),
         *([("loader", elf.interpreter)] if elf and elf.interpreter else []),
         *(("option", option) for option in options),
     ]

@@ -77,12 +77,12 @@ def find_reach(python: BundledPython, project: str, first: Iterable[str], comman
     project_modules = _modules_of(each for each in installed if _is_named(each, project))
     points = [point for distribution in installed for point in _entry_points(distribution)]
     started = [name for module in first for name in (module, f"{module}.__main__")]  # -m runs the latter, where it is
-    folders = [*python.site_packages, python.stdlib, *_extension_folders(python)]
+    directories = [*python.site_packages, python.stdlib, *_extension_directories(python)]
     linked = _modules_of_commands(points, set(commands))
-    begun = set(filter(None, map(Modules(folders).find, [*started, *linked])))
+    begun = set(filter(None, map(Modules(directories).find, [*started, *linked])))
     owned = [files for each in installed if not begun.isdisjoint(files := _modules_of([each]))]
     own = begun.union(project_modules, *owned)
-    modules = Modules(folders, own)
+    modules = Modules(directories, own)
     plugins = [_module_of(point) for point in points if _is_plugin(point)]
     roots = [*_ALWAYS, *started, *linked, *project_modules.values(), *plugins]
     reached = follow(roots, modules, lambda _: True)
@@ -103,7 +103,7 @@ def _is_required(found: Import) -> bool:
     return not (found.deferred or found.optional)
 
 
-def _extension_folders(python: BundledPython) -> list[Path]:
+def _extension_directories(python: BundledPython) -> list[Path]:
     return sorted(python.stdlib.parent.parent.glob(f"lib*/{python.stdlib.name}/lib-dynload"))
 
 
@@ -148,7 +148,7 @@ def _find_plotter(modules: Iterable[tuple[Path, str]]) -> str | None:
 def _find_doubt(python: BundledPython, reached: Mapping[str, Reached], own: Iterable[Path]) -> str | None:
     """Return the name of the first module of a dependency that imports tkinter when a function of it is called."""
     for name, module in reached.items():
-        is_installed = any(module.path.is_relative_to(folder) for folder in python.site_packages)
+        is_installed = any(module.path.is_relative_to(directory) for directory in python.site_packages)
         is_source = module.path.suffix == ".py"
         if is_installed and is_source and module.path not in own and _defers_tkinter(module.path, name):
             return name

@@ -176,14 +176,14 @@ class _Trial:
 
 def _import(python: BundledPython, modules: Sequence[str], home: Path) -> _Trial:
     answer = home / "answer"
-    folder = home / "empty"
-    folder.mkdir()
+    directory = home / "empty"
+    directory.mkdir()
     try:
         run(
-            # Not -I, which would ignore the hash seed; the folder is empty, so no module can be taken from it.
+            # Not -I, which would ignore the hash seed; the directory is empty, so no module can be taken from it.
             [python.executable, "-s", "-c", _IMPORT, answer, *modules],
             doing="import the entry point",
-            cwd=folder,
+            cwd=directory,
             env={**clean_environment(home), "PYTHONHASHSEED": "0"},
             seconds=_SECONDS,
         )
@@ -195,7 +195,7 @@ def _import(python: BundledPython, modules: Sequence[str], home: Path) -> _Trial
 
 
 def _state(appdir: AppDir) -> dict[Path, tuple[int, int]]:
-    """Return size and time of everything in the tree; of folders nothing, as what is in them counts."""
+    """Return size and time of everything in the tree; of directories nothing, as what is in them counts."""
     state = {}
     for path in appdir.root.rglob("*"):
         status = path.lstat()
@@ -211,7 +211,7 @@ def _restore(appdir: AppDir, before: Mapping[Path, tuple[int, int]], entry_point
             f"Importing {entry_point.module or entry_point.command} changes {changed[0].relative_to(appdir.root)} in "
             f"the image: set `startup-order = false`"
         )
-    for path in sorted(after.keys() - before.keys(), reverse=True):  # what is in a folder before the folder
+    for path in sorted(after.keys() - before.keys(), reverse=True):  # what is in a directory before the directory
         if path.is_dir() and not path.is_symlink():
             path.rmdir()
         else:

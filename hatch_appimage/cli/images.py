@@ -91,8 +91,8 @@ def zsync(options: argparse.Namespace) -> int:
 @contextmanager
 def _replacing(path: Path) -> Iterator[Path]:
     """Provide a copy of a file; where nothing fails, it and what is made beside it replace what is there."""
-    with TemporaryDirectory(prefix=".hatch-appimage-", dir=path.absolute().parent) as folder:
-        copy = Path(shutil.copy2(path, folder))
+    with TemporaryDirectory(prefix=".hatch-appimage-", dir=path.absolute().parent) as directory:
+        copy = Path(shutil.copy2(path, directory))
         yield copy
-        for file in Path(folder).iterdir():
+        for file in Path(directory).iterdir():
             file.replace(path.with_name(file.name))

@@ -58,8 +58,8 @@ def check(options: argparse.Namespace) -> int:
             builder.metadata.validate_fields()
             names = options.arch or builder.config.versions
         for name in names:
-            with TemporaryDirectory(prefix="hatch-appimage-") as folder:
-                if inputs := errors.catch(builder.resolve_inputs, ARCHITECTURES[name], Path(folder)):
+            with TemporaryDirectory(prefix="hatch-appimage-") as directory:
+                if inputs := errors.catch(builder.resolve_inputs, ARCHITECTURES[name], Path(directory)):
                     print(describe(inputs))
     try:
         errors.raise_all()
@@ -125,7 +125,7 @@ def _hatchling_errors() -> Iterator[None]:
 def ci(options: argparse.Namespace) -> int:
     """Print a workflow for a project."""
     if not options.path.is_dir():
-        raise AppImageError(f"{options.path} is no folder of a project")
+        raise AppImageError(f"{options.path} is no directory of a project")
     with open_source(str(options.path)) as source:
         builder = _builder(source, {})
         with _hatchling_errors():

@@ -62,11 +62,11 @@ class Signer:
         if found is None:
             raise AppImageError("Images are signed with GnuPG, and there is no `gpg` here: install the package `gnupg`")
         gpg = Path(found)
-        with TemporaryDirectory(prefix="hatch-appimage-sign-") as folder:
-            digits = Path(folder, "digits")
+        with TemporaryDirectory(prefix="hatch-appimage-sign-") as directory:
+            digits = Path(directory, "digits")
             digits.write_text("0" * 64)
-            status = _sign(gpg, key, digits, Path(folder, "signature"), armor=True)
-            size = Path(folder, "signature").stat().st_size
+            status = _sign(gpg, key, digits, Path(directory, "signature"), armor=True)
+            size = Path(directory, "signature").stat().st_size
         match = re.search(r"^\[GNUPG:\] SIG_CREATED D (?:\S+ ){4}(\S+)$", status, re.MULTILINE)
         if match is None:
             raise AppImageError("gpg made a signature without saying by which key")
@@ -127,8 +127,8 @@ def sign_file(path: Path, signer: Signer) -> Path:
     check_room(path.name, sections)
     for name in (SIGNATURE, KEY):
         write_section(path, sections, name, b"")
-    with TemporaryDirectory(prefix="hatch-appimage-sign-") as folder:
-        digits, signature = Path(folder, "digits"), Path(folder, "signature")
+    with TemporaryDirectory(prefix="hatch-appimage-sign-") as directory:
+        digits, signature = Path(directory, "digits"), Path(directory, "signature")
         digits.write_text(file_digest(path, sha256()).hex())
         _sign(signer.gpg, f"{signer.fingerprint}!", digits, signature, armor=True)
         write_section(path, sections, SIGNATURE, signature.read_bytes())
@@ -249,9 +249,9 @@ def _run(command: list[str]) -> str:
 
 @contextmanager
 def _key_ring() -> Iterator[tuple[Path, Path]]:
-    """Provide a new GnuPG home and a folder for files."""
-    # The path of its sockets may have 107 bytes, which some temporary folders exceed.
-    with TemporaryDirectory(prefix="ha-gpg-") as folder:
-        home = Path(folder, "home")
+    """Provide a new GnuPG home and a directory for files."""
+    # The path of its sockets may have 107 bytes, which some temporary directories exceed.
+    with TemporaryDirectory(prefix="ha-gpg-") as directory:
+        home = Path(directory, "home")
         home.mkdir(mode=0o700)
-        yield home, Path(folder)
+        yield home, Path(directory)

@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 def run_test_command(
     command: str, image: Path, architecture: Architecture, missing: Iterable[MissingLibrary] = ()
 ) -> str:
-    """Run the project's own test of its image, in an empty folder and an empty environment.
+    """Run the project's own test of its image, in an empty directory and an empty environment.
 
     Args:
         command: for the shell, with ``{appimage}`` where the image's path goes.

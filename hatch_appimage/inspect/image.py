@@ -42,7 +42,7 @@ _INTERPRETER = re.compile(r"(usr/libexec|usr/bin|opt/python\d\.\d+/bin|python/bi
 _LIBPYTHON = re.compile(r"(?:.*/)?libpython(\d\.\d+)t?\.so\.1\.0")
 # Of the interpreter or its library, in bytes; those with debug information come near.
 _MAX_PYTHON = 1 << 28
-_DIST_INFO = re.compile(r"(?P<folder>.*/(?:site|dist)-packages/[^/]+\.(?:dist|egg)-info)/(?:METADATA|PKG-INFO)")
+_DIST_INFO = re.compile(r"(?P<directory>.*/(?:site|dist)-packages/[^/]+\.(?:dist|egg)-info)/(?:METADATA|PKG-INFO)")
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from hatch_appimage.document import write_json
 from hatch_appimage.elf import fits
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.format import find_squashfs
-from hatch_appimage.libraries.dependencies import Tree, read_folder
+from hatch_appimage.libraries.dependencies import Tree, read_directory
 from hatch_appimage.libraries.policy import group_of
 from hatch_appimage.libraries.symbol_versions import find_required_versions
 from hatch_appimage.squashfs import SquashFSImage
@@ -143,13 +143,13 @@ def list_libraries(path: Path) -> Listing:
 
     """
     if path.is_dir():
-        return _list_folder(path.resolve())
+        return _list_directory(path.resolve())
     with _unpacked(path) as root:
-        return _list_folder(root)
+        return _list_directory(root)
 
 
-def _list_folder(root: Path) -> Listing:
-    everything = read_folder(root)
+def _list_directory(root: Path) -> Listing:
+    everything = read_directory(root)
     architecture = _architecture_of(everything, root)
     tree = Tree(root, architecture, everything)
     elves = {_inside(path, root): elf for path, elf in tree.files.items()}
@@ -195,9 +195,9 @@ def _architecture_of(elves: Mapping[Path, Elf], root: Path) -> Architecture:
 @contextmanager
 def _unpacked(path: Path) -> Iterator[Path]:
     """Unpack what the loader would read of an image: its ELF files, and the links to them."""
-    with path.open("rb") as file, TemporaryDirectory(prefix="hatch-appimage-") as folder:
+    with path.open("rb") as file, TemporaryDirectory(prefix="hatch-appimage-") as directory:
         image = SquashFSImage(file, find_squashfs(path))
-        root = Path(folder).resolve()
+        root = Path(directory).resolve()
         links: dict[bytes, bytes] = {}
         size = 0
         for entry in image:
@@ -218,7 +218,7 @@ def _unpacked(path: Path) -> Iterator[Path]:
                         for chunk in chunks:
                             _write_sparse(copy, chunk)
                         copy.truncate()
-        # Only now, and only into the folder, so that nothing is written or read through them elsewhere.
+        # Only now, and only into the directory, so that nothing is written or read through them elsewhere.
         for name, text in links.items():
             link = root / os.fsdecode(name)
             if stays_inside(name, links) and link.parent.is_dir():

@@ -146,7 +146,7 @@ def bundle_libraries(
         python: the Python in it.
         policy: what to bundle.
         system: the build machine's libraries, or those of a copy of another machine.
-        project: its folder, which paths in ``policy.libraries`` are relative to.
+        project: its directory, which paths in ``policy.libraries`` are relative to.
         required: modules that every start loads, where no trial will tell whether one lacks a library.
 
     Raises:
@@ -160,7 +160,7 @@ def bundle_libraries(
     place = BundleLayout(
         appdir.lib, python.site_packages, {python.executable: python.interpreter, appdir.usr: python.origin}
     )
-    plan = make_plan(Tree.read_folder(appdir.root, architecture), place, system=system, policy=policy, opened=opened)
+    plan = make_plan(Tree.read_directory(appdir.root, architecture), place, system=system, policy=policy, opened=opened)
     where = _place(system, python, architecture)
     essential = {
         python.executable,
@@ -180,7 +180,7 @@ def bundle_libraries(
     packages = find_packages(plan.copies.values(), system)
     _apply(plan)
     _copy_licences(set(packages.values()), appdir, system)
-    tree = Tree.read_folder(appdir.root, architecture)
+    tree = Tree.read_directory(appdir.root, architecture)
     graph = Graph.of(tree, _verify(tree, plan), plan.from_system)
     stacks = tuple(path for path, elf in graph.files.items() if elf.executable_stack and not elf.interpreter)
     for path in stacks:
@@ -214,8 +214,8 @@ def bundle_libraries(
 
 def _opened(entry: str, project: Path, system: System, architecture: Architecture) -> tuple[str, Path]:
     """Find a library that is opened at run time; return the name it is opened by, and the file."""
-    folders = [project] if "/" in entry else system.folders
-    for path in (folder / Path(entry).expanduser() for folder in folders):
+    directories = [project] if "/" in entry else system.directories
+    for path in (directory / Path(entry).expanduser() for directory in directories):
         file = path if "/" in entry else system.follow(path)
         if file.is_file():
             elf = read_elf(file)
@@ -252,8 +252,8 @@ def _apply(plan: BundlePlan) -> None:
     for path, target in plan.links.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.symlink_to(os.path.relpath(target, path.parent))
-    for path, folders in plan.rpaths.items():
-        set_rpath(path, folders)
+    for path, directories in plan.rpaths.items():
+        set_rpath(path, directories)
 
 
 def _owner(
@@ -279,9 +279,9 @@ def _copy_licences(packages: Iterable[str], appdir: AppDir, system: System) -> N
     for package in sorted(packages):
         licence = copyright_file(package, system)
         if licence is not None:
-            folder = appdir.usr / "share" / "doc" / package
-            folder.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(licence, folder / "copyright")
+            directory = appdir.usr / "share" / "doc" / package
+            directory.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(licence, directory / "copyright")
 
 
 def _verify(tree: Tree, plan: BundlePlan) -> list[Dependency]:

@@ -47,12 +47,12 @@ class Dependency:
 
 
 class Tree:
-    """The ELF files of one architecture below a folder.
+    """The ELF files of one architecture below a directory.
 
     Others are passed over, as they are never loaded: static programs, object files, what is for another architecture.
 
     Args:
-        root: the folder.
+        root: the directory.
         architecture: whose files are meant.
         elves: all ELF files there.
 
@@ -65,9 +65,9 @@ class Tree:
         self._links: dict[Path, Path] = {}
 
     @classmethod
-    def read_folder(cls, root: Path, architecture: Architecture) -> Tree:
-        """Read the files of a folder."""
-        return cls(root, architecture, read_folder(root))
+    def read_directory(cls, root: Path, architecture: Architecture) -> Tree:
+        """Read the files of a directory."""
+        return cls(root, architecture, read_directory(root))
 
     def without(self, paths: Iterable[Path]) -> Tree:
         """Return a copy in which some files are not."""
@@ -82,7 +82,7 @@ class Tree:
     def read(self, path: Path) -> Elf | None:
         """Return what is in a file; None where the tree has none."""
         elf = self._elves.get(self._links.get(path, path))
-        if elf is None:  # a link may lead to it, or to a folder above it
+        if elf is None:  # a link may lead to it, or to a directory above it
             real = Path(os.path.realpath(path))
             elf = self._elves.get(self._links.get(real, real))
         return elf
@@ -148,11 +148,11 @@ class Tree:
         return min(found, key=lambda path: (len(path.parts), path), default=None)
 
 
-def read_folder(root: Path) -> dict[Path, Elf]:
-    """Read every ELF file below a folder, but those that are damaged: the loader would not take them either."""
+def read_directory(root: Path) -> dict[Path, Elf]:
+    """Read every ELF file below a directory, but those that are damaged: the loader would not take them either."""
     found = {}
-    for folder, _, names in os.walk(root):
-        for path in (Path(folder, name) for name in names):
+    for directory, _, names in os.walk(root):
+        for path in (Path(directory, name) for name in names):
             if path.is_file() and not path.is_symlink():
                 with suppress(AppImageError):  # test data of packages
                     elf = read_elf(path)

@@ -73,10 +73,10 @@ class BundleLayout:
     """Where things are.
 
     Attributes:
-        lib: the AppDir's folder for bundled libraries.
-        packages: the folders of installed packages.
-        origins: where files of the AppDir were copied from, as far as libraries may lie beside them there: a folder of
-            the AppDir, or a file, and what it was on the build machine.
+        lib: the AppDir's directory for bundled libraries.
+        packages: the directories of installed packages.
+        origins: where files of the AppDir were copied from, as far as libraries may lie beside them there: a directory
+            of the AppDir, or a file, and what it was on the build machine.
 
     """
 
@@ -85,10 +85,10 @@ class BundleLayout:
     origins: Mapping[Path, Path]
 
     def package_of(self, path: Path) -> Path | None:
-        """Return the top folder of the package that a file belongs to; None if it belongs to none."""
-        for folder in self.packages:
-            if path.is_relative_to(folder):
-                return folder / path.relative_to(folder).parts[0]
+        """Return the top directory of the package that a file belongs to; None if it belongs to none."""
+        for directory in self.packages:
+            if path.is_relative_to(directory):
+                return directory / path.relative_to(directory).parts[0]
         return None
 
 
@@ -169,12 +169,12 @@ class _Planner:
         self.built: dict[Path, tuple[Path, Elf]] = {}
         self.needs: list[Dependency] = []
         self.attempted: set[tuple[Path, str]] = set()
-        # Files whose search path counts for libraries of the machine, and the folders that are in these.
+        # Files whose search path counts for libraries of the machine, and the directories that are in these.
         self.confined: set[Path] = set()
         self.shared: set[str] = set()
         self.carried = Loader(tree.architecture, read=self._read_machine, ends=self._ends_on_machine)
         self.installed = Loader(
-            tree.architecture, read=self._read_machine, folders=system.folders, ends=self._ends_on_machine
+            tree.architecture, read=self._read_machine, directories=system.directories, ends=self._ends_on_machine
         )
 
     def _read_machine(self, path: Path) -> Elf | None:
@@ -184,35 +184,35 @@ class _Planner:
         return not path.is_relative_to(self.tree.root) and ends_search(self.system.follow(path))
 
     def clean_search_paths(self) -> None:
-        """Drop the folders outside of the image from search paths: on another machine they are not there, or evil.
+        """Drop the directories outside of the image from search paths: on another machine they are not there, or evil.
 
         What remains and leads to something becomes a ``DT_RPATH``: only that is searched before ``LD_LIBRARY_PATH``.
         """
         for path, elf in self.tree.files.items():
-            folders = self._clean(elf.search_path, path)
-            unchanged = folders == elf.search_path and not (elf.rpath and elf.runpath)
-            if not unchanged or any(map(self._is_there, self._search_folders(path))):
-                self._set_rpath(path, folders)
+            directories = self._clean(elf.search_path, path)
+            unchanged = directories == elf.search_path and not (elf.rpath and elf.runpath)
+            if not unchanged or any(map(self._is_there, self._search_directories(path))):
+                self._set_rpath(path, directories)
 
-    def _is_there(self, folder: Path) -> bool:
-        return folder.is_dir() or folder == self.place.lib
+    def _is_there(self, directory: Path) -> bool:
+        return directory.is_dir() or directory == self.place.lib
 
     def _clean(self, search_path: Iterable[str], path: Path) -> tuple[str, ...]:
-        folders = []
+        directories = []
         for entry in search_path:
             if not entry.startswith(("$ORIGIN", "${ORIGIN}")):
                 continue
             expanded = (Path(os.path.normpath(text)) for text in self.carried.expand(entry, path.parent))
-            if all(folder.is_relative_to(self.tree.root) for folder in expanded):
-                folders.append(entry)
-        return tuple(dict.fromkeys(folders))
+            if all(directory.is_relative_to(self.tree.root) for directory in expanded):
+                directories.append(entry)
+        return tuple(dict.fromkeys(directories))
 
-    def _set_rpath(self, path: Path, folders: tuple[str, ...]) -> None:
+    def _set_rpath(self, path: Path, directories: tuple[str, ...]) -> None:
         elf = self._read(path)
-        if folders == elf.rpath and not elf.runpath:
+        if directories == elf.rpath and not elf.runpath:
             return
-        self.tree.put(path, replace(elf, rpath=folders, runpath=()))
-        self.plan.rpaths[path] = folders
+        self.tree.put(path, replace(elf, rpath=directories, runpath=()))
+        self.plan.rpaths[path] = directories
 
     def copy_opened(self, name: str, file: Path) -> None:
         """Bundle a library that no file names."""
@@ -226,7 +226,7 @@ class _Planner:
         """Let Python's own ways to open libraries find those that no file names."""
         for path in self._openers() if names else ():
             for name in names:
-                self._add_folder(path, {name: self.place.lib / name})
+                self._add_directory(path, {name: self.place.lib / name})
 
     def _openers(self) -> list[Path]:
         modules = [path for path in self.tree.files if path.name.startswith(_OPENERS)]
@@ -251,19 +251,19 @@ class _Planner:
             if found and found.parent == self.place.lib:
                 selected.setdefault(self.tree.real(need.file), {})[need.soname] = found
         self.shared = {
-            folder
+            directory
             for path in self.confined
-            for folder in map(os.path.realpath, self._search_folders(path))
-            if folder != os.path.realpath(self.place.lib)
+            for directory in map(os.path.realpath, self._search_directories(path))
+            if directory != os.path.realpath(self.place.lib)
         }
         for link in [link for link in self.plan.links if os.path.realpath(link.parent) in self.shared]:
             self.tree.unlink(link)
             del self.plan.links[link]
         for path in sorted(self.confined):
-            folders = self._read(path).search_path
-            self._set_rpath(path, tuple(entry for entry in folders if not self._is_lib(entry, path)))
+            directories = self._read(path).search_path
+            self._set_rpath(path, tuple(entry for entry in directories if not self._is_lib(entry, path)))
         for path in sorted(self.confined.intersection(selected)):
-            self._add_folder(path, selected[path])
+            self._add_directory(path, selected[path])
         self.attempted.clear()
 
     def _is_lib(self, entry: str, path: Path) -> bool:
@@ -300,9 +300,9 @@ class _Planner:
         for path in self.plan.copies:
             needed = {soname: self.place.lib / soname for soname in self._read(path).needed}
             copied = {name: copy for name, copy in needed.items() if self.tree.real(copy) in self.plan.copies}
-            found = {folder / name for folder in self._search_folders(path) for name in copied}
+            found = {directory / name for directory in self._search_directories(path) for name in copied}
             if copied and not {self.tree.real(copy) for copy in copied.values()} <= set(map(self.tree.real, found)):
-                self._add_folder(path, copied)
+                self._add_directory(path, copied)
 
     def _decide(self, need: Dependency) -> bool:
         if "/" in need.soname:  # the loader opens this very path, wherever copies are
@@ -359,14 +359,14 @@ class _Planner:
             source = self._origin(real)
             elf = self.original.get(real) or self.files(source) or self._read(real)
             if source.is_relative_to(self.system.root):
-                rpath, runpath = (tuple(map(self._on_machine, folders)) for folders in (elf.rpath, elf.runpath))
+                rpath, runpath = (tuple(map(self._on_machine, directories)) for directories in (elf.rpath, elf.runpath))
                 elf = replace(elf, rpath=rpath, runpath=runpath)
             self.built[path] = source, elf
         return self.built[path]
 
-    def _on_machine(self, folder: str) -> str:
+    def _on_machine(self, directory: str) -> str:
         """Return where an entry of a search path leads in a copy of another machine."""
-        return str(self.system.locate(folder)) if folder.startswith("/") else folder
+        return str(self.system.locate(directory)) if directory.startswith("/") else directory
 
     def _origin(self, path: Path) -> Path:
         if path in self.plan.copies:
@@ -379,7 +379,7 @@ class _Planner:
     def _find_carried(self, need: Dependency) -> Path | None:
         """Find a library by the search path that the file has on the build machine: it came with it."""
         found, _ = self.carried.find(need.soname, self._loaded(need), LinkMap())
-        return None if found is None or found.parent in self.system.folders else self.system.follow(found)
+        return None if found is None or found.parent in self.system.directories else self.system.follow(found)
 
     def _find_installed(self, need: Dependency) -> Path | None:
         found, _ = self.installed.find(need.soname, self._loaded(need), LinkMap())
@@ -420,37 +420,37 @@ class _Planner:
     def _make_reachable(self, need: Dependency, target: Path) -> None:
         """Let a file find a bundled library.
 
-        A package's own libraries keep their bytes where they have a search path: a link is put into the first folder of
-        it. Everything else gets the folder of the bundled libraries, or an own one, into its search path.
+        A package's own libraries keep their bytes where they have a search path: a link is put into the first directory
+        of it. Everything else gets the directory of the bundled libraries, or an own one, into its search path.
         """
         if self._searches(need.file, self.place.lib):
             return  # it is found now that it is there
-        folder = self._link_folder(need.file)
-        link = folder / need.soname if folder else None
+        directory = self._link_directory(need.file)
+        link = directory / need.soname if directory else None
         if link in self.plan.links:
-            return  # another file in the same folder needs the library, too
+            return  # another file in the same directory needs the library, too
         if link is not None and not os.path.lexists(link):
             self._link(link, target)
         else:
-            first = any(ends_search(found / need.soname) for found in self._search_folders(need.file))
-            self._add_folder(need.file, {need.soname: target}, first=first)
+            first = any(ends_search(found / need.soname) for found in self._search_directories(need.file))
+            self._add_directory(need.file, {need.soname: target}, first=first)
 
-    def _search_folders(self, path: Path) -> tuple[Path, ...]:
+    def _search_directories(self, path: Path) -> tuple[Path, ...]:
         loader = Loader(self.tree.architecture, read=self.tree.read, inside=self.tree.root)
-        return loader.search_folders(self._read(path).search_path, path.parent)
+        return loader.search_directories(self._read(path).search_path, path.parent)
 
-    def _searches(self, path: Path, folder: Path) -> bool:
-        """Whether a file looks into a folder, by whatever name."""
-        return any(os.path.realpath(found) == os.path.realpath(folder) for found in self._search_folders(path))
+    def _searches(self, path: Path, directory: Path) -> bool:
+        """Whether a file looks into a directory, by whatever name."""
+        return any(os.path.realpath(found) == os.path.realpath(directory) for found in self._search_directories(path))
 
-    def _link_folder(self, path: Path) -> Path | None:
-        """Return the folder in which a package's file finds links that are put there, and nothing else does."""
+    def _link_directory(self, path: Path) -> Path | None:
+        """Return the directory in which a package's file finds links that are put there, and nothing else does."""
         if path in self.plan.links and self.place.package_of(path) is not None:
             return path.parent  # its $ORIGIN
         if self.place.package_of(path) is None:
             return None
-        folder = next((folder for folder in self._search_folders(path) if folder.is_dir()), None)
-        return None if folder is None or os.path.realpath(folder) in self.shared else folder
+        directory = next((directory for directory in self._search_directories(path) if directory.is_dir()), None)
+        return None if directory is None or os.path.realpath(directory) in self.shared else directory
 
     def _read(self, path: Path) -> Elf:
         elf = self.tree.read(path)
@@ -458,32 +458,32 @@ class _Planner:
             raise AssertionError(path)
         return elf
 
-    def _add_folder(self, path: Path, libraries: Mapping[str, Path], *, first: bool = False) -> None:
+    def _add_directory(self, path: Path, libraries: Mapping[str, Path], *, first: bool = False) -> None:
         """Have a file, by the path that it is opened by, search where bundled libraries are, by their sonames."""
         real = self.tree.real(path)
         if real not in self.confined:
             self._add_entries(real, [from_origin(path, self.place.lib)], first=first)
             return
-        folder = self._select(libraries)
+        directory = self._select(libraries)
         # A bundled library is opened by its own path, or in such a directory.
-        origins = (real, folder / real.name) if real.parent == self.place.lib else (path,)
+        origins = (real, directory / real.name) if real.parent == self.place.lib else (path,)
         # From any such directory, another one is beside it.
         self._add_entries(
-            real, [f"{from_origin(origin, folder.parent)}/{folder.name}" for origin in origins], first=first
+            real, [f"{from_origin(origin, directory.parent)}/{directory.name}" for origin in origins], first=first
         )
 
     def _add_entries(self, path: Path, entries: Iterable[str], *, first: bool) -> None:
-        folders = self._read(path).search_path
-        new = tuple(entry for entry in entries if entry not in folders)
+        directories = self._read(path).search_path
+        new = tuple(entry for entry in entries if entry not in directories)
         if new:
-            self._set_rpath(path, (*new, *folders) if first else (*folders, *new))
+            self._set_rpath(path, (*new, *directories) if first else (*directories, *new))
 
     def _select(self, libraries: Mapping[str, Path]) -> Path:
         """Return the directory that has links to some bundled libraries only."""
         name = "+".join(sorted(libraries))
         if len(name) > _MAX_NAME:
             name = f"{min(libraries)}+{sha256(name.encode()).hexdigest()[:8]}"
-        folder = self.place.lib / _SELECTIONS / name
+        directory = self.place.lib / _SELECTIONS / name
         for soname, target in libraries.items():
-            self._link(folder / soname, target)
-        return folder
+            self._link(directory / soname, target)
+        return directory

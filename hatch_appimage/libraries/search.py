@@ -29,7 +29,7 @@ class Loaded:
     """A program or library in a process.
 
     Attributes:
-        path: as it was opened. Links are not followed: the folder that it was found in is its ``$ORIGIN``.
+        path: as it was opened. Links are not followed: the directory that it was found in is its ``$ORIGIN``.
         elf: what is in it.
         loader: what needed it first; None for a program, and for what dlopen() was asked for by a full path.
 
@@ -84,8 +84,8 @@ class Loader:
     Args:
         architecture: files of others are passed over.
         read: returns what is in an ELF file; None where there is no such file.
-        folders: what is searched last.
-        inside: the only folder that search paths may lead into; None for anywhere.
+        directories: what is searched last.
+        inside: the only directory that search paths may lead into; None for anywhere.
         ends: whether a search that comes upon a file that is no library ends there.
         real: returns what a path is behind all links.
 
@@ -96,14 +96,14 @@ class Loader:
         architecture: Architecture,
         *,
         read: Callable[[Path], Elf | None],
-        folders: Iterable[Path] = (),
+        directories: Iterable[Path] = (),
         inside: Path | None = None,
         ends: Callable[[Path], bool] | None = None,
         real: Callable[[Path], Path | str] = os.path.realpath,
     ) -> None:
         self.architecture = architecture
         self.read = read
-        self.folders = tuple(folders)
+        self.directories = tuple(directories)
         self.inside = inside
         self.ends = ends or ends_search
         self.real = real
@@ -157,16 +157,16 @@ class Loader:
         if "/" in soname:
             paths = (os.path.normpath(place) for place in self.expand(soname, needing.path.parent))
             return next(filter(None, map(self._fitting_file, paths)), None), False
-        for folder, inherited in self._search(needing, process):
-            found = self._fitting_file(f"{folder}/{soname}")
+        for directory, inherited in self._search(needing, process):
+            found = self._fitting_file(f"{directory}/{soname}")
             if found is not None:
                 return found, inherited
-            if self._ends(f"{folder}/{soname}"):
+            if self._ends(f"{directory}/{soname}"):
                 break
         return None, False
 
     def _search(self, needing: Loaded, process: LinkMap) -> Iterator[tuple[Path, bool]]:
-        """Yield the folders in the loader's order: RPATHs of all loaders, RUNPATH, system."""
+        """Yield the directories in the loader's order: RPATHs of all loaders, RUNPATH, system."""
         if not needing.elf.runpath:
             loader: Loaded | None = needing
             chain = []
@@ -177,28 +177,28 @@ class Loader:
                 chain.append(process.program)
             for member in chain:
                 if not member.elf.runpath:
-                    for folder in self.search_folders(member.elf.rpath, member.path.parent):
-                        yield folder, member is not needing
-        for folder in self.search_folders(needing.elf.runpath, needing.path.parent):
-            yield folder, False
-        for folder in self.folders:
-            yield folder, False
+                    for directory in self.search_directories(member.elf.rpath, member.path.parent):
+                        yield directory, member is not needing
+        for directory in self.search_directories(needing.elf.runpath, needing.path.parent):
+            yield directory, False
+        for directory in self.directories:
+            yield directory, False
 
-    def search_folders(self, search_path: tuple[str, ...], origin: Path) -> tuple[Path, ...]:
-        """Return the folders that an RPATH or RUNPATH means for a file in the folder ``origin``."""
+    def search_directories(self, search_path: tuple[str, ...], origin: Path) -> tuple[Path, ...]:
+        """Return the directories that an RPATH or RUNPATH means for a file in the directory ``origin``."""
         if not search_path:
             return ()
         key = search_path, str(origin)
-        folders = self._expanded.get(key)
-        if folders is None:
+        directories = self._expanded.get(key)
+        if directories is None:
             places = (place for entry in search_path for place in self.expand(entry, origin))
             paths = (Path(os.path.normpath(place)) for place in places)
-            folders = tuple(path for path in paths if path.is_absolute() and self._is_inside(path))
-            self._expanded[key] = folders
-        return folders
+            directories = tuple(path for path in paths if path.is_absolute() and self._is_inside(path))
+            self._expanded[key] = directories
+        return directories
 
-    def _is_inside(self, folder: Path) -> bool:
-        return self.inside is None or folder.is_relative_to(self.inside)
+    def _is_inside(self, directory: Path) -> bool:
+        return self.inside is None or directory.is_relative_to(self.inside)
 
     def expand(self, text: str, origin: Path) -> Iterator[str]:
         """Yield what a text with ``$ORIGIN``, ``$LIB`` and ``$PLATFORM`` in it can mean (ld.so(8)).

@@ -57,7 +57,7 @@ _NO_WHEEL = re.compile(r"Wheels are required for `([^`]+)` because building from
 # A field of core metadata (https://packaging.python.org/en/latest/specifications/core-metadata/#requires-dist).
 _REQUIREMENT = re.compile(r"^Requires-Dist:.*@.*$", re.MULTILINE)
 
-# What installers note of where a package came from: folders and times of this machine (PEP 610; uv's own cache key).
+# What installers note of where a package came from: directories and times of this machine (PEP 610; uv's cache key).
 _ORIGINS = ("direct_url.json", "uv_cache.json", "uv_build.json")
 
 
@@ -119,7 +119,7 @@ def install_packages(
         source: the project's wheel, or what the index has of it.
         appdir: where the bundled Python already lies.
         python: that Python.
-        project: what is installed; its folder's uv settings count.
+        project: what is installed; its directory's uv settings count.
         settings: what is installed beside it, and what decides which versions.
         architecture: that the Python is for.
         max_glibc: the newest glibc that wheels may need; None for this machine's.
@@ -133,10 +133,10 @@ def install_packages(
     if python.cross and isinstance(source, Wheel):
         _check_wheel(source, architecture)
     with (
-        TemporaryDirectory(prefix="hatch-appimage-uv-") as folder,
+        TemporaryDirectory(prefix="hatch-appimage-uv-") as directory,
         _explained(architecture, max_glibc, cross=python.cross),
     ):
-        interpreter = _interpreter(python, appdir, architecture, max_glibc, Path(folder))
+        interpreter = _interpreter(python, appdir, architecture, max_glibc, Path(directory))
         platform, limit = _platform(python, architecture, max_glibc)
         target = TargetEnvironment.of(interpreter, max_glibc=limit)
         further = _applicable(settings.requirements, target.environment)
@@ -190,12 +190,12 @@ def _interpreter(
     appdir: AppDir,
     architecture: Architecture,
     max_glibc: tuple[int, ...] | None,
-    folder: Path,
+    directory: Path,
 ) -> Path:
     """Return the Python that says what packages are for; for one of another architecture a shim is written."""
     if not python.cross:
         return python.interpreter
-    stand_in = folder / "python"
+    stand_in = directory / "python"
     write_interpreter_shim(
         stand_in,
         python,
@@ -311,13 +311,13 @@ def _install_packages(packages: Sequence[LockedPackage], install: Callable[..., 
     """
     listed = [package for package in packages if from_index and not package.is_direct]
     direct = [package for package in packages if package not in listed]
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory() as directory:
         if direct:
-            file = Path(folder, "pylock.toml")
+            file = Path(directory, "pylock.toml")
             file.write_text(write_pylock(direct), encoding="utf-8")
             install("--requirements", file)
         if listed:
-            file = Path(folder, "requirements.txt")
+            file = Path(directory, "requirements.txt")
             file.write_text("".join(map(_pin, listed)), encoding="utf-8")
             install("--no-deps", "--require-hashes", "--requirements", file)
 

@@ -104,7 +104,7 @@ class InstallRequest:
     Attributes:
         project: the project's name.
         own: its wheel is there already, and what a lock says of it does not count.
-        root: its folder, whose settings of uv count.
+        root: its directory, whose settings of uv count.
         target: the bundled Python and its platform.
         options: by which uv knows that Python.
         platform: and its platform, where that is not this machine's own.
@@ -161,8 +161,8 @@ def resolve(requirements: Iterable[str], request: InstallRequest, constraints: P
     arguments: list[str | Path] = [f"--group={group}" for group in request.groups]
     if constraints:
         arguments += ["--constraint", constraints]
-    with TemporaryDirectory() as folder:
-        file = Path(folder, "requirements.txt")
+    with TemporaryDirectory() as directory:
+        file = Path(directory, "requirements.txt")
         file.write_text("".join(f"{requirement}\n" for requirement in requirements), encoding="utf-8")
         pylock = _compile([*arguments, file], request, doing=f"install {request.project} and its dependencies")
     return _choose(pylock, request.root / "pyproject.toml", replace(request, features=(), groups=()))
@@ -192,8 +192,8 @@ def write_pylock(packages: Iterable[Package], **fields: Any) -> str:
 def _compile(arguments: Sequence[str | Path], request: InstallRequest, *, doing: str) -> Pylock:
     """Let uv resolve requirements to a ``pylock.toml`` (PEP 751)."""
     platform = () if "--universal" in arguments else request.platform
-    with TemporaryDirectory() as folder:
-        file = Path(folder, "pylock.toml")
+    with TemporaryDirectory() as directory:
+        file = Path(directory, "pylock.toml")
         run_uv(
             [
                 *("pip", "compile", "--quiet", "--format", "pylock.toml", "--output-file", file),
@@ -209,7 +209,7 @@ def _compile(arguments: Sequence[str | Path], request: InstallRequest, *, doing:
 def _parse(document: Mapping[str, Any], path: Path) -> Pylock:
     """Read a ``pylock.toml`` (https://packaging.python.org/en/latest/specifications/pylock-toml/).
 
-    Relative paths in it are made absolute: they are relative to its folder.
+    Relative paths in it are made absolute: they are relative to its directory.
     """
     try:
         pylock = Pylock.from_dict(_with_standard_names(document))
@@ -276,7 +276,7 @@ def _read_uv_lock(path: Path, request: InstallRequest) -> list[Package]:
             return True
         if file_key(name) not in unhashed:
             return False
-        log.warning("%s has no hash of %s, as uv writes none for files in folders: it is not verified", path, name)
+        log.warning("%s has no hash of %s, as uv writes none for files in directories: it is not verified", path, name)
         return True
 
     # What is exported has been chosen by features and groups already. Hashes that the lock lacks uv makes up.
@@ -284,7 +284,7 @@ def _read_uv_lock(path: Path, request: InstallRequest) -> list[Package]:
 
 
 def _uv_files(document: Mapping[str, Any]) -> tuple[set[str], set[tuple[object, ...]]]:
-    """Return the hashes in a ``uv.lock``, and the keys of files of a folder (``--find-links``), which have none.
+    """Return the hashes in a ``uv.lock``, and the keys of files of a directory (``--find-links``), which have none.
 
     Which hash belongs to which file does not matter: no other file has it. uv names files in the lock as they are on
     the index, and otherwise in what it exports.
@@ -307,8 +307,8 @@ def _read_poetry_lock(path: Path, request: InstallRequest) -> list[Package]:
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise AppImageError(f"{path} is no lock that Poetry has written: {error!r}") from error
-    with TemporaryDirectory() as folder:
-        file = Path(folder, "requirements.txt")
+    with TemporaryDirectory() as directory:
+        file = Path(directory, "requirements.txt")
         file.write_text("".join(f"{requirement}\n" for requirement in locked.requirements), encoding="utf-8")
         indexes = (f"--index={index}" for index in locked.indexes)
         pylock = _compile([*indexes, "--universal", "--no-deps", file], request, doing=f"read {path}")
@@ -349,11 +349,11 @@ def _texts(hashes: Mapping[str, str]) -> set[str]:
     return {f"{algorithm}:{digest}".lower() for algorithm, digest in hashes.items()}
 
 
-def _absolute(package: Package, folder: Path) -> Package:
+def _absolute(package: Package, directory: Path) -> Package:
     def absolute(source: S) -> S:
         if source is None or not source.path:
             return source
-        return replace(source, path=str((folder / source.path).resolve()))
+        return replace(source, path=str((directory / source.path).resolve()))
 
     return replace(
         package,

@@ -54,7 +54,7 @@ def read_poetry_lock(
     """Choose the packages of a ``poetry.lock`` that requirements and groups lead to.
 
     Args:
-        path: the file, as it stands in errors; paths in it are relative to its folder.
+        path: the file, as it stands in errors; paths in it are relative to its directory.
         document: what is in it.
         roots: what the project requires, without what does not count in the environment.
         groups: dependency groups to install besides.
@@ -174,8 +174,8 @@ def _requirement(package: Mapping[str, Any], path: Path) -> str:
     source = package.get("source", {})
     kind = source.get("type", "legacy")
     if kind == "git":
-        folder = f"#subdirectory={source['subdirectory']}" if "subdirectory" in source else ""
-        return f"{name} @ git+{source['url']}@{source['resolved_reference']}{folder}"
+        directory = f"#subdirectory={source['subdirectory']}" if "subdirectory" in source else ""
+        return f"{name} @ git+{source['url']}@{source['resolved_reference']}{directory}"
     if kind == "directory":
         return f"{name} @ {(path.parent / source['url']).resolve().as_uri()}"
     if not package.get("files"):

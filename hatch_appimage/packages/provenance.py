@@ -54,7 +54,7 @@ def write_provenance(
     """Write down what was installed.
 
     Args:
-        appdir: where to, below the share folder of the application.
+        appdir: where to, below the share directory of the application.
         project: what the image is of.
         python: the one inside.
         installation: the packages.
@@ -85,7 +85,7 @@ def write_provenance(
 
 
 def _portable(package: Package, root: Path) -> Package:
-    """Return a package whose sources name neither a folder of this machine nor a password."""
+    """Return a package whose sources name neither a directory of this machine nor a password."""
 
     def portable(source: Any) -> Any:  # a dataclass of `packaging.pylock`: all of them have a path, most an address
         if source is None:
@@ -110,5 +110,5 @@ def _portable(package: Package, root: Path) -> Package:
 
 
 def _relative(path: Path, root: Path) -> str:
-    """Return a path for a lock that lies in the project's folder; what lies elsewhere is to be put beside it."""
+    """Return a path for a lock that lies in the project's directory; what lies elsewhere is to be put beside it."""
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name

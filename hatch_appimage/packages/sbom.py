@@ -101,7 +101,7 @@ def _package(distribution: Distribution, locked: Package | None) -> Component:
         bom_ref=f"{name}=={version}",
         description=_field(distribution, "Summary"),
         licenses=_licences(distribution),
-        # The project itself, and what comes from a folder, need not be what the package index has by this name.
+        # The project itself, and what comes from a directory, need not be what the package index has by this name.
         purl=PackageURL("pypi", None, name, version) if locked and (locked.wheels or locked.sdist) else None,
         hashes=[HashTypeFactory().from_hashlib_alg(algorithm, digest) for algorithm, digest in hashes.items()],
         external_references=[ExternalReference(type=_reference_type(locked), url=XsUri(url))] if url else (),

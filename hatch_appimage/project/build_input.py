@@ -47,11 +47,11 @@ class BuildInput:
     """What is to be packed.
 
     Attributes:
-        root: the folder that hatchling takes for the project's.
+        root: the directory that hatchling takes for the project's.
         config: what hatchling takes for its ``pyproject.toml``.
         package: what to install, if it is there already.
         features: the optional dependencies that were asked for with it.
-        is_project: the folder is the user's.
+        is_project: the directory is the user's.
 
     """
 
@@ -67,25 +67,25 @@ def open_source(argument: str) -> Iterator[BuildInput]:
     """Find out what an argument means.
 
     Args:
-        argument: a project's folder, a wheel, or a requirement (PEP 508).
+        argument: a project's directory, a wheel, or a requirement (PEP 508).
 
     Raises:
         AppImageError: it is none of them, or what it is cannot be built or had.
 
     """
     path = Path(argument).expanduser()
-    with TemporaryDirectory(prefix="hatch-appimage-") as folder:
+    with TemporaryDirectory(prefix="hatch-appimage-") as directory:
         if path.is_dir():
-            yield _open_project(path.resolve(), Path(folder))
+            yield _open_project(path.resolve(), Path(directory))
         elif path.suffix == ".whl" and path.is_file():
-            yield _open_wheel(path.resolve(), Path(folder))
+            yield _open_wheel(path.resolve(), Path(directory))
         elif path.exists() or os.sep in argument.partition("@")[0]:
-            raise AppImageError(f"{argument} is neither a project's folder nor a wheel; unpack an sdist first")
+            raise AppImageError(f"{argument} is neither a project's directory nor a wheel; unpack an sdist first")
         else:
-            yield _open_release(argument, Path(folder))
+            yield _open_release(argument, Path(directory))
 
 
-def _open_project(root: Path, folder: Path) -> BuildInput:
+def _open_project(root: Path, directory: Path) -> BuildInput:
     file = root / "pyproject.toml"
     document = read_toml(file) if file.is_file() else {}
     if not document and not (root / "setup.py").is_file() and not (root / "setup.cfg").is_file():
@@ -94,26 +94,26 @@ def _open_project(root: Path, folder: Path) -> BuildInput:
     table = _static_fields(document)
     if table is not None:
         return BuildInput(root, _config(table, build), None, is_project=True)
-    wheel = build_any_wheel(root, folder / "wheel", Path(sys.executable))
+    wheel = build_any_wheel(root, directory / "wheel", Path(sys.executable))
     # One with extension modules fits this Python, and the image may get another.
     package = wheel if wheel.pure else None
     return BuildInput(root, _config(_wheel_fields(wheel), build), package, is_project=True)
 
 
-def _open_wheel(path: Path, folder: Path) -> BuildInput:
+def _open_wheel(path: Path, directory: Path) -> BuildInput:
     wheel = Wheel.read(path)
-    return BuildInput(folder, _config(_wheel_fields(wheel)), wheel)
+    return BuildInput(directory, _config(_wheel_fields(wheel)), wheel)
 
 
-def _open_release(argument: str, folder: Path) -> BuildInput:
+def _open_release(argument: str, directory: Path) -> BuildInput:
     try:
         requirement = Requirement(argument)
     except InvalidRequirement as error:
-        raise AppImageError(f"`{argument}` is no folder, no wheel, and no requirement (PEP 508) either") from error
+        raise AppImageError(f"`{argument}` is no directory, no wheel, and no requirement (PEP 508) either") from error
     if requirement.marker:
         raise AppImageError(f"`{argument}` has a marker: say what to build, not when")
     # To know of it what only its metadata says, it has to be had; the build finds it in uv's cache then.
-    target = folder / "release"
+    target = directory / "release"
     requirement.extras, extras = set(), tuple(sorted(requirement.extras))
     run_uv(
         [
@@ -121,12 +121,12 @@ def _open_release(argument: str, folder: Path) -> BuildInput:
             *("--no-compile-bytecode", "--", str(requirement)),
         ],
         doing=f"get {argument}",
-        cwd=folder,
+        cwd=directory,
     )
     (info,) = target.glob("*.dist-info")
     table = _fields(PathDistribution(info))
     release = Release(table["name"], Version(table["version"]), requirement.url)
-    root = folder / "project"
+    root = directory / "project"
     root.mkdir()
     return BuildInput(root, _config(table), release, extras)
 

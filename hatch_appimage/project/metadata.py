@@ -19,7 +19,7 @@ class Project:
     """A project's core metadata.
 
     Attributes:
-        root: its folder.
+        root: its directory.
         name: as the project writes it.
         version: PEP 440, normalised.
         summary: one line, possibly empty.
@@ -45,7 +45,7 @@ class Project:
 
     @property
     def unpacked(self) -> bool:
-        """Whether its folder is an unpacked sdist, which may lack files that the project has."""
+        """Whether its directory is an unpacked sdist, which may lack files that the project has."""
         return (self.root / "PKG-INFO").is_file()
 
     @classmethod

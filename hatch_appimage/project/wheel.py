@@ -100,7 +100,7 @@ def build_wheel(project: Project, output: Path, interpreter: Path) -> Wheel:
 
     Args:
         project: whose wheel it is.
-        output: an empty folder for the wheel.
+        output: an empty directory for the wheel.
         interpreter: the Python it is built with; for extension modules it must be the one that is bundled.
 
     Raises:
@@ -119,8 +119,8 @@ def build_any_wheel(root: Path, output: Path, interpreter: Path) -> Wheel:
     """Build the wheel of a project of which nothing is known yet, as `build_wheel` does.
 
     Args:
-        root: its folder.
-        output: an empty folder for the wheel.
+        root: its directory.
+        output: an empty directory for the wheel.
         interpreter: the Python it is built with.
 
     Raises:
@@ -153,7 +153,7 @@ def read_metadata(wheel: Wheel) -> PathDistribution:
 
     """
     root = zipfile.Path(wheel.path)
-    for folder in root.iterdir():
-        if folder.name.endswith(".dist-info") and (folder / "METADATA").is_file():
-            return PathDistribution(cast("Path", folder))  # what it does with a path, both can
+    for directory in root.iterdir():
+        if directory.name.endswith(".dist-info") and (directory / "METADATA").is_file():
+            return PathDistribution(cast("Path", directory))  # what it does with a path, both can
     raise AppImageError(f"{wheel.path} has no metadata: it is no wheel")

@@ -14,20 +14,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PythonInstallation:
-    """A Python that lies in a folder; never a virtual environment, always the installation below.
+    """A Python that lies in a directory; never a virtual environment, always the installation below.
 
     Attributes:
         executable: the interpreter.
         version: as ``platform.python_version()`` gives it.
         prefix: its installation.
-        root: what it brings of its own lies in this folder: the prefix, or one around it.
+        root: what it brings of its own lies in this directory: the prefix, or one around it.
         stdlib: its standard library.
-        platstdlib: the half of it that is specific to the platform, mostly the same folder.
+        platstdlib: the half of it that is specific to the platform, mostly the same directory.
         libdir: where its shared library lies when the loader finds it without an RPATH.
         tcl: where the scripts of Tcl are, if it brings some.
         command: the interpreter's name with its version, ``python3.12``.
         site_packages: where packages go, relative to a prefix.
-        searched: the ``site-packages`` folders that it searches, relative to a prefix.
+        searched: the ``site-packages`` directories that it searches, relative to a prefix.
         elf: its executable.
         source: where it comes from, for people.
 
@@ -58,9 +58,9 @@ class BundledPython:
     Attributes:
         version: as ``platform.python_version()`` gives it.
         executable: the interpreter itself: what the build runs, and what the launchers become.
-        stdlib: the standard library's folder.
-        site_packages: the folders that installed packages lie in: pure ones and those with extension modules, mostly
-            the same one.
+        stdlib: the standard library's directory.
+        site_packages: the directories that installed packages lie in: pure ones and those with extension modules,
+            mostly the same one.
         stripped: symbols were removed.
         interpreter: the Python that it was copied from; unlike the copy it has what extension modules are built with.
         origin: the installation that it was copied from; libraries may lie beside its files there.

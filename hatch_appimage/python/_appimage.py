@@ -41,10 +41,10 @@ def certificates(openssl: Any) -> str | None:
         openssl: the module ``_ssl``. What it answers is where OpenSSL looks: on the machine that it was built for.
 
     """
-    file_variable, file, folder_variable, folder = openssl.get_default_verify_paths()
-    if file_variable in os.environ or folder_variable in os.environ:
+    file_variable, file, directory_variable, directory = openssl.get_default_verify_paths()
+    if file_variable in os.environ or directory_variable in os.environ:
         return None
-    if os.path.isfile(file) or _has_certificates(folder):
+    if os.path.isfile(file) or _has_certificates(directory):
         return None
     for path in CERTIFICATES:
         if os.access(path, os.R_OK):
@@ -56,10 +56,10 @@ def certificates(openssl: Any) -> str | None:
     return str(certifi.where())
 
 
-def _has_certificates(folder: str) -> bool:
-    """Whether a folder has certificates by the names that OpenSSL looks for: a hash and a number."""
+def _has_certificates(directory: str) -> bool:
+    """Whether a directory has certificates by the names that OpenSSL looks for: a hash and a number."""
     try:
-        with os.scandir(folder) as entries:
+        with os.scandir(directory) as entries:
             return any(re.fullmatch(r"[0-9a-f]{8}\.\d+", entry.name) for entry in entries)
     except OSError:
         return False
@@ -134,10 +134,10 @@ def patch_ctypes(util: Any) -> None:
 
 def bundled_library(name: str) -> str | None:
     """Return the path of a library of the image by its name without ``lib`` and version; None if there is none."""
-    folder = os.path.join(sys.base_prefix, "lib")
+    directory = os.path.join(sys.base_prefix, "lib")
     pattern = re.compile(rf"lib{re.escape(name)}\.so(\.\d+)*")
-    found = [file for file in os.listdir(folder) if pattern.fullmatch(file)]
-    return os.path.join(folder, min(found, key=lambda file: (len(file), file))) if found else None
+    found = [file for file in os.listdir(directory) if pattern.fullmatch(file)]
+    return os.path.join(directory, min(found, key=lambda file: (len(file), file))) if found else None
 
 
 def enter_virtual_environment() -> None:
@@ -149,11 +149,11 @@ def enter_virtual_environment() -> None:
     link = _called_link()
     if link is None or _answers_virtualenv():
         return
-    folder = os.path.dirname(link)
-    if any(os.path.isfile(os.path.join(place, "pyvenv.cfg")) for place in (folder, os.path.dirname(folder))):
+    directory = os.path.dirname(link)
+    if any(os.path.isfile(os.path.join(place, "pyvenv.cfg")) for place in (directory, os.path.dirname(directory))):
         sys.executable = link
         if sys.version_info >= (3, 14):  # until then it is site.py that does this
-            sys.prefix = sys.exec_prefix = os.path.dirname(folder)
+            sys.prefix = sys.exec_prefix = os.path.dirname(directory)
     elif os.path.realpath(link) == os.environ.get("APPIMAGE"):
         sys._base_executable = link  # type: ignore[attr-defined] # what venv and uv read
 
@@ -171,8 +171,8 @@ def _called_link() -> str | None:
 
 def _find_program(name: str) -> str:
     """Return where on PATH a program is; a name as good as any other if it is nowhere."""
-    for folder in os.environ.get("PATH", os.defpath).split(":"):
-        path = os.path.join(folder, name)
+    for directory in os.environ.get("PATH", os.defpath).split(":"):
+        path = os.path.join(directory, name)
         if os.access(path, os.X_OK) and os.path.isfile(path):
             return path
     return name
@@ -180,10 +180,15 @@ def _find_program(name: str) -> str:
 
 def running_image() -> str | None:
     """Return the path of the image that this Python runs from; None for an unpacked one."""
-    image, folder = os.environ.get("APPIMAGE"), os.environ.get("APPDIR")
+    image, directory = os.environ.get("APPIMAGE"), os.environ.get("APPDIR")
     try:
         # Another AppImage may have started this Python.
-        if image and folder and os.path.samefile(folder, os.path.dirname(sys.base_prefix)) and os.path.isfile(image):
+        if (
+            image
+            and directory
+            and os.path.samefile(directory, os.path.dirname(sys.base_prefix))
+            and os.path.isfile(image)
+        ):
             return image
     except OSError:
         pass
@@ -224,9 +229,9 @@ def _answers_virtualenv() -> bool:
     Its name is ``virtualenv/discovery/py_info.py``, or since virtualenv 21 that of a module of python-discovery, which
     is copied to a directory of any name if it comes from a zip archive.
     """
-    folder, name = os.path.split(sys.argv[0] if sys.argv else "")
+    directory, name = os.path.split(sys.argv[0] if sys.argv else "")
     return name == "_py_info_collect.py" or (
-        name in ("py_info.py", "_py_info.py") and os.path.basename(folder) in ("discovery", "python_discovery")
+        name in ("py_info.py", "_py_info.py") and os.path.basename(directory) in ("discovery", "python_discovery")
     )
 
 
@@ -288,11 +293,11 @@ def patch_virtualenv(creator: Any) -> None:
     creator.Creator.run = run_
 
 
-def _rest_on_image(folder: str, interpreter: str, image: str) -> None:
+def _rest_on_image(directory: str, interpreter: str, image: str) -> None:
     """Put the image in the place of each link to, and each copy of, the interpreter in an environment.
 
     Args:
-        folder: the environment's directory of programs.
+        directory: the environment's directory of programs.
         interpreter: what it was made from.
         image: the path of the image's file.
 
@@ -300,7 +305,7 @@ def _rest_on_image(folder: str, interpreter: str, image: str) -> None:
     from filecmp import cmp
     from shutil import copyfile
 
-    with os.scandir(folder) as found:
+    with os.scandir(directory) as found:
         entries = list(found)
     for entry in entries:
         if entry.is_symlink():

@@ -39,12 +39,12 @@ class FileSource:
     location: str | Path
     digest: str | None
 
-    def provide(self, architecture: Architecture, folder: Path) -> PythonInstallation:
+    def provide(self, architecture: Architecture, directory: Path) -> PythonInstallation:
         """Get the file, verify it and unpack it.
 
         Args:
             architecture: not asked for: what is in the file is checked afterwards.
-            folder: an empty folder.
+            directory: an empty directory.
 
         Raises:
             AppImageError: it cannot be had, is another one than the digest says, or has no Python in it.
@@ -54,10 +54,10 @@ class FileSource:
         file = self._file()
         source = redact(str(self.location))
         if source.lower().endswith(_APPIMAGE):
-            return read_python_appimage(file, folder, source=source)
-        unpack_archive(file, folder, source=source)
+            return read_python_appimage(file, directory, source=source)
+        unpack_archive(file, directory, source=source)
         try:
-            executable = find_executable(folder)
+            executable = find_executable(directory)
         except AppImageError as error:
             raise AppImageError(f"{source} has no Python interpreter in it: no bin/python3") from error
         return read_python(executable, source=source)

@@ -24,7 +24,7 @@ def find_build_python(version: str, project: Path) -> Path | None:
     Args:
         version: of the other Python. The minor version decides of the format of bytecode, before a release the exact
             one.
-        project: its folder, whose uv settings count.
+        project: its directory, whose uv settings count.
 
     Returns:
         the interpreter; None if there is none to be had, and a warning says so.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hatch_appimage.elf import Elf
 
 # What getpath.py looks for beside an interpreter to know that the standard library is there ("landmarks"), in the
-# folders that it may be in (sys.platlibdir).
+# directories that it may be in (sys.platlibdir).
 _LANDMARK = "os.py"
 _PLATFORM_LANDMARK = "lib-dynload"
 _PLATLIBDIRS = ("lib", "lib64")
@@ -37,7 +37,7 @@ def read_python(
     Args:
         executable: the interpreter itself, in the ``bin`` of its prefix.
         source: where it comes from, for people.
-        root: the folder that all it brings of its own is in; None for its prefix.
+        root: the directory that all it brings of its own is in; None for its prefix.
         tcl: where Tcl's scripts are, if not beside its standard library.
 
     Raises:
@@ -50,7 +50,11 @@ def read_python(
     prefix = executable.parent.parent
     stdlib = _find_stdlib(executable, prefix, source)
     platstdlib = next(
-        (folder for name in _PLATLIBDIRS if ((folder := prefix / name / stdlib.name) / _PLATFORM_LANDMARK).is_dir()),
+        (
+            directory
+            for name in _PLATLIBDIRS
+            if ((directory := prefix / name / stdlib.name) / _PLATFORM_LANDMARK).is_dir()
+        ),
         stdlib,
     )
     libdir = _find_libdir(elf, prefix, root or prefix)
@@ -73,16 +77,16 @@ def read_python(
     )
 
 
-def find_executable(folder: Path) -> Path:
-    """Find the interpreter of a Python that was unpacked to a folder.
+def find_executable(directory: Path) -> Path:
+    """Find the interpreter of a Python that was unpacked to a directory.
 
     Raises:
         AppImageError: there is none.
 
     """
-    found = [path for path in folder.rglob("bin/python3*") if _EXECUTABLE.fullmatch(path.name) and _is_program(path)]
+    found = [path for path in directory.rglob("bin/python3*") if _EXECUTABLE.fullmatch(path.name) and _is_program(path)]
     if not found:
-        raise AppImageError(f"There is no Python interpreter in {folder.name}: it must have a bin/python3")
+        raise AppImageError(f"There is no Python interpreter in {directory.name}: it must have a bin/python3")
     return min(found, key=lambda path: (len(path.parts), path.name)).resolve()
 
 
@@ -104,8 +108,10 @@ def _find_stdlib(executable: Path, prefix: Path, source: str) -> Path:
 
 
 def _find_libdir(elf: Elf, prefix: Path, root: Path) -> Path:
-    """Find the folder of the shared library; some distributions have one for each architecture."""
-    patterns = [f"{folder}/{soname}" for soname in elf.needed if soname.startswith("libpython") for folder in _LIBDIRS]
+    """Find the directory of the shared library; some distributions have one for each architecture."""
+    patterns = [
+        f"{directory}/{soname}" for soname in elf.needed if soname.startswith("libpython") for directory in _LIBDIRS
+    ]
     places = [path.parent for place in (prefix, root) for pattern in patterns for path in sorted(place.glob(pattern))]
     return next(iter(places), prefix / "lib")
 
@@ -152,7 +158,7 @@ def literal_sysconfig(source: str) -> dict[str, Any]:
 
 
 def _searched(stdlib: Path, platstdlib: Path) -> tuple[PurePosixPath, ...]:
-    """Return the folders that ``site`` searches; Debian's looks into other ones."""
+    """Return the directories that ``site`` searches; Debian's looks into other ones."""
     site = (stdlib / "site.py").read_text(encoding="utf-8") if (stdlib / "site.py").is_file() else ""
     if "dist-packages" in site:
         return _unique(

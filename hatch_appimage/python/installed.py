@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def installed_distributions(python: BundledPython) -> list[PathDistribution]:
     """Return the metadata of everything that is installed."""
-    found = distributions(path=[str(folder) for folder in python.site_packages])
+    found = distributions(path=[str(directory) for directory in python.site_packages])
     return [distribution for distribution in found if isinstance(distribution, PathDistribution)]
 
 
@@ -61,7 +61,7 @@ def place_of(file: PackagePath) -> Path:
 
 def is_metadata(file: PackagePath) -> bool:
     """Whether a file is one of an installed package's own metadata."""
-    return len(file.parts) == 2 and file.parent.suffix == ".dist-info"  # noqa: PLR2004 - the folder and the file
+    return len(file.parts) == 2 and file.parent.suffix == ".dist-info"  # noqa: PLR2004 - the directory and the file
 
 
 def _update_record(distribution: PathDistribution) -> None:

@@ -34,7 +34,7 @@ calcsize, confstr, get_path = struct.calcsize, os.confstr, sysconfig.get_path
 sysconfig._INSTALL_SCHEMES.setdefault("venv", sysconfig._INSTALL_SCHEMES["posix_prefix"])
 config = {{"Py_GIL_DISABLED": int(answers.free_threaded), "Py_DEBUG": 0}}
 get_config_var = sysconfig.get_config_var
-folders = dict(purelib=answers.purelib, platlib=answers.platlib, scripts="/bin", data="/")
+directories = dict(purelib=answers.purelib, platlib=answers.platlib, scripts="/bin", data="/")
 sys.executable = sys._base_executable = __file__
 sys.version_info = info
 sys.implementation = types.SimpleNamespace(**{{**vars(sys.implementation), "version": info}})
@@ -43,7 +43,7 @@ platform.python_version = lambda: answers.version
 platform.python_version_tuple = lambda: tuple(answers.version.split("."))
 sysconfig.get_platform = lambda: "linux-" + answers.machine
 sysconfig.get_config_var = lambda name: config[name] if name in config else get_config_var(name)
-sysconfig.get_path = lambda name, *args, **kwargs: folders.get(name) or get_path(name, *args, **kwargs)
+sysconfig.get_path = lambda name, *args, **kwargs: directories.get(name) or get_path(name, *args, **kwargs)
 struct.calcsize = lambda format: answers.bits // 8 if format == "P" else calcsize(format)
 os.confstr = lambda name: answers.glibc if name == "CS_GNU_LIBC_VERSION" else confstr(name)
 code = sys.argv[sys.argv.index("-c") + 1]
@@ -101,7 +101,7 @@ def write_interpreter_shim(
     version = Version(python.version.removesuffix("+"))
     level, serial = version.pre or ("final", 0)
     names = {"a": "alpha", "b": "beta", "rc": "candidate"}
-    folders = [f"/{folder.relative_to(prefix)}" for folder in python.site_packages]
+    directories = [f"/{directory.relative_to(prefix)}" for directory in python.site_packages]
     answers = _Answers(
         machine=architecture.machine,
         bits=architecture.elf_class,
@@ -109,8 +109,8 @@ def write_interpreter_shim(
         version_info=(version.major, version.minor, version.micro, names.get(level, level), serial),
         free_threaded=python.stdlib.name.endswith("t"),
         glibc="glibc " + ".".join(map(str, glibc)),
-        purelib=folders[0],
-        platlib=folders[-1],
+        purelib=directories[0],
+        platlib=directories[-1],
     )
     path.write_text(_SCRIPT.format(interpreter=interpreter, answers=asdict(answers)), encoding="utf-8")
     path.chmod(0o755)

@@ -56,7 +56,7 @@ class LocalSource:
 
     path: Path | None = None
 
-    def provide(self, architecture: Architecture, folder: Path) -> PythonInstallation:
+    def provide(self, architecture: Architecture, directory: Path) -> PythonInstallation:
         """Find out what the interpreter is; nothing is written.
 
         Raises:
@@ -68,7 +68,7 @@ class LocalSource:
         if architecture == native_architecture():
             return find_host_python(Path(sys.executable))
         version = f"{sys.version_info.major}.{sys.version_info.minor}"
-        return StandaloneSource(version).provide(architecture, folder)
+        return StandaloneSource(version).provide(architecture, directory)
 
 
 def find_host_python(path: Path) -> PythonInstallation:

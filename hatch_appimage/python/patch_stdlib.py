@@ -117,7 +117,7 @@ def patch_stdlib(appdir: AppDir, python: BundledPython, system: System, *, expos
     if exposed:
         _adapt_site(python.stdlib / "site.py")
         _copy_ensurepip(appdir, python)
-    elif any((folder / "virtualenv").is_dir() for folder in python.site_packages):
+    elif any((directory / "virtualenv").is_dir() for directory in python.site_packages):
         log.warning(
             "Environments that the application makes with virtualenv work as long as the image runs; set "
             "`expose-python = true` to have them work afterwards"
@@ -184,7 +184,7 @@ def _copy_ensurepip(appdir: AppDir, python: BundledPython) -> None:
 
 def _copy_terminals(appdir: AppDir, system: System) -> None:
     for name in _TERMINALS:
-        files = (system.locate(f"{folder}/{name[0]}/{name}") for folder in _TERMINFO)
+        files = (system.locate(f"{directory}/{name[0]}/{name}") for directory in _TERMINFO)
         file = next((file for file in files if file.is_file()), None)
         if file is not None:
             target = appdir.usr / "share" / "terminfo" / name[0] / name
@@ -200,10 +200,10 @@ def _copy_tcl_scripts(appdir: AppDir, system: System) -> None:
 
     """
     for library in sorted(appdir.lib.glob("libtcl*.so*")):
-        for folder in _script_folders(library, system):
-            version = folder.name.removeprefix("tcl")
-            for name in (folder.name, f"tk{version}", f"tcl{version.split('.')[0]}"):
-                source = next((path for path in (folder.parent / name, folder / name) if path.is_dir()), None)
+        for directory in _script_directories(library, system):
+            version = directory.name.removeprefix("tcl")
+            for name in (directory.name, f"tk{version}", f"tcl{version.split('.')[0]}"):
+                source = next((path for path in (directory.parent / name, directory / name) if path.is_dir()), None)
                 if source is not None:
                     ignore = shutil.ignore_patterns("demos", "*.c", "*.sh")
                     shutil.copytree(source, appdir.lib / name, ignore=ignore, dirs_exist_ok=True)
@@ -213,8 +213,8 @@ def _copy_tcl_scripts(appdir: AppDir, system: System) -> None:
                 log.warning("The scripts of %s are not on this machine: tkinter will not start", library.name)
 
 
-def _script_folders(library: Path, system: System) -> Iterator[Path]:
+def _script_directories(library: Path, system: System) -> Iterator[Path]:
     for match in re.finditer(rb"(/[\x21-\x7e]+/tcl\d+\.\d+)\0", library.read_bytes()):
-        folder = system.locate(match[1].decode())
-        if (folder / "init.tcl").is_file():
-            yield folder
+        directory = system.locate(match[1].decode())
+        if (directory / "init.tcl").is_file():
+            yield directory

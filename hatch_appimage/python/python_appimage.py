@@ -99,12 +99,12 @@ class PythonAppImageSource:
                 f"not `{self.request}`"
             )
 
-    def provide(self, architecture: Architecture, folder: Path) -> PythonInstallation:
+    def provide(self, architecture: Architecture, directory: Path) -> PythonInstallation:
         """Download the AppImage, or take it from the cache, and unpack it.
 
         Args:
             architecture: that the Python is for.
-            folder: an empty folder.
+            directory: an empty directory.
 
         Raises:
             AppImageError: there is no such Python, or it cannot be had.
@@ -116,7 +116,7 @@ class PythonAppImageSource:
                 f"GitHub has no digest of {asset.name}, so it cannot be verified: "
                 f'set `python = "{asset.url}"` and `python-sha256`'
             )
-        return read_python_appimage(download(asset.url, asset.digest), folder, source=asset.name)
+        return read_python_appimage(download(asset.url, asset.digest), directory, source=asset.name)
 
     def _choose(self, architecture: Architecture) -> _Asset:
         match = _REQUEST.fullmatch(self.request)
@@ -162,23 +162,23 @@ def _read_assets(releases: Any) -> Iterator[_Asset]:
             )
 
 
-def read_python_appimage(image: Path, folder: Path, *, source: str) -> PythonInstallation:
+def read_python_appimage(image: Path, directory: Path, *, source: str) -> PythonInstallation:
     """Unpack an AppImage of python-appimage's layout, without what it adds to Python.
 
     Args:
         image: the file.
-        folder: an empty folder.
+        directory: an empty directory.
         source: where the image is from, for people.
 
     Raises:
         AppImageError: it is no AppImage, or has no Python where python-appimage puts it.
 
     """
-    unpack_appimage(image, folder, _FOLDERS)
-    if not (folder / "opt").is_dir():
+    unpack_appimage(image, directory, _FOLDERS)
+    if not (directory / "opt").is_dir():
         raise AppImageError(f"{source} has no Python in `opt`: it is no AppImage of python-appimage")
     python = read_python(
-        find_executable(folder / "opt"), source=source, root=folder, tcl=folder / "usr" / "share" / "tcltk"
+        find_executable(directory / "opt"), source=source, root=directory, tcl=directory / "usr" / "share" / "tcltk"
     )
     for module in (python.stdlib / "encodings" / "__init__.py", python.stdlib / "site.py"):
         text = module.read_text(encoding="utf-8")

@@ -98,8 +98,8 @@ def bundle_python(
         _copy_stdlib(python.platstdlib, appdir.usr / python.platstdlib.relative_to(python.prefix))
     if any(python.tcl.glob("tcl[0-9]*/init.tcl")):
         for pattern in _TCL_FOLDERS:
-            for folder in python.tcl.glob(pattern):
-                _copy_stdlib(folder, stdlib.parent / folder.name)
+            for directory in python.tcl.glob(pattern):
+                _copy_stdlib(directory, stdlib.parent / directory.name)
     executable = _copy_executable(python, appdir)
     programs = _copy_libraries(python, appdir)
     stripped = not cross and _strip([path for path in programs if read_sections(path).has_symbols])
@@ -131,11 +131,11 @@ def _copy_stdlib(source: Path, target: Path) -> None:
 
     """
 
-    def left_out(folder: str, names: list[str]) -> set[str]:
+    def left_out(directory: str, names: list[str]) -> set[str]:
         patterns = (*_LEFT_OUT_FOLDERS, *_LEFT_OUT_FILES)
         found = {name for name in names if any(fnmatch(name, pattern) for pattern in patterns)}
-        links = [path for name in names if name not in found and (path := Path(folder, name)).is_symlink()]
-        linked = Path(folder).resolve() != real / Path(folder).relative_to(source)
+        links = [path for name in names if name not in found and (path := Path(directory, name)).is_symlink()]
+        linked = Path(directory).resolve() != real / Path(directory).relative_to(source)
         for link in links:
             if linked and link.is_dir():
                 raise AppImageError(f"{link} is a link to a directory, in one that a link leads to: it is not copied")
@@ -187,17 +187,17 @@ def _original(path: Path, python: PythonInstallation, appdir: AppDir) -> Path:
 
 def _own_library(soname: str, elf: Elf, original: Path, python: PythonInstallation) -> Path | None:
     """Find a needed library that comes with this Python; the system's are left to the libraries step."""
-    folders = [_expand(folder, original) for folder in elf.search_path]
-    folders = [folder for folder in folders if folder.is_relative_to(python.root)]
+    directories = [_expand(directory, original) for directory in elf.search_path]
+    directories = [directory for directory in directories if directory.is_relative_to(python.root)]
     if soname.startswith("libpython"):
-        folders.append(python.libdir)
-    return next((folder / soname for folder in folders if (folder / soname).is_file()), None)
+        directories.append(python.libdir)
+    return next((directory / soname for directory in directories if (directory / soname).is_file()), None)
 
 
-def _expand(folder: str, original: Path) -> Path:
+def _expand(directory: str, original: Path) -> Path:
     for name in ("${ORIGIN}", "$ORIGIN"):
-        folder = folder.replace(name, str(original.parent))
-    return Path(os.path.normpath(folder))
+        directory = directory.replace(name, str(original.parent))
+    return Path(os.path.normpath(directory))
 
 
 def _strip(paths: list[Path]) -> bool:
@@ -212,29 +212,29 @@ def _strip(paths: list[Path]) -> bool:
 def _relocate(programs: Mapping[Path, _Program], python: PythonInstallation, appdir: AppDir) -> None:
     """Make RPATHs into the old prefix relative; what fits already is not touched.
 
-    Those into other folders stay until the libraries that they lead to are bundled.
+    Those into other directories stay until the libraries that they lead to are bundled.
     """
     for path, program in programs.items():
         elf = program.elf
-        folders = []
-        for folder in elf.search_path:
-            place = _expand(folder, program.original)
-            if Path(folder).is_relative_to(python.prefix):
-                folders.append(from_origin(path, appdir.usr / Path(folder).relative_to(python.prefix)))
+        directories = []
+        for directory in elf.search_path:
+            place = _expand(directory, program.original)
+            if Path(directory).is_relative_to(python.prefix):
+                directories.append(from_origin(path, appdir.usr / Path(directory).relative_to(python.prefix)))
             # What lies around the prefix has another place in the AppDir: what is needed of it was copied.
             elif place.is_relative_to(python.prefix) or not place.is_relative_to(python.root):
-                folders.append(folder)
+                directories.append(directory)
         if any((appdir.lib / soname).exists() for soname in elf.needed):
-            folders.append(from_origin(path, appdir.lib))
-        folders = list(dict.fromkeys(folders))
-        if folders != list(elf.search_path):
-            set_rpath(path, folders)
+            directories.append(from_origin(path, appdir.lib))
+        directories = list(dict.fromkeys(directories))
+        if directories != list(elf.search_path):
+            set_rpath(path, directories)
 
 
 def relocatable_sysconfig(source: str, prefix: Path) -> str:
     """Rewrite a ``_sysconfigdata`` module so that its paths follow the interpreter.
 
-    The prefix it was configured with becomes ``sys.base_prefix`` at the time of import; the folder that Python was
+    The prefix it was configured with becomes ``sys.base_prefix`` at the time of import; the directory that Python was
     built in is gone and named no more. Shared libraries are in ``lib``, wherever a distribution has them.
 
     Args:
@@ -246,13 +246,13 @@ def relocatable_sysconfig(source: str, prefix: Path) -> str:
     marker = "@prefix@"
     if Path(str(values.get("LIBDIR", ""))).is_relative_to(prefix):
         values["LIBDIR"] = f"{prefix}/lib"
-    folders = {str(values.get(key, prefix)): marker for key in ("prefix", "exec_prefix")} | {str(prefix): marker}
+    directories = {str(values.get(key, prefix)): marker for key in ("prefix", "exec_prefix")} | {str(prefix): marker}
     for key in ("abs_builddir", "abs_srcdir"):
         build = str(values.get(key, ""))
         if build.startswith("/"):
-            folders |= {build: ".", os.path.normpath(build): "."}
+            directories |= {build: ".", os.path.normpath(build): "."}
     # The longest first, as one may lie in another; and in a fixed order.
-    for old, new in sorted(folders.items(), key=lambda item: (-len(item[0]), item[0])):
+    for old, new in sorted(directories.items(), key=lambda item: (-len(item[0]), item[0])):
         # Only whole paths: /usr is neither in /usr2 nor in /opt/usr, but it is in -I/usr.
         pattern = re.compile(r"(?:(?<![\w-])|(?<=-[ILB]))" + re.escape(old) + r"(?![\w.-])")
         values = {
@@ -261,7 +261,7 @@ def relocatable_sysconfig(source: str, prefix: Path) -> str:
         }
     lines = [f"    {key!r}: {values[key]!r}," for key in sorted(values)]
     return "\n".join([
-        "# Rewritten for a Python that runs from any folder: @prefix@ is wherever it lies.",
+        "# Rewritten for a Python that runs from any directory: @prefix@ is wherever it lies.",
         "import sys",
         "",
         "build_time_vars = {",
@@ -275,17 +275,17 @@ def relocatable_sysconfig(source: str, prefix: Path) -> str:
 
 
 def _make_site_packages(python: PythonInstallation, appdir: AppDir) -> tuple[Path, ...]:
-    folders = tuple(appdir.usr / relative for relative in python.site_packages)
-    for folder in folders:
-        folder.mkdir(parents=True, exist_ok=True)
+    directories = tuple(appdir.usr / relative for relative in python.site_packages)
+    for directory in directories:
+        directory.mkdir(parents=True, exist_ok=True)
     searched = [appdir.usr / relative for relative in python.searched]
-    if folders[0] not in searched:
+    if directories[0] not in searched:
         # Debian's Python searches dist-packages only, while everything installs into site-packages. The first of these
         # is the one that programs take from site.getsitepackages(); each that is there would be searched again.
         first = searched[0]
         first.parent.mkdir(parents=True, exist_ok=True)
-        first.symlink_to(os.path.relpath(folders[0], first.parent))
-    return folders
+        first.symlink_to(os.path.relpath(directories[0], first.parent))
+    return directories
 
 
 def _check(python: BundledPython, appdir: AppDir) -> None:
@@ -298,6 +298,6 @@ def _check(python: BundledPython, appdir: AppDir) -> None:
     prefix, stdlib, *searched = (os.path.realpath(line) for line in output.splitlines())
     if [prefix, stdlib] != [os.path.realpath(path) for path in (appdir.usr, python.stdlib)]:
         raise AppImageError(f"The Python at {python.source} cannot be moved: it still uses {prefix}")
-    for folder in python.site_packages:
-        if os.path.realpath(folder) not in searched:
-            raise AppImageError(f"The Python at {python.source} does not search {folder.relative_to(appdir.root)}")
+    for directory in python.site_packages:
+        if os.path.realpath(directory) not in searched:
+            raise AppImageError(f"The Python at {python.source} does not search {directory.relative_to(appdir.root)}")

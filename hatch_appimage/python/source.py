@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 class PythonSource(Protocol):
     """Where a Python comes from."""
 
-    def provide(self, architecture: Architecture, folder: Path) -> PythonInstallation:
+    def provide(self, architecture: Architecture, directory: Path) -> PythonInstallation:
         """Return the Python for an architecture; whether it fits is checked afterwards.
 
         Args:
             architecture: that the image is for.
-            folder: an empty folder, for what is unpacked.
+            directory: an empty directory, for what is unpacked.
 
         Raises:
             AppImageError: there is none, or it cannot be had.
@@ -40,21 +40,21 @@ class PythonSource(Protocol):
 
 
 def provide_python(
-    source: PythonSource, architecture: Architecture, folder: Path, *, requires_python: str
+    source: PythonSource, architecture: Architecture, directory: Path, *, requires_python: str
 ) -> PythonInstallation:
     """Get a Python, and see that it fits.
 
     Args:
         source: where it comes from.
         architecture: that the image is for.
-        folder: where something may be unpacked to.
+        directory: where something may be unpacked to.
         requires_python: the project's version specifier, possibly empty.
 
     Raises:
         AppImageError: there is none, it cannot be had, or does not fit.
 
     """
-    unpacked = folder / "python"
+    unpacked = directory / "python"
     unpacked.mkdir()
     python = source.provide(architecture, unpacked)
     check_python(python, architecture=architecture, requires_python=requires_python)
@@ -74,7 +74,7 @@ def read_source(
     Args:
         text: its value.
         digest: the SHA-256 of a file, in hexadecimal; None if the project gives none.
-        project: the project's folder.
+        project: the project's directory.
         find_file: finds the file that a text means.
         find_interpreter: likewise an interpreter.
 

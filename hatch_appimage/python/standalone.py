@@ -18,7 +18,7 @@ from packaging.version import InvalidVersion, Version
 from platformdirs import user_data_path
 
 from hatch_appimage.architecture import native_architecture
-from hatch_appimage.cache import cache_folder, is_unchanged, locked, seal
+from hatch_appimage.cache import cache_directory, is_unchanged, locked, seal
 from hatch_appimage.download import is_offline, waiting_for
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.process import ProcessError
@@ -77,7 +77,7 @@ class StandaloneSource:
 
     Attributes:
         request: as the project writes it.
-        project: its folder, whose uv settings count.
+        project: its directory, whose uv settings count.
 
     """
 
@@ -101,14 +101,14 @@ class StandaloneSource:
         except InvalidSpecifier as error:
             raise ValueError(f"is no version of Python, nor a version specifier (PEP 440): `{self.request}`") from error
 
-    def provide(self, architecture: Architecture, folder: Path) -> PythonInstallation:
+    def provide(self, architecture: Architecture, directory: Path) -> PythonInstallation:
         """Return an installed Python that fits, or have uv install one into our cache.
 
         Raises:
             AppImageError: there is no such version for the architecture, or it cannot be downloaded.
 
         """
-        del folder  # what uv unpacks is kept
+        del directory  # what uv unpacks is kept
         platform = _PLATFORMS.get(architecture.name)
         if platform is None:
             raise AppImageError(
@@ -123,7 +123,7 @@ class StandaloneSource:
     def _find(self, platform: tuple[str, str], *, native: bool) -> Path | None:
         """Return the newest installed one; those in our cache must be what was installed there."""
         for _, place in sorted(self._installed(platform, native=native), reverse=True):
-            if place.parent != _install_folder():
+            if place.parent != _install_directory():
                 return place
             with locked(place):
                 if place.is_dir() and is_unchanged(place):
@@ -147,13 +147,13 @@ class StandaloneSource:
 
     def _installed(self, platform: tuple[str, str], *, native: bool) -> Iterator[tuple[Version, Path]]:
         """Find what uv or hatch has installed: it is read, and stays as it is."""
-        for place in (_uv_folder(self.project), _install_folder()):
+        for place in (_uv_directory(self.project), _install_directory()):
             for path in sorted(place.glob("cpython-3.*")) if place else ():
                 release = _Release.read(path.name, platform, free_threaded=self._free_threaded)
                 if release and not path.is_symlink() and self._specifier.contains(release.version):
                     yield release.version, path
         if native and not self._free_threaded:
-            for path in sorted(_hatch_folder().glob("3.*/python")):
+            for path in sorted(_hatch_directory().glob("3.*/python")):
                 with suppress(AppImageError):  # what hatch has left half-way
                     version = Version(read_python(find_executable(path), source=str(path)).version)
                     if self._specifier.contains(version):
@@ -184,7 +184,7 @@ class StandaloneSource:
         return [entry["key"] for entry in json.loads(output)]
 
     def _install(self, release: _Release, architecture: Architecture) -> Path:
-        place = _install_folder()
+        place = _install_directory()
         with locked(place / release.key):
             try:
                 with waiting_for(release.key):
@@ -200,18 +200,18 @@ class StandaloneSource:
         return place / release.key
 
 
-def _uv_folder(project: Path | None) -> Path | None:
+def _uv_directory(project: Path | None) -> Path | None:
     try:
         return Path(run_uv(["python", "dir"], doing="find uv's Pythons", cwd=project or Path()).strip())
     except ProcessError:
         return None
 
 
-def _install_folder() -> Path:
-    return cache_folder() / "python"
+def _install_directory() -> Path:
+    return cache_directory() / "python"
 
 
-def _hatch_folder() -> Path:
+def _hatch_directory() -> Path:
     """Return where hatch installs Pythons (hatch.config.model, ``dirs.python`` is ``isolated`` by default)."""
     return Path(os.environ.get("HATCH_DATA_DIR") or user_data_path("hatch", appauthor=False)) / "pythons"
 

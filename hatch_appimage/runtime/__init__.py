@@ -46,9 +46,9 @@ def _provide(program: str, architecture: str, sources: Path) -> Path:
     return path
 
 
-def _is_stale(path: Path, folder: Path) -> bool:
+def _is_stale(path: Path, directory: Path) -> bool:
     """Whether a source changed since the file was compiled; the wheel carries no sources."""
-    sources = [*folder.glob("*.[chS]"), *BUILT.parent.glob("compile.py")]
+    sources = [*directory.glob("*.[chS]"), *BUILT.parent.glob("compile.py")]
     return any(source.stat().st_mtime > path.stat().st_mtime for source in sources)
 
 

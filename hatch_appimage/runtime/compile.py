@@ -123,19 +123,21 @@ ZSTD_SOURCES = (
 ZSTD_X86_64_SOURCES = ("decompress/huf_decompress_amd64.S",)
 
 
-def compile_runtimes(architectures: Sequence[str], folder: Path, version: str) -> None:
-    """Compile the runtime for each architecture into ``folder``, with the licences of what is inside."""
-    folder.mkdir(parents=True, exist_ok=True)
+def compile_runtimes(architectures: Sequence[str], directory: Path, version: str) -> None:
+    """Compile the runtime for each architecture into ``directory``, with the licences of what is inside."""
+    directory.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="hatch-appimage-") as temporary:
         fetch_zstd(Path(temporary))
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
             jobs = [
-                pool.submit(compile_runtime, architecture, folder / f"runtime-{architecture}", Path(temporary), version)
+                pool.submit(
+                    compile_runtime, architecture, directory / f"runtime-{architecture}", Path(temporary), version
+                )
                 for architecture in architectures
             ]
             for job in jobs:
                 job.result()
-        _copy_licenses(Path(temporary), folder / "licenses")
+        _copy_licenses(Path(temporary), directory / "licenses")
 
 
 def _run(command: Sequence[str], *, what: str, env: dict[str, str] | None = None) -> None:
@@ -146,21 +148,21 @@ def _run(command: Sequence[str], *, what: str, env: dict[str, str] | None = None
         raise AppImageError(f"{what} failed:\n{result.stdout.decode(errors='replace').strip()}")
 
 
-def fetch_zstd(folder: Path) -> None:
+def fetch_zstd(directory: Path) -> None:
     """Fetch Zstandard's source through pip, from the index that the user configured."""
-    requirements = folder / "requirements.txt"
+    requirements = directory / "requirements.txt"
     requirements.write_text(f"{ZSTD} --hash=sha256:{ZSTD_SHA256}\n")
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-build-isolation"]
     command += ["--no-binary=:all:", "--require-hashes", "--ignore-requires-python"]
-    command += ["--requirement", str(requirements), "--dest", str(folder)]
+    command += ["--requirement", str(requirements), "--dest", str(directory)]
     _run(command, what=f"Fetching {ZSTD} from the package index", env=_index_environment())
-    (archive,) = folder.glob("backports*.tar.gz")
+    (archive,) = directory.glob("backports*.tar.gz")
     # pip has checked it; but this is what keeps foreign code out, so it does not hang on pip's options alone.
     if hashlib.sha256(archive.read_bytes()).hexdigest() != ZSTD_SHA256:
         raise AppImageError(f"{archive.name} is not the file that was pinned: its SHA-256 differs")
     with tarfile.open(archive) as tar:
         for member in tar:
-            _extract_source(tar, member, folder)
+            _extract_source(tar, member, directory)
 
 
 def _index_environment() -> dict[str, str]:
@@ -172,12 +174,12 @@ def _index_environment() -> dict[str, str]:
     return environment
 
 
-def _extract_source(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
-    """Extract a file of Zstandard's; the top folder is left out."""
+def _extract_source(tar: tarfile.TarFile, member: tarfile.TarInfo, directory: Path) -> None:
+    """Extract a file of Zstandard's; the top directory is left out."""
     name = re.fullmatch(r"[^/]+/src/c/(zstd/(?:LICENSE|lib/(?:[a-z]+/)?\w+\.[chS]))", member.name)
     content = tar.extractfile(member) if name and member.isfile() else None
     if name and content:
-        path = folder / name[1]
+        path = directory / name[1]
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content.read())
 
@@ -197,14 +199,14 @@ def compiler_command(architecture: str, output: Path, arguments: Sequence[str | 
 
 
 def compile_runtime(
-    architecture: str, output: Path, folder: Path, version: str, more: Sequence[str | Path] = ()
+    architecture: str, output: Path, directory: Path, version: str, more: Sequence[str | Path] = ()
 ) -> None:
     """Compile the runtime for one architecture.
 
     Args:
         architecture: AppImage's name of it.
         output: the file to write.
-        folder: where :func:`fetch_zstd` has put its source.
+        directory: where :func:`fetch_zstd` has put its source.
         version: what the runtime says of itself.
         more: sources and options, for tests that replace a part of it.
 
@@ -212,12 +214,12 @@ def compile_runtime(
         AppImageError: the compiler failed, or what it made is no AppImage runtime.
 
     """
-    library = folder / "zstd/lib"
-    suppressed = folder / f"warnings-{architecture}"
+    library = directory / "zstd/lib"
+    suppressed = directory / f"warnings-{architecture}"
     suppressed.write_text(ZSTD_WARNINGS)
     names = ZSTD_SOURCES + (ZSTD_X86_64_SOURCES if architecture == "x86_64" else ())
     sources = [*sorted(SOURCE.glob("*.c")), SOURCE / "sections.S", *(library / name for name in names)]
-    linked = folder / f"runtime-{architecture}"
+    linked = directory / f"runtime-{architecture}"
     options = [*ZSTD_FLAGS, f'-DVERSION="{version}"', f"-I{library}", f"--warning-suppression-mappings={suppressed}"]
     command = compiler_command(architecture, linked, [*options, *sources, *more])
     _run(command, what=f"Compiling the runtime for {architecture}")
@@ -228,11 +230,11 @@ def compile_runtime(
     _put(linked, output)
 
 
-def compile_launchers(architectures: Sequence[str], folder: Path) -> None:
-    """Compile the launcher for each architecture into ``folder``."""
-    folder.mkdir(parents=True, exist_ok=True)
+def compile_launchers(architectures: Sequence[str], directory: Path) -> None:
+    """Compile the launcher for each architecture into ``directory``."""
+    directory.mkdir(parents=True, exist_ok=True)
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        jobs = [pool.submit(compile_launcher, name, folder / f"launcher-{name}") for name in architectures]
+        jobs = [pool.submit(compile_launcher, name, directory / f"launcher-{name}") for name in architectures]
         for job in jobs:
             job.result()
 
@@ -313,12 +315,12 @@ def _check_runtime(path: Path, architecture: str) -> None:
         end = offset + size
 
 
-def _copy_licenses(sources: Path, folder: Path) -> None:
+def _copy_licenses(sources: Path, directory: Path) -> None:
     spec = importlib.util.find_spec("ziglang")
     if spec is None or spec.origin is None:
         raise AppImageError("The package ziglang is missing")
     zig = Path(spec.origin).parent
-    folder.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(sources / "zstd/LICENSE", folder / "zstd.txt")
-    shutil.copyfile(zig / "lib/libc/musl/COPYRIGHT", folder / "musl.txt")
-    shutil.copyfile(zig / "LICENSE", folder / "zig-compiler-rt.txt")
+    directory.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(sources / "zstd/LICENSE", directory / "zstd.txt")
+    shutil.copyfile(zig / "lib/libc/musl/COPYRIGHT", directory / "musl.txt")
+    shutil.copyfile(zig / "LICENSE", directory / "zig-compiler-rt.txt")

@@ -43,14 +43,14 @@ _ESCAPES = str.maketrans({character: escape for escape, character in _CHARACTERS
 _ESCAPE = re.compile(r"\\[\\n]")
 
 
-def write_settings(folder: Path, settings: Iterable[Setting]) -> None:
+def write_settings(directory: Path, settings: Iterable[Setting]) -> None:
     """Write the file for the launcher in a directory, with the settings in their order."""
-    (folder / SETTINGS_NAME).write_text(f"{_HEADER}\n{_lines(settings)}", encoding="utf-8", errors="surrogateescape")
+    (directory / SETTINGS_NAME).write_text(f"{_HEADER}\n{_lines(settings)}", encoding="utf-8", errors="surrogateescape")
 
 
-def add_settings(folder: Path, settings: Iterable[Setting]) -> None:
+def add_settings(directory: Path, settings: Iterable[Setting]) -> None:
     """Add to a file that was written before."""
-    with (folder / SETTINGS_NAME).open("a", encoding="utf-8", errors="surrogateescape") as file:
+    with (directory / SETTINGS_NAME).open("a", encoding="utf-8", errors="surrogateescape") as file:
         file.write(_lines(settings))
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Write a folder as a SquashFS 4.0 image."""
+"""Write a directory as a SquashFS 4.0 image."""
 
 from __future__ import annotations
 
@@ -71,14 +71,14 @@ def write_squashfs(
     order: Sequence[str] = (),
     last: Sequence[str] = (),
 ) -> SquashFSReport:
-    """Write an image of a folder at the current position of a seekable file, and leave the position behind its end.
+    """Write an image of a directory at the current position of a seekable file, and leave the position behind its end.
 
-    The image depends on the tree and the arguments alone, not on the folder's place, the order in which it was made, or
-    the number of threads; and on the version of the compressor's library. Everything belongs to root and has the
-    permissions that it has in the folder. Extended attributes are left out.
+    The image depends on the tree and the arguments alone, not on the directory's place, the order in which it was made,
+    or the number of threads; and on the version of the compressor's library. Everything belongs to root and has the
+    permissions that it has in the directory. Extended attributes are left out.
 
     Args:
-        root: the folder.
+        root: the directory.
         output: where to write; its bytes from the current position on are overwritten.
         compression: ``zstd`` or ``gzip``.
         level: of the compressor; None for the default.

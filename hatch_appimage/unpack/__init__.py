@@ -33,12 +33,12 @@ _DAMAGED = (tarfile.TarError, zstd.ZstdError, *DAMAGED)
 _KINDS = {stat.S_IFREG: Kind.FILE, stat.S_IFDIR: Kind.DIRECTORY, stat.S_IFLNK: Kind.SYMBOLIC_LINK}
 
 
-def unpack_archive(archive: Path, folder: Path, *, source: str) -> None:
+def unpack_archive(archive: Path, directory: Path, *, source: str) -> None:
     """Unpack a ZIP archive, or a tar archive, compressed by gzip, bzip2, xz, Zstandard or not at all.
 
     Args:
         archive: the file.
-        folder: an empty directory, which is empty again if something goes wrong.
+        directory: an empty directory, which is empty again if something goes wrong.
         source: where the archive is from, for people.
 
     Raises:
@@ -47,16 +47,16 @@ def unpack_archive(archive: Path, folder: Path, *, source: str) -> None:
     """
     with archive.open("rb") as file:
         is_zip = file.read(4) in MAGICS
-    with _whole_or_nothing(folder, source):
-        Writer(folder, archive.stat().st_size).write(read_zip(archive) if is_zip else read_tar(archive))
+    with _whole_or_nothing(directory, source):
+        Writer(directory, archive.stat().st_size).write(read_zip(archive) if is_zip else read_tar(archive))
 
 
-def unpack_appimage(image: Path, folder: Path, below: Collection[str]) -> None:
+def unpack_appimage(image: Path, directory: Path, below: Collection[str]) -> None:
     """Unpack directories of an AppImage; it is read, and not run.
 
     Args:
         image: the file.
-        folder: an empty directory, which is empty again if something goes wrong.
+        directory: an empty directory, which is empty again if something goes wrong.
         below: the directories to unpack, as paths in the image; those that are not there are left out.
 
     Raises:
@@ -64,10 +64,10 @@ def unpack_appimage(image: Path, folder: Path, below: Collection[str]) -> None:
 
     """
     wanted = [os.fsencode(name) for name in below]
-    with image.open("rb") as file, _whole_or_nothing(folder, image.name):
+    with image.open("rb") as file, _whole_or_nothing(directory, image.name):
         squashfs = SquashFSImage(file, find_squashfs(image))
         entries = (_entry(squashfs, entry) for entry in squashfs if _is_wanted(entry.path, wanted))
-        Writer(folder, image.stat().st_size).write(entries)
+        Writer(directory, image.stat().st_size).write(entries)
 
 
 def _is_wanted(path: bytes, below: Iterable[bytes]) -> bool:
@@ -88,24 +88,24 @@ def _entry(squashfs: SquashFSImage, entry: SquashFSEntry) -> Entry:
 
 
 @contextmanager
-def _whole_or_nothing(folder: Path, source: str) -> Iterator[None]:
+def _whole_or_nothing(directory: Path, source: str) -> Iterator[None]:
     """Say in one line what is wrong with an archive, and remove what was unpacked of it."""
     try:
         yield
     except BaseException as error:
-        for path in folder.iterdir():
+        for path in directory.iterdir():
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
         if isinstance(error, RefusedError):
             raise RefusedError(f"{source} is refused: {error}") from error
         if isinstance(error, (OSError, *_DAMAGED)):
-            raise AppImageError(f"{source} cannot be unpacked: {printable(_reason(error, folder))}") from error
+            raise AppImageError(f"{source} cannot be unpacked: {printable(_reason(error, directory))}") from error
         raise
 
 
-def _reason(error: Exception, folder: Path) -> str:
+def _reason(error: Exception, directory: Path) -> str:
     if isinstance(error, OSError) and error.errno is not None:
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            return f"{error.strerror} in {folder}"
+            return f"{error.strerror} in {directory}"
         return explain_os_error(error)
     first, *rest = str(error).splitlines() or ["it is cut off"]
     return "it is no tar archive" if rest else first  # tarfile lists why it is not of each kind that it knows

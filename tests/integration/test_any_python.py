@@ -41,22 +41,22 @@ if TYPE_CHECKING:
 SUPPORTED = [path for path in INTERPRETERS if re.fullmatch(r"python3\.1[0-9]", Path(path).name)]
 
 
-def build(plugin: Plugin, folder: Path, settings: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    project = copy_project("hello-cli", folder)
+def build(plugin: Plugin, directory: Path, settings: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    project = copy_project("hello-cli", directory)
     with (project / "pyproject.toml").open("a", encoding="utf-8") as file:
         file.write(f"report = 'report.json'\ncompression-level = 1\nstartup-order = false\n{settings}\n")
     return plugin.build(project, env=env, check=False)
 
 
-def run(folder: Path) -> str:
-    (image,) = (folder / "hello-cli" / "dist").glob("*.AppImage")
-    home = folder / "home"
+def run(directory: Path) -> str:
+    (image,) = (directory / "hello-cli" / "dist").glob("*.AppImage")
+    home = directory / "home"
     home.mkdir()
     return subprocess.check_output([image], env=clean_environment(home), cwd=home, text=True)
 
 
-def origin(folder: Path) -> str:
-    report = json.loads((folder / "hello-cli" / "report.json").read_text(encoding="utf-8"))
+def origin(directory: Path) -> str:
+    report = json.loads((directory / "hello-cli" / "report.json").read_text(encoding="utf-8"))
     return str(report["python"]["interpreter"])
 
 

@@ -38,8 +38,8 @@ def runner(quick_runner: Runner) -> Runner:
 @pytest.fixture(scope="module")
 def children_image(plugin: Plugin, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the image of `children-project`."""
-    folder = make_public(tmp_path_factory, "children")
-    return build_image(plugin, Path(shutil.copytree(PROJECT, folder / "children")))
+    directory = make_public(tmp_path_factory, "children")
+    return build_image(plugin, Path(shutil.copytree(PROJECT, directory / "children")))
 
 
 def ask(runner: Runner, image: Path, *arguments: str) -> Any:
@@ -81,7 +81,7 @@ class TestEnvironment:
         if runner.mode != "extracted":
             expected |= {"APPIMAGE": str(image), "OWD": str(runner.home)}
         for kind, found in answer.items():
-            # What starts between the application and `env` may be a shell, which counts itself and notes its folder.
+            # What starts between the application and `env` may be a shell, which counts itself and notes its directory.
             of_shells = set() if kind in {"own", "subprocess", "spawned"} else {"_", "SHLVL", "OLDPWD", "PWD"}
             changed = {name for name in {*expected, *found} if expected.get(name) != found.get(name)}
             assert changed <= of_shells, kind
@@ -126,9 +126,9 @@ class TestEnvironment:
         assert found["LC_CTYPE"] == "C.UTF-8"
 
     def test_everything_else_that_a_process_inherits(self, children_image: Path, runner: Runner) -> None:
-        """Descriptors, signals, limits, the mask of modes and the folder are the caller's."""
+        """Descriptors, signals, limits, the mask of modes and the directory are the caller's."""
         answer = ask(runner, children_image, "state")
-        # ls itself opens the folder that it lists.
+        # ls itself opens the directory that it lists.
         assert answer["descriptors"] == ["0", "1", "2", "3"]
         status = dict(line.split(":\t", 1) for line in answer["child"].splitlines())
         host = dict(line.split(":\t", 1) for line in on_host(runner, "cat", "/proc/self/status").splitlines())
@@ -136,7 +136,7 @@ class TestEnvironment:
         assert [status[name] for name in same] == [host[name] for name in same]
         assert answer["limits"] == on_host(runner, "cat", "/proc/self/limits")
         assert answer["umask"] == on_host(runner, "sh", "-c", "umask")
-        assert answer["folder"] == f"{runner.home}\n"
+        assert answer["directory"] == f"{runner.home}\n"
         assert answer["own"]["blocked"] == []
         assert answer["own"]["session"] == os.getsid(0)
 
@@ -233,10 +233,10 @@ class TestOwnProcesses:
         """Neither variables nor the user's packages reach a process of the application's Python."""
         minor = f"python{sys.version_info.major}.{sys.version_info.minor}"
         site = runner.home / ".local" / "lib" / minor / "site-packages"
-        for folder in (site, runner.home / "mine"):
-            folder.mkdir(parents=True)
+        for directory in (site, runner.home / "mine"):
+            directory.mkdir(parents=True)
             for name in ("json", "children", "usercustomize", "sitecustomize"):
-                (folder / f"{name}.py").write_text("raise SystemExit('a module of the user was imported')")
+                (directory / f"{name}.py").write_text("raise SystemExit('a module of the user was imported')")
         (site / "user.pth").write_text("import sys; sys.exit('a .pth file of the user was read')\n")
         runner.extra.update(PYTHONHOME="/usr", PYTHONPATH=str(runner.home / "mine"))
         for kind, found in ask(runner, children_image, "again").items():
@@ -278,13 +278,13 @@ class TestOwnProcesses:
     def test_virtual_environment(self, children_image: Path, runner: Runner) -> None:
         """While the image runs; it has nothing of the application in it."""
         for number, way in enumerate(("links", "copies")):
-            folder = runner.home / f"an environment {number}"
-            answer = ask(runner, children_image, "environment_of_python", str(folder), way)
-            assert answer["prefix"] == str(folder)
+            directory = runner.home / f"an environment {number}"
+            answer = ask(runner, children_image, "environment_of_python", str(directory), way)
+            assert answer["prefix"] == str(directory)
             assert answer["base"].endswith("/usr")
-            assert str(folder) in answer["path"][-1]
+            assert str(directory) in answer["path"][-1]
             assert answer["project"] is False
-            assert answer["executable"] == f"{folder}/bin/python"
+            assert answer["executable"] == f"{directory}/bin/python"
 
 
 class TestLibraries:

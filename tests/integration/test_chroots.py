@@ -49,7 +49,7 @@ exec chroot "$@"
 
 @dataclass(frozen=True)
 class Chroot:
-    """A Debian in a folder."""
+    """A Debian in a directory."""
 
     root: Path
 
@@ -87,7 +87,7 @@ class Chroot:
         )
 
 
-def debootstrap(folder: Path, suite: str, *include: str) -> Chroot:
+def debootstrap(directory: Path, suite: str, *include: str) -> Chroot:
     """Install a minimal Debian."""
     program = require("debootstrap", "debootstrap")
     command: list[str | Path] = [
@@ -95,12 +95,12 @@ def debootstrap(folder: Path, suite: str, *include: str) -> Chroot:
         "--variant=minbase",
         *([f"--include={','.join(include)}"] if include else []),
         suite,
-        folder,
+        directory,
     ]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    (folder / "var" / "cache" / "apt" / "archives").rename(folder / "archives")
-    shutil.rmtree(folder / "archives")
-    return Chroot(folder)
+    (directory / "var" / "cache" / "apt" / "archives").rename(directory / "archives")
+    shutil.rmtree(directory / "archives")
+    return Chroot(directory)
 
 
 @pytest.fixture(scope="module")
@@ -207,8 +207,8 @@ from tempfile import TemporaryDirectory
 
 def main():
     before = dict(os.environ)
-    folder = Path(os.__file__).parent / "lib-dynload"
-    names = {path.name.split(".")[0] for path in folder.iterdir()} - {"_tkinter"}
+    directory = Path(os.__file__).parent / "lib-dynload"
+    names = {path.name.split(".")[0] for path in directory.iterdir()} - {"_tkinter"}
     for name in sorted(names):
         importlib.import_module(name)
     print(len(names), "modules")
@@ -391,11 +391,11 @@ class TestDisplay:
     def test_qt_beside_another_one(self, desktop: Chroot, qt_image: Path, display: str) -> None:
         """As in a shell of conda or ROS: libraries of the same names, which have not a single symbol."""
         names = ("libQt6Core.so.6", "libQt6Gui.so.6", "libQt6XcbQpa.so.6", "libxkbcommon.so.0", "libglib-2.0.so.0")
-        with TemporaryDirectory(dir=desktop.root / "root") as folder:
+        with TemporaryDirectory(dir=desktop.root / "root") as directory:
             for name in names:
                 command: list[str | Path] = [require("cc", "gcc"), "-shared", "-nostdlib", f"-Wl,-soname,{name}"]
-                subprocess.run([*command, "-x", "c", "/dev/null", "-o", Path(folder, name)], check=True)
-            env = {"DISPLAY": display, "LD_LIBRARY_PATH": f"/root/{Path(folder).name}"}
+                subprocess.run([*command, "-x", "c", "/dev/null", "-o", Path(directory, name)], check=True)
+            env = {"DISPLAY": display, "LD_LIBRARY_PATH": f"/root/{Path(directory).name}"}
             result = desktop.run(qt_image, "--once", env=env)
         assert (result.stdout, result.returncode) == ("xcb True\n", 0), result.stderr
 
@@ -490,10 +490,10 @@ class TestTrees:
         for tree in trees.values():
             for path in tree.rglob("*"):
                 elf = read_elf(path) if path.is_file() and not path.is_symlink() else None
-                for folder in (*elf.rpath, *elf.runpath) if elf else ():
+                for directory in (*elf.rpath, *elf.runpath) if elf else ():
                     count += 1
-                    assert folder.startswith("$ORIGIN"), path
-                    place = os.path.normpath(folder.replace("$ORIGIN", str(path.parent)))
+                    assert directory.startswith("$ORIGIN"), path
+                    place = os.path.normpath(directory.replace("$ORIGIN", str(path.parent)))
                     assert Path(place).is_relative_to(tree), path
         assert count > 300
 

@@ -83,10 +83,10 @@ def runner(quick_runner: Runner) -> Runner:
     return quick_runner
 
 
-def make_image(plugin: Plugin, folder: Path, table: str = "") -> Path:
-    (folder / "several.py").write_text(MODULE)
-    (folder / "pyproject.toml").write_text(PROJECT + table)
-    return build_image(plugin, folder)
+def make_image(plugin: Plugin, directory: Path, table: str = "") -> Path:
+    (directory / "several.py").write_text(MODULE)
+    (directory / "pyproject.toml").write_text(PROJECT + table)
+    return build_image(plugin, directory)
 
 
 @pytest.fixture(scope="module")
@@ -305,24 +305,24 @@ if __name__ == "__main__":
 def environment(several_image: Path, runner: Runner) -> Iterator[Path]:
     """Return a virtual environment on top of the image, which does not run any more."""
     python = link(runner, several_image, "python")
-    folder = runner.home / "an environment"
-    run(runner, python, "-m", "venv", "--without-pip", str(folder))
-    yield folder
-    shutil.rmtree(folder)
+    directory = runner.home / "an environment"
+    run(runner, python, "-m", "venv", "--without-pip", str(directory))
+    yield directory
+    shutil.rmtree(directory)
 
 
 @pytest.fixture(scope="module")
 def tool(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a wheel that has a command."""
-    folder = make_public(tmp_path_factory, "tool")
-    (folder / "tool.py").write_text("import sys\n\ndef main():\n    print(sys.prefix, sys.argv)\n")
+    directory = make_public(tmp_path_factory, "tool")
+    (directory / "tool.py").write_text("import sys\n\ndef main():\n    print(sys.prefix, sys.argv)\n")
     text = PROJECT.split("[project.gui-scripts]", maxsplit=1)[0].split("[project.scripts]", maxsplit=1)[0]
-    (folder / "pyproject.toml").write_text(
+    (directory / "pyproject.toml").write_text(
         text.replace("several", "tool").replace('dependencies = ["six"]\n', "")
         + '[project.scripts]\ntool = "tool:main"\n'
     )
-    subprocess.run([find_uv_bin(), "build", "--quiet", "--wheel", folder], check=True, cwd=folder)
-    (wheel,) = (folder / "dist").glob("*.whl")
+    subprocess.run([find_uv_bin(), "build", "--quiet", "--wheel", directory], check=True, cwd=directory)
+    (wheel,) = (directory / "dist").glob("*.whl")
     return wheel
 
 
@@ -334,11 +334,11 @@ def uv(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def make_virtualenv(factory: pytest.TempPathFactory, requirement: str) -> Path:
     """Install virtualenv into a directory that everybody can read, with a script that runs it there."""
-    folder = make_public(factory, "virtualenv")
-    command = [find_uv_bin(), "pip", "install", "--quiet", "--python", sys.executable, "--target", str(folder)]
+    directory = make_public(factory, "virtualenv")
+    command = [find_uv_bin(), "pip", "install", "--quiet", "--python", sys.executable, "--target", str(directory)]
     subprocess.run([*command, requirement], check=True)
-    (folder / "make.py").write_text("import sys, virtualenv\nvirtualenv.cli_run(sys.argv[1:])\n")
-    return folder
+    (directory / "make.py").write_text("import sys, virtualenv\nvirtualenv.cli_run(sys.argv[1:])\n")
+    return directory
 
 
 @pytest.fixture(scope="module")
@@ -351,16 +351,16 @@ def old_virtualenv(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_virtualenv(tmp_path_factory, "virtualenv<20.27")
 
 
-def lives_on(runner: Runner, folder: Path, tool: Path) -> None:
+def lives_on(runner: Runner, directory: Path, tool: Path) -> None:
     """See that an environment on top of an image is one, now that the image does not run."""
     for name in ("python", "python3", f"python3.{sys.version_info.minor}"):
-        program = str(folder / "bin" / name)
+        program = str(directory / "bin" / name)
         executable, prefix, base, *_ = json.loads(run(runner, program, "-c", TELL))
-        assert (executable, prefix) == (program, str(folder))
+        assert (executable, prefix) == (program, str(directory))
         assert base != prefix
-    pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "-q", "--no-index", "--no-deps"]
+    pip = [str(directory / "bin" / "python"), "-m", "pip", "install", "-q", "--no-index", "--no-deps"]
     run(runner, *pip, str(tool))
-    assert run(runner, str(folder / "bin" / "tool"), "x y") == f"{folder} ['{folder}/bin/tool', 'x y']\n"
+    assert run(runner, str(directory / "bin" / "tool"), "x y") == f"{directory} ['{directory}/bin/tool', 'x y']\n"
 
 
 @pytest.mark.parametrize("_user", ["user"], indirect=True)
@@ -369,11 +369,11 @@ class TestVirtualenv:
     """What virtualenv makes, and so poetry, tox and pre-commit, lives on like what venv makes."""
 
     def test_by_a_link(self, several_image: Path, virtualenv: Path, tool: Path, runner: Runner) -> None:
-        folder = runner.home / "by a link"
-        run(runner, link(runner, several_image, "python"), str(virtualenv / "make.py"), "-q", str(folder))
-        lives_on(runner, folder, tool)
+        directory = runner.home / "by a link"
+        run(runner, link(runner, several_image, "python"), str(virtualenv / "make.py"), "-q", str(directory))
+        lives_on(runner, directory, tool)
         if runner.mode != "extracted":
-            assert not re.search(r"\.mount_|\.appimage-", (folder / "pyvenv.cfg").read_text())
+            assert not re.search(r"\.mount_|\.appimage-", (directory / "pyvenv.cfg").read_text())
 
     def test_of_another_python(self, several_image: Path, virtualenv: Path, tool: Path, runner: Runner) -> None:
         """One outside of the image, told of the link: twice, as it remembers what interpreters said."""
@@ -384,10 +384,10 @@ class TestVirtualenv:
         lives_on(runner, runner.home / "second", tool)
 
     def test_in_the_application(self, several_image: Path, virtualenv: Path, tool: Path, runner: Runner) -> None:
-        folder = runner.home / "application"
+        directory = runner.home / "application"
         main = runner.command(several_image)[-1]
-        run(runner, main, "--virtualenv", str(virtualenv), "-q", str(folder))
-        lives_on(runner, folder, tool)
+        run(runner, main, "--virtualenv", str(virtualenv), "-q", str(directory))
+        lives_on(runner, directory, tool)
 
     def test_of_the_applications_interpreter(
         self, several_image: Path, virtualenv: Path, uv: str, runner: Runner
@@ -403,20 +403,24 @@ class TestVirtualenv:
             "uv": [uv, "venv", "-q", "--offline", "--python", "{python}"],
         }
         for name, command in ways.items():
-            folder = runner.home / name
-            run(runner, main, "--python", *command, str(folder))
-            program = str(folder / "bin" / "python")
+            directory = runner.home / name
+            run(runner, main, "--python", *command, str(directory))
+            program = str(directory / "bin" / "python")
             executable, prefix, base, *_ = json.loads(run(runner, program, "-c", TELL))
-            assert (executable, prefix) == (program, str(folder)), name
+            assert (executable, prefix) == (program, str(directory)), name
             assert base != prefix
 
     @pytest.mark.parametrize("told", [False, True])
     def test_of_an_environment(self, environment: Path, virtualenv: Path, runner: Runner, *, told: bool) -> None:
         """Run by the interpreter of another environment, or by another Python that is told of that."""
-        python, make, folder = str(environment / "bin" / "python"), str(virtualenv / "make.py"), runner.home / "second"
+        python, make, directory = (
+            str(environment / "bin" / "python"),
+            str(virtualenv / "make.py"),
+            runner.home / "second",
+        )
         command = [outside(), make, "-p", python] if told else [python, make]
-        run(runner, *command, "-q", str(folder))
-        assert run(runner, str(folder / "bin" / "python"), "-c", "import sys; print(sys.prefix)") == f"{folder}\n"
+        run(runner, *command, "-q", str(directory))
+        assert run(runner, str(directory / "bin" / "python"), "-c", "import sys; print(sys.prefix)") == f"{directory}\n"
 
 
 def test_old_virtualenv(
@@ -462,10 +466,10 @@ class TestVirtualEnvironments:
             executable, prefix, base, path, _ = json.loads(run(runner, program, "-Ic", TELL))
             assert (executable, prefix) == (program, str(environment))
             assert base != prefix
-            assert [folder for folder in path if not folder.startswith(base)] == [
+            assert [directory for directory in path if not directory.startswith(base)] == [
                 f"{environment}/lib/python3.{sys.version_info.minor}/site-packages"
             ]
-            assert "site-packages" not in "".join(folder for folder in path if folder.startswith(base))
+            assert "site-packages" not in "".join(directory for directory in path if directory.startswith(base))
 
     def test_activated(self, runner: Runner, environment: Path) -> None:
         """Through PATH, and by a relative path."""
@@ -481,47 +485,57 @@ class TestVirtualEnvironments:
 
     def test_pip_and_installed_commands(self, several_image: Path, tool: Path, runner: Runner) -> None:
         python = link(runner, several_image, "python")
-        folder = runner.home / "env"
-        run(runner, python, "-m", "venv", str(folder))
-        assert f"{folder}/lib/" in run(runner, str(folder / "bin" / "pip"), "--version")
-        run(runner, str(folder / "bin" / "python"), "-m", "pip", "install", "-q", "--no-index", "--no-deps", str(tool))
-        assert (folder / "bin" / "tool").read_text().startswith(f"#!{folder}/bin/python")
-        assert run(runner, str(folder / "bin" / "tool"), "x y") == f"{folder} ['{folder}/bin/tool', 'x y']\n"
+        directory = runner.home / "env"
+        run(runner, python, "-m", "venv", str(directory))
+        assert f"{directory}/lib/" in run(runner, str(directory / "bin" / "pip"), "--version")
+        run(
+            runner,
+            str(directory / "bin" / "python"),
+            "-m",
+            "pip",
+            "install",
+            "-q",
+            "--no-index",
+            "--no-deps",
+            str(tool),
+        )
+        assert (directory / "bin" / "tool").read_text().startswith(f"#!{directory}/bin/python")
+        assert run(runner, str(directory / "bin" / "tool"), "x y") == f"{directory} ['{directory}/bin/tool', 'x y']\n"
 
     def test_the_images_packages(self, several_image: Path, runner: Runner) -> None:
         python = link(runner, several_image, "python")
-        folder = runner.home / "with packages"
-        run(runner, python, "-m", "venv", "--without-pip", "--system-site-packages", str(folder))
+        directory = runner.home / "with packages"
+        run(runner, python, "-m", "venv", "--without-pip", "--system-site-packages", str(directory))
         code = "import six, several, sys; print(sys.prefix)"
-        assert run(runner, str(folder / "bin" / "python"), "-c", code) == f"{folder}\n"
+        assert run(runner, str(directory / "bin" / "python"), "-c", code) == f"{directory}\n"
 
     def test_uv(self, several_image: Path, uv: str, tool: Path, runner: Runner) -> None:
         """Twice, as it remembers what interpreters said."""
         python = link(runner, several_image, "python")
         for name in ("first", "second"):
-            folder = runner.home / name
-            run(runner, uv, "venv", "--quiet", "--offline", "--python", python, str(folder))
-            interpreter = str(folder / "bin" / "python")
+            directory = runner.home / name
+            run(runner, uv, "venv", "--quiet", "--offline", "--python", python, str(directory))
+            interpreter = str(directory / "bin" / "python")
             run(runner, uv, "pip", "install", "--quiet", "--offline", "--python", interpreter, str(tool))
-            assert run(runner, str(folder / "bin" / "tool")) == f"{folder} ['{folder}/bin/tool']\n"
+            assert run(runner, str(directory / "bin" / "tool")) == f"{directory} ['{directory}/bin/tool']\n"
 
     def test_of_an_environment(self, runner: Runner, environment: Path) -> None:
         """One made by the interpreter of another one rests on the image, too."""
-        folder = runner.home / "second"
-        run(runner, str(environment / "bin" / "python"), "-m", "venv", "--without-pip", str(folder))
+        directory = runner.home / "second"
+        run(runner, str(environment / "bin" / "python"), "-m", "venv", "--without-pip", str(directory))
         code = "import sys; print(sys.prefix)"
-        assert run(runner, str(folder / "bin" / "python"), "-c", code) == f"{folder}\n"
-        assert run(runner, str(folder / "bin" / "python"), "-c", "import sys; print(sys.path[-1])").startswith(
-            str(folder)
+        assert run(runner, str(directory / "bin" / "python"), "-c", code) == f"{directory}\n"
+        assert run(runner, str(directory / "bin" / "python"), "-c", "import sys; print(sys.path[-1])").startswith(
+            str(directory)
         )
 
     def test_copies(self, several_image: Path, runner: Runner) -> None:
         """The same without links: copies of the image's file."""
         python = link(runner, several_image, "python")
-        folder = runner.home / "copied"
-        run(runner, python, "-m", "venv", "--without-pip", "--copies", str(folder))
+        directory = runner.home / "copied"
+        run(runner, python, "-m", "venv", "--without-pip", "--copies", str(directory))
         code = "import sys; print(sys.prefix)"
-        assert run(runner, str(folder / "bin" / "python3"), "-c", code) == f"{folder}\n"
+        assert run(runner, str(directory / "bin" / "python3"), "-c", code) == f"{directory}\n"
 
 
 # Another package, with a command, files beside its module and scripts that are files.
@@ -556,11 +570,11 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> str:
     return f'requirements = ["other @ {wheel.as_uri()}"]\n'
 
 
-def with_entry_point(folder: Path, name: str, table: str) -> Path:
-    (folder / "several.py").write_text(MODULE)
+def with_entry_point(directory: Path, name: str, table: str) -> Path:
+    (directory / "several.py").write_text(MODULE)
     text = PROJECT.replace('entry-point = "several"', f"entry-point = '{name}'")
-    (folder / "pyproject.toml").write_text(f"{text}compression-level = 1\n{table}")
-    return folder
+    (directory / "pyproject.toml").write_text(f"{text}compression-level = 1\n{table}")
+    return directory
 
 
 @pytest.fixture(scope="module")
@@ -571,8 +585,8 @@ def distribution_image(plugin: Plugin, tmp_path_factory: pytest.TempPathFactory,
         require("/usr/lib/python3/ensurepip", "python3-venv")
     links = "entry-points = ['several', 'other-file', 'six \"quoted\"']\n"
     table = f'{other}{links}python = "{system}"\nexpose-python = true\n'
-    folder = make_public(tmp_path_factory, "distribution")
-    return build_image(plugin, with_entry_point(folder, "other.com-mand", table))
+    directory = make_public(tmp_path_factory, "distribution")
+    return build_image(plugin, with_entry_point(directory, "other.com-mand", table))
 
 
 class TestCommandsOfDependencies:
@@ -646,8 +660,8 @@ class TestPythonOfTheDistribution:
         python = link(runner, distribution_image, "python")
         code = """
 import importlib.metadata, os, site, sysconfig
-folder = site.getsitepackages()[0]
-print(os.path.samefile(folder, sysconfig.get_path("purelib")), len(os.listdir(folder)) > 3)
+directory = site.getsitepackages()[0]
+print(os.path.samefile(directory, sysconfig.get_path("purelib")), len(os.listdir(directory)) > 3)
 print(*sorted(found.metadata["Name"] for found in importlib.metadata.distributions()))
 """
         assert run(runner, python, "-c", code) == "True True\nother several six\n"
@@ -664,11 +678,11 @@ print(*sorted(found.metadata["Name"] for found in importlib.metadata.distributio
         assert re.fullmatch(rf"{re.escape(str(tmp_path))}/env/lib/python3\.\d+/site-packages", purelib)
 
     def test_pip_and_time_zones(self, distribution_image: Path, tmp_path: Path) -> None:
-        runner, folder = Runner("mounted", None, tmp_path), tmp_path
+        runner, directory = Runner("mounted", None, tmp_path), tmp_path
         python = link(runner, distribution_image, "python")
-        run(runner, python, "-m", "venv", str(folder / "env"))
-        assert f"{folder}/env/lib/" in run(runner, str(folder / "env" / "bin" / "pip"), "--version")
+        run(runner, python, "-m", "venv", str(directory / "env"))
+        assert f"{directory}/env/lib/" in run(runner, str(directory / "env" / "bin" / "pip"), "--version")
         code = "import sys, zoneinfo; print(*zoneinfo.TZPATH); print(zoneinfo.ZoneInfo('Europe/Berlin'))"
-        output = run(runner, str(folder / "env" / "bin" / "python"), "-Ic", code)
+        output = run(runner, str(directory / "env" / "bin" / "python"), "-Ic", code)
         assert output.startswith("/usr/share/zoneinfo ")
         assert output.endswith("\nEurope/Berlin\n")

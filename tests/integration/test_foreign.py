@@ -41,14 +41,14 @@ def machines(needs_root: None, tmp_path_factory: pytest.TempPathFactory) -> Call
 
     @cache
     def make(architecture: str) -> Machine:
-        folder = make_public(tmp_path_factory, architecture)
+        directory = make_public(tmp_path_factory, architecture)
         command = [require("debootstrap", "debootstrap"), "--download-only", f"--arch={DEBIAN[architecture]}"]
         options = ["--variant=minbase", "--include=python3", "bookworm"]
-        subprocess.run([*command, *options, folder / "packages"], check=True, stdout=subprocess.DEVNULL)
-        for package in sorted((folder / "packages" / "var/cache/apt/archives").glob("*.deb")):
-            subprocess.run(["dpkg-deb", "-x", package, folder / "root"], check=True)
-        shutil.rmtree(folder / "packages")
-        return Machine(architecture, folder / "root")
+        subprocess.run([*command, *options, directory / "packages"], check=True, stdout=subprocess.DEVNULL)
+        for package in sorted((directory / "packages" / "var/cache/apt/archives").glob("*.deb")):
+            subprocess.run(["dpkg-deb", "-x", package, directory / "root"], check=True)
+        shutil.rmtree(directory / "packages")
+        return Machine(architecture, directory / "root")
 
     return make
 
@@ -59,10 +59,10 @@ def machine(request: pytest.FixtureRequest, machines: Callable[[str], Machine]) 
 
 
 def build(
-    plugin: Plugin, name: str, folder: Path, machine: Machine, settings: str = ""
+    plugin: Plugin, name: str, directory: Path, machine: Machine, settings: str = ""
 ) -> subprocess.CompletedProcess[str]:
     """Build a test project for another machine."""
-    project = copy_project(name, folder)
+    project = copy_project(name, directory)
     file = project / "pyproject.toml"
     header = "[tool.hatch.build.targets.appimage]\n"
     text = file.read_text(encoding="utf-8")
@@ -72,19 +72,21 @@ def build(
     return plugin.build(project, "-t", f"appimage:{machine.architecture}", check=False)
 
 
-def image_of(folder: Path, name: str) -> Path:
-    (image,) = (folder / name / "dist").glob("*.AppImage")
+def image_of(directory: Path, name: str) -> Path:
+    (image,) = (directory / name / "dist").glob("*.AppImage")
     return image
 
 
-def report_of(folder: Path, name: str) -> Any:
-    return json.loads((folder / name / "report.json").read_text(encoding="utf-8"))
+def report_of(directory: Path, name: str) -> Any:
+    return json.loads((directory / name / "report.json").read_text(encoding="utf-8"))
 
 
-def check_files(machine: Machine, image: Path, folder: Path, report: Any) -> None:
+def check_files(machine: Machine, image: Path, directory: Path, report: Any) -> None:
     """See that no file of an image is of another architecture, and that its report names none."""
-    subprocess.run([machine.emulator, image, "--appimage-extract"], cwd=folder, check=True, stdout=subprocess.DEVNULL)
-    tree = folder / "squashfs-root"
+    subprocess.run(
+        [machine.emulator, image, "--appimage-extract"], cwd=directory, check=True, stdout=subprocess.DEVNULL
+    )
+    tree = directory / "squashfs-root"
     programs = {
         path: elf for path in tree.rglob("*") if path.is_file() and not path.is_symlink() and (elf := read_elf(path))
     }
@@ -168,10 +170,10 @@ def test_several_in_one_command(plugin: Plugin, machine: Machine, tmp_path: Path
         assert elf is not None
         assert fits(elf, ARCHITECTURES[architecture])
         emulator = [machine.emulator] if architecture == machine.architecture else []
-        folder = tmp_path / architecture
-        folder.mkdir()
-        subprocess.run([*emulator, image, "--appimage-extract"], cwd=folder, check=True, stdout=subprocess.DEVNULL)
-        entry = (folder / "squashfs-root" / "hello-cli.desktop").read_text(encoding="utf-8")
+        directory = tmp_path / architecture
+        directory.mkdir()
+        subprocess.run([*emulator, image, "--appimage-extract"], cwd=directory, check=True, stdout=subprocess.DEVNULL)
+        entry = (directory / "squashfs-root" / "hello-cli.desktop").read_text(encoding="utf-8")
         assert f"\nX-AppImage-Arch={architecture}\n" in entry
     assert machine.run(project / "dist" / f"hello-cli-1.0-{machine.architecture}.AppImage").returncode == 0
 

@@ -84,42 +84,42 @@ def link(path: Path, code: str, *options: str | Path) -> Path:
 
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with a driver of a machine, which has newer libraries than the image."""
-    folder = make_public(tmp_path_factory, "machine") / "lib"
+    """Return a directory with a driver of a machine, which has newer libraries than the image."""
+    directory = make_public(tmp_path_factory, "machine") / "lib"
     # What a driver needs is bundled for Python's lzma module, too, which has not been imported.
-    script = folder.parent / "versions"
+    script = directory.parent / "versions"
     script.write_text("XZ_99 { global: newer; };\n")
-    newer = link(folder / "liblzma.so.5", "int newer(void) { return 6; }\n", f"-Wl,--version-script,{script}")
+    newer = link(directory / "liblzma.so.5", "int newer(void) { return 6; }\n", f"-Wl,--version-script,{script}")
     code = "int newer(void);\nint answer(void) {{ return 7 * newer(); }}\n".format()
     for name in ("libdriver.so.1", "libGL.so.1"):
-        link(folder / name, code, newer)
-    return folder
+        link(directory / name, code, newer)
+    return directory
 
 
 @pytest.fixture(scope="module")
 def image(plugin: Plugin, machine: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return an image with libraries of a wheel, one of which opens a window by the machine's OpenGL."""
-    folder = make_public(tmp_path_factory, "library-path")
-    package = folder / "probe" / "probe"
+    directory = make_public(tmp_path_factory, "library-path")
+    package = directory / "probe" / "probe"
     own = link(package / "libs" / "libQt6Core.so.6", ANSWER.format(1))
     link(package / "_wheel.so", "", own, "-Wl,--enable-new-dtags,-rpath,$ORIGIN/libs")
-    sqlite = link(folder / "libsqlite3.so.0", "")
+    sqlite = link(directory / "libsqlite3.so.0", "")
     code = "int answer(void);\nint window(void) { return answer(); }\n"
     options = ("-Wl,--allow-shlib-undefined", "-Wl,--enable-new-dtags,-rpath,$ORIGIN/libs")
     link(package / "_window.so", code, sqlite, machine / "libGL.so.1", *options)
     (package / "__init__.py").write_text(PROBE)
-    (folder / "probe" / "pyproject.toml").write_text(textwrap.dedent(PYPROJECT))
-    return build_image(plugin, folder / "probe")
+    (directory / "probe" / "pyproject.toml").write_text(textwrap.dedent(PYPROJECT))
+    return build_image(plugin, directory / "probe")
 
 
 @pytest.fixture(scope="module")
 def others(image: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with libraries without a symbol, of all names that the image brings."""
-    folder = make_public(tmp_path_factory, "others")
-    names = {path.name for path in unpack(image, folder).rglob("*.so*") if path.name.startswith("lib")}
+    """Return a directory with libraries without a symbol, of all names that the image brings."""
+    directory = make_public(tmp_path_factory, "others")
+    names = {path.name for path in unpack(image, directory).rglob("*.so*") if path.name.startswith("lib")}
     for name in sorted(names - {"liblzma.so.5"}):
-        link(folder / "lib" / name, ANSWER.format(2) if name == "libQt6Core.so.6" else "")
-    return folder / "lib"
+        link(directory / "lib" / name, ANSWER.format(2) if name == "libQt6Core.so.6" else "")
+    return directory / "lib"
 
 
 def test_own_libraries_are_loaded(image: Path, quick_runner: Runner, machine: Path, others: Path) -> None:

@@ -24,13 +24,15 @@ WHEEL = '[tool.hatch.build.targets.wheel.force-include]\n"_pool.so" = "_pool.so"
 FILE = "_pool.so"
 
 
-def write_project(folder: Path, source: str, table: str) -> Path:
+def write_project(directory: Path, source: str, table: str) -> Path:
     """Write a project with an extension module that wants a library that no machine has, and an executable stack."""
-    project = make_project(folder, source + MAIN, table=f"compression-level = 1\nreport = 'r.json'\n{table}\n{WHEEL}")
+    project = make_project(
+        directory, source + MAIN, table=f"compression-level = 1\nreport = 'r.json'\n{table}\n{WHEEL}"
+    )
     compiler = [require("cc", "gcc"), "-shared", "-nostdlib", "-x", "c", "/dev/null"]
-    library = folder / "libnowhere.so.1"
+    library = directory / "libnowhere.so.1"
     subprocess.run([*compiler, "-Wl,-soname,libnowhere.so.1", "-o", library], check=True)
-    command: list[str | Path] = [*compiler, "-x", "none", "-z", "execstack", "-o", folder / FILE]
+    command: list[str | Path] = [*compiler, "-x", "none", "-z", "execstack", "-o", directory / FILE]
     subprocess.run([*command, "-Wl,--no-as-needed", library], check=True)
     library.unlink()
     return project

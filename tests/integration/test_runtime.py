@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="module")
 def built(needs_root: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     del needs_root
-    folder = make_public(tmp_path_factory, "image")
-    return pack(make_appdir(folder / "AppDir"), folder / "Some App.AppImage")
+    directory = make_public(tmp_path_factory, "image")
+    return pack(make_appdir(directory / "AppDir"), directory / "Some App.AppImage")
 
 
 @pytest.fixture(params=WAYS)
@@ -199,9 +199,9 @@ class TestStart:
     @pytest.mark.parametrize("name", ["with blanks/and more", "ünïcödé/图像", "/".join(["d" * 199] * 19)])
     @pytest.mark.parametrize("copied", [False, True])
     def test_path(self, mounted: Image, tmp_path: Path, name: str, copied: bool) -> None:  # noqa: FBT001
-        folder = tmp_path / name
-        folder.mkdir(parents=True)
-        path = folder / ("x" * max(1, 4000 - len(os.fsencode(folder)) - 1) if len(name) > 1000 else "App")
+        directory = tmp_path / name
+        directory.mkdir(parents=True)
+        path = directory / ("x" * max(1, 4000 - len(os.fsencode(directory)) - 1) if len(name) > 1000 else "App")
         shutil.copy(mounted.path, path)
         image = Image(path, mounted.temporary)
         arguments = ("--appimage-extract-and-run",) if copied else ()
@@ -216,7 +216,7 @@ class TestStart:
         mounted.wait_until_clean()
 
     @pytest.mark.parametrize("copied", [False, True])
-    def test_deleted_folder(self, mounted: Image, tmp_path: Path, copied: bool) -> None:  # noqa: FBT001
+    def test_deleted_directory(self, mounted: Image, tmp_path: Path, copied: bool) -> None:  # noqa: FBT001
         gone = tmp_path / "gone"
         gone.mkdir()
         script = 'rmdir "$1"; exec "$2" $3 run eval "echo ${OWD-unset}; cat \\$APPDIR/usr/share/data.txt"'
@@ -245,7 +245,7 @@ class TestStart:
         mounted.wait_until_clean()
 
     @pytest.mark.parametrize("options", ["ro", "noexec"])
-    def test_unusable_temporary_folder(self, mounted: Image, tmp_path: Path, options: str) -> None:
+    def test_unusable_temporary_directory(self, mounted: Image, tmp_path: Path, options: str) -> None:
         """Another place is found, for mounting and for a copy."""
         home = tmp_path / "home"
         home.mkdir()
@@ -255,7 +255,7 @@ class TestStart:
         )
         image = tmp_path / "App.AppImage"
         shutil.copy(mounted.path, image)
-        # /tmp is covered: the image and the user's folder are reached through another place.
+        # /tmp is covered: the image and the user's directory are reached through another place.
         with_bind = f'mkdir -p /run/runtime-test && mount --bind "{tmp_path}" /run/runtime-test && {script}'
         result = subprocess.run(
             ["unshare", "--mount", "sh", "-c", with_bind.replace('"$0"', "/run/runtime-test/App.AppImage")],
@@ -281,7 +281,7 @@ class TestStart:
         assert result.stdout == f"{mounted.path}|unset|{mounted.path}\n"
         mounted.wait_until_clean()
 
-    def test_portable_folders(self, mounted: Image, tmp_path: Path) -> None:
+    def test_portable_directories(self, mounted: Image, tmp_path: Path) -> None:
         path = tmp_path / "App.AppImage"
         shutil.copy(mounted.path, path)
         image = Image(path, mounted.temporary)
@@ -417,7 +417,7 @@ class TestLifetime:
         first.communicate()
         image.wait_until_clean()
 
-    def test_foreign_folder_is_not_used(self, image: Image) -> None:
+    def test_foreign_directory_is_not_used(self, image: Image) -> None:
         shown = image.run("--appimage-extract-and-run", "run", "eval", 'echo "$APPDIR"').stdout
         predictable = Path(shown.strip()).parent
         image.wait_until_clean()
@@ -430,9 +430,9 @@ class TestLifetime:
 
     def test_interrupted_extraction_is_repeated(self, image: Image) -> None:
         shown = image.run("--appimage-extract-and-run", "run", "eval", 'echo "$APPDIR"').stdout
-        folder = Path(shown.strip()).parent
-        (folder / "abandoned/usr").mkdir(parents=True)
-        folder.chmod(0o700)
+        directory = Path(shown.strip()).parent
+        (directory / "abandoned/usr").mkdir(parents=True)
+        directory.chmod(0o700)
         assert image.run("--appimage-extract-and-run", "here").stdout == "data\n"
         image.wait_until_clean()
 

@@ -61,15 +61,15 @@ class Unpacked(Image):
 def built(needs_root: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return an image that takes a while to unpack."""
     del needs_root
-    folder = make_public(tmp_path_factory, "extraction")
-    root = make_appdir(folder / "AppDir")
+    directory = make_public(tmp_path_factory, "extraction")
+    root = make_appdir(directory / "AppDir")
     noise = random.Random(1)  # noqa: S311 - the same each time
     for number in range(FILES):
         path = root / f"usr/lib/{number % 40}/deeper/{number}"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(noise.randbytes(noise.randrange(16_000)))
     (root / "usr/link").symlink_to("share/data.txt")
-    return pack(root, folder / "App.AppImage")
+    return pack(root, directory / "App.AppImage")
 
 
 @pytest.fixture
@@ -278,10 +278,10 @@ class TestGuard:
 
     def test_deep_tree(self, tmp_path_factory: pytest.TempPathFactory) -> None:
         """Few descriptors are enough to remove it."""
-        folder = make_public(tmp_path_factory, "deep")
-        root = make_appdir(folder / "AppDir")
+        directory = make_public(tmp_path_factory, "deep")
+        root = make_appdir(directory / "AppDir")
         (root / "/".join("deeper" for _ in range(60))).mkdir(parents=True)
-        deep = pack(root, folder / "Deep.AppImage")
+        deep = pack(root, directory / "Deep.AppImage")
         temporary = make_public(tmp_path_factory, "tmp")
         image = Unpacked(deep, temporary, settings=EXTRACT).as_user(NOBODY)
         assert image.behind("prlimit", "--nofile=16").run("here").stdout == "data\n"
@@ -381,13 +381,13 @@ class TestPlaces:
 
     def test_measured_room_is_not_trusted_alone(self, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
         """A sparse file takes less than it has."""
-        folder = make_public(tmp_path_factory, "sparse")
-        root = make_appdir(folder / "AppDir")
+        directory = make_public(tmp_path_factory, "sparse")
+        root = make_appdir(directory / "AppDir")
         with (root / "sparse").open("wb") as stream:
             stream.truncate(1 << 30)
         for number in range(FILES - 1):
             (root / f"{number}").touch()
-        sparse = Unpacked(pack(root, folder / "Sparse.AppImage"), folder, settings=EXTRACT)
+        sparse = Unpacked(pack(root, directory / "Sparse.AppImage"), directory, settings=EXTRACT)
         assert self.run(sparse, tmp_path, "size=30m") == [str(FILES + 4)]
 
 

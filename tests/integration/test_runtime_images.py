@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def temporary(tmp_path: Path) -> Path:
-    folder = tmp_path / "tmp"
-    folder.mkdir()
-    return folder
+    directory = tmp_path / "tmp"
+    directory.mkdir()
+    return directory
 
 
 @contextmanager
@@ -49,9 +49,9 @@ def describe(root: Path) -> dict[str, tuple[object, ...]]:
     """Everything that two readers must agree on: kinds, modes, times, contents, links, names of one file."""
     found: dict[str, tuple[object, ...]] = {}
     names: dict[int, str] = {}
-    for folder, folders, files in os.walk(root):
-        for name in sorted(folders + files):
-            path = Path(folder) / name
+    for directory, directories, files in os.walk(root):
+        for name in sorted(directories + files):
+            path = Path(directory) / name
             status = path.lstat()
             relative = str(path.relative_to(root))
             content = ""
@@ -73,7 +73,7 @@ def describe(root: Path) -> dict[str, tuple[object, ...]]:
 
 
 def make_tree(root: Path) -> Path:
-    """Files of every size around the blocks' borders, holes, links, empty and full folders."""
+    """Files of every size around the blocks' borders, holes, links, empty and full directories."""
     make_appdir(root)
     noise = random.Random(1)  # noqa: S311 - not for secrets
     data = root / "usr/share"
@@ -137,7 +137,7 @@ class TestSameTree:
             assert describe(point) == expected
         assert image.run("--appimage-extract", cwd=tmp_path).returncode == 0
         extracted = describe(tmp_path / "squashfs-root")
-        # Folders get the modes and times of their making.
+        # Directories get the modes and times of their making.
         assert {name: facts for name, facts in extracted.items() if facts[0] != stat.S_IFDIR} == {
             name: facts for name, facts in expected.items() if facts[0] != stat.S_IFDIR
         }
@@ -179,16 +179,16 @@ class TestLarge:
 
     def test_hundred_thousand_files(self, tmp_path: Path, temporary: Path) -> None:
         root = make_appdir(tmp_path / "AppDir")
-        for folder in range(10):
-            (root / f"folder-{folder}").mkdir()
+        for directory in range(10):
+            (root / f"directory-{directory}").mkdir()
             for number in range(10_000):
-                (root / f"folder-{folder}/{number}").touch()
+                (root / f"directory-{directory}/{number}").touch()
         image = Image(pack(root, tmp_path / "App"), temporary)
         shutil.rmtree(root)
         with mount(image) as point:
             assert sum(len(files) for _, _, files in os.walk(point)) == 100_004
-            assert (point / "folder-7/9999").stat().st_size == 0
-            assert not (point / "folder-7/10000").exists()
+            assert (point / "directory-7/9999").stat().st_size == 0
+            assert not (point / "directory-7/10000").exists()
 
 
 class TestDamaged:
@@ -197,8 +197,8 @@ class TestDamaged:
     @pytest.fixture(scope="class")
     @staticmethod
     def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
-        folder = tmp_path_factory.mktemp("damaged")
-        return pack(make_appdir(folder / "AppDir"), folder / "App.AppImage")
+        directory = tmp_path_factory.mktemp("damaged")
+        return pack(make_appdir(directory / "AppDir"), directory / "App.AppImage")
 
     def check(self, content: bytes, tmp_path: Path, temporary: Path, *arguments: str) -> None:
         path = tmp_path / "Damaged.AppImage"

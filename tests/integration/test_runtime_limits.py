@@ -38,8 +38,8 @@ ALL = os.environ.get("RUNTIME_TESTS") == "all"
 @pytest.fixture(scope="module")
 def built(needs_root: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     del needs_root
-    folder = make_public(tmp_path_factory, "image")
-    return pack(make_appdir(folder / "AppDir"), folder / "Limited-App.AppImage")
+    directory = make_public(tmp_path_factory, "image")
+    return pack(make_appdir(directory / "AppDir"), directory / "Limited-App.AppImage")
 
 
 @pytest.fixture(params=[0, NOBODY], ids=["root", "user"])
@@ -221,8 +221,8 @@ class TestPlace:
             deep = deep / ("d" * 180)
         deep.mkdir(parents=True)
         if image.user:
-            for folder in [deep, *deep.parents[: len(deep.relative_to(image.temporary).parts) - 1]]:
-                os.chown(folder, image.user, image.user)
+            for directory in [deep, *deep.parents[: len(deep.relative_to(image.temporary).parts) - 1]]:
+                os.chown(directory, image.user, image.user)
         assert with_settings(image, TMPDIR=str(deep)).run("here").stdout == "data\n"
         wait_until(lambda: not any(deep.iterdir()), LONG)
         shutil.rmtree(image.temporary / ("d" * 180))
@@ -254,15 +254,15 @@ class TestPlace:
     def test_of_somebody_else(self, built: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
         """Who owns a directory above the mount point could put another one in its place."""
         for owner, link in itertools.product([NOBODY, 0], [False, True]):
-            folder = make_temporary(tmp_path_factory, owner)
-            place = folder
+            directory = make_temporary(tmp_path_factory, owner)
+            place = directory
             if link:
                 theirs = make_temporary(tmp_path_factory, NOBODY)
                 place = theirs / "link"
-                place.symlink_to(folder)
-            image = Image(built, folder, settings=(("TMPDIR", str(place)),))
+                place.symlink_to(directory)
+            image = Image(built, directory, settings=(("TMPDIR", str(place)),))
             point = image.run("run", "eval", 'echo "$APPDIR"').stdout
-            assert point.startswith(f"{folder}/.mount_") == (owner == 0)
+            assert point.startswith(f"{directory}/.mount_") == (owner == 0)
             check_clean(image)
 
     def test_owner_above(self, built: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -301,15 +301,15 @@ class TestEnd:
         other = image.temporary / ".mount_OthersXyZ123"
         forgotten = image.temporary / ".mount_Limiteabcdefgh"
         recent = image.temporary / ".mount_Limitehgfedcba"
-        for folder in (other, forgotten, recent):
-            folder.mkdir(mode=0o700)
-            os.chown(folder, image.user, image.user)
-        for folder in (other, forgotten):
-            os.utime(folder, (0, 0))
+        for directory in (other, forgotten, recent):
+            directory.mkdir(mode=0o700)
+            os.chown(directory, image.user, image.user)
+        for directory in (other, forgotten):
+            os.utime(directory, (0, 0))
         assert image.run("here").stdout == "data\n"
         wait_until(lambda: set(image.leftovers()) == {other.name, recent.name}, LONG)
-        for folder in (other, recent):
-            folder.rmdir()
+        for directory in (other, recent):
+            directory.rmdir()
 
 
 WAIT_FOR_ALL = """

@@ -80,20 +80,20 @@ def tree(needs_root: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def built(tree: Path) -> Path:
-    for folder in tree.parents[:3]:
-        folder.chmod(0o755)
+    for directory in tree.parents[:3]:
+        directory.chmod(0o755)
     return build(tree, tree.parent / "prefetched.AppImage")
 
 
 @pytest.fixture(scope="module")
 def faulty_runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a runtime that meets the kernel that the environment describes; see faulty_kernel.c."""
-    folder = tmp_path_factory.mktemp("faulty")
-    fetch_zstd(folder)
+    directory = tmp_path_factory.mktemp("faulty")
+    fetch_zstd(directory)
     faults = SUPPORT / "faulty_kernel.c"
     more = ("-Dread=faulty_read", "-Dwritev=faulty_writev", faults)
-    compile_runtime(HOST, folder / "runtime", folder, "faulty", more)
-    return folder / "runtime"
+    compile_runtime(HOST, directory / "runtime", directory, "faulty", more)
+    return directory / "runtime"
 
 
 @pytest.fixture(scope="module")
@@ -147,8 +147,8 @@ def mounted(built: Path, tmp_path: Path) -> Image:
     return Image(built, make_temporary(tmp_path))
 
 
-def make_temporary(folder: Path) -> Path:
-    temporary = folder / "tmp"
+def make_temporary(directory: Path) -> Path:
+    temporary = directory / "tmp"
     temporary.mkdir()
     return temporary
 
@@ -199,7 +199,7 @@ class TestContents:
         image.wait_until_clean()
 
     def test_while_others_look_on(self, tree: Path, mounted: Image) -> None:
-        """A process that searches the temporary folder finds every mount as soon as it is there."""
+        """A process that searches the temporary directory finds every mount as soon as it is there."""
         script = f"while :; do find {mounted.temporary} -type f -exec head -c 5000 {{}} + >/dev/null 2>&1; done"
         with subprocess.Popen(["sh", "-c", script], start_new_session=True) as searcher:
             try:
@@ -356,7 +356,7 @@ class TestKernel:
         assert prefetched_pages(image, wanted) == wanted
 
     def test_others_see_the_image_and_nothing_else(self, tree: Path, mounted: Image, faulty: Path) -> None:
-        """While files are prefetched there is one folder more, whose name nobody knows, not even from listings."""
+        """While files are prefetched there is one directory more, whose name nobody knows, not even from listings."""
         image = self.with_faults(replace(mounted, path=faulty), FAULT_DELAY=20_000)
         names = {path.name for path in tree.iterdir()}
         with started(image, "") as point:
@@ -401,13 +401,13 @@ class TestKernel:
 
 
 def make_maze(tree: Path) -> bytes:
-    """Return a tree's image with folders that are in two places each: 2 to the power of 40 paths."""
+    """Return a tree's image with directories that are in two places each: 2 to the power of 40 paths."""
     depth = 40
-    folder = tree
+    directory = tree
     for level in range(depth):
-        (folder / f"b{level:02}").mkdir()
-        folder = folder / f"a{level:02}"
-        folder.mkdir()
+        (directory / f"b{level:02}").mkdir()
+        directory = directory / f"a{level:02}"
+        directory.mkdir()
     output = io.BytesIO()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(writer, "new_compressor", lambda *_: bytes)
@@ -425,8 +425,8 @@ def make_maze(tree: Path) -> bytes:
     return bytes(image)
 
 
-def test_folders_without_number(tmp_path: Path) -> None:
-    """Whoever looks for the folders of start-up files ends nevertheless when the application does."""
+def test_directories_without_number(tmp_path: Path) -> None:
+    """Whoever looks for the directories of start-up files ends nevertheless when the application does."""
     root = tmp_path / "AppDir"
     root.mkdir()
     (root / "AppRun").write_text(APPRUN)

@@ -63,14 +63,14 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """The same image with our runtime and with the reference's, under the same name."""
     if HOST != "x86_64":
         pytest.skip("the reference is for x86_64")
-    folder = tmp_path_factory.mktemp("pair")
-    reference = fetch_reference(folder / "reference").read_bytes()
-    appdir = make_appdir(folder / "AppDir")
+    directory = tmp_path_factory.mktemp("pair")
+    reference = fetch_reference(directory / "reference").read_bytes()
+    appdir = make_appdir(directory / "AppDir")
     for name in ("ours", "theirs"):
-        (folder / name).mkdir()
-    ours = pack(appdir, folder / "ours/App.AppImage", compression="gzip")
-    theirs = folder / "theirs/App.AppImage"
-    theirs.write_bytes(reference + (folder / "ours/App.squashfs").read_bytes())
+        (directory / name).mkdir()
+    ours = pack(appdir, directory / "ours/App.AppImage", compression="gzip")
+    theirs = directory / "theirs/App.AppImage"
+    theirs.write_bytes(reference + (directory / "ours/App.squashfs").read_bytes())
     theirs.chmod(0o755)
     return ours, theirs
 
@@ -94,9 +94,9 @@ def observe(path: Path, arguments: list[str]) -> dict[str, object]:
 )
 def test_like_the_reference(pair: tuple[Path, Path], arguments: list[str], differ: set[str]) -> None:
     ours, theirs = (observe(path, arguments) for path in pair)
-    for folder in (path.parent for path in pair):
+    for directory in (path.parent for path in pair):
         for suffix in (".home", ".config"):
-            portable = folder / f"App.AppImage{suffix}"
+            portable = directory / f"App.AppImage{suffix}"
             if portable.exists():
                 portable.rmdir()
     assert {key for key in ours if ours[key] != theirs[key]} == differ

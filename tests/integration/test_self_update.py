@@ -62,17 +62,17 @@ def recipe() -> str:
 
 
 def test_updates_and_restarts(plugin: Plugin, tmp_path_factory: pytest.TempPathFactory) -> None:
-    folder = make_public(tmp_path_factory, "update")
-    (folder / "bin").mkdir()
-    tool = folder / "bin" / "appimageupdatetool"
+    directory = make_public(tmp_path_factory, "update")
+    (directory / "bin").mkdir()
+    tool = directory / "bin" / "appimageupdatetool"
     tool.write_text(UPDATE_TOOL.format(python=sys.executable, zsync=require("zsync", "zsync")))
     tool.chmod(0o755)
-    (folder / "web").mkdir()
-    with serving(folder / "web") as server:
+    (directory / "web").mkdir()
+    with serving(directory / "web") as server:
         images = []
         for version in ("1.0", "2.0"):
             project = make_project(
-                folder / version,
+                directory / version,
                 recipe() + APPLICATION,
                 table=f'update-information = "zsync|{server.url}/probe.zsync"\ncompression-level = 3\n',
             )
@@ -83,14 +83,14 @@ def test_updates_and_restarts(plugin: Plugin, tmp_path_factory: pytest.TempPathF
         assert subprocess.check_output([old, "--appimage-updateinformation"], text=True).strip() == (
             f"zsync|{server.url}/probe.zsync"
         )
-        (folder / "web" / "probe.zsync").write_bytes(Path(f"{new}.zsync").read_bytes())
-        (folder / "web" / new.name).write_bytes(new.read_bytes())
-        installed = folder / "My Probe.AppImage"
+        (directory / "web" / "probe.zsync").write_bytes(Path(f"{new}.zsync").read_bytes())
+        (directory / "web" / new.name).write_bytes(new.read_bytes())
+        installed = directory / "My Probe.AppImage"
         installed.write_bytes(old.read_bytes())
         installed.chmod(0o755)
 
-        environment = clean_environment(folder)
-        environment["PATH"] = f"{folder / 'bin'}:{environment['PATH']}"
+        environment = clean_environment(directory)
+        environment["PATH"] = f"{directory / 'bin'}:{environment['PATH']}"
         command: list[str | Path] = [installed, "--update", "a b", ""]
         result = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=120)
         first, second, third = result.stdout.splitlines()
@@ -101,7 +101,7 @@ def test_updates_and_restarts(plugin: Plugin, tmp_path_factory: pytest.TempPathF
         assert second == f"version 2.0, process {match[1]}, {match[2]}"
         assert third == "nothing newer"
         assert installed.read_bytes() == new.read_bytes()
-        assert sorted(path.name for path in folder.iterdir() if path.suffix != "") == ["1.0", "2.0", installed.name]
+        assert sorted(path.name for path in directory.iterdir() if path.suffix != "") == ["1.0", "2.0", installed.name]
         # Another version number changes metadata, the desktop entry and one module: hardly anything of the image.
         assert 0 < server.sent[new.name] < new.stat().st_size * 0.02
 

@@ -55,7 +55,7 @@ class Fixture:
     stack: int | None = 6
 
     def write(self, path: Path) -> Path:
-        """Write the file, and the folders above it."""
+        """Write the file, and the directories above it."""
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(make_elf(self))
         return path

@@ -26,7 +26,7 @@ exec "$@"
 
 @dataclass(frozen=True)
 class Machine:
-    """A Debian of another architecture in a folder; nothing of it was ever run."""
+    """A Debian of another architecture in a directory; nothing of it was ever run."""
 
     architecture: str
     root: Path

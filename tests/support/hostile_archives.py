@@ -103,12 +103,12 @@ def write_archive(path: Path, kind: str, items: Sequence[Item]) -> Path:
     return path
 
 
-def unpack(archive: Path, folder: Path, *tops: str) -> None:
+def unpack(archive: Path, directory: Path, *tops: str) -> None:
     """Unpack an archive of any kind; of an AppImage `tops` are unpacked, its directories."""
     if archive.suffix == ".AppImage":
-        unpack_appimage(archive, folder, tops)
+        unpack_appimage(archive, directory, tops)
     else:
-        unpack_archive(archive, folder, source=archive.name)
+        unpack_archive(archive, directory, source=archive.name)
 
 
 def _tar(items: Sequence[Item]) -> bytes:

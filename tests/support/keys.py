@@ -25,7 +25,7 @@ def make_key(kind: str, name: str = "Ada", passphrase: str = "") -> str:
     return match[1]
 
 
-def independent_check(image: Path, folder: Path) -> bool:
+def independent_check(image: Path, directory: Path) -> bool:
     """Follow the published steps with tools of the system alone."""
     data = bytearray(image.read_bytes())
     output = subprocess.check_output([require("readelf", "binutils"), "-SW", image], text=True)
@@ -38,10 +38,10 @@ def independent_check(image: Path, folder: Path) -> bool:
         data[offset : offset + size] = bytes(size)
     ring = Path(mkdtemp(prefix="gpg-", dir="/tmp"))
     for name, content in (("sig", found[".sha256_sig"]), ("key", found[".sig_key"])):
-        (folder / name).write_bytes(content)
-    (folder / "digest").write_text(hashlib.sha256(data).hexdigest())
+        (directory / name).write_bytes(content)
+    (directory / "digest").write_text(hashlib.sha256(data).hexdigest())
     try:
-        gpg("--homedir", ring, "--no-autostart", "--import", folder / "key")
+        gpg("--homedir", ring, "--no-autostart", "--import", directory / "key")
         command: list[str | Path] = [
             "gpg",
             "--homedir",
@@ -49,8 +49,8 @@ def independent_check(image: Path, folder: Path) -> bool:
             "--batch",
             "--no-autostart",
             "--verify",
-            folder / "sig",
-            folder / "digest",
+            directory / "sig",
+            directory / "digest",
         ]
         return subprocess.run(command, check=False, capture_output=True).returncode == 0
     finally:

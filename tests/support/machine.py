@@ -22,13 +22,13 @@ def clean_environment(home: Path) -> dict[str, str]:
 
 def make_public(factory: pytest.TempPathFactory, name: str) -> Path:
     """Make a directory that an ordinary user can reach: pytest's own are closed to others."""
-    folder = factory.mktemp(name)
-    open_to_all(folder)
-    return folder
+    directory = factory.mktemp(name)
+    open_to_all(directory)
+    return directory
 
 
-def open_to_all(folder: Path) -> None:
+def open_to_all(directory: Path) -> None:
     """Let every user reach a directory below /tmp."""
-    for place in [folder, *folder.parents]:
+    for place in [directory, *directory.parents]:
         if place.owner() == Path("/tmp").owner() and place not in (Path("/tmp"), Path("/")):
             place.chmod(place.stat().st_mode | stat.S_IXOTH | stat.S_IROTH)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def make_wheel(
-    folder: Path,
+    directory: Path,
     name: str,
     files: Mapping[str, str],
     *,
@@ -48,8 +48,8 @@ def make_wheel(
     record = io.StringIO()
     rows = [[path, f"sha256={digest(text.encode())}", len(text.encode())] for path, text in contents.items()]
     csv.writer(record, lineterminator="\n").writerows([*rows, [f"{info}/RECORD", "", ""]])
-    folder.mkdir(exist_ok=True, parents=True)
-    path = folder / f"{name}-{version}-{tag}.whl"
+    directory.mkdir(exist_ok=True, parents=True)
+    path = directory / f"{name}-{version}-{tag}.whl"
     with zipfile.ZipFile(path, "w") as archive:
         for file, text in contents.items():
             archive.writestr(zipfile.ZipInfo(file), text)
@@ -74,14 +74,14 @@ build_editable = build_wheel
 _BUILD_SYSTEM = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
 
 
-def make_project(folder: Path, wheel: Path) -> Path:
+def make_project(directory: Path, wheel: Path) -> Path:
     """Make the directory of a project, which becomes a given wheel when it is built."""
     name, version, *_ = wheel.name.split("-")
-    folder.mkdir(parents=True)
-    (folder / "backend.py").write_text(_BACK_END)
-    (folder / "pyproject.toml").write_text(f'{_BUILD_SYSTEM}[project]\nname = "{name}"\nversion = "{version}"\n')
-    shutil.unpack_archive(wheel, folder / "wheel", "zip")
-    return folder
+    directory.mkdir(parents=True)
+    (directory / "backend.py").write_text(_BACK_END)
+    (directory / "pyproject.toml").write_text(f'{_BUILD_SYSTEM}[project]\nname = "{name}"\nversion = "{version}"\n')
+    shutil.unpack_archive(wheel, directory / "wheel", "zip")
+    return directory
 
 
 def make_sdist(path: Path, wheel: Path) -> Path:
@@ -115,18 +115,18 @@ class Index:
     """A package index (https://packaging.python.org/en/latest/specifications/simple-repository-api/).
 
     Attributes:
-        folder: what is served: a folder a project, with its files.
+        directory: what is served: a directory a project, with its files.
         url: where it is served, when it is.
 
     """
 
-    folder: Path
+    directory: Path
     url: str = ""
 
     def add(self, name: str, version: str = "1.0", *, tag: str = "py3-none-any", requires: Sequence[str] = ()) -> Path:
         """Add a wheel with a module in it that knows its version."""
         return make_wheel(
-            self.folder / name.replace("_", "-"),
+            self.directory / name.replace("_", "-"),
             name,
             {f"{name}.py": f"version = {version!r}\n"},
             version=version,
@@ -135,7 +135,7 @@ class Index:
         )
 
     def files(self, name: str) -> list[Path]:
-        return sorted(file for file in (self.folder / name).iterdir() if file.is_file())
+        return sorted(file for file in (self.directory / name).iterdir() if file.is_file())
 
 
 def hash_of(path: Path) -> str:
@@ -144,11 +144,11 @@ def hash_of(path: Path) -> str:
 
 class _Handler(SimpleHTTPRequestHandler):
     def do_GET(self) -> None:
-        folder = Path(self.translate_path(self.path))
-        if not self.path.endswith("/") or not folder.is_dir():
+        directory = Path(self.translate_path(self.path))
+        if not self.path.endswith("/") or not directory.is_dir():
             super().do_GET()
             return
-        files = sorted(file for file in folder.iterdir() if file.is_file())
+        files = sorted(file for file in directory.iterdir() if file.is_file())
         links = ((f"{quote(file.name)}#sha256={hash_of(file)}", file.name) for file in files)
         page = "".join(f'<a href="{escape(link)}">{escape(name)}</a>\n' for link, name in links).encode()
         self.send_response(200)
@@ -162,13 +162,13 @@ class _Handler(SimpleHTTPRequestHandler):
 
 
 @contextmanager
-def serve(folder: Path) -> Iterator[Index]:
+def serve(directory: Path) -> Iterator[Index]:
     """Serve an index while the test runs."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, directory=str(folder)))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, directory=str(directory)))
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield Index(folder, f"http://127.0.0.1:{server.server_port}/")
+        yield Index(directory, f"http://127.0.0.1:{server.server_port}/")
     finally:
         server.shutdown()
         server.server_close()

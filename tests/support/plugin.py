@@ -68,28 +68,28 @@ def make_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
 
     """
     base = factory.getbasetemp()
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / SHARED / name
-    folder.parent.mkdir(exist_ok=True)
-    with FileLock(folder.with_name(f"{name}.lock")):
-        if not (folder / "made").exists():
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir()
-            open_to_all(folder)
-            make(folder)
-            (folder / "made").touch()
-    return folder
+    directory = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / SHARED / name
+    directory.parent.mkdir(exist_ok=True)
+    with FileLock(directory.with_name(f"{name}.lock")):
+        if not (directory / "made").exists():
+            shutil.rmtree(directory, ignore_errors=True)
+            directory.mkdir()
+            open_to_all(directory)
+            make(directory)
+            (directory / "made").touch()
+    return directory
 
 
-def install_plugin(folder: Path) -> None:
+def install_plugin(directory: Path) -> None:
     """Build our wheel, and install it into an environment of its own.
 
     It is built in the environment of the tests: Zig compiles its C library again for every place where it lies.
     """
     options = ["--quiet", "--wheel", "--no-build-isolation", "--python", sys.executable]
-    subprocess.run([find_uv_bin(), "build", *options, "--out-dir", folder / "dist", REPOSITORY], check=True)
-    (wheel,) = (folder / "dist").glob("*.whl")
-    venv.create(folder / "venv", with_pip=False, symlinks=True)
-    python = folder / "venv" / "bin" / "python"
+    subprocess.run([find_uv_bin(), "build", *options, "--out-dir", directory / "dist", REPOSITORY], check=True)
+    (wheel,) = (directory / "dist").glob("*.whl")
+    venv.create(directory / "venv", with_pip=False, symlinks=True)
+    python = directory / "venv" / "bin" / "python"
     subprocess.run([find_uv_bin(), "pip", "install", "--quiet", "--python", python, wheel], check=True)
 
 
@@ -102,6 +102,6 @@ def build_image(plugin: Plugin, project: Path) -> Path:
 
 def build_once(plugin: Plugin, factory: pytest.TempPathFactory, project: str) -> Path:
     """Return the image of a test project, which is built once."""
-    folder = make_once(factory, project, lambda folder: build_image(plugin, copy_project(project, folder)))
-    (image,) = folder.glob("*/dist/*.AppImage")
+    directory = make_once(factory, project, lambda directory: build_image(plugin, copy_project(project, directory)))
+    (image,) = directory.glob("*/dist/*.AppImage")
     return image

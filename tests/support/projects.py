@@ -15,27 +15,27 @@ SUPPORT = Path(__file__).resolve().parent
 TEST_PROJECTS = REPOSITORY / "test-projects"
 
 
-def copy_project(name: str, folder: Path) -> Path:
+def copy_project(name: str, directory: Path) -> Path:
     """Copy a test project, so that its builds leave nothing in the repository."""
-    return Path(shutil.copytree(TEST_PROJECTS / name, folder / name, ignore=shutil.ignore_patterns("dist")))
+    return Path(shutil.copytree(TEST_PROJECTS / name, directory / name, ignore=shutil.ignore_patterns("dist")))
 
 
-def unpack_sdist(name: str, folder: Path) -> Path:
+def unpack_sdist(name: str, directory: Path) -> Path:
     """Fetch an application's sdist from the index, and return its unpacked tree."""
-    options = ["--quiet", "--no-deps", "--no-binary", name, "--dest", str(folder)]
+    options = ["--quiet", "--no-deps", "--no-binary", name, "--dest", str(directory)]
     subprocess.run([sys.executable, "-m", "pip", "download", *options, name], check=True)
-    (archive,) = folder.glob("*.tar.gz")
+    (archive,) = directory.glob("*.tar.gz")
     with tarfile.open(archive) as tar:
-        tar.extractall(folder, filter="data")
-    (project,) = (path for path in folder.iterdir() if path.is_dir())
+        tar.extractall(directory, filter="data")
+    (project,) = (path for path in directory.iterdir() if path.is_dir())
     return project
 
 
-def make_project(folder: Path, body: str, *, table: str = "", project: str = "", name: str = "probe") -> Path:
+def make_project(directory: Path, body: str, *, table: str = "", project: str = "", name: str = "probe") -> Path:
     """Write a project of one module, whose `main` is its only script."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{name}.py").write_text(body)
-    (folder / "pyproject.toml").write_text(
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / f"{name}.py").write_text(body)
+    (directory / "pyproject.toml").write_text(
         textwrap.dedent(f"""\
             [build-system]
             requires = ["hatchling"]
@@ -57,9 +57,9 @@ def make_project(folder: Path, body: str, *, table: str = "", project: str = "",
             """)
         + table
     )
-    return folder
+    return directory
 
 
-def kinds(folder: Path) -> list[str]:
+def kinds(directory: Path) -> list[str]:
     """Return the suffixes of what is in a directory."""
-    return sorted(path.suffix for path in folder.iterdir())
+    return sorted(path.suffix for path in directory.iterdir())

@@ -37,7 +37,7 @@ FOLDERS: list[str | Path] = [
     f"{sys.base_prefix}/bin",
     *Path.home().glob(".pyenv/versions/*/bin"),
 ]
-CANDIDATES = [Path(folder, f"python3.{minor}") for folder in FOLDERS for minor in range(8, 20)]
+CANDIDATES = [Path(directory, f"python3.{minor}") for directory in FOLDERS for minor in range(8, 20)]
 INTERPRETERS = sorted({os.path.realpath(path) for path in CANDIDATES if path.exists()})
 
 # Where python-build-standalone is; a mirror takes the place of this beginning (`uv python install --mirror`).
@@ -68,10 +68,10 @@ export SSL_CERT_FILE="${APPDIR}/opt/_internal/certs.pem"
 
 @dataclass(frozen=True)
 class Portable:
-    """A Python that runs from any folder.
+    """A Python that runs from any directory.
 
     Attributes:
-        prefix: its folder.
+        prefix: its directory.
 
     """
 
@@ -124,9 +124,9 @@ class Portable:
         return path
 
 
-def make_portable(folder: Path) -> Portable:
+def make_portable(directory: Path) -> Portable:
     """Copy the running Python."""
-    appdir = AppDir(folder / "AppDir", "python")
+    appdir = AppDir(directory / "AppDir", "python")
     host = find_host_python(Path(sys.executable))
     python = bundle_python(host, appdir)
     stdlib = python.stdlib

@@ -26,7 +26,7 @@ class Runner:
     Attributes:
         mode: `mounted`, `extract-and-run` or `extracted`.
         user: a numeric user id; None for the one that runs the tests.
-        home: the user's folder.
+        home: the user's directory.
 
     """
 
@@ -70,22 +70,26 @@ class Runner:
 
     @property
     def unpacked(self) -> Path:
-        """Return the folder that images are unpacked to."""
+        """Return the directory that images are unpacked to."""
         return self.home / "extracted ä"
 
     def _apprun(self, image: Path) -> Path:
-        folder = self.unpacked / str(image.stat().st_ino)
-        if not folder.exists():
-            folder.mkdir(parents=True)
+        directory = self.unpacked / str(image.stat().st_ino)
+        if not directory.exists():
+            directory.mkdir(parents=True)
             subprocess.run(
-                [image, "--appimage-extract"], cwd=folder, check=True, stdout=subprocess.DEVNULL, env=self.environment
+                [image, "--appimage-extract"],
+                cwd=directory,
+                check=True,
+                stdout=subprocess.DEVNULL,
+                env=self.environment,
             )
             if self.user is not None:
-                subprocess.run(["chown", "-R", str(self.user), folder], check=True)
-        return folder / "squashfs-root" / "AppRun"
+                subprocess.run(["chown", "-R", str(self.user), directory], check=True)
+        return directory / "squashfs-root" / "AppRun"
 
 
-def unpack(image: Path, folder: Path) -> Path:
+def unpack(image: Path, directory: Path) -> Path:
     """Unpack an image by what every Linux has for it, and return its tree."""
     offset = subprocess.run([image, "--appimage-offset"], capture_output=True, check=True).stdout.strip()
     unsquashfs: list[str | bytes | Path] = [
@@ -98,8 +102,8 @@ def unpack(image: Path, folder: Path) -> Path:
         offset,
         image,
     ]
-    subprocess.run(unsquashfs, cwd=folder, check=True)
-    return folder / "tree"
+    subprocess.run(unsquashfs, cwd=directory, check=True)
+    return directory / "tree"
 
 
 def answers_its_version(image: Path, factory: pytest.TempPathFactory) -> None:

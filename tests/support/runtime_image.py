@@ -33,13 +33,13 @@ esac
 """
 
 
-def pack(folder: Path, image: Path, *options: str, compression: str = "zstd") -> Path:
-    """Make an AppImage of a folder with the system's SquashFS packer."""
+def pack(directory: Path, image: Path, *options: str, compression: str = "zstd") -> Path:
+    """Make an AppImage of a directory with the system's SquashFS packer."""
     packer = require("mksquashfs", "squashfs-tools")
     squashfs = image.with_suffix(".squashfs")
     command: list[str | Path] = [
         packer,
-        folder,
+        directory,
         squashfs,
         "-comp",
         compression,
@@ -155,14 +155,14 @@ def errors_of(result: subprocess.CompletedProcess[str]) -> list[str]:
 def processes_of(image: Image) -> list[int]:
     """Return the processes that run the image's own program: the server and the keeper, and before them the start."""
     found = []
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit():
+    for directory in Path("/proc").iterdir():
+        if directory.name.isdigit():
             try:
-                target = (folder / "exe").readlink()
+                target = (directory / "exe").readlink()
             except OSError:
                 continue
             if target == image.path:
-                found.append(int(folder.name))
+                found.append(int(directory.name))
     return found
 
 

@@ -108,20 +108,20 @@ def read_image(image: SquashFSImage) -> Tree:
     return tree
 
 
-def unsquash(image: Path, folder: Path) -> Path:
-    """Unpack an image with `unsquashfs` and return where; `folder` must not exist."""
+def unsquash(image: Path, directory: Path) -> Path:
+    """Unpack an image with `unsquashfs` and return where; `directory` must not exist."""
     command: list[str | Path] = [
         require("unsquashfs", "squashfs-tools"),
         "-quiet",
         "-no-progress",
         "-dest",
-        folder,
+        directory,
         image,
     ]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
     assert not result.stderr
-    return folder
+    return directory
 
 
 @contextmanager
@@ -130,12 +130,12 @@ def fuse_mounted(image: Path) -> Iterator[Path]:
     if not os.access("/dev/fuse", os.R_OK | os.W_OK):
         unavailable("/dev/fuse cannot be opened")
     fusermount = require("fusermount3", "fuse3")
-    with tempfile.TemporaryDirectory() as folder:
-        subprocess.run([require("squashfuse", "squashfuse"), image, folder], check=True, capture_output=True)
+    with tempfile.TemporaryDirectory() as directory:
+        subprocess.run([require("squashfuse", "squashfuse"), image, directory], check=True, capture_output=True)
         try:
-            yield Path(folder)
+            yield Path(directory)
         finally:
-            subprocess.run([fusermount, "-u", folder], check=True)
+            subprocess.run([fusermount, "-u", directory], check=True)
 
 
 @contextmanager
@@ -144,22 +144,22 @@ def kernel_mounted(image: Path) -> Iterator[Path]:
     if not ROOT:
         unavailable("only root can mount")
     mount = require("mount", "mount")
-    with tempfile.TemporaryDirectory() as folder:
-        subprocess.run([mount, "-t", "squashfs", "-o", "loop,ro", image, folder], check=True, capture_output=True)
+    with tempfile.TemporaryDirectory() as directory:
+        subprocess.run([mount, "-t", "squashfs", "-o", "loop,ro", image, directory], check=True, capture_output=True)
         try:
-            yield Path(folder)
+            yield Path(directory)
         finally:
-            subprocess.run([require("umount", "mount"), folder], check=True)
+            subprocess.run([require("umount", "mount"), directory], check=True)
 
 
 @contextmanager
-def temporary_folder() -> Iterator[Path]:
-    """Provide a folder for one example of a property; everything in it can be removed again."""
-    folder = Path(tempfile.mkdtemp())
+def temporary_directory() -> Iterator[Path]:
+    """Provide a directory for one example of a property; everything in it can be removed again."""
+    directory = Path(tempfile.mkdtemp())
     try:
-        yield folder
+        yield directory
     finally:
-        shutil.rmtree(folder)
+        shutil.rmtree(directory)
 
 
 def noise(size: int, seed: int = 0) -> bytes:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hatch_appimage import download as module
-from hatch_appimage.cache import cache_folder, is_unchanged, seal
+from hatch_appimage.cache import cache_directory, is_unchanged, seal
 from hatch_appimage.download import download, fetch_json, is_offline, waiting_for
 from hatch_appimage.errors import AppImageError
 from support.machine import NOBODY
@@ -162,7 +162,7 @@ def test_something_else_in_its_place(mirror: Mirror, cache: Path, tmp_path: Path
     assert left_in(cache) == [DIGEST]
 
 
-@pytest.mark.parametrize("kind", ["link", "dangling", "fifo", "folder"])
+@pytest.mark.parametrize("kind", ["link", "dangling", "fifo", "directory"])
 def test_lock_that_is_none(mirror: Mirror, cache: Path, tmp_path: Path, kind: str) -> None:
     victim = tmp_path / "victim"
     victim.write_bytes(b"mine")
@@ -170,7 +170,7 @@ def test_lock_that_is_none(mirror: Mirror, cache: Path, tmp_path: Path, kind: st
     lock = cache / f"{DIGEST}.lock"
     if kind == "fifo":
         os.mkfifo(lock)
-    elif kind == "folder":
+    elif kind == "directory":
         lock.mkdir()
     else:
         lock.symlink_to(victim if kind == "link" else tmp_path / "nothing")
@@ -225,7 +225,7 @@ def test_own_cache_is_nobody_elses(mirror: Mirror, cache: Path) -> None:
 def test_broken_answer_offline(mirror: Mirror, monkeypatch: pytest.MonkeyPatch) -> None:
     mirror.files["/api"] = b"[1]"
     fetch_json(f"{mirror.url}/api")
-    (answer,) = (path for path in (cache_folder() / "answers").iterdir() if path.suffix != ".lock")
+    (answer,) = (path for path in (cache_directory() / "answers").iterdir() if path.suffix != ".lock")
     answer.write_bytes(b"[1")
     monkeypatch.setenv(module.OFFLINE, "1")
     with pytest.raises(AppImageError, match="is not in the cache"):
@@ -403,10 +403,10 @@ def test_no_answer(mirror: Mirror) -> None:
     mirror.answers["/api"] = [Answer(status=500)] * 5
     with pytest.raises(AppImageError, match=r"the server answers 500"):
         fetch_json(f"{mirror.url}/api")
-    assert not list((cache_folder() / "answers").glob("*.part"))
+    assert not list((cache_directory() / "answers").glob("*.part"))
 
 
 def test_relative_cache_is_ignored(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", "cache")
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert cache_folder() == tmp_path / ".cache" / "hatch-appimage"
+    assert cache_directory() == tmp_path / ".cache" / "hatch-appimage"

@@ -41,7 +41,7 @@ class TestFiles:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch()
         (appdir.root / "link").symlink_to("a")
-        (appdir.root / "folder").symlink_to("usr")
+        (appdir.root / "directory").symlink_to("usr")
         (appdir.root / "dangling").symlink_to("nothing")
         (appdir.root / "empty").mkdir()
         os.mkfifo(appdir.root / "pipe")
@@ -75,7 +75,7 @@ class TestAdd:
         assert not (appdir.root / "link").is_symlink()
         assert outside.read_text() == "old"
 
-    def test_does_not_go_into_a_folder_of_that_name(self, appdir: AppDir, tmp_path: Path) -> None:
+    def test_does_not_go_into_a_directory_of_that_name(self, appdir: AppDir, tmp_path: Path) -> None:
         """It would be there by another name than the one asked for."""
         source = tmp_path / "new"
         source.touch()
@@ -90,22 +90,22 @@ class TestAdd:
 
 def test_normalize_modes(appdir: AppDir, tmp_path: Path) -> None:
     modes = {"secret": 0o600, "program": 0o700, "odd": 0o4711, "open": 0o666}
-    folder = appdir.root / "folder"
-    folder.mkdir(mode=0o700)
+    directory = appdir.root / "directory"
+    directory.mkdir(mode=0o700)
     for name, mode in modes.items():
-        (folder / name).touch()
-        (folder / name).chmod(mode)
+        (directory / name).touch()
+        (directory / name).chmod(mode)
     outside = tmp_path / "outside"
     outside.touch(mode=0o600)
     outside.chmod(0o600)
-    (folder / "link").symlink_to(outside)
+    (directory / "link").symlink_to(outside)
     appdir.root.chmod(0o700)
     appdir.normalize_modes()
-    assert {name: (folder / name).stat().st_mode & 0o7777 for name in modes} == {
+    assert {name: (directory / name).stat().st_mode & 0o7777 for name in modes} == {
         "secret": 0o644,
         "program": 0o755,
         "odd": 0o755,
         "open": 0o644,
     }
-    assert [path.stat().st_mode & 0o7777 for path in (appdir.root, folder)] == [0o755, 0o755]
+    assert [path.stat().st_mode & 0o7777 for path in (appdir.root, directory)] == [0o755, 0o755]
     assert outside.stat().st_mode & 0o777 == 0o600

@@ -314,7 +314,7 @@ class TestPython:
         (project.root / "py").touch()
         assert python_of(project, str(project.root / "py")) == LocalSource(project.root / "py")
 
-    def test_folder(self, project: Project) -> None:
+    def test_directory(self, project: Project) -> None:
         interpreter = project.root / "cpython" / "bin" / "python3"
         interpreter.parent.mkdir(parents=True)
         interpreter.touch()
@@ -779,7 +779,7 @@ class TestReport:
         monkeypatch.setenv("HOME", str(project.root / "home"))
         assert read(project, report="~/report.json").image.report == project.root / "home" / "report.json"
 
-    def test_is_a_folder(self, project: Project) -> None:
+    def test_is_a_directory(self, project: Project) -> None:
         """Found at the start, not after the build."""
         (error,) = errors_of(project, report=".")
         assert error.startswith(f"Option `{TABLE}.report` ")

@@ -23,7 +23,7 @@ class TestRun:
     def test_no_shell_takes_part(self) -> None:
         assert run(["printf", "%s|", "a b", "$HOME", "*", ""], doing="try") == "a b|$HOME|*||"
 
-    def test_folder_and_environment(self, tmp_path: Path) -> None:
+    def test_directory_and_environment(self, tmp_path: Path) -> None:
         command = ["/bin/sh", "-c", 'pwd; echo "$A-$HOME"']
         assert run(command, doing="try", cwd=tmp_path, env={"A": "1"}) == f"{tmp_path}\n1-\n"
 
@@ -64,7 +64,7 @@ class TestRun:
         assert str(caught.value) == f"Cannot strip it: `{tmp_path / 'nothing'}`: No such file or directory"
         assert caught.value.status == 127
 
-    def test_missing_folder(self, tmp_path: Path) -> None:
+    def test_missing_directory(self, tmp_path: Path) -> None:
         with pytest.raises(ProcessError) as caught:
             run(["true"], doing="try", cwd=tmp_path / "nothing")
         assert str(caught.value) == f"Cannot try: `{tmp_path / 'nothing'}`: No such file or directory"

@@ -14,7 +14,7 @@ import pytest
 from uv import find_uv_bin
 
 from hatch_appimage import cli
-from hatch_appimage.cache import cache_folder
+from hatch_appimage.cache import cache_directory
 from hatch_appimage.download import download
 from hatch_appimage.errors import AppImageError, ConfigurationError
 from hatch_appimage.process import ProcessError, run
@@ -89,7 +89,7 @@ class TestDownloads:
 
     def test_cached(self, address: str) -> None:
         download(address, sha256(b"a").hexdigest())
-        assert not [path for path in cache_folder().rglob("*") if "secret" in path.name]
+        assert not [path for path in cache_directory().rglob("*") if "secret" in path.name]
 
     @pytest.mark.parametrize("answer", [404, 503, None])
     def test_failed(self, address: str, answer: int | None) -> None:
@@ -132,7 +132,7 @@ class TestWholeBuild:
             monkeypatch.setenv(name, "0")
         index = Index(tmp_path / "index")
         index.add("other")
-        with serve(index.folder) as served:
+        with serve(index.directory) as served:
             monkeypatch.setenv("UV_INDEX", served.url.replace("//", "//me:secret@"))
             yield served
 
@@ -146,7 +146,7 @@ class TestWholeBuild:
 
     @pytest.mark.parametrize("locked", [True, False])
     def test_built(self, root: Path, index: Index, capfd: pytest.CaptureFixture[str], *, locked: bool) -> None:
-        archive = make_wheel(index.folder / "wheels", "direct", {})
+        archive = make_wheel(index.directory / "wheels", "direct", {})
         url = f"{index.url.replace('//', '//me:secret@')}wheels/{archive.name}?token=secret"
         if locked:
             text = PROJECT.replace('"other"', f'"other", "direct @ {url}"')

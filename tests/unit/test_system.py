@@ -14,19 +14,19 @@ X86_64 = ARCHITECTURES["x86_64"]
 
 
 def names(system: System) -> list[str]:
-    return [system.name_of(folder) for folder in system.folders]
+    return [system.name_of(directory) for directory in system.directories]
 
 
-def make(root: Path, *folders: str, **files: str) -> None:
-    for folder in folders:
-        (root / folder).mkdir(parents=True, exist_ok=True)
+def make(root: Path, *directories: str, **files: str) -> None:
+    for directory in directories:
+        (root / directory).mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
         file = root / "etc" / name.replace("__", "/").replace("_", ".")
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
 
 
-def test_default_folders(tmp_path: Path) -> None:
+def test_default_directories(tmp_path: Path) -> None:
     make(tmp_path, "usr/lib/x86_64-linux-gnu", "lib64", "usr/lib", "usr/lib/i386-linux-gnu")
     assert names(System.read(tmp_path, X86_64)) == ["/usr/lib/x86_64-linux-gnu", "/lib64", "/usr/lib"]
 
@@ -48,7 +48,7 @@ def test_configuration(tmp_path: Path) -> None:
             "include /etc/nothing/*.conf\n"
             "include /etc/\n"
             "hwcap 1 nosegneg\n"
-            "relative/folder\n"
+            "relative/directory\n"
             "/opt/d,/opt/e /not/there\n"
         ),
         ld_so_conf_d__2_conf="/opt/c\n",
@@ -70,7 +70,7 @@ def test_library_path(tmp_path: Path) -> None:
 
 def test_this_machine() -> None:
     system = System.read(Path("/"), X86_64)
-    assert all(folder.is_dir() for folder in system.folders)
+    assert all(directory.is_dir() for directory in system.directories)
     assert system.locate("/usr/lib") == Path("/usr/lib")
     assert system.name_of(Path("/usr/lib/x")) == "/usr/lib/x"
 
@@ -85,7 +85,7 @@ class TestLocate:
         system = System(tmp_path, ())
         assert system.locate("/usr/lib/libblas.so.3") == tmp_path / "usr" / "lib" / "blas.so"
 
-    def test_link_to_a_folder(self, tmp_path: Path) -> None:
+    def test_link_to_a_directory(self, tmp_path: Path) -> None:
         make(tmp_path, "usr/lib")
         (tmp_path / "lib").symlink_to("usr/lib")
         assert System(tmp_path, ()).locate("/lib/x/./y/../z") == tmp_path / "usr" / "lib" / "x" / "z"

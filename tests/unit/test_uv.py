@@ -118,7 +118,7 @@ def indexes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str
     one, other = (Index(tmp_path_factory.mktemp(name)) for name in ("one", "other"))
     one.add("on_one")
     other.add("on_other")
-    with serve(one.folder) as first, serve(other.folder) as second:
+    with serve(one.directory) as first, serve(other.directory) as second:
         yield first.url, second.url
 
 

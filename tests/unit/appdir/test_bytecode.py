@@ -47,7 +47,7 @@ def bytecode_of(path: Path) -> Path:
     return Path(importlib.util.cache_from_source(str(path)))
 
 
-def test_is_unchecked_and_names_no_folder_of_the_build(appdir: AppDir, python: BundledPython) -> None:
+def test_is_unchecked_and_names_no_directory_of_the_build(appdir: AppDir, python: BundledPython) -> None:
     module = add_module(appdir, "usr/lib/Größe.py")
     assert compile_bytecode(appdir, python) == Bytecode(compiled=1, skipped=0)
     data = bytecode_of(module).read_bytes()

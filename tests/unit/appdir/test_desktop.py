@@ -48,8 +48,8 @@ def make_project(**changes: Any) -> Project:
     return replace(project, **changes)
 
 
-def write_entry(folder: Path, text: str) -> Path:
-    path = folder / "given.desktop"
+def write_entry(directory: Path, text: str) -> Path:
+    path = directory / "given.desktop"
     path.write_text(text, encoding="utf-8")
     return path
 

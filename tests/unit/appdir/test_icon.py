@@ -19,8 +19,8 @@ HEADER = struct.pack(">I4sIIBBBBBI", 13, b"IHDR", 48, 32, 8, 6, 0, 0, 0, 0)
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg"/>'
 
 
-def read(folder: Path, data: bytes, name: str = "icon") -> Icon:
-    path = folder / name
+def read(directory: Path, data: bytes, name: str = "icon") -> Icon:
+    path = directory / name
     path.write_bytes(data)
     return Icon.read(path)
 
@@ -44,7 +44,7 @@ class TestRead:
     def test_png_whatever_its_name(self, tmp_path: Path, name: str) -> None:
         icon = read(tmp_path, SIGNATURE + HEADER, name)
         assert icon == Icon("png", SIGNATURE + HEADER, (48, 32))
-        assert icon.hicolor_folder == "48x32"
+        assert icon.hicolor_directory == "48x32"
 
     @pytest.mark.parametrize(
         "data", [SIGNATURE, (SIGNATURE + HEADER)[:-1], SIGNATURE + HEADER.replace(b"IHDR", b"IDAT")]
@@ -66,7 +66,7 @@ class TestRead:
     def test_svg(self, tmp_path: Path, data: bytes) -> None:
         icon = read(tmp_path, data)
         assert icon == Icon("svg", data, None)
-        assert icon.hicolor_folder == "scalable"
+        assert icon.hicolor_directory == "scalable"
 
     @pytest.mark.parametrize(
         "data",
@@ -95,7 +95,7 @@ class TestGenerate:
         assert list(parts) == [b"IHDR", b"IDAT", b"IEND"]
         assert struct.unpack(">IIBBBBB", parts[b"IHDR"]) == (256, 256, 8, 6, 0, 0, 0)
         assert len(zlib.decompress(parts[b"IDAT"])) == 256 * (1 + 4 * 256)
-        assert (icon.kind, icon.size, icon.hicolor_folder) == ("png", (256, 256), "256x256")
+        assert (icon.kind, icon.size, icon.hicolor_directory) == ("png", (256, 256), "256x256")
 
     def test_can_be_read_again(self, tmp_path: Path) -> None:
         icon = generate_icon("my-app")

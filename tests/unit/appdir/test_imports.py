@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from hatch_appimage.appdir.imports import Import
 
 
-def write(folder: Path, files: dict[str, str]) -> Modules:
+def write(directory: Path, files: dict[str, str]) -> Modules:
     for name, text in files.items():
-        path = folder / name
+        path = directory / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    return Modules([folder])
+    return Modules([directory])
 
 
 class TestModules:
@@ -61,7 +61,7 @@ class TestModules:
         modules = write(tmp_path, {**files, "a/b.cpython-312-x86_64-linux-gnu.so": "tkinter"})
         assert [imported.name for imported in modules.imports_of("a.b")] == ["a.c.d"]
 
-    def test_the_first_folder_wins(self, tmp_path: Path) -> None:
+    def test_the_first_directory_wins(self, tmp_path: Path) -> None:
         write(tmp_path, {"1/a.py": "", "2/a.py": "", "2/b.py": "", "1/n/x.py": "", "2/n/y.py": ""})
         modules = Modules([tmp_path / "1", tmp_path / "2", tmp_path / "3"])
         assert modules.find("a") == tmp_path / "1" / "a.py"

@@ -359,7 +359,7 @@ class TestAppRun:
         output = subprocess.check_output([root / "AppRun"], env={}, cwd="/")
         assert read_start(output).environment == {"APPDIR": str(root)}
 
-    def test_works_in_the_users_folder(self, tmp_path: Path) -> None:
+    def test_works_in_the_users_directory(self, tmp_path: Path) -> None:
         cwd = tmp_path / "work"
         cwd.mkdir()
         root = make_appdir(tmp_path / "a", interpreter="#!/bin/sh\npwd\n").root
@@ -413,7 +413,7 @@ class TestLinks:
     """An image of several commands starts the one that it is named like."""
 
     @pytest.mark.parametrize("name", NAMES)
-    def test_from_an_unpacked_folder(self, tmp_path: Path, name: str) -> None:
+    def test_from_an_unpacked_directory(self, tmp_path: Path, name: str) -> None:
         root = make_appdir(tmp_path / "a b", links=NAMES).root
         links = tmp_path / "links"
         links.mkdir()
@@ -567,7 +567,7 @@ class TestEnvironment:
             "FOLDERS": f"{root}/usr:{root}/lib:{root}{root}",
         }
 
-    def test_folder_before_a_letter_that_no_shell_has_in_names(self, tmp_path: Path) -> None:
+    def test_directory_before_a_letter_that_no_shell_has_in_names(self, tmp_path: Path) -> None:
         root = make_appdir(tmp_path / "a", environment={"A": "$APPDIRé"}).root
         assert start([root / "AppRun"]).environment["A"] == f"{root}é"
 
@@ -908,9 +908,9 @@ class TestSettings:
             assert result.stderr.startswith(b"AppImage: ")
 
 
-def make_glibc(folder: Path, *versions: str) -> Path:
+def make_glibc(directory: Path, *versions: str) -> Path:
     """Write a C library that defines versions, and a file in the place of its loader; return that."""
-    loader = folder / "ld-linux.so.2"
+    loader = directory / "ld-linux.so.2"
     architecture = ARCHITECTURES[NATIVE]
     machine, bits = architecture.elf_machine, architecture.elf_class
     library("libc.so.6", defined=versions, machine=machine, bits=bits).write(loader.with_name("libc.so.6"))
@@ -923,16 +923,16 @@ class TestGlibc:
 
     def need(self, root: Path, version: str, loader: Path | str) -> AppDir:
         appdir = make_appdir(root)
-        for folder in (appdir.root, appdir.bin):
-            add_settings(folder, [("loader", str(loader)), ("glibc", version)])
+        for directory in (appdir.root, appdir.bin):
+            add_settings(directory, [("loader", str(loader)), ("glibc", version)])
         return appdir
 
     def test_what_is_written(self, tmp_path: Path) -> None:
         appdir = make_appdir(tmp_path)
         require_glibc(appdir, RequiredVersion("GLIBC", (), ()))
         require_glibc(appdir, RequiredVersion("GLIBC", (2, 36), ("usr/libexec/python3.99",)))
-        for folder in (appdir.root, appdir.bin):
-            settings = read_settings((folder / SETTINGS_NAME).read_text())
+        for directory in (appdir.root, appdir.bin):
+            settings = read_settings((directory / SETTINGS_NAME).read_text())
             assert [value for key, value in settings if key == "glibc"] == ["2.36"]
 
     @pytest.mark.parametrize("needed", ["2.2.5", "2.17", "2.31", "2.9"])
@@ -1057,10 +1057,10 @@ class TestScripts:
             "#!python\n",
             "#!/usr/bin/env python3\n",
             "#! /usr/bin/env -S python3 -u\n",
-            "#!/build folder/bin/python3.12 -E\n",
+            "#!/build directory/bin/python3.12 -E\n",
             # What installers write where a #! line would be too long or have blanks in it.
-            "#!/bin/sh\n'''exec' \"/build folder/bin/python3\" \"$0\" \"$@\"\n' '''\n",
-            "#!/bin/sh\n'''exec' '/build folder/bin/python3' \"$0\" \"$@\"\n' '''\n",
+            "#!/bin/sh\n'''exec' \"/build directory/bin/python3\" \"$0\" \"$@\"\n' '''\n",
+            "#!/bin/sh\n'''exec' '/build directory/bin/python3' \"$0\" \"$@\"\n' '''\n",
         ],
     )
     def test_started_in_every_way(self, tmp_path: Path, shell: Path, heading: str) -> None:
@@ -1145,7 +1145,7 @@ class TestScripts:
         appdir.bin.mkdir(parents=True)
         (appdir.bin / "tool").symlink_to(outside)
         (appdir.bin / "dangling").symlink_to("nothing")
-        (appdir.bin / "folder").mkdir()
+        (appdir.bin / "directory").mkdir()
         assert make_appdir_around_scripts(appdir.root).commands == ("my-app",)
         assert outside.read_text() == "#!/usr/bin/python3\n"
 
@@ -1248,31 +1248,31 @@ def test_on_another_architecture(tmp_path_factory: pytest.TempPathFactory, archi
     """The same program, started by the kernel through an emulator."""
     if architecture == NATIVE:
         pytest.skip("this machine is of it")
-    folder = tmp_path_factory.mktemp(architecture)
-    TELLING[architecture] = folder / "telling"
+    directory = tmp_path_factory.mktemp(architecture)
+    TELLING[architecture] = directory / "telling"
     compile_telling(TELLING[architecture], architecture)
     # P: the first argument stays what it was.
     registration = elf_registration(Machine(architecture, Path("/"))).removesuffix("F") + "PF"
     environment = {"A": "$APPDIR/x", "B": "\\n\n"}
-    appdir = make_appdir(folder / "a b", links=["other"], environment=environment, architecture=architecture)
-    (folder / "other").symlink_to(appdir.apprun)
+    appdir = make_appdir(directory / "a b", links=["other"], environment=environment, architecture=architecture)
+    (directory / "other").symlink_to(appdir.apprun)
 
     def run(*command: str | Path, env: Mapping[str, str]) -> subprocess.CompletedProcess[bytes]:
         emulated = ["unshare", "-Urm", "sh", "-c", EMULATE, "sh", registration, *command]
-        return subprocess.run(emulated, env={"PATH": PATH, **env}, cwd=folder, capture_output=True, check=False)
+        return subprocess.run(emulated, env={"PATH": PATH, **env}, cwd=directory, capture_output=True, check=False)
 
-    result = run("other", "x", env={"PATH": f"{folder}:{PATH}", "B": "mine", "ARGV0": "x"})
+    result = run("other", "x", env={"PATH": f"{directory}:{PATH}", "B": "mine", "ARGV0": "x"})
     found = read_start(result.stdout)
     assert_command(found, appdir.root, "other", "x")
     assert (found.environment["A"], found.environment["B"]) == (f"{appdir.root}/x", "mine")
     found = read_start(run("./a b/usr/bin/python3", "-c", "", env={}).stdout)
     assert (found.name, found.arguments) == ("./a b/usr/bin/python3", [*ISOLATED, "-c", ""])
     details = ARCHITECTURES[architecture]
-    (folder / "ld.so").write_text("")
+    (directory / "ld.so").write_text("")
     library("", defined=("GLIBC_2.31",), machine=details.elf_machine, bits=details.elf_class).write(
-        folder / "libc.so.6"
+        directory / "libc.so.6"
     )
-    add_settings(appdir.root, [("loader", str(folder / "ld.so")), ("glibc", "2.36")])
+    add_settings(appdir.root, [("loader", str(directory / "ld.so")), ("glibc", "2.36")])
     result = run(appdir.apprun, env={})
     assert result.returncode == 127
     assert result.stderr == b"AppImage: this needs glibc 2.36 or newer, and this machine has glibc 2.31\n"

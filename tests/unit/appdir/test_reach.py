@@ -55,10 +55,10 @@ STDLIB = {
 def python(tmp_path: Path) -> BundledPython:
     stdlib = tmp_path / "usr" / "lib" / "python3.12"
     site = stdlib / "site-packages"
-    for folder, files in ((stdlib, STDLIB), (site, OTHERS)):
+    for directory, files in ((stdlib, STDLIB), (site, OTHERS)):
         for name, text in files.items():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_text(text)
+            (directory / name).parent.mkdir(parents=True, exist_ok=True)
+            (directory / name).write_text(text)
     return BundledPython(
         version="3.12.1",
         executable=tmp_path / "usr" / "bin" / "python3.12",
@@ -74,8 +74,8 @@ def reach(python: BundledPython, *commands: str, entry_point: str = "app.cli", *
     """Install the project, a package of modules, and find what it reaches."""
     site = python.site_packages[0]
     info = site / "My_App-1.0.dist-info"
-    for folder in (info, site / "app"):
-        folder.mkdir(exist_ok=True)
+    for directory in (info, site / "app"):
+        directory.mkdir(exist_ok=True)
     modules = {"__init__": "", "cli": "", **sources}
     for name, text in modules.items():
         (site / "app" / f"{name}.py").write_text(text)

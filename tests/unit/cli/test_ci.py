@@ -78,11 +78,11 @@ GITHUB_ONLY = {
 }
 
 
-def write_project(folder: Path, text: str) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "pyproject.toml").write_text(text, encoding="utf-8")
-    (folder / "my_app.py").write_text('__version__ = "1.0"\n')
-    return folder
+def write_project(directory: Path, text: str) -> Path:
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "pyproject.toml").write_text(text, encoding="utf-8")
+    (directory / "my_app.py").write_text('__version__ = "1.0"\n')
+    return directory
 
 
 def plan_of(project: Path) -> WorkflowPlan:
@@ -155,7 +155,7 @@ class TestValid:
         check_workflows(paths)
 
     def test_our_own_is_what_we_print(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        """For a project in a folder of the repository, with the plugin of the repository: but for versions."""
+        """For a project in a directory of the repository, with the plugin of the repository: but for versions."""
         project = copy_project("flask-app", tmp_path)
         (printed, _) = load(workflow_of("github", project, capsys))["jobs"].values()
         (ours,) = load((REPOSITORY / ".github" / "workflows" / "images.yml").read_text(encoding="utf-8"))[
@@ -321,9 +321,9 @@ class TestChoosePython:
 
 @dataclass
 class Ci:
-    """Runs steps of a workflow as a forge does: in one folder, with its variables."""
+    """Runs steps of a workflow as a forge does: in one directory, with its variables."""
 
-    folder: Path
+    directory: Path
     variables: dict[str, str]
     fakes: Path
     expressions: dict[str, str] = field(default_factory=dict)
@@ -338,7 +338,7 @@ class Ci:
         bash = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script]
         env = {**os.environ, **self.variables, **extra, "PATH": f"{self.fakes}:{os.environ['PATH']}"}
         result = subprocess.run(
-            bash, cwd=self.folder, env=env, capture_output=True, text=True, timeout=600, check=False
+            bash, cwd=self.directory, env=env, capture_output=True, text=True, timeout=600, check=False
         )
         if result.returncode:
             raise ScriptError(result.stdout + result.stderr)
@@ -365,7 +365,7 @@ class ScriptError(Exception):
 
 
 FAKE_GH = '''#!{python}
-"""A model of `gh release`: folders are releases."""
+"""A model of `gh release`: directories are releases."""
 import re, shutil, sys
 from pathlib import Path
 releases = Path("{releases}")
@@ -398,28 +398,28 @@ for file in files:
 @pytest.fixture
 def ci(tmp_path: Path) -> Ci:
     """Return a forge with a `gh` that has an empty repository."""
-    fakes, folder = tmp_path / "fakes", tmp_path / "runner"
-    for made in (fakes, folder, tmp_path / "releases"):
+    fakes, directory = tmp_path / "fakes", tmp_path / "runner"
+    for made in (fakes, directory, tmp_path / "releases"):
         made.mkdir()
     (fakes / "gh").write_text(FAKE_GH.format(python=sys.executable, releases=tmp_path / "releases"))
     (fakes / "gh").chmod(0o755)
     return Ci(
-        folder,
+        directory,
         {"GITHUB_REF_NAME": "v1.0", "GITHUB_SHA": "0" * 40},
         fakes,
         {"github.token": "token", "github.repository": "me/app"},
     )
 
 
-def make_files(folder: Path, plan: WorkflowPlan, version: str = "1.0") -> set[str]:
+def make_files(directory: Path, plan: WorkflowPlan, version: str = "1.0") -> set[str]:
     """Make what a build of each architecture leaves, as far as names go; return the names."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir()
     for architecture in plan.architectures:
         image = image_name(plan.file_name, version, architecture)
         for name in (image, f"{image}.zsync", f"{image}.sig"):
-            (folder / name).write_text(name)
-    return {path.name for path in folder.iterdir()}
+            (directory / name).write_text(name)
+    return {path.name for path in directory.iterdir()}
 
 
 def release_job(project: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
@@ -430,14 +430,14 @@ def release_job(project: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, 
 class TestGithubRelease:
     def test_new_release(self, ci: Ci, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         project = write_project(tmp_path / "project", WITH_UPDATES)
-        names = make_files(ci.folder / "dist", plan_of(project))
+        names = make_files(ci.directory / "dist", plan_of(project))
         ci.run_job(release_job(project, capsys))
         assert released(tmp_path, "v1.0") == names
         assert (tmp_path / "releases" / "v1.0" / ".options").read_text() == "--verify-tag --generate-notes"
 
     def test_release_that_is_there(self, ci: Ci, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         project = write_project(tmp_path / "project", WITH_UPDATES)
-        names = make_files(ci.folder / "dist", plan_of(project))
+        names = make_files(ci.directory / "dist", plan_of(project))
         old = tmp_path / "releases" / "v1.0"
         old.mkdir()
         for name in ("notes.txt", min(names)):
@@ -450,7 +450,7 @@ class TestGithubRelease:
     def test_pre_release(self, tag: str, ci: Ci, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         """It is not offered to those who have the last release."""
         project = write_project(tmp_path / "project", BARE)
-        make_files(ci.folder / "dist", plan_of(project))
+        make_files(ci.directory / "dist", plan_of(project))
         ci.variables["GITHUB_REF_NAME"] = tag
         ci.run_job(release_job(project, capsys))
         assert (tmp_path / "releases" / tag / ".options").read_text().split()[-1] == "--prerelease"
@@ -458,7 +458,7 @@ class TestGithubRelease:
     @pytest.mark.parametrize("tag", ["v1.0.0", "1.0.post1", "v2026.11.25", "v1.0+abc"])
     def test_final_release(self, tag: str, ci: Ci, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         project = write_project(tmp_path / "project", BARE)
-        make_files(ci.folder / "dist", plan_of(project))
+        make_files(ci.directory / "dist", plan_of(project))
         ci.variables["GITHUB_REF_NAME"] = tag
         ci.run_job(release_job(project, capsys))
         assert "--prerelease" not in (tmp_path / "releases" / tag / ".options").read_text()
@@ -471,7 +471,7 @@ class TestGithubRelease:
         plan = plan_of(project)
         assert plan.channel
         for version in ("1.0", "1.1"):
-            names = make_files(ci.folder / "dist", plan, version)
+            names = make_files(ci.directory / "dist", plan, version)
             ci.variables["GITHUB_REF_NAME"] = f"v{version}"
             ci.run_job(release_job(project, capsys))
             assert released(tmp_path, plan.channel) == names | others
@@ -568,7 +568,7 @@ class TestGitlabRelease:
         require("curl", "curl")
         project = write_project(tmp_path / "project", WITH_UPDATES)
         job = load(workflow_of("gitlab", project, capsys))["appimage-release"]
-        names = make_files(ci.folder / "dist", plan_of(project), "1.0+local")
+        names = make_files(ci.directory / "dist", plan_of(project), "1.0+local")
         ci.variables = variables
         ci.run_gitlab_job(job)
         assert gitlab.packages == {f"my-app/v1.0/{name}": name.encode() for name in names}
@@ -589,7 +589,7 @@ class TestGitlabRelease:
         require("curl", "curl")
         project = write_project(tmp_path / "project", WITH_UPDATES)
         job = load(workflow_of("gitlab", project, capsys))["appimage-release"]
-        make_files(ci.folder / "dist", plan_of(project))
+        make_files(ci.directory / "dist", plan_of(project))
         ci.variables = {**variables, "CI_JOB_TOKEN": "wrong"}
         with pytest.raises(ScriptError, match="401"):
             ci.run_gitlab_job(job)
@@ -615,7 +615,7 @@ class TestWholeBuild:
         for name in list(os.environ):
             if name.startswith(("COV", "PYTEST")):
                 monkeypatch.delenv(name)
-        # uv's cache knows a wheel by its folder and its version, which says nothing of what was changed since.
+        # uv's cache knows a wheel by its directory and its version, which says nothing of what was changed since.
         wheels = tmp_path / f"wheels-{time.time_ns()}"
         wheels.mkdir()
         shutil.copy(plugin.wheel, wheels)
@@ -629,13 +629,13 @@ class TestWholeBuild:
 
     @pytest.fixture
     def project(self, builder: Ci, request: pytest.FixtureRequest) -> Path:
-        """Return a project in the runner's folder that signs, with a key that is in CI's secrets only."""
+        """Return a project in the runner's directory that signs, with a key that is in CI's secrets only."""
         name = getattr(request, "param", "hello-cli")
         key = make_key("ed25519", passphrase=WORDS)
         secret = gpg("--pinentry-mode", "loopback", "--passphrase", WORDS, "--armor", "--export-secret-keys")
         gpg("--yes", "--delete-secret-and-public-key", key)
-        shutil.rmtree(builder.folder)
-        project = copy_project(name, builder.folder.parent).rename(builder.folder)
+        shutil.rmtree(builder.directory)
+        project = copy_project(name, builder.directory.parent).rename(builder.directory)
         with (project / "pyproject.toml").open("a") as file:
             file.write(
                 f'compression-level = 1\nsign-key = "{key}"\nupdate-information = "zsync|https://example.org/{{arch}}/hello.zsync"\n'
@@ -657,7 +657,7 @@ class TestWholeBuild:
         capsys: pytest.CaptureFixture[str],
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        # Each architecture needs a file of its own in a release: here it is the folder that differs.
+        # Each architecture needs a file of its own in a release: here it is the directory that differs.
         monkeypatch.setattr("hatch_appimage.cli.ci._GITHUB_RUNNERS", {native_architecture().name: "ubuntu-24.04"})
         jobs = load(workflow_of("github", project, capsys))["jobs"]
         builder.run_job(jobs["build"])
@@ -701,7 +701,7 @@ class TestWholeBuild:
 
     def test_image_that_fails(self, builder: Ci, project: Path, capsys: pytest.CaptureFixture[str]) -> None:
         """It is not enough that an image was built: every way to run it counts."""
-        text = workflow_of("github", write_project(builder.folder.parent / "other", BARE), capsys)
+        text = workflow_of("github", write_project(builder.directory.parent / "other", BARE), capsys)
         steps = load(text)["jobs"]["build"]["steps"]
         shutil.rmtree(project / "dist", ignore_errors=True)
         (project / "dist").mkdir()
@@ -729,7 +729,7 @@ def test_names_are_those_that_update_information_means(
     """Of what is released, exactly one file an architecture is an update."""
     project = write_project(tmp_path / "project", {**PROJECTS, **GITHUB_ONLY}[name])
     plan = plan_of(project)
-    make_files(ci.folder / "dist", plan)
+    make_files(ci.directory / "dist", plan)
     ci.run_job(release_job(project, capsys))
     with open_source(str(project)) as source:
         settings = projects._builder(source, {}).read_settings()

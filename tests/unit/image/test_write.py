@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def load(folder: Path, data: bytes, architecture: str = "x86_64") -> Runtime:
-    path = folder / "runtime"
+def load(directory: Path, data: bytes, architecture: str = "x86_64") -> Runtime:
+    path = directory / "runtime"
     path.write_bytes(data)
     return load_runtime(path, ARCHITECTURES[architecture])
 

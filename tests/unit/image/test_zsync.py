@@ -25,8 +25,8 @@ def noise(size: int) -> bytes:
     return hashlib.shake_128(str(size).encode()).digest(size)
 
 
-def make(folder: Path, size: int, name: str = "a-1.0-x86_64.AppImage") -> Path:
-    file = folder / name
+def make(directory: Path, size: int, name: str = "a-1.0-x86_64.AppImage") -> Path:
+    file = directory / name
     file.write_bytes(noise(size))
     os.utime(file, (TIME, TIME))
     return file

@@ -42,15 +42,15 @@ def make_image(root: Path, path: Path) -> bytes:
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """Return an image with all that `inspect` looks for."""
-    folder = tmp_path_factory.mktemp("hostile")
-    package = folder / "root" / "usr/lib/python3.11/site-packages/app-1.dist-info"
+    directory = tmp_path_factory.mktemp("hostile")
+    package = directory / "root" / "usr/lib/python3.11/site-packages/app-1.dist-info"
     package.mkdir(parents=True)
     (package / "METADATA").write_text("Name: app\nVersion: 1\n")
     (package / "entry_points.txt").write_text("[console_scripts]\napp = app:main\n")
-    (folder / "root" / "app.desktop").write_text("[Desktop Entry]\nName=App\n")
-    (folder / "root" / "usr/bin").mkdir()
-    shutil.copy("/bin/true", folder / "root" / "usr/bin/app")
-    return make_image(folder / "root", folder / "image")
+    (directory / "root" / "app.desktop").write_text("[Desktop Entry]\nName=App\n")
+    (directory / "root" / "usr/bin").mkdir()
+    shutil.copy("/bin/true", directory / "root" / "usr/bin/app")
+    return make_image(directory / "root", directory / "image")
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ class TestNoImages:
         shutil.copy(runtime_path(native_architecture().name), path)
         assert set(run(path, capsys)) <= {status.UNREADABLE, status.DAMAGED}
 
-    def test_folder_and_nothing(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_directory_and_nothing(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert run(tmp_path, capsys) == [status.UNREADABLE] * 2
         assert run(tmp_path / "missing\x1b[2J\n", capsys) == [status.UNREADABLE] * 2
 

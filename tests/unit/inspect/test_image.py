@@ -51,11 +51,11 @@ def compare_with_runtime(image: Path, found: dict[str, Any]) -> None:
     assert (found["signature"]["state"] == "unsigned") == (not signature)
 
 
-def compare_with_zsyncmake(image: Path, folder: Path) -> None:
-    command: list[str | Path] = [require("zsyncmake", "zsync"), "-u", image.name, "-o", folder / "theirs", image]
+def compare_with_zsyncmake(image: Path, directory: Path) -> None:
+    command: list[str | Path] = [require("zsyncmake", "zsync"), "-u", image.name, "-o", directory / "theirs", image]
     subprocess.run(command, check=True, capture_output=True)
     assert cli.main(["zsync", str(image)]) == 0
-    ours, theirs = Path(f"{image}.zsync").read_bytes(), (folder / "theirs").read_bytes()
+    ours, theirs = Path(f"{image}.zsync").read_bytes(), (directory / "theirs").read_bytes()
     assert ours == theirs
 
 
@@ -171,10 +171,10 @@ def test_compression_that_is_not_supported(
     assert output.out == ""
 
 
-def make_image(folder: Path, architecture: str) -> Path:
-    root = make_appdir(folder / "AppDir")
+def make_image(directory: Path, architecture: str) -> Path:
+    root = make_appdir(directory / "AppDir")
     library("liba.so", "libc.so.6").write(root / "usr" / "liba.so")
-    image = folder / f"app-1.0-{architecture}.AppImage"
+    image = directory / f"app-1.0-{architecture}.AppImage"
     with image.open("wb+") as file:
         file.write(runtime_path(architecture).read_bytes())
         write_squashfs(root, file, mtime=0)
@@ -182,11 +182,11 @@ def make_image(folder: Path, architecture: str) -> Path:
     return image
 
 
-def pack(folder: Path, compression: str) -> Path:
+def pack(directory: Path, compression: str) -> Path:
     """Pack with a tool of the system behind our runtime."""
-    command: list[str | Path] = [require("mksquashfs", "squashfs-tools"), make_appdir(folder / "AppDir")]
-    command += [folder / "squashfs", "-comp", compression, "-quiet", "-no-progress"]
+    command: list[str | Path] = [require("mksquashfs", "squashfs-tools"), make_appdir(directory / "AppDir")]
+    command += [directory / "squashfs", "-comp", compression, "-quiet", "-no-progress"]
     subprocess.run(command, check=True, capture_output=True)
-    image = folder / "app.AppImage"
-    image.write_bytes(runtime_path(HOST).read_bytes() + (folder / "squashfs").read_bytes())
+    image = directory / "app.AppImage"
+    image.write_bytes(runtime_path(HOST).read_bytes() + (directory / "squashfs").read_bytes())
     return image

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`hatch-appimage libraries`, on folders and on images, also on those that nobody should trust."""
+"""`hatch-appimage libraries`, on directories and on images, also on those that nobody should trust."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ needs GLIBC 2.35, for usr/lib/libpython3.12.so.1.0
 
 
 class TestListing:
-    def test_folder(self, appdir: Path) -> None:
+    def test_directory(self, appdir: Path) -> None:
         found = list_libraries(appdir)
         assert found.architecture == "x86_64"
         assert found.missing == ["libnowhere.so.1"]
@@ -187,14 +187,14 @@ class TestHostileImages:
             file.write(b"end")
         image = pack(root, tmp_path / "x.AppImage")
         used = []
-        read = listing._list_folder
+        read = listing._list_directory
 
-        def measure(folder: Path) -> listing.Listing:
-            status = (folder / "a.so").stat()
+        def measure(directory: Path) -> listing.Listing:
+            status = (directory / "a.so").stat()
             used.append((status.st_size, status.st_blocks * 512))
-            return read(folder)
+            return read(directory)
 
-        monkeypatch.setattr(listing, "_list_folder", measure)
+        monkeypatch.setattr(listing, "_list_directory", measure)
         assert list(list_libraries(image).files) == ["a.so"]
         ((size, on_disk),) = used
         assert size == 256 << 20

@@ -46,7 +46,7 @@ def dpkg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> System:
 
 
 class TestPackages:
-    def test_by_either_name_of_merged_folders(self, dpkg: System) -> None:
+    def test_by_either_name_of_merged_directories(self, dpkg: System) -> None:
         files = [
             dpkg.root / "usr/lib/x86_64-linux-gnu/libz.so.1",
             dpkg.root / "usr/lib/libfoo.so",

@@ -42,7 +42,7 @@ class Scene:
         return fixture.write(self.appdir / name)
 
     def install(self, name: str, *needed: str, soname: str | None = None, **more: Any) -> Path:
-        """Put a library into the machine's folder for libraries, or another place of it."""
+        """Put a library into the machine's directory for libraries, or another place of it."""
         place = name if "/" in name else f"lib/{name}"
         own = name.rpartition("/")[2] if soname is None else soname
         return library(own, *needed, **more).write(self.root / "machine" / place)
@@ -50,7 +50,7 @@ class Scene:
     def plan(self, opened: dict[str, Path] | None = None, **policy: Any) -> BundlePlan:
         place = BundleLayout(self.appdir / "usr" / "lib", (self.appdir / SITE,), self.origins)
         system = System(self.root / "machine", (self.root / "machine" / "lib",))
-        tree = Tree.read_folder(self.appdir, X86_64)
+        tree = Tree.read_directory(self.appdir, X86_64)
         return make_plan(tree, place, system=system, policy=LibraryPolicy(**policy), opened=opened or {})
 
     def copies(self, plan: BundlePlan) -> dict[str, str]:
@@ -67,8 +67,8 @@ class Scene:
         return str(path.relative_to(self.appdir))
 
 
-def rpath(*folders: str) -> tuple[str, ...]:
-    return folders
+def rpath(*directories: str) -> tuple[str, ...]:
+    return directories
 
 
 @pytest.fixture
@@ -129,7 +129,7 @@ class TestBundle:
         assert plan.copies == {}
         assert scene.rpaths(plan) == {f"{DYNLOAD}/a.so": rpath("$ORIGIN/../..")}
 
-    def test_folders_behind_links(self, scene: Scene) -> None:
+    def test_directories_behind_links(self, scene: Scene) -> None:
         """As of `lib64`; what is bundled is found there, too."""
         scene.add(f"{DYNLOAD}/a.so", library("", "libown.so.1", "libfoo.so.1", rpath="$ORIGIN/../../../lib64"))
         scene.add("usr/lib/libown.so.1", library("libown.so.1"))
@@ -139,7 +139,7 @@ class TestBundle:
         assert scene.copies(plan) == {"usr/lib/libfoo.so.1": "machine/lib/libfoo.so.1"}
         assert (plan.rpaths, plan.missing) == ({}, [])
 
-    def test_folders_behind_links_out_of_the_image(self, scene: Scene) -> None:
+    def test_directories_behind_links_out_of_the_image(self, scene: Scene) -> None:
         scene.add(f"{DYNLOAD}/a.so", library("", "libfoo.so.1", runpath="$ORIGIN/../../../lib64"))
         scene.install("libfoo.so.1")
         (scene.appdir / "usr" / "lib64").symlink_to(scene.root / "machine" / "lib")
@@ -274,8 +274,8 @@ class TestConfined:
         scene.install("liba.so.1", "libb.so.1")
         scene.install("libb.so.1")
         plan = scene.plan()
-        folder = "usr/lib/selected/liba.so.1+libb.so.1"
-        assert scene.links(plan) == {f"{folder}/lib{name}.so.1": f"usr/lib/lib{name}.so.1" for name in "ab"}
+        directory = "usr/lib/selected/liba.so.1+libb.so.1"
+        assert scene.links(plan) == {f"{directory}/lib{name}.so.1": f"usr/lib/lib{name}.so.1" for name in "ab"}
         assert scene.rpaths(plan) == {
             f"{SITE}/qt/lib/libXcb.so": rpath("$ORIGIN", "$ORIGIN/../../../../selected/liba.so.1+libb.so.1"),
             "usr/lib/liba.so.1": rpath("$ORIGIN"),
@@ -289,8 +289,8 @@ class TestConfined:
         for name in names:
             scene.install(name)
         plan = scene.plan()
-        (folder,) = {path.parent for path in plan.links}
-        assert len(folder.name) < 100
+        (directory,) = {path.parent for path in plan.links}
+        assert len(directory.name) < 100
         assert plan.missing == []
 
     def test_a_runpath_becomes_an_rpath(self, scene: Scene) -> None:
@@ -308,9 +308,9 @@ class TestMachines:
         ["libmpi.so.40", "libibverbs.so.1", "libcuda.so.1", "libnvidia-ml.so.1", "libOpenCL.so.1", "libucp.so.0"],
     )
     def test_is_never_taken(self, scene: Scene, soname: str) -> None:
-        folder = scene.install(f"opt/{soname}").parent
+        directory = scene.install(f"opt/{soname}").parent
         scene.install(soname)
-        scene.add(f"{SITE}/p/a.so", library("", soname, rpath=str(folder)))
+        scene.add(f"{SITE}/p/a.so", library("", soname, rpath=str(directory)))
         plan = scene.plan()
         assert plan.copies == {}
         assert soname in plan.from_system
@@ -327,9 +327,9 @@ class TestCarried:
     """Libraries that the search path of a file leads to on the build machine came with that file."""
 
     def test_by_an_absolute_path(self, scene: Scene) -> None:
-        folder = scene.install("opt/libfoo.so.1", "libbar.so.1", runpath="$ORIGIN/private").parent
+        directory = scene.install("opt/libfoo.so.1", "libbar.so.1", runpath="$ORIGIN/private").parent
         scene.install("opt/private/libbar.so.1")
-        scene.add(f"{DYNLOAD}/a.so", library("", "libfoo.so.1", runpath=str(folder)))
+        scene.add(f"{DYNLOAD}/a.so", library("", "libfoo.so.1", runpath=str(directory)))
         plan = scene.plan()
         assert scene.copies(plan) == {
             "usr/lib/libfoo.so.1": "machine/opt/libfoo.so.1",
@@ -342,11 +342,11 @@ class TestCarried:
 
     def test_by_what_a_library_inherits(self, scene: Scene) -> None:
         """An RPATH of the build machine counts for what the module loads there, too; so does that of the program."""
-        folder = scene.install("opt/libfoo.so.1", "libbar.so.1").parent
+        directory = scene.install("opt/libfoo.so.1", "libbar.so.1").parent
         scene.install("opt/libbar.so.1")
         scene.install("prefix/libown.so.1")
         scene.add("usr/bin/python3.12", program("libc.so.6", rpath=str(scene.root / "machine" / "prefix")))
-        scene.add(f"{DYNLOAD}/a.so", library("", "libfoo.so.1", "libown.so.1", rpath=str(folder)))
+        scene.add(f"{DYNLOAD}/a.so", library("", "libfoo.so.1", "libown.so.1", rpath=str(directory)))
         plan = scene.plan()
         assert scene.copies(plan) == {
             "usr/lib/libfoo.so.1": "machine/opt/libfoo.so.1",
@@ -369,26 +369,26 @@ class TestCarried:
         assert [need.soname for need in scene.plan().missing] == ["libfoo.so.1"]
 
     def test_even_if_hosts_have_one(self, scene: Scene) -> None:
-        folder = scene.install("opt/libz.so.1").parent
-        scene.add(f"{DYNLOAD}/a.so", library("", "libz.so.1", runpath=str(folder)))
+        directory = scene.install("opt/libz.so.1").parent
+        scene.add(f"{DYNLOAD}/a.so", library("", "libz.so.1", runpath=str(directory)))
         assert scene.copies(scene.plan()) == {"usr/lib/libz.so.1": "machine/opt/libz.so.1"}
         assert scene.plan(exclude_libraries=("libz.so.1",)).copies == {}
 
-    def test_the_systems_folder_carries_nothing(self, scene: Scene) -> None:
-        folder = scene.install("libz.so.1").parent
-        scene.add(f"{DYNLOAD}/a.so", library("", "libz.so.1", runpath=str(folder)))
+    def test_the_systems_directory_carries_nothing(self, scene: Scene) -> None:
+        directory = scene.install("libz.so.1").parent
+        scene.add(f"{DYNLOAD}/a.so", library("", "libz.so.1", runpath=str(directory)))
         plan = scene.plan()
         assert plan.copies == {}
         assert scene.rpaths(plan) == {f"{DYNLOAD}/a.so": rpath()}
 
     def test_never_a_c_library(self, scene: Scene) -> None:
-        folder = scene.install("opt/libc.so.6").parent
-        scene.add(f"{DYNLOAD}/a.so", library("", "libc.so.6", runpath=str(folder)))
+        directory = scene.install("opt/libc.so.6").parent
+        scene.add(f"{DYNLOAD}/a.so", library("", "libc.so.6", runpath=str(directory)))
         assert scene.plan().copies == {}
 
 
 class TestSysroot:
-    """The folder ``machine`` is a copy of another machine: what paths and links in it mean is in it, too."""
+    """The directory ``machine`` is a copy of another machine: what paths and links in it mean is in it, too."""
 
     def test_absolute_links(self, scene: Scene) -> None:
         """As Debian's alternatives."""
@@ -452,7 +452,7 @@ class TestPackages:
         }
         assert scene.rpaths(plan) == {"usr/lib/libglib.so.0": rpath("$ORIGIN")}
 
-    def test_two_files_of_one_folder(self, scene: Scene) -> None:
+    def test_two_files_of_one_directory(self, scene: Scene) -> None:
         for name in "ab":
             scene.add(f"{SITE}/p/{name}.so", library("", "libfoo.so.1", rpath="$ORIGIN"))
         scene.install("libfoo.so.1")
@@ -527,8 +527,8 @@ class TestPackages:
         assert scene.copies(plan) == {"usr/lib/libfoo.so.1": "machine/lib/libfoo.so.1"}
         assert [need.soname for need in plan.by_name] == ["libbar.so.1"]
 
-    def test_a_link_in_another_folder(self, scene: Scene) -> None:
-        """Found by a link, a library has the link's folder as its origin; there is an end to what can be done."""
+    def test_a_link_in_another_directory(self, scene: Scene) -> None:
+        """Found by a link, a library has the link's directory as its origin; there is an end to what can be done."""
         scene.add(f"{SITE}/p/a.so", library("", "libx.so", runpath="$ORIGIN/links"))
         scene.add(f"{SITE}/p/real/libx.so", library("libx.so", "libfoo.so.1"))
         (scene.appdir / SITE / "p" / "links").mkdir()

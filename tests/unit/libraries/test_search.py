@@ -22,9 +22,9 @@ from support.tools import require, unavailable
 X86_64 = ARCHITECTURES["x86_64"]
 
 
-def found_by(root: Path, path: Path, *folders: Path, process: LinkMap | None = None) -> dict[str, str | None]:
+def found_by(root: Path, path: Path, *directories: Path, process: LinkMap | None = None) -> dict[str, str | None]:
     """Load a file and return where each library was found, below the root."""
-    loader = Loader(X86_64, read=ElfFiles(), folders=folders)
+    loader = Loader(X86_64, read=ElfFiles(), directories=directories)
     links = loader.load(path, process or LinkMap())
     return {link.soname: str(link.found.relative_to(root)) if link.found else None for link in links}
 
@@ -95,9 +95,9 @@ class TestOrder:
     def test_own_rpath_before_inherited_before_system(self, tmp_path: Path) -> None:
         program("liba.so", rpath="$ORIGIN/app").write(tmp_path / "app.bin")
         library("liba.so", "libx.so", "liby.so", "libz.so", rpath="$ORIGIN/../own").write(tmp_path / "app" / "liba.so")
-        for folder, names in (("own", "x"), ("app", "xy"), ("system", "xyz")):
+        for directory, names in (("own", "x"), ("app", "xy"), ("system", "xyz")):
             for name in names:
-                library(f"lib{name}.so").write(tmp_path / folder / f"lib{name}.so")
+                library(f"lib{name}.so").write(tmp_path / directory / f"lib{name}.so")
         assert found_by(tmp_path, tmp_path / "app.bin", tmp_path / "system") == {
             "liba.so": "app/liba.so",
             "libx.so": "own/libx.so",
@@ -149,13 +149,13 @@ class TestOrder:
 class TestFolders:
     @pytest.mark.parametrize("text", ["$ORIGIN/lib", "${ORIGIN}/lib", "$ORIGIN/x/../lib/", "/nowhere:$ORIGIN/lib"])
     def test_origin(self, tmp_path: Path, text: str) -> None:
-        program("liba.so", runpath=text).write(tmp_path / "a folder" / "app")
-        library("liba.so").write(tmp_path / "a folder" / "lib" / "liba.so")
-        assert found_by(tmp_path, tmp_path / "a folder" / "app") == {"liba.so": "a folder/lib/liba.so"}
+        program("liba.so", runpath=text).write(tmp_path / "a directory" / "app")
+        library("liba.so").write(tmp_path / "a directory" / "lib" / "liba.so")
+        assert found_by(tmp_path, tmp_path / "a directory" / "app") == {"liba.so": "a directory/lib/liba.so"}
 
     @pytest.mark.parametrize("text", ["$ORIGINAL/lib", "lib", "", ":", "$HOME"])
     def test_others_mean_nothing(self, tmp_path: Path, text: str) -> None:
-        """Relative folders depend on where a program is started, and must not be found here by chance."""
+        """Relative directories depend on where a program is started, and must not be found here by chance."""
         program("liba.so", runpath=text).write(tmp_path / "app")
         library("liba.so").write(tmp_path / "lib" / "liba.so")
         library("liba.so").write(tmp_path / "liba.so")
@@ -229,7 +229,7 @@ class TestFiles:
         assert files(tmp_path / "x") is None
 
 
-# Folders with programs and libraries of a Debian; the last ones have search paths of their own.
+# Directories with programs and libraries of a Debian; the last ones have search paths of their own.
 PLACES = (
     "/usr/bin/*",
     "/usr/sbin/*",
@@ -261,7 +261,7 @@ def test_answers_are_those_of_ldd() -> None:
     if platform.libc_ver()[0] != "glibc":
         unavailable("only glibc has the rules that are compared")
     system = System.read(Path("/"), native_architecture())
-    loader = Loader(native_architecture(), read=ElfFiles(), folders=system.folders)
+    loader = Loader(native_architecture(), read=ElfFiles(), directories=system.directories)
     differences = []
     compared = 0
     for path in real_files():

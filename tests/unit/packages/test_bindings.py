@@ -263,12 +263,12 @@ class TestWholeWay:
         index = Index(tmp_path / "index")
         for name in ("first", "sec_ond", "third", "fourth", "fifth", "sixth", "transitive"):
             index.add(name, "9.0")
-        with serve(index.folder) as served:
+        with serve(index.directory) as served:
             monkeypatch.setenv("UV_INDEX", served.url)
             yield served
 
-    def project(self, folder: Path, text: str) -> Path:
-        root = folder / "app"
+    def project(self, directory: Path, text: str) -> Path:
+        root = directory / "app"
         root.mkdir(exist_ok=True)
         (root / "pyproject.toml").write_text(PROJECT + text)
         (root / "app.py").write_text("def main(): pass\n")

@@ -79,7 +79,7 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
     for tag in (NATIVE, f"{ABI}-{ABI}-win_amd64", f"{ABI}-{ABI}-manylinux_2_17_aarch64", "cp38-cp38-win32"):
         index.add("native", tag=tag)
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv-cache"))
-    with serve(index.folder) as served:
+    with serve(index.directory) as served:
         monkeypatch.setenv("UV_DEFAULT_INDEX", served.url)
         yield served
 
@@ -91,7 +91,7 @@ class Site:
     project: Project
     wheel: Path
     index: Index
-    folder: Path
+    directory: Path
     source: Release | None = None
 
     @property
@@ -109,7 +109,7 @@ class Site:
         name: str = "image",
     ) -> Image:
         """Install the wheel into an AppDir and write the records."""
-        appdir = AppDir(self.folder / name, "my-app")
+        appdir = AppDir(self.directory / name, "my-app")
         site_packages = appdir.usr / f"lib/python{sys.version_info.major}.{sys.version_info.minor}/site-packages"
         python = BundledPython(
             version=PYTHON,
@@ -281,18 +281,18 @@ class TestEveryKind:
     def test_tampered_hash(self, site: Site, kind: str) -> None:
         """The hash of the very file that is installed: no other one may take its place."""
         path = site.lock(kind, groups=())
-        good = hash_of(site.index.folder / "native" / f"native-1.0-{NATIVE}.whl")
+        good = hash_of(site.index.directory / "native" / f"native-1.0-{NATIVE}.whl")
         text = path.read_text()
         assert good in text
         path.write_text(text.replace(good, "0" * 64))
         with pytest.raises(AppImageError, match=r"(?i)hash.*native|native.*hash") as caught:
             site.install(kind, features=["web"])
         assert good in str(caught.value)
-        assert not list((site.folder / "image").rglob("my_app*"))
+        assert not list((site.directory / "image").rglob("my_app*"))
 
     def test_tampered_file(self, site: Site, kind: str) -> None:
         site.lock(kind, groups=())
-        wheel = site.index.folder / "other" / "other-1.0-py3-none-any.whl"
+        wheel = site.index.directory / "other" / "other-1.0-py3-none-any.whl"
         wheel.write_bytes(wheel.read_bytes() + b"\0")
         subprocess.run([find_uv_bin(), "cache", "clean", "--quiet"], check=True)
         with pytest.raises(AppImageError, match=r"(?i)hash"):
@@ -331,7 +331,7 @@ class TestEveryKind:
     def test_no_wheel_for_the_target(self, site: Site, kind: str) -> None:
         """The index got it after the lock was written."""
         (native,) = (file for file in site.index.files("native") if NATIVE in file.name)
-        hidden = native.rename(site.folder / native.name)
+        hidden = native.rename(site.directory / native.name)
         site.lock(kind)
         hidden.rename(native)
         with pytest.raises(AppImageError) as caught:
@@ -368,9 +368,9 @@ class TestNamesOfFiles:
         }
         for file, name in names.items():
             title, version = file.split("-")[:2]
-            wheel = make_wheel(site.folder / "made", title, {f"{name.replace('-', '_')}.py": ""}, version=version)
-            (site.index.folder / name).mkdir()
-            wheel.rename(site.index.folder / name / file)
+            wheel = make_wheel(site.directory / "made", title, {f"{name.replace('-', '_')}.py": ""}, version=version)
+            (site.index.directory / name).mkdir()
+            wheel.rename(site.index.directory / name / file)
         lock_packages(site, kind, [*names.values()])
         assert site.install(kind).packages == [
             *("dated 2020.01.05", "double-under 1.0", "leaf 1.0", "local 1.0+Cpu.1", "my-app 1.0", "numbered 1.0"),
@@ -388,11 +388,11 @@ class TestNamesOfFiles:
     def test_old_sdists(self, site: Site, kind: str, file: str, *, alone: bool) -> None:
         """They may have endings and versions that nobody gives them any more, and often lie beside wheels."""
         version = "1.0.post1" if "-1.tar" in file else "1.0"
-        folder = site.index.folder / "com-pressed"
-        wheel = make_wheel(site.folder / "made", "com_pressed", {}, version=version)
-        make_sdist(folder / file, wheel)
+        directory = site.index.directory / "com-pressed"
+        wheel = make_wheel(site.directory / "made", "com_pressed", {}, version=version)
+        make_sdist(directory / file, wheel)
         if not alone:
-            wheel.rename(folder / wheel.name)
+            wheel.rename(directory / wheel.name)
         lock_packages(site, kind, ["com-pressed"])
         image = site.install(kind)
         assert image.packages == [f"com-pressed {version}", "leaf 1.0", "my-app 1.0", "other 1.0"]
@@ -494,7 +494,7 @@ class TestUvLock:
             "No solution found when resolving dependencies"
         )
 
-    def test_folder_of_wheels(self, site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    def test_directory_of_wheels(self, site: Site, caplog: pytest.LogCaptureFixture) -> None:
         """For these uv writes no hashes."""
         wheels = site.root / "wheels"
         make_wheel(wheels, "sixth", {"sixth.py": ""})
@@ -516,7 +516,7 @@ class TestUvLock:
 )
 def test_local_packages(site: Site, kind: str, source: str) -> None:
     """What a lock has on this machine is never had from the index, where a stranger has the name."""
-    wheel = make_wheel(site.folder / "made", "native", {"native.py": "version = 'mine'\n"}, version="0.5")
+    wheel = make_wheel(site.directory / "made", "native", {"native.py": "version = 'mine'\n"}, version="0.5")
     make_project(site.root / "libs" / "native", wheel)
     text = f"[tool.uv.sources]\nnative = {{ {source} }}\n"
     if "workspace" in source:
@@ -585,13 +585,13 @@ class TestRequirements:
         with pytest.raises(AppImageError, match="has no dependency groups"):
             site.install("requirements.txt", groups=["more"])
 
-    def test_folder(self, site: Site) -> None:
+    def test_directory(self, site: Site) -> None:
         path = site.lock("requirements.txt")
-        folder = site.folder / "local"
-        folder.mkdir()
-        (folder / "pyproject.toml").write_text('[project]\nname = "local"\nversion = "1"\n')
+        directory = site.directory / "local"
+        directory.mkdir()
+        (directory / "pyproject.toml").write_text('[project]\nname = "local"\nversion = "1"\n')
         with path.open("a") as file:
-            file.write(f"local @ {folder.as_uri()}\n")
+            file.write(f"local @ {directory.as_uri()}\n")
         with pytest.raises(AppImageError, match="names local by a place that has no hash"):
             site.install("requirements.txt")
 
@@ -601,7 +601,7 @@ class TestRelease:
 
     @pytest.fixture
     def release(self, site: Site) -> Site:
-        make_wheel(site.index.folder / "my-app", "my_app", {"my_app.py": ""}, metadata=METADATA)
+        make_wheel(site.index.directory / "my-app", "my_app", {"my_app.py": ""}, metadata=METADATA)
         return replace(site, source=Release("My.App", Version("1.0"), None))
 
     def test_record_installs_the_same(self, release: Site) -> None:
@@ -621,8 +621,8 @@ class TestRelease:
         """Another package has one of the same name, and whoever comes later overwrites it."""
         for name in ("my_app", "zoo", "another"):
             requires = ["Requires-Dist: zoo", "Requires-Dist: another"] if name == "my_app" else []
-            folder = release.index.folder / name.replace("_", "-")
-            make_wheel(folder, name, {f"{name}.py": ""}, metadata=requires, scripts=f"start = {name}:main")
+            directory = release.index.directory / name.replace("_", "-")
+            make_wheel(directory, name, {f"{name}.py": ""}, metadata=requires, scripts=f"start = {name}:main")
         image = release.install(None)
         assert image.packages == ["another 1.0", "my-app 1.0", "zoo 1.0"]
         assert "from my_app import main" in (image.appdir.bin / "start").read_text()
@@ -713,7 +713,7 @@ class TestUnlocked:
 
     def test_offline_from_the_cache(self, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
         """Another tool has put the packages into uv's cache."""
-        environment = site.folder / "environment"
+        environment = site.directory / "environment"
         site.uv("venv", str(environment))
         subprocess.run(
             [find_uv_bin(), "pip", "install", "--quiet", "--python", environment, "other", "native"], check=True

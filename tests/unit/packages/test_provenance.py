@@ -99,7 +99,7 @@ class TestPylock:
             'implementation_name == "cpython" and sys_platform == "linux" and platform_machine == "aarch64"'
         ]
 
-    def test_names_neither_folders_nor_passwords(self, appdir: AppDir, project: Project) -> None:
+    def test_names_neither_directories_nor_passwords(self, appdir: AppDir, project: Project) -> None:
         root = project.root
         wheel, sdist = "other-1.0-py3-none-any.whl", "other-1.0.tar.gz"
         version = Version("1.0")

@@ -57,10 +57,10 @@ PyMODINIT_FUNC PyInit_native(void)
 """
 
 
-def build(*arguments: str | Path, folder: Path) -> Path:
-    """Run `hatch-appimage build`, and return the image that it made in a folder."""
-    assert cli.main(["build", *map(str, arguments), *FAST, "--output", str(folder)]) == 0
-    (image,) = folder.glob("*.AppImage")
+def build(*arguments: str | Path, directory: Path) -> Path:
+    """Run `hatch-appimage build`, and return the image that it made in a directory."""
+    assert cli.main(["build", *map(str, arguments), *FAST, "--output", str(directory)]) == 0
+    (image,) = directory.glob("*.AppImage")
     return image
 
 
@@ -118,11 +118,11 @@ class TestWhatIsGiven:
         ("argument", "message"),
         [
             ("empty", r"/empty is no Python project: it has neither pyproject\.toml nor setup\.py"),
-            ("no/such", "no/such is neither a project's folder nor a wheel; unpack an sdist first"),
-            ("x-1.0.tar.gz", r"x-1\.0\.tar\.gz is neither a project's folder nor a wheel; unpack an sdist first"),
+            ("no/such", "no/such is neither a project's directory nor a wheel; unpack an sdist first"),
+            ("x-1.0.tar.gz", r"x-1\.0\.tar\.gz is neither a project's directory nor a wheel; unpack an sdist first"),
             ("not a wheel.whl", "not a wheel.whl is not named as wheels are"),
             ("x-1.0-py3-none-any.whl", "x-1.0-py3-none-any.whl is no wheel: "),
-            ("a b", r"`a b` is no folder, no wheel, and no requirement \(PEP 508\) either"),
+            ("a b", r"`a b` is no directory, no wheel, and no requirement \(PEP 508\) either"),
             ("x; python_version > '3'", "has a marker: say what to build, not when"),
             ("broken", r"pyproject\.toml is no valid TOML: "),
         ],
@@ -175,7 +175,7 @@ class TestSettings:
         assert cli.main(["check", str(project)]) == 0
         assert "  name       of hatch.toml 1.0\n" in capsys.readouterr().out
 
-    def test_paths_begin_in_the_current_folder(
+    def test_paths_begin_in_the_current_directory(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
         project = copy_project("hello-cli", tmp_path)
@@ -250,7 +250,7 @@ class TestBuild:
         ("name", "version"), [("setuptools-tool", "2.1"), ("poetry-tool", "2.2"), ("flit-tool", "2.3")]
     )
     def test_back_ends(self, name: str, version: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        image = build(copy_project(name, tmp_path), folder=tmp_path / "out")
+        image = build(copy_project(name, tmp_path), directory=tmp_path / "out")
         assert image.name == f"{name}-{version}-{native_architecture().name}.AppImage"
         assert capsys.readouterr().out.splitlines()[-1] == str(image)
         assert answer(image, "--version") == f"{name} {version}\n"
@@ -265,26 +265,26 @@ class TestBuild:
         (project / "native_cli.py").write_text("import native\n\n\ndef main():\n    print(native.answer())\n")
         with open_source(str(project)) as source:
             assert source.package is None
-        assert answer(build(project, folder=tmp_path / "out")) == "42\n"
+        assert answer(build(project, directory=tmp_path / "out")) == "42\n"
 
     def test_wheel(self, tmp_path: Path) -> None:
         path = make_wheel(
             tmp_path, "demo", {"demo.py": "def main():\n    print('from a wheel')\n"}, scripts="demo = demo:main"
         )
-        assert answer(build(path, folder=tmp_path / "out")) == "from a wheel\n"
+        assert answer(build(path, directory=tmp_path / "out")) == "from a wheel\n"
 
     def test_name_on_the_index(self, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-        folder = make_public(tmp_path_factory, "index")
-        monkeypatch.chdir(folder)
+        directory = make_public(tmp_path_factory, "index")
+        monkeypatch.chdir(directory)
         assert cli.main(["build", "yt-dlp", *FAST]) == 0
-        (image,) = (folder / "dist").glob("yt-dlp-*.AppImage")
+        (image,) = (directory / "dist").glob("yt-dlp-*.AppImage")
         answers_its_version(image, tmp_path_factory)
 
     @pytest.mark.parametrize("name", ["httpie", "glances", "rich-cli", "flit"])
     def test_source_distributions(self, name: str, tmp_path_factory: pytest.TempPathFactory) -> None:
         """Two that setuptools builds, one of poetry-core, one of flit-core."""
-        folder = make_public(tmp_path_factory, name)
-        answers_its_version(build(unpack_sdist(name, folder), folder=folder / "out"), tmp_path_factory)
+        directory = make_public(tmp_path_factory, name)
+        answers_its_version(build(unpack_sdist(name, directory), directory=directory / "out"), tmp_path_factory)
 
 
 @pytest.mark.slow
@@ -304,4 +304,4 @@ def test_circles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         '[tool.hatch.build.targets.wheel]\nonly-include = ["the_app.py"]\n'
     )
     monkeypatch.setenv("UV_FIND_LINKS", str(wheels))
-    assert answer(build(project, folder=tmp_path / "dist")) == "plugin more\n"
+    assert answer(build(project, directory=tmp_path / "dist")) == "plugin more\n"

@@ -56,7 +56,7 @@ def test_free_threaded(tree: Path) -> None:
     (stdlib / "_sysconfigdata_t_linux_.py").write_text("build_time_vars = {'ABIFLAGS': 't'}\n")
     python = read_python(tree / "bin" / "python3", source="it")
     assert python.command == stdlib.name
-    assert [str(folder) for folder in python.site_packages] == [f"lib/{stdlib.name}/site-packages"]
+    assert [str(directory) for directory in python.site_packages] == [f"lib/{stdlib.name}/site-packages"]
 
 
 def test_lib64(tree: Path) -> None:
@@ -64,8 +64,8 @@ def test_lib64(tree: Path) -> None:
     (tree / "lib").rename(tree / "lib64")
     python = read_python(tree / "bin" / "python3", source="it")
     assert python.platstdlib == python.stdlib == next((tree / "lib64").glob("python3.*"))
-    assert [folder.parts[0] for folder in python.site_packages] == ["lib", "lib64"]
-    assert [folder.parts[0] for folder in python.searched] == ["lib64", "lib"]
+    assert [directory.parts[0] for directory in python.site_packages] == ["lib", "lib64"]
+    assert [directory.parts[0] for directory in python.searched] == ["lib64", "lib"]
 
 
 def test_no_standard_library(tree: Path) -> None:

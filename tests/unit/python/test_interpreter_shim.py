@@ -25,19 +25,19 @@ FOREIGN = [name for name in ARCHITECTURES if name != native_architecture().name]
 
 @pytest.fixture(autouse=True)
 def wheels(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a folder whose wheels uv finds, and no others."""
-    folder = tmp_path / "wheels"
-    folder.mkdir()
+    """Return a directory whose wheels uv finds, and no others."""
+    directory = tmp_path / "wheels"
+    directory.mkdir()
     monkeypatch.setenv("UV_OFFLINE", "1")
     monkeypatch.setenv("UV_NO_INDEX", "1")
-    monkeypatch.setenv("UV_FIND_LINKS", str(folder))
+    monkeypatch.setenv("UV_FIND_LINKS", str(directory))
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path_factory.mktemp("uv-cache")))
-    return folder
+    return directory
 
 
-def make_wheel(folder: Path, name: str, tag: str, *requirements: str) -> Path:
+def make_wheel(directory: Path, name: str, tag: str, *requirements: str) -> Path:
     """Make a wheel with one module, whose text is the wheel's tag."""
-    path = folder / f"{name}-1.0-{tag}.whl"
+    path = directory / f"{name}-1.0-{tag}.whl"
     required = "".join(f"Requires-Dist: {requirement}\n" for requirement in requirements)
     python, abi, platforms = tag.split("-")
     tags = "".join(f"Tag: {python}-{abi}-{platform}\n" for platform in platforms.split("."))
@@ -54,7 +54,7 @@ def make_wheel(folder: Path, name: str, tag: str, *requirements: str) -> Path:
 
 
 def install(
-    folder: Path,
+    directory: Path,
     *requirements: str,
     architecture: str,
     version: str = "3.12.8",
@@ -64,7 +64,7 @@ def install(
     lock: Lock | None = None,
 ) -> dict[str, str]:
     """Install a project with requirements, and return the text of each module by its path in the prefix."""
-    appdir = AppDir(folder / "AppDir", "app")
+    appdir = AppDir(directory / "AppDir", "app")
     stdlib = appdir.lib / name
     python = BundledPython(
         version=version,
@@ -72,14 +72,14 @@ def install(
         stdlib=stdlib,
         site_packages=(stdlib / "site-packages",),
         stripped=False,
-        interpreter=folder / "nowhere",
-        origin=folder,
+        interpreter=directory / "nowhere",
+        origin=directory,
         cross=True,
     )
-    (folder / "project").mkdir()
-    project = Project(folder / "project", "app", "1.0", "", "", {}, {}, ())
+    (directory / "project").mkdir()
+    project = Project(directory / "project", "app", "1.0", "", "", {}, {}, ())
     install_packages(
-        Wheel.read(make_wheel(folder, "app", project_tag, *requirements)),
+        Wheel.read(make_wheel(directory, "app", project_tag, *requirements)),
         appdir,
         python,
         project,

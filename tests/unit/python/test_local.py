@@ -59,7 +59,7 @@ class TestFind:
         assert python.executable == python.executable.resolve()
         assert python.command == f"python{sys.version_info.major}.{sys.version_info.minor}{sys.abiflags}"
         assert python.site_packages[0].name == "site-packages"
-        assert not any(folder.is_absolute() for folder in (*python.site_packages, *python.searched))
+        assert not any(directory.is_absolute() for directory in (*python.site_packages, *python.searched))
         assert find(Path(sys.executable)) == python
 
     def test_below_a_virtual_environment(self, tmp_path: Path) -> None:
@@ -145,7 +145,7 @@ class TestFind:
         )
 
     def test_virtual_environment_of_the_system(self, tmp_path: Path) -> None:
-        """Debian's Python searches other folders in a virtual environment than the installation below."""
+        """Debian's Python searches other directories in a virtual environment than the installation below."""
         system = require("/usr/bin/python3", "python3-venv")
         subprocess.run([system, "-m", "venv", "--without-pip", tmp_path / "venv"], check=True)
         assert find(tmp_path / "venv" / "bin" / "python") == find(Path(system))
@@ -154,15 +154,15 @@ class TestFind:
         with pytest.raises(AppImageError, match=r"is Python 3\.7\.9: 3\.8 is the oldest that can be bundled"):
             find(self.answering(tmp_path, version="3.7.9"))
 
-    def answering(self, folder: Path, **changes: str) -> Path:
+    def answering(self, directory: Path, **changes: str) -> Path:
         """Make an interpreter that says something else of itself."""
         code = f"""
 import json, subprocess, sys
 answer = json.loads(subprocess.check_output([sys.executable, "-I", "-"]))
 print(json.dumps({{**answer, "virtual": False, **{changes!r}}}))
 """
-        (folder / "answer.py").write_text(code)
-        return write_program(folder / "python3", f'exec "{sys.executable}" "{folder}/answer.py"')
+        (directory / "answer.py").write_text(code)
+        return write_program(directory / "python3", f'exec "{sys.executable}" "{directory}/answer.py"')
 
 
 class TestSysconfig:
@@ -192,7 +192,7 @@ class TestSysconfig:
         }  # fmt: skip
 
     @pytest.mark.parametrize("path", ["/usr2", "/usr-local/lib", "/usr.old", "/usrlib", "/opt/usr/lib", "/opt/usr"])
-    def test_other_folders_stay(self, path: str) -> None:
+    def test_other_directories_stay(self, path: str) -> None:
         assert self.rewrite({"A": path})["A"] == path
 
     def test_time_zones_are_those_of_the_host(self) -> None:
@@ -211,7 +211,7 @@ class TestSysconfig:
             "BINDIR": f"{sys.base_prefix}/bin",
         }
 
-    def test_folder_of_the_build_is_gone(self) -> None:
+    def test_directory_of_the_build_is_gone(self) -> None:
         result = self.rewrite({
             "abs_builddir": "/build/python3-3.11/build-shared",
             "abs_srcdir": "/build/python3-3.11/build-shared/..",
@@ -348,8 +348,8 @@ print(json.dumps([platform.python_version(), sys.executable, sys.prefix, sys.pat
 """
         version, executable, prefix, path, site_packages, texts, libraries = self.run(python, code)
         assert (version, executable, prefix) == (host.version, str(python.executable), str(appdir.usr))
-        assert all(Path(folder).is_relative_to(appdir.usr) for folder in path)
-        assert python.site_packages[0].resolve() in [Path(folder).resolve() for folder in site_packages]
+        assert all(Path(directory).is_relative_to(appdir.usr) for directory in path)
+        assert python.site_packages[0].resolve() in [Path(directory).resolve() for directory in site_packages]
         if host.prefix != Path("/usr"):
             assert not [text for text in texts if f"{host.prefix}/" in text]
             assert not [library for library in libraries if Path(library).is_relative_to(host.prefix)]
@@ -372,12 +372,12 @@ print(json.dumps([name for name in names if works(name)]))
         before = json.loads(subprocess.check_output(command, env={}, text=True))
         assert self.run(python, code) == before
 
-    def test_no_program_searches_an_absolute_folder(self, bundle: tuple[AppDir, BundledPython]) -> None:
+    def test_no_program_searches_an_absolute_directory(self, bundle: tuple[AppDir, BundledPython]) -> None:
         appdir, _ = bundle
         programs = {path: elf for path in appdir.files() if (elf := read_elf(path))}
         assert programs
         for path, elf in programs.items():
-            assert not [folder for folder in elf.search_path if not folder.startswith("$ORIGIN")], path
+            assert not [directory for directory in elf.search_path if not directory.startswith("$ORIGIN")], path
             assert path.stat().st_mode & 0o777 == 0o755
 
     def test_left_out(self, bundle: tuple[AppDir, BundledPython]) -> None:
@@ -387,7 +387,7 @@ print(json.dumps([name for name in names if works(name)]))
         assert not names & {"EXTERNALLY-MANAGED", "sitecustomize.py", "build-details.json"}
         assert not [path for path in appdir.files() if path.suffix in {".a", ".o", ".exe"}]
         assert not [name for name in names if name.startswith(("config-", "_testcapi", "xxlimited"))]
-        assert [list(folder.iterdir()) for folder in python.site_packages] == [[]] * len(python.site_packages)
+        assert [list(directory.iterdir()) for directory in python.site_packages] == [[]] * len(python.site_packages)
 
     def test_sysconfig_names_nothing_of_this_machine(
         self, bundle: tuple[AppDir, BundledPython], host: PythonInstallation
@@ -433,8 +433,8 @@ print(json.dumps([name for name in names if works(name)]))
 
     def test_environments_of_it_work(self, bundle: tuple[AppDir, BundledPython], tmp_path: Path) -> None:
         _, python = bundle
-        folder = tmp_path / "venv"
-        subprocess.run([python.executable, "-I", "-m", "venv", "--without-pip", folder], check=True, env={})
+        directory = tmp_path / "venv"
+        subprocess.run([python.executable, "-I", "-m", "venv", "--without-pip", directory], check=True, env={})
         code = "import sys; print(sys.prefix, sys.base_prefix)"
-        output = subprocess.check_output([folder / "bin" / "python", "-I", "-c", code], env={}, text=True)
-        assert output == f"{folder} {python.executable.parent.parent}\n"
+        output = subprocess.check_output([directory / "bin" / "python", "-I", "-c", code], env={}, text=True)
+        assert output == f"{directory} {python.executable.parent.parent}\n"

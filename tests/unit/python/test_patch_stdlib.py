@@ -86,9 +86,9 @@ class TestAdapt:
         """Virtual environments can be made on top of the image, with pip."""
         python = replace(python, origin=tmp_path / "origin")
         bundled = python.origin / "lib" / "python3.12" / "ensurepip" / "_bundled"
-        for folder in (bundled, bundled.parent / "__pycache__", python.stdlib / "venv"):
-            folder.mkdir(parents=True)
-            (folder / "__init__.py").touch()
+        for directory in (bundled, bundled.parent / "__pycache__", python.stdlib / "venv"):
+            directory.mkdir(parents=True)
+            (directory / "__init__.py").touch()
         (python.stdlib / "site.py").write_text("import sys\nPREFIXES = [sys.prefix]\n")
         wheels = python.origin / "share" / "python-wheels"
         wheels.mkdir(parents=True)
@@ -266,8 +266,8 @@ class TestCertificates:
         monkeypatch.setattr(_appimage, "CERTIFICATES", ())
 
     @staticmethod
-    def openssl(file: object = "/nowhere/cert.pem", folder: object = "/nowhere/certs") -> SimpleNamespace:
-        paths = ("SSL_CERT_FILE", str(file), "SSL_CERT_DIR", str(folder))
+    def openssl(file: object = "/nowhere/cert.pem", directory: object = "/nowhere/certs") -> SimpleNamespace:
+        paths = ("SSL_CERT_FILE", str(file), "SSL_CERT_DIR", str(directory))
         return SimpleNamespace(get_default_verify_paths=lambda: paths)
 
     @pytest.mark.parametrize("name", ["SSL_CERT_FILE", "SSL_CERT_DIR"])
@@ -281,12 +281,12 @@ class TestCertificates:
         monkeypatch.setattr(_appimage, "CERTIFICATES", (__file__,))
         assert _appimage.certificates(self.openssl(file=__file__)) is None
 
-    def test_openssl_finds_its_folder(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def test_openssl_finds_its_directory(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.setattr(_appimage, "CERTIFICATES", (__file__,))
         (tmp_path / "ca-bundle.crt").touch()
-        assert _appimage.certificates(self.openssl(folder=tmp_path)) == __file__, "OpenSSL reads no such name"
+        assert _appimage.certificates(self.openssl(directory=tmp_path)) == __file__, "OpenSSL reads no such name"
         (tmp_path / "1a2b3c4d.0").touch()
-        assert _appimage.certificates(self.openssl(folder=tmp_path)) is None
+        assert _appimage.certificates(self.openssl(directory=tmp_path)) is None
 
     def test_the_first_that_is_there(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(_appimage, "CERTIFICATES", ("/nowhere/a", __file__, sys.executable))
@@ -307,7 +307,7 @@ import ssl, sys
 sys.path.insert(0, {str(Path(_appimage.__file__).parent)!r})
 import _appimage, certifi
 _appimage.CERTIFICATES = (certifi.where(),)
-_appimage._has_certificates = lambda folder: False
+_appimage._has_certificates = lambda directory: False
 _appimage.os.path.isfile = lambda path: False
 _appimage.patch_ssl(ssl)
 assert ssl.get_default_verify_paths().cafile == certifi.where()
@@ -374,11 +374,11 @@ class TestLibraries:
     @pytest.fixture(autouse=True)
     def image(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.setattr(sys, "base_prefix", str(tmp_path))
-        folder = tmp_path / "lib"
-        folder.mkdir()
+        directory = tmp_path / "lib"
+        directory.mkdir()
         for name in ("liba.so.1", "liba.so.1.2.3", "libb+c-2.so", "libfoo.so.x", "libabc.so.1"):
-            (folder / name).touch()
-        return folder
+            (directory / name).touch()
+        return directory
 
     def test_shortest_name(self, image: Path) -> None:
         assert _appimage.bundled_library("a") == f"{image}/liba.so.1"
@@ -399,10 +399,9 @@ class TestLibraries:
 
 def test_readline() -> None:
     """The module that is loaded is the real one."""
-    folder = Path(_appimage.__file__).parent
-    code = (
-        f"import sys; sys.path.insert(0, {str(folder)!r}); import _appimage; print(_appimage.load_readline().__file__)"
-    )
+    directory = Path(_appimage.__file__).parent
+    code = f"import sys; sys.path.insert(0, {str(directory)!r}); import _appimage"
+    code += "; print(_appimage.load_readline().__file__)"
     output = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
     assert "/lib-dynload/readline." in output.stdout or "No module named 'readline'" in output.stderr
 
@@ -451,7 +450,7 @@ class TestVirtualEnvironment:
         del link
         assert self.enter(monkeypatch, called) == "before"
 
-    def test_folder_that_is_gone(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_directory_that_is_gone(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (tmp_path / "gone").mkdir()
         monkeypatch.chdir(tmp_path / "gone")
         (tmp_path / "gone").rmdir()
@@ -540,12 +539,12 @@ class TestVirtualenv:
         monkeypatch.setenv("APPDIR", str(tmp_path / "mount"))
         return image
 
-    def create(self, folder: Path, interpreter: Path, make: Callable[[Path, Path], Any]) -> dict[str, str]:
+    def create(self, directory: Path, interpreter: Path, make: Callable[[Path, Path], Any]) -> dict[str, str]:
         """Make an environment as virtualenv does, and return its configuration."""
 
         class Creator:
             def __init__(self) -> None:
-                self.bin_dir = folder / "bin"
+                self.bin_dir = directory / "bin"
                 self.interpreter = SimpleNamespace(system_executable=str(interpreter))
                 self.pyenv_cfg = SimpleNamespace(content={})
 
@@ -564,9 +563,9 @@ class TestVirtualenv:
         _appimage.patch_virtualenv(SimpleNamespace(Creator=Creator))
         creator = Creator()
         creator.run()
-        assert (folder / "bin" / "python3").readlink() == Path("python")
-        assert (folder / "bin" / "python3.10").read_text() == "another one"
-        assert (folder / "bin" / "python2").readlink() == Path("/usr/bin/env")
+        assert (directory / "bin" / "python3").readlink() == Path("python")
+        assert (directory / "bin" / "python3.10").read_text() == "another one"
+        assert (directory / "bin" / "python2").readlink() == Path("/usr/bin/env")
         configuration: dict[str, str] = creator.pyenv_cfg.content
         return configuration
 

@@ -83,15 +83,15 @@ def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(download, "_PAUSE", 0.01)
 
 
-def provide(source: PythonSource, folder: Path, architecture: str = "") -> PythonInstallation:
-    folder.mkdir(exist_ok=True)
-    return source.provide(ARCHITECTURES[architecture] if architecture else native_architecture(), folder)
+def provide(source: PythonSource, directory: Path, architecture: str = "") -> PythonInstallation:
+    directory.mkdir(exist_ok=True)
+    return source.provide(ARCHITECTURES[architecture] if architecture else native_architecture(), directory)
 
 
-def check_runs(python: PythonInstallation, folder: Path) -> str:
+def check_runs(python: PythonInstallation, directory: Path) -> str:
     """Bundle a Python, run it, and return what its `sys.executable` is, relative to the AppDir."""
     check_python(python, architecture=native_architecture(), requires_python="")
-    appdir = AppDir(folder / "AppDir", "app")
+    appdir = AppDir(directory / "AppDir", "app")
     bundled = bundle_python(python, appdir)
     code = "import platform, sys, ssl, sqlite3, zlib; print(platform.python_version(), sys.executable)"
     output = subprocess.check_output([bundled.executable, "-I", "-c", code], env={}, text=True)
@@ -101,8 +101,8 @@ def check_runs(python: PythonInstallation, folder: Path) -> str:
     return os.path.relpath(executable, appdir.root)
 
 
-def state(folder: Path) -> dict[str, tuple[int, int]]:
-    return {str(path): (path.lstat().st_size, path.lstat().st_mtime_ns) for path in folder.rglob("*")}
+def state(directory: Path) -> dict[str, tuple[int, int]]:
+    return {str(path): (path.lstat().st_size, path.lstat().st_mtime_ns) for path in directory.rglob("*")}
 
 
 def left_in_cache(tmp_path: Path) -> list[str]:

@@ -41,17 +41,17 @@ SANITIZERS = {"thread": "thread", "address and undefined behaviour": "address,un
 @pytest.fixture(scope="module")
 def zstd(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the directory with Zstandard's headers and sources."""
-    folder = tmp_path_factory.mktemp("zstd")
-    fetch_zstd(folder)
-    return folder / "zstd/lib"
+    directory = tmp_path_factory.mktemp("zstd")
+    fetch_zstd(directory)
+    return directory / "zstd/lib"
 
 
-@pytest.mark.parametrize("folder", [SOURCE, LAUNCHER_SOURCE], ids=["runtime", "launcher"])
-def test_compiles_without_a_warning(zstd: Path, folder: Path) -> None:
+@pytest.mark.parametrize("directory", [SOURCE, LAUNCHER_SOURCE], ids=["runtime", "launcher"])
+def test_compiles_without_a_warning(zstd: Path, directory: Path) -> None:
     """With gcc and glibc; Zig has the same warnings for the programs in the wheel."""
     command: list[str | Path] = [require("gcc", "gcc"), "-std=gnu11", "-fsyntax-only", *WARNINGS]
-    command += [*DEFINITIONS, "-iquote", folder, "-isystem", zstd]
-    subprocess.run([*command, *sorted(folder.glob("*.c"))], check=True)
+    command += [*DEFINITIONS, "-iquote", directory, "-isystem", zstd]
+    subprocess.run([*command, *sorted(directory.glob("*.c"))], check=True)
 
 
 @pytest.fixture(scope="module")

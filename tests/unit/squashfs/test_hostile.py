@@ -264,19 +264,19 @@ class TestLoops:
         assert message == "The image is damaged: the directory eeee/second is in it twice"
 
     def test_directories_that_share_a_listing(self, tmp_path: Path) -> None:
-        folders = 60
+        directories = 60
         tree = {b"": Node(0o755, 0, None), b"many": Node(0o755, 0, None)}
         tree |= {b"many/%03d" % number: Node(0o644, 0, b"") for number in range(400)}
-        tree |= {b"folder %03d" % number: Node(0o755, 0, None) for number in range(folders)}
+        tree |= {b"directory %03d" % number: Node(0o755, 0, None) for number in range(directories)}
         root = make_tree(tree, tmp_path / "tree")
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(writer, "new_compressor", lambda *_: bytes)
             image = write(root, "zstd")
         superblock = fs.Superblock.unpack(image[: fs.SUPERBLOCK_SIZE])
         listing = inode_position(image, superblock, "many") + fs.INODE_HEADER.size
-        for number in range(folders):
+        for number in range(directories):
             shared = image[listing : listing + fs.BASIC_DIRECTORY.size]
-            image = change_inode(image, superblock, f"folder {number:03}", 0, shared)
+            image = change_inode(image, superblock, f"directory {number:03}", 0, shared)
         with pytest.raises(SquashFSError, match="its directories share their entries"):
             list(SquashFSImage(io.BytesIO(image)))
 

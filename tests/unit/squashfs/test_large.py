@@ -59,9 +59,9 @@ class TestMemory:
         content = noise(1 << 20)
         for number in range(100_000):
             if number % 1000 == 0:
-                folder = tmp_path / "tree" / str(number)
-                folder.mkdir(parents=True)
-            (folder / f"{number}.py").write_bytes(content[number : number + 10_000])
+                directory = tmp_path / "tree" / str(number)
+                directory.mkdir(parents=True)
+            (directory / f"{number}.py").write_bytes(content[number : number + 10_000])
         assert peak_memory(tmp_path / "tree", tmp_path / "image", 1, 1 << 17) < MEMORY
 
 
@@ -123,7 +123,7 @@ def test_data_behind_4_gib(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.usefixtures("needs_root")
-def test_folder_of_100_000_files(tmp_path: Path) -> None:
+def test_directory_of_100_000_files(tmp_path: Path) -> None:
     root = tmp_path / "tree"
     root.mkdir()
     names = [f"{number * 7919 % 100_000} {'n' * (number % 50)}" for number in range(100_000)]

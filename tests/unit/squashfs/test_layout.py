@@ -27,8 +27,8 @@ def make_tree(root: Path, *, line: str = "") -> Path:
     words = [f"word{number}" for number in range(400)]
     chance = random.Random(1)  # noqa: S311 - the same each time
     for package in ("a", "b", "c", "x", "y", "z"):
-        for folder in range(12):
-            place = root / "lib" / f"{package}{folder}" / "inner"
+        for directory in range(12):
+            place = root / "lib" / f"{package}{directory}" / "inner"
             place.mkdir(parents=True)
             for number in range(25):
                 text = " ".join(chance.choices(words, k=chance.randrange(20, 900)))
@@ -54,8 +54,8 @@ def fetched(old: bytes, new: bytes) -> int:
 
 @pytest.fixture(scope="module")
 def trees(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    folder = tmp_path_factory.mktemp("layout")
-    return make_tree(folder / "old"), make_tree(folder / "new", line="# one line more\n")
+    directory = tmp_path_factory.mktemp("layout")
+    return make_tree(directory / "old"), make_tree(directory / "new", line="# one line more\n")
 
 
 @pytest.mark.slow

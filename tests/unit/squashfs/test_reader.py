@@ -32,7 +32,7 @@ def mksquashfs(root: Path, image: Path, *options: str) -> Path:
 
 @pytest.fixture(scope="module")
 def tree() -> Tree:
-    # Without the longest folder: making it takes longer than all the rest.
+    # Without the longest directory: making it takes longer than all the rest.
     return {path: node for path, node in awkward_tree().items() if not path.startswith(b"many/")} | {
         b"many": Node(0o755, 0, None)
     }

@@ -34,7 +34,7 @@ from support.squashfs_trees import (
     noise,
     read_image,
     read_tree,
-    temporary_folder,
+    temporary_directory,
     trees,
     unsquash,
 )
@@ -87,8 +87,8 @@ class TestReadBack:
     @settings(max_examples=100, deadline=None)
     @given(tree=trees(), compression=st.sampled_from(["zstd", "gzip"]), start=st.sampled_from([0, 1, 193_728]))
     def test_our_reader(self, tree: Tree, compression: str, start: int) -> None:
-        with temporary_folder() as folder:
-            root = make_tree(tree, folder / "tree")
+        with temporary_directory() as directory:
+            root = make_tree(tree, directory / "tree")
             output = io.BytesIO(bytes(start))
             output.seek(start)
             report = write_squashfs(
@@ -104,23 +104,23 @@ class TestReadBack:
     @settings(max_examples=60, deadline=None)
     @given(tree=trees(), compression=st.sampled_from(["zstd", "gzip"]))
     def test_unsquashfs(self, tree: Tree, compression: str) -> None:
-        with temporary_folder() as folder:
-            image = write(make_tree(tree, folder / "tree"), folder / "image", compression=compression)
-            check(tree, read_tree(unsquash(image, folder / "unpacked")))
+        with temporary_directory() as directory:
+            image = write(make_tree(tree, directory / "tree"), directory / "image", compression=compression)
+            check(tree, read_tree(unsquash(image, directory / "unpacked")))
 
     @settings(max_examples=8, deadline=None)
     @given(tree=trees())
     def test_squashfuse(self, tree: Tree) -> None:
-        with temporary_folder() as folder:
-            image = write(make_tree(tree, folder / "tree"), folder / "image")
+        with temporary_directory() as directory:
+            image = write(make_tree(tree, directory / "tree"), directory / "image")
             with fuse_mounted(image) as mounted:
                 check(tree, read_tree(mounted))
 
     @settings(max_examples=8, deadline=None)
     @given(tree=trees())
     def test_kernel(self, tree: Tree) -> None:
-        with temporary_folder() as folder:
-            image = write(make_tree(tree, folder / "tree"), folder / "image")
+        with temporary_directory() as directory:
+            image = write(make_tree(tree, directory / "tree"), directory / "image")
             with kernel_mounted(image) as mounted:
                 check(tree, read_tree(mounted))
 
@@ -220,7 +220,7 @@ class TestSameBytes:
 
 class TestTime:
     def test_all_times_are_the_one_given(self, tmp_path: Path) -> None:
-        tree = {b"": Node(0o755, 10, None), b"file": Node(0o644, 30, b""), b"folder": Node(0o755, 20, None)}
+        tree = {b"": Node(0o755, 10, None), b"file": Node(0o644, 30, b""), b"directory": Node(0o755, 20, None)}
         image = SquashFSImage(io.BytesIO(image_bytes(make_tree(tree, tmp_path / "tree"), mtime=1_234_567_890)))
         assert {entry.mtime for entry in (image.root, *image)} == {1_234_567_890}
         assert image.superblock.mtime == 1_234_567_890
@@ -375,11 +375,11 @@ class TestRefused:
         with pytest.raises(SquashFSError, match=r"^\\xff cannot be packed"):
             image_bytes(tmp_path / "tree")
 
-    def test_missing_folder(self, tmp_path: Path) -> None:
+    def test_missing_directory(self, tmp_path: Path) -> None:
         with pytest.raises(FileNotFoundError):
             image_bytes(tmp_path / "tree")
 
-    def test_no_folder(self, tmp_path: Path) -> None:
+    def test_no_directory(self, tmp_path: Path) -> None:
         (tmp_path / "tree").write_bytes(b"")
         with pytest.raises(NotADirectoryError):
             image_bytes(tmp_path / "tree")
@@ -419,17 +419,17 @@ class TestChangedMeanwhile:
         with pytest.raises(SquashFSError, match=f"^{name} changed while it was being packed$"):
             write_squashfs(root, Meddler(lambda: os.truncate(root / name, size)), mtime=0, level=1)
 
-    def test_folder_vanished(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        (root / "folder").mkdir()
+    def test_directory_vanished(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (root / "directory").mkdir()
         scandir = os.scandir
 
         def scandir_after_removal(path: bytes) -> Any:
-            if path.endswith(b"folder"):
-                (root / "folder").rmdir()
+            if path.endswith(b"directory"):
+                (root / "directory").rmdir()
             return scandir(path)
 
         monkeypatch.setattr(os, "scandir", scandir_after_removal)
-        with pytest.raises(SquashFSError, match=r"^folder vanished while"):
+        with pytest.raises(SquashFSError, match=r"^directory vanished while"):
             image_bytes(root)
 
     def test_data(self, root: Path) -> None:

@@ -104,33 +104,33 @@ REFUSED: dict[str, tuple[list[Item], str, tuple[str, ...]]] = {
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def target(tmp_path: Path) -> Path:
     """Return where to unpack; beside it is what must stay as it is."""
-    folder = tmp_path / "in" / "here"
-    folder.mkdir(parents=True)
-    (folder.parent / "secret").write_text("secret")
-    return folder
+    target = tmp_path / "in" / "here"
+    target.mkdir(parents=True)
+    (target.parent / "secret").write_text("secret")
+    return target
 
 
-def refusal(archive: Path, folder: Path) -> str:
+def refusal(archive: Path, target: Path) -> str:
     """Return what is said of an archive that is refused; see that nothing of it stays, here or elsewhere."""
     with pytest.raises(AppImageError) as caught:
-        unpack(archive, folder, *TOPS)
+        unpack(archive, target, *TOPS)
     message = str(caught.value)
     assert message.isprintable()
-    assert sorted(path.name for path in folder.parent.iterdir()) == ["here", "secret"]
-    assert (folder.parent / "secret").read_text() == "secret"
-    assert not list(folder.iterdir())
+    assert sorted(path.name for path in target.parent.iterdir()) == ["here", "secret"]
+    assert (target.parent / "secret").read_text() == "secret"
+    assert not list(target.iterdir())
     return message
 
 
 @pytest.mark.parametrize(
     ("name", "kind"), [(name, kind) for name, (*_, kinds) in REFUSED.items() for kind in kinds], ids=str
 )
-def test_refused(tmp_path: Path, folder: Path, name: str, kind: str) -> None:
+def test_refused(tmp_path: Path, target: Path, name: str, kind: str) -> None:
     items, expected, _ = REFUSED[name]
     archive = write_archive(tmp_path / "it", kind, [PROGRAM, *items])
-    message = refusal(archive, folder)
+    message = refusal(archive, target)
     # What no directory of an image can have, its reader finds itself.
     assert message.startswith((f"it.{kind} is refused: ", "The image is damaged: "))
     assert re.search(expected, message) or message.startswith("The image is damaged: ")
@@ -140,7 +140,7 @@ def test_refused(tmp_path: Path, folder: Path, name: str, kind: str) -> None:
 class TestTaken:
     """What archives of real Pythons have."""
 
-    def test_all_of_it(self, tmp_path: Path, folder: Path, kind: str) -> None:
+    def test_all_of_it(self, tmp_path: Path, target: Path, kind: str) -> None:
         items = [
             directory(b"python"),
             directory(b"python/bin"),
@@ -158,8 +158,8 @@ class TestTaken:
             file("python/größe".encode(), b"UTF-8"),
             file(b"python/" + b"n" * 255, b"long"),
         ]
-        unpack(write_archive(tmp_path / "it", kind, items), folder, "python")
-        python = folder / "python"
+        unpack(write_archive(tmp_path / "it", kind, items), target, "python")
+        python = target / "python"
         modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (python / "lib/a", python / "lib/b")}
         assert modes == {"a": 0o755, "b": 0o644}
         assert stat.S_IMODE((python / "bin/python3").stat().st_mode) == 0o755
@@ -172,66 +172,66 @@ class TestTaken:
         assert (python / ("n" * 255)).read_bytes() == b"long"
         assert list((python / "empty").iterdir()) == []
 
-    def test_directories_that_are_not_named(self, tmp_path: Path, folder: Path, kind: str) -> None:
-        unpack(write_archive(tmp_path / "it", kind, [PROGRAM]), folder, "python")
-        assert (folder / "python/bin/python3").read_bytes() == PROGRAM.data
+    def test_directories_that_are_not_named(self, tmp_path: Path, target: Path, kind: str) -> None:
+        unpack(write_archive(tmp_path / "it", kind, [PROGRAM]), target, "python")
+        assert (target / "python/bin/python3").read_bytes() == PROGRAM.data
 
     @pytest.mark.slow
-    def test_large_files(self, tmp_path: Path, folder: Path, kind: str) -> None:
+    def test_large_files(self, tmp_path: Path, target: Path, kind: str) -> None:
         data = random.Random(3).randbytes(5_000_000)  # noqa: S311 - the same each time
-        unpack(write_archive(tmp_path / "it", kind, [file(b"python/data", data)]), folder, "python")
-        assert (folder / "python/data").read_bytes() == data
+        unpack(write_archive(tmp_path / "it", kind, [file(b"python/data", data)]), target, "python")
+        assert (target / "python/data").read_bytes() == data
 
 
 @pytest.mark.parametrize("kind", UNSORTED)
-def test_absolute_names_are_relative(tmp_path: Path, folder: Path, kind: str) -> None:
+def test_absolute_names_are_relative(tmp_path: Path, target: Path, kind: str) -> None:
     archive = write_archive(tmp_path / "it", kind, [directory(b"./"), directory(b"/python/"), file(b"//python/./file")])
-    unpack(archive, folder)
-    assert (folder / "python" / "file").is_file()
+    unpack(archive, target)
+    assert (target / "python" / "file").is_file()
 
 
 @pytest.mark.parametrize("kind", TAR)
-def test_hard_links(tmp_path: Path, folder: Path, kind: str) -> None:
-    unpack(write_archive(tmp_path / "it", kind, [PROGRAM, hard_link(b"b", b"./python/bin/python3")]), folder)
-    assert (folder / "b").samefile(folder / "python/bin/python3")
+def test_hard_links(tmp_path: Path, target: Path, kind: str) -> None:
+    unpack(write_archive(tmp_path / "it", kind, [PROGRAM, hard_link(b"b", b"./python/bin/python3")]), target)
+    assert (target / "b").samefile(target / "python/bin/python3")
 
 
-def test_times_are_kept(tmp_path: Path, folder: Path) -> None:
+def test_times_are_kept(tmp_path: Path, target: Path) -> None:
     """An image that is not reproducible has them."""
     for number, kind in enumerate(KINDS[:-1]):
-        place = folder / str(number)
+        place = target / str(number)
         place.mkdir()
         unpack(write_archive(tmp_path / "it", kind, [PROGRAM]), place)
         assert (place / "python/bin/python3").stat().st_mtime == 1_600_000_000
 
 
 @pytest.mark.parametrize("mtime", ["nan", "inf", "-inf", "1e300", "-5"])
-def test_times_that_are_none(tmp_path: Path, folder: Path, mtime: str) -> None:
+def test_times_that_are_none(tmp_path: Path, target: Path, mtime: str) -> None:
     with tarfile.open(tmp_path / "it.tar", "w") as tar:
         info = tarfile.TarInfo("file")
         info.pax_headers = {"mtime": mtime}
         tar.addfile(info)
-    unpack(tmp_path / "it.tar", folder)
-    assert 0 <= (folder / "file").stat().st_mtime < 1 << 32
+    unpack(tmp_path / "it.tar", target)
+    assert 0 <= (target / "file").stat().st_mtime < 1 << 32
 
 
 class TestSizes:
     @pytest.mark.parametrize("kind", KINDS)
-    def test_too_much(self, tmp_path: Path, folder: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_too_much(self, tmp_path: Path, target: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(writer, "_ALWAYS_ALLOWED", 50_000)
         monkeypatch.setattr(writer, "_MAX_RATIO", 0)
         archive = write_archive(tmp_path / "it", kind, [PROGRAM])
         expected = f"it.{kind} is refused: with python/bin/python3 its files are more than 0 times as large as it is"
-        assert refusal(archive, folder) == expected
+        assert refusal(archive, target) == expected
 
     @pytest.mark.parametrize("kind", KINDS)
-    def test_too_many(self, tmp_path: Path, folder: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_too_many(self, tmp_path: Path, target: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(writer, "_MAX_ENTRIES", 5)
         for items in ([file(b"python/%d" % number) for number in range(6)], [file(b"python/a/b/c/d/e")]):
             archive = write_archive(tmp_path / "it", kind, items)
-            assert refusal(archive, folder) == f"it.{kind} is refused: it has more than 5 files and directories"
+            assert refusal(archive, target) == f"it.{kind} is refused: it has more than 5 files and directories"
 
-    def test_sparse(self, tmp_path: Path, folder: Path) -> None:
+    def test_sparse(self, tmp_path: Path, target: Path) -> None:
         """A terabyte in a few blocks."""
         with tarfile.open(tmp_path / "it.tar", "w", format=tarfile.PAX_FORMAT) as tar:
             info = tarfile.TarInfo("GNUSparseFile.0/python")
@@ -239,38 +239,38 @@ class TestSizes:
             info.pax_headers = {f"GNU.sparse.{key}": value for key, value in sparse.items()}
             info.size = 512
             tar.addfile(info, io.BytesIO(b"0\n".ljust(512, b"\0")))
-        assert refusal(tmp_path / "it.tar", folder).startswith("it.tar is refused: with python/data its files are more")
+        assert refusal(tmp_path / "it.tar", target).startswith("it.tar is refused: with python/data its files are more")
 
     @pytest.mark.parametrize("kind", ["tar.gz", "tar.xz", "tar.zst"])
-    def test_headers_in_memory(self, tmp_path: Path, folder: Path, kind: str) -> None:
+    def test_headers_in_memory(self, tmp_path: Path, target: Path, kind: str) -> None:
         info = tarfile.TarInfo("carrier")
         info.type, info.size = tarfile.XHDTYPE, 1 << 30
         archive = tmp_path / f"it.{kind}"
         archive.write_bytes(COMPRESSORS[kind](info.tobuf(tarfile.GNU_FORMAT) + bytes(1 << 20)))
-        assert "the header of an entry says that 1073741824 bytes" in refusal(archive, folder)
+        assert "the header of an entry says that 1073741824 bytes" in refusal(archive, target)
 
     @pytest.mark.parametrize("kind", ["tar.gz", "tar.xz", "tar.zst"])
-    def test_much_behind_the_end(self, tmp_path: Path, folder: Path, kind: str) -> None:
+    def test_much_behind_the_end(self, tmp_path: Path, target: Path, kind: str) -> None:
         archive = tmp_path / f"it.{kind}"
         archive.write_bytes(COMPRESSORS[kind](bytes(65 << 20)))
-        assert "follow its end" in refusal(archive, folder)
+        assert "follow its end" in refusal(archive, target)
 
     @pytest.mark.parametrize("size", ["-512", "-1"])
-    def test_negative(self, tmp_path: Path, folder: Path, size: str) -> None:
+    def test_negative(self, tmp_path: Path, target: Path, size: str) -> None:
         """Python's releases of before August 2025 read the same header again and again."""
         with tarfile.open(tmp_path / "it.tar", "w", format=tarfile.PAX_FORMAT) as tar:
             info = tarfile.TarInfo("file")
             info.pax_headers = {"size": size}
             tar.addfile(info)
-        assert refusal(tmp_path / "it.tar", folder).startswith("it.tar cannot be unpacked: ")
+        assert refusal(tmp_path / "it.tar", target).startswith("it.tar cannot be unpacked: ")
 
     @pytest.mark.parametrize("kind", KINDS)
-    def test_no_room(self, tmp_path: Path, folder: Path, kind: str) -> None:
+    def test_no_room(self, tmp_path: Path, target: Path, kind: str) -> None:
         archive = write_archive(tmp_path / "it", kind, [file(b"python/small", b"x" * 10), PROGRAM])
         before = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
         try:
-            message = refusal(archive, folder)
+            message = refusal(archive, target)
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, before)
         assert message.startswith(f"it.{kind} cannot be unpacked: File too large")
@@ -292,7 +292,7 @@ class TestSizes:
 
 @pytest.mark.parametrize("kind", KINDS)
 class TestDamage:
-    def test_cut_off(self, tmp_path: Path, folder: Path, kind: str) -> None:
+    def test_cut_off(self, tmp_path: Path, target: Path, kind: str) -> None:
         noise = random.Random(4).randbytes(20_000)  # noqa: S311 - the same each time
         archive = write_archive(tmp_path / "it", kind, [file(b"python/a", noise), file(b"python/b", noise[::-1])])
         data = archive.read_bytes()
@@ -300,9 +300,9 @@ class TestDamage:
         end = len(data) - {"tar": 9216, "AppImage": 4096}.get(kind, 1)
         for size in {*range(0, end, max(end // 40, 1)), 512, 1024, end - 1}:
             archive.write_bytes(data[:size])
-            refusal(archive, folder)
+            refusal(archive, target)
 
-    def test_other_bytes(self, tmp_path: Path, folder: Path, kind: str) -> None:
+    def test_other_bytes(self, tmp_path: Path, target: Path, kind: str) -> None:
         """Where a format has checksums; whatever happens, it is said in one line and nothing stays."""
         noise = random.Random(5).randbytes(20_000)  # noqa: S311 - the same each time
         archive = write_archive(tmp_path / "it", kind, [file(b"python/a", noise), file(b"python/b", noise[::-1])])
@@ -312,10 +312,10 @@ class TestDamage:
             damaged[place] ^= 0x55
             archive.write_bytes(damaged)
             with suppress(AppImageError):
-                unpack(archive, folder, "python")
-                assert kind in {"tar", "AppImage"} or (folder / "python/b").read_bytes() == noise[::-1]
-                shutil.rmtree(folder / "python")
-            assert not list(folder.iterdir())
+                unpack(archive, target, "python")
+                assert kind in {"tar", "AppImage"} or (target / "python/b").read_bytes() == noise[::-1]
+                shutil.rmtree(target / "python")
+            assert not list(target.iterdir())
 
 
 def test_cut_off_in_newer_tarfile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -338,31 +338,31 @@ def test_cut_off_in_newer_tarfile(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         list(newer.read_tar(tmp_path / "cut.tar"))
 
 
-def test_zip_without_dates(tmp_path: Path, folder: Path) -> None:
+def test_zip_without_dates(tmp_path: Path, target: Path) -> None:
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.writestr(zipfile.ZipInfo("x"), b"x")
     data = (tmp_path / "a.zip").read_bytes()
     date = struct.pack("<HH", 0, (1 << 5) + 1)  # of 1980-01-01, which is what ZipInfo says
     assert data.count(date) == 2
     (tmp_path / "a.zip").write_bytes(data.replace(date, bytes(4)))
-    unpack_archive(tmp_path / "a.zip", folder, source="a.zip")
-    assert (folder / "x").read_bytes() == b"x"
+    unpack_archive(tmp_path / "a.zip", target, source="a.zip")
+    assert (target / "x").read_bytes() == b"x"
 
 
-def test_hard_link_to_a_link(tmp_path: Path, folder: Path) -> None:
+def test_hard_link_to_a_link(tmp_path: Path, target: Path) -> None:
     """As GNU tar writes a symbolic link that has two names."""
     with tarfile.open(tmp_path / "a.tar", "w") as tar:
         tar.addfile(tarfile.TarInfo("file"))
-        for name, kind, target in (("link", tarfile.SYMTYPE, "file"), ("again", tarfile.LNKTYPE, "link")):
+        for name, kind, place in (("link", tarfile.SYMTYPE, "file"), ("again", tarfile.LNKTYPE, "link")):
             member = tarfile.TarInfo(name)
-            member.type, member.linkname = kind, target
+            member.type, member.linkname = kind, place
             tar.addfile(member)
-    unpack_archive(tmp_path / "a.tar", folder, source="a.tar")
-    assert str((folder / "again").readlink()) == "file"
+    unpack_archive(tmp_path / "a.tar", target, source="a.tar")
+    assert str((target / "again").readlink()) == "file"
 
 
 @pytest.mark.parametrize("kind", ["tar.gz", "tar.bz2", "tar.xz", "tar.zst", "zip"])
-def test_checksums(tmp_path: Path, folder: Path, kind: str) -> None:
+def test_checksums(tmp_path: Path, target: Path, kind: str) -> None:
     """They are verified to the last one, which lies behind all that is unpacked."""
     archive = write_archive(tmp_path / "it", kind, [file(b"python/a", b"word " * 1000)])
     data = bytearray(archive.read_bytes())
@@ -370,25 +370,25 @@ def test_checksums(tmp_path: Path, folder: Path, kind: str) -> None:
     place = data.rindex(b"PK\x01\x02") + 16 if kind == "zip" else len(data) - {"tar.xz": 40}.get(kind, 6)
     data[place] ^= 1
     archive.write_bytes(data)
-    refusal(archive, folder)
+    refusal(archive, target)
 
 
 @pytest.mark.parametrize(
     "data",
     [b"", b"<html>", b"x" * 5000, b"\x28\xb5\x2f\xfd", b"\x1f\x8b\x08", b"BZh9", b"\xfd7zXZ\0", b"PK\3\4", bytes(100)],
 )
-def test_no_archive(tmp_path: Path, folder: Path, data: bytes) -> None:
+def test_no_archive(tmp_path: Path, target: Path, data: bytes) -> None:
     (tmp_path / "it.tar").write_bytes(data)
-    assert refusal(tmp_path / "it.tar", folder).startswith("it.tar cannot be unpacked: ")
+    assert refusal(tmp_path / "it.tar", target).startswith("it.tar cannot be unpacked: ")
 
 
-def test_encrypted(tmp_path: Path, folder: Path) -> None:
+def test_encrypted(tmp_path: Path, target: Path) -> None:
     archive = write_archive(tmp_path / "it", "zip", [PROGRAM])
     data = bytearray(archive.read_bytes())
     for magic, offset in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
         data[data.index(magic) + offset] |= 1
     archive.write_bytes(data)
-    assert "encrypted" in refusal(archive, folder)
+    assert "encrypted" in refusal(archive, target)
 
 
 @pytest.mark.parametrize(
@@ -413,22 +413,22 @@ def test_where_links_lead(links: dict[bytes, bytes], *, inside: bool) -> None:
 
 
 class TestAppImage:
-    def test_only_what_is_wanted(self, tmp_path: Path, folder: Path) -> None:
+    def test_only_what_is_wanted(self, tmp_path: Path, target: Path) -> None:
         names = (b"AppRun", b"opt/python/a", b"opt2/b", b"usr/lib/c", b"usr/library/d", b"usr/bin/e")
         items = [*(file(name, name) for name in names), link(b"opt/link", b"../usr/lib"), link(b"elsewhere", b"/etc")]
-        unpack(write_archive(tmp_path / "App", "AppImage", items), folder, "opt", "usr/lib", "missing")
-        files = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+        unpack(write_archive(tmp_path / "App", "AppImage", items), target, "opt", "usr/lib", "missing")
+        files = sorted(str(path.relative_to(target)) for path in target.rglob("*") if path.is_file())
         assert files == ["opt/python/a", "usr/lib/c"]
-        assert (folder / "opt/python/a").read_text() == "opt/python/a"
-        assert (folder / "opt/link").resolve() == folder / "usr/lib"
+        assert (target / "opt/python/a").read_text() == "opt/python/a"
+        assert (target / "opt/link").resolve() == target / "usr/lib"
 
-    def test_none(self, tmp_path: Path, folder: Path) -> None:
+    def test_none(self, tmp_path: Path, target: Path) -> None:
         (tmp_path / "a.AppImage").write_bytes(b"\x7fELF nothing else")
         with pytest.raises(AppImageError, match=r"a\.AppImage is no type-2 AppImage$"):
-            unpack_appimage(tmp_path / "a.AppImage", folder, ["opt"])
+            unpack_appimage(tmp_path / "a.AppImage", target, ["opt"])
 
 
-def test_source_is_named(tmp_path: Path, folder: Path) -> None:
+def test_source_is_named(tmp_path: Path, target: Path) -> None:
     archive = write_archive(tmp_path / "it", "tar", [file(b"../x")])
     with pytest.raises(AppImageError, match=r"^https://example\.org/python\.tar is refused: \.\./x leads out of"):
-        unpack_archive(archive, folder, source="https://example.org/python.tar")
+        unpack_archive(archive, target, source="https://example.org/python.tar")
