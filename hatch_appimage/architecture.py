@@ -113,7 +113,7 @@ def architecture_for(machine: str, bits: int) -> Architecture | None:
 
 
 def architecture_of(elf_machine: int, elf_class: int) -> str:
-    """Name the architecture of an ELF file from its header, for people: unknown ones by number."""
+    """Name the architecture of an ELF file from its header; unknown ones by number."""
     for architecture in ARCHITECTURES.values():
         if (architecture.elf_machine, architecture.elf_class) == (elf_machine, elf_class):
             return architecture.name

@@ -34,17 +34,17 @@ def cache_directory() -> Path:
     lasts as long as this process.
     """
     directory = user_cache_path("hatch-appimage")
-    fault = _find_fault(directory) if directory.is_dir() else None
-    return _instead_of(directory, fault) if fault else directory
+    problem = _find_problem(directory) if directory.is_dir() else None
+    return _instead_of(directory, problem) if problem else directory
 
 
 @functools.cache
-def _instead_of(directory: Path, fault: str) -> Path:
+def _instead_of(directory: Path, problem: str) -> Path:
     log.warning(
         "The cache %s %s, who could change what is bundled, and is not used: set XDG_CACHE_HOME to a directory "
         "of yours",
         directory,
-        fault,
+        problem,
     )
     instead = tempfile.mkdtemp(prefix="hatch-appimage-cache-")
     atexit.register(shutil.rmtree, instead, ignore_errors=True)
@@ -70,7 +70,7 @@ def locked(target: Path) -> Iterator[None]:
         yield
 
 
-def _find_fault(directory: Path) -> str | None:
+def _find_problem(directory: Path) -> str | None:
     """Return why a directory is not this user's alone; None if it is."""
     found = directory.stat()
     if found.st_uid != os.geteuid():
@@ -79,9 +79,9 @@ def _find_fault(directory: Path) -> str | None:
 
 
 def _check_owner(directory: Path) -> None:
-    if fault := _find_fault(directory):
+    if problem := _find_problem(directory):
         raise AppImageError(
-            f"The cache {directory} {fault}, who could change what is bundled: set XDG_CACHE_HOME to a directory "
+            f"The cache {directory} {problem}, who could change what is bundled: set XDG_CACHE_HOME to a directory "
             f"of yours"
         )
 

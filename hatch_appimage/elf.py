@@ -96,7 +96,7 @@ class Elf:
         soname: its ``DT_SONAME``, possibly empty.
         needed: the sonames it needs.
         rpath: its ``DT_RPATH``; ``$ORIGIN`` is not expanded.
-        runpath: its ``DT_RUNPATH``, likewise.
+        runpath: its ``DT_RUNPATH``; ``$ORIGIN`` is not expanded.
         versions: the symbol versions that it needs of each soname, without weak ones.
         relr: it has packed relative relocations (``DT_RELR``).
         segments: what of it is loaded.
@@ -209,7 +209,7 @@ class Sections:
     Attributes:
         places: offset and size in bytes of each section, by its name.
         end: where the table of headers ends, in bytes from the file's start; 0 if there is none.
-        last_end: likewise, where the section of the last header ends.
+        last_end: where the section of the last header ends, in bytes from the file's start; 0 if there is none.
 
     """
 

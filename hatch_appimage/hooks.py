@@ -23,6 +23,6 @@ def hatch_register_builder() -> type[AppImageBuilder]:
 @hookimpl
 def hatch_register_build_hook() -> type[AppImageBuildHook]:
     """Register the build hook ``appimage``, for the target ``wheel``."""
-    from hatch_appimage.build_hook import AppImageBuildHook  # noqa: PLC0415 - likewise
+    from hatch_appimage.build_hook import AppImageBuildHook  # noqa: PLC0415 - as above
 
     return AppImageBuildHook

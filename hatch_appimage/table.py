@@ -44,7 +44,7 @@ class Option:
         value: what it is without being set.
         check: makes the typed value of the one in TOML; raises ValueError or AppImageError with a text that completes
             "Option `...` ".
-        compute: makes the value if it is not set, where that depends on the project; raises likewise.
+        compute: makes the value if it is not set, where that depends on the project; raises the same errors.
         is_path: the value is a path, or may be one.
         key: as it is written in the table.
 

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""How values are written for people: sizes, and text that strangers wrote."""
+"""How messages write sizes, and text that strangers wrote."""
 
 from __future__ import annotations
 
 
 def format_size(size: int) -> str:
-    """Write a size in bytes for people, in units of 1000."""
+    """Write a size in bytes, in units of 1000."""
     if size < 1_000:  # noqa: PLR2004 - a kilobyte
         return f"{size} B"
     kilobytes = round(size / 1_000, 1)

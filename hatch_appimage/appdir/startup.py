@@ -80,7 +80,7 @@ def find_startup_order(
 ) -> StartupOrder:
     """Import the entry point once in the bundled Python, and note which files of the AppDir are read for it.
 
-    An application that cannot be imported on the build machine, for want of a display for example, gives what its
+    An application that cannot be imported on the build machine, such as one that needs a display, gives what its
     start read until then. What the import writes into the AppDir is removed.
 
     Args:
@@ -90,14 +90,14 @@ def find_startup_order(
         missing: libraries that files in the AppDir lack.
 
     Raises:
-        AppImageError: the bundled Python does not find the entry point's module, the import fails for want of a shared
-            library, or it changed a file.
+        AppImageError: the bundled Python does not find the entry point's module, the import fails because a
+            shared library is missing, or it changed a file.
 
     """
     before = _state(appdir)
     with TemporaryDirectory(prefix="hatch-appimage-import-") as home:
         modules = modules_at_start(entry_point, appdir.bin)
-        trial = _import(python, modules, Path(home))
+        trial = _try_import(python, modules, Path(home))
     _restore(appdir, before, entry_point)
     failure = trial.failure
     if trial.module and any(f"{module}.".startswith(f"{trial.module}.") for module in modules):
@@ -155,14 +155,14 @@ def as_loaded(files: Sequence[Path], libraries: Sequence[Path]) -> dict[Path, No
 
 
 @dataclass(frozen=True)
-class _Trial:
+class _Import:
     """What came of an import.
 
     Attributes:
         paths: what was read, in that order.
         libraries: what was mapped into memory beside that.
         failure: why the import failed; None if it did not.
-        module: the module that it missed, if it failed for want of one.
+        module: the missing module that it failed for, if that was why.
         causes: the texts of the exception and of all that led to it.
 
     """
@@ -174,7 +174,7 @@ class _Trial:
     causes: Sequence[str] = ()
 
 
-def _import(python: BundledPython, modules: Sequence[str], home: Path) -> _Trial:
+def _try_import(python: BundledPython, modules: Sequence[str], home: Path) -> _Import:
     answer = home / "answer"
     directory = home / "empty"
     directory.mkdir()
@@ -188,10 +188,10 @@ def _import(python: BundledPython, modules: Sequence[str], home: Path) -> _Trial
             seconds=_SECONDS,
         )
     except ProcessError as error:  # it crashed, or hangs
-        return _Trial(failure=str(error).splitlines()[0], causes=[error.output])
+        return _Import(failure=str(error).splitlines()[0], causes=[error.output])
     if not answer.exists():
-        return _Trial(failure="the end of the process")
-    return _Trial(*ast.literal_eval(answer.read_text(encoding="ascii")))
+        return _Import(failure="the end of the process")
+    return _Import(*ast.literal_eval(answer.read_text(encoding="ascii")))
 
 
 def _state(appdir: AppDir) -> dict[Path, tuple[int, int]]:

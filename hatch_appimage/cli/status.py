@@ -17,7 +17,7 @@ DAMAGED = 6
 
 
 def explain(error: Exception) -> str:
-    """Return what went wrong, for people: one line for each fault."""
+    """Return what went wrong, one line for each error."""
     if isinstance(error, OSError):
         return explain_os_error(error)
     return "\n".join(map(printable, str(error).split("\n")))

@@ -180,7 +180,7 @@ class Verification:
         fingerprint: of the key that signed, possibly a subkey; empty if there is no good signature.
         primary: of the key that it belongs to.
         owner: the key's first user id.
-        detail: for people, why it is bad.
+        detail: why it is bad, as messages say it.
 
     """
 

@@ -35,7 +35,7 @@ class Runtime:
         data: the file, at whose end the image begins.
         startup: offset of the number by which it finds what a start reads; None if it has no such section.
         sections: offset and size of its sections, in bytes, by their names.
-        origin: what it is, for people.
+        origin: what messages call it.
 
     """
 
@@ -117,8 +117,8 @@ def write_image(
         path: the file, which must not exist.
         settings: how it is compressed.
         order: paths below the AppDir of the files to lay at the front, in this order.
-        application: likewise, of the files that every release changes: they lie at the end, so that nothing else moves
-            from release to release.
+        application: paths below the AppDir of the files that every release changes: they lie at the
+            end, so that nothing else moves from release to release.
         update_information: the line for update tools; None for none.
         timestamp: the time of every file in the image, in seconds since the epoch; None keeps their own.
 

@@ -87,7 +87,7 @@ class Inspection:
         return write_json({**asdict(self), "requires": requires}, version=1)
 
     def to_text(self) -> str:
-        """Return it for people."""
+        """Return it as text."""
         squashfs, signature = self.squashfs, self.signature
         owner = f" by {signature.owner} ({signature.primary})" if signature.state is State.GOOD else ""
         requires = ", ".join(f"{required.family} {required}" for required in self.requires or ())

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 _ELF = b"\x7fELF"
 # No real image has more in its ELF files, in bytes; a small hostile one could fill the disk.
-_MOST = 16 << 30
+_MAX_SIZE = 16 << 30
 
 
 class Origin(Enum):
@@ -57,7 +57,7 @@ class Library:
         soname: its name.
         source: where it comes from.
         path: in the image, below its root; None for others.
-        group: why the host has to have it; None for others.
+        group: why the target system has to have it; None for others.
 
     """
 
@@ -75,7 +75,7 @@ class Listing:
         architecture: its name.
         roots: the programs and modules that are not loaded on account of others.
         files: what each file needs, by paths below the root.
-        requires: the versions of the host's C and C++ libraries that are needed.
+        requires: the versions of the target system's C and C++ libraries that are needed.
 
     """
 
@@ -210,8 +210,8 @@ def _unpacked(path: Path) -> Iterator[Path]:
                 first = next(chunks, b"")
                 if first.startswith(_ELF):
                     size += entry.size
-                    if size > _MOST:
-                        raise AppImageError(f"{path} has more than {_MOST >> 30} GiB of programs and libraries in it")
+                    if size > _MAX_SIZE:
+                        raise AppImageError(f"{path} holds more than {_MAX_SIZE >> 30} GiB of programs and libraries")
                     target.parent.mkdir(parents=True, exist_ok=True)
                     with target.open("xb") as copy:
                         copy.write(first)

@@ -98,8 +98,8 @@ class Libraries:
         from_system: what the user's machine must have.
         by_name: sonames that no search path leads to, although the image has them: another module loads them before.
         ignored: sonames that are missing, as the project allows.
-        dropped: modules of the standard library and plugins of Qt that were removed for want of a library, by their
-            paths below the AppDir, with that library's soname.
+        dropped: modules of the standard library and plugins of Qt that were removed because they lack a library, by
+            their paths below the AppDir, with that library's soname.
         patched: how many files got another search path.
         missing: what was found nowhere, and no start is known to need.
         executable_stacks: the libraries that want an executable stack, by their paths below the AppDir.

@@ -28,7 +28,7 @@ _QT_PLUGIN = re.compile(r"/Qt\d?/(plugins|qml)(/|$)")
 _QT_DISPLAY = re.compile(r"/plugins/(platforms/libq(xcb|wayland[\w-]*)\.so|xcbglintegrations/|wayland-)")
 
 # Groups of libraries that are not taken from the image, whatever brought them there.
-_LEFT_TO_HOST = {*NEVER_BUNDLED, "excluded"}
+_NEVER_BUNDLED = {*NEVER_BUNDLED, "excluded"}
 
 # Modules by which Python code opens libraries by their names.
 _OPENERS = ("_ctypes.", "_cffi_backend.")
@@ -54,7 +54,7 @@ class BundlePlan:
             before.
         missing: what is found nowhere.
         ignored: what is found nowhere, and may be missing.
-        dropped: modules of the standard library and plugins that cannot be loaded for want of a library, and its name.
+        dropped: modules of the standard library and plugins that cannot be loaded, with the library that they lack.
 
     """
 
@@ -309,7 +309,7 @@ class _Planner:
             return self._give_up(need)
         target = self.place.lib / need.soname
         group = self.policy.group(need.soname)
-        if group in _LEFT_TO_HOST or self.tree.read(target) is None:
+        if group in _NEVER_BUNDLED or self.tree.read(target) is None:
             source = self._find(need, group)
             if source is None and group is not None:
                 self.plan.from_system.add(need.soname)
@@ -325,9 +325,9 @@ class _Planner:
 
     def _find(self, need: Dependency, group: str | None) -> Path | None:
         """Find a library on the build machine that is to be bundled."""
-        if group in _LEFT_TO_HOST or group in OF_THE_MACHINE:
+        if group in _NEVER_BUNDLED or group in OF_THE_MACHINE:
             return None
-        # What has come with the needing file is bundled even if hosts have something of that name.
+        # What has come with the needing file is bundled even if target systems have something of that name.
         carried = self._find_carried(need)
         if carried is not None or group is not None:
             return carried

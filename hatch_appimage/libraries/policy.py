@@ -118,7 +118,7 @@ GROUPS = {
     ),
 }
 
-# glibc is one whole with its loader, which only the host can provide; nothing of it can be bundled.
+# glibc is one whole with its loader, which only the target system can provide; nothing of it can be bundled.
 NEVER_BUNDLED = ("glibc", "musl")
 
 # What must fit the user's hardware or cluster is not taken from the build machine, wherever it is found there.

@@ -62,7 +62,7 @@ _RELEASES: dict[Version, date] = {
     (2, 42): date(2025, 7, 28),
 }
 
-# The library of the host that has a family's versions.
+# The library of the target system that has a family's versions.
 _LIBRARIES = {"GLIBC": "libc.so.6", "GLIBCXX": "libstdc++.so.6", "CXXABI": "libstdc++.so.6"}
 _YEARS = 4
 
@@ -72,7 +72,7 @@ class Owner:
     """What a file of the image belongs to.
 
     Attributes:
-        name: for people.
+        name: what messages call it.
         remedy: how to get one that needs an older glibc.
 
     """
@@ -110,7 +110,7 @@ class Graph:
 
     Attributes:
         files: by their paths below the AppDir.
-        loads: the files that each needs, likewise.
+        loads: the files that each needs, by the same paths.
         from_system: the sonames that the user's machine must have.
 
     """
@@ -270,7 +270,7 @@ def find_required_versions(files: Mapping[str, Elf], from_system: Iterable[str])
 
     Args:
         files: the ELF files by their paths.
-        from_system: the sonames that the host must have.
+        from_system: the sonames that the target system must have.
 
     """
     requires = (find_required_version(files, family) for family in _families(from_system))

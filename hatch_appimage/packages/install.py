@@ -195,16 +195,16 @@ def _interpreter(
     """Return the Python that says what packages are for; for one of another architecture a shim is written."""
     if not python.cross:
         return python.interpreter
-    stand_in = directory / "python"
+    shim = directory / "python"
     write_interpreter_shim(
-        stand_in,
+        shim,
         python,
         architecture,
         prefix=appdir.usr,
         interpreter=python.build_python or Path(sys.executable),
         glibc=newest_glibc(max_glibc),
     )
-    return stand_in
+    return shim
 
 
 def _platform(

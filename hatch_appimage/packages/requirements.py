@@ -103,10 +103,10 @@ def check_fit(
     installed: dict[str, Distribution] = {canonicalize_name(found.metadata["Name"]): found for found in distributions}
     for origin, requirements in wanted.items():
         for requirement in requirements:
-            fault = _fault(requirement, installed)
-            if fault:
+            problem = _find_problem(requirement, installed)
+            if problem:
                 raise AppImageError(
-                    f"{lock.path} does not fit the project: {origin} `{requirement}`, and {fault}; lock again"
+                    f"{lock.path} does not fit the project: {origin} `{requirement}`, and {problem}; lock again"
                 )
     pending = [(requirement, origin) for origin, requirements in wanted.items() for requirement in requirements]
     seen: set[str] = set()
@@ -115,16 +115,16 @@ def check_fit(
         if f"{requirement}" in seen:
             continue
         seen.add(f"{requirement}")
-        fault = _fault(requirement, installed)
-        if fault:
-            log.warning("%s: %s `%s`, and %s", lock.path.name, origin, requirement, fault)
+        problem = _find_problem(requirement, installed)
+        if problem:
+            log.warning("%s: %s `%s`, and %s", lock.path.name, origin, requirement, problem)
             continue
         distribution = installed[canonicalize_name(requirement.name)]
         needed = requirements_of(distribution, requirement.extras, environment)
         pending += [(further, f"{distribution.metadata['Name']} needs") for further in needed]
 
 
-def _fault(requirement: Requirement, installed: Mapping[str, Distribution]) -> str | None:
+def _find_problem(requirement: Requirement, installed: Mapping[str, Distribution]) -> str | None:
     distribution = installed.get(canonicalize_name(requirement.name))
     if distribution is None:
         return f"the lock has no {requirement.name} for this Python and platform"

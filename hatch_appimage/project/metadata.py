@@ -25,7 +25,7 @@ class Project:
         summary: one line, possibly empty.
         requires_python: a version specifier, possibly empty.
         scripts: ``[project.scripts]``: command to ``module:function``.
-        gui_scripts: ``[project.gui-scripts]``, likewise.
+        gui_scripts: ``[project.gui-scripts]``: command to ``module:function``.
         features: names of ``[project.optional-dependencies]``.
         urls: addresses of ``[project.urls]``.
         complete: no further commands come with it, neither of dependencies nor scripts that are files.

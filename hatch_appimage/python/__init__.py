@@ -29,7 +29,7 @@ class PythonInstallation:
         site_packages: where packages go, relative to a prefix.
         searched: the ``site-packages`` directories that it searches, relative to a prefix.
         elf: its executable.
-        source: where it comes from, for people.
+        source: where it comes from, as messages say it.
 
     """
 
@@ -64,7 +64,7 @@ class BundledPython:
         stripped: symbols were removed.
         interpreter: the Python that it was copied from; unlike the copy it has what extension modules are built with.
         origin: the installation that it was copied from; libraries may lie beside its files there.
-        source: where it comes from, for people; empty for the interpreter's path.
+        source: where it comes from, as messages say it; empty for the interpreter's path.
         cross: it is for another architecture than the build machine's, and cannot be run here.
         build_python: a Python of the build machine, of the same minor version, that does what takes running for one
             of another architecture; None if there is none.

@@ -36,7 +36,7 @@ def read_python(
 
     Args:
         executable: the interpreter itself, in the ``bin`` of its prefix.
-        source: where it comes from, for people.
+        source: where it comes from, as messages say it.
         root: the directory that all it brings of its own is in; None for its prefix.
         tcl: where Tcl's scripts are, if not beside its standard library.
 

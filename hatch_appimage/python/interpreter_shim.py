@@ -64,7 +64,7 @@ class _Answers:
         free_threaded: it runs without the GIL (PEP 703).
         glibc: ``os.confstr("CS_GNU_LIBC_VERSION")``: wheels that need a newer one are not taken.
         purelib: where pure packages go, from the prefix as the root.
-        platlib: where those with extension modules go, likewise.
+        platlib: where packages with extension modules go.
 
     """
 

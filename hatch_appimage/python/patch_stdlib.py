@@ -115,7 +115,7 @@ def patch_stdlib(appdir: AppDir, python: BundledPython, system: System, *, expos
     shutil.copyfile(_MODULE, python.stdlib / _MODULE.name)
     adapted = []
     if exposed:
-        _adapt_site(python.stdlib / "site.py")
+        _patch_site(python.stdlib / "site.py")
         _copy_ensurepip(appdir, python)
     elif any((directory / "virtualenv").is_dir() for directory in python.site_packages):
         log.warning(
@@ -136,7 +136,7 @@ def patch_stdlib(appdir: AppDir, python: BundledPython, system: System, *, expos
     return ", ".join(sorted(set(adapted)))
 
 
-def _adapt_site(module: Path) -> None:
+def _patch_site(module: Path) -> None:
     source, count = _SITE.subn(lambda _: _NOTE.lstrip() + _ENTER, module.read_text(encoding="utf-8"), count=1)
     if count == 0:
         raise AppImageError(f"`expose-python` does not work with this Python yet: its {module.name} is an unknown one")

@@ -168,7 +168,7 @@ def read_python_appimage(image: Path, directory: Path, *, source: str) -> Python
     Args:
         image: the file.
         directory: an empty directory.
-        source: where the image is from, for people.
+        source: where the image is from, as messages say it.
 
     Raises:
         AppImageError: it is no AppImage, or has no Python where python-appimage puts it.

@@ -76,7 +76,7 @@ def read_source(
         digest: the SHA-256 of a file, in hexadecimal; None if the project gives none.
         project: the project's directory.
         find_file: finds the file that a text means.
-        find_interpreter: likewise an interpreter.
+        find_interpreter: finds the interpreter that a text means.
 
     Raises:
         ValueError: it means nothing; the message completes "Option `...` ".

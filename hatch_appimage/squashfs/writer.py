@@ -88,7 +88,7 @@ def write_squashfs(
         threads: how many compress at once; None for as many as the process has processors.
         order: paths in the image, as ``usr/bin/python3``, of files whose data is to be at the front, in this order.
             Those that are not regular files of the tree are passed over.
-        last: likewise, of files whose data is to be at the end, even if they are in ``order``, and their metadata at
+        last: paths of files whose data is to be at the end, even if they are in ``order``, and their metadata at
             the end of its tables: when they change, little else does.
 
     Raises:

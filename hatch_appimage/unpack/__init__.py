@@ -39,7 +39,7 @@ def unpack_archive(archive: Path, directory: Path, *, source: str) -> None:
     Args:
         archive: the file.
         directory: an empty directory, which is empty again if something goes wrong.
-        source: where the archive is from, for people.
+        source: where the archive is from, as messages say it.
 
     Raises:
         AppImageError: it is damaged, no archive, has something in it that is refused, or there is no room for it.

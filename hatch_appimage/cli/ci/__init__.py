@@ -86,7 +86,7 @@ class WorkflowPlan:
         Raises:
             AppImageError: its table is wrong, or its images could not be tried or published.
             TypeError: hatchling finds something wrong with what it reads itself.
-            ValueError: likewise.
+            ValueError: hatchling finds something wrong with what it reads itself.
 
         """
         project, settings = builder.project, builder.read_settings()
