@@ -138,6 +138,10 @@ def resolve_inputs(
     file_name = image_name(image.name.in_files, project.version, architecture.name)
     errors = ErrorCollector()
     errors.catch(check_length, file_name)
+    update_information = errors.catch(release.update_line, image.name, project.version, architecture.name)
+    runtime = errors.catch(_load_runtime, image.runtime, architecture)
+    launcher = errors.catch(launcher_path, architecture.name)
+    signer = errors.catch(Signer.find, release.sign_key) if release.sign else None
     source = settings.python.python.of(architecture)
     python = errors.catch(provide_python, source, architecture, work, requires_python=project.requires_python)
     inputs = BuildInputs(
@@ -146,10 +150,10 @@ def resolve_inputs(
         settings=settings,
         architecture=architecture,
         file_name=file_name,
-        update_information=errors.catch(release.update_line, image.name, project.version, architecture.name),
-        runtime=errors.catch(_load_runtime, image.runtime, architecture),
-        launcher=errors.catch(launcher_path, architecture.name),
-        signer=errors.catch(Signer.find, release.sign_key) if release.sign else None,
+        update_information=update_information,
+        runtime=runtime,
+        launcher=launcher,
+        signer=signer,
         python=python,
         build_python=errors.catch(_build_python, python, architecture, project) if python else None,
         system=errors.catch(_read_system, settings.libraries.sysroot.of(architecture), architecture),

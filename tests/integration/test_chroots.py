@@ -177,14 +177,14 @@ def display() -> Iterator[str]:
 def native_image(plugin: Plugin, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the image of `test-projects/native-ext`."""
     require("cc", "gcc")
-    return build_image(plugin, copy_project("native-ext", make_public(tmp_path_factory, "native")))
+    return build_image(plugin, copy_project("native-ext", make_public(tmp_path_factory, "native"), quick=True))
 
 
 @pytest.fixture(scope="module")
 def tk_image(plugin: Plugin, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the image of `test-projects/tk-clock`, built with Debian's Python."""
     require("python3", "python3")
-    project = copy_project("tk-clock", make_public(tmp_path_factory, "tk"))
+    project = copy_project("tk-clock", make_public(tmp_path_factory, "tk"), quick=True)
     with (project / "pyproject.toml").open("a") as file:
         file.write('python = "/usr/bin/python3"\n')
     return build_image(plugin, project)
@@ -193,7 +193,7 @@ def tk_image(plugin: Plugin, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def qt_image(plugin: Plugin, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the image of `test-projects/qt-window`."""
-    project = copy_project("qt-window", make_public(tmp_path_factory, "qt"))
+    project = copy_project("qt-window", make_public(tmp_path_factory, "qt"), quick=True)
     with (project / "pyproject.toml").open("a") as file:
         file.write('compression-level = 1\nreport = "report.json"\n')
     return build_image(plugin, project)

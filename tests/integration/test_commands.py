@@ -52,6 +52,7 @@ only-include = ["several.py"]
 [tool.hatch.build.targets.appimage]
 dependencies = ["hatch-appimage"]
 entry-point = "several"
+compression-level = 1
 """
 MODULE = """\
 import json, os, subprocess, sys
@@ -573,7 +574,7 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> str:
 def with_entry_point(directory: Path, name: str, table: str) -> Path:
     (directory / "several.py").write_text(MODULE)
     text = PROJECT.replace('entry-point = "several"', f"entry-point = '{name}'")
-    (directory / "pyproject.toml").write_text(f"{text}compression-level = 1\n{table}")
+    (directory / "pyproject.toml").write_text(text + table)
     return directory
 
 

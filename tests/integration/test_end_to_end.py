@@ -26,7 +26,7 @@ from hatch_appimage.architecture import ARCHITECTURES
 from hatch_appimage.inspect.image import inspect_image
 from support.machine import clean_environment, make_public
 from support.plugin import build_image
-from support.projects import copy_project, make_project, unpack_sdist
+from support.projects import QUICK, copy_project, make_project, unpack_sdist
 from support.runner import Runner, answers_its_version, unpack
 from support.tools import require
 
@@ -364,7 +364,7 @@ class TestHatch:
 
     def test_hatch_build(self, plugin: Plugin, tmp_path: Path) -> None:
         """With nothing but the target's `dependencies` line: hatch makes the environment itself."""
-        project = copy_project("hello-cli", tmp_path)
+        project = copy_project("hello-cli", tmp_path, quick=True)
         env = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("COV", "PYTEST"))},
             "UV_FIND_LINKS": str(plugin.wheel.parent),
@@ -379,21 +379,21 @@ class TestHatch:
         assert output.stdout == b"Hello, you!\n"
 
     def test_relative_output_directory(self, plugin: Plugin, tmp_path: Path) -> None:
-        project = copy_project("hello-cli", tmp_path)
+        project = copy_project("hello-cli", tmp_path, quick=True)
         plugin.build(project, "-t", "appimage", "-d", "sub/out")
         assert [path.name for path in (project / "sub" / "out").iterdir()] == [
             f"hello-cli-1.0-{os.uname().machine}.AppImage"
         ]
 
     def test_build_location_and_architecture_as_version(self, plugin: Plugin, tmp_path: Path) -> None:
-        project = copy_project("hello-cli", tmp_path)
+        project = copy_project("hello-cli", tmp_path, quick=True)
         machine = os.uname().machine
         plugin.build(project, "-t", f"appimage:{machine}", env={"HATCH_BUILD_LOCATION": str(tmp_path / "out")})
         assert (tmp_path / "out" / f"hello-cli-1.0-{machine}.AppImage").is_file()
         assert not (project / "dist").exists()
 
     def test_python_of_another_architecture(self, plugin: Plugin, tmp_path: Path) -> None:
-        project = copy_project("hello-cli", tmp_path)
+        project = copy_project("hello-cli", tmp_path, quick=True)
         foreign = "aarch64" if os.uname().machine == "x86_64" else "x86_64"
         with (project / "pyproject.toml").open("a", encoding="utf-8") as file:
             file.write(f"python = {os.path.realpath(sys.executable)!r}\n")
@@ -403,7 +403,7 @@ class TestHatch:
         assert not list((project / "dist").iterdir())
 
     def test_clean_removes_only_our_images(self, plugin: Plugin, tmp_path: Path) -> None:
-        project = copy_project("hello-cli", tmp_path)
+        project = copy_project("hello-cli", tmp_path, quick=True)
         machine = os.uname().machine
         dist = project / "dist"
         dist.mkdir()
@@ -416,7 +416,7 @@ class TestHatch:
         assert {path.name for path in dist.iterdir()} == {other.name, wheel.name, f"hello-cli-1.0-{machine}.AppImage"}
 
     def test_hatch_toml_and_force_include(self, plugin: Plugin, tmp_path: Path) -> None:
-        project = copy_project("hello-cli", tmp_path)
+        project = copy_project("hello-cli", tmp_path, quick=True)
         text = (project / "pyproject.toml").read_text().split("[tool.hatch.build.targets.appimage]")[0]
         (project / "pyproject.toml").write_text(text)
         (project / "extra").mkdir()
@@ -437,7 +437,7 @@ class TestHatch:
         assert "Name=Hello There\n" in (tmp_path / "squashfs-root" / "hello-cli.desktop").read_text()
 
     def test_verbosity(self, plugin: Plugin, tmp_path: Path) -> None:
-        project = copy_project("hello-cli", tmp_path)
+        project = copy_project("hello-cli", tmp_path, quick=True)
         quiet = plugin.build(project, env={"HATCH_QUIET": "1"})
         assert quiet.stderr + quiet.stdout == ""
         loud = plugin.build(project, env={"HATCH_VERBOSE": "1"})
@@ -701,7 +701,7 @@ class TestPublishedApplications:
         project = unpack_sdist(name, make_public(tmp_path_factory, name))
         with (project / "pyproject.toml").open("a") as file:
             file.write('\n[tool.hatch.build.targets.appimage]\ndependencies = ["hatch-appimage"]\n')
-            file.write(f'entry-point = "{command}"\n')
+            file.write(f'entry-point = "{command}"\n{QUICK}')
         build = [find_uv_bin(), "pip", "install", "--quiet", "--python", str(plugin.python), "hatch-vcs", "hatchling"]
         subprocess.run(build, check=True)
         answers_its_version(build_image(plugin, project), tmp_path_factory)

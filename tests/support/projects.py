@@ -15,9 +15,17 @@ SUPPORT = Path(__file__).resolve().parent
 TEST_PROJECTS = REPOSITORY / "test-projects"
 
 
-def copy_project(name: str, directory: Path) -> Path:
-    """Copy a test project, so that its builds leave nothing in the repository."""
-    return Path(shutil.copytree(TEST_PROJECTS / name, directory / name, ignore=shutil.ignore_patterns("dist")))
+# For images whose size does not matter.
+QUICK = "compression-level = 1\n"
+
+
+def copy_project(name: str, directory: Path, *, quick: bool = False) -> Path:
+    """Copy a test project, so that its builds leave nothing in the repository; its table of the image ends the file."""
+    project = Path(shutil.copytree(TEST_PROJECTS / name, directory / name, ignore=shutil.ignore_patterns("dist")))
+    if quick:
+        with (project / "pyproject.toml").open("a", encoding="utf-8") as file:
+            file.write(QUICK)
+    return project
 
 
 def unpack_sdist(name: str, directory: Path) -> Path:
@@ -55,6 +63,7 @@ def make_project(directory: Path, body: str, *, table: str = "", project: str = 
 
             [tool.hatch.build.targets.appimage]
             """)
+        + ("" if "compression" in table else QUICK)
         + table
     )
     return directory
