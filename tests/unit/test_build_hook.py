@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hatchling.builders.wheel import WheelBuilder
 
-from hatch_appimage import builder
+from hatch_appimage import pipeline
 from hatch_appimage.project.wheel import WHEEL_ONLY
 from support.machine import clean_environment
 from support.projects import copy_project, kinds
@@ -51,7 +51,7 @@ class TestInProcess:
         def no_other(*_: object) -> None:
             pytest.fail("another wheel was built")
 
-        monkeypatch.setattr(builder, "build_wheel", no_other)
+        monkeypatch.setattr(pipeline, "build_wheel", no_other)
         build_wheel(hello, tmp_path / "out")
         assert kinds(tmp_path / "out") == [".AppImage", ".whl"]
         (image,) = (tmp_path / "out").glob("*.AppImage")
