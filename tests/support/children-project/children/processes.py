@@ -117,15 +117,15 @@ def run_python(*arguments: str) -> dict[str, Any]:
     return {"status": result.returncode, "output": result.stdout, "errors": result.stderr}
 
 
-def environment_of_python(folder: str, way: str) -> dict[str, Any]:
+def environment_of_python(directory: str, way: str) -> dict[str, Any]:
     """Make a virtual environment on top of this Python, with links or copies, and use it."""
     import venv
 
-    venv.create(folder, symlinks=way == "links")
+    venv.create(directory, symlinks=way == "links")
     code = (
         "import importlib.util, json, sys; print(json.dumps({'prefix': sys.prefix, 'base': sys.base_prefix, "
         "'executable': sys.executable, "
         "'path': sys.path, 'project': importlib.util.find_spec('children') is not None}))"
     )
-    answer: dict[str, Any] = json.loads(subprocess.check_output([f"{folder}/bin/python", "-Ic", code]))
+    answer: dict[str, Any] = json.loads(subprocess.check_output([f"{directory}/bin/python", "-Ic", code]))
     return answer

@@ -54,7 +54,7 @@ def state() -> dict[str, Any]:
             subprocess.check_output(["ls", "/proc/self/fd"], close_fds=False, text=True).split(), key=int
         ),
         "umask": _ask("sh", "-c", "umask"),
-        "folder": _ask("pwd", "-P"),
+        "directory": _ask("pwd", "-P"),
     }
 
 
