@@ -195,7 +195,7 @@ def qt_image(plugin: Plugin, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the image of `test-projects/qt-window`."""
     project = copy_project("qt-window", make_public(tmp_path_factory, "qt"), quick=True)
     with (project / "pyproject.toml").open("a") as file:
-        file.write('compression-level = 1\nreport = "report.json"\n')
+        file.write('report = "report.json"\n')
     return build_image(plugin, project)
 
 

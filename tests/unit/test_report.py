@@ -100,7 +100,7 @@ def test_summary(report: Report) -> None:
         "  needs      glibc 2.35 or newer, for usr/lib/a and 1 more\n"
         "             GLIBCXX 3.4.29\n"
         "             _crypt needs glibc 2.36 (usr/lib/libcrypt.so.1)\n"
-        "  libraries  2 bundled, 1 module or plugin left out for want of its own, 1 missing; the target system must "
+        "  libraries  2 bundled, 1 module or plugin left out that lacks a library, 1 missing; the target system must "
         "have libGL.so.1\n"
         "  lock       uv.lock (found beside pyproject.toml; `lock = false` leaves it aside); in the image: "
         "usr/share/my-app/pylock.toml, sbom.cdx.json\n"

@@ -137,7 +137,7 @@ class TestBundle:
         module = library("", "libfoo.so.1").write(build.python.stdlib / "lib-dynload" / "_foo.so")
         libraries = build.bundle()
         assert libraries.dropped == {"usr/lib/python3.12/lib-dynload/_foo.so": "libfoo.so.1"}
-        assert str(libraries) == "0 bundled, 1 module or plugin left out for want of its own"
+        assert str(libraries) == "0 bundled, 1 module or plugin left out that lacks a library"
         assert not module.exists()
         assert caplog.messages == ["_foo.so is left out of the image: this machine lacks libfoo.so.1, which it needs"]
 
