@@ -117,7 +117,8 @@ class Table:
 
     def is_refused(self, key: str) -> bool:
         """Whether what the project sets an option to is wrong, so that nothing can be said of what depends on it."""
-        return self[key] == self._options[key].value and key in self._refused
+        _ = self[key]  # reads it, if nothing has yet
+        return key in self._refused
 
     def finish(self, others: Collection[str]) -> None:
         """Refuse what is no option, and raise all that was found wrong.

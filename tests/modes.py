@@ -21,16 +21,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from hatch_appimage.runtime import runtime_path  # noqa: E402
-from support.starting import MisbehaviorError  # noqa: E402 - this project, found once the path is set
-from support.tiny_image import MACHINE, build_tiny_image  # noqa: E402
-from support.torture_kinds import limit, own_mounts, own_proc  # noqa: E402
-from support.torture_round import Round  # noqa: E402
-from support.ways import WAYS  # noqa: E402
-from support.world import World  # noqa: E402
+from hatch_appimage.runtime import runtime_path
+from support.starting import MisbehaviorError
+from support.tiny_image import MACHINE, build_tiny_image
+from support.torture_kinds import limit, own_mounts, own_proc
+from support.torture_round import Round
+from support.ways import WAYS
+from support.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,6 +35,7 @@ if TYPE_CHECKING:
     from support.starting import Running
     from support.ways import Way
 
+ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "how-it-works.md"
 MARKED = re.compile(r"(?<=<!-- modes -->\n).*?(?=<!-- /modes -->)", re.DOTALL)
 MODES = {

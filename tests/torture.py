@@ -27,15 +27,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from hatch_appimage.runtime import runtime_path  # noqa: E402
-from support.starting import MisbehaviorError  # noqa: E402
-from support.tiny_image import MACHINE, build_tiny_image, compile_program  # noqa: E402
-from support.torture_kinds import KINDS  # noqa: E402 - this project, found once the path is set
-from support.torture_round import Round  # noqa: E402
-from support.world import World  # noqa: E402
+from hatch_appimage.runtime import runtime_path
+from support.starting import MisbehaviorError
+from support.tiny_image import MACHINE, build_tiny_image, compile_program
+from support.torture_kinds import KINDS
+from support.torture_round import Round
+from support.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -198,7 +198,7 @@ class TestStart:
 
     @pytest.mark.parametrize("name", ["with blanks/and more", "ünïcödé/图像", "/".join(["d" * 199] * 19)])
     @pytest.mark.parametrize("copied", [False, True])
-    def test_path(self, mounted: Image, tmp_path: Path, name: str, copied: bool) -> None:  # noqa: FBT001
+    def test_path(self, mounted: Image, tmp_path: Path, name: str, *, copied: bool) -> None:
         directory = tmp_path / name
         directory.mkdir(parents=True)
         path = directory / ("x" * max(1, 4000 - len(os.fsencode(directory)) - 1) if len(name) > 1000 else "App")
@@ -216,7 +216,7 @@ class TestStart:
         mounted.wait_until_clean()
 
     @pytest.mark.parametrize("copied", [False, True])
-    def test_deleted_directory(self, mounted: Image, tmp_path: Path, copied: bool) -> None:  # noqa: FBT001
+    def test_deleted_directory(self, mounted: Image, tmp_path: Path, *, copied: bool) -> None:
         gone = tmp_path / "gone"
         gone.mkdir()
         script = 'rmdir "$1"; exec "$2" $3 run eval "echo ${OWD-unset}; cat \\$APPDIR/usr/share/data.txt"'
@@ -229,7 +229,7 @@ class TestStart:
         mounted.wait_until_clean()
 
     @pytest.mark.parametrize("copied", [False, True])
-    def test_closed_streams(self, mounted: Image, copied: bool) -> None:  # noqa: FBT001
+    def test_closed_streams(self, mounted: Image, *, copied: bool) -> None:
         flag = "--appimage-extract-and-run" if copied else ""
         # What the application would find there is not its own.
         script = f'"$0" {flag} run eval "[ ! -e /proc/\\$\\$/fd/0 ] && [ ! -e /proc/\\$\\$/fd/1 ] && exit 4" <&- >&-'
@@ -238,7 +238,7 @@ class TestStart:
         mounted.wait_until_clean()
 
     @pytest.mark.parametrize("copied", [False, True])
-    def test_many_at_once(self, mounted: Image, copied: bool) -> None:  # noqa: FBT001
+    def test_many_at_once(self, mounted: Image, *, copied: bool) -> None:
         flag = ("--appimage-extract-and-run",) if copied else ()
         processes = [mounted.start(*flag, "here") for _ in range(50)]
         assert [process.communicate(timeout=60)[0] for process in processes] == ["data\n"] * 50

@@ -154,7 +154,7 @@ class TestFusermount:
 
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGKILL])
     @pytest.mark.parametrize("mounted", [False, True])
-    def test_hangs(self, user_image: Image, programs: Path, number: signal.Signals, mounted: bool) -> None:  # noqa: FBT001
+    def test_hangs(self, user_image: Image, programs: Path, number: signal.Signals, *, mounted: bool) -> None:
         """The start can be ended, and it with what it has started."""
         begun = programs / "begun"
         programs.chmod(0o777)
