@@ -16,6 +16,13 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class ExtraFiles:
+    """How many of the project's extra files were copied."""
+
+    count: int
+
+
+@dataclass(frozen=True)
 class AppDir:
     """A directory of the layout that AppImage tools know.
 
@@ -95,14 +102,11 @@ class AppDir:
         """Return the paths below the root of what lies in the tree."""
         return frozenset(str(path.relative_to(self.root)) for path in paths)
 
-    def add(self, files: Iterable[tuple[Path, str]]) -> str:
+    def add(self, files: Iterable[tuple[Path, str]]) -> ExtraFiles:
         """Copy extra files into the tree; they replace what is there.
 
         Args:
             files: pairs of a path on this machine and the one below the root, with ``/`` between its parts.
-
-        Returns:
-            what to say about it.
 
         Raises:
             OSError: a file cannot be read, or the tree has a directory where it is to go.
@@ -118,7 +122,7 @@ class AppDir:
                 raise IsADirectoryError(errno.EISDIR, f"A directory is where {source} is to go", destination)
             shutil.copy2(source, target)
             count += 1
-        return f"{count} extra files"
+        return ExtraFiles(count)
 
     def normalize_modes(self) -> None:
         """Make all of the tree readable for everyone: whoever mounts the image is not who built it.

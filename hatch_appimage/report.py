@@ -1,13 +1,36 @@
 # SPDX-License-Identifier: MIT
-"""What a build tells: its steps while they run, a summary at the end, the same as JSON."""
+"""What a build tells: its steps while they run, a summary at the end, the same as JSON.
+
+The steps return what they did; the words for it are here.
+"""
 
 from __future__ import annotations
 
 import time
 from dataclasses import asdict, dataclass, field
+from functools import singledispatch
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, ParamSpec, TextIO, TypeVar
 
+from hatch_appimage.appdir.bytecode import Bytecode
+from hatch_appimage.appdir.desktop import DesktopIntegration
+from hatch_appimage.appdir.launcher import Launcher
+from hatch_appimage.appdir.reach import Reach
+from hatch_appimage.appdir.startup import StartupOrder
+from hatch_appimage.appdir.trim import Tkinter
 from hatch_appimage.document import write_json
+from hatch_appimage.image.test_command import ImageTest
+from hatch_appimage.image.write import Image
+from hatch_appimage.image.zsync import Description
+from hatch_appimage.layout import ExtraFiles
+from hatch_appimage.libraries.bundle import Libraries
+from hatch_appimage.libraries.symbol_versions import Requirements
+from hatch_appimage.packages.install import Installation
+from hatch_appimage.packages.provenance import Provenance
+from hatch_appimage.project.wheel import Wheel
+from hatch_appimage.python import BundledPython
+from hatch_appimage.python.installed import Records
+from hatch_appimage.python.patch_stdlib import Patches
 from hatch_appimage.redact import redact, redact_all
 from hatch_appimage.terminal import status_line
 from hatch_appimage.text import format_size, printable
@@ -16,15 +39,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from hatch_appimage.appdir.launcher import Launcher
-    from hatch_appimage.image.write import Image
     from hatch_appimage.layout import AppDir
-    from hatch_appimage.libraries.bundle import Libraries
-    from hatch_appimage.libraries.symbol_versions import Requirements
     from hatch_appimage.packages.install import Package
     from hatch_appimage.packages.lock import Lock
-    from hatch_appimage.packages.provenance import Provenance
-    from hatch_appimage.python import BundledPython
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -50,13 +67,13 @@ class Steps:
     warnings: list[str] = field(default_factory=list)
 
     def __call__(self, name: str, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Run a step: time it, and tell its result by ``str()``."""
+        """Run a step: time it, and tell what came of it."""
         start = time.perf_counter()
         with status_line(self.terminal) as show:
             show(f"  {name:<10} ...")
             result = function(*args, **kwargs)
         self.seconds[name] = time.perf_counter() - start
-        self.show(redact(f"  {name:<10} {self.seconds[name]:5.1f} s  {result}"))
+        self.show(redact(f"  {name:<10} {self.seconds[name]:5.1f} s  {describe(result)}"))
         return result
 
 
@@ -134,8 +151,8 @@ class Report:
             f"  runtime    {self.runtime}",
             f"  sha256     {self.image.sha256}",
             *self._required_versions(),
-            f"  libraries  {self.libraries}; the target system must have {self._from_system()}",
-            f"  lock       {self.lock or 'none'}; in the image: {self.provenance}",
+            f"  libraries  {describe(self.libraries)}; the target system must have {self._from_system()}",
+            f"  lock       {self.lock or 'none'}; in the image: {describe(self.provenance)}",
             f"  packages   {len(packages)}",
             *(f"    {format_size(package.size):>9}  {package.name} {package.version}" for package in packages),
             "  largest files",
@@ -208,6 +225,111 @@ class Report:
             "warnings": list(self.warnings),
         }
         return write_json(redact_all(document), version=1)
+
+
+@singledispatch
+def describe(result: object) -> str:
+    """Say in a line what came of a step.
+
+    Raises:
+        TypeError: no words are known for such a result.
+
+    """
+    raise TypeError(f"No words for {type(result).__name__}")
+
+
+@describe.register
+def _(wheel: Wheel) -> str:
+    return wheel.path.name
+
+
+@describe.register
+def _(python: BundledPython) -> str:
+    return str(python)
+
+
+@describe.register
+def _(installation: Installation) -> str:
+    lock = f" as locked by {installation.lock}" if installation.lock else ""
+    return f"{len(installation.packages)} packages{lock}"
+
+
+@describe.register
+def _(launcher: Launcher) -> str:
+    return launcher.script
+
+
+@describe.register
+def _(desktop: DesktopIntegration) -> str:
+    return f"{desktop.entry}, {desktop.icon}{' (generated)' if desktop.icon_generated else ''}"
+
+
+@describe.register
+def _(extra: ExtraFiles) -> str:
+    return f"{extra.count} extra files"
+
+
+@describe.register
+def _(reach: Reach) -> str:
+    return f"{len(reach.modules)} modules are within reach"
+
+
+@describe.register
+def _(tkinter: Tkinter) -> str:
+    return f"tkinter {'kept' if tkinter.kept else 'left out'}: {tkinter.reason}"
+
+
+@describe.register
+def _(libraries: Libraries) -> str:
+    count = len(libraries.dropped)
+    what = "1 module or plugin left out that lacks a library" if count == 1 else f"{count} modules and plugins left out"
+    missing = f", {len(libraries.missing)} missing" if libraries.missing else ""
+    return f"{len(libraries.bundled)} bundled{f', {what}' if count else ''}{missing}"
+
+
+@describe.register
+def _(patches: Patches) -> str:
+    return ", ".join(patches.modules)
+
+
+@describe.register
+def _(provenance: Provenance) -> str:
+    return f"{provenance.pylock}, {PurePath(provenance.sbom).name}"
+
+
+@describe.register
+def _(records: Records) -> str:
+    return f"{records.count} RECORD files"
+
+
+@describe.register
+def _(bytecode: Bytecode) -> str:
+    return f"{bytecode.compiled} modules" if bytecode.compiled else "none"
+
+
+@describe.register
+def _(order: StartupOrder) -> str:
+    return f"{len(order.files)} files are read at every start"
+
+
+@describe.register
+def _(requirements: Requirements) -> str:
+    return f"{f'glibc {requirements.glibc}' if requirements.glibc else 'no glibc'} for a start"
+
+
+@describe.register
+def _(image: Image) -> str:
+    return image.path.name
+
+
+@describe.register
+def _(test: ImageTest) -> str:
+    return test.command or "not run"
+
+
+@describe.register
+def _(description: Description) -> str:
+    return description.path.name
 
 
 def list_files(appdir: AppDir) -> tuple[File, ...]:

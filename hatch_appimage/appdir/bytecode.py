@@ -53,9 +53,6 @@ class Bytecode:
     compiled: int
     skipped: int
 
-    def __str__(self) -> str:
-        return f"{self.compiled} modules" if self.compiled else "none"
-
 
 def compile_bytecode(appdir: AppDir, python: BundledPython) -> Bytecode:
     """Compile every module of the standard library and of the installed packages.

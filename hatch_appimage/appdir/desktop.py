@@ -37,9 +37,6 @@ class DesktopIntegration:
     icon: str
     icon_generated: bool
 
-    def __str__(self) -> str:
-        return f"{self.entry}, {self.icon}{' (generated)' if self.icon_generated else ''}"
-
 
 def write_desktop_files(
     appdir: AppDir,

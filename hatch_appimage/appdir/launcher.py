@@ -90,9 +90,6 @@ class Launcher:
     commands: tuple[str, ...]
     links: tuple[str, ...] = ()
 
-    def __str__(self) -> str:
-        return self.script
-
 
 def write_launcher(
     appdir: AppDir,

@@ -51,9 +51,6 @@ class Reach:
     plotter: str | None = None
     doubt: str | None = None
 
-    def __str__(self) -> str:
-        return f"{len(self.modules)} modules are within reach"
-
     @property
     def files(self) -> frozenset[Path]:
         """The files of all modules."""

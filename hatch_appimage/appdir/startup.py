@@ -71,9 +71,6 @@ class StartupOrder:
 
     files: tuple[str, ...]
 
-    def __str__(self) -> str:
-        return f"{len(self.files)} files are read at every start"
-
 
 def find_startup_order(
     appdir: AppDir, python: BundledPython, entry_point: EntryPoint, missing: Iterable[MissingLibrary] = ()

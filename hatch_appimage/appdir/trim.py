@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,7 +16,21 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def trim_tkinter(appdir: AppDir, python: BundledPython, reach: Reach, *, wanted: bool | None) -> str:
+@dataclass(frozen=True)
+class Tkinter:
+    """What became of tkinter.
+
+    Attributes:
+        kept: it is in the image.
+        reason: why, or why not.
+
+    """
+
+    kept: bool
+    reason: str
+
+
+def trim_tkinter(appdir: AppDir, python: BundledPython, reach: Reach, *, wanted: bool | None) -> Tkinter:
     """Leave tkinter out where nothing uses it: with Tk and X11's libraries it is a large part of a small image.
 
     Args:
@@ -24,16 +39,13 @@ def trim_tkinter(appdir: AppDir, python: BundledPython, reach: Reach, *, wanted:
         reach: what the application imports.
         wanted: the project's decision; None to keep it where the application reaches it.
 
-    Returns:
-        what became of it, and why.
-
     """
     modules = list(python.stdlib.parent.parent.glob("lib*/python*/lib-dynload/_tkinter.*"))
     if not (modules or (python.stdlib / "tkinter").is_dir()):
-        return "tkinter left out: the Python comes without it"
+        return Tkinter(kept=False, reason="the Python comes without it")
     reason = "`tkinter = true`" if wanted else _reason_for_tkinter(reach)
-    if wanted or (wanted is None and reason):
-        return f"tkinter kept: {reason}"
+    if reason and wanted is not False:
+        return Tkinter(kept=True, reason=reason)
     if wanted is None and reach.doubt:
         log.warning(
             "tkinter is left out, though %s imports it in a function: set `tkinter = true` if that is used", reach.doubt
@@ -45,7 +57,7 @@ def trim_tkinter(appdir: AppDir, python: BundledPython, reach: Reach, *, wanted:
     for pattern in ("tcl[0-9]*", "tk[0-9]*", "itcl[0-9]*", "thread[0-9]*", "libtcl*", "libtk*"):
         for path in appdir.lib.glob(pattern):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-    return f"tkinter left out: {'`tkinter = false`' if wanted is False else 'the application does not import it'}"
+    return Tkinter(kept=False, reason="`tkinter = false`" if wanted is False else "the application does not import it")
 
 
 def _reason_for_tkinter(reach: Reach) -> str | None:

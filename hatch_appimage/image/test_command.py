@@ -6,6 +6,7 @@ from __future__ import annotations
 import logging
 import os
 import shlex
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -24,9 +25,21 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class ImageTest:
+    """A test of the image that did not fail.
+
+    Attributes:
+        command: that was run; None if it cannot be run here.
+
+    """
+
+    command: str | None
+
+
 def run_test_command(
     command: str, image: Path, architecture: Architecture, missing: Iterable[MissingLibrary] = ()
-) -> str:
+) -> ImageTest:
     """Run the project's own test of its image, in an empty directory and an empty environment.
 
     Args:
@@ -35,16 +48,13 @@ def run_test_command(
         architecture: that it is for; what does not run here is not run, and a warning says so.
         missing: libraries that files in the image lack.
 
-    Returns:
-        the command.
-
     Raises:
         AppImageError: it ends with another status than 0.
 
     """
     if architecture != native_architecture():
         log.warning("`test-command` is not run: the image is for %s", architecture.name)
-        return "not run"
+        return ImageTest(None)
     with TemporaryDirectory(prefix="hatch-appimage-test-") as home:
         env = clean_environment(Path(home))
         if not os.access("/dev/fuse", os.R_OK | os.W_OK):
@@ -60,4 +70,4 @@ def run_test_command(
             raise AppImageError(
                 f"`test-command` failed with exit status {error.status}: {command}{output}{reason}"
             ) from error
-    return command
+    return ImageTest(command)

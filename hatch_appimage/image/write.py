@@ -62,9 +62,6 @@ class Image:
     sha256: str
     squashfs: SquashFSReport
 
-    def __str__(self) -> str:
-        return self.path.name
-
 
 def load_runtime(path: Path, architecture: Architecture) -> Runtime:
     """Read a runtime file and check that an image can be put behind it.

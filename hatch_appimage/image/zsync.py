@@ -75,9 +75,6 @@ class Description:
     path: Path
     layout: Layout
 
-    def __str__(self) -> str:
-        return self.path.name
-
 
 def write_zsync(image: Path, *, url: str, mtime: int) -> Description:
     """Describe a file for zsync clients, in a file beside it whose name ends in ``.zsync``.

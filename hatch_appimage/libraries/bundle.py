@@ -117,16 +117,6 @@ class Libraries:
     executable_stacks: tuple[str, ...] = ()
     graph: Graph = field(default_factory=Graph, compare=False, repr=False)
 
-    def __str__(self) -> str:
-        count = len(self.dropped)
-        what = (
-            "1 module or plugin left out that lacks a library"
-            if count == 1
-            else f"{count} modules and plugins left out"
-        )
-        missing = f", {len(self.missing)} missing" if self.missing else ""
-        return f"{len(self.bundled)} bundled{f', {what}' if count else ''}{missing}"
-
 
 def bundle_libraries(
     appdir: AppDir,

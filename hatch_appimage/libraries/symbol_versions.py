@@ -201,9 +201,6 @@ class Requirements:
     requires: tuple[RequiredVersion, ...]
     exceeding: tuple[Exceeding, ...] = ()
 
-    def __str__(self) -> str:
-        return f"{f'glibc {self.glibc}' if self.glibc else 'no glibc'} for a start"
-
     @property
     def glibc(self) -> RequiredVersion | None:
         """The oldest glibc that the image starts with; None if it needs none."""

@@ -96,9 +96,6 @@ class Installation:
     environment: Environment
     lock: Lock | None = None
 
-    def __str__(self) -> str:
-        return f"{len(self.packages)} packages{f' as locked by {self.lock}' if self.lock else ''}"
-
 
 def install_packages(
     source: Wheel | Release,

@@ -38,9 +38,6 @@ class Provenance:
     pylock: str
     sbom: str
 
-    def __str__(self) -> str:
-        return f"{self.pylock}, {Path(self.sbom).name}"
-
 
 def write_provenance(
     appdir: AppDir,

@@ -87,9 +87,16 @@ def _update_record(distribution: PathDistribution) -> None:
     Path(str(record.locate())).write_text(text.getvalue(), encoding="utf-8")
 
 
-def update_records(python: BundledPython) -> str:
-    """Make every installed distribution's ``RECORD`` true again; say how many there are."""
+@dataclass(frozen=True)
+class Records:
+    """How many ``RECORD`` files were made true."""
+
+    count: int
+
+
+def update_records(python: BundledPython) -> Records:
+    """Make every installed distribution's ``RECORD`` true again."""
     found = installed_distributions(python)
     for distribution in found:
         _update_record(distribution)
-    return f"{len(found)} RECORD files"
+    return Records(len(found))

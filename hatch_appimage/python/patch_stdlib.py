@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import re
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -102,8 +103,15 @@ _TERMINALS = (
 _TERMINFO = ("/etc/terminfo", "/lib/terminfo", "/usr/share/terminfo")
 
 
-def patch_stdlib(appdir: AppDir, python: BundledPython, system: System, *, exposed: bool = False) -> str:
-    """Have the standard library look where each distribution has things; say what was done.
+@dataclass(frozen=True)
+class Patches:
+    """The modules of the standard library that were changed, by name."""
+
+    modules: tuple[str, ...]
+
+
+def patch_stdlib(appdir: AppDir, python: BundledPython, system: System, *, exposed: bool = False) -> Patches:
+    """Have the standard library look where each distribution has things.
 
     Args:
         appdir: with the Python in it.
@@ -113,7 +121,7 @@ def patch_stdlib(appdir: AppDir, python: BundledPython, system: System, *, expos
 
     """
     shutil.copyfile(_MODULE, python.stdlib / _MODULE.name)
-    adapted = []
+    patched = []
     if exposed:
         _patch_site(python.stdlib / "site.py")
         _copy_ensurepip(appdir, python)
@@ -126,14 +134,14 @@ def patch_stdlib(appdir: AppDir, python: BundledPython, system: System, *, expos
         module = python.stdlib / name
         if module.is_file():
             _add(module, code)
-            adapted.append(name.split(".")[0].split("/")[0])
+            patched.append(name.split(".")[0].split("/")[0])
     if any(python.stdlib.parent.parent.glob(f"lib*/{python.stdlib.name}/lib-dynload/readline.*")):
         (python.stdlib / "readline.py").write_text(_NOTE.lstrip() + _READLINE, encoding="utf-8")
-        adapted.append("readline")
+        patched.append("readline")
     _copy_tcl_scripts(appdir, system)
     if (python.stdlib / "curses").is_dir():
         _copy_terminals(appdir, system)
-    return ", ".join(sorted(set(adapted)))
+    return Patches(tuple(sorted(set(patched))))
 
 
 def _patch_site(module: Path) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hatch_appimage.layout import AppDir
+from hatch_appimage.layout import AppDir, ExtraFiles
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,7 +59,7 @@ class TestAdd:
         source = tmp_path / "tool"
         source.write_text("x")
         source.chmod(0o755)
-        assert appdir.add([(source, "usr/bin/tool"), (source, "tool")]) == "2 extra files"
+        assert appdir.add([(source, "usr/bin/tool"), (source, "tool")]) == ExtraFiles(2)
         assert (appdir.bin / "tool").read_text() == "x"
         assert (appdir.bin / "tool").stat().st_mode & 0o777 == 0o755
 
@@ -85,7 +85,7 @@ class TestAdd:
         assert not (appdir.bin / "new").exists()
 
     def test_nothing(self, appdir: AppDir) -> None:
-        assert appdir.add([]) == "0 extra files"
+        assert appdir.add([]) == ExtraFiles(0)
 
 
 def test_normalize_modes(appdir: AppDir, tmp_path: Path) -> None:

@@ -10,17 +10,29 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from packaging.markers import default_environment
+from packaging.version import Version
 
+from hatch_appimage.appdir.bytecode import Bytecode
+from hatch_appimage.appdir.desktop import DesktopIntegration
+from hatch_appimage.appdir.imports import Reached
 from hatch_appimage.appdir.launcher import Launcher
+from hatch_appimage.appdir.reach import Reach
+from hatch_appimage.appdir.startup import StartupOrder
+from hatch_appimage.appdir.trim import Tkinter
+from hatch_appimage.image.test_command import ImageTest
 from hatch_appimage.image.write import Image
-from hatch_appimage.layout import AppDir
+from hatch_appimage.layout import AppDir, ExtraFiles
 from hatch_appimage.libraries.bundle import BundledLibrary, Libraries, MissingLibrary, SystemLibrary
 from hatch_appimage.libraries.symbol_versions import Exceeding, RequiredVersion, Requirements
-from hatch_appimage.packages.install import Package
+from hatch_appimage.packages.install import Installation, Package
 from hatch_appimage.packages.lock import Lock
 from hatch_appimage.packages.provenance import Provenance
+from hatch_appimage.project.wheel import Wheel
 from hatch_appimage.python import BundledPython
-from hatch_appimage.report import File, Report, Steps, list_files
+from hatch_appimage.python.installed import Records
+from hatch_appimage.python.patch_stdlib import Patches
+from hatch_appimage.report import File, Report, Steps, describe, list_files
 from hatch_appimage.squashfs import SquashFSReport
 from hatch_appimage.text import format_size
 
@@ -225,20 +237,62 @@ def test_list_files(tmp_path: Path) -> None:
     assert list_files(AppDir(tmp_path, "x")) == (File("b", 1), File("usr/a", 3))
 
 
+class TestDescribe:
+    @pytest.mark.parametrize(
+        ("result", "words"),
+        [
+            (Wheel(Path("/w/a-1-py3-none-any.whl"), "a", Version("1"), pure=True), "a-1-py3-none-any.whl"),
+            (Installation((), (), (), default_environment()), "0 packages"),
+            (
+                Installation((Package("a", "1", 5),), (), (), default_environment(), Lock(Path("/p/uv.lock"))),
+                "1 packages as locked by uv.lock",
+            ),
+            (Launcher("usr/bin/my-app", ("flask",), ()), "usr/bin/my-app"),
+            (DesktopIntegration("a.desktop", "a.png", icon_generated=True), "a.desktop, a.png (generated)"),
+            (DesktopIntegration("a.desktop", "a.svg", icon_generated=False), "a.desktop, a.svg"),
+            (ExtraFiles(2), "2 extra files"),
+            (Reach({"a": Reached(Path("/a.py"), None)}, frozenset()), "1 modules are within reach"),
+            (Tkinter(kept=True, reason="a imports it"), "tkinter kept: a imports it"),
+            (Tkinter(kept=False, reason="`tkinter = false`"), "tkinter left out: `tkinter = false`"),
+            (replace(LIBRARIES, dropped={"a": "b", "c": "d"}), "2 bundled, 2 modules and plugins left out, 1 missing"),
+            (replace(LIBRARIES, dropped={}, missing=()), "2 bundled"),
+            (Patches(("curses", "ssl")), "curses, ssl"),
+            (
+                Provenance("usr/share/a/pylock.toml", "usr/share/a/sbom.cdx.json"),
+                "usr/share/a/pylock.toml, sbom.cdx.json",
+            ),
+            (Bytecode(compiled=3, skipped=1), "3 modules"),
+            (Bytecode(compiled=0, skipped=0), "none"),
+            (StartupOrder(("a", "b")), "2 files are read at every start"),
+            (REQUIREMENTS, "glibc 2.35 for a start"),
+            (Requirements((), ()), "no glibc for a start"),
+            (Image(Path("/tmp/x/a.AppImage"), 1, "ab", SQUASHFS), "a.AppImage"),
+            (ImageTest("{appimage} --help"), "{appimage} --help"),
+            (ImageTest(None), "not run"),
+        ],
+    )
+    def test_words(self, result: object, words: str) -> None:
+        assert describe(result) == words
+
+    def test_unknown(self) -> None:
+        with pytest.raises(TypeError, match="No words for int"):
+            describe(1)
+
+
 class TestSteps:
     def test_shows_result_and_time(self) -> None:
         lines: list[str] = []
         step = Steps(lines.append)
-        assert step("wheel", int, "11", base=2) == 3
-        assert list(step.seconds) == ["wheel"]
-        assert lines == ["  wheel        0.0 s  3"]
+        assert step("records", Records, count=2) == Records(2)
+        assert list(step.seconds) == ["records"]
+        assert lines == ["  records      0.0 s  2 RECORD files"]
 
     def test_shows_the_running_step_on_a_terminal(self) -> None:
         terminal = StringIO()
         shown: list[str] = []
         step = Steps(lambda _: shown.append(terminal.getvalue()), terminal)
-        assert step("wheel", terminal.getvalue) == "\r  wheel      ...\x1b[K"
-        assert shown[0] == "\r  wheel      ...\x1b[K\r\x1b[K"
+        assert step("test", lambda: ImageTest(terminal.getvalue())).command == "\r  test       ...\x1b[K"
+        assert shown[0] == "\r  test       ...\x1b[K\r\x1b[K"
 
     def test_failure_leaves_a_clean_line(self) -> None:
         terminal = StringIO()

@@ -86,7 +86,6 @@ def test_leaves_out_what_is_no_python(appdir: AppDir, python: BundledPython) -> 
     (appdir.lib / "link.py").symlink_to("good.py")
     result = compile_bytecode(appdir, python)
     assert result == Bytecode(compiled=1, skipped=6)
-    assert str(result) == "1 modules"
     assert list(good.parent.glob("__pycache__/*")) == [bytecode_of(good)]
 
 

@@ -187,7 +187,7 @@ class TestWrite:
             "X-AppImage-Version=1.2\n"
             "X-AppImage-Arch=x86_64\n"
         )
-        assert str(written) == "my-app.desktop, my-app.png (generated)"
+        assert (written.entry, written.icon, written.icon_generated) == ("my-app.desktop", "my-app.png", True)
 
     def test_generated_for_a_window_without_a_summary(self, tmp_path: Path) -> None:
         project = make_project(scripts={}, gui_scripts={"paint": "my_app:main"}, summary="")
@@ -226,7 +226,7 @@ class TestWrite:
         project = make_project()
         settings = with_desktop(Settings.read({}, project), icon=Icon("svg", SVG, None))
         written = write(AppDir(tmp_path, "my-app"), project, settings)
-        assert str(written) == "my-app.desktop, my-app.svg"
+        assert (written.entry, written.icon, written.icon_generated) == ("my-app.desktop", "my-app.svg", False)
         assert (tmp_path / "usr/share/icons/hicolor/scalable/apps/my-app.svg").read_bytes() == SVG
         assert (tmp_path / ".DirIcon").read_bytes() == (tmp_path / "my-app.svg").read_bytes() == SVG
 

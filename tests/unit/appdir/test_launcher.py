@@ -1154,7 +1154,7 @@ class TestScripts:
             add_script(AppDir(tmp_path, "my-app"), name, b"#!/build/python\n")
         launcher = make_appdir_around_scripts(tmp_path)
         assert launcher == Launcher("usr/bin/my-app", ("alpha", "my-app", "zeta"), ())
-        assert str(launcher) == "usr/bin/my-app"
+        assert launcher.script == "usr/bin/my-app"
 
 
 def make_appdir_around_scripts(root: Path) -> Launcher:

@@ -110,7 +110,6 @@ class TestBundle:
             dropped={},
             patched=3,
         )
-        assert str(libraries) == "2 bundled"
         after = linked.read_bytes()
         assert [(old, new) for old, new in zip(before, after, strict=True) if old != new] == [(29, 15)]
         assert (site / "first.so.1").samefile(build.appdir.lib / "first.so.1")
@@ -137,7 +136,6 @@ class TestBundle:
         module = library("", "libfoo.so.1").write(build.python.stdlib / "lib-dynload" / "_foo.so")
         libraries = build.bundle()
         assert libraries.dropped == {"usr/lib/python3.12/lib-dynload/_foo.so": "libfoo.so.1"}
-        assert str(libraries) == "0 bundled, 1 module or plugin left out that lacks a library"
         assert not module.exists()
         assert caplog.messages == ["_foo.so is left out of the image: this machine lacks libfoo.so.1, which it needs"]
 
@@ -191,7 +189,6 @@ class TestMissing:
         libraries = build.bundle(required=(site / "numba" / "needed.so",))
         files = tuple(f"usr/lib/python3.12/site-packages/numba/{name}.so" for name in ("omppool", "tbbpool"))
         assert libraries.missing == (MissingLibrary("libtbb.so.12", files, "libtbb12"),)
-        assert str(libraries) == "0 bundled, 1 missing"
         assert caplog.messages == [
             (
                 f"libtbb.so.12 (Debian's package libtbb12), needed by {files[0]} and 1 more, is not in the sysroot "

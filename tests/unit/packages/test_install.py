@@ -23,7 +23,7 @@ from hatch_appimage.project.entry_points import EntryPoint
 from hatch_appimage.project.metadata import Project
 from hatch_appimage.project.wheel import Wheel
 from hatch_appimage.python import BundledPython
-from hatch_appimage.python.installed import update_records
+from hatch_appimage.python.installed import Records, update_records
 from support.packages import digest, make_wheel
 
 if TYPE_CHECKING:
@@ -111,7 +111,6 @@ def test_installs_wheel_dependencies_and_features(
         ("third", "1.0"),
     ]
     assert all(package.size > 0 for package in installed.packages)
-    assert str(installed) == "4 packages"
     assert (appdir.bin / "my-app").stat().st_mode & 0o111
     assert not (appdir.usr / ".lock").exists()
     assert not list(appdir.root.rglob("__pycache__"))
@@ -161,7 +160,7 @@ class TestUpdateRecords:
         site_packages = appdir.usr / SITE_PACKAGES
         (appdir.bin / "my-app").write_text("changed\n")
         (site_packages / "third" / "__init__.py").unlink()
-        assert update_records(python) == "3 RECORD files"
+        assert update_records(python) == Records(3)
         found = set()
         for record in site_packages.glob("*.dist-info/RECORD"):
             for name, checksum, size in csv.reader(record.read_text(encoding="utf-8").splitlines()):

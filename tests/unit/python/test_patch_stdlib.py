@@ -18,11 +18,11 @@ import pytest
 
 from hatch_appimage.appdir.imports import Reached
 from hatch_appimage.appdir.reach import Reach
-from hatch_appimage.appdir.trim import trim_tkinter
+from hatch_appimage.appdir.trim import Tkinter, trim_tkinter
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.layout import AppDir
 from hatch_appimage.python import BundledPython, _appimage
-from hatch_appimage.python.patch_stdlib import _GET_DATA, patch_stdlib
+from hatch_appimage.python.patch_stdlib import _GET_DATA, Patches, patch_stdlib
 from hatch_appimage.system import System
 from support.tools import require
 
@@ -75,7 +75,7 @@ def system(tmp_path: Path) -> System:
 
 class TestAdapt:
     def test_modules_of_the_standard_library(self, appdir: AppDir, python: BundledPython, system: System) -> None:
-        assert patch_stdlib(appdir, python, system) == "ctypes, curses, encodings, readline, ssl"
+        assert patch_stdlib(appdir, python, system) == Patches(("ctypes", "curses", "encodings", "readline", "ssl"))
         text = (python.stdlib / "ssl.py").read_text()
         assert text.startswith("name = 'ssl.py'\n")
         assert "_appimage.patch_ssl(" in text
@@ -95,9 +95,8 @@ class TestAdapt:
         for name in ("pip-23.0.1-py3-none-any.whl", "setuptools-66-py3-none-any.whl", "requests-2-py3-none-any.whl"):
             (wheels / name).touch()
         (python.stdlib / "sysconfig.py").write_text("posix = 1\nif __name__ == '__main__':\n    _main()\n")
-        assert (
-            patch_stdlib(appdir, python, system, exposed=True)
-            == "ctypes, curses, encodings, readline, site, ssl, sysconfig, venv"
+        assert patch_stdlib(appdir, python, system, exposed=True) == Patches(
+            ("ctypes", "curses", "encodings", "readline", "site", "ssl", "sysconfig", "venv")
         )
         sysconfig = (python.stdlib / "sysconfig.py").read_text()
         assert sysconfig.index("_appimage.watch_virtualenv()") < sysconfig.index("if __name__ ==")
@@ -117,8 +116,9 @@ class TestAdapt:
         (python.stdlib / "distutils").mkdir()
         (python.stdlib / "sysconfig.py").write_text("_INSTALL_SCHEMES = {'posix_local': {}}\n")
         (python.stdlib / "distutils" / "sysconfig.py").write_text("'dist-packages'\n")
-        adapted = patch_stdlib(appdir, python, system)
-        assert adapted == "ctypes, curses, distutils, encodings, readline, ssl, sysconfig"
+        assert patch_stdlib(appdir, python, system) == Patches(
+            ("ctypes", "curses", "distutils", "encodings", "readline", "ssl", "sysconfig")
+        )
         assert "_appimage.patch_schemes(" in (python.stdlib / "sysconfig.py").read_text()
         assert "_appimage.patch_distutils(" in (python.stdlib / "distutils" / "sysconfig.py").read_text()
         assert "watch_virtualenv" not in (python.stdlib / "sysconfig.py").read_text()
@@ -158,12 +158,12 @@ class TestAdapt:
         """A Python without OpenSSL, and one with readline built in."""
         (python.stdlib / "ssl.py").unlink()
         (python.stdlib / "lib-dynload" / "readline.cpython-312.so").unlink()
-        assert patch_stdlib(appdir, python, system) == "ctypes, curses, encodings"
+        assert patch_stdlib(appdir, python, system) == Patches(("ctypes", "curses", "encodings"))
         assert not (python.stdlib / "readline.py").exists()
 
     def test_importlib_that_asks_no_more(self, appdir: AppDir, python: BundledPython, system: System) -> None:
         python = replace(python, version="3.14.0rc1")
-        assert "encodings" not in patch_stdlib(appdir, python, system)
+        assert "encodings" not in patch_stdlib(appdir, python, system).modules
         assert (python.stdlib / "encodings/__init__.py").read_text() == "name = 'encodings/__init__.py'\n"
 
     def test_terminals(self, appdir: AppDir, python: BundledPython, system: System) -> None:
@@ -209,8 +209,8 @@ class TestTkinter:
     def test_nothing_imports_it(self, appdir: AppDir, python: BundledPython) -> None:
         (appdir.lib / "libtcl8.6.so").touch()
         (appdir.lib / "tk8.6").mkdir()
-        result = str(trim_tkinter(appdir, python, NOTHING, wanted=None))
-        assert result == "tkinter left out: the application does not import it"
+        result = trim_tkinter(appdir, python, NOTHING, wanted=None)
+        assert result == Tkinter(kept=False, reason="the application does not import it")
         assert self.modules(python) == []
         assert not (appdir.lib / "libtcl8.6.so").exists()
         assert not (appdir.lib / "tk8.6").exists()
@@ -218,15 +218,15 @@ class TestTkinter:
     @pytest.mark.parametrize("name", ["tkinter", "_tkinter"])
     def test_a_module_imports_it(self, appdir: AppDir, python: BundledPython, name: str) -> None:
         reach = Reach({name: Reached(python.stdlib / "tkinter", "app.window")}, frozenset())
-        assert str(trim_tkinter(appdir, python, reach, wanted=None)) == "tkinter kept: app.window imports it"
+        assert trim_tkinter(appdir, python, reach, wanted=None) == Tkinter(kept=True, reason="app.window imports it")
         assert len(self.modules(python)) == 3
 
     def test_matplotlib_shows_windows_with_it(self, appdir: AppDir, python: BundledPython) -> None:
         modules = {"matplotlib": Reached(python.stdlib / "m", "app")}
-        result = str(trim_tkinter(appdir, python, Reach(modules, frozenset(), "app.plots"), wanted=None))
-        assert result == "tkinter kept: matplotlib opens the windows of app.plots with it"
-        result = str(trim_tkinter(appdir, python, Reach({}, frozenset(), "app.plots"), wanted=None))
-        assert result == "tkinter left out: the application does not import it"
+        result = trim_tkinter(appdir, python, Reach(modules, frozenset(), "app.plots"), wanted=None)
+        assert result == Tkinter(kept=True, reason="matplotlib opens the windows of app.plots with it")
+        result = trim_tkinter(appdir, python, Reach({}, frozenset(), "app.plots"), wanted=None)
+        assert result == Tkinter(kept=False, reason="the application does not import it")
 
     @pytest.mark.parametrize(("wanted", "warned"), [(None, True), (False, False), (True, False)])
     def test_doubt(
@@ -243,18 +243,18 @@ class TestTkinter:
         assert caplog.messages == ([warning] if warned else [])
 
     def test_wanted(self, appdir: AppDir, python: BundledPython) -> None:
-        assert str(trim_tkinter(appdir, python, NOTHING, wanted=True)) == "tkinter kept: `tkinter = true`"
+        assert trim_tkinter(appdir, python, NOTHING, wanted=True) == Tkinter(kept=True, reason="`tkinter = true`")
         assert len(self.modules(python)) == 3
 
     def test_unwanted(self, appdir: AppDir, python: BundledPython) -> None:
         reach = Reach({"tkinter": Reached(python.stdlib / "tkinter", "a")}, frozenset())
-        assert str(trim_tkinter(appdir, python, reach, wanted=False)) == "tkinter left out: `tkinter = false`"
+        assert trim_tkinter(appdir, python, reach, wanted=False) == Tkinter(kept=False, reason="`tkinter = false`")
         assert self.modules(python) == []
 
     def test_a_python_without_it(self, appdir: AppDir, python: BundledPython) -> None:
         trim_tkinter(appdir, python, NOTHING, wanted=False)
-        assert (
-            str(trim_tkinter(appdir, python, NOTHING, wanted=True)) == "tkinter left out: the Python comes without it"
+        assert trim_tkinter(appdir, python, NOTHING, wanted=True) == Tkinter(
+            kept=False, reason="the Python comes without it"
         )
 
 
