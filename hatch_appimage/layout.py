@@ -70,6 +70,11 @@ class AppDir:
         return self.usr / "lib"
 
     @property
+    def glibc(self) -> Path:
+        """The C library for systems that lack it, outside of all search paths."""
+        return self.lib / "glibc"
+
+    @property
     def applications(self) -> Path:
         """Where the desktop entry is found after integration."""
         return self.usr / "share" / "applications"

@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -19,7 +19,7 @@ from packaging.utils import canonicalize_name
 from hatch_appimage.appdir.bytecode import compile_bytecode
 from hatch_appimage.appdir.commands import check_entry_point, check_scripts, find_commands
 from hatch_appimage.appdir.desktop import write_desktop_files
-from hatch_appimage.appdir.launcher import require_glibc, write_launcher
+from hatch_appimage.appdir.launcher import require_glibc, write_launcher, write_stand_in
 from hatch_appimage.appdir.reach import find_reach
 from hatch_appimage.appdir.startup import find_startup_order
 from hatch_appimage.appdir.trim import trim_tkinter
@@ -33,6 +33,7 @@ from hatch_appimage.image.write import load_runtime, write_image
 from hatch_appimage.image.zsync import write_zsync
 from hatch_appimage.layout import AppDir
 from hatch_appimage.libraries.bundle import bundle_libraries
+from hatch_appimage.libraries.glibc import CLibrary, NoCLibrary, bundle_glibc, machine_libraries
 from hatch_appimage.libraries.symbol_versions import find_requirements, find_version_for_start
 from hatch_appimage.packages.bindings import Scope, check_declared
 from hatch_appimage.packages.install import application_files, install_packages
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
 
     from hatch_appimage.architecture import Architecture
     from hatch_appimage.image.write import Runtime
+    from hatch_appimage.libraries.bundle import Libraries
     from hatch_appimage.options import Settings
     from hatch_appimage.project.metadata import Project
     from hatch_appimage.project.wheel import Wheel
@@ -274,11 +276,29 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
         project=project.root,
         required=() if inputs.shows_missing_libraries else reach.required,
     )
+    c_library = step(
+        "glibc",
+        bundle_glibc,
+        appdir,
+        architecture,
+        python,
+        settings.libraries,
+        libraries=libraries,
+        system=inputs.system,
+        oldest_supported=(2, 28),
+    )
     step("patch", patch_stdlib, appdir, python, inputs.system, exposed=settings.launcher.expose_python)
 
     # The files of packages are as they stay from here on, so that RECORD can be made true.
     provenance = step(
-        "provenance", write_provenance, appdir, project, python, packages, libraries, timestamp=inputs.timestamp
+        "provenance",
+        write_provenance,
+        appdir,
+        project,
+        python,
+        packages,
+        _with_glibc(libraries, c_library),
+        timestamp=inputs.timestamp,
     )
     step("records", update_records, python)
     step("bytecode", compile_bytecode, appdir, python)
@@ -288,9 +308,18 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
         missing = libraries.missing if inputs.shows_missing_libraries else ()
         order = step("startup", find_startup_order, appdir, python, entry_point, missing).files
     start = {*order, *appdir.names([python.executable, *reach.required])}
-    require_glibc(appdir, find_version_for_start(libraries.graph, start))
+    if isinstance(c_library, CLibrary):
+        write_stand_in(appdir, python, c_library, machine_libraries(libraries, start), program=inputs.launcher)
+    else:
+        require_glibc(appdir, find_version_for_start(libraries.graph, start))
     seen = {*start, *appdir.names(reach.files)}
-    requirements = step("requires", find_requirements, libraries.graph, seen, limited=max_glibc is not None)
+    requirements = step(
+        "requires",
+        find_requirements,
+        libraries.graph,
+        seen,
+        limited=max_glibc is not None or isinstance(c_library, CLibrary),
+    )
     appdir.normalize_modes()
 
     # The image is made beside its target, so that it appears there whole or not at all.
@@ -328,6 +357,7 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
         lock=packages.lock,
         provenance=provenance,
         libraries=libraries,
+        c_library=c_library,
         requirements=requirements,
         files=list_files(appdir),
         seconds=step.seconds,
@@ -339,6 +369,13 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
         report.write(directory / place.name if project.unpacked else place)
     _publish(image.path, target)
     return report
+
+
+def _with_glibc(libraries: Libraries, c_library: CLibrary | NoCLibrary) -> Libraries:
+    """Return all that was bundled."""
+    if isinstance(c_library, NoCLibrary):
+        return libraries
+    return replace(libraries, bundled=(*libraries.bundled, *c_library.files))
 
 
 def companions(image: Path) -> list[Path]:

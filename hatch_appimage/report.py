@@ -24,6 +24,7 @@ from hatch_appimage.image.write import Image
 from hatch_appimage.image.zsync import Description
 from hatch_appimage.layout import ExtraFiles
 from hatch_appimage.libraries.bundle import Libraries
+from hatch_appimage.libraries.glibc import CLibrary, NoCLibrary
 from hatch_appimage.libraries.symbol_versions import Requirements
 from hatch_appimage.packages.install import Installation
 from hatch_appimage.packages.provenance import Provenance
@@ -108,6 +109,7 @@ class Report:
         lock: what decided on them; None for uv.
         provenance: the files in the image that say what it is made of.
         libraries: what became of the shared libraries.
+        c_library: what is used where the target system's does not do.
         requirements: the versions of the user's C and C++ libraries that are needed.
         files: every file of the AppDir.
         seconds: how long each step took.
@@ -127,6 +129,7 @@ class Report:
     lock: Lock | None
     provenance: Provenance
     libraries: Libraries
+    c_library: CLibrary | NoCLibrary
     requirements: Requirements
     files: tuple[File, ...]
     seconds: Mapping[str, float]
@@ -166,8 +169,9 @@ class Report:
             return []
         others = [f"{other.family} {other}" for other in self.requirements.requires if other is not glibc]
         more = f" and {len(glibc.files) - 1} more" if len(glibc.files) > 1 else ""
+        inside = "; it is in the image where the system has none" if isinstance(self.c_library, CLibrary) else ""
         return [
-            f"  needs      glibc {glibc} or newer, for {printable(glibc.files[0])}{more}",
+            f"  needs      glibc {glibc} or newer, for {printable(glibc.files[0])}{more}{inside}",
             *([f"             {', '.join(others)}"] if others else []),
             *(f"             {printable(str(file))}" for file in self.requirements.exceeding),
         ]
@@ -215,6 +219,7 @@ class Report:
                 "missing": [asdict(library) for library in self.libraries.missing],
                 "executable_stacks": list(self.libraries.executable_stacks),
             },
+            "glibc": _glibc_document(self.c_library),
             "requires": [required.to_dict() for required in self.requirements.requires],
             "exceeding": [
                 {**asdict(file), "version": file.text, "modules": list(file.modules)}
@@ -225,6 +230,18 @@ class Report:
             "warnings": list(self.warnings),
         }
         return write_json(redact_all(document), version=1)
+
+
+def _glibc_document(library: CLibrary | NoCLibrary) -> dict[str, Any]:
+    if isinstance(library, NoCLibrary):
+        return {"bundled": False, "reason": library.reason}
+    return {
+        "bundled": True,
+        "version": ".".join(map(str, library.version)),
+        "needed": str(library.needed),
+        "size": library.size,
+        "libraries": [asdict(file) for file in library.files],
+    }
 
 
 @singledispatch
@@ -285,6 +302,17 @@ def _(libraries: Libraries) -> str:
     what = "1 module or plugin left out that lacks a library" if count == 1 else f"{count} modules and plugins left out"
     missing = f", {len(libraries.missing)} missing" if libraries.missing else ""
     return f"{len(libraries.bundled)} bundled{f', {what}' if count else ''}{missing}"
+
+
+@describe.register
+def _(library: CLibrary) -> str:
+    version = ".".join(map(str, library.version))
+    return f"glibc {version} for systems with an older one than {library.needed}, {format_size(library.size)}"
+
+
+@describe.register
+def _(library: NoCLibrary) -> str:
+    return f"the target system's: {library.reason}"
 
 
 @describe.register

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from hatch_appimage.appdir.settings import LauncherSettings
     from hatch_appimage.layout import AppDir
+    from hatch_appimage.libraries.glibc import CLibrary
     from hatch_appimage.libraries.symbol_versions import RequiredVersion
     from hatch_appimage.project.entry_points import EntryPoint
     from hatch_appimage.python import BundledPython
@@ -159,6 +160,36 @@ def require_glibc(appdir: AppDir, glibc: RequiredVersion) -> None:
         return
     for directory in (appdir.root, appdir.bin):
         add_settings(directory, [("glibc", str(glibc))])
+
+
+def write_stand_in(
+    appdir: AppDir, python: BundledPython, library: CLibrary, needs: Iterable[str], *, program: Path
+) -> None:
+    """Have the launchers use the image's C library where a machine has none that would do.
+
+    Args:
+        appdir: with the launchers and the C library.
+        python: what is started by it.
+        library: the C library, with the version from which on a machine's own is used: what any file needs, so that all
+            of the application works.
+        needs: the sonames that a start needs of the machine in any case.
+        program: the launcher for the image's architecture.
+
+    """
+    stand_in = appdir.glibc / python.launcher.name
+    _install(program, stand_in)
+    groups = [group for group in ("compiler", "base") if (appdir.glibc / group).is_dir()]
+    write_settings(
+        appdir.glibc,
+        [
+            *_settings(python, appdir.glibc, ()),
+            ("bundled-loader", library.loader),
+            *((group, group) for group in groups),
+            *(("needs", soname) for soname in needs),
+        ],
+    )
+    for directory in (appdir.root, appdir.bin):
+        add_settings(directory, [("glibc", str(library.needed)), ("stand-in", os.path.relpath(stand_in, directory))])
 
 
 def _interpreters(python: BundledPython) -> tuple[str, ...]:

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 
 from hatch_appimage.elf import fits, read_elf, set_rpath
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.libraries.debian import copyright_file, find_packages, suggest_packages
+from hatch_appimage.libraries.debian import copy_licences, find_packages, suggest_packages
 from hatch_appimage.libraries.dependencies import Tree
 from hatch_appimage.libraries.plan import BundleLayout, is_qt_plugin, make_plan, shows_windows
 from hatch_appimage.libraries.policy import matches
+from hatch_appimage.libraries.search import find_on_system
 from hatch_appimage.libraries.symbol_versions import Graph, Owner, check_limit
 from hatch_appimage.python.installed import wheels_by_file
 
@@ -169,7 +170,7 @@ def bundle_libraries(
         )
     packages = find_packages(plan.copies.values(), system)
     _apply(plan)
-    _copy_licences(set(packages.values()), appdir, system)
+    copy_licences(set(packages.values()), appdir, system)
     tree = Tree.read_directory(appdir.root, architecture)
     graph = Graph.of(tree, _verify(tree, plan), plan.from_system)
     stacks = tuple(path for path, elf in graph.files.items() if elf.executable_stack and not elf.interpreter)
@@ -204,15 +205,15 @@ def bundle_libraries(
 
 def _opened(entry: str, project: Path, system: System, architecture: Architecture) -> tuple[str, Path]:
     """Find a library that is opened at run time; return the name it is opened by, and the file."""
-    directories = [project] if "/" in entry else system.directories
-    for path in (directory / Path(entry).expanduser() for directory in directories):
-        file = path if "/" in entry else system.follow(path)
-        if file.is_file():
-            elf = read_elf(file)
-            if elf is not None and fits(elf, architecture):
-                return path.name, file
     if "/" in entry:
+        path = project / Path(entry).expanduser()
+        elf = read_elf(path) if path.is_file() else None
+        if elf is not None and fits(elf, architecture):
+            return path.name, path
         raise AppImageError(f"`libraries` names {entry}, which is no library for {architecture.name}")
+    file = find_on_system(entry, system, architecture)
+    if file is not None:
+        return entry, file
     hint = suggest_packages([entry]).get(entry)
     raise AppImageError(
         f"`libraries` names {entry}, which this machine does not have{f': install the package {hint}' if hint else ''}"
@@ -263,15 +264,6 @@ def _owner(
     if any("manylinux" in tag for tag in wheel.tags):
         return Owner(f"{wheel.name} {wheel.version}, a wheel for {tags}", "require a release with an older wheel")
     return Owner(f"{wheel.name} {wheel.version}", "it was compiled on this machine: build on an older distribution")
-
-
-def _copy_licences(packages: Iterable[str], appdir: AppDir, system: System) -> None:
-    for package in sorted(packages):
-        licence = copyright_file(package, system)
-        if licence is not None:
-            directory = appdir.usr / "share" / "doc" / package
-            directory.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(licence, directory / "copyright")
 
 
 def _verify(tree: Tree, plan: BundlePlan) -> list[Dependency]:

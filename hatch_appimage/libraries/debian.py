@@ -14,6 +14,7 @@ from hatch_appimage.process import ProcessError, run
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from hatch_appimage.layout import AppDir
     from hatch_appimage.system import System
 
 _SONAME = re.compile(r"(?P<name>.+?)(?:\.so\.(?P<version>[\w.]+)|-(?P<release>[\d.]+)\.so|\.so)")
@@ -70,10 +71,14 @@ def _follow(file: Path, system: System) -> Path:
     return file.resolve() if system.root == Path("/") else system.follow(file)
 
 
-def copyright_file(package: str, system: System) -> Path | None:
-    """Return the file with a package's licence, where it is installed (Debian Policy, section 12.5)."""
-    path = system.locate(f"/usr/share/doc/{package}/copyright")
-    return path if path.is_file() else None
+def copy_licences(packages: Iterable[str], appdir: AppDir, system: System) -> None:
+    """Copy the licences of packages into an AppDir, where the packages are installed (Debian Policy, section 12.5)."""
+    for package in sorted(packages):
+        licence = system.locate(f"/usr/share/doc/{package}/copyright")
+        if licence.is_file():
+            directory = appdir.usr / "share" / "doc" / package
+            directory.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(licence, directory / "copyright")
 
 
 def suggest_packages(sonames: Iterable[str]) -> Mapping[str, str]:

@@ -118,7 +118,7 @@ GROUPS = {
     ),
 }
 
-# glibc is one whole with its loader, which only the target system can provide; nothing of it can be bundled.
+# glibc is one whole with its loader: it is bundled as a whole, by the option `glibc`, or not at all.
 NEVER_BUNDLED = ("glibc", "musl")
 
 # What must fit the user's hardware or cluster is not taken from the build machine, wherever it is found there.
@@ -137,13 +137,21 @@ def _rules(rules: tuple[str, ...], _table: Table) -> tuple[str, ...]:
 def _included(rules: tuple[str, ...], table: Table) -> tuple[str, ...]:
     for rule in _rules(rules, table):
         if rule.removeprefix("@") in NEVER_BUNDLED or group_of(rule) in NEVER_BUNDLED:
-            raise ValueError(f"asks for `{rule}`: a C library works only with its own loader, the target system's")
+            raise ValueError(
+                f'asks for `{rule}`: a C library works only with its own loader; `glibc = "bundle"` brings both'
+            )
     return rules
 
 
 def _sysroots(texts: dict[str, str], table: Table) -> ByArchitecture[Path]:
     directories = {name: table.directory(text) for name, text in texts.items()}
     return ByArchitecture(directories.pop("", Path("/")), directories)
+
+
+def _glibc(value: str, _table: Table) -> str:
+    if value not in {"auto", "bundle", "host"}:
+        raise ValueError(f'must be "auto", "bundle" or "host", not `{value}`')
+    return value
 
 
 def _glibc_version(value: str, _table: Table) -> tuple[int, ...]:
@@ -191,6 +199,15 @@ class LibraryPolicy:
         shown='`"/"`',
         check=_sysroots,
         is_path=True,
+    )
+    glibc: str = option(
+        TEXT,
+        'Whether the image brings the C library for systems that lack it: `"auto"`, `"bundle"` or `"host"` (the '
+        "target system's is always used).",
+        details='`"auto"` bundles it if the image needs a newer one than the oldest distribution has that is still '
+        "supported; see [the C library](how-it-works.md#the-c-library). It costs 1 to 2 MB.",
+        default="auto",
+        check=_glibc,
     )
     max_glibc: tuple[int, ...] | None = option(
         TEXT,

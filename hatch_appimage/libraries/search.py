@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from hatch_appimage.architecture import Architecture
     from hatch_appimage.elf import Elf
+    from hatch_appimage.system import System
 
 _TOKEN = re.compile(r"\$(?:\{(ORIGIN|LIB|PLATFORM)\}|(ORIGIN|LIB|PLATFORM)(?![A-Za-z0-9_]))")
 # What the dynamic loader calls the processors of each architecture.
@@ -250,3 +251,20 @@ class ElfFiles:
             except AppImageError:
                 self._known[path] = None
         return self._known[path]
+
+
+def find_on_system(soname: str, system: System, architecture: Architecture) -> Path | None:
+    """Find a library in the directories that a machine's loader searches by default.
+
+    Args:
+        soname: its name there.
+        system: the machine.
+        architecture: files of others are passed over.
+
+    """
+    for directory in system.directories:
+        path = system.follow(directory / soname)
+        elf = read_elf(path) if path.is_file() else None
+        if elf is not None and fits(elf, architecture):
+            return path
+    return None

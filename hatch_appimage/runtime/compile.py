@@ -65,6 +65,9 @@ TARGETS = {
     "i686": CompilerTarget("x86-linux-musl", ("-mcpu=i686",)),
 }
 
+#: Where the launcher lies: it may have to load a program, and those that cannot be moved lie far below.
+LAUNCHER_BASE = 0x6000_0000
+
 MAX_SIZE = 200_000
 MAGIC_OFFSET, MAGIC = 8, b"AI\x02"
 #: The sections that tools look for, in the order in which they stand, and their sizes.
@@ -252,7 +255,8 @@ def compile_launcher(architecture: str, output: Path) -> None:
     """
     with tempfile.TemporaryDirectory(prefix="hatch-appimage-") as temporary:
         linked = Path(temporary, "launcher")
-        command = compiler_command(architecture, linked, sorted(LAUNCHER_SOURCE.glob("*.c")))
+        base = f"-Wl,--image-base={LAUNCHER_BASE:#x}"
+        command = compiler_command(architecture, linked, [base, *sorted(LAUNCHER_SOURCE.glob("*.c"))])
         _run(command, what=f"Compiling the launcher for {architecture}")
         _check_program(linked, f"launcher for {architecture}", MAX_LAUNCHER_SIZE)
         _put(linked, output)

@@ -24,6 +24,7 @@ from hatch_appimage.image.test_command import ImageTest
 from hatch_appimage.image.write import Image
 from hatch_appimage.layout import AppDir, ExtraFiles
 from hatch_appimage.libraries.bundle import BundledLibrary, Libraries, MissingLibrary, SystemLibrary
+from hatch_appimage.libraries.glibc import CLibrary, NoCLibrary
 from hatch_appimage.libraries.symbol_versions import Exceeding, RequiredVersion, Requirements
 from hatch_appimage.packages.install import Installation, Package
 from hatch_appimage.packages.lock import Lock
@@ -68,6 +69,16 @@ REQUIREMENTS = Requirements(
     (Exceeding("usr/lib/libcrypt.so.1", "GLIBC", (2, 36), ("_crypt",)),),
 )
 
+C_LIBRARY = CLibrary(
+    (2, 36),
+    RequiredVersion("GLIBC", (2, 35), ("usr/lib/a",)),
+    "ld.so",
+    (
+        BundledLibrary("glibc/ld.so", "/lib/ld.so", "libc6", 200_000),
+        BundledLibrary("glibc/libc.so.6", "/lib/libc.so.6", "libc6", 1_900_000),
+    ),
+)
+
 
 @pytest.fixture
 def report() -> Report:
@@ -92,6 +103,7 @@ def report() -> Report:
         lock=Lock(Path("/p/uv.lock"), found=True),
         provenance=Provenance("usr/share/my-app/pylock.toml", "usr/share/my-app/sbom.cdx.json"),
         libraries=LIBRARIES,
+        c_library=NoCLibrary('`glibc = "host"`'),
         requirements=REQUIREMENTS,
         files=tuple(File(f"usr/{number:02}", size) for number, size in enumerate([5, 900_000, *[7] * 11, 1_000])),
         seconds={"wheel": 1.23456, "python": 0.5},
@@ -187,6 +199,7 @@ def test_json(report: Report) -> None:
             {"family": "GLIBC", "version": "2.35", "files": ["usr/lib/a", "usr/lib/b"]},
             {"family": "GLIBCXX", "version": "3.4.29", "files": ["usr/lib/c"]},
         ],
+        "glibc": {"bundled": False, "reason": '`glibc = "host"`'},
         "exceeding": [
             {"file": "usr/lib/libcrypt.so.1", "family": "GLIBC", "version": "2.36", "modules": ["_crypt"]},
         ],
@@ -237,6 +250,24 @@ def test_list_files(tmp_path: Path) -> None:
     assert list_files(AppDir(tmp_path, "x")) == (File("b", 1), File("usr/a", 3))
 
 
+def test_c_library(report: Report) -> None:
+    """It is in the image: what needs it says so, and so does the JSON."""
+    report = replace(report, c_library=C_LIBRARY)
+    assert (
+        "  needs      glibc 2.35 or newer, for usr/lib/a and 1 more; it is in the image where the system has none\n"
+    ) in report.summary()
+    assert json.loads(report.to_json())["glibc"] == {
+        "bundled": True,
+        "version": "2.36",
+        "needed": "2.35",
+        "size": 2_100_000,
+        "libraries": [
+            {"soname": "glibc/ld.so", "source": "/lib/ld.so", "package": "libc6", "size": 200_000},
+            {"soname": "glibc/libc.so.6", "source": "/lib/libc.so.6", "package": "libc6", "size": 1_900_000},
+        ],
+    }
+
+
 class TestDescribe:
     @pytest.mark.parametrize(
         ("result", "words"),
@@ -256,6 +287,8 @@ class TestDescribe:
             (Tkinter(kept=False, reason="`tkinter = false`"), "tkinter left out: `tkinter = false`"),
             (replace(LIBRARIES, dropped={"a": "b", "c": "d"}), "2 bundled, 2 modules and plugins left out, 1 missing"),
             (replace(LIBRARIES, dropped={}, missing=()), "2 bundled"),
+            (C_LIBRARY, "glibc 2.36 for systems with an older one than 2.35, 2.1 MB"),
+            (NoCLibrary("nothing needs one"), "the target system's: nothing needs one"),
             (Patches(("curses", "ssl")), "curses, ssl"),
             (
                 Provenance("usr/share/a/pylock.toml", "usr/share/a/sbom.cdx.json"),

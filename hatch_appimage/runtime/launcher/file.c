@@ -42,6 +42,14 @@ bool read_at(int file, void *to, size_t size, uint64_t offset)
 	return true;
 }
 
+char *directory_of(const char *path)
+{
+	char *directory = join(path, NULL);
+
+	*strrchr(directory, '/') = 0;
+	return directory;
+}
+
 bool is_same_file(const char *one, const char *other)
 {
 	struct stat first, second;

@@ -13,6 +13,8 @@ enum { MAX_TEXT = 1 << 20 };
 char *read_file(int file, size_t max, size_t *size);
 /* Whether the file has this much at an offset. */
 bool read_at(int file, void *to, size_t size, uint64_t offset);
+/* A path up to its last slash, which has to be there. */
+char *directory_of(const char *path);
 /* Whether two paths lead to the same file or directory. */
 bool is_same_file(const char *one, const char *other);
 

@@ -108,11 +108,10 @@ static bool find_tables(const struct elf *elf, struct tables *tables)
 	return tables->names && tables->definitions;
 }
 
-/* The version that a definition is of; false for another one than of glibc, such as GLIBC_PRIVATE. */
+/* The version that a definition is of; false for one without the prefix, or without numbers, as GLIBC_PRIVATE. */
 static bool read_definition(const struct elf *elf, const struct tables *tables, uint64_t address,
-			    const ElfW(Verdef) *definition, struct version *version)
+			    const ElfW(Verdef) *definition, const char *prefix, struct version *version)
 {
-	static const char prefix[] = "GLIBC_";
 	ElfW(Verdaux) name;
 	char text[MAX_NAME];
 
@@ -120,11 +119,11 @@ static bool read_definition(const struct elf *elf, const struct tables *tables, 
 	    !read_address(elf, text, sizeof(text), (uint64_t)tables->names + name.vda_name))
 		return false;
 	text[sizeof(text) - 1] = 0;
-	return !strncmp(text, prefix, sizeof(prefix) - 1) && version_parse(version, text + sizeof(prefix) - 1);
+	return !strncmp(text, prefix, strlen(prefix)) && version_parse(version, text + strlen(prefix));
 }
 
-/* The newest version that a C library defines. */
-static struct version defined_version(int file)
+/* The newest version that a library defines with a prefix, such as GLIBC_. */
+static struct version defined_version(int file, const char *prefix)
 {
 	struct version newest = {0}, version;
 	struct elf elf = {.file = file};
@@ -135,7 +134,8 @@ static struct version defined_version(int file)
 		return newest;
 	uint64_t address = tables.definitions;
 	for (unsigned i = 0; i < MAX_DEFINITIONS && read_address(&elf, &definition, sizeof(definition), address); i++) {
-		if (read_definition(&elf, &tables, address, &definition, &version) && version_before(newest, version))
+		if (read_definition(&elf, &tables, address, &definition, prefix, &version) &&
+		    version_before(newest, version))
 			newest = version;
 		if (!definition.vd_next)
 			break;
@@ -165,7 +165,7 @@ static struct version printed_version(int file)
 
 struct version glibc_version(int file, struct version wanted)
 {
-	struct version version = defined_version(file);
+	struct version version = defined_version(file, "GLIBC_");
 
 	if (version.major && version_before(version, wanted)) {
 		struct version printed = printed_version(file);
@@ -177,13 +177,22 @@ struct version glibc_version(int file, struct version wanted)
 
 struct version glibc_beside(const char *loader, struct version wanted)
 {
-	char *path = join(loader, NULL);
+	int file = open(join(directory_of(loader), "/libc.so.6", NULL), O_RDONLY | O_CLOEXEC);
 
-	*strrchr(path, '/') = 0;
-	int file = open(join(path, "/libc.so.6", NULL), O_RDONLY | O_CLOEXEC);
 	if (file < 0)
 		return (struct version){0};
 	struct version version = glibc_version(file, wanted);
+	close(file);
+	return version;
+}
+
+struct version libstdcxx_in(const char *directory)
+{
+	int file = open(join(directory, "/libstdc++.so.6", NULL), O_RDONLY | O_CLOEXEC);
+
+	if (file < 0)
+		return (struct version){0};
+	struct version version = defined_version(file, "GLIBCXX_3.");
 	close(file);
 	return version;
 }

@@ -14,12 +14,13 @@ bool version_parse(struct version *version, const char *text);
 bool version_before(struct version one, struct version other);
 char *version_text(struct version version);
 /*
- * The version of a C library, from its file: the newest that it defines (Linux Standard Base, "Symbol Versioning"). Not
- * every release adds symbols, so where that one is older than `wanted`, it is what the library says of itself. It is
- * unknown if the file is damaged, for another kind of machine, or no glibc.
+ * The version of a C library, from its file: the newest that it defines (Linux Standard Base, "Symbol Versioning"). Not every release adds symbols, so where
+ * that one is older than `wanted`, it is what the library says of itself. It is unknown if this is no glibc.
  */
 struct version glibc_version(int file, struct version wanted);
 /* The same for the C library that lies beside a loader, whose real path this is. */
 struct version glibc_beside(const char *loader, struct version wanted);
+/* Of the C++ library in a directory, by the same rules: the numbers behind GLIBCXX_3, as 4.30 of 3.4.30. */
+struct version libstdcxx_in(const char *directory);
 
 #endif

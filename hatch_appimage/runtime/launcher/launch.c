@@ -2,24 +2,11 @@
 #include "launch.h"
 
 #include <errno.h>
-#include <limits.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "file.h"
 #include "message.h"
-
-/* The loader of musl, by which a machine without glibc is told. */
-#if defined(__x86_64__)
-#define MUSL "/lib/ld-musl-x86_64.so.1"
-#elif defined(__aarch64__)
-#define MUSL "/lib/ld-musl-aarch64.so.1"
-#elif defined(__arm__)
-#define MUSL "/lib/ld-musl-armhf.so.1"
-#elif defined(__i386__)
-#define MUSL "/lib/ld-musl-i386.so.1"
-#endif
 
 char *launch_path(const struct launch *launch, const char *name)
 {
@@ -52,29 +39,32 @@ void launch_read_settings(struct launch *launch)
 		die(path, ", line ", decimal(line), ": ", wrong, NULL);
 }
 
-static _Noreturn void refuse_machine(const char *needed, const char *has)
+/* Whether programs that need this glibc start here by the machine's own. */
+static bool fits(const struct machine *machine, struct version wanted)
 {
-	die("this needs glibc ", needed, " or newer, and this machine has ", has, NULL);
+	return machine->glibc.major && !version_before(machine->glibc, wanted);
 }
 
-void launch_check_machine(struct launch *launch)
+/* Whether it is certain that they do not: what cannot be told is left to the kernel and the machine's loader. */
+static bool is_unfit(const struct machine *machine, struct version wanted)
+{
+	if (!machine->loader[0])
+		return machine->error == ENOENT || machine->error == ENOTDIR;
+	return machine->musl || (machine->glibc.major && version_before(machine->glibc, wanted));
+}
+
+void launch_read_machine(struct launch *launch)
 {
 	const char *loader = launch_get(launch, KEY_LOADER), *needed = launch_get(launch, KEY_GLIBC);
-	struct version wanted;
-	char real[PATH_MAX];
+	struct machine *machine = &launch->machine;
+	struct version wanted = {0};
 
-	if (!loader || !needed)
+	if (!loader)
 		return;
-	if (!version_parse(&wanted, needed))
+	if (needed && !version_parse(&wanted, needed))
 		die(launch_path(launch, "launcher.conf"), ": ", needed, " is no version of glibc", NULL);
-	if (!realpath(loader, real)) {
-		if (errno == ENOENT || errno == ENOTDIR)
-			refuse_machine(needed, join(access(MUSL, F_OK) ? "none" : "musl", " (there is no ", loader, ")", NULL));
-		return; /* the kernel will say what is wrong */
-	}
-	if (is_same_file(real, MUSL))
-		refuse_machine(needed, "musl");
-	launch->glibc = glibc_beside(real, wanted);
-	if (launch->glibc.major && version_before(launch->glibc, wanted))
-		refuse_machine(needed, join("glibc ", version_text(launch->glibc), NULL));
+	machine_read(machine, loader, wanted);
+	launch->stands_in = launch_get(launch, KEY_STAND_IN) && !(needed && fits(machine, wanted));
+	if (needed && !launch_get(launch, KEY_BUNDLED_LOADER) && !launch->stands_in && is_unfit(machine, wanted))
+		die("this needs glibc ", needed, " or newer, and this machine has ", machine_text(machine, loader), NULL);
 }

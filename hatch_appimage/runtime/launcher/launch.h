@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-#include "glibc.h"
+#include "machine.h"
 #include "place.h"
 #include "settings.h"
 
@@ -12,8 +12,9 @@
 struct launch {
 	struct place place;
 	struct settings settings;
-	/* Of this machine, as far as it can be told. */
-	struct version glibc;
+	struct machine machine;
+	/* The machine's C library does not do, so the image's is used. */
+	bool stands_in;
 };
 
 void launch_read_settings(struct launch *launch);
@@ -22,7 +23,10 @@ const char *launch_get(const struct launch *launch, enum key key);
 bool launch_has(const struct launch *launch, enum key key, const char *value);
 /* The absolute path of what the settings name. */
 char *launch_path(const struct launch *launch, const char *name);
-/* Ends with one sentence where the machine's loader would say five, or something else than what is wrong. */
-void launch_check_machine(struct launch *launch);
+/*
+ * Decides whose C library is used. Where the image has none for a machine that needs it, this ends with one sentence:
+ * the machine's loader would say five, or something else than what is wrong.
+ */
+void launch_read_machine(struct launch *launch);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The launcher: the program AppRun of an image, and its interpreter usr/bin/python3.x. Told by a file beside it, it
- * becomes the real interpreter, isolated from the user's Python, and starts no other process for that.
+ * The launcher: the program AppRun of an image, its interpreter usr/bin/python3.x, and what stands in for the real
+ * interpreter where the machine's C library does not do. Told by a file beside it, it becomes the real interpreter,
+ * isolated from the user's Python, and starts no other process for that.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -140,7 +141,9 @@ int main(int argc, char **argv)
 
 	place_find(&launch.place, find_started(argv[0]));
 	launch_read_settings(&launch);
-	launch_check_machine(&launch);
+	launch_read_machine(&launch);
+	if (launch_get(&launch, KEY_BUNDLED_LOADER))
+		stand_in(&launch, (size_t)argc, argv);
 	if (launch_get(&launch, KEY_SCRIPT))
 		run_application(&launch, (size_t)argc, given);
 	run_interpreter(&launch, (size_t)argc, argv[0], given);

@@ -2,15 +2,20 @@
 #include "start.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "file.h"
+#include "loader.h"
 #include "message.h"
 
 /* From this version on, the loader can be told the name of what it starts (--argv0). */
 static const struct version NAMING_LOADER = {2, 33};
 /* The name, the launcher's own arguments and the NULL at the end; no caller has more. */
 enum { MAX_OWN = 8 };
+/* What separates directories for a loader. */
+#define SEPARATORS ":;"
 
 void arguments_add(struct arguments *arguments, const char *argument)
 {
@@ -49,8 +54,9 @@ static _Noreturn void run_by_loader(const struct launch *launch, const char *pro
 	const char *loader = launch_get(launch, KEY_LOADER);
 	struct arguments all = arguments_begin(launch, arguments->count, loader);
 
-	if (launch->glibc.major && version_before(launch->glibc, NAMING_LOADER))
-		die("/proc is missing, and this machine's glibc ", version_text(launch->glibc),
+	struct version glibc = launch->machine.glibc;
+	if (glibc.major && version_before(glibc, NAMING_LOADER))
+		die("/proc is missing, and this machine's glibc ", version_text(glibc),
 		    " cannot start this without it (2.33 can)", NULL);
 	arguments_add(&all, "--argv0");
 	arguments_add(&all, arguments->list[0]);
@@ -62,10 +68,85 @@ static _Noreturn void run_by_loader(const struct launch *launch, const char *pro
 
 void start(const struct launch *launch, const struct arguments *arguments, char **environment)
 {
-	char *program = launch_path(launch, launch_get(launch, KEY_PROGRAM));
+	char *program = launch_path(launch, launch_get(launch, launch->stands_in ? KEY_STAND_IN : KEY_PROGRAM));
 
-	if (!launch->place.has_proc && launch_get(launch, KEY_LOADER))
+	if (!launch->stands_in && !launch->place.has_proc && launch_get(launch, KEY_LOADER))
 		run_by_loader(launch, program, arguments, environment);
 	execve(program, arguments->list, environment);
 	die("cannot run ", program, ": ", strerror(errno), NULL);
+}
+
+static char *add_directory(const struct launch *launch, char *path, enum key key)
+{
+	const char *name = launch_get(launch, key);
+
+	return name ? join(path, ":", launch_path(launch, name), NULL) : path;
+}
+
+/* One process has one C++ library, and the machine's graphics drivers and the image may both need it: the newer one. */
+static bool has_newer_libstdcxx(const struct launch *launch)
+{
+	const char *name = launch_get(launch, KEY_COMPILER);
+
+	return name && !version_before(libstdcxx_in(launch_path(launch, name)), machine_libstdcxx(&launch->machine));
+}
+
+/* Without a cache the machine's loader would look into its default directories, which the image's does not have. */
+static char *add_defaults(const struct launch *launch, char *path)
+{
+	const char *directory;
+
+	if (!machine_has_glibc(&launch->machine) || !access("/etc/ld.so.cache", R_OK))
+		return path;
+	directory = directory_of(launch->machine.loader);
+	return join(path, ":", directory, ":/usr", directory, NULL);
+}
+
+/* Where the loader looks before it looks into the machine's cache; the user's directories are among the last. */
+static char *find_library_path(const struct launch *launch)
+{
+	const char *users = getenv("LD_LIBRARY_PATH");
+	char *path = join(launch->place.directory, NULL);
+
+	if (strpbrk(path, SEPARATORS))
+		die("this needs the C library of its own here, which cannot be found in ", path,
+		    ": put it where no colon or semicolon is in the path", NULL);
+	if (has_newer_libstdcxx(launch))
+		path = add_directory(launch, path, KEY_COMPILER);
+	if (!machine_has_glibc(&launch->machine))
+		path = add_directory(launch, path, KEY_BASE);
+	if (users && *users)
+		path = join(path, ":", users, NULL);
+	return add_defaults(launch, path);
+}
+
+/* Libraries of a machine without glibc are for another C library, if it has them at all. */
+static void check_needs(const struct launch *launch)
+{
+	char *needs = NULL;
+
+	if (machine_has_glibc(&launch->machine))
+		return;
+	for (size_t i = 0; i < launch->settings.count; i++) {
+		const struct setting *setting = &launch->settings.list[i];
+		if (setting->key == KEY_NEEDS)
+			needs = needs ? join(needs, ", ", setting->value, NULL) : setting->value;
+	}
+	if (needs)
+		die("this needs libraries of a machine with glibc, which this machine does not have: ", needs, NULL);
+}
+
+void stand_in(const struct launch *launch, size_t argc, char **argv)
+{
+	char *loader = launch_path(launch, launch_get(launch, KEY_BUNDLED_LOADER));
+	struct arguments all = arguments_begin(launch, argc, loader);
+
+	check_needs(launch);
+	arguments_add(&all, "--library-path");
+	arguments_add(&all, find_library_path(launch));
+	arguments_add(&all, "--argv0");
+	arguments_add(&all, argc ? argv[0] : launch_path(launch, launch_get(launch, KEY_NAME)));
+	arguments_add(&all, launch_path(launch, launch_get(launch, KEY_PROGRAM)));
+	arguments_end(&all, argc ? argv + 1 : argv);
+	loader_become(loader, all.list, environ);
 }

@@ -20,5 +20,10 @@ void arguments_add_options(struct arguments *arguments, const struct launch *lau
 void arguments_end(struct arguments *arguments, char **given);
 /* Becomes the real interpreter. */
 _Noreturn void start(const struct launch *launch, const struct arguments *arguments, char **environment);
+/*
+ * Stands in for the real interpreter where the machine's C library does not do: becomes it with what was given, by the
+ * image's own loader and C library. No variable says so; what the interpreter starts has the machine's again.
+ */
+_Noreturn void stand_in(const struct launch *launch, size_t argc, char **argv);
 
 #endif

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from hatch_appimage.libraries.debian import copyright_file, find_packages, suggest_packages
+from hatch_appimage.layout import AppDir
+from hatch_appimage.libraries.debian import copy_licences, find_packages, suggest_packages
 from hatch_appimage.process import ProcessError
 from hatch_appimage.system import System
 from support.tools import require
@@ -90,12 +91,14 @@ class TestCopyright:
         (doc / "libfoo-common").mkdir(parents=True)
         (doc / "libfoo-common" / "copyright").write_text("MIT")
         (doc / "libfoo1").symlink_to("/usr/share/doc/libfoo-common")
-        found = copyright_file("libfoo1", System(tmp_path, ()))
-        assert found is not None
-        assert found.read_text() == "MIT"
+        appdir = AppDir(tmp_path / "AppDir", "x")
+        copy_licences(["libfoo1"], appdir, System(tmp_path, ()))
+        assert (appdir.usr / "share" / "doc" / "libfoo1" / "copyright").read_text() == "MIT"
 
     def test_none(self, tmp_path: Path) -> None:
-        assert copyright_file("libfoo1", System(tmp_path, ())) is None
+        appdir = AppDir(tmp_path / "AppDir", "x")
+        copy_licences(["libfoo1"], appdir, System(tmp_path, ()))
+        assert not appdir.root.exists()
 
 
 class TestSuggestions:
