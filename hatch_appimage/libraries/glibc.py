@@ -73,6 +73,7 @@ class CLibrary:
         needed: the version that the image needs, and which files need it.
         loader: the file name of its loader.
         files: its libraries and those beside it.
+        size: of all that was copied, in bytes.
 
     """
 
@@ -80,11 +81,7 @@ class CLibrary:
     needed: RequiredVersion
     loader: str
     files: tuple[BundledLibrary, ...]
-
-    @property
-    def size(self) -> int:
-        """Of all files, in bytes."""
-        return sum(file.size for file in self.files)
+    size: int
 
 
 @dataclass(frozen=True)
@@ -148,6 +145,7 @@ def bundle_glibc(
         target.chmod(0o755)
     copied_loader = appdir.glibc / loader.name
     copied_loader.write_bytes(_without_default_directories(copied_loader.read_bytes(), loader))
+    _copy_locale(appdir, system)
     copy_licences(set(packages.values()), appdir, system)
     return CLibrary(
         _version_of(loader.with_name("libc.so.6")) or (),
@@ -162,6 +160,7 @@ def bundle_glibc(
             )
             for target, source in sorted(sources.items())
         ),
+        sum(path.stat().st_size for path in appdir.glibc.rglob("*") if path.is_file()),
     )
 
 
@@ -213,6 +212,15 @@ def _beside(libraries: Libraries, system: System, architecture: Architecture) ->
             path = find_on_system(name, system, architecture) if group_of(name) == group else None
             if path is not None:
                 yield group, name, path
+
+
+def _copy_locale(appdir: AppDir, system: System) -> None:
+    """Bring the locale C.UTF-8, which every system with glibc has: others have none for it."""
+    for name in ("C.utf8", "C.UTF-8"):
+        locale = system.locate(f"/usr/lib/locale/{name}")
+        if locale.is_dir():
+            shutil.copytree(locale, appdir.glibc / "locale" / "C.utf8")
+            return
 
 
 def _without_default_directories(loader: bytes, path: Path) -> bytes:

@@ -107,6 +107,32 @@ def patch_curses(curses: Any) -> None:
     curses.initscr = terminfo()(curses.initscr)
 
 
+def patch_locale(locale: Any) -> None:
+    """Have C.UTF-8 work on machines without locales for the image's C library, as it does on all others."""
+    find_and_set = locale._setlocale
+
+    def setlocale(category: int, name: str | None = None) -> Any:
+        """Set the locale; where the machine has none for this C library, the image's."""
+        try:
+            return find_and_set(category, name)
+        except locale.Error:
+            if "LOCPATH" in os.environ or os.path.isdir("/usr/lib/locale"):
+                raise
+        # Not through os.environ, as with terminals.
+        os.putenv("LOCPATH", os.path.join(sys.base_prefix, "lib", "glibc", "locale"))
+        try:
+            return find_and_set(category, name)
+        except locale.Error:
+            # The user's own choice, which musl takes for C.UTF-8, too.
+            if name:
+                raise
+            return find_and_set(category, "C.UTF-8")
+        finally:
+            os.unsetenv("LOCPATH")
+
+    locale._setlocale = setlocale
+
+
 def load_readline() -> ModuleType:
     """Return the extension module ``readline``, which reads the description of the terminal when it is loaded."""
     from importlib.machinery import PathFinder

@@ -34,6 +34,10 @@ _ADAPTED = {
     "ctypes/util.py": "import _appimage, sys\n_appimage.patch_ctypes(sys.modules[__name__])\n",
     "curses/__init__.py": "import _appimage, sys\n_appimage.patch_curses(sys.modules[__name__])\n",
 }
+# The same for one that may be started by a C library of the image's own.
+_ADAPTED_IF_C_LIBRARY = {
+    "locale.py": "import _appimage, sys\n_appimage.patch_locale(sys.modules[__name__])\n",
+}
 # The same for an interpreter that starts by its own name.
 _WATCH_VIRTUALENV = "import _appimage\n_appimage.watch_virtualenv()\n"
 _ADAPTED_IF_EXPOSED = {
@@ -130,7 +134,7 @@ def patch_stdlib(appdir: AppDir, python: BundledPython, system: System, *, expos
             "Environments that the application makes with virtualenv work as long as the image runs; set "
             "`expose-python = true` to have them work afterwards"
         )
-    for name, code in _additions(python, exposed=exposed):
+    for name, code in _additions(appdir, python, exposed=exposed):
         module = python.stdlib / name
         if module.is_file():
             _add(module, code)
@@ -151,9 +155,11 @@ def _patch_site(module: Path) -> None:
     module.write_text(source, encoding="utf-8")
 
 
-def _additions(python: BundledPython, *, exposed: bool) -> Iterator[tuple[str, str]]:
+def _additions(appdir: AppDir, python: BundledPython, *, exposed: bool) -> Iterator[tuple[str, str]]:
     """Yield names of modules below the standard library's directory, each with what is to be written at its end."""
     yield from _ADAPTED.items()
+    if (appdir.glibc / "locale").is_dir():
+        yield from _ADAPTED_IF_C_LIBRARY.items()
     if exposed:
         yield from _ADAPTED_IF_EXPOSED.items()
     if Version(python.version.rstrip("+")) < _ASKS_NO_MORE:

@@ -77,6 +77,7 @@ C_LIBRARY = CLibrary(
         BundledLibrary("glibc/ld.so", "/lib/ld.so", "libc6", 200_000),
         BundledLibrary("glibc/libc.so.6", "/lib/libc.so.6", "libc6", 1_900_000),
     ),
+    2_100_000,
 )
 
 

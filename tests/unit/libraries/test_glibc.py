@@ -118,7 +118,7 @@ class TestWhether:
             (f"glibc/{name}", f"/lib/{name}") for name in (LOADER, "libc.so.6", "libm.so.6", "libpthread.so.0")
         ]
         assert all((build.appdir.lib / file.soname).stat().st_size == file.size for file in found.files)
-        assert found.size == sum(path.stat().st_size for path in build.appdir.glibc.iterdir())
+        assert found.size == sum(file.size for file in found.files)
 
     def test_the_project_wants_it(self, build: Build) -> None:
         build.add_glibc()
@@ -132,6 +132,16 @@ class TestWhether:
     def test_nothing_needs_one(self, build: Build, glibc: str) -> None:
         build.add_glibc()
         assert build.bundle("", glibc=glibc) == NoCLibrary("nothing needs one")
+
+    def test_brings_its_locale(self, build: Build) -> None:
+        build.add_glibc()
+        locale = build.root / "machine" / "usr" / "lib" / "locale" / "C.utf8" / "LC_CTYPE"
+        locale.parent.mkdir(parents=True)
+        locale.write_text("locale")
+        found = build.bundle("2.36")
+        assert isinstance(found, CLibrary)
+        assert (build.appdir.glibc / "locale" / "C.utf8" / "LC_CTYPE").read_text() == "locale"
+        assert found.size == sum(file.size for file in found.files) + len("locale")
 
     def test_libraries_for_vectors_only_if_needed(self, build: Build) -> None:
         build.add_glibc()

@@ -370,6 +370,65 @@ class TestTerminfo:
         assert curses.initscr() is not None
 
 
+class FakeLocale:
+    """The module ``locale`` of a machine without locales: what is known depends on LOCPATH."""
+
+    Error = ValueError
+
+    def __init__(self) -> None:
+        self.put: dict[str, str] = {}
+        self.setlocale = self._setlocale
+
+    def _setlocale(self, category: int, name: str | None = None) -> str:
+        del category
+        if name in {None, "C"}:
+            return "C"
+        if self.put.get("LOCPATH", "").endswith("/lib/glibc/locale") and name == "C.UTF-8":
+            return "C.UTF-8"
+        raise ValueError("unsupported locale setting")
+
+
+class TestLocale:
+    @pytest.fixture
+    def locale(self, monkeypatch: pytest.MonkeyPatch) -> FakeLocale:
+        fake = FakeLocale()
+        monkeypatch.delenv("LOCPATH", raising=False)
+        monkeypatch.setattr(os.path, "isdir", lambda path: path != "/usr/lib/locale")
+        monkeypatch.setattr(os, "putenv", fake.put.__setitem__)
+        monkeypatch.setattr(os, "unsetenv", lambda name: fake.put.pop(name, None))
+        _appimage.patch_locale(fake)
+        return fake
+
+    @pytest.mark.parametrize(("name", "found"), [("C.UTF-8", "C.UTF-8"), ("", "C.UTF-8"), ("C", "C"), (None, "C")])
+    def test_utf_8_works(self, locale: FakeLocale, name: str | None, found: str) -> None:
+        assert locale._setlocale(0, name) == found
+        assert "LOCPATH" not in locale.put
+
+    def test_another_is_unknown(self, locale: FakeLocale) -> None:
+        with pytest.raises(ValueError, match="unsupported"):
+            locale._setlocale(0, "de_DE.UTF-8")
+        assert "LOCPATH" not in locale.put
+
+    def test_machine_with_locales(self, locale: FakeLocale, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What it lacks it lacks, as outside of an image."""
+        monkeypatch.setattr(os.path, "isdir", lambda _: True)
+        with pytest.raises(ValueError, match="unsupported"):
+            locale._setlocale(0, "C.UTF-8")
+
+    def test_users_directory_wins(self, locale: FakeLocale, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("LOCPATH", "/mine")
+        with pytest.raises(ValueError, match="unsupported"):
+            locale._setlocale(0, "C.UTF-8")
+
+    def test_is_in_the_image_with_a_c_library(self, appdir: AppDir, python: BundledPython, system: System) -> None:
+        (python.stdlib / "locale.py").write_text("import _locale\nif __name__ == '__main__':\n    pass\n")
+        assert "locale" not in patch_stdlib(appdir, python, system).modules
+        (appdir.glibc / "locale").mkdir(parents=True)
+        assert "locale" in patch_stdlib(appdir, python, system).modules
+        text = (python.stdlib / "locale.py").read_text()
+        assert text.index("_appimage.patch_locale(") < text.index("if __name__")
+
+
 class TestLibraries:
     @pytest.fixture(autouse=True)
     def image(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
