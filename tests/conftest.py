@@ -99,6 +99,32 @@ def pandas_image(plugin: Plugin, tmp_path_factory: pytest.TempPathFactory) -> Pa
     return build_once(plugin, tmp_path_factory, "pandas-report")
 
 
+@pytest.fixture(scope="session")
+def native_image(plugin: Plugin, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the image of `test-projects/native-ext`."""
+    require("cc", "gcc")
+    return build_once(plugin, tmp_path_factory, "native-ext")
+
+
+@pytest.fixture(scope="session")
+def qt_image(plugin: Plugin, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the image of `test-projects/qt-window`."""
+    return build_once(plugin, tmp_path_factory, "qt-window")
+
+
+@pytest.fixture(scope="session")
+def display() -> Iterator[str]:
+    """Start an X server without a screen and return its name."""
+    read, write = os.pipe()
+    command = [require("Xvfb", "xvfb"), "-displayfd", str(write), "-screen", "0", "800x600x24", "-nolisten", "tcp"]
+    with subprocess.Popen(command, pass_fds=[write], stderr=subprocess.DEVNULL) as server:
+        os.close(write)
+        with os.fdopen(read) as pipe:
+            number = pipe.readline().strip()
+        yield f":{number}"
+        server.terminate()
+
+
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Open /dev/fuse to everyone, as distributions do; some containers do not.
 

@@ -14,8 +14,6 @@ import shutil
 import ssl
 import subprocess
 import threading
-import zlib
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -25,6 +23,7 @@ import trustme
 from uv import find_uv_bin
 
 from hatch_appimage.elf import read_elf, set_rpath
+from support.chroots import debootstrap
 from support.machine import make_public
 from support.plugin import build_image
 from support.projects import copy_project, make_project
@@ -34,73 +33,10 @@ from support.tools import require
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from support.chroots import Chroot
     from support.plugin import Plugin
 
 pytestmark = [pytest.mark.network, pytest.mark.timeout(1800)]
-
-# All of the mounts are the process's own and end with it.
-ENTER = """
-mount -t proc proc "$1/proc"
-mount --rbind /dev "$1/dev"
-if [ -d "$1/tmp/.X11-unix" ]; then mount --bind /tmp/.X11-unix "$1/tmp/.X11-unix"; fi
-exec chroot "$@"
-"""
-
-
-@dataclass(frozen=True)
-class Chroot:
-    """A Debian in a directory."""
-
-    root: Path
-
-    def run(self, image: Path, *arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-        """Run an image in it, as root.
-
-        Args:
-            image: the file, which is copied there.
-            arguments: the image's.
-            env: further variables.
-
-        """
-        name = f"{zlib.crc32(os.fsencode(image)):08x}-{image.name}"
-        if not (self.root / "tmp" / name).exists():
-            shutil.copy(image, self.root / "tmp" / name)
-        command: list[str | Path] = [
-            "unshare",
-            "--mount",
-            "--propagation",
-            "private",
-            "sh",
-            "-ec",
-            ENTER,
-            "sh",
-            self.root,
-        ]
-        clean = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LANG": "C.UTF-8", "TERM": "xterm"}
-        return subprocess.run(
-            [*command, f"/tmp/{name}", *arguments],
-            env={**clean, **(env or {})},
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-
-
-def debootstrap(directory: Path, suite: str, *include: str) -> Chroot:
-    """Install a minimal Debian."""
-    program = require("debootstrap", "debootstrap")
-    command: list[str | Path] = [
-        program,
-        "--variant=minbase",
-        *([f"--include={','.join(include)}"] if include else []),
-        suite,
-        directory,
-    ]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    (directory / "var" / "cache" / "apt" / "archives").rename(directory / "archives")
-    shutil.rmtree(directory / "archives")
-    return Chroot(directory)
 
 
 @pytest.fixture(scope="module")
@@ -161,41 +97,12 @@ def desktop(needs_root: None, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 @pytest.fixture(scope="module")
-def display() -> Iterator[str]:
-    """Start an X server without a screen and return its name."""
-    read, write = os.pipe()
-    command = [require("Xvfb", "xvfb"), "-displayfd", str(write), "-screen", "0", "800x600x24", "-nolisten", "tcp"]
-    with subprocess.Popen(command, pass_fds=[write], stderr=subprocess.DEVNULL) as server:
-        os.close(write)
-        with os.fdopen(read) as pipe:
-            number = pipe.readline().strip()
-        yield f":{number}"
-        server.terminate()
-
-
-@pytest.fixture(scope="module")
-def native_image(plugin: Plugin, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the image of `test-projects/native-ext`."""
-    require("cc", "gcc")
-    return build_image(plugin, copy_project("native-ext", make_public(tmp_path_factory, "native"), quick=True))
-
-
-@pytest.fixture(scope="module")
 def tk_image(plugin: Plugin, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the image of `test-projects/tk-clock`, built with Debian's Python."""
     require("python3", "python3")
     project = copy_project("tk-clock", make_public(tmp_path_factory, "tk"), quick=True)
     with (project / "pyproject.toml").open("a") as file:
         file.write('python = "/usr/bin/python3"\n')
-    return build_image(plugin, project)
-
-
-@pytest.fixture(scope="module")
-def qt_image(plugin: Plugin, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the image of `test-projects/qt-window`."""
-    project = copy_project("qt-window", make_public(tmp_path_factory, "qt"), quick=True)
-    with (project / "pyproject.toml").open("a") as file:
-        file.write('report = "report.json"\n')
     return build_image(plugin, project)
 
 
@@ -217,6 +124,8 @@ def main():
     print(ctypes.util.find_library("ssl").startswith(sys.prefix), ctypes.util.find_library("c"))
     ctypes.CDLL(ctypes.util.find_library("sqlite3")).sqlite3_libversion_number()
     print(readline.__doc__.split()[0], "TERMINFO_DIRS" in os.environ, before == dict(os.environ))
+    (libc,) = {line.split()[-1] for line in open("/proc/self/maps") if line.rstrip().endswith("/libc.so.6")}
+    print(libc.startswith(sys.prefix))
 """
 
 # Fetches a page as any program of the standard library does.
@@ -240,6 +149,14 @@ def stdlib_image(plugin: Plugin, tmp_path_factory: pytest.TempPathFactory) -> Pa
 def fetch_image(plugin: Plugin, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return an image that fetches a page."""
     return build_image(plugin, make_project(make_public(tmp_path_factory, "fetch") / "fetch", FETCH, name="fetch"))
+
+
+def glibc_of(root: Path) -> tuple[int, ...]:
+    """Return the version of a machine's C library, by what it says of itself."""
+    (library,) = {path.resolve() for path in root.glob("usr/lib/*-linux-gnu*/libc.so.6")}
+    found = re.search(rb"stable release version (\d+)\.(\d+)", library.read_bytes())
+    assert found
+    return tuple(map(int, found.groups()))
 
 
 @pytest.mark.parametrize("mode", ["mounted", "unpacked"])
@@ -273,10 +190,13 @@ class TestBare:
         assert result.returncode == 0, result.stderr
         modules, *rest = result.stdout.splitlines()
         assert int(modules.split()[0]) > 40
+        # The machine's C library is used unless it is older than the one of the machine that built the image.
+        older = glibc_of(bare.root) < glibc_of(Path("/"))
         assert rest == [
             "tmux 256",
             "True libc.so.6",
             "Importing False True",
+            str(older),
         ]
 
 
@@ -415,7 +335,7 @@ def images(
 ) -> dict[str, tuple[Path, tuple[int, ...]]]:
     """Build the same project with the Python and the libraries of this machine, and with those of Debian 11."""
     tables = {
-        "this machine's": "",
+        "this machine's": 'glibc = "host"\n',
         "Debian 11's": f"""\
             python = "{bullseye.root}/usr/bin/python3"
             sysroot = "{bullseye.root}"
