@@ -34,6 +34,7 @@ from hatch_appimage.image.zsync import write_zsync
 from hatch_appimage.layout import AppDir
 from hatch_appimage.libraries.bundle import bundle_libraries
 from hatch_appimage.libraries.symbol_versions import find_requirements, find_version_for_start
+from hatch_appimage.libraries.verdict import find_verdict
 from hatch_appimage.packages.bindings import Scope, check_declared
 from hatch_appimage.packages.install import application_files, install_packages
 from hatch_appimage.packages.provenance import write_provenance
@@ -329,6 +330,7 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
         provenance=provenance,
         libraries=libraries,
         requirements=requirements,
+        verdict=find_verdict(requirements, architecture.name, libraries.graph.from_system),
         files=list_files(appdir),
         seconds=step.seconds,
         warnings=tuple(step.warnings),
