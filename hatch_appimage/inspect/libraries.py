@@ -166,9 +166,10 @@ def _list_directory(root: Path) -> Listing:
     for need in needs:
         files[_inside(need.file, root)].setdefault(need.soname, _library(need, names, root))
     reached = {_inside(need.found, root) for need in needs if need.found is not None}
-    from_system = {
-        library.soname for found in files.values() for library in found.values() if library.source is Origin.SYSTEM
-    }
+    from_system, missing = (
+        {library.soname for found in files.values() for library in found.values() if library.source is source}
+        for source in (Origin.SYSTEM, Origin.MISSING)
+    )
     requires = find_required_versions(elves, from_system)
     return Listing(
         architecture=architecture.name,
@@ -178,7 +179,7 @@ def _list_directory(root: Path) -> Listing:
         verdict=find_verdict(
             Requirements(requires),
             architecture.name,
-            from_system,
+            from_system | missing,
             bundled_glibc=_brings_glibc({PurePath(path).name for path in elves}, requires),
         ),
     )
