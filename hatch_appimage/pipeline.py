@@ -33,8 +33,10 @@ from hatch_appimage.image.write import load_runtime, write_image
 from hatch_appimage.image.zsync import write_zsync
 from hatch_appimage.layout import AppDir
 from hatch_appimage.libraries.bundle import bundle_libraries
+from hatch_appimage.libraries.distributions import oldest_supported_glibc
 from hatch_appimage.libraries.glibc import CLibrary, NoCLibrary, bundle_glibc, machine_libraries
 from hatch_appimage.libraries.symbol_versions import find_requirements, find_version_for_start
+from hatch_appimage.libraries.verdict import find_verdict
 from hatch_appimage.packages.bindings import Scope, check_declared
 from hatch_appimage.packages.install import application_files, install_packages
 from hatch_appimage.packages.provenance import write_provenance
@@ -51,7 +53,7 @@ from hatch_appimage.runtime import launcher_path, runtime_path
 from hatch_appimage.system import System
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from hatch_appimage.architecture import Architecture
     from hatch_appimage.image.write import Runtime
@@ -59,7 +61,7 @@ if TYPE_CHECKING:
     from hatch_appimage.options import Settings
     from hatch_appimage.project.metadata import Project
     from hatch_appimage.project.wheel import Wheel
-    from hatch_appimage.python import PythonInstallation
+    from hatch_appimage.python import BundledPython, PythonInstallation
     from hatch_appimage.report import Steps
 
 
@@ -285,7 +287,7 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
         settings.libraries,
         libraries=libraries,
         system=inputs.system,
-        oldest_supported=(2, 28),
+        oldest_supported=oldest_supported_glibc(),
     )
     step("patch", patch_stdlib, appdir, python, inputs.system, exposed=settings.launcher.expose_python)
 
@@ -308,17 +310,15 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
         missing = libraries.missing if inputs.shows_missing_libraries else ()
         order = step("startup", find_startup_order, appdir, python, entry_point, missing).files
     start = {*order, *appdir.names([python.executable, *reach.required])}
-    if isinstance(c_library, CLibrary):
-        write_stand_in(appdir, python, c_library, machine_libraries(libraries, start), program=inputs.launcher)
-    else:
-        require_glibc(appdir, find_version_for_start(libraries.graph, start))
+    bundled = isinstance(c_library, CLibrary)
+    from_system = _settle_c_library(appdir, python, libraries, c_library, start=start, program=inputs.launcher)
     seen = {*start, *appdir.names(reach.files)}
     requirements = step(
         "requires",
         find_requirements,
         libraries.graph,
         seen,
-        limited=max_glibc is not None or isinstance(c_library, CLibrary),
+        limited=max_glibc is not None or bundled,
     )
     appdir.normalize_modes()
 
@@ -359,6 +359,12 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
         libraries=libraries,
         c_library=c_library,
         requirements=requirements,
+        verdict=find_verdict(
+            requirements,
+            architecture.name,
+            from_system,
+            bundled_glibc=bundled,
+        ),
         files=list_files(appdir),
         seconds=step.seconds,
         warnings=tuple(step.warnings),
@@ -369,6 +375,24 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
         report.write(directory / place.name if project.unpacked else place)
     _publish(image.path, target)
     return report
+
+
+def _settle_c_library(
+    appdir: AppDir,
+    python: BundledPython,
+    libraries: Libraries,
+    c_library: CLibrary | NoCLibrary,
+    *,
+    start: Collection[str],
+    program: Path,
+) -> Collection[str]:
+    """Have the launchers use the image's C library or demand the system's; return what a system must have."""
+    if isinstance(c_library, NoCLibrary):
+        require_glibc(appdir, find_version_for_start(libraries.graph, start))
+        return libraries.graph.from_system
+    needs = machine_libraries(libraries, start)
+    write_stand_in(appdir, python, c_library, needs, program=program)
+    return needs
 
 
 def _with_glibc(libraries: Libraries, c_library: CLibrary | NoCLibrary) -> Libraries:

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hatch_appimage.layout import AppDir
+    from hatch_appimage.libraries.symbol_versions import RequiredVersion
+    from hatch_appimage.libraries.verdict import Verdict
     from hatch_appimage.packages.install import Package
     from hatch_appimage.packages.lock import Lock
 
@@ -111,6 +113,7 @@ class Report:
         libraries: what became of the shared libraries.
         c_library: what is used where the target system's does not do.
         requirements: the versions of the user's C and C++ libraries that are needed.
+        verdict: the distributions on which it starts.
         files: every file of the AppDir.
         seconds: how long each step took.
         warnings: what the build warned of.
@@ -131,6 +134,7 @@ class Report:
     libraries: Libraries
     c_library: CLibrary | NoCLibrary
     requirements: Requirements
+    verdict: Verdict
     files: tuple[File, ...]
     seconds: Mapping[str, float]
     warnings: tuple[str, ...]
@@ -154,6 +158,7 @@ class Report:
             f"  runtime    {self.runtime}",
             f"  sha256     {self.image.sha256}",
             *self._required_versions(),
+            *self._runs_on(),
             f"  libraries  {describe(self.libraries)}; the target system must have {self._from_system()}",
             f"  lock       {self.lock or 'none'}; in the image: {describe(self.provenance)}",
             f"  packages   {len(packages)}",
@@ -168,13 +173,16 @@ class Report:
         if glibc is None:
             return []
         others = [f"{other.family} {other}" for other in self.requirements.requires if other is not glibc]
-        more = f" and {len(glibc.files) - 1} more" if len(glibc.files) > 1 else ""
         inside = "; it is in the image where the system has none" if isinstance(self.c_library, CLibrary) else ""
         return [
-            f"  needs      glibc {glibc} or newer, for {printable(glibc.files[0])}{more}{inside}",
+            f"  needs      glibc {glibc} or newer, for {_files_of(glibc)}{inside}",
             *([f"             {', '.join(others)}"] if others else []),
             *(f"             {printable(str(file))}" for file in self.requirements.exceeding),
         ]
+
+    def _runs_on(self) -> list[str]:
+        limits = [f"{limit.family} {limit} of {_files_of(limit)}" for limit in self.verdict.limited_by]
+        return [f"  runs on    {self.verdict}", *([f"             limited by {', '.join(limits)}"] if limits else [])]
 
     def _from_system(self) -> str:
         """Name the libraries that the user's machine must have, but for glibc, which is said elsewhere."""
@@ -225,6 +233,7 @@ class Report:
                 {**asdict(file), "version": file.text, "modules": list(file.modules)}
                 for file in self.requirements.exceeding
             ],
+            "runs_on": self.verdict.to_dict(),
             "largest_files": [asdict(file) for file in self.largest],
             "steps": [{"name": name, "seconds": round(seconds, 3)} for name, seconds in self.seconds.items()],
             "warnings": list(self.warnings),
@@ -242,6 +251,11 @@ def _glibc_document(library: CLibrary | NoCLibrary) -> dict[str, Any]:
         "size": library.size,
         "libraries": [asdict(file) for file in library.files],
     }
+
+
+def _files_of(required: RequiredVersion) -> str:
+    more = f" and {len(required.files) - 1} more" if len(required.files) > 1 else ""
+    return f"{printable(required.files[0])}{more}"
 
 
 @singledispatch

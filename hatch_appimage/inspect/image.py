@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hatch_appimage.image.sign import Verification
+    from hatch_appimage.inspect.libraries import Listing
     from hatch_appimage.libraries.symbol_versions import RequiredVersion
+    from hatch_appimage.libraries.verdict import Verdict
     from hatch_appimage.squashfs import Entry
 
 # Texts that only one runtime has in it.
@@ -64,6 +66,7 @@ class Inspection:
         links: the names that a link to the image may have to start another command than the usual one, as far as it can
             be told: with an AppRun of ours.
         requires: the oldest C and C++ libraries that will do; None if there are no ELF files that tell it.
+        runs_on: the distributions that have these libraries; None likewise.
 
     """
 
@@ -80,11 +83,13 @@ class Inspection:
     entry_points: tuple[str, ...]
     links: tuple[str, ...]
     requires: tuple[RequiredVersion, ...] | None
+    runs_on: Verdict | None
 
     def to_json(self) -> str:
         """Return it as JSON."""
         requires = None if self.requires is None else [required.to_dict() for required in self.requires]
-        return write_json({**asdict(self), "requires": requires}, version=1)
+        runs_on = None if self.runs_on is None else self.runs_on.to_dict()
+        return write_json({**asdict(self), "requires": requires, "runs_on": runs_on}, version=1)
 
     def to_text(self) -> str:
         """Return it as text."""
@@ -108,6 +113,7 @@ class Inspection:
             "commands": ", ".join(self.entry_points) or "none",
             "by links": ", ".join(self.links) or "none",
             "needs": "unknown" if self.requires is None else requires or "no libraries of a system",
+            "runs on": "unknown" if self.runs_on is None else str(self.runs_on),
         }
         text = "".join(f"{name:<13} {printable(value)}\n" for name, value in lines.items())
         return text + "".join(f"  {printable(f'{name} {version}')}\n" for name, version in self.packages.items())
@@ -124,6 +130,7 @@ def inspect_image(path: Path) -> Inspection:
     elf = read_elf(path)
     if elf is None:
         raise AppImageError(f"{path} is no type-2 AppImage")
+    listing = _list_libraries(path)
     with path.open("rb") as file:
         runtime = file.read(offset)
         image = SquashFSImage(file, offset)
@@ -148,7 +155,8 @@ def inspect_image(path: Path) -> Inspection:
             packages=_packages(image, entries),
             entry_points=_entry_points(image, entries),
             links=_links(image, entries),
-            requires=_requires(path),
+            requires=None if listing is None else listing.requires,
+            runs_on=None if listing is None else listing.verdict,
         )
 
 
@@ -172,9 +180,9 @@ def check_blocks(path: Path) -> int:
         return size
 
 
-def _requires(path: Path) -> tuple[RequiredVersion, ...] | None:
+def _list_libraries(path: Path) -> Listing | None:
     try:
-        return list_libraries(path).requires
+        return list_libraries(path)
     except SquashFSError:
         raise
     except AppImageError:  # an image of scripts alone, or for a machine that we have no runtime for

@@ -9,7 +9,8 @@ from collections import Counter
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from enum import Enum
-from pathlib import Path
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePath
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
@@ -20,19 +21,21 @@ from hatch_appimage.errors import AppImageError
 from hatch_appimage.format import find_squashfs
 from hatch_appimage.libraries.dependencies import Tree, read_directory
 from hatch_appimage.libraries.policy import group_of
-from hatch_appimage.libraries.symbol_versions import find_required_versions
+from hatch_appimage.libraries.symbol_versions import LIBRARIES, Requirements, find_required_versions
+from hatch_appimage.libraries.verdict import find_verdict
 from hatch_appimage.squashfs import SquashFSImage
 from hatch_appimage.text import printable
 from hatch_appimage.unpack.links import stays_inside
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from typing import BinaryIO
 
     from hatch_appimage.architecture import Architecture
     from hatch_appimage.elf import Elf
     from hatch_appimage.libraries.dependencies import Dependency
     from hatch_appimage.libraries.symbol_versions import RequiredVersion
+    from hatch_appimage.libraries.verdict import Verdict
 
 _ELF = b"\x7fELF"
 # No real image has more in its ELF files, in bytes; a small hostile one could fill the disk.
@@ -76,6 +79,7 @@ class Listing:
         roots: the programs and modules that are not loaded on account of others.
         files: what each file needs, by paths below the root.
         requires: the versions of the target system's C and C++ libraries that are needed.
+        verdict: the distributions on which all of its files can be loaded.
 
     """
 
@@ -83,6 +87,7 @@ class Listing:
     roots: tuple[str, ...]
     files: dict[str, tuple[Library, ...]]
     requires: tuple[RequiredVersion, ...]
+    verdict: Verdict
 
     @property
     def missing(self) -> list[str]:
@@ -98,6 +103,7 @@ class Listing:
             "architecture": self.architecture,
             "files": {path: [asdict(need) for need in needs] for path, needs in self.files.items()},
             "requires": [required.to_dict() for required in self.requires],
+            "runs_on": self.verdict.to_dict(),
         }
         return write_json(document, version=1)
 
@@ -109,6 +115,7 @@ class Listing:
         lines += [
             f"needs {required.family} {required}, for {', '.join(required.files[:3])}" for required in self.requires
         ]
+        lines.append(f"runs on {self.verdict}")
         return "".join(f"{printable(line)}\n" for line in lines)
 
     def _tree(self) -> Iterator[str]:
@@ -159,15 +166,32 @@ def _list_directory(root: Path) -> Listing:
     for need in needs:
         files[_inside(need.file, root)].setdefault(need.soname, _library(need, names, root))
     reached = {_inside(need.found, root) for need in needs if need.found is not None}
-    from_system = {
-        library.soname for found in files.values() for library in found.values() if library.source is Origin.SYSTEM
-    }
+    from_system, missing = (
+        {library.soname for found in files.values() for library in found.values() if library.source is source}
+        for source in (Origin.SYSTEM, Origin.MISSING)
+    )
+    requires = find_required_versions(elves, from_system)
+    carried = {PurePath(path).name for path in elves}
+    own = _brings_glibc(carried, requires)
     return Listing(
         architecture=architecture.name,
         roots=tuple(path for path in elves if path not in reached),
         files={path: tuple(found.values()) for path, found in files.items()},
-        requires=find_required_versions(elves, from_system),
+        requires=requires,
+        verdict=find_verdict(
+            Requirements(requires),
+            architecture.name,
+            # What no search path leads to is for systems that lack it.
+            (from_system | missing) - (carried if own else set()),
+            bundled_glibc=own,
+        ),
     )
+
+
+def _brings_glibc(names: set[str], requires: Iterable[RequiredVersion]) -> bool:
+    """Whether an image can do without the system's C and C++ libraries: it has its own, with their loader."""
+    wanted = {"libc.so.6", *(LIBRARIES[required.family] for required in requires)}
+    return wanted <= names and any(fnmatchcase(name, "ld-linux*.so.*") for name in names)
 
 
 def _inside(path: Path, root: Path) -> str:

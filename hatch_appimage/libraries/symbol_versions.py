@@ -62,8 +62,8 @@ _RELEASES: dict[Version, date] = {
     (2, 42): date(2025, 7, 28),
 }
 
-# The library of the target system that has a family's versions.
-_LIBRARIES = {"GLIBC": "libc.so.6", "GLIBCXX": "libstdc++.so.6", "CXXABI": "libstdc++.so.6"}
+#: The library of the target system that has a family's versions.
+LIBRARIES = {"GLIBC": "libc.so.6", "GLIBCXX": "libstdc++.so.6", "CXXABI": "libstdc++.so.6"}
 _YEARS = 4
 
 
@@ -277,7 +277,7 @@ def find_required_versions(files: Mapping[str, Elf], from_system: Iterable[str])
 def _families(from_system: Iterable[str]) -> list[str]:
     # All of glibc has its version, of which a file may need another part than the C library.
     names = {"libc.so.6" if group_of(soname) == "glibc" else soname for soname in from_system}
-    return [family for family, soname in _LIBRARIES.items() if soname in names]
+    return [family for family, soname in LIBRARIES.items() if soname in names]
 
 
 def find_version_for_start(graph: Graph, start: Iterable[str]) -> RequiredVersion:

@@ -374,6 +374,17 @@ class TestFloor:
             sentence = f"AppImage: this needs glibc {needed} or newer, and this machine has glibc 2.31\n"
             assert (result.stderr, result.returncode) == (sentence, 127)
 
+    @pytest.mark.parametrize("kind", ["this machine's", "Debian 11's"])
+    def test_the_verdict_says_so(
+        self, bullseye: Chroot, trixie: Chroot, images: dict[str, tuple[Path, tuple[int, ...]]], kind: str
+    ) -> None:
+        image, _ = images[kind]
+        report = json.loads((image.parent.parent / "report.json").read_text())
+        verdicts = {verdict["distribution"]: verdict for verdict in report["runs_on"]["distributions"]}
+        for chroot, release in ((bullseye, 11), (trixie, 13)):
+            expected = release >= int(verdicts["Debian"]["oldest"])
+            assert (chroot.run(image).returncode == 0) == expected, release
+
     def test_both_kinds_were_seen(self, images: dict[str, tuple[Path, tuple[int, ...]]]) -> None:
         assert images["Debian 11's"][1] <= (2, 31) < images["this machine's"][1]
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
@@ -26,6 +27,7 @@ from hatch_appimage.layout import AppDir, ExtraFiles
 from hatch_appimage.libraries.bundle import BundledLibrary, Libraries, MissingLibrary, SystemLibrary
 from hatch_appimage.libraries.glibc import CLibrary, NoCLibrary
 from hatch_appimage.libraries.symbol_versions import Exceeding, RequiredVersion, Requirements
+from hatch_appimage.libraries.verdict import find_verdict
 from hatch_appimage.packages.install import Installation, Package
 from hatch_appimage.packages.lock import Lock
 from hatch_appimage.packages.provenance import Provenance
@@ -106,6 +108,7 @@ def report() -> Report:
         libraries=LIBRARIES,
         c_library=NoCLibrary('`glibc = "host"`'),
         requirements=REQUIREMENTS,
+        verdict=find_verdict(REQUIREMENTS, "x86_64", ["libGL.so.1", "libc.so.6", "libstdc++.so.6"]),
         files=tuple(File(f"usr/{number:02}", size) for number, size in enumerate([5, 900_000, *[7] * 11, 1_000])),
         seconds={"wheel": 1.23456, "python": 0.5},
         warnings=("beware",),
@@ -125,6 +128,9 @@ def test_summary(report: Report) -> None:
         "  needs      glibc 2.35 or newer, for usr/lib/a and 1 more\n"
         "             GLIBCXX 3.4.29\n"
         "             _crypt needs glibc 2.36 (usr/lib/libcrypt.so.1)\n"
+        "  runs on    Debian 12+, Ubuntu 22.04+, RHEL 10+, Fedora 36+, openSUSE Leap 15.6+, openSUSE Tumbleweed, "
+        "Arch Linux\n"
+        "             limited by GLIBC 2.35 of usr/lib/a and 1 more, GLIBCXX 3.4.29 of usr/lib/c\n"
         "  libraries  2 bundled, 1 module or plugin left out that lacks a library, 1 missing; the target system must "
         "have libGL.so.1\n"
         "  lock       uv.lock (found beside pyproject.toml; `lock = false` leaves it aside); in the image: "
@@ -150,6 +156,7 @@ def test_summary(report: Report) -> None:
 def test_json(report: Report) -> None:
     document: dict[str, Any] = json.loads(report.to_json())
     largest = document.pop("largest_files")
+    runs_on = document.pop("runs_on")
     assert document == {
         "version": 1,
         "project": {"name": "My App", "version": "1.2"},
@@ -209,14 +216,18 @@ def test_json(report: Report) -> None:
     }
     assert len(largest) == 10
     assert largest[0] == {"path": "usr/01", "size": 900_000}
+    assert runs_on == report.verdict.to_dict()
 
 
 def test_nothing_but_glibc_and_nothing_at_all(report: Report) -> None:
     plain = replace(LIBRARIES, from_system=(SystemLibrary("libc.so.6", "glibc"),), dropped={}, missing=())
     summary = replace(report, libraries=plain).summary()
     assert "\n  libraries  2 bundled; the target system must have nothing but glibc\n" in summary
-    static = replace(report, requirements=Requirements(()))
-    assert "\n  needs " not in static.summary()
+    static = replace(
+        report, requirements=Requirements(()), verdict=find_verdict(Requirements(()), "x86_64", [])
+    ).summary()
+    assert "\n  needs " not in static
+    assert re.search(r"\n  runs on    Debian 9\+, .*, Alpine, NixOS\n  libraries ", static)
 
 
 def test_names_that_are_not_utf8(report: Report) -> None:

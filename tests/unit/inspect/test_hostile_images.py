@@ -213,7 +213,26 @@ class TestContent:
         make_image(root, path)
         assert cli.main(["inspect", "--json", str(path)]) == 0
         document = json.loads(capsys.readouterr().out)
-        assert (document["requires"], document["python"], document["packages"]) == (None, None, {})
+        assert (document["requires"], document["runs_on"]) == (None, None)
+        assert (document["python"], document["packages"]) == (None, {})
+        assert cli.main(["inspect", str(path)]) == 0
+        assert "\nruns on       unknown\n" in capsys.readouterr().out
+
+    def test_runs_on(self, tmp_path: Path, path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        root = tmp_path / "root"
+        library("", "libc.so.6", versions={"libc.so.6": ("GLIBC_2.36",)}).write(root / "a.so")
+        make_image(root, path)
+        assert cli.main(["inspect", "--json", str(path)]) == 0
+        distributions = json.loads(capsys.readouterr().out)["runs_on"]["distributions"]
+        assert distributions[0] == {
+            "distribution": "Debian",
+            "oldest": "12",
+            "rolling": False,
+            "excluded": [],
+            "limited_by": ["GLIBC 2.36"],
+        }
+        assert cli.main(["inspect", str(path)]) == 0
+        assert "\nruns on       Debian 12+, Ubuntu 22.10+, " in capsys.readouterr().out
 
     def test_damaged_program(self, tmp_path: Path, path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         root = tmp_path / "root"

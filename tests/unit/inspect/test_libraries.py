@@ -67,6 +67,7 @@ system: libc.so.6, libz.so.1
 image, by name: libhidden.so.1
 missing: libnowhere.so.1
 needs GLIBC 2.35, for usr/lib/libpython3.12.so.1.0
+runs on Debian 12+, Ubuntu 22.04+, RHEL 10+, Fedora 36+, openSUSE Leap 15.6+, openSUSE Tumbleweed, Arch Linux
 """
 
 
@@ -93,6 +94,32 @@ class TestListing:
         assert document["requires"] == [
             {"family": "GLIBC", "version": "2.35", "files": ["usr/lib/libpython3.12.so.1.0"]}
         ]
+        assert document["runs_on"]["distributions"][0] == {
+            "distribution": "Debian",
+            "oldest": "12",
+            "rolling": False,
+            "excluded": [],
+            "limited_by": ["GLIBC 2.35"],
+        }
+
+    @pytest.mark.parametrize(
+        ("present", "expected"),
+        [
+            ({"ld-linux-x86-64.so.2", "libc.so.6", "libstdc++.so.6"}, "Debian 9+"),
+            ({"ld-linux-x86-64.so.2", "libc.so.6"}, "Debian 13+"),
+            ({"libc.so.6", "libstdc++.so.6"}, "Debian 13+"),
+            (set(), "Debian 13+"),
+        ],
+    )
+    def test_own_glibc(self, tmp_path: Path, present: set[str], expected: str) -> None:
+        """An image that brings the C and C++ libraries with their loader does without the system's."""
+        needs = {"libc.so.6": ("GLIBC_2.41",), "libstdc++.so.6": ("GLIBCXX_3.4.33",)}
+        program("libc.so.6", "libstdc++.so.6", versions=needs).write(tmp_path / "usr" / "bin" / "app")
+        for soname in present:
+            library(soname).write(tmp_path / "own" / soname)
+        found = list_libraries(tmp_path).verdict
+        assert str(found.runs_on[0]) == expected
+        assert ("Alpine" in str(found)) == (expected == "Debian 9+")
 
     def test_what_was_shown_is_not_unfolded_again(self, tmp_path: Path) -> None:
         for name in "ab":
@@ -163,6 +190,8 @@ class TestHostileImages:
             "  missing: lib\\x1b[31m.so\\nmissing: none, libä.so\n"
             "\n"
             "missing: lib\\x1b[31m.so\\nmissing: none, libä.so\n"
+            "runs on Debian 9+, Ubuntu 18.04+, RHEL 7+, Fedora 26+, openSUSE Leap 15.0+, openSUSE Tumbleweed, "
+            "Amazon Linux 2+, Arch Linux\n"
         )
 
     def test_links_that_no_file_system_takes(
