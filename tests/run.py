@@ -4,7 +4,7 @@
 
 Makes a virtual environment in `.venv`, installs the Debian packages that the tests use (as root; otherwise it names
 the missing ones), and runs the formatter, the linter, the type checker, the fuzzers for a minute
-and the tests, some at a time. Arguments go to pytest, and are taken instead of those that divide the tests.
+and the tests, some at a time. Arguments go to pytest, and are taken instead of those of the whole run.
 """
 
 from __future__ import annotations
@@ -62,8 +62,9 @@ PACKAGES = (
     "zsync",
 )
 
-# One process for each processor; a module's tests stay together, as they share what its fixtures make.
-PARALLEL = ("--numprocesses=logical", "--dist=loadfile")
+# One process for each processor; a module's tests stay together, as they share what its fixtures make. What no test
+# reaches must not become more.
+WHOLE = ("--numprocesses=logical", "--dist=loadfile", "--cov", "--cov-report=term", "--cov-fail-under=96")
 
 
 def main() -> int:
@@ -75,7 +76,7 @@ def main() -> int:
         [python, "-m", "ruff", "format", "--check", "."],
         [python, "-m", "ruff", "check", "."],
         [python, "-m", "mypy"],
-        [python, "-m", "pytest", "--cov", "--cov-report=term", *(sys.argv[1:] or PARALLEL)],
+        [python, "-m", "pytest", *(sys.argv[1:] or WHOLE)],
     ]
     if os.environ.get("CI") or (shutil.which("clang") and shutil.which("mksquashfs")):
         commands.insert(-1, [python, "fuzz/run.py", "--seconds", "60"])
