@@ -17,10 +17,11 @@ from packaging.markers import default_environment
 from packaging.utils import canonicalize_name
 
 from hatch_appimage.appdir.bytecode import compile_bytecode
-from hatch_appimage.appdir.commands import check_entry_point, check_scripts, find_commands
+from hatch_appimage.appdir.commands import check_entry_point, check_scripts, find_commands, find_linked
 from hatch_appimage.appdir.desktop import write_desktop_files
 from hatch_appimage.appdir.launcher import require_glibc, write_launcher
 from hatch_appimage.appdir.reach import find_reach
+from hatch_appimage.appdir.self_test import write_self_test
 from hatch_appimage.appdir.startup import find_startup_order
 from hatch_appimage.appdir.trim import trim_tkinter
 from hatch_appimage.architecture import native_architecture
@@ -275,6 +276,8 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
         required=() if inputs.shows_missing_libraries else reach.required,
     )
     step("patch", patch_stdlib, appdir, python, inputs.system, exposed=settings.launcher.expose_python)
+    linked = find_linked(settings.launcher, entry_point, appdir, python)
+    write_self_test(appdir, [entry_point, *linked], libraries)
 
     # The files of packages are as they stay from here on, so that RECORD can be made true.
     provenance = step(
