@@ -28,6 +28,7 @@ from hatch_appimage.architecture import native_architecture
 from hatch_appimage.errors import AppImageError, ErrorCollector
 from hatch_appimage.format import UPDATE_INFORMATION
 from hatch_appimage.image.name import check_length, image_name
+from hatch_appimage.image.self_test import run_self_test
 from hatch_appimage.image.sign import Signer, check_room, sign_image
 from hatch_appimage.image.test_command import run_test_command
 from hatch_appimage.image.write import load_runtime, write_image
@@ -314,6 +315,8 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
     # What is tried is what people get; and a file that has just been run cannot be written to for a while.
     if command := settings.image.test_command:
         step("test", run_test_command, command, image.path, architecture, libraries.missing)
+    if settings.image.self_test:
+        step("self-test", run_self_test, image.path, architecture)
     if inputs.update_information:
         mtime = int(time.time()) if inputs.timestamp is None else inputs.timestamp
         step("zsync", write_zsync, image.path, url=quote(inputs.file_name), mtime=mtime)
