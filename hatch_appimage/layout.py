@@ -65,6 +65,11 @@ class AppDir:
         return self.libexec / "commands"
 
     @property
+    def self_test(self) -> Path:
+        """The program of ``--appimage-self-test``, by which the runtime tells that the image has one (``main.c``)."""
+        return self.libexec / "self-test"
+
+    @property
     def lib(self) -> Path:
         """Shared libraries, with the standard library beside them."""
         return self.usr / "lib"

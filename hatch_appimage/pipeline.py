@@ -17,16 +17,18 @@ from packaging.markers import default_environment
 from packaging.utils import canonicalize_name
 
 from hatch_appimage.appdir.bytecode import compile_bytecode
-from hatch_appimage.appdir.commands import check_entry_point, check_scripts, find_commands
+from hatch_appimage.appdir.commands import check_entry_point, check_scripts, find_commands, find_linked
 from hatch_appimage.appdir.desktop import write_desktop_files
 from hatch_appimage.appdir.launcher import require_glibc, write_launcher, write_stand_in
 from hatch_appimage.appdir.reach import find_reach
+from hatch_appimage.appdir.self_test import write_self_test
 from hatch_appimage.appdir.startup import find_startup_order
 from hatch_appimage.appdir.trim import trim_tkinter
 from hatch_appimage.architecture import native_architecture
 from hatch_appimage.errors import AppImageError, ErrorCollector
 from hatch_appimage.format import UPDATE_INFORMATION
 from hatch_appimage.image.name import check_length, image_name
+from hatch_appimage.image.self_test import run_self_test
 from hatch_appimage.image.sign import Signer, check_room, sign_image
 from hatch_appimage.image.test_command import run_test_command
 from hatch_appimage.image.write import load_runtime, write_image
@@ -56,7 +58,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
     from hatch_appimage.architecture import Architecture
-    from hatch_appimage.image.write import Runtime
+    from hatch_appimage.image.write import Image, Runtime
     from hatch_appimage.libraries.bundle import Libraries
     from hatch_appimage.options import Settings
     from hatch_appimage.project.metadata import Project
@@ -290,6 +292,8 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
         oldest_supported=oldest_supported_glibc(),
     )
     step("patch", patch_stdlib, appdir, python, inputs.system, exposed=settings.launcher.expose_python)
+    linked = find_linked(settings.launcher, entry_point, appdir, python)
+    write_self_test(appdir, [entry_point, *linked], libraries)
 
     # The files of packages are as they stay from here on, so that RECORD can be made true.
     provenance = step(
@@ -322,27 +326,15 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
     )
     appdir.normalize_modes()
 
-    # The image is made beside its target, so that it appears there whole or not at all.
-    image = step(
-        "image",
-        write_image,
+    image = _make_image(
+        inputs,
         appdir,
-        inputs.runtime,
-        beside / inputs.file_name,
-        settings.image,
+        beside,
+        step,
         order=order,
         application=application_files(appdir, python, project),
-        update_information=inputs.update_information,
-        timestamp=inputs.timestamp,
+        libraries=libraries,
     )
-    if inputs.signer:
-        image = step("sign", sign_image, image, inputs.signer)
-    # What is tried is what people get; and a file that has just been run cannot be written to for a while.
-    if command := settings.image.test_command:
-        step("test", run_test_command, command, image.path, architecture, libraries.missing)
-    if inputs.update_information:
-        mtime = int(time.time()) if inputs.timestamp is None else inputs.timestamp
-        step("zsync", write_zsync, image.path, url=quote(inputs.file_name), mtime=mtime)
     target = directory / inputs.file_name
     report = Report(
         name=name,
@@ -375,6 +367,43 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
         report.write(directory / place.name if project.unpacked else place)
     _publish(image.path, target)
     return report
+
+
+def _make_image(
+    inputs: BuildInputs,
+    appdir: AppDir,
+    beside: Path,
+    step: Steps,
+    *,
+    order: tuple[str, ...],
+    application: Collection[str],
+    libraries: Libraries,
+) -> Image:
+    """Write the image, sign it, try it, and describe it for updates; beside its target, to appear there as a whole."""
+    settings, architecture = inputs.settings, inputs.architecture
+    image = step(
+        "image",
+        write_image,
+        appdir,
+        inputs.runtime,
+        beside / inputs.file_name,
+        settings.image,
+        order=order,
+        application=application,
+        update_information=inputs.update_information,
+        timestamp=inputs.timestamp,
+    )
+    if inputs.signer:
+        image = step("sign", sign_image, image, inputs.signer)
+    # What is tried is what people get; and a file that has just been run cannot be written to for a while.
+    if command := settings.image.test_command:
+        step("test", run_test_command, command, image.path, architecture, libraries.missing)
+    if settings.image.self_test:
+        step("self-test", run_self_test, image.path, architecture)
+    if inputs.update_information:
+        mtime = int(time.time()) if inputs.timestamp is None else inputs.timestamp
+        step("zsync", write_zsync, image.path, url=quote(inputs.file_name), mtime=mtime)
+    return image
 
 
 def _settle_c_library(

@@ -19,6 +19,7 @@ from hatch_appimage.appdir.reach import Reach
 from hatch_appimage.appdir.startup import StartupOrder
 from hatch_appimage.appdir.trim import Tkinter
 from hatch_appimage.document import write_json
+from hatch_appimage.image.self_test import SelfTest
 from hatch_appimage.image.test_command import ImageTest
 from hatch_appimage.image.write import Image
 from hatch_appimage.image.zsync import Description
@@ -367,6 +368,13 @@ def _(image: Image) -> str:
 @describe.register
 def _(test: ImageTest) -> str:
     return test.command or "not run"
+
+
+@describe.register
+def _(test: SelfTest) -> str:
+    if test.passed is None:
+        return "not run"
+    return f"{test.passed} parts work{f', {len(test.skipped)} skipped' if test.skipped else ''}"
 
 
 @describe.register

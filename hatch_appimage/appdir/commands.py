@@ -61,6 +61,23 @@ def find_commands(settings: LauncherSettings, appdir: AppDir, python: BundledPyt
     return _called_by(appdir.bin / entry_point.command, owners[entry_point.command])
 
 
+def find_linked(
+    settings: LauncherSettings, entry_point: EntryPoint, appdir: AppDir, python: BundledPython
+) -> tuple[EntryPoint, ...]:
+    """Return the entry points that start by links, other than the one that starts anyway.
+
+    Args:
+        settings: what the image starts.
+        entry_point: what starts without a link.
+        appdir: with everything installed.
+        python: its Python.
+
+    """
+    owners = _scripts(appdir, python)
+    names = [name for name in dict.fromkeys(settings.entry_points) if name != entry_point.command]
+    return tuple(_called_by(appdir.bin / name, owners[name]) for name in names)
+
+
 def _scripts(appdir: AppDir, python: BundledPython) -> dict[str, list[PathDistribution]]:
     """Return the names of all installed scripts, each with the packages that install one of this name."""
     owners: dict[str, list[PathDistribution]] = {}

@@ -98,6 +98,13 @@ class ImageSettings:
         '`"{appimage} --version"`. If it fails, the build fails and leaves no image.',
         check=_test_command,
     )
+    self_test: bool = option(
+        FLAG,
+        "Run the finished image with `--appimage-self-test`. If a part of it does not work, the build fails and leaves "
+        "no image.",
+        details="See [self-test](how-it-works.md#self-test).",
+        default=False,
+    )
     startup_order: bool = option(
         FLAG,
         "Import the entry point once during the build, to lay the files that a start reads at the front of the image.",

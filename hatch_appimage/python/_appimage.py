@@ -44,7 +44,7 @@ def certificates(openssl: Any) -> str | None:
     file_variable, file, directory_variable, directory = openssl.get_default_verify_paths()
     if file_variable in os.environ or directory_variable in os.environ:
         return None
-    if os.path.isfile(file) or _has_certificates(directory):
+    if os.path.isfile(file) or has_certificates(directory):
         return None
     for path in CERTIFICATES:
         if os.access(path, os.R_OK):
@@ -56,7 +56,7 @@ def certificates(openssl: Any) -> str | None:
     return str(certifi.where())
 
 
-def _has_certificates(directory: str) -> bool:
+def has_certificates(directory: str) -> bool:
     """Whether a directory has certificates by the names that OpenSSL looks for: a hash and a number."""
     try:
         with os.scandir(directory) as entries:

@@ -18,6 +18,7 @@ expose        the name of a link that starts the interpreter, not isolated; once
 default       a variable's name, a blank, and its value where it is not set; ``$APPDIR`` and ``${APPDIR}`` in the value
               are the file's directory; once for each
 commands      a directory that comes first on PATH
+self-test     what the interpreter runs instead of the script when the first argument is ``--appimage-self-test``
 ============  ======================================================================================================
 
 The launcher that stands in for the real interpreter has these keys besides, and neither ``option`` nor ``script``:
@@ -86,6 +87,11 @@ def find_program(launcher: Path) -> Path:
     return launcher.parent / found["program"] if found.get("name") == launcher.name else launcher
 
 
+def is_launcher(program: bytes) -> bool:
+    """Whether a program is one that reads such a file."""
+    return _HEADER.encode() in program
+
+
 def read_links(apprun: bytes, text: str) -> tuple[str, ...]:
     """Return the names of links that an image heeds.
 
@@ -94,6 +100,6 @@ def read_links(apprun: bytes, text: str) -> tuple[str, ...]:
         text: the file beside it.
 
     """
-    if _HEADER.encode() not in apprun:
+    if not is_launcher(apprun):
         return ()
     return tuple(value for key, value in read_settings(text) if key in {"link", "expose"})

@@ -19,6 +19,8 @@
 #include "squashfs.h"
 
 #define PREFIX "--appimage"
+/* What AppRun runs instead of the application when this is its first argument (hatch_appimage/layout.py). */
+#define SELF_TEST "/usr/libexec/self-test"
 
 struct appimage {
 	int file;
@@ -40,6 +42,7 @@ static void help(const struct appimage *image)
 	        "  --appimage-offset               Print where in this file the SquashFS image begins\n"
 	        "  --appimage-portable-home        Make a directory that is used as $HOME\n"
 	        "  --appimage-portable-config      Make a directory that is used as $XDG_CONFIG_HOME\n"
+	        "  --appimage-self-test            See whether all parts of the application work on this machine\n"
 	        "  --appimage-signature            Print the signature\n"
 	        "  --appimage-updateinfo[rmation]  Print where updates come from\n"
 	        "  --appimage-version              Print what runs this AppImage, and its licences\n"
@@ -226,11 +229,28 @@ static int start_daemon(const struct appimage *image, struct daemon *daemon, boo
 	                                                  .in_namespace = !for_others && is_large(image)});
 }
 
+static bool wants_self_test(char **argv)
+{
+	return argv[0] && argv[1] && !strcmp(argv[1], PREFIX "-self-test");
+}
+
+/* An AppRun that does not know the option would start the application with it. */
+static void check_self_test(const char *root)
+{
+	char path[PATH_MAX + sizeof(SELF_TEST)];
+
+	snprintf(path, sizeof(path), "%s" SELF_TEST, root);
+	if (access(path, F_OK))
+		die("this AppImage has no self-test");
+}
+
 /* Becomes the application. */
 static _Noreturn void run_from(const char *root, char **argv)
 {
 	char program[PATH_MAX + 16];
 
+	if (wants_self_test(argv))
+		check_self_test(root);
 	snprintf(program, sizeof(program), "%s/AppRun", root);
 	setenv("APPDIR", root, 1);
 	execv(program, argv);
@@ -324,7 +344,7 @@ int main(int argc, char **argv)
 
 	occupy_standard_streams();
 	find_image(&image, argc ? argv[0] : "AppImage");
-	if (argc < 2 || strncmp(argv[1], PREFIX, strlen(PREFIX)))
+	if (argc < 2 || strncmp(argv[1], PREFIX, strlen(PREFIX)) || wants_self_test(argv))
 		run(&image, argv, false);
 	if (!strcmp(argv[1], PREFIX "-extract-and-run")) {
 		argv[1] = argv[0];

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -136,7 +137,9 @@ class TestCommandLine:
         assert offset == runtime_path(HOST).stat().st_size
         assert mounted.path.read_bytes()[offset : offset + 4] == b"hsqs"
 
-    @pytest.mark.parametrize(("flag", "text"), [("help", "--appimage-extract"), ("version", "Zstandard")])
+    @pytest.mark.parametrize(
+        ("flag", "text"), [("help", "--appimage-extract"), ("help", "--appimage-self-test"), ("version", "Zstandard")]
+    )
     def test_texts(self, mounted: Image, flag: str, text: str) -> None:
         result = mounted.run(f"--appimage-{flag}")
         assert result.returncode == 0
@@ -150,6 +153,26 @@ class TestCommandLine:
 
     def test_only_first_argument(self, mounted: Image) -> None:
         assert mounted.run("run", "echo", "--appimage-offset").stdout == "--appimage-offset\n"
+
+    @pytest.mark.parametrize("settings", [(), (("APPIMAGE_EXTRACT_AND_RUN", "1"),)])
+    def test_no_self_test(self, mounted: Image, settings: tuple[tuple[str, str], ...]) -> None:
+        """The application would take the option for its own."""
+        image = replace(mounted, settings=settings)
+        result = image.run("--appimage-self-test")
+        assert (result.stdout, result.stderr) == ("", "AppImage: this AppImage has no self-test\n")
+        assert result.returncode == 127
+        image.wait_until_clean()
+
+    @pytest.mark.parametrize("settings", [(), (("APPIMAGE_EXTRACT_AND_RUN", "1"),)])
+    def test_self_test(self, tmp_path: Path, settings: tuple[tuple[str, str], ...]) -> None:
+        (tmp_path / "tmp").mkdir()
+        appdir = make_appdir(tmp_path / "AppDir")
+        (appdir / "usr/libexec/self-test").mkdir(parents=True)
+        (appdir / "AppRun").write_text('#!/bin/sh\necho "$@"\n')
+        image = Image(pack(appdir, tmp_path / "A.AppImage"), tmp_path / "tmp", settings=settings)
+        assert image.run("--appimage-self-test", "x").stdout == "--appimage-self-test x\n"
+        assert image.run("--appimage-extract-and-run", "--appimage-self-test").stdout == "--appimage-self-test\n"
+        image.wait_until_clean()
 
     def test_extract(self, mounted: Image, tmp_path: Path) -> None:
         result = mounted.run("--appimage-extract", cwd=tmp_path)

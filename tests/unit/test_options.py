@@ -71,6 +71,7 @@ def test_empty_table(project: Project) -> None:
             compression="zstd",
             compression_level=None,
             test_command=None,
+            self_test=False,
             startup_order=True,
             report=None,
         ),
@@ -752,6 +753,15 @@ class TestStartupOrder:
 
     def test_not_a_boolean(self, project: Project) -> None:
         assert errors_of(project, startup_order=0) == [f"Option `{TABLE}.startup-order` must be a boolean"]
+
+
+class TestSelfTest:
+    @pytest.mark.parametrize("value", [True, False])
+    def test_specific(self, project: Project, *, value: bool) -> None:
+        assert read(project, self_test=value).image.self_test is value
+
+    def test_not_a_boolean(self, project: Project) -> None:
+        assert errors_of(project, self_test="yes") == [f"Option `{TABLE}.self-test` must be a boolean"]
 
 
 class TestTestCommand:

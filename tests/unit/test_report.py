@@ -21,6 +21,7 @@ from hatch_appimage.appdir.launcher import Launcher
 from hatch_appimage.appdir.reach import Reach
 from hatch_appimage.appdir.startup import StartupOrder
 from hatch_appimage.appdir.trim import Tkinter
+from hatch_appimage.image.self_test import SelfTest
 from hatch_appimage.image.test_command import ImageTest
 from hatch_appimage.image.write import Image
 from hatch_appimage.layout import AppDir, ExtraFiles
@@ -314,6 +315,9 @@ class TestDescribe:
             (Image(Path("/tmp/x/a.AppImage"), 1, "ab", SQUASHFS), "a.AppImage"),
             (ImageTest("{appimage} --help"), "{appimage} --help"),
             (ImageTest(None), "not run"),
+            (SelfTest(12), "12 parts work"),
+            (SelfTest(12, ("a", "b")), "12 parts work, 2 skipped"),
+            (SelfTest(None), "not run"),
         ],
     )
     def test_words(self, result: object, words: str) -> None:

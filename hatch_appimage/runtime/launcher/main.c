@@ -64,13 +64,23 @@ static void add_exposed(struct arguments *arguments, const char *called)
 	arguments_add(arguments, join("appimage=", called, NULL));
 }
 
+/* As the first argument, the runtime keeps everything that looks like this to itself, and hands on this one only. */
+static bool wants_self_test(const struct launch *launch, char **given)
+{
+	return *given && !strcmp(*given, "--appimage-self-test") && launch_get(launch, KEY_SELF_TEST);
+}
+
 static _Noreturn void run_application(const struct launch *launch, size_t argc, char **given)
 {
 	const char *appdir = *launch->place.directory ? launch->place.directory : "/";
 	const char *called = find_called(launch, appdir);
 	struct arguments arguments = arguments_begin(launch, argc, launch_path(launch, launch_get(launch, KEY_NAME)));
 
-	if (launch_has(launch, KEY_EXPOSE, last_part(called))) {
+	if (wants_self_test(launch, given)) {
+		arguments_add_options(&arguments, launch);
+		arguments_add(&arguments, launch_path(launch, launch_get(launch, KEY_SELF_TEST)));
+		given++;
+	} else if (launch_has(launch, KEY_EXPOSE, last_part(called))) {
 		add_exposed(&arguments, called);
 	} else {
 		arguments_add_options(&arguments, launch);

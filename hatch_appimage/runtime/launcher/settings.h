@@ -21,6 +21,7 @@ enum key {
 	KEY_EXPOSE,
 	KEY_DEFAULT,
 	KEY_COMMANDS,
+	KEY_SELF_TEST,
 	KEY_COUNT,
 };
 

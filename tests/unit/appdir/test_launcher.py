@@ -338,6 +338,18 @@ class TestAppRun:
         root = make_appdir(tmp_path / "a").root
         assert_started(start([root / "AppRun", *arguments], cwd=root), root, *arguments)
 
+    def test_self_test(self, tmp_path: Path) -> None:
+        root = make_appdir(tmp_path / "a", expose_python=True, environment={"MINE": "1"}).root
+        asked: list[str | Path] = [root / "AppRun", "--appimage-self-test", "x"]
+        assert_started(start(asked), root, "--appimage-self-test", "x")  # as none is there
+        add_settings(root, [("self-test", "usr/libexec/self-test")])
+        for env in ({}, {"ARGV0": "/x/python3"}):
+            result = start(asked, env=env)
+            assert result.arguments == ["-I", f"{root}/usr/libexec/self-test", "x"]
+            assert result.environment["APPDIR"] == str(root)
+            assert result.environment["MINE"] == "1"
+        assert_started(start([root / "AppRun", "x", "--appimage-self-test"]), root, "x", "--appimage-self-test")
+
     def test_environment_passes_as_it_is(self, tmp_path: Path) -> None:
         """But for ARGV0, which is AppRun's business alone."""
         root = make_appdir(tmp_path / "a").root

@@ -307,7 +307,7 @@ import ssl, sys
 sys.path.insert(0, {str(Path(_appimage.__file__).parent)!r})
 import _appimage, certifi
 _appimage.CERTIFICATES = (certifi.where(),)
-_appimage._has_certificates = lambda directory: False
+_appimage.has_certificates = lambda directory: False
 _appimage.os.path.isfile = lambda path: False
 _appimage.patch_ssl(ssl)
 assert ssl.get_default_verify_paths().cafile == certifi.where()
