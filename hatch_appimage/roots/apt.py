@@ -70,7 +70,10 @@ def find_source(release: Release, sources: Iterable[AptSource]) -> AptSource | N
 
 
 def _text(file: Path) -> str:
-    return file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
+    try:
+        return file.read_text(encoding="utf-8", errors="replace")
+    except OSError:  # there is no such file, or it is for root alone, as those with passwords are
+        return ""
 
 
 def _read_line(line: str) -> Iterator[AptSource]:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from hatch_appimage.architecture import Architecture
     from hatch_appimage.roots.releases import Release
 
-# Where the standard library of debootstrap's own scripts and the keys of distributions are.
+# Where debootstrap has its script for each release, and distributions have their keys.
 _SCRIPTS: Final = Path("/usr/share/debootstrap/scripts")
 _KEYRINGS: Final = Path("/usr/share/keyrings")
 # Administrators' programs are not on everybody's PATH.
@@ -167,4 +167,6 @@ def _set_up(root: Path) -> None:
     for name, target in _ALTERNATIVES.items():
         if (root / name).with_name(target).is_file():
             (root / name).symlink_to(target)
-    run_inside(root, ["/sbin/ldconfig"], writable=True)
+    ending = run_inside(root, ["/sbin/ldconfig"], writable=True)
+    if ending.status:
+        raise AppImageError(f"ldconfig ended with status {ending.status} in {root}")

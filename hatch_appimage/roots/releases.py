@@ -68,8 +68,8 @@ def find_release(text: str) -> Release:
     distribution, _, wanted = text.partition(":")
     if distribution not in _CODE_NAMES:
         raise AppImageError(
-            f"No root of the distribution `{distribution}` can be made here, but a directory or an archive with one can "
-            f"be given{suggest_name(distribution, _CODE_NAMES)}"
+            f"No root of the distribution `{distribution}` can be made here, but a directory or an archive with one "
+            f"can be given{suggest_name(distribution, _CODE_NAMES)}"
         )
     known = code_names(distribution)
     for version, code_name in known.items():

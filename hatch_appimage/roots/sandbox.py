@@ -106,19 +106,19 @@ def run_inside(
     sandbox = _Sandbox(root.absolute(), command, image, {**_environment(), **(variables or {})}, writable, writer)
     child = sandbox.fork(sandbox.make_namespaces)
     os.close(writer)
+    interrupt = None
     try:
-        told = _read_ending(reader)
-    except KeyboardInterrupt:
+        ending = _read_ending(reader)
+    except KeyboardInterrupt as error:
+        interrupt = error
         _wait(child, _PATIENCE)
-        told = None
     finally:
         _end(child)
-        # What the command said of its end after an interrupt, if it heeded that.
-        late = _read_ending(reader)
+        if interrupt:
+            ending = _read_ending(reader)  # there is one if the command has heeded it
         os.close(reader)
-    ending = told or late
     if ending is None:
-        raise KeyboardInterrupt
+        raise interrupt or AppImageError("The command was killed together with its root file system")
     return ending
 
 
@@ -187,7 +187,7 @@ class _Sandbox:
                 work()
             except OSError as error:
                 self._tell(f"error {explain_os_error(error)}")
-            except AppImageError as error:
+            except Exception as error:  # noqa: BLE001 - there is nobody else here to tell
                 self._tell(f"error {error}")
             finally:
                 os._exit(1)
@@ -272,9 +272,9 @@ def _enter_namespaces() -> None:
     parent, user, group = os.getppid(), os.getuid(), os.getgid()
     try:
         unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID)
-        Path("/proc/self/setgroups").write_text("deny", encoding="ascii")
-        Path("/proc/self/uid_map").write_text(f"{user} {user} 1", encoding="ascii")
-        Path("/proc/self/gid_map").write_text(f"{group} {group} 1", encoding="ascii")
+        Path("/proc/self/setgroups").write_text("deny", encoding="utf-8")
+        Path("/proc/self/uid_map").write_text(f"{user} {user} 1", encoding="utf-8")
+        Path("/proc/self/gid_map").write_text(f"{group} {group} 1", encoding="utf-8")
         mount(None, "/", flags=MS_REC | MS_PRIVATE)
     except OSError as error:
         raise AppImageError(f"There are no user namespaces here ({error.strerror}): {_explain_refusal()}") from error
@@ -287,7 +287,7 @@ def _explain_refusal() -> str:
     """Return what to do where the system allows no user namespaces."""
     for name, forbidding, allowing in _SYSCTLS:
         with suppress(OSError):
-            if Path("/proc/sys", *name.split(".")).read_text(encoding="ascii").strip() == forbidding:
+            if Path("/proc/sys", *name.split(".")).read_text(encoding="utf-8").strip() == forbidding:
                 return f"`sysctl {name}={allowing}` allows them"
     return "containers and chroots often forbid them; try it outside"
 
