@@ -34,13 +34,14 @@ def try_(options: argparse.Namespace) -> int:
     variables = {"APPIMAGE_EXTRACT_AND_RUN": "1"} if options.extract else {}
     for number in (signal.SIGTERM, signal.SIGHUP):  # what has been made for this is removed then, too
         signal.signal(number, signal.default_int_handler)
+    attempt = printable(f"{options.path.name} on {options.on}")
     try:
         with prepared_root(options.on, architecture, options.mirror) as root:
             ending = run_inside(root, command, image=options.path, variables=variables)
     except KeyboardInterrupt:
-        print(f"{options.path.name} on {options.on}: interrupted", file=sys.stderr)
+        print(f"{attempt}: interrupted", file=sys.stderr)
         return _INTERRUPTED
-    print(f"{printable(options.path.name)} on {options.on}: {_describe(ending, command)}", file=sys.stderr)
+    print(f"{attempt}: {_describe(ending, command)}", file=sys.stderr)
     return ending.status
 
 

@@ -19,6 +19,7 @@ from hatch_appimage.cache import cache_directory, locked
 from hatch_appimage.download import OFFLINE, is_offline
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.process import ProcessError, run
+from hatch_appimage.redact import redact
 from hatch_appimage.roots.apt import find_source, read_sources
 from hatch_appimage.roots.sandbox import run_inside
 from hatch_appimage.roots.tree import move_into
@@ -37,7 +38,7 @@ _KEYRINGS: Final = Path("/usr/share/keyrings")
 _SYSTEM_PATH: Final = "/usr/local/sbin:/usr/sbin:/sbin"
 # The script of debootstrap for releases that it does not know yet, and the package with the keys.
 _NEWEST_SCRIPT: Final = {"debian": "sid", "ubuntu": "gutsy"}
-_KEYRING_PACKAGES: Final = {"debian": "debian-archive-keyring", "ubuntu": "ubuntu-keyring"}
+_KEYRING_PACKAGES: Final = {"debian": "debian-archive-keyring", "ubuntu": "ubuntu-archive-keyring"}
 # What dpkg calls architectures.
 _DPKG_NAMES: Final = {"x86_64": "amd64", "aarch64": "arm64", "armhf": "armhf", "i686": "i386"}
 # Files that the scripts of base-passwd, base-files and libc-bin copy, from where packages have them.
@@ -66,6 +67,8 @@ def release_root(release: Release, architecture: Architecture, mirror: str | Non
     root = cache_directory() / "roots" / f"{release.distribution}-{release.code_name}-{architecture.name}"
     with locked(root):
         if not root.is_dir():
+            for left in root.parent.glob(f".{root.name}-*"):  # of one that was killed
+                shutil.rmtree(left)
             _make(release, architecture, mirror, root)
     return root
 
@@ -86,7 +89,7 @@ def _make(release: Release, architecture: Architecture, mirror: str | None, root
         status_line(find_terminal()) as show,
         TemporaryDirectory(prefix=f".{root.name}-", dir=root.parent) as directory,
     ):
-        show(f"Downloading {release} from {mirror}")
+        show(f"Downloading {release} from {redact(mirror)}")
         options = ("--variant=minbase", "--download-only", "--force-check-gpg", f"--keyring={keyring}")
         command = [debootstrap, *options, f"--arch={_DPKG_NAMES[architecture.name]}", release.code_name]
         packages = Path(directory, "packages")

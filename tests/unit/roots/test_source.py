@@ -111,7 +111,7 @@ class TestReleases:
     def test_no_keyring(self, tmp_path: Path, programs: Path) -> None:
         program(programs, "debootstrap", "exit 1")
         (tmp_path / "ubuntu-archive-keyring.gpg").unlink()
-        fails("ubuntu:22.04", "install the package `ubuntu-keyring`", "http://127.0.0.1:1/ubuntu")
+        fails("ubuntu:22.04", "install the package `ubuntu-archive-keyring`", "http://127.0.0.1:1/ubuntu")
 
     def test_what_debootstrap_says(self, tmp_path: Path, programs: Path) -> None:
         complaint = "E: Release signed by unknown key (key id 0123456789ABCDEF)"
@@ -119,11 +119,18 @@ class TestReleases:
         fails(
             "ubuntu:22.04",
             r"ubuntu:22.04 cannot be fetched: debootstrap says: Release signed by unknown key \(key id 0123456789ABCDEF"
-            r"\): update the package `ubuntu-keyring`",
+            r"\): update the package `ubuntu-archive-keyring`",
             "http://127.0.0.1:1/ubuntu",
         )
         left = [path.name for path in (tmp_path / "cache/hatch-appimage/roots").iterdir()]
         assert left == ["ubuntu-jammy-x86_64.lock"]
+
+    def test_what_a_killed_one_left_goes(self, tmp_path: Path, programs: Path) -> None:
+        program(programs, "debootstrap", "exit 1")
+        left = tmp_path / "cache/hatch-appimage/roots/.ubuntu-jammy-x86_64-killed"
+        left.mkdir(parents=True)
+        fails("ubuntu:22.04", "it ended with status 1", "http://127.0.0.1:1/ubuntu")
+        assert not left.exists()
 
     def test_signatures_are_verified(self, tmp_path: Path, programs: Path) -> None:
         program(programs, "debootstrap", f'echo "$@" > {tmp_path}/called; exit 1')
