@@ -252,7 +252,7 @@ class TestEnd:
         token = f"{70000 + os.getpid() % 20000}.{user.number}"
         script = f"sleep {token} & sleep {token}"
         with user.start(image, "--on", place, "--", "sh", "-c", script) as process:
-            wait_until(lambda: knowing(f"sleep\0{token}\0"), 60)
+            wait_until(lambda: f"sleep {token}" in knowing(token), 60)
             if how == "terminal":
                 os.killpg(process.pid, signal.SIGINT)
             else:
@@ -275,7 +275,7 @@ class TestEnd:
     def test_killed(self, user: User, root: Path, image: Path) -> None:
         token = f"{60000 + os.getpid() % 10000}.{user.number}"
         with user.start(image, "--on", root, "--", "sleep", token) as process:
-            wait_until(lambda: knowing(f"sleep\0{token}\0"), 60)
+            wait_until(lambda: f"sleep {token}" in knowing(token), 60)
             process.kill()
             process.communicate(timeout=30)
         wait_until(lambda: not knowing(token))
