@@ -12,7 +12,8 @@ from hatch_appimage.architecture import ARCHITECTURES, architecture_of, native_a
 from hatch_appimage.elf import read_elf
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.format import find_squashfs
-from hatch_appimage.roots.sandbox import path_inside, run_inside
+from hatch_appimage.roots.new_root import path_inside
+from hatch_appimage.roots.sandbox import run_inside
 from hatch_appimage.roots.source import prepared_root
 from hatch_appimage.text import printable
 

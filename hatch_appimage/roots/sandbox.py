@@ -1,10 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Run a command in another root file system, of which nothing is changed, and leave nothing behind.
 
-The command gets user, mount and process namespaces of its own, so neither root nor a container engine is needed. Its
-root is a tmpfs with what the given root has at its top: directories as read-only mounts, and `/etc` as a copy in which
-the machine's name servers stand. `/home`, `/root`, `/run` and `/tmp` are empty. An overlay would allow writing
-everywhere, but user namespaces have overlays only since Linux 5.11, and not on every file system.
+The command gets user, mount and process namespaces of its own, so neither root nor a container engine is needed.
 
 Three processes take part: one that makes the namespaces, the first one in them, and the command. The kernel ends each
 when the one before it ends, and all that run in a process namespace with its first one; mounts end with the last.
@@ -13,9 +10,7 @@ when the one before it ends, and all that run in a process namespace with its fi
 from __future__ import annotations
 
 import os
-import shutil
 import signal
-import stat
 import sys
 import time
 from contextlib import suppress
@@ -24,19 +19,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from hatch_appimage.errors import AppImageError, explain_os_error
+from hatch_appimage.roots.new_root import enter_root, home_directory
 from hatch_appimage.roots.system_calls import (
     CLONE_NEWNS,
     CLONE_NEWPID,
     CLONE_NEWUSER,
-    MS_BIND,
-    MS_NODEV,
-    MS_NOEXEC,
-    MS_NOSUID,
     MS_PRIVATE,
     MS_REC,
-    change_root,
     end_with_parent,
-    make_read_only,
     mount,
     unshare,
 )
@@ -44,14 +34,6 @@ from hatch_appimage.roots.system_calls import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-# Where the new root is put together. Every Linux has it, and what is needed of it is opened before.
-_STAGE: Final = Path("/tmp")  # noqa: S108 - nothing is written into it: a file system is mounted there
-_FRESH: Final = {"dev": 0o755, "image": 0o755, "home": 0o755, "proc": 0o755, "root": 0o700, "run": 0o755, "sys": 0o755}
-_FOR_EVERYBODY: Final = 0o1777
-_DEVICES: Final = ("null", "zero", "full", "random", "urandom", "tty", "fuse")
-_STREAMS: Final = {"fd": "fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2"}
-# How this machine finds others: the command uses its network.
-_NETWORK_FILES: Final = ("resolv.conf", "hosts")
 # How long the command may take to end after an interrupt, in seconds: the terminal interrupts it, too.
 _PATIENCE: Final = 2.0
 _POLL_SECONDS: Final = 0.02
@@ -122,19 +104,10 @@ def run_inside(
     return ending
 
 
-def path_inside(image: Path) -> str:
-    """Return where the command finds an image."""
-    return f"/image/{image.name}"
-
-
 def _environment() -> dict[str, str]:
     """Return the environment of a user who has just logged in."""
     path = "/usr/local/bin:/usr/bin:/bin" + ("" if os.getuid() else ":/usr/local/sbin:/usr/sbin:/sbin")
-    return {"HOME": _home(), "LANG": "C.UTF-8", "PATH": path, "TERM": os.environ.get("TERM", "dumb")}
-
-
-def _home() -> str:
-    return "/home/user" if os.getuid() else "/root"
+    return {"HOME": home_directory(), "LANG": "C.UTF-8", "PATH": path, "TERM": os.environ.get("TERM", "dumb")}
 
 
 def _wait(child: int, seconds: float) -> None:
@@ -208,7 +181,7 @@ class _Sandbox:
     def run(self) -> None:
         """Do the work of the first process in the namespaces: put the root together, and wait for the command."""
         end_with_parent()
-        self._make_root()
+        enter_root(self.root, image=self.image, writable=self.writable)
         child = self.fork(self._execute)
         while True:
             process, status = os.wait()  # whose parents have ended are its children, too
@@ -227,37 +200,6 @@ class _Sandbox:
             os.execvpe(self.command[0], list(self.command), self.environment)  # noqa: S606 - it replaces this process
         except OSError as error:
             raise AppImageError(f"{self.command[0]} cannot be started there: {_explain_start(error)}") from error
-
-    def _make_root(self) -> None:
-        """Put the new root together and make it this process's."""
-        network = {name: path.read_bytes() for name in _NETWORK_FILES if (path := Path("/etc", name)).is_file()}
-        image = None if self.image is None else os.open(self.image, os.O_PATH)
-        os.chdir(self.root)  # from here on it is found as the current directory, even if it lies below the stage
-        mount("tmpfs", _STAGE, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755")
-        for entry in os.scandir("."):
-            if entry.name not in _FRESH and entry.name != "tmp":
-                self._take(entry)
-        _make_directories()
-        _make_devices()
-        mount("proc", _STAGE / "proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
-        if not self.writable:
-            _adapt_etc(network)
-        if self.image is not None:
-            _bind(f"/proc/self/fd/{image}", _STAGE / path_inside(self.image)[1:], read_only=True)
-        change_root(_STAGE)
-        if Path("/var/tmp").is_dir():  # noqa: S108 - the command's own
-            mount("tmpfs", "/var/tmp", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777")  # noqa: S108 - the same
-
-    def _take(self, entry: os.DirEntry[str]) -> None:
-        """Have an entry of the given root's top in the new one."""
-        target = _STAGE / entry.name
-        if entry.is_symlink():
-            target.symlink_to(Path(entry.path).readlink())
-        elif entry.name == "etc" and entry.is_dir() and not self.writable:
-            with suppress(shutil.Error):  # some files of it are for root alone
-                shutil.copytree(entry.path, target, symlinks=True)
-        elif entry.is_dir() or entry.is_file():
-            _bind(entry.path, target, read_only=not self.writable)
 
 
 def _ignore_interrupts() -> None:
@@ -296,55 +238,3 @@ def _explain_start(error: OSError) -> str:
     if isinstance(error, FileNotFoundError):
         return "it is not there, or the interpreter or loader is not that it asks for"
     return error.strerror or str(error)
-
-
-def _bind(source: str | Path, target: Path, *, read_only: bool) -> None:
-    """Have a file or a directory in another place, too."""
-    if stat.S_ISDIR(os.stat(source).st_mode):  # noqa: PTH116 - of a descriptor's link, which is no path
-        target.mkdir()
-    else:
-        target.touch()
-    mount(source, target, flags=MS_BIND | MS_REC)
-    if read_only:
-        make_read_only(target)
-
-
-def _make_directories() -> None:
-    for name, mode in _FRESH.items():
-        (_STAGE / name).mkdir(mode)
-    Path(_STAGE, _home()[1:]).mkdir(mode=0o700, exist_ok=True)
-    for name in ("tmp", "dev/shm"):
-        (_STAGE / name).mkdir()
-        (_STAGE / name).chmod(_FOR_EVERYBODY)  # whatever the umask is
-
-
-def _make_devices() -> None:
-    """Have the devices of this machine that every program may expect."""
-    devices = _STAGE / "dev"
-    for name in _DEVICES:
-        if Path("/dev", name).exists():
-            _bind(f"/dev/{name}", devices / name, read_only=False)
-    for name, target in _STREAMS.items():
-        (devices / name).symlink_to(f"/proc/self/{target}")
-    (devices / "pts").mkdir()
-    mount("devpts", devices / "pts", "devpts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=620")
-    (devices / "ptmx").symlink_to("pts/ptmx")
-
-
-def _adapt_etc(network: Mapping[str, bytes]) -> None:
-    """Put the files of this machine's network into the copy of ``/etc``, and who the user is."""
-    etc = _STAGE / "etc"
-    if etc.is_symlink():
-        return
-    etc.mkdir(exist_ok=True)
-    for name, content in network.items():
-        (etc / name).unlink(missing_ok=True)
-        (etc / name).write_bytes(content)
-    users = etc / "passwd"
-    if users.is_symlink():
-        return
-    lines = users.read_text(encoding="utf-8", errors="surrogateescape") if users.is_file() else ""
-    if not any(line.split(":")[2:3] == [str(os.getuid())] for line in lines.splitlines()):
-        name = "user" if os.getuid() else "root"
-        line = f"{name}:x:{os.getuid()}:{os.getgid()}::{_home()}:/bin/sh\n"
-        users.write_text(lines + line, encoding="utf-8", errors="surrogateescape")
