@@ -8,6 +8,7 @@ import importlib
 import io
 import os
 import sys
+from keyword import iskeyword
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,13 +36,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
     _add_commands(commands)
-    options = parser.parse_args(arguments)
+    own, inner = _split(sys.argv[1:] if arguments is None else arguments)
+    options = parser.parse_args(own, argparse.Namespace(inner=inner))
     if isinstance(sys.stdout, io.TextIOWrapper):  # what is in an image need not be of this terminal's alphabet
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         # Only what the command needs: --help is no reason to import all steps of a build.
         module = importlib.import_module(f"hatch_appimage.cli.{options.module}")
-        status = int(getattr(module, options.command)(options))
+        status = int(getattr(module, f"{options.command}_" if iskeyword(options.command) else options.command)(options))
         sys.stdout.flush()
     except BrokenPipeError:  # whoever reads has seen enough
         # Python would write at its end what is left, and complain.
@@ -52,6 +54,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"hatch-appimage: {explain(error)}", file=sys.stderr)
         return UNREADABLE
     return status
+
+
+def _split(arguments: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+    """Return the arguments of `try` before and after ``--``, which argparse would take for further ones of its own."""
+    if arguments[:1] != ["try"] or "--" not in arguments:
+        return arguments, ()
+    end = arguments.index("--")
+    return arguments[:end], arguments[end + 1 :]
 
 
 def _add_commands(commands: Any) -> None:
@@ -94,6 +104,7 @@ def _add_commands(commands: Any) -> None:
         commands, "zsync", "Write the .zsync file of a finished AppImage, so that updates download only what changed."
     )
     command.add_argument("--url", help="of the AppImage, if it will not be in the same place as its .zsync file")
+    _add_try(commands)
     command = commands.add_parser(
         "options",
         help="describe every option of the table",
@@ -111,6 +122,30 @@ def _add_commands(commands: Any) -> None:
         "path", nargs="?", type=Path, default=Path(), help="the project (default: the current directory)"
     )
     command.set_defaults(module="projects")
+
+
+def _add_try(commands: Any) -> None:
+    command = _add(
+        commands,
+        "try",
+        "Start an AppImage in the root file system of another distribution, without root or a container engine.",
+        "COMMAND is run there, with {appimage} for the AppImage; if it begins with `-`, it is arguments of the "
+        "AppImage. Without it, that is --help. "
+        "The root of a release is made with the machine's debootstrap once, and kept in the cache. "
+        "The exit status is that of what ran, 128 + n if the signal n ended it, and "
+        f"{UNREADABLE} if nothing could be run.",
+    )
+    command.usage = "%(prog)s [-h] --on ROOT [--mirror URL] [--extract] path [-- COMMAND ...]"
+    command.set_defaults(module="try_")
+    command.add_argument(
+        "--on",
+        required=True,
+        metavar="ROOT",
+        help="a release such as debian:11 or ubuntu:jammy, a directory with a root file system, or a tar archive of "
+        "one or of a container image (as of `docker save`, or an OCI image layout)",
+    )
+    command.add_argument("--mirror", metavar="URL", help="of the release's archive (default: as in apt's sources)")
+    command.add_argument("--extract", action="store_true", help="have the AppImage unpack itself instead of mounting")
 
 
 def _add(commands: Any, name: str, summary: str, epilog: str = "", *, what: str = "") -> Any:

@@ -51,6 +51,23 @@ def unpack_archive(archive: Path, directory: Path, *, source: str) -> None:
         Writer(directory, archive.stat().st_size).write(read_zip(archive) if is_zip else read_tar(archive))
 
 
+def unpack_system(archive: Path, directory: Path, *, source: str) -> None:
+    """Unpack a tar archive of a system's root directory, or a layer of one, compressed or not; devices are left out.
+
+    Args:
+        archive: the file.
+        directory: an empty directory, which is empty again if something goes wrong. Links in it are those of the
+            system: they mean other places here, and must not be followed.
+        source: where the archive is from, as messages say it.
+
+    Raises:
+        AppImageError: it is damaged, no archive, has something in it that is refused, or there is no room for it.
+
+    """
+    with _whole_or_nothing(directory, source):
+        Writer(directory, archive.stat().st_size, is_system=True).write(read_tar(archive))
+
+
 def unpack_appimage(image: Path, directory: Path, below: Collection[str]) -> None:
     """Unpack directories of an AppImage; it is read, and not run.
 

@@ -41,14 +41,17 @@ class Writer:
     is there: so no entry can lead another one elsewhere.
     """
 
-    def __init__(self, root: Path, archive_size: int) -> None:
+    def __init__(self, root: Path, archive_size: int, *, is_system: bool = False) -> None:
         """Begin.
 
         Args:
             root: an empty directory.
             archive_size: in bytes, which limits what may come out of it.
+            is_system: it is the root of a system, where links are followed from: none leads out then, and `root` must
+                not be followed links in. Devices are left out.
 
         """
+        self._is_system = is_system
         self._root = root
         self._left = max(_MAX_RATIO * archive_size, _ALWAYS_ALLOWED)
         self._entries = 0
@@ -67,7 +70,7 @@ class Writer:
         for entry in entries:
             self._count()
             self._write(entry, _clean(entry.path))
-        for path, target in self._links.items():
+        for path, target in () if self._is_system else self._links.items():
             if not stays_inside(path, self._links):
                 raise RefusedError(f"{printable(path)} is a link out of it, to {printable(target)}")
         for path, target in self._links.items():
@@ -80,6 +83,8 @@ class Writer:
             raise RefusedError(f"it has more than {_MAX_ENTRIES} files and directories")
 
     def _write(self, entry: Entry, path: bytes) -> None:
+        if entry.kind is Kind.OTHER and self._is_system:
+            return
         if entry.kind is Kind.DIRECTORY:
             self._make_directory(path)
             return

@@ -39,6 +39,7 @@ ROOMS = (
     "runtime",
     "squashfs",
     "unpack",
+    "roots",
     "project",
     "table",
     "option",
