@@ -60,6 +60,8 @@ LIBRARIES = Libraries(
     patched=3,
     missing=(MissingLibrary("libtbb.so.12", ("usr/lib/t.so",), None),),
     executable_stacks=("usr/lib/s.so",),
+    isa_levels={"usr/lib/u.so": 2, "usr/lib/v.so": 3, "usr/lib/w.so": 3},
+    own_loaders={"usr/bin/n": "/nix/ld.so"},
 )
 REQUIREMENTS = Requirements(
     (
@@ -124,6 +126,7 @@ def test_summary(report: Report) -> None:
         "  needs      glibc 2.35 or newer, for usr/lib/a and 1 more\n"
         "             GLIBCXX 3.4.29\n"
         "             _crypt needs glibc 2.36 (usr/lib/libcrypt.so.1)\n"
+        "  processor  x86-64-v3, for usr/lib/v.so and 1 more\n"
         "  libraries  2 bundled, 1 module or plugin left out that lacks a library, 1 missing; the target system must "
         "have libGL.so.1\n"
         "  lock       uv.lock (found beside pyproject.toml; `lock = false` leaves it aside); in the image: "
@@ -192,6 +195,8 @@ def test_json(report: Report) -> None:
             "dropped": {"usr/lib/python3.12/lib-dynload/_x.so": "libx.so.1"},
             "missing": [{"soname": "libtbb.so.12", "files": ["usr/lib/t.so"], "package": None}],
             "executable_stacks": ["usr/lib/s.so"],
+            "isa_levels": {"usr/lib/u.so": "x86-64-v2", "usr/lib/v.so": "x86-64-v3", "usr/lib/w.so": "x86-64-v3"},
+            "own_loaders": {"usr/bin/n": "/nix/ld.so"},
         },
         "lock": {"path": "/p/uv.lock", "found": True},
         "provenance": {"pylock": "usr/share/my-app/pylock.toml", "sbom": "usr/share/my-app/sbom.cdx.json"},
@@ -216,6 +221,7 @@ def test_nothing_but_glibc_and_nothing_at_all(report: Report) -> None:
     assert "\n  libraries  2 bundled; the target system must have nothing but glibc\n" in summary
     static = replace(report, requirements=Requirements(()))
     assert "\n  needs " not in static.summary()
+    assert "\n  processor " not in replace(report, libraries=replace(LIBRARIES, isa_levels={})).summary()
 
 
 def test_names_that_are_not_utf8(report: Report) -> None:
