@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from hatch_appimage.image.write import Runtime
     from hatch_appimage.libraries.bundle import Libraries
     from hatch_appimage.options import Settings
+    from hatch_appimage.project.entry_points import EntryPoint
     from hatch_appimage.project.metadata import Project
     from hatch_appimage.project.wheel import Wheel
     from hatch_appimage.python import PythonInstallation
@@ -109,6 +110,10 @@ class BuildInputs:
     def shows_missing_libraries(self) -> bool:
         """Whether a start during the build tells what users' machines lack: only among this machine's libraries."""
         return self.settings.image.startup_order and not self.cross and self.system.root == Path("/")
+
+    def dialogue_for(self, entry_point: EntryPoint) -> str | None:
+        """Return the name that a dialogue has where the application does not start; None if it wants a terminal."""
+        return None if self.settings.desktop.wants_terminal(entry_point) else self.settings.image.name.shown
 
 
 def resolve_inputs(
@@ -246,7 +251,16 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
     # What starts is known for sure once everything is installed.
     entry_point = find_commands(settings.launcher, appdir, python)
     check_entry_point(entry_point, python)
-    launcher = step("launcher", write_launcher, appdir, python, entry_point, settings.launcher, program=inputs.launcher)
+    launcher = step(
+        "launcher",
+        write_launcher,
+        appdir,
+        python,
+        entry_point,
+        settings.launcher,
+        program=inputs.launcher,
+        dialogue=inputs.dialogue_for(entry_point),
+    )
     check_scripts(entry_point, settings.launcher.entry_points, appdir, launcher.commands)
     name = settings.image.name.shown
     step(
@@ -309,7 +323,14 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
         order = step("startup", find_startup_order, appdir, python, entry_point, missing).files
     start = {*order, *appdir.names([python.executable, *reach.required])}
     if isinstance(c_library, CLibrary):
-        write_stand_in(appdir, python, c_library, machine_libraries(libraries, start), program=inputs.launcher)
+        write_stand_in(
+            appdir,
+            python,
+            c_library,
+            machine_libraries(libraries, start),
+            program=inputs.launcher,
+            dialogue=inputs.dialogue_for(entry_point),
+        )
     else:
         require_glibc(appdir, find_version_for_start(libraries.graph, start))
     seen = {*start, *appdir.names(reach.files)}

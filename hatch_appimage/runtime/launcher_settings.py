@@ -18,6 +18,7 @@ expose        the name of a link that starts the interpreter, not isolated; once
 default       a variable's name, a blank, and its value where it is not set; ``$APPDIR`` and ``${APPDIR}`` in the value
               are the file's directory; once for each
 commands      a directory that comes first on PATH
+dialogue      the name of an application with windows: what keeps it from starting is shown in a dialogue, too
 ============  ======================================================================================================
 
 The launcher that stands in for the real interpreter has these keys besides, and neither ``option`` nor ``script``:

@@ -25,6 +25,7 @@ static const struct {
 	[KEY_EXPOSE] = {.name = "expose", .repeated = true},
 	[KEY_DEFAULT] = {.name = "default", .repeated = true},
 	[KEY_COMMANDS] = {.name = "commands"},
+	[KEY_DIALOGUE] = {.name = "dialogue"},
 };
 
 #define HEADER "hatch-appimage launcher 1"
