@@ -19,6 +19,7 @@ from hatch_appimage import cli, download
 from hatch_appimage.architecture import ARCHITECTURES, native_architecture
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.layout import AppDir
+from hatch_appimage.process import find_program
 from hatch_appimage.python.archive import FileSource
 from hatch_appimage.python.build_python import find_build_python
 from hatch_appimage.python.local import find_host_python
@@ -43,7 +44,6 @@ from support.pythons import (
     standalone_list,
     standalone_name,
 )
-from support.tools import require
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -494,7 +494,9 @@ class TestLoader:
         path = copy / "bin" / portable.name
         loader = copy / "lib" / "ld.so"
         loader.symlink_to(native_architecture().loader)
-        subprocess.run([require("patchelf", "patchelf"), "--set-interpreter", loader, path], check=True)
+        patchelf = find_program("patchelf")
+        assert patchelf is not None
+        subprocess.run([patchelf, "--set-interpreter", loader, path], check=True)
         return path
 
     def sentence(self, python: Path) -> str:
