@@ -34,7 +34,7 @@ from support.elf_fixtures import library, make_elf  # noqa: E402 - one of the te
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-LAUNCHER = ("file.c", "glibc.c", "message.c", "settings.c")
+LAUNCHER = ("dialogue.c", "file.c", "glibc.c", "message.c", "settings.c")
 READER = ("cache.c", "decompress.c", "inflate.c", "squashfs.c")
 FLAGS = ("-g", "-O1", "-D_GNU_SOURCE", "-fsanitize=fuzzer,address,undefined", "-fno-sanitize-recover=undefined")
 #: For one input: seconds, and MiB for the fuzzer as a whole.
@@ -149,7 +149,19 @@ def zlib_seeds() -> Iterator[bytes]:
 
 def launcher_seeds() -> Iterator[bytes]:
     """Yield settings with every key, and a C library that defines versions."""
-    keys = ("program", "name", "loader", "glibc", "option", "script", "link", "expose", "default A", "commands")
+    keys = (
+        "program",
+        "name",
+        "loader",
+        "glibc",
+        "option",
+        "script",
+        "link",
+        "expose",
+        "default A",
+        "commands",
+        "dialogue",
+    )
     lines = "".join(f"{key} a\\\\b\\n$APPDIR/${{APPDIR}}\n" for key in keys)
     yield f"hatch-appimage launcher 1\n{lines}".encode()
     for bits in (32, 64):

@@ -27,6 +27,9 @@ class Architecture:
         kernel_names: what ``uname -m`` may call it; the first one is in the names of wheels.
         multiarch: Debian's name for it in paths of libraries (https://wiki.debian.org/Multiarch/Tuples).
         lib: where other distributions keep its libraries, below ``/`` and ``/usr``.
+        loader: where programs for glibc have their loader on every distribution (``PT_INTERP``;
+            https://sourceware.org/glibc/wiki/ABIList).
+        musl_loader: where those for musl have theirs.
 
     """
 
@@ -36,6 +39,13 @@ class Architecture:
     kernel_names: tuple[str, ...]
     multiarch: str
     lib: str
+    loader: str
+    musl_loader: str
+
+    @property
+    def loaders(self) -> tuple[str, str]:
+        """Where programs that run on more than one machine have their loader."""
+        return (self.loader, self.musl_loader)
 
     @property
     def machine(self) -> str:
@@ -51,11 +61,47 @@ class Architecture:
 ARCHITECTURES = {
     architecture.name: architecture
     for architecture in (
-        Architecture("x86_64", 62, 64, ("x86_64", "amd64"), "x86_64-linux-gnu", "lib64"),
-        Architecture("aarch64", 183, 64, ("aarch64", "arm64"), "aarch64-linux-gnu", "lib64"),
+        Architecture(
+            name="x86_64",
+            elf_machine=62,
+            elf_class=64,
+            kernel_names=("x86_64", "amd64"),
+            multiarch="x86_64-linux-gnu",
+            lib="lib64",
+            loader="/lib64/ld-linux-x86-64.so.2",
+            musl_loader="/lib/ld-musl-x86_64.so.1",
+        ),
+        Architecture(
+            name="aarch64",
+            elf_machine=183,
+            elf_class=64,
+            kernel_names=("aarch64", "arm64"),
+            multiarch="aarch64-linux-gnu",
+            lib="lib64",
+            loader="/lib/ld-linux-aarch64.so.1",
+            musl_loader="/lib/ld-musl-aarch64.so.1",
+        ),
         # Not armv6l: Debian's armhf, the wheels that are tagged armv7l, and our runtime all need ARMv7.
-        Architecture("armhf", 40, 32, ("armv7l", "armv8l"), "arm-linux-gnueabihf", "lib"),
-        Architecture("i686", 3, 32, ("i686", "i586", "i486", "i386"), "i386-linux-gnu", "lib32"),
+        Architecture(
+            name="armhf",
+            elf_machine=40,
+            elf_class=32,
+            kernel_names=("armv7l", "armv8l"),
+            multiarch="arm-linux-gnueabihf",
+            lib="lib",
+            loader="/lib/ld-linux-armhf.so.3",
+            musl_loader="/lib/ld-musl-armhf.so.1",
+        ),
+        Architecture(
+            name="i686",
+            elf_machine=3,
+            elf_class=32,
+            kernel_names=("i686", "i586", "i486", "i386"),
+            multiarch="i386-linux-gnu",
+            lib="lib32",
+            loader="/lib/ld-linux.so.2",
+            musl_loader="/lib/ld-musl-i386.so.1",
+        ),
     )
 }
 

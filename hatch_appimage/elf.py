@@ -37,6 +37,13 @@ _DT_RPATH = 15
 _PF_X = 1
 # Where a stack is executable unless a file says that it need not be.
 _EXECUTABLE_STACKS = frozenset({"EM_386", "EM_ARM", "EM_X86_64"})
+# Whose files may say which level of processors they need.
+_WITH_ISA_LEVELS = frozenset({"EM_386", "EM_X86_64"})
+# Of a GNU property note: its type and name, and the property that matters ("Linux Extensions to gABI", section 2.1.7).
+_NT_GNU_PROPERTY_TYPE_0 = 5
+_GNU = b"GNU\0"
+_X86_ISA_1_NEEDED = 0xC0008002
+_MAX_NOTE = 4096  # in bytes; real ones take less than 100
 _WEAK = 0x2  # VER_FLG_WEAK: the loader only remarks that such a version is missing
 _PATH_MAX = 4096  # limits.h
 # More version records than any real file has; a damaged chain of them may be endless.
@@ -102,6 +109,8 @@ class Elf:
         segments: what of it is loaded.
         executable_stack: it wants one (``PT_GNU_STACK``; LSB, section 11.2). Where that says nothing, glibc takes it as
             a yes on some architectures (``DEFAULT_STACK_PERMS`` in its ``stackinfo.h``).
+        isa_level: the micro-architecture level of x86-64 that it says it needs, such as 3 for ``x86-64-v3`` (x86-64
+            psABI, section 3.1.1; ``PT_GNU_PROPERTY``); 0 if it says nothing.
 
     """
 
@@ -117,6 +126,7 @@ class Elf:
     relr: bool
     segments: tuple[Segment, ...]
     executable_stack: bool = False
+    isa_level: int = 0
 
     @property
     def search_path(self) -> tuple[str, ...]:
@@ -144,6 +154,7 @@ def _read(elf: ELFFile) -> Elf:
     interpreter = ""
     dynamic: Dynamic | None = None
     executable_stack = elf["e_machine"] in _EXECUTABLE_STACKS
+    isa_level = 0
     segments = []
     for number in range(elf.num_segments()):
         header = elf._get_segment_header(number)  # noqa: SLF001 - Segment objects cost twice as much
@@ -152,6 +163,9 @@ def _read(elf: ELFFile) -> Elf:
             segments.append(Segment(*(header[field] for field in fields)))
         elif header["p_type"] == "PT_GNU_STACK":
             executable_stack = bool(header["p_flags"] & _PF_X)
+        elif header["p_type"] == "PT_GNU_PROPERTY" and elf["e_machine"] in _WITH_ISA_LEVELS:
+            elf.stream.seek(header["p_offset"])
+            isa_level = _isa_level(elf.stream.read(min(header["p_filesz"], _MAX_NOTE)), elf.elfclass)
         elif header["p_type"] == "PT_INTERP":
             elf.stream.seek(header["p_offset"])
             interpreter = elf.stream.read(min(header["p_filesz"], _PATH_MAX)).rstrip(b"\0").decode(errors="replace")
@@ -174,7 +188,26 @@ def _read(elf: ELFFile) -> Elf:
         relr="DT_RELR" in tags,
         segments=tuple(segments),
         executable_stack=executable_stack,
+        isa_level=isa_level,
     )
+
+
+def _isa_level(note: bytes, bits: int) -> int:
+    """Read the highest level that a GNU property note says is needed; like ld.so, pass over a malformed note."""
+    head = struct.Struct("<III4s")
+    if len(note) < head.size:
+        return 0
+    _, size, kind, name = head.unpack_from(note)
+    if (kind, name) != (_NT_GNU_PROPERTY_TYPE_0, _GNU):
+        return 0
+    place, end = head.size, min(head.size + size, len(note))
+    record = struct.Struct("<III")
+    while place + record.size <= end:
+        kind, size, value = record.unpack_from(note, place)
+        if kind == _X86_ISA_1_NEEDED:
+            return int(value).bit_length()
+        place += -(-(8 + size) // (bits // 8)) * (bits // 8)
+    return 0
 
 
 def _versions(elf: ELFFile, dynamic: Dynamic, tags: Mapping[str, list[Any]]) -> dict[str, tuple[str, ...]]:

@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from hatch_appimage.image.write import Image, Runtime
     from hatch_appimage.libraries.bundle import Libraries
     from hatch_appimage.options import Settings
+    from hatch_appimage.project.entry_points import EntryPoint
     from hatch_appimage.project.metadata import Project
     from hatch_appimage.project.wheel import Wheel
     from hatch_appimage.python import BundledPython, PythonInstallation
@@ -113,6 +114,10 @@ class BuildInputs:
     def shows_missing_libraries(self) -> bool:
         """Whether a start during the build tells what users' machines lack: only among this machine's libraries."""
         return self.settings.image.startup_order and not self.cross and self.system.root == Path("/")
+
+    def dialogue_for(self, entry_point: EntryPoint) -> str | None:
+        """Return the name that a dialogue has where the application does not start; None if it wants a terminal."""
+        return None if self.settings.desktop.wants_terminal(entry_point) else self.settings.image.name.shown
 
 
 def resolve_inputs(
@@ -250,7 +255,17 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
     # What starts is known for sure once everything is installed.
     entry_point = find_commands(settings.launcher, appdir, python)
     check_entry_point(entry_point, python)
-    launcher = step("launcher", write_launcher, appdir, python, entry_point, settings.launcher, program=inputs.launcher)
+    dialogue = inputs.dialogue_for(entry_point)
+    launcher = step(
+        "launcher",
+        write_launcher,
+        appdir,
+        python,
+        entry_point,
+        settings.launcher,
+        program=inputs.launcher,
+        dialogue=dialogue,
+    )
     check_scripts(entry_point, settings.launcher.entry_points, appdir, launcher.commands)
     name = settings.image.name.shown
     step(
@@ -315,7 +330,9 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
         order = step("startup", find_startup_order, appdir, python, entry_point, missing).files
     start = {*order, *appdir.names([python.executable, *reach.required])}
     bundled = isinstance(c_library, CLibrary)
-    from_system = _settle_c_library(appdir, python, libraries, c_library, start=start, program=inputs.launcher)
+    from_system = _settle_c_library(
+        appdir, python, libraries, c_library, start=start, program=inputs.launcher, dialogue=dialogue
+    )
     seen = {*start, *appdir.names(reach.files)}
     requirements = step(
         "requires",
@@ -414,13 +431,14 @@ def _settle_c_library(
     *,
     start: Collection[str],
     program: Path,
+    dialogue: str | None,
 ) -> Collection[str]:
     """Have the launchers use the image's C library or demand the system's; return what a system must have."""
     if isinstance(c_library, NoCLibrary):
         require_glibc(appdir, find_version_for_start(libraries.graph, start))
         return libraries.graph.from_system
     needs = machine_libraries(libraries, start)
-    write_stand_in(appdir, python, c_library, needs, program=program)
+    write_stand_in(appdir, python, c_library, needs, program=program, dialogue=dialogue)
     return needs
 
 

@@ -160,6 +160,7 @@ class Report:
             f"  sha256     {self.image.sha256}",
             *self._required_versions(),
             *self._runs_on(),
+            *self._required_processor(),
             f"  libraries  {describe(self.libraries)}; the target system must have {self._from_system()}",
             f"  lock       {self.lock or 'none'}; in the image: {describe(self.provenance)}",
             f"  packages   {len(packages)}",
@@ -184,6 +185,14 @@ class Report:
     def _runs_on(self) -> list[str]:
         limits = [f"{limit.family} {limit} of {_files_of(limit)}" for limit in self.verdict.limited_by]
         return [f"  runs on    {self.verdict}", *([f"             limited by {', '.join(limits)}"] if limits else [])]
+
+    def _required_processor(self) -> list[str]:
+        levels = self.libraries.isa_levels
+        if not levels:
+            return []
+        level = max(levels.values())
+        first, *others = [path for path in levels if levels[path] == level]
+        return [f"  processor  x86-64-v{level}, for {printable(first)}{f' and {len(others)} more' if others else ''}"]
 
     def _from_system(self) -> str:
         """Name the libraries that the user's machine must have, but for glibc, which is said elsewhere."""
@@ -227,6 +236,8 @@ class Report:
                 "dropped": dict(self.libraries.dropped),
                 "missing": [asdict(library) for library in self.libraries.missing],
                 "executable_stacks": list(self.libraries.executable_stacks),
+                "isa_levels": {path: f"x86-64-v{level}" for path, level in self.libraries.isa_levels.items()},
+                "own_loaders": dict(self.libraries.own_loaders),
             },
             "glibc": _glibc_document(self.c_library),
             "requires": [required.to_dict() for required in self.requirements.requires],

@@ -99,6 +99,7 @@ def write_launcher(
     settings: LauncherSettings,
     *,
     program: Path,
+    dialogue: str | None = None,
 ) -> Launcher:
     """Write AppRun, the interpreter, the entry point's script if installing made none, and make scripts relocatable.
 
@@ -108,6 +109,8 @@ def write_launcher(
         entry_point: what AppRun starts.
         settings: what starts beside it, and in which environment.
         program: the launcher for the image's architecture.
+        dialogue: the application's name, for one whose users see no terminal: what keeps it from starting is told them
+            in a dialogue.
 
     Raises:
         AppImageError: one of the commands was not installed.
@@ -142,6 +145,7 @@ def write_launcher(
     if settings.commands_on_path:
         _link_commands(appdir)
         lines.append(("commands", str(appdir.commands.relative_to(appdir.root))))
+    lines += _dialogue(dialogue)
     _install(program, appdir.apprun)
     write_settings(appdir.root, lines)
     return Launcher(main, tuple(commands), (*others, *exposed))
@@ -163,7 +167,13 @@ def require_glibc(appdir: AppDir, glibc: RequiredVersion) -> None:
 
 
 def write_stand_in(
-    appdir: AppDir, python: BundledPython, library: CLibrary, needs: Iterable[str], *, program: Path
+    appdir: AppDir,
+    python: BundledPython,
+    library: CLibrary,
+    needs: Iterable[str],
+    *,
+    program: Path,
+    dialogue: str | None = None,
 ) -> None:
     """Have the launchers use the image's C library where a machine has none that would do.
 
@@ -174,6 +184,7 @@ def write_stand_in(
             of the application works.
         needs: the sonames that a start needs of the machine in any case.
         program: the launcher for the image's architecture.
+        dialogue: the application's name, as for `write_launcher`.
 
     """
     stand_in = appdir.glibc / python.launcher.name
@@ -186,6 +197,7 @@ def write_stand_in(
             ("bundled-loader", library.loader),
             *((group, group) for group in groups),
             *(("needs", soname) for soname in needs),
+            *_dialogue(dialogue),
         ],
     )
     for directory in (appdir.root, appdir.bin):
@@ -229,6 +241,10 @@ def _settings(python: BundledPython, directory: Path, options: Iterable[str]) ->
         *([("loader", elf.interpreter)] if elf and elf.interpreter else []),
         *(("option", option) for option in options),
     ]
+
+
+def _dialogue(name: str | None) -> list[Setting]:
+    return [] if name is None else [("dialogue", name)]
 
 
 def _link_commands(appdir: AppDir) -> None:

@@ -173,4 +173,6 @@ class DesktopSettings:
 
     def wants_terminal(self, entry_point: EntryPoint) -> bool:
         """Whether what starts wants a terminal."""
+        if self.desktop_file:
+            return self.desktop_file.get("Terminal") == "true"
         return not entry_point.gui if self.terminal is None else self.terminal

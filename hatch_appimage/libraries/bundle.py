@@ -14,6 +14,7 @@ from hatch_appimage.elf import fits, read_elf, set_rpath
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.libraries.debian import copy_licences, find_packages, suggest_packages
 from hatch_appimage.libraries.dependencies import Tree
+from hatch_appimage.libraries.limits import find_executable_stacks, find_isa_levels, find_own_loaders
 from hatch_appimage.libraries.plan import BundleLayout, is_qt_plugin, make_plan, shows_windows
 from hatch_appimage.libraries.policy import matches
 from hatch_appimage.libraries.search import find_on_system
@@ -104,6 +105,10 @@ class Libraries:
         patched: how many files got another search path.
         missing: what was found nowhere, and no start is known to need.
         executable_stacks: the libraries that want an executable stack, by their paths below the AppDir.
+        isa_levels: the files that need more than the first x86-64 processors have, by their paths below the AppDir,
+            with the micro-architecture level (3 for ``x86-64-v3``).
+        own_loaders: the programs that start by a loader at a path that few machines have, by their paths below the
+            AppDir, with that loader.
         graph: what each file needs.
 
     """
@@ -116,6 +121,8 @@ class Libraries:
     patched: int
     missing: tuple[MissingLibrary, ...] = ()
     executable_stacks: tuple[str, ...] = ()
+    isa_levels: Mapping[str, int] = field(default_factory=dict)
+    own_loaders: Mapping[str, str] = field(default_factory=dict)
     graph: Graph = field(default_factory=Graph, compare=False, repr=False)
 
 
@@ -173,13 +180,6 @@ def bundle_libraries(
     copy_licences(set(packages.values()), appdir, system)
     tree = Tree.read_directory(appdir.root, architecture)
     graph = Graph.of(tree, _verify(tree, plan), plan.from_system)
-    stacks = tuple(path for path, elf in graph.files.items() if elf.executable_stack and not elf.interpreter)
-    for path in stacks:
-        log.warning(
-            "%s wants an executable stack, with which glibc 2.41 and newer do not load it: link it with "
-            "`-Wl,-z,noexecstack`, or take that from it with `patchelf --clear-execstack`",
-            path,
-        )
     if policy.max_glibc is not None:
         wheels = wheels_by_file(python)
         check_limit(
@@ -198,7 +198,9 @@ def bundle_libraries(
         dropped={str(path.relative_to(appdir.root)): soname for path, soname in sorted(plan.dropped.items())},
         patched=len(plan.rpaths),
         missing=missing,
-        executable_stacks=stacks,
+        executable_stacks=find_executable_stacks(graph),
+        isa_levels=find_isa_levels(graph),
+        own_loaders=find_own_loaders(graph, architecture),
         graph=graph,
     )
 

@@ -112,7 +112,8 @@ def check_python(python: PythonInstallation, *, architecture: Architecture, requ
         requires_python: the project's version specifier, possibly empty.
 
     Raises:
-        AppImageError: it is of another architecture, or of a version that the project refuses.
+        AppImageError: it is of another architecture, starts on few machines, or is of a version that the project
+            refuses.
 
     """
     if not fits(python.elf, architecture):
@@ -120,6 +121,7 @@ def check_python(python: PythonInstallation, *, architecture: Architecture, requ
             f"The Python at {python.source} is for {architecture_of(python.elf.machine, python.elf.bits)} "
             f"and cannot go into an image for {architecture.name}: set `python` to one that is"
         )
+    _check_loader(python, architecture)
     if tuple(map(int, python.version.split(".")[:2])) < _OLDEST:
         raise AppImageError(f"{python.source} is Python {python.version}: 3.8 is the oldest that can be bundled")
     try:
@@ -132,4 +134,15 @@ def check_python(python: PythonInstallation, *, architecture: Architecture, requ
         raise AppImageError(
             f"The project requires Python {requires_python}, and the one to be bundled is {python.version} "
             f"({python.source}): set `python` to a fitting version, or to the path of one"
+        )
+
+
+def _check_loader(python: PythonInstallation, architecture: Architecture) -> None:
+    """See that the interpreter starts where its loader is not: Homebrew, Nix and Guix have loaders of their own."""
+    loader = python.elf.interpreter
+    if loader and loader not in architecture.loaders:
+        minor = ".".join(python.version.split(".")[:2])
+        raise AppImageError(
+            f"The Python at {python.source} starts by the loader {loader}, which only machines with that path have: "
+            f'set `python` to one that runs anywhere, such as python = "{minor}"'
         )

@@ -19,6 +19,7 @@ default       a variable's name, a blank, and its value where it is not set; ``$
               are the file's directory; once for each
 commands      a directory that comes first on PATH
 self-test     what the interpreter runs instead of the script when the first argument is ``--appimage-self-test``
+dialogue      the name of an application with windows: what keeps it from starting is shown in a dialogue, too
 ============  ======================================================================================================
 
 The launcher that stands in for the real interpreter has these keys besides, and neither ``option`` nor ``script``:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 # System V ABI, chapters 4 and 5: numbers of the format.
 ET_EXEC, ET_DYN = 2, 3
-PT_LOAD, PT_DYNAMIC, PT_INTERP, PT_GNU_STACK = 1, 2, 3, 0x6474E551
+PT_LOAD, PT_DYNAMIC, PT_INTERP, PT_GNU_STACK, PT_GNU_PROPERTY = 1, 2, 3, 0x6474E551, 0x6474E553
 DT_NULL, DT_NEEDED, DT_STRTAB, DT_STRSZ, DT_SONAME, DT_RPATH, DT_RUNPATH, DT_RELR = 0, 1, 5, 10, 14, 15, 29, 36
 DT_VERDEF, DT_VERDEFNUM, DT_VERNEED, DT_VERNEEDNUM = 0x6FFFFFFC, 0x6FFFFFFD, 0x6FFFFFFE, 0x6FFFFFFF
 X86_64, AARCH64, I386 = 62, 183, 3
@@ -38,6 +38,7 @@ class Fixture:
         relr: with packed relocations.
         dynamic: with a dynamic section.
         stack: how it wants the stack, as flags of ``PT_GNU_STACK``; None says nothing.
+        note: the bytes of ``PT_GNU_PROPERTY``; without it, if they are none.
 
     """
 
@@ -53,6 +54,7 @@ class Fixture:
     relr: bool = False
     dynamic: bool = True
     stack: int | None = 6
+    note: bytes = b""
 
     def write(self, path: Path) -> Path:
         """Write the file, and the directories above it."""
@@ -69,6 +71,28 @@ def library(soname: str, *needed: str, **more: Any) -> Fixture:
 def program(*needed: str, **more: Any) -> Fixture:
     """Return a program."""
     return replace(Fixture(needed, interpreter="/lib64/ld-linux-x86-64.so.2"), **more)
+
+
+def gnu_property(*properties: tuple[int, bytes], bits: int = 64) -> bytes:
+    """Return a GNU property note ("Linux Extensions to gABI", section 2.1.7)."""
+    size = bits // 8
+    description = b"".join(
+        struct.pack("<II", kind, len(data)) + data + bytes(-len(data) % size) for kind, data in properties
+    )
+    return struct.pack("<III4s", 4, len(description), 5, b"GNU") + description
+
+
+X86_FEATURE_1_AND, X86_ISA_1_NEEDED, X86_ISA_1_USED = 0xC0000002, 0xC0008002, 0xC0010002
+
+
+def isa_level(level: int, *, bits: int = 64) -> bytes:
+    """Return the note of a file that needs all micro-architecture levels up to one, as linkers write it."""
+    return gnu_property(
+        (X86_FEATURE_1_AND, struct.pack("<I", 3)),
+        (X86_ISA_1_NEEDED, struct.pack("<I", (1 << level) - 1)),
+        (X86_ISA_1_USED, struct.pack("<I", 15)),
+        bits=bits,
+    )
 
 
 def make_elf(fixture: Fixture) -> bytes:
@@ -90,11 +114,12 @@ def make_elf(fixture: Fixture) -> bytes:
     interpreter = fixture.interpreter.encode() + b"\0" if fixture.interpreter else b""
 
     header_size, entry_size = (64, 56) if wide else (52, 32)
-    count = 1 + fixture.dynamic + bool(interpreter) + (fixture.stack is not None)
+    count = 1 + fixture.dynamic + bool(interpreter) + (fixture.stack is not None) + bool(fixture.note)
     strings_at = header_size + count * entry_size
     versions_at = -(-(strings_at + len(strings)) // 8) * 8
     interpreter_at = versions_at + len(versions)
-    dynamic_at = -(-(interpreter_at + len(interpreter)) // 8) * 8
+    note_at = -(-(interpreter_at + len(interpreter)) // 8) * 8
+    dynamic_at = -(-(note_at + len(fixture.note)) // 8) * 8
     tags += [(DT_STRTAB, strings_at), (DT_STRSZ, len(strings))]
     if needs:
         tags += [(DT_VERNEED, versions_at), (DT_VERNEEDNUM, len(fixture.versions))]
@@ -107,6 +132,7 @@ def make_elf(fixture: Fixture) -> bytes:
 
     segments = [(PT_LOAD, 0, size, PAGE)]
     segments += [(PT_INTERP, interpreter_at, len(interpreter), 1)] * bool(interpreter)
+    segments += [(PT_GNU_PROPERTY, note_at, len(fixture.note), 8)] * bool(fixture.note)
     segments += [(PT_DYNAMIC, dynamic_at, len(dynamic), 8)] * fixture.dynamic
     headers = b"".join(_segment(*segment, wide=wide) for segment in segments)
     if fixture.stack is not None:
@@ -121,6 +147,7 @@ def make_elf(fixture: Fixture) -> bytes:
     for place, part in ((0, head + headers), (strings_at, strings), (versions_at, versions)):
         data[place : place + len(part)] = part
     data[interpreter_at : interpreter_at + len(interpreter)] = interpreter
+    data[note_at : note_at + len(fixture.note)] = fixture.note
     data[dynamic_at:] = dynamic
     return bytes(data)
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -18,6 +18,16 @@ from hypothesis import strategies as st
 from hatch_appimage.architecture import native_architecture
 from hatch_appimage.elf import _damage, read_elf, read_sections, set_rpath
 from hatch_appimage.errors import AppImageError
+from support.elf_fixtures import (
+    AARCH64,
+    I386,
+    X86_64,
+    X86_ISA_1_NEEDED,
+    X86_ISA_1_USED,
+    gnu_property,
+    isa_level,
+    library,
+)
 from support.tools import require
 
 if TYPE_CHECKING:
@@ -77,6 +87,42 @@ def test_damage_gives_no_other_error(tmp_path: Path, changes: list[tuple[int, in
         assert str(error).startswith(f"Damaged ELF file: {path}: ")  # noqa: PT017 - it need not be raised
     else:
         assert elf is not None
+
+
+class TestIsaLevel:
+    """Notes as linkers write them, and what none does."""
+
+    def level(self, path: Path, note: bytes, **more: Any) -> int:
+        return read(library("a.so", note=note, **more).write(path / "a.so")).isa_level
+
+    @pytest.mark.parametrize(("machine", "bits"), [(X86_64, 64), (I386, 32)])
+    @pytest.mark.parametrize("level", [1, 2, 3, 4])
+    def test_needed(self, tmp_path: Path, machine: int, bits: int, level: int) -> None:
+        assert self.level(tmp_path, isa_level(level, bits=bits), machine=machine, bits=bits) == level
+
+    def test_used_is_not_needed(self, tmp_path: Path) -> None:
+        """A file may look at what the processor has before it uses that."""
+        note = gnu_property((X86_ISA_1_USED, bytes([15, 0, 0, 0])), (X86_ISA_1_NEEDED, bytes(4)))
+        assert self.level(tmp_path, note) == 0
+
+    def test_of_another_architecture(self, tmp_path: Path) -> None:
+        assert self.level(tmp_path, isa_level(3), machine=AARCH64) == 0
+
+    def test_other_note(self, tmp_path: Path) -> None:
+        assert self.level(tmp_path, isa_level(3).replace(b"GNU", b"GNV")) == 0
+
+    def test_cut_off(self, tmp_path: Path) -> None:
+        """As the loader does, reading ends with the note."""
+        note = isa_level(3)
+        needed = 16 + 16 + 12
+        for size in range(1, len(note)):
+            assert self.level(tmp_path, note[:size]) == (3 if size >= needed else 0)
+
+    @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(note=st.binary(min_size=1, max_size=200))
+    def test_damaged(self, tmp_path: Path, note: bytes) -> None:
+        for damaged in (note, gnu_property()[:4] + note, isa_level(1)[:16] + note):
+            assert self.level(tmp_path, damaged) in range(33)
 
 
 class TestRpath:
@@ -149,6 +195,13 @@ class TestLinked:
     @pytest.mark.parametrize(("option", "executable"), [("execstack", True), ("noexecstack", False)])
     def test_executable_stack(self, library: Path, option: str, *, executable: bool) -> None:
         assert self.link(library, "-z", option).executable_stack is executable
+
+    @pytest.mark.parametrize("level", [2, 3, 4])
+    def test_isa_level(self, library: Path, level: int) -> None:
+        if native_architecture().name != "x86_64":
+            pytest.skip("other processors have no such levels")
+        assert self.link(library).isa_level == 0
+        assert self.link(library, f"-Wl,-z,x86-64-v{level}").isa_level == level
 
     def test_damage_is_seen(self, library: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         """A patchelf that does not do what it is told, and one that misaligns a segment."""

@@ -628,6 +628,15 @@ def wants_terminal(settings: Settings) -> bool:
 
 
 class TestTerminal:
+    @pytest.mark.parametrize(
+        ("line", "terminal"), [("Terminal=true\n", True), ("Terminal=false\n", False), ("", False)]
+    )
+    def test_of_a_desktop_file(self, project: Project, line: str, *, terminal: bool) -> None:
+        """Without the key there is none (Desktop Entry Specification, "Recognized desktop entry keys")."""
+        text = f"[Desktop Entry]\nType=Application\nName=A\nExec=a\nIcon=a\nCategories=Utility;\n{line}"
+        (project.root / "a.desktop").write_text(text)
+        assert wants_terminal(read(project, desktop_file="a.desktop")) is terminal
+
     def test_default_of_a_gui_script(self, project: Project) -> None:
         gui = replace(project, scripts={}, gui_scripts={"my-app": "my_app:main"})
         assert not wants_terminal(read(gui))

@@ -63,6 +63,8 @@ LIBRARIES = Libraries(
     patched=3,
     missing=(MissingLibrary("libtbb.so.12", ("usr/lib/t.so",), None),),
     executable_stacks=("usr/lib/s.so",),
+    isa_levels={"usr/lib/u.so": 2, "usr/lib/v.so": 3, "usr/lib/w.so": 3},
+    own_loaders={"usr/bin/n": "/nix/ld.so"},
 )
 REQUIREMENTS = Requirements(
     (
@@ -132,6 +134,7 @@ def test_summary(report: Report) -> None:
         "  runs on    Debian 12+, Ubuntu 22.04+, RHEL 10+, Fedora 36+, openSUSE Leap 15.6+, openSUSE Tumbleweed, "
         "Arch Linux\n"
         "             limited by GLIBC 2.35 of usr/lib/a and 1 more, GLIBCXX 3.4.29 of usr/lib/c\n"
+        "  processor  x86-64-v3, for usr/lib/v.so and 1 more\n"
         "  libraries  2 bundled, 1 module or plugin left out that lacks a library, 1 missing; the target system must "
         "have libGL.so.1\n"
         "  lock       uv.lock (found beside pyproject.toml; `lock = false` leaves it aside); in the image: "
@@ -201,6 +204,8 @@ def test_json(report: Report) -> None:
             "dropped": {"usr/lib/python3.12/lib-dynload/_x.so": "libx.so.1"},
             "missing": [{"soname": "libtbb.so.12", "files": ["usr/lib/t.so"], "package": None}],
             "executable_stacks": ["usr/lib/s.so"],
+            "isa_levels": {"usr/lib/u.so": "x86-64-v2", "usr/lib/v.so": "x86-64-v3", "usr/lib/w.so": "x86-64-v3"},
+            "own_loaders": {"usr/bin/n": "/nix/ld.so"},
         },
         "lock": {"path": "/p/uv.lock", "found": True},
         "provenance": {"pylock": "usr/share/my-app/pylock.toml", "sbom": "usr/share/my-app/sbom.cdx.json"},
@@ -228,7 +233,8 @@ def test_nothing_but_glibc_and_nothing_at_all(report: Report) -> None:
         report, requirements=Requirements(()), verdict=find_verdict(Requirements(()), "x86_64", [])
     ).summary()
     assert "\n  needs " not in static
-    assert re.search(r"\n  runs on    Debian 9\+, .*, Alpine, NixOS\n  libraries ", static)
+    assert re.search(r"\n  runs on    Debian 9\+, .*, Alpine, NixOS\n  processor ", static)
+    assert "\n  processor " not in replace(report, libraries=replace(LIBRARIES, isa_levels={})).summary()
 
 
 def test_names_that_are_not_utf8(report: Report) -> None:

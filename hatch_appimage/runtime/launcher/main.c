@@ -151,6 +151,7 @@ int main(int argc, char **argv)
 
 	place_find(&launch.place, find_started(argv[0]));
 	launch_read_settings(&launch);
+	message_use_dialogue(launch_get(&launch, KEY_DIALOGUE));
 	launch_read_machine(&launch);
 	if (launch_get(&launch, KEY_BUNDLED_LOADER))
 		stand_in(&launch, (size_t)argc, argv);

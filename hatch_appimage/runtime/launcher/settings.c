@@ -26,6 +26,7 @@ static const struct {
 	[KEY_DEFAULT] = {.name = "default", .repeated = true},
 	[KEY_COMMANDS] = {.name = "commands"},
 	[KEY_SELF_TEST] = {.name = "self-test"},
+	[KEY_DIALOGUE] = {.name = "dialogue"},
 };
 
 #define HEADER "hatch-appimage launcher 1"

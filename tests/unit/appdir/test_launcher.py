@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import html
 import os
 import re
 import shlex
@@ -11,21 +12,22 @@ import signal
 import subprocess
 import sys
 import textwrap
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hatch_appimage.appdir.launcher import Launcher, require_glibc, write_launcher
+from hatch_appimage.appdir.launcher import Launcher, require_glibc, write_launcher, write_stand_in
 from hatch_appimage.appdir.settings import LauncherSettings
 from hatch_appimage.architecture import ARCHITECTURES, native_architecture
 from hatch_appimage.elf import read_elf
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.layout import AppDir
+from hatch_appimage.libraries.glibc import CLibrary
 from hatch_appimage.libraries.symbol_versions import RequiredVersion
 from hatch_appimage.project.entry_points import EntryPoint
 from hatch_appimage.python import BundledPython
@@ -70,6 +72,10 @@ STRANGE_NAMES = [
 ]
 # A name of bytes that are no text.
 NO_TEXT = os.fsdecode(b"caf\xe9 \xff")
+
+
+# What applications of desktops are called, and worse: options, markup, formats, escapes, quotes and lines.
+APPLICATIONS = ["My App", "-x \"Ä\" <b>&amp; & %s%n</b> \\n\\t `id` $HOME 'it'\n\\", ""]
 
 
 @dataclass(frozen=True)
@@ -139,6 +145,7 @@ def make_appdir(
     expose_python: bool = False,
     commands_on_path: bool = False,
     architecture: str = NATIVE,
+    dialogue: str | None = None,
 ) -> AppDir:
     """Make an AppDir around an interpreter, a script or the one that tells how it was started."""
     appdir = AppDir(root, "my-app")
@@ -162,6 +169,7 @@ def make_appdir(
             commands_on_path=commands_on_path,
         ),
         program=launcher_path(architecture),
+        dialogue=dialogue,
     )
     return appdir
 
@@ -1058,6 +1066,210 @@ class TestGlibc:
             root = tmp_path / version
             appdir = self.need(root, version, loader)
             assert refused([appdir.apprun]) == f"{root}/launcher.conf: {version} is no version of glibc"
+
+
+def unescape(text: str) -> str:
+    """Read markup with escapes, as KDialog and notify-send do."""
+    return html.unescape(re.sub(r"\\(.)", r"\1", text, flags=re.DOTALL))
+
+
+@dataclass
+class Desktop:
+    """A machine with a display, and with programs that show dialogues.
+
+    Attributes:
+        root: where its programs are, and what they were given.
+        env: the variables that an image is started with.
+
+    """
+
+    root: Path
+    env: dict[str, str] = field(default_factory=lambda: {"DISPLAY": ":7"})
+
+    def add(self, program: str, then: str = "") -> None:
+        """Add a program that writes down what it is given."""
+        given = shlex.quote(str(self.root / "given"))
+        write_script(self.root / program, f'#!/bin/sh\nprintf "%s\\0" {program} "$@" >{given}\n{then}\n')
+
+    def start(self, command: Path, **streams: Any) -> subprocess.CompletedProcess[bytes]:
+        env = {"PATH": f"{self.root}/none:{self.root}", **self.env}
+        self.root.mkdir(exist_ok=True)
+        return subprocess.run([command], check=False, env=env, **{"capture_output": not streams, **streams})
+
+    @property
+    def shown(self) -> list[str]:
+        """The program that was started last, and its arguments."""
+        given = self.root / "given"
+        return os.fsdecode(given.read_bytes()).split("\0")[:-1] if given.exists() else []
+
+
+class TestDialogue:
+    """What keeps an application with windows from starting is shown where its user sees it."""
+
+    PROGRAMS = ("zenity", "kdialog", "xmessage", "notify-send")
+
+    @pytest.fixture
+    def desktop(self, tmp_path: Path) -> Desktop:
+        return Desktop(tmp_path / "desktop")
+
+    def broken(self, root: Path, dialogue: str | None = "My App") -> AppDir:
+        appdir = make_appdir(root, dialogue=dialogue)
+        (appdir.libexec / "python3.99").unlink()
+        return appdir
+
+    def reason(self, appdir: AppDir) -> str:
+        return f"cannot run {appdir.libexec}/python3.99: No such file or directory"
+
+    def assert_refused(self, result: subprocess.CompletedProcess[bytes], appdir: AppDir) -> None:
+        assert (result.returncode, result.stdout) == (127, b"")
+        assert os.fsdecode(result.stderr) == f"AppImage: {self.reason(appdir)}\n"
+
+    @pytest.mark.parametrize("application", APPLICATIONS)
+    def test_every_text_arrives(self, tmp_path: Path, desktop: Desktop, application: str) -> None:
+        appdir = self.broken(tmp_path / "a <i>b</i> &lt; 100% \\ 'c' \"d\"", application)
+        text = f"Cannot start {application}: {self.reason(appdir)}"
+        for program in reversed(self.PROGRAMS):
+            desktop.add(program)
+            self.assert_refused(desktop.start(appdir.apprun), appdir)
+            name, *given = desktop.shown
+            assert name == program
+            if program == "zenity":
+                assert given == ["--error", "--no-markup", f"--title={application}", f"--text={text}"]
+            elif program == "kdialog":
+                assert given[:-1] == ["--title", application, "--error"]
+                assert unescape(given[-1]) == f"<qt>{text}</qt>"
+                assert given[-1].count("<") == 2
+            elif program == "xmessage":
+                assert given == ["-center", "-title", application, text]
+            else:
+                assert given[:-1] == ["--urgency=critical", "--", application]
+                assert unescape(given[-1]) == text
+                assert "<" not in given[-1]
+
+    @pytest.mark.parametrize(
+        ("env", "is_shown"),
+        [
+            ({}, False),
+            ({"DISPLAY": "", "WAYLAND_DISPLAY": ""}, False),
+            ({"DISPLAY": ":0"}, True),
+            ({"WAYLAND_DISPLAY": "wayland-0"}, True),
+            ({"DISPLAY": "", "WAYLAND_DISPLAY": "wayland-0"}, True),
+        ],
+    )
+    def test_only_on_a_display(self, tmp_path: Path, desktop: Desktop, env: dict[str, str], *, is_shown: bool) -> None:
+        desktop.add("zenity")
+        desktop.env = env
+        appdir = self.broken(tmp_path / "a")
+        self.assert_refused(desktop.start(appdir.apprun), appdir)
+        assert bool(desktop.shown) is is_shown
+
+    def test_not_beside_a_terminal(self, tmp_path: Path, desktop: Desktop) -> None:
+        desktop.add("zenity")
+        appdir = self.broken(tmp_path / "a")
+        terminal, inside = os.openpty()
+        result = desktop.start(appdir.apprun, stderr=inside)
+        assert result.returncode == 127
+        assert os.fsdecode(os.read(terminal, 4096)) == f"AppImage: {self.reason(appdir)}\r\n"
+        os.close(inside)
+        os.close(terminal)
+        assert desktop.shown == []
+
+    def test_without_any_stream(self, tmp_path: Path, desktop: Desktop) -> None:
+        desktop.add("zenity")
+        appdir = self.broken(tmp_path / "a")
+        closing = write_script(
+            tmp_path / "closing", f"#!/bin/sh\nexec {shlex.quote(str(appdir.apprun))} <&- >&- 2>&-\n"
+        )
+        assert desktop.start(closing).returncode == 127
+        assert desktop.shown[0] == "zenity"
+
+    def test_not_of_an_application_for_terminals(self, tmp_path: Path, desktop: Desktop) -> None:
+        desktop.add("zenity")
+        appdir = self.broken(tmp_path / "a", dialogue=None)
+        self.assert_refused(desktop.start(appdir.apprun), appdir)
+        assert desktop.shown == []
+        assert "dialogue" not in (appdir.root / SETTINGS_NAME).read_text()
+
+    def test_not_of_what_the_application_starts(self, tmp_path: Path, desktop: Desktop) -> None:
+        desktop.add("zenity")
+        appdir = self.broken(tmp_path / "a")
+        assert desktop.start(appdir.bin / "python3").returncode == 127
+        assert desktop.shown == []
+
+    def test_not_where_it_starts(self, tmp_path: Path, desktop: Desktop) -> None:
+        desktop.add("zenity")
+        appdir = make_appdir(tmp_path / "a", dialogue="My App")
+        assert_started(read_start(desktop.start(appdir.apprun).stdout), appdir.root)
+        assert desktop.shown == []
+
+    def test_before_the_settings_are_read(self, tmp_path: Path, desktop: Desktop) -> None:
+        """Until then it is not known what the application is."""
+        desktop.add("zenity")
+        appdir = self.broken(tmp_path / "a")
+        add_settings(appdir.root, [("unknown", "x")])
+        assert desktop.start(appdir.apprun).returncode == 127
+        assert desktop.shown == []
+
+    def test_no_program(self, tmp_path: Path, desktop: Desktop) -> None:
+        appdir = self.broken(tmp_path / "a")
+        self.assert_refused(desktop.start(appdir.apprun), appdir)
+
+    def test_programs_that_cannot_be_started(self, tmp_path: Path, desktop: Desktop) -> None:
+        for program in self.PROGRAMS:
+            desktop.add(program)
+        (desktop.root / "zenity").chmod(0o644)
+        (desktop.root / "kdialog").unlink()
+        (desktop.root / "kdialog").mkdir()
+        appdir = self.broken(tmp_path / "a")
+        self.assert_refused(desktop.start(appdir.apprun), appdir)
+        assert desktop.shown[0] == "xmessage"
+
+    def test_program_that_fails_and_talks(self, tmp_path: Path, desktop: Desktop) -> None:
+        """The streams are the application's, and so is the exit status."""
+        desktop.add("zenity", "cat; echo out; echo err >&2; kill -TERM $$")
+        appdir = self.broken(tmp_path / "a")
+        self.assert_refused(desktop.start(appdir.apprun), appdir)
+        assert desktop.shown[0] == "zenity"
+
+    def test_is_waited_for(self, tmp_path: Path, desktop: Desktop) -> None:
+        desktop.add("zenity", f"/bin/sleep 0.3; : >{shlex.quote(str(tmp_path / 'closed'))}")
+        appdir = self.broken(tmp_path / "a")
+        self.assert_refused(desktop.start(appdir.apprun), appdir)
+        assert (tmp_path / "closed").exists()
+
+    def test_of_a_machine_that_does_not_do(self, tmp_path: Path, desktop: Desktop) -> None:
+        desktop.add("notify-send")
+        appdir = make_appdir(tmp_path / "a", dialogue="My App")
+        loader = make_glibc(tmp_path / "lib", "GLIBC_2.31")
+        add_settings(appdir.root, [("loader", str(loader)), ("glibc", "2.36")])
+        assert desktop.start(appdir.apprun).returncode == 127
+        sentence = "this needs glibc 2.36 or newer, and this machine has glibc 2.31"
+        assert desktop.shown[-2:] == ["My App", f"Cannot start My App: {sentence}"]
+
+    def test_of_what_stands_in(self, tmp_path: Path, desktop: Desktop) -> None:
+        """It is the application that it starts, by the image's own C library."""
+        desktop.add("xmessage")
+        appdir = make_appdir(tmp_path / "a", dialogue="My App")
+        needed = RequiredVersion("GLIBC", (2, 36), ("usr/lib/a",))
+        (appdir.root / SETTINGS_NAME).write_text(without(appdir.root, "loader"))
+        add_settings(appdir.root, [("loader", "/nowhere/ld.so")])
+        python = bundled(appdir.libexec / "python3.99")
+        library = CLibrary((2, 36), needed, "ld.so", (), 0)
+        write_stand_in(appdir, python, library, ["libGL.so.1"], program=LAUNCHER, dialogue="My App")
+        stand_in = appdir.glibc
+        (stand_in / SETTINGS_NAME).write_text(without(stand_in, "loader"))
+        add_settings(stand_in, [("loader", "/nowhere/ld.so")])
+        assert desktop.start(appdir.apprun).returncode == 127
+        assert desktop.shown[-1] == (
+            "Cannot start My App: this needs libraries of a machine with glibc, which this machine does not have: "
+            "libGL.so.1"
+        )
+
+
+def without(directory: Path, key: str) -> str:
+    """Return the settings of a directory without a key."""
+    lines = (directory / SETTINGS_NAME).read_text().splitlines(keepends=True)
+    return "".join(line for line in lines if not line.startswith(f"{key} "))
 
 
 class TestScripts:

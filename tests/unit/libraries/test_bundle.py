@@ -18,11 +18,13 @@ from hatch_appimage.libraries.policy import LibraryPolicy
 from hatch_appimage.libraries.symbol_versions import find_requirements
 from hatch_appimage.python import BundledPython
 from hatch_appimage.system import System
-from support.elf_fixtures import library, program
+from support.elf_fixtures import isa_level, library, program
 from support.tools import require
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+SITE = "usr/lib/python3.12/site-packages"
 
 
 @dataclass
@@ -225,6 +227,54 @@ class TestExecutableStack:
         library("", stack=None).write(site / "a.so")
         program(stack=None).write(site / "b")
         assert build.bundle().executable_stacks == ("usr/lib/python3.12/site-packages/a.so",)
+
+
+class TestIsaLevels:
+    """One warning for each level, as some distributions compile everything for one."""
+
+    def test_are_warned_of(self, build: Build, caplog: pytest.LogCaptureFixture) -> None:
+        site = build.python.site_packages[0]
+        for name, level in (("a", 3), ("b", 1), ("c", 2), ("d", 3), ("e", 0), ("f", 3)):
+            library("", note=isa_level(level) if level else b"").write(site / f"{name}.so")
+        libraries = build.bundle()
+        assert libraries.isa_levels == {f"{SITE}/a.so": 3, f"{SITE}/c.so": 2, f"{SITE}/d.so": 3, f"{SITE}/f.so": 3}
+        compiled = "to run there, too, it takes files that were compiled for every x86-64 (`-march=x86-64`)"
+        assert caplog.messages == [
+            f"{SITE}/c.so needs a processor with x86-64-v2, which those before 2008 lack: {compiled}",
+            f"{SITE}/a.so and 2 more need a processor with x86-64-v3, which those before 2013 lack: {compiled}",
+        ]
+
+    def test_of_the_machines_libraries_and_of_programs(self, build: Build) -> None:
+        if native_architecture().name != "x86_64":
+            pytest.skip("other processors have no such levels")
+        site = build.python.site_packages[0]
+        needed = build.compile(build.root / "machine" / "lib" / "needed.so.1", "-Wl,-z,x86-64-v2")
+        build.compile(site / "a.so", needed)
+        program(note=isa_level(4)).write(site / "b")
+        assert build.bundle().isa_levels == {"usr/lib/needed.so.1": 2, f"{SITE}/b": 4}
+
+    def test_what_the_loader_chooses_is_no_limit(self, build: Build, caplog: pytest.LogCaptureFixture) -> None:
+        site = build.python.site_packages[0]
+        library("a.so", note=isa_level(3)).write(site / "lib" / "glibc-hwcaps" / "x86-64-v3" / "a.so")
+        library("a.so").write(site / "lib" / "a.so")
+        assert build.bundle().isa_levels == {}
+        assert caplog.messages == []
+
+
+class TestOwnLoaders:
+    def test_are_warned_of(self, build: Build, caplog: pytest.LogCaptureFixture) -> None:
+        native = native_architecture()
+        store = "/nix/store/0c7c96gikmzv87i7lv3vq5s1cmfjd6zf-glibc-2.40/lib/ld-linux-x86-64.so.2"
+        site = build.python.site_packages[0]
+        for name, loader in (("nix", store), ("glibc", native.loader), ("musl", native.musl_loader), ("static", "")):
+            program(interpreter=loader).write(site / name)
+        libraries = build.bundle()
+        assert libraries.own_loaders == {f"{SITE}/nix": store}
+        (message,) = caplog.messages
+        assert message == (
+            f"{SITE}/nix starts by the loader {store}, which only machines with that path have: link it with "
+            f"`-Wl,--dynamic-linker={native.loader}`, or change that with `patchelf --set-interpreter`"
+        )
 
 
 class TestErrors:

@@ -5,26 +5,31 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from hatch_appimage import download
+from hatch_appimage import cli, download
 from hatch_appimage.architecture import ARCHITECTURES, native_architecture
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.layout import AppDir
+from hatch_appimage.process import find_program
 from hatch_appimage.python.archive import FileSource
 from hatch_appimage.python.build_python import find_build_python
+from hatch_appimage.python.local import find_host_python
 from hatch_appimage.python.python_appimage import PythonAppImageSource
 from hatch_appimage.python.relocate import bundle_python
 from hatch_appimage.python.source import check_python
 from hatch_appimage.python.standalone import StandaloneSource
 from support.hostile_archives import Item, file, write_archive
 from support.mirror import Answer, serve
+from support.projects import copy_project
 from support.pythons import (
     BUILD,
     MACHINE,
@@ -476,3 +481,51 @@ class TestFile:
         assert str(caught.value).startswith(
             f"The project requires Python >=4, and the one to be bundled is {python.version} ({python.source}): "
         )
+
+
+class TestLoader:
+    """An interpreter that starts by a loader of its own prefix, as those of Homebrew, Nix and Guix do."""
+
+    @pytest.fixture
+    def python(self, portable: Portable, tmp_path: Path) -> Path:
+        """Return one that runs here, and nowhere else."""
+        copy = tmp_path / "linuxbrew"
+        shutil.copytree(portable.prefix, copy, symlinks=True)
+        path = copy / "bin" / portable.name
+        loader = copy / "lib" / "ld.so"
+        loader.symlink_to(native_architecture().loader)
+        patchelf = find_program("patchelf")
+        assert patchelf is not None
+        subprocess.run([patchelf, "--set-interpreter", loader, path], check=True)
+        return path
+
+    def sentence(self, python: Path) -> str:
+        return (
+            f"The Python at {python} starts by the loader {python.parent.parent}/lib/ld.so, which only machines with "
+            f'that path have: set `python` to one that runs anywhere, such as python = "{MINOR}"'
+        )
+
+    def test_is_refused(self, python: Path) -> None:
+        found = find_host_python(python)
+        with pytest.raises(AppImageError) as caught:
+            check_python(found, architecture=native_architecture(), requires_python="")
+        assert str(caught.value) == self.sentence(python)
+
+    def test_before_anything_is_built(self, python: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+        project = copy_project("hello-cli", tmp_path)
+        assert cli.main(["check", str(project), "--set", f"python={python}"]) == 1
+        assert self.sentence(python) in capfd.readouterr().err
+
+    @pytest.mark.parametrize("name", ARCHITECTURES)
+    def test_of_every_distribution(self, portable: Portable, name: str) -> None:
+        """Those of musl are at a fixed path, too; a static interpreter has none."""
+        architecture = ARCHITECTURES[name]
+        python = find_host_python(portable.prefix / "bin" / portable.name)
+        for loader in ("", architecture.loader, architecture.musl_loader):
+            elf = replace(python.elf, machine=architecture.elf_machine, bits=architecture.elf_class, interpreter=loader)
+            check_python(replace(python, elf=elf), architecture=architecture, requires_python="")
+        for other in ARCHITECTURES.values():
+            if other != architecture:
+                strange = replace(python, elf=replace(elf, interpreter=other.loader))
+                with pytest.raises(AppImageError, match=f"starts by the loader {other.loader}, which only"):
+                    check_python(strange, architecture=architecture, requires_python="")
