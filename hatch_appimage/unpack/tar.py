@@ -53,6 +53,14 @@ class _Header(tarfile.TarInfo):
         """Do the same where tarfile, since CPython's gh-141707, calls this and not the former."""
         return _checked(buf, partial(super()._frombuf, buf, encoding, errors, **options))  # type: ignore[misc]
 
+    @classmethod
+    def fromtarfile(cls, tarfile_: tarfile.TarFile) -> _Header:
+        """Do the same for what extended headers say (CPython's gh-130577)."""
+        try:
+            return super().fromtarfile(tarfile_)
+        except tarfile.InvalidHeaderError as error:  # type: ignore[attr-defined] # typeshed lacks it
+            raise tarfile.ReadError(str(error)) from error
+
 
 def _checked(buf: bytes | bytearray, read: Callable[[], _Header]) -> _Header:
     try:

@@ -189,7 +189,7 @@ class TestBare:
         result = bare.run(stdlib_image, env=self.env(mode))
         assert result.returncode == 0, result.stderr
         modules, *rest = result.stdout.splitlines()
-        assert int(modules.split()[0]) > 40
+        assert int(modules.split()[0]) > 25  # Debian 13 has more of them within the interpreter
         # The machine's C library is used unless it is older than the one of the machine that built the image.
         older = glibc_of(bare.root) < glibc_of(Path("/"))
         assert rest == [

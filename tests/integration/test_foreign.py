@@ -48,6 +48,8 @@ def machines(needs_root: None, tmp_path_factory: pytest.TempPathFactory) -> Call
         subprocess.run([*command, *options, directory / "packages"], check=True, stdout=subprocess.DEVNULL)
         for package in sorted((directory / "packages" / "var/cache/apt/archives").glob("*.deb")):
             subprocess.run(["dpkg-deb", "-x", package, directory / "root"], check=True)
+        # Without one, the emulator opens this machine's, which may have libraries for such programs.
+        (directory / "root" / "etc" / "ld.so.cache").touch()
         shutil.rmtree(directory / "packages")
         return Machine(architecture, directory / "root")
 

@@ -24,15 +24,15 @@ WHEEL = '[tool.hatch.build.targets.wheel.force-include]\n"_pool.so" = "_pool.so"
 FILE = "_pool.so"
 
 
-def write_project(directory: Path, source: str, table: str) -> Path:
-    """Write a project with an extension module that wants a library that no machine has, and an executable stack."""
+def write_project(directory: Path, source: str, table: str, *options: str) -> Path:
+    """Write a project with an extension module that wants a library that no machine has; the rest is the linker's."""
     project = make_project(
         directory, source + MAIN, table=f"compression-level = 1\nreport = 'r.json'\n{table}\n{WHEEL}"
     )
     compiler = [require("cc", "gcc"), "-shared", "-nostdlib", "-x", "c", "/dev/null"]
     library = directory / "libnowhere.so.1"
     subprocess.run([*compiler, "-Wl,-soname,libnowhere.so.1", "-o", library], check=True)
-    command: list[str | Path] = [*compiler, "-x", "none", "-z", "execstack", "-o", directory / FILE]
+    command: list[str | Path] = [*compiler, "-x", "none", *options, "-o", directory / FILE]
     subprocess.run([*command, "-Wl,--no-as-needed", library], check=True)
     library.unlink()
     return project
@@ -40,7 +40,7 @@ def write_project(directory: Path, source: str, table: str) -> Path:
 
 @pytest.mark.parametrize("startup_order", ["true", "false"])
 def test_what_no_start_needs_is_warned_of(plugin: Plugin, tmp_path: Path, startup_order: str) -> None:
-    project = write_project(tmp_path / "p", GUARDED, f"startup-order = {startup_order}")
+    project = write_project(tmp_path / "p", GUARDED, f"startup-order = {startup_order}", "-z", "execstack")
     result = plugin.build(project)
     report = json.loads((project / "r.json").read_text())
     (file,) = report["libraries"]["executable_stacks"]

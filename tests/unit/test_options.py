@@ -836,8 +836,8 @@ class TestLibraries:
     def test_c_library(self, project: Project, rule: str) -> None:
         assert errors_of(project, include_libraries=[rule]) == [
             (
-                f"Option `{TABLE}.include-libraries` asks for `{rule}`: a C library works only with its own loader, "
-                "the target system's"
+                f"Option `{TABLE}.include-libraries` asks for `{rule}`: a C library works only with its own loader; "
+                '`glibc = "bundle"` brings both'
             )
         ]
 

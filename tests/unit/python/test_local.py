@@ -242,6 +242,7 @@ class TestSysconfig:
             before = self.load(source)
             after = relocatable_sysconfig(source, python.prefix)
             assert before.keys() == self.load(after).keys()
+            after = re.sub(r"'TZPATH': '[^']*'", "", after)  # it is the system's
             for name in {python.prefix, before.get("prefix"), before.get("abs_builddir")}:
                 assert f"{name}/" not in after
 

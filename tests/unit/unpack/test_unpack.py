@@ -264,6 +264,20 @@ class TestSizes:
             tar.addfile(info)
         assert refusal(tmp_path / "it.tar", target).startswith("it.tar cannot be unpacked: ")
 
+    def test_extended_header_that_is_none(self, tmp_path: Path, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Python's releases of since August 2025 find such faults themselves, and take them for the archive's end."""
+
+        def refuse(*_: object) -> None:
+            raise tarfile.InvalidHeaderError("invalid offset")  # type: ignore[attr-defined] # typeshed lacks it
+
+        monkeypatch.setattr(tarfile.TarInfo, "_proc_pax", refuse)
+        with tarfile.open(tmp_path / "it.tar", "w", format=tarfile.PAX_FORMAT) as tar:
+            tar.addfile(tarfile.TarInfo("before"))
+            info = tarfile.TarInfo("file")
+            info.pax_headers = {"comment": "x"}
+            tar.addfile(info)
+        assert refusal(tmp_path / "it.tar", target).startswith("it.tar cannot be unpacked: ")
+
     @pytest.mark.parametrize("kind", KINDS)
     def test_no_room(self, tmp_path: Path, target: Path, kind: str) -> None:
         archive = write_archive(tmp_path / "it", kind, [file(b"python/small", b"x" * 10), PROGRAM])
