@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from hatch_appimage.architecture import Architecture
 
-# What the image prints of each part that it tests (appdir/_self_test.py).
+# What the image prints of each part that it tests (appdir/_self_test/program.py).
 _LINE = re.compile(r"^(ok|skipped) +(.*)$", re.MULTILINE)
 
 

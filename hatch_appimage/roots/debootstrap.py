@@ -97,10 +97,7 @@ def _make(release: Release, architecture: Architecture, mirror: str | None, root
             run([*command, packages, mirror, *_script(release)], doing=f"download {release}")
         show(f"Unpacking {release}")
         made = Path(directory, "root")
-        _unpack(sorted(packages.glob("var/cache/apt/archives/*.deb")), made, unpack)
-        if release.has_merged_usr:
-            _merge_usr(made)
-        _set_up(made)
+        unpack_packages(packages, made, unpack, merged_usr=release.has_merged_usr)
         made.rename(root)
 
 
@@ -148,10 +145,25 @@ def _explained(release: Release, keyring: Path) -> Iterator[None]:
         raise AppImageError(f"{release} cannot be fetched: debootstrap says: {reason}{advice}") from error
 
 
-def _unpack(packages: list[Path], root: Path, program: str) -> None:
+def unpack_packages(downloaded: Path, root: Path, program: str, *, merged_usr: bool) -> None:
+    """Make a root of what debootstrap has downloaded; of the packages' own scripts none is run.
+
+    Args:
+        downloaded: debootstrap's directory.
+        root: what is made.
+        program: dpkg-deb.
+        merged_usr: programs and libraries are in ``/usr`` alone, as in Debian since 10.
+
+    Raises:
+        AppImageError: a package cannot be unpacked, or the root's ldconfig fails.
+
+    """
     root.mkdir(0o755)
-    for package in packages:
+    for package in sorted(downloaded.glob("var/cache/apt/archives/*.deb")):
         run([program, "--extract", package, root], doing=f"unpack {package.name}")
+    if merged_usr:
+        _merge_usr(root)
+    _set_up(root)
 
 
 def _merge_usr(root: Path) -> None:

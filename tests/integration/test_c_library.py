@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from typing import TYPE_CHECKING, Any
@@ -186,6 +187,15 @@ class TestSystems:
         assert not [line for line in told["child"] if "glibc" in line or line.startswith("LD_")]
         assert (told["user"], told["page"]) == ("root", "served")
         assert (told["locale"], told["encoding"].upper()) == ("C.UTF-8", "UTF-8")
+
+
+@pytest.mark.parametrize("image", ["hello", "flask", "pandas", "native"])
+def test_self_test(system: Chroot, image: str, request: pytest.FixtureRequest) -> None:
+    """All of an image works there: each extension module and each library."""
+    result = system.run(request.getfixturevalue(f"{image}_image"), "--appimage-self-test", env={"HOME": "/tmp"})
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert re.search(r"^ok +C library: glibc [\d.]+ of the image$", result.stdout, re.MULTILINE)
+    assert "FAILED" not in result.stdout
 
 
 def test_window_on_an_old_system(old: Chroot, qt_image: Path, display: str) -> None:

@@ -10,6 +10,7 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hatch_appimage.roots.debootstrap import unpack_packages
 from support.tools import require
 
 if TYPE_CHECKING:
@@ -66,20 +67,20 @@ class Chroot:
 
 
 def debootstrap(directory: Path, suite: str, *include: str) -> Chroot:
-    """Install a minimal Debian."""
-    program = require("debootstrap", "debootstrap")
+    """Unpack a minimal Debian, and further packages; that takes half the time of an installation."""
     command: list[str | Path] = [
-        program,
+        require("debootstrap", "debootstrap"),
+        "--download-only",
         "--variant=minbase",
         *([f"--include={','.join(include)}"] if include else []),
         suite,
-        directory,
+        directory / "packages",
     ]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     directory.chmod(0o755)
-    (directory / "var" / "cache" / "apt" / "archives").rename(directory / "archives")
-    shutil.rmtree(directory / "archives")
-    return Chroot(directory)
+    unpack_packages(directory / "packages", directory / "root", require("dpkg-deb", "dpkg"), merged_usr=True)
+    shutil.rmtree(directory / "packages")
+    return Chroot(directory / "root")
 
 
 def make_small_system(directory: Path, *packages: str) -> Chroot:

@@ -41,12 +41,13 @@ class Machine:
         python = f"python = {{{self.architecture} = '{self.root}/usr/bin/python3'}}"
         return f"{python}\nsysroot = {{{self.architecture} = '{self.root}'}}\n"
 
-    def run(self, image: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run an image as this machine would."""
+    def run(self, image: Path, *arguments: str, alone: bool = False) -> subprocess.CompletedProcess[str]:
+        """Run an image as this machine would; alone, as one would that has nothing but its kernel."""
         home = image.parent
+        root = {} if alone else {"QEMU_LD_PREFIX": str(self.root)}
         return subprocess.run(
             ["unshare", "-Urm", "sh", "-c", EMULATE, "sh", elf_registration(self), self.emulator, image, *arguments],
-            env={"PATH": "/usr/bin:/bin", "HOME": str(home), "QEMU_LD_PREFIX": str(self.root), "LANG": "C.UTF-8"},
+            env={"PATH": "/usr/bin:/bin", "HOME": str(home), "LANG": "C.UTF-8", **root},
             cwd=home,
             capture_output=True,
             text=True,
