@@ -170,7 +170,9 @@ def _list_directory(root: Path) -> Listing:
         {library.soname for found in files.values() for library in found.values() if library.source is source}
         for source in (Origin.SYSTEM, Origin.MISSING)
     )
-    requires = find_required_versions(elves, from_system)
+    # A C library needs nothing but its own build's other parts.
+    users = {path: elf for path, elf in elves.items() if group_of(PurePath(path).name) != "glibc"}
+    requires = find_required_versions(users, from_system)
     carried = {PurePath(path).name for path in elves}
     own = _brings_glibc(carried, requires)
     return Listing(

@@ -116,8 +116,11 @@ class TestListing:
         needs = {"libc.so.6": ("GLIBC_2.41",), "libstdc++.so.6": ("GLIBCXX_3.4.33",)}
         program("libc.so.6", "libstdc++.so.6", versions=needs).write(tmp_path / "usr" / "bin" / "app")
         for soname in present:
-            library(soname).write(tmp_path / "own" / soname)
-        found = list_libraries(tmp_path).verdict
+            newer = {"libc.so.6": ("GLIBC_2.99",)} if soname.startswith("ld-") else {}
+            library(soname, versions=newer).write(tmp_path / "own" / soname)
+        listing = list_libraries(tmp_path)
+        assert [str(each) for each in listing.requires if each.family == "GLIBC"] == ["2.41"]
+        found = listing.verdict
         assert str(found.runs_on[0]) == expected
         assert ("Alpine" in str(found)) == (expected == "Debian 9+")
 
