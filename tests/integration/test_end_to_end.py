@@ -691,17 +691,14 @@ class TestBadInput:
             subprocess.run(["umount", full], check=True)
 
 
-class TestPublishedApplications:
-    """Applications of others, as they are published, with nothing added but the target's table."""
+class TestPublishedApplication:
+    """An application of others, as it is published, with nothing added but the target's table."""
 
-    @pytest.mark.parametrize(("name", "command"), [("yt-dlp", "yt-dlp"), ("hatch", "hatch")])
-    def test_source_distribution(
-        self, plugin: Plugin, tmp_path_factory: pytest.TempPathFactory, name: str, command: str
-    ) -> None:
-        project = unpack_sdist(name, make_public(tmp_path_factory, name))
+    def test_source_distribution(self, plugin: Plugin, tmp_path_factory: pytest.TempPathFactory) -> None:
+        project = unpack_sdist("hatch", make_public(tmp_path_factory, "hatch"))
         with (project / "pyproject.toml").open("a") as file:
             file.write('\n[tool.hatch.build.targets.appimage]\ndependencies = ["hatch-appimage"]\n')
-            file.write(f'entry-point = "{command}"\n{QUICK}')
+            file.write(f'entry-point = "hatch"\n{QUICK}')
         build = [find_uv_bin(), "pip", "install", "--quiet", "--python", str(plugin.python), "hatch-vcs", "hatchling"]
         subprocess.run(build, check=True)
         answers_its_version(build_image(plugin, project), tmp_path_factory)
