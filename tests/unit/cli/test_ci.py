@@ -427,6 +427,7 @@ def release_job(project: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, 
     return job
 
 
+@pytest.mark.slow
 class TestGithubRelease:
     def test_new_release(self, ci: Ci, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         project = write_project(tmp_path / "project", WITH_UPDATES)
@@ -551,6 +552,7 @@ def gitlab() -> Iterator[GitLab]:
     server.server_close()
 
 
+@pytest.mark.slow
 class TestGitlabRelease:
     @pytest.fixture
     def variables(self, gitlab: GitLab) -> dict[str, str]:

@@ -43,6 +43,9 @@ if TYPE_CHECKING:
 
     from hatch_appimage.packages.install import Installation
 
+# Real installations.
+pytestmark = pytest.mark.slow
+
 PYPROJECT = """
 [project]
 name = "My.App"

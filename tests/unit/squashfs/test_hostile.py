@@ -131,6 +131,7 @@ def change_inode(plain: bytes, superblock: fs.Superblock, path: str, field: int,
     return put(plain, inode_position(plain, superblock, path) + fs.INODE_HEADER.size + field, value)
 
 
+@pytest.mark.slow
 class TestDamage:
     def test_the_images_are_good_without(self, plain: bytes, compressed: bytes) -> None:
         read_everything(plain)
