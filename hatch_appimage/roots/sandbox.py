@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 # How long the command may take to end after an interrupt, in seconds: the terminal interrupts it, too.
-_PATIENCE: Final = 2.0
+_PATIENCE: Final = 5.0
 _POLL_SECONDS: Final = 0.02
 # What is written to a pipe at once stays together (pipe(7)).
 _PIPE_BUF: Final = 4096
