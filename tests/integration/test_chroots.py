@@ -333,29 +333,61 @@ class TestDisplay:
 def images(
     plugin: Plugin, bullseye: Chroot, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, tuple[Path, tuple[int, ...]]]:
-    """Build the same project with the Python and the libraries of this machine, and with those of Debian 11."""
+    """Build the same project with the Python and the libraries of this machine, and with those of Debian 11.
+
+    And with a module more that has a function of a later glibc: one that Debian 13 has, and one of a future that never
+    comes. The entry point is not imported by the build then, as this machine may lack the function, too.
+    """
+    old = f'python = "{bullseye.root}/usr/bin/python3"\nsysroot = "{bullseye.root}"\nglibc = "host"\n'
+    later = f'{old}startup-order = false\n[tool.hatch.build.targets.wheel.force-include]\n"later.so" = "later.so"\n'
+    functions = {"2.38's": ("strlcpy", "GLIBC_2.38"), "2.99's": ("strlcpy", "GLIBC_2.99")}
     tables = {
         "this machine's": 'glibc = "host"\n',
-        "Debian 11's": f"""\
-            python = "{bullseye.root}/usr/bin/python3"
-            sysroot = "{bullseye.root}"
-            max-glibc = "2.31"
-            """,
+        "Debian 11's": f'{old}max-glibc = "2.31"\n',
+        **dict.fromkeys(functions, later),
     }
     built = {}
     for name, table in tables.items():
         project = make_project(
             make_public(tmp_path_factory, "floor") / "floor",
-            "import ctypes, decimal, sqlite3, ssl\n\ndef main():\n    print(ssl.OPENSSL_VERSION_NUMBER > 0)\n",
+            f"import ctypes, decimal, sqlite3, ssl{', later' if name in functions else ''}\n\n"
+            "def main():\n    print(ssl.OPENSSL_VERSION_NUMBER > 0)\n",
             table=f'report = "report.json"\n{table}',
             name="floor",
         )
+        if name in functions:
+            compile_later(project / "later.so", *functions[name])
         text = (project / "pyproject.toml").read_text()
         (project / "pyproject.toml").write_text(text.replace(">=3.10", ">=3.9"))
         image = build_image(plugin, project)
         floors = {floor["family"]: floor for floor in json.loads((project / "report.json").read_text())["requires"]}
         built[name] = image, tuple(map(int, floors["GLIBC"]["version"].split(".")))
     return built
+
+
+def compile_later(module: Path, function: str, version: str) -> None:
+    """Compile an extension module that calls a function of a glibc that this machine need not have."""
+    compiler = [require("cc", "gcc"), "-shared", "-fPIC", "-nostdlib", "-x", "c", "-"]
+    with TemporaryDirectory() as directory:
+        script, glibc = Path(directory, "map"), Path(directory, "libc.so.6")
+        script.write_text(f"{version} {{ global: {function}; }};\n")
+        options = [f"-Wl,--version-script={script}", "-Wl,-soname,libc.so.6", "-o", str(glibc)]
+        subprocess.run([*compiler, *options], input=f"int {function}(void) {{ return 0; }}".encode(), check=True)
+        source = f"""
+            int {function}(void);
+            struct {{ long counts[5]; const char *name; long more[20]; }} definition = {{{{1}}, "later"}};
+            void *PyModuleDef_Init(void *);
+            int later(void) {{ return {function}(); }}
+            void *PyInit_later(void) {{ return PyModuleDef_Init(&definition); }}
+        """
+        command: list[str | Path] = [*compiler, "-fno-builtin", "-o", module, "-x", "none", glibc]
+        subprocess.run(command, input=source.encode(), check=True)
+
+
+@pytest.fixture(scope="class")
+def debians(bullseye: Chroot, bookworm: Chroot, trixie: Chroot) -> dict[int, Chroot]:
+    """Return the releases of Debian, by their versions."""
+    return {11: bullseye, 12: bookworm, 13: trixie}
 
 
 class TestFloor:
@@ -374,16 +406,20 @@ class TestFloor:
             sentence = f"AppImage: this needs glibc {needed} or newer, and this machine has glibc 2.31\n"
             assert (result.stderr, result.returncode) == (sentence, 127)
 
-    @pytest.mark.parametrize("kind", ["this machine's", "Debian 11's"])
+    @pytest.mark.parametrize(
+        ("kind", "oldest"), [("this machine's", None), ("Debian 11's", 11), ("2.38's", 13), ("2.99's", 99)]
+    )
     def test_the_verdict_says_so(
-        self, bullseye: Chroot, trixie: Chroot, images: dict[str, tuple[Path, tuple[int, ...]]], kind: str
+        self, debians: dict[int, Chroot], images: dict[str, tuple[Path, tuple[int, ...]]], kind: str, oldest: int | None
     ) -> None:
         image, _ = images[kind]
         report = json.loads((image.parent.parent / "report.json").read_text())
         verdicts = {verdict["distribution"]: verdict for verdict in report["runs_on"]["distributions"]}
-        for chroot, release in ((bullseye, 11), (trixie, 13)):
-            expected = release >= int(verdicts["Debian"]["oldest"])
-            assert (chroot.run(image).returncode == 0) == expected, release
+        said = int(verdicts["Debian"]["oldest"]) if "Debian" in verdicts else 99
+        assert said == (oldest or said)
+        for release, chroot in debians.items():
+            result = chroot.run(image)
+            assert (result.returncode == 0) == (release >= said), (release, result.stderr)
 
     def test_both_kinds_were_seen(self, images: dict[str, tuple[Path, tuple[int, ...]]]) -> None:
         assert images["Debian 11's"][1] <= (2, 31) < images["this machine's"][1]
