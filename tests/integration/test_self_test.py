@@ -57,6 +57,12 @@ def lines(result: subprocess.CompletedProcess[str], verdict: str) -> list[str]:
     return [line[9:] for line in result.stdout.splitlines() if line.startswith(verdict)]
 
 
+def skipped(result: subprocess.CompletedProcess[str]) -> list[str]:
+    """Return what was skipped, but for the C library that this machine does not need."""
+    unused = ": this machine's C library is in use"
+    return [line for line in lines(result, "skipped") if not line.endswith(unused)]
+
+
 def hiding(name: str) -> tuple[str, ...]:
     """Return what a command of root's begins with that shall not see a library of this machine."""
     (place,) = {path.parent for path in Path("/usr/lib").glob(f"*/{name}")}
@@ -95,7 +101,9 @@ class TestWorks:
             "module",
             "library",
         }
-        assert result.stdout.splitlines()[-1] == f"self-test: {len(works)} ok, 0 skipped, 0 failed"
+        unused = len(lines(result, "skipped"))
+        assert result.stdout.splitlines()[-1] == f"self-test: {len(works)} ok, {unused} skipped, 0 failed"
+        assert skipped(result) == []
         assert result.stderr.count("\n") <= 1  # that it was unpacked
 
     def test_native(self, native: Path, runner: Runner) -> None:
@@ -163,7 +171,9 @@ class TestFaults:
         (package,) = tree.glob("usr/lib/python3.*/site-packages/native_ext")
         path = extension(package / f"broken{sysconfig.get_config_var('EXT_SUFFIX')}", BROKEN.format("broken"))
         result = run(tree / "AppRun", "--appimage-self-test")
-        assert lines(result, "FAILED") == [f"module native_ext.broken: {path}: undefined symbol: undefined_one"]
+        assert lines(result, "FAILED") == [
+            f"module native_ext.broken: {path.resolve()}: undefined symbol: undefined_one"
+        ]
         assert result.returncode == 1
 
     def test_crash(self, tree: Path) -> None:
@@ -187,14 +197,14 @@ class TestFaults:
         assert lines(result, "FAILED") == [
             "entry point native-ext: ModuleNotFoundError: No module named 'numpy'",
         ]
-        assert lines(result, "skipped") == ["module native_ext._yaml: the image has no module numpy"]
+        assert skipped(result) == ["module native_ext._yaml: the image has no module numpy"]
 
 
 @pytest.mark.usefixtures("needs_root")
 def test_library_that_the_machine_lacks(native: Path) -> None:
     result = run(native, "--appimage-self-test", prefix=hiding("libyaml-0.so.2"))
     reason = "this machine lacks libyaml-0.so.2"
-    assert lines(result, "skipped") == [f"entry point native-ext: {reason}", f"module native_ext._yaml: {reason}"]
+    assert skipped(result) == [f"entry point native-ext: {reason}", f"module native_ext._yaml: {reason}"]
     assert result.returncode == 0, result.stdout + result.stderr
 
 

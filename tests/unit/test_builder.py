@@ -115,6 +115,7 @@ def test_builds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "imports",
         "tkinter",
         "libraries",
+        "glibc",
         "patch",
         "provenance",
         "records",

@@ -22,7 +22,7 @@ from packaging.version import Version
 from hatch_appimage.layout import AppDir
 from hatch_appimage.libraries.bundle import BundledLibrary, Libraries
 from hatch_appimage.packages.install import Installation
-from hatch_appimage.packages.provenance import write_provenance
+from hatch_appimage.packages.provenance import Provenance, write_provenance
 from hatch_appimage.project.metadata import Project
 from hatch_appimage.python import BundledPython
 from support.packages import make_wheel
@@ -82,7 +82,7 @@ def record(
     installation = Installation((), tuple(sources), (Requirement("other[fast]"),), environment)
     libraries = Libraries((BundledLibrary("libx.so.1", "/usr/lib/libx.so.1", "libx1", 1),), (), (), (), {}, 0, ())
     records = write_provenance(appdir, project, python, installation, libraries, timestamp=timestamp)
-    assert str(records) == "usr/share/my-app/pylock.toml, sbom.cdx.json"
+    assert records == Provenance("usr/share/my-app/pylock.toml", "usr/share/my-app/sbom.cdx.json")
     text = (appdir.root / records.sbom).read_text()
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
     lock = tomllib.loads((appdir.root / records.pylock).read_text())
