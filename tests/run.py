@@ -74,6 +74,7 @@ WHOLE = ("--numprocesses=logical", "--dist=loadfile", "--cov", "--cov-report=ter
 def main() -> int:
     """Set everything up and run all checks; return the first bad exit status."""
     install_packages()
+    complete_etc()
     python = make_environment()
     os.chdir(ROOT)
     commands = [
@@ -105,6 +106,13 @@ def install_packages() -> None:
         subprocess.run(["apt-get", "-qq", "install", "-y", *missing], check=True, env=environment)
     elif missing:
         print(f"Missing Debian packages, whose tests are skipped: {' '.join(missing)}", file=sys.stderr)
+
+
+def complete_etc() -> None:
+    """Make the link that systems have once they have booted, and without which fusermount unmounts nothing."""
+    mtab = Path("/etc/mtab")
+    if os.geteuid() == 0 and not mtab.exists():
+        mtab.symlink_to("../proc/self/mounts")
 
 
 def is_installed(package: str) -> bool:

@@ -203,15 +203,15 @@ static int mount_with_fusermount(struct mount *mount, int application)
 }
 
 /*
- * It unmounts what it finds in this list only, and takes a large stack for that; and it gets no rights from a process
- * that may gain none.
+ * It unmounts what it finds in the list of mounts only, which it knows as /etc/mtab, and takes a large stack for that;
+ * and it gets no rights from a process that may gain none.
  */
 static bool fusermount_works(void)
 {
 	enum { STACK = 256 * 1024 };
 	struct rlimit stack;
 
-	return fusermount[0] && !access("/proc/self/mounts", R_OK) &&
+	return fusermount[0] && !access("/proc/self/mounts", R_OK) && !access("/etc/mtab", R_OK) &&
 	       !getrlimit(RLIMIT_STACK, &stack) && stack.rlim_cur >= STACK &&
 	       prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1;
 }

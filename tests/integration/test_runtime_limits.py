@@ -144,6 +144,21 @@ class TestFusermount:
         assert image.run("here").stdout == "data\n"
         assert not log.exists()
 
+    def test_is_not_tried_without_list_of_mounts(self, user_image: Image, programs: Path) -> None:
+        """As in a minimal Debian 12: it would mount, and find nothing to unmount afterwards."""
+        log = programs / "log"
+        log.touch()
+        log.chmod(0o666)
+        wrapper = write_program(programs / "fusermount", f'echo "$*" >>{log}; exec fusermount3 "$@"')
+        hide = (
+            "mount -t tmpfs none /mnt && mkdir /mnt/u /mnt/w && mknod /mnt/u/mtab c 0 0 && "
+            'mount -t overlay -o lowerdir=/etc,upperdir=/mnt/u,workdir=/mnt/w none /etc && exec "$0" "$@"'
+        )
+        image = with_settings(user_image, FUSERMOUNT_PROG=str(wrapper))
+        image = image.started_by(require("unshare", "util-linux"), "--mount", "sh", "-c", hide)
+        assert image.run("here").stdout == "data\n"
+        assert log.read_text() == ""
+
     @pytest.mark.parametrize("name", ["fusermount", "./fusermount"])
     def test_relative_path(self, user_image: Image, programs: Path, name: str) -> None:
         """It is found again when it is time to unmount, from wherever that happens."""

@@ -36,7 +36,7 @@ with open(image, "rb") as file:
 if options == ["--check-for-update"]:
     sys.exit(0 if newest else 1)
 assert options == ["--overwrite", "--remove-old"] and not newest
-subprocess.run(["{zsync}", "-q", "-i", image, "-o", image + ".new", url], check=True)
+subprocess.run(["{zsync}", "-q", "-i", image, "-o", image + ".new", url], check=True, cwd=os.path.dirname(image))
 shutil.copymode(image, image + ".new")
 os.replace(image + ".new", image)
 os.unlink(image + ".zs-old") if os.path.exists(image + ".zs-old") else None
