@@ -171,9 +171,9 @@ class TestFaults:
         (package,) = tree.glob("usr/lib/python3.*/site-packages/native_ext")
         path = extension(package / f"broken{sysconfig.get_config_var('EXT_SUFFIX')}", BROKEN.format("broken"))
         result = run(tree / "AppRun", "--appimage-self-test")
-        assert lines(result, "FAILED") == [
-            f"module native_ext.broken: {path.resolve()}: undefined symbol: undefined_one"
-        ]
+        (failed,) = lines(result, "FAILED")
+        assert failed.startswith("module native_ext.broken: /")
+        assert failed.endswith(f"/native_ext/{path.name}: undefined symbol: undefined_one")
         assert result.returncode == 1
 
     def test_crash(self, tree: Path) -> None:
