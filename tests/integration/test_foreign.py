@@ -98,7 +98,7 @@ def check_files(machine: Machine, image: Path, directory: Path, report: Any) -> 
     assert [path for path, elf in programs.items() if not fits(elf, architecture)] == []
     assert report["image"]["architecture"] == architecture.name
     others = {name for other in ARCHITECTURES.values() if other != architecture for name in other.kernel_names}
-    names = [*(str(path) for path in tree.rglob("*.so*")), json.dumps({**report, "runtime": ""})]
+    names = [*(str(path) for path in tree.rglob("*.so*")), json.dumps({**report, "runtime": "", "warnings": []})]
     assert [found for name in names for found in re.findall(rf'[^"]*(?:{"|".join(others)})[-.][^"]*', name)] == []
 
 

@@ -144,7 +144,13 @@ class TestFaults:
             "/dev/null",
         ]
         subprocess.run([*link, "-o", gone], check=True)
-        library: list[str | Path] = [*link[:3], "-Wl,--no-as-needed", "-o", package / "libneeds.so.1", gone]
+        library: list[str | Path] = [
+            *link[:3],
+            "-Wl,-z,noexecstack,--no-as-needed",
+            "-o",
+            package / "libneeds.so.1",
+            gone,
+        ]
         subprocess.run(library, check=True)
         gone.unlink()
         result = run(tree / "AppRun", "--appimage-self-test")
