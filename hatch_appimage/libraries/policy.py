@@ -205,7 +205,8 @@ class LibraryPolicy:
         'Whether the image brings the C library for systems that lack it: `"auto"`, `"bundle"` or `"host"` (the '
         "target system's is always used).",
         details='`"auto"` bundles it if the image needs a newer one than the oldest distribution has that is still '
-        "supported; see [the C library](how-it-works.md#the-c-library). It costs 1 to 2 MB.",
+        "supported; see [the C library](how-it-works.md#the-c-library). It "
+        "costs about 1.6 MB, and more if the image needs libstdc++.",
         default="auto",
         check=_glibc,
     )

@@ -76,11 +76,19 @@ class User:
             **env,
         }
         command = [*prefix, sys.executable, "-c", AS_USER, str(self.number), str(image), *map(str, arguments)]
-        streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        return subprocess.Popen(command, env=settings, cwd="/", start_new_session=True, **streams)  # type: ignore[call-overload,no-any-return]
+        return subprocess.Popen(
+            command,
+            env=settings,
+            cwd="/",
+            start_new_session=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
 
     def attempt(self, image: Path, *arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
-        with self.start(image, *arguments, **options) as process:  # type: ignore[arg-type]
+        with self.start(image, *arguments, **options) as process:  # type: ignore[arg-type] # a prefix or variables
             output, errors = process.communicate(timeout=300)
         return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
 

@@ -49,7 +49,7 @@ def test_directory(tmp_path: Path) -> None:
 def test_archive(tmp_path: Path, temporary: Path, compression: str) -> None:
     (tmp_path / "file").write_text("content")
     archive = tmp_path / "root"
-    with tarfile.open(str(archive), f"w:{compression}") as tar:  # type: ignore[call-overload]
+    with tarfile.open(str(archive), f"w:{compression}") as tar:  # type: ignore[call-overload] # typeshed wants a literal mode
         tar.add(tmp_path / "file", "etc/file")
     with prepared_root(str(archive), X86_64) as root:
         assert (root / "etc/file").read_text() == "content"
