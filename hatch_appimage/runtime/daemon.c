@@ -56,6 +56,8 @@ static bool detach(void)
 			return true;
 		process_wait(-1, -1, PAUSE_MS << i); /* there may be memory for another process later */
 	}
+	/* The server removes the mount point when it learns that it is unmounted. */
+	unmount_instead(&mount.point);
 	return false;
 }
 

@@ -328,9 +328,9 @@ int mount_enter_namespace(int user_namespace, int mount_namespace)
 
 /* Unmounting */
 
-static int unmount_with_fusermount(const char *path, bool lazily)
+static int unmount_with_fusermount(char *path, bool lazily)
 {
-	char *const arguments[] = {fusermount, lazily ? "-uz" : "-u", "--", (char *)path, NULL};
+	char *const arguments[] = {fusermount, lazily ? "-uz" : "-u", "--", path, NULL};
 	struct helper helper;
 	int error = start_fusermount(&helper, arguments);
 
@@ -340,7 +340,19 @@ static int unmount_with_fusermount(const char *path, bool lazily)
 	return status > 0 ? -EAGAIN : status;
 }
 
-/* By its name in its parent, wherever that is now. */
+/* In its parent, which is the working directory, wherever that is now. */
+static int current_path(const struct mount_point *point, char path[PATH_MAX])
+{
+	size_t length = getcwd(path, PATH_MAX) && path[0] == '/' ? strlen(path) + 1 : 0;
+
+	if (length)
+		path[length - 1] = '/';
+	if (length + strlen(point->name) >= PATH_MAX)
+		return -ENAMETOOLONG;
+	strcpy(path + length, point->name);
+	return 0;
+}
+
 int unmount(const struct mount_point *point, bool lazily)
 {
 	char path[PATH_MAX];
@@ -351,11 +363,15 @@ int unmount(const struct mount_point *point, bool lazily)
 		return 0;
 	if (errno != EPERM)
 		return -errno;
-	size_t length = getcwd(path, sizeof(path)) && path[0] == '/' ? strlen(path) + 1 : 0;
-	if (length)
-		path[length - 1] = '/';
-	if (length + strlen(point->name) >= sizeof(path))
-		return -ENAMETOOLONG;
-	strcpy(path + length, point->name);
-	return unmount_with_fusermount(path, lazily);
+	int error = current_path(point, path);
+	return error ? error : unmount_with_fusermount(path, lazily);
+}
+
+void unmount_instead(const struct mount_point *point)
+{
+	char path[PATH_MAX];
+	char *const arguments[] = {fusermount, "-uz", "--", path, NULL};
+
+	if (fusermount[0] && !fchdir(point->parent) && !current_path(point, path))
+		execv(fusermount, arguments);
 }

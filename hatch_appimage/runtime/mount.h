@@ -35,5 +35,10 @@ int mount_enter_namespace(int user_namespace, int mount_namespace);
 
 /* Unless `lazily`, it fails while the mount is in use: with -EBUSY, or with another error when it was fusermount. */
 int unmount(const struct mount_point *point, bool lazily);
+/*
+ * For when the user may have no more processes: the calling one becomes fusermount, which unmounts lazily.  Returns when
+ * that cannot be.
+ */
+void unmount_instead(const struct mount_point *point);
 
 #endif

@@ -10,6 +10,7 @@ import re
 import resource
 import shutil
 import signal
+import subprocess
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -336,6 +337,19 @@ def few_processes(r: Round) -> None:
     """A limit of the user's processes, threads among them."""
     number = r.number(1, 12)
     r.start("exit", "9", steps=[partial(limit, "NPROC", number)]).end().expect(9, refusal=True)
+
+
+@kind(ORDINARY)
+def no_more_processes(r: Round) -> None:
+    """The user's processes come to their limit while the image is in use, so that nothing more can be started."""
+    running = r.start("wait")
+    ready(running)
+    which = r.choose("all", "first", "last")
+    helpers = sorted(r.helpers(running))
+    for process in helpers if which == "all" else helpers[:1] if which == "first" else helpers[-1:]:
+        subprocess.run(["prlimit", f"--pid={process}", "--nproc=1"], user=r.way.user, group=r.way.user, check=True)
+    running.kill(signal.SIGUSR1)
+    running.end().expect(0)
 
 
 # Places
