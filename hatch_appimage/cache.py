@@ -15,7 +15,7 @@ import tempfile
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from platformdirs import user_cache_path
 
@@ -25,6 +25,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 log = logging.getLogger(__name__)
+
+#: The directories of the cache, and what is in them.
+PARTS: Final = {
+    "answers": "lists of what can be downloaded",
+    "downloads": "Pythons as they were downloaded",
+    "python": "unpacked Pythons",
+    "results": "compressed blocks and bytecode of images",
+    "roots": "root file systems for `hatch-appimage try`",
+}
 
 
 def cache_directory() -> Path:
@@ -68,6 +77,11 @@ def locked(target: Path) -> Iterator[None]:
     with open_file(target.with_name(f"{target.name}.lock"), os.O_RDWR | os.O_CREAT) as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def is_own(directory: Path) -> bool:
+    """Whether only this user can change what lies in a directory."""
+    return _find_problem(directory) is None
 
 
 def _find_problem(directory: Path) -> str | None:

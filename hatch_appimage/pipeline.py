@@ -51,6 +51,7 @@ from hatch_appimage.python.patch_stdlib import patch_stdlib
 from hatch_appimage.python.relocate import bundle_python
 from hatch_appimage.python.source import provide_python
 from hatch_appimage.report import Report, list_files
+from hatch_appimage.results import Results
 from hatch_appimage.runtime import launcher_path, runtime_path
 from hatch_appimage.system import System
 
@@ -87,6 +88,7 @@ class BuildInputs:
         system: whose shared libraries are taken.
         extra_files: pairs of a file on this machine and its path below the AppDir.
         timestamp: of every file, in seconds since the epoch; None keeps their own.
+        results: what earlier builds computed.
 
     """
 
@@ -104,6 +106,7 @@ class BuildInputs:
     system: System
     extra_files: list[tuple[Path, str]]
     timestamp: int | None
+    results: Results
 
     @property
     def cross(self) -> bool:
@@ -170,6 +173,7 @@ def resolve_inputs(
         system=errors.catch(_read_system, settings.libraries.sysroot.of(architecture), architecture),
         extra_files=errors.catch(extra_files),
         timestamp=errors.catch(timestamp),
+        results=errors.catch(Results.of_user),
     )
     if python and not settings.install.lock:
         errors.catch(_check_bindings, inputs)
@@ -322,7 +326,7 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
         timestamp=inputs.timestamp,
     )
     step("records", update_records, python)
-    step("bytecode", compile_bytecode, appdir, python)
+    step("bytecode", compile_bytecode, appdir, python, inputs.results)
 
     order: tuple[str, ...] = ()
     if settings.image.startup_order and not inputs.cross:
@@ -352,6 +356,7 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
         application=application_files(appdir, python, project),
         libraries=libraries,
     )
+    inputs.results.prune()
     target = directory / inputs.file_name
     report = Report(
         name=name,
@@ -409,6 +414,7 @@ def _make_image(
         application=application,
         update_information=inputs.update_information,
         timestamp=inputs.timestamp,
+        results=inputs.results,
     )
     if inputs.signer:
         image = step("sign", sign_image, image, inputs.signer)

@@ -3,40 +3,44 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hatch_appimage.process import run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from hatch_appimage.layout import AppDir
     from hatch_appimage.python import BundledPython
+    from hatch_appimage.results import Results
 
 # What marshal writes depends on which strings the process has interned so far, so each process gets a batch that
 # depends on the tree alone, whatever the number of cores.
 _BATCH = 150
 
-# Runs in the Python that compiles. Bytecode is of the unchecked kind (PEP 552): the files of an image never change, and
-# their times are all the same. Sources that are no Python 3 (templates, tests of other tools) stay as they are.
+# Runs in the Python that compiles, and tells where the bytecode is, which is of the unchecked kind (PEP 552): the files
+# of an image never change, and their times are all the same. Sources that are no Python 3 (templates, tests of other
+# tools) stay as they are.
 _COMPILE = """
 import sys
 sys.path.pop(0)
 import json, py_compile
 unchecked = py_compile.PycInvalidationMode.UNCHECKED_HASH
-compiled = 0
+compiled = []
 for source, name in json.load(sys.stdin):
     try:
-        py_compile.compile(source, dfile=name, doraise=True, invalidation_mode=unchecked)
+        compiled.append(py_compile.compile(source, dfile=name, doraise=True, invalidation_mode=unchecked))
     except (py_compile.PyCompileError, SyntaxError, ValueError, RecursionError):
-        continue
-    compiled += 1
-print(compiled)
+        pass
+json.dump(compiled, sys.stdout)
 """
 
 
@@ -54,7 +58,7 @@ class Bytecode:
     skipped: int
 
 
-def compile_bytecode(appdir: AppDir, python: BundledPython) -> Bytecode:
+def compile_bytecode(appdir: AppDir, python: BundledPython, results: Results) -> Bytecode:
     """Compile every module of the standard library and of the installed packages.
 
     The bundled Python does it; for one of another architecture a Python of the same minor version on the build machine,
@@ -62,6 +66,11 @@ def compile_bytecode(appdir: AppDir, python: BundledPython) -> Bytecode:
 
     Bytecode that packages brought is replaced: with times that are the same for all files it would be taken for stale,
     and be compiled anew at every start.
+
+    Args:
+        appdir: with all modules as they stay.
+        python: its Python.
+        results: where bytecode is kept for the next image.
 
     Raises:
         AppImageError: the Python that compiles fails.
@@ -72,23 +81,56 @@ def compile_bytecode(appdir: AppDir, python: BundledPython) -> Bytecode:
         if path.suffix == ".pyc" and path.parent.name == "__pycache__":
             path.unlink()
         elif path.suffix == ".py":
-            sources.append((str(path), str(path.relative_to(appdir.root))))
-    compiler = python.build_python if python.cross else python.executable
-    if compiler is None:
+            sources.append(path)
+    executable = python.build_python if python.cross else python.executable
+    if executable is None:
         return Bytecode(0, len(sources))
+    compiler = _Compiler(appdir.root, executable, _identify(executable), results)
     batches = [sources[start : start + _BATCH] for start in range(0, len(sources), _BATCH)]
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        compiled = sum(pool.map(lambda batch: _compile(batch, compiler), batches))
+        compiled = sum(pool.map(compiler.compile, batches))
     return Bytecode(compiled, len(sources) - compiled)
 
 
-def _compile(batch: Sequence[tuple[str, str]], compiler: Path) -> int:
-    # Before Python 3.11 the order of a frozenset of constants follows the hash seed, whose variable -I would ignore:
-    # so the script itself takes the working directory off the path.
-    output = run(
-        [compiler, "-sS", "-c", _COMPILE],
-        doing="compile bytecode",
-        env={"PYTHONHASHSEED": "0", "LANG": "C.UTF-8"},
-        stdin=json.dumps(batch),
-    )
-    return int(output)
+def _identify(executable: Path) -> bytes:
+    """Return what tells a Python from all others that compile differently."""
+    version = run([executable, "-BIS", "-c", "import sys; print(sys.version)"], doing="compile bytecode")
+    return version.encode() + sha256(executable.read_bytes()).digest()
+
+
+@dataclass(frozen=True)
+class _Compiler:
+    root: Path
+    executable: Path
+    identity: bytes
+    results: Results
+
+    def compile(self, batch: Sequence[Path]) -> int:
+        """Have the bytecode of these modules beside them; return how many compile."""
+        names = [str(path.relative_to(self.root)) for path in batch]
+        dependencies = [b"bytecode", self.identity, _COMPILE.encode()]
+        for path, name in zip(batch, names, strict=True):
+            dependencies += (name.encode("utf-8", "surrogateescape"), path.read_bytes())
+        bytecode = self.results.compute(dependencies, lambda: self._run(batch, names))
+        with zipfile.ZipFile(io.BytesIO(bytecode)) as archive:
+            for name in archive.namelist():
+                target = self.root / name
+                target.parent.mkdir(exist_ok=True)
+                target.write_bytes(archive.read(name))
+            return len(archive.namelist())
+
+    def _run(self, batch: Sequence[Path], names: Sequence[str]) -> bytes:
+        """Compile, and return the bytecode as an archive with paths below the root."""
+        # Before Python 3.11 the order of a frozenset of constants follows the hash seed, whose variable -I would
+        # ignore: so the script itself takes the working directory off the path.
+        output = run(
+            [self.executable, "-sS", "-c", _COMPILE],
+            doing="compile bytecode",
+            env={"PYTHONHASHSEED": "0", "LANG": "C.UTF-8"},
+            stdin=json.dumps([(str(path), name) for path, name in zip(batch, names, strict=True)]),
+        )
+        content = io.BytesIO()
+        with zipfile.ZipFile(content, "w") as archive:
+            for path in map(Path, json.loads(output)):
+                archive.writestr(zipfile.ZipInfo(str(path.relative_to(self.root))), path.read_bytes())
+        return content.getvalue()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from hatch_appimage import PASSPHRASE, TABLE
 from hatch_appimage.architecture import ARCHITECTURES
+from hatch_appimage.cache import PARTS
 from hatch_appimage.cli.status import BAD_SIGNATURE, DAMAGED, MISSING, OTHER_KEY, UNREADABLE, UNSIGNED, explain
 from hatch_appimage.errors import AppImageError
 
@@ -105,6 +106,7 @@ def _add_commands(commands: Any) -> None:
     )
     command.add_argument("--url", help="of the AppImage, if it will not be in the same place as its .zsync file")
     _add_try(commands)
+    _add_cache(commands)
     command = commands.add_parser(
         "options",
         help="describe every option of the table",
@@ -146,6 +148,18 @@ def _add_try(commands: Any) -> None:
     )
     command.add_argument("--mirror", metavar="URL", help="of the release's archive (default: as in apt's sources)")
     command.add_argument("--extract", action="store_true", help="have the AppImage unpack itself instead of mounting")
+
+
+def _add_cache(commands: Any) -> None:
+    command = commands.add_parser(
+        "cache",
+        help="show or clear what builds keep on this machine",
+        description="Show how much builds keep on this machine for later ones, or remove it. Without it, builds make "
+        "the same images and take longer.",
+    )
+    command.set_defaults(module="cache")
+    command.add_argument("action", choices=("info", "clear"), help="what to do")
+    command.add_argument("part", nargs="?", choices=list(PARTS), help="of which part (default: of all)")
 
 
 def _add(commands: Any, name: str, summary: str, epilog: str = "", *, what: str = "") -> Any:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from hatch_appimage.architecture import Architecture
     from hatch_appimage.image.settings import ImageSettings
     from hatch_appimage.layout import AppDir
+    from hatch_appimage.results import Results
     from hatch_appimage.squashfs import SquashFSReport
 
 # A section of our runtime: how much of the image's beginning holds what a start reads (runtime/startup_list.h).
@@ -105,6 +106,7 @@ def write_image(
     application: Collection[str],
     update_information: str | None,
     timestamp: int | None,
+    results: Results | None = None,
 ) -> Image:
     """Write the AppImage.
 
@@ -118,6 +120,7 @@ def write_image(
             end, so that nothing else moves from release to release.
         update_information: the line for update tools; None for none.
         timestamp: the time of every file in the image, in seconds since the epoch; None keeps their own.
+        results: where compressed blocks are kept for the next image; None to keep none.
 
     Raises:
         AppImageError: a file of the AppDir cannot be packed.
@@ -135,6 +138,7 @@ def write_image(
             mtime=timestamp,
             order=order,
             last=[*at_start, *sorted(set(application).difference(at_start))],
+            results=results,
         )
         if runtime.startup is not None:
             file.seek(runtime.startup)

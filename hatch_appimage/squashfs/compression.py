@@ -72,6 +72,11 @@ def new_compressor(compression: Compression, level: int) -> Callable[[bytes | me
     return partial(compressor.compress, mode=zstd.ZstdCompressor.FLUSH_FRAME)
 
 
+def library_version(compression: Compression) -> str:
+    """Return the version of the library that compresses, on which the bytes depend."""
+    return zlib.ZLIB_RUNTIME_VERSION if compression is Compression.GZIP else zstd.zstd_version
+
+
 def decompress(compression: Compression, data: bytes, limit: int) -> bytes:
     """Decompress one block of at most ``limit`` bytes.
 

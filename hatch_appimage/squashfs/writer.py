@@ -5,11 +5,17 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from hatch_appimage.squashfs import format as fs
 from hatch_appimage.squashfs.blocks import BlockWriter
-from hatch_appimage.squashfs.compression import compressor_options, new_compressor, parse_compression
+from hatch_appimage.squashfs.compression import (
+    compressor_options,
+    library_version,
+    new_compressor,
+    parse_compression,
+)
 from hatch_appimage.squashfs.data import DataWriter
 from hatch_appimage.squashfs.format import SquashFSError
 from hatch_appimage.squashfs.metadata import lookup_table, metadata_block
@@ -21,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import BinaryIO
 
+    from hatch_appimage.results import Results
     from hatch_appimage.squashfs.format import Compression
     from hatch_appimage.squashfs.tree import Directory, Node
 
@@ -70,6 +77,7 @@ def write_squashfs(
     threads: int | None = None,
     order: Sequence[str] = (),
     last: Sequence[str] = (),
+    results: Results | None = None,
 ) -> SquashFSReport:
     """Write an image of a directory at the current position of a seekable file, and leave the position behind its end.
 
@@ -90,6 +98,7 @@ def write_squashfs(
             Those that are not regular files of the tree are passed over.
         last: paths of files whose data is to be at the end, even if they are in ``order``, and their metadata at
             the end of its tables: when they change, little else does.
+        results: where compressed blocks are kept for the next image; None to keep none.
 
     Raises:
         SquashFSError: an argument is out of its range, the tree holds something that cannot be packed, or it changed
@@ -106,7 +115,7 @@ def write_squashfs(
     with BlockWriter(
         output,
         fs.SUPERBLOCK_SIZE + len(settings.options),
-        new_compressor=settings.new_compressor,
+        new_compressor=partial(settings.new_data_compressor, results) if results else settings.new_compressor,
         block_size=block_size,
         threads=threads or len(os.sched_getaffinity(0)),
     ) as blocks:
@@ -180,6 +189,12 @@ class _Settings:
 
     def new_compressor(self) -> Callable[[bytes | memoryview], bytes]:
         return new_compressor(self.compression, self.level)
+
+    def new_data_compressor(self, results: Results) -> Callable[[bytes | memoryview], bytes]:
+        """Return a function that compresses one block, unless that has been done before."""
+        compress = new_compressor(self.compression, self.level)
+        how = f"SquashFS block {self.compression.name} {self.level} {library_version(self.compression)}".encode()
+        return lambda block: results.compute((how, block), lambda: compress(block))
 
     def time(self, node: Node) -> int:
         """Return the time of an inode; what the format cannot hold becomes the nearest that it can."""

@@ -29,6 +29,7 @@ ROOMS = (
     "manylinux",
     "process",
     "cache",
+    "results",
     "download",
     "elf",
     "format",

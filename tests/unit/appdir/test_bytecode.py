@@ -9,13 +9,17 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from hatch_appimage.appdir import bytecode
 from hatch_appimage.appdir.bytecode import Bytecode, compile_bytecode
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.layout import AppDir
+from hatch_appimage.process import run
 from hatch_appimage.python import BundledPython
+from hatch_appimage.results import Results
 
 UNCHECKED_HASH = b"\x01\0\0\0"  # PEP 552: hash-based, and the source is not looked at
 
@@ -36,6 +40,11 @@ def python(appdir: AppDir) -> BundledPython:
     )
 
 
+@pytest.fixture
+def results(tmp_path: Path) -> Results:
+    return Results(tmp_path / "results", 10**9)
+
+
 def add_module(appdir: AppDir, name: str, text: str = "x = {'a', 'b', 'c'}\n") -> Path:
     path = appdir.root / name
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -47,9 +56,11 @@ def bytecode_of(path: Path) -> Path:
     return Path(importlib.util.cache_from_source(str(path)))
 
 
-def test_is_unchecked_and_names_no_directory_of_the_build(appdir: AppDir, python: BundledPython) -> None:
+def test_is_unchecked_and_names_no_directory_of_the_build(
+    appdir: AppDir, python: BundledPython, results: Results
+) -> None:
     module = add_module(appdir, "usr/lib/Größe.py")
-    assert compile_bytecode(appdir, python) == Bytecode(compiled=1, skipped=0)
+    assert compile_bytecode(appdir, python, results) == Bytecode(compiled=1, skipped=0)
     data = bytecode_of(module).read_bytes()
     assert data[:4] == importlib.util.MAGIC_NUMBER
     assert data[4:8] == UNCHECKED_HASH
@@ -58,25 +69,25 @@ def test_is_unchecked_and_names_no_directory_of_the_build(appdir: AppDir, python
     assert os.fsencode(appdir.root) not in data
 
 
-def test_is_used_whatever_the_sources_time(appdir: AppDir, python: BundledPython) -> None:
+def test_is_used_whatever_the_sources_time(appdir: AppDir, python: BundledPython, results: Results) -> None:
     module = add_module(appdir, "usr/lib/one.py", "print('compiled')\n")
-    compile_bytecode(appdir, python)
+    compile_bytecode(appdir, python, results)
     module.write_text("print('source')\n")
     os.utime(module, (0, 0))
     output = subprocess.check_output([sys.executable, "-c", "import one"], cwd=module.parent, text=True)
     assert output == "compiled\n"
 
 
-def test_replaces_what_packages_brought(appdir: AppDir, python: BundledPython) -> None:
+def test_replaces_what_packages_brought(appdir: AppDir, python: BundledPython, results: Results) -> None:
     add_module(appdir, "usr/lib/one.py")
     old = add_module(appdir, "usr/lib/__pycache__/gone.cpython-39.pyc", "old")
     sourceless = add_module(appdir, "usr/lib/sourceless.pyc", "needed")
-    compile_bytecode(appdir, python)
+    compile_bytecode(appdir, python, results)
     assert not old.exists()
     assert sourceless.exists()
 
 
-def test_leaves_out_what_is_no_python(appdir: AppDir, python: BundledPython) -> None:
+def test_leaves_out_what_is_no_python(appdir: AppDir, python: BundledPython, results: Results) -> None:
     for number, text in enumerate(
         ["print 'two'\n", "x = \0\n", "# coding: nonsense\n", "(" * 1000 + ")" * 1000, "{{ name }} = "]
     ):
@@ -84,52 +95,101 @@ def test_leaves_out_what_is_no_python(appdir: AppDir, python: BundledPython) -> 
     (appdir.lib / "latin.py").write_bytes(b"x = '\xe4'\n")
     good = add_module(appdir, "usr/lib/good.py")
     (appdir.lib / "link.py").symlink_to("good.py")
-    result = compile_bytecode(appdir, python)
+    result = compile_bytecode(appdir, python, results)
     assert result == Bytecode(compiled=1, skipped=6)
     assert list(good.parent.glob("__pycache__/*")) == [bytecode_of(good)]
 
 
-def test_more_than_one_batch(appdir: AppDir, python: BundledPython) -> None:
+def test_more_than_one_batch(appdir: AppDir, python: BundledPython, results: Results) -> None:
     modules = [add_module(appdir, f"usr/lib/m{number}.py", f"x = {number}\n") for number in range(320)]
-    assert compile_bytecode(appdir, python) == Bytecode(compiled=320, skipped=0)
+    assert compile_bytecode(appdir, python, results) == Bytecode(compiled=320, skipped=0)
     assert all(bytecode_of(module).is_file() for module in modules)
 
 
-def test_same_bytes_every_time(appdir: AppDir, python: BundledPython, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_same_bytes_every_time(
+    appdir: AppDir, python: BundledPython, results: Results, monkeypatch: pytest.MonkeyPatch
+) -> None:
     text = "def f(x):\n    return x in {'a', 'b', 'c', 'd', 'e', 'f'}\n"
     module = add_module(appdir, "usr/lib/one.py", text)
     found = set()
     for seed in ("1", "2"):
         monkeypatch.setenv("PYTHONHASHSEED", seed)
-        compile_bytecode(appdir, python)
+        compile_bytecode(appdir, python, results)
         found.add(bytecode_of(module).read_bytes())
     assert len(found) == 1
 
 
-def test_modules_of_the_image_do_not_get_in_the_way(appdir: AppDir, python: BundledPython) -> None:
+def test_modules_of_the_image_do_not_get_in_the_way(appdir: AppDir, python: BundledPython, results: Results) -> None:
     """Files of `force-include` may lie in the root."""
     add_module(appdir, "json.py", "raise SystemExit('wrong json')\n")
-    assert compile_bytecode(appdir, python).compiled == 1
+    assert compile_bytecode(appdir, python, results).compiled == 1
 
 
 def test_users_settings_do_not_reach_it(
-    appdir: AppDir, python: BundledPython, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    appdir: AppDir, python: BundledPython, results: Results, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     module = add_module(appdir, "usr/lib/one.py")
     monkeypatch.setenv("PYTHONPYCACHEPREFIX", str(tmp_path / "cache"))
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
-    compile_bytecode(appdir, python)
+    compile_bytecode(appdir, python, results)
     assert (module.parent / "__pycache__").is_dir()
     assert not (tmp_path / "cache").exists()
 
 
-def test_interpreter_that_fails(appdir: AppDir, python: BundledPython) -> None:
+def test_interpreter_that_fails(appdir: AppDir, python: BundledPython, results: Results) -> None:
     add_module(appdir, "usr/lib/one.py")
     python.executable.unlink()
     python.executable.symlink_to("/bin/false")
     with pytest.raises(AppImageError, match=r"^Cannot compile bytecode: python3 ended with exit status 1"):
-        compile_bytecode(appdir, python)
+        compile_bytecode(appdir, python, results)
 
 
-def test_nothing_to_compile(appdir: AppDir, python: BundledPython) -> None:
-    assert compile_bytecode(appdir, python) == Bytecode(0, 0)
+def test_nothing_to_compile(appdir: AppDir, python: BundledPython, results: Results) -> None:
+    assert compile_bytecode(appdir, python, results) == Bytecode(0, 0)
+
+
+def read_all(appdir: AppDir) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in appdir.files() if path.suffix == ".pyc"}
+
+
+def test_is_kept_for_the_next_image(
+    appdir: AppDir, python: BundledPython, results: Results, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(200):
+        add_module(appdir, f"usr/lib/m{number:03}.py", f"x = {number}\n")
+    add_module(appdir, "usr/lib/bad.py", "no Python\n")
+    assert compile_bytecode(appdir, python, results) == Bytecode(compiled=200, skipped=1)
+    first = read_all(appdir)
+    processes: list[str] = []
+
+    def count(command: list[str], **named: Any) -> str:
+        processes.append(command[-1])
+        return run(command, **named)
+
+    monkeypatch.setattr(bytecode, "run", count)
+    assert compile_bytecode(appdir, python, results) == Bytecode(compiled=200, skipped=1)
+    assert len(processes) == 1, "only the interpreter's version is asked for"
+    assert read_all(appdir) == first
+    # One more module changes the batch that it is in, and no other.
+    (appdir.root / "usr/lib/m199.py").write_text("x = 'changed'\n")
+    compile_bytecode(appdir, python, results)
+    assert len(processes) == 3
+    changed = {path for path, data in read_all(appdir).items() if data != first[path]}
+    assert changed == {bytecode_of(appdir.root / "usr/lib/m199.py")}
+
+
+def test_kept_bytecode_is_of_the_same_interpreter(
+    appdir: AppDir, python: BundledPython, results: Results, tmp_path: Path
+) -> None:
+    module = add_module(appdir, "usr/lib/one.py")
+    compile_bytecode(appdir, python, results)
+    assert bytecode_of(module).is_file()
+    other = tmp_path / "python3"
+    other.write_text(f'#!/bin/sh\nexec {sys.executable} -O "$@"\n')
+    other.chmod(0o755)
+    python.executable.unlink()
+    python.executable.symlink_to(other)
+    compile_bytecode(appdir, python, results)
+    assert [path.name for path in (appdir.lib / "__pycache__").iterdir()] == [
+        f"one.{sys.implementation.cache_tag}.opt-1.pyc"
+    ]

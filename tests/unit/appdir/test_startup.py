@@ -17,6 +17,7 @@ from hatch_appimage.libraries.bundle import MissingLibrary
 from hatch_appimage.project.entry_points import EntryPoint
 from hatch_appimage.python.local import find_host_python
 from hatch_appimage.python.relocate import bundle_python
+from hatch_appimage.results import Results
 from hatch_appimage.runtime.launcher_settings import SETTINGS_NAME
 from support.elf_fixtures import library, program
 
@@ -48,7 +49,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> tuple[AppDir, BundledPyt
         (python.site_packages[0] / f"{name}.py").write_text(source)
     for name in ("table.txt", "changed.txt"):
         (python.site_packages[0] / name).write_text("data")
-    compile_bytecode(appdir, python)
+    compile_bytecode(appdir, python, Results(None, 0))
     appdir.apprun.touch()
     (appdir.root / SETTINGS_NAME).touch()
     return appdir, python

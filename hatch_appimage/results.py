@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: MIT
+"""What took long to compute, kept in the user's cache by a digest of all that it depends on."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from hatch_appimage.cache import cache_directory, is_own, open_file
+from hatch_appimage.errors import AppImageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+#: The variable that says how much is kept, in units of 10⁶ bytes; 0 for nothing.
+LIMIT: Final = "HATCH_APPIMAGE_CACHE_MB"
+_DEFAULT_LIMIT_MB: Final = 2000
+# A part of the limit, so that not every build has to look through all of it.
+_AFTER_PRUNING: Final = 0.8
+
+_DIGEST_SIZE: Final = sha256().digest_size
+# An entry's time says when it was last of use, to a day: those of no use for the longest time go first.
+_DAY: Final = 24 * 3600
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file of the cache.
+
+    Attributes:
+        path: of the file.
+        size: in bytes.
+        used: when it was last of use, in seconds since the epoch.
+
+    """
+
+    path: Path
+    size: int
+    used: float
+
+
+class Results:
+    """Results of computations.
+
+    They are kept only where nobody else can change them; an entry that is damaged counts as none, and what cannot be
+    kept, for want of room or permission, is computed again: nothing but time depends on this cache.
+    """
+
+    def __init__(self, directory: Path | None, limit: int) -> None:
+        """Use a directory.
+
+        Args:
+            directory: where results are; it may not exist. None to keep nothing.
+            limit: how much is kept, in bytes.
+
+        """
+        self._directory = directory if limit else None
+        self._limit = limit
+        self._grown = False
+
+    @classmethod
+    def of_user(cls) -> Results:
+        """Return those of whoever runs this process.
+
+        Raises:
+            AppImageError: the variable with the limit is no number.
+
+        """
+        value = os.environ.get(LIMIT, "")
+        if value and not value.isdecimal():
+            raise AppImageError(f"{LIMIT} is to be a number, of megabytes, and is {value!r}")
+        return cls(results_directory(), int(value or _DEFAULT_LIMIT_MB) * 10**6)
+
+    def compute(self, dependencies: Iterable[bytes | memoryview], function: Callable[[], bytes]) -> bytes:
+        """Return what the function returned when it last depended on the same; several threads may ask.
+
+        Args:
+            dependencies: all that the result depends on, what is computed and by which version of what among it.
+            function: computes it.
+
+        """
+        directory = self._directory
+        if directory is None:
+            return function()
+        key = _digest(dependencies)
+        path = directory / key[:2] / key[2:]
+        result = _read(path)
+        if result is None:
+            result = function()
+            self._keep(path, result)
+        return result
+
+    def prune(self) -> None:
+        """Keep within the limit, if anything has been added."""
+        if self._directory is None or not self._grown:
+            return
+        entries = sorted(list_entries(self._directory), key=lambda entry: entry.used)
+        size = sum(entry.size for entry in entries)
+        if size <= self._limit:
+            return
+        for entry in entries:
+            if size <= self._limit * _AFTER_PRUNING:
+                break
+            with suppress(OSError):
+                entry.path.unlink()
+            size -= entry.size
+
+    def _keep(self, path: Path, result: bytes) -> None:
+        try:
+            _write(path, result)
+        except OSError:
+            self._directory = None  # the next would fail as well
+        else:
+            self._grown = True
+
+
+def results_directory() -> Path | None:
+    """Return where the user's results are; None where others could change them, or nothing can be made."""
+    directory = cache_directory() / "results"
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return directory if is_own(directory) else None
+    except OSError:
+        return None
+
+
+def list_entries(directory: Path) -> Iterator[Entry]:
+    """Yield the files below a directory of the cache; those that vanish meanwhile are passed over."""
+    for place, _, names in os.walk(directory):
+        for name in names:
+            path = Path(place, name)
+            with suppress(OSError):
+                found = path.lstat()
+                yield Entry(path, found.st_size, found.st_mtime)
+
+
+def _digest(dependencies: Iterable[bytes | memoryview]) -> str:
+    digest = sha256()
+    for dependency in dependencies:
+        digest.update(len(dependency).to_bytes(8, "little"))
+        digest.update(dependency)
+    return digest.hexdigest()
+
+
+def _read(path: Path) -> bytes | None:
+    """Return a result whose digest, which is before it, is right."""
+    try:
+        with open_file(path, os.O_RDONLY) as file:
+            entry = file.read()
+            if time.time() - os.fstat(file.fileno()).st_mtime > _DAY:
+                os.utime(file.fileno())
+    except (AppImageError, OSError):
+        return None
+    digest, result = entry[:_DIGEST_SIZE], entry[_DIGEST_SIZE:]
+    return result if sha256(result).digest() == digest else None
+
+
+def _write(path: Path, result: bytes) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.writelines((sha256(result).digest(), result))
+        Path(name).replace(path)
+    except BaseException:
+        with suppress(OSError):
+            Path(name).unlink()
+        raise
