@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from hatch_appimage.process import run
@@ -26,21 +27,21 @@ if TYPE_CHECKING:
 # depends on the tree alone, whatever the number of cores.
 _BATCH = 150
 
-# Runs in the Python that compiles, and tells where the bytecode is, which is of the unchecked kind (PEP 552): the files
-# of an image never change, and their times are all the same. Sources that are no Python 3 (templates, tests of other
-# tools) stay as they are.
+# Runs in the Python that compiles, and puts bytecode into a directory, with the paths that it has below the AppDir. It
+# is of the unchecked kind (PEP 552): the files of an image never change, and their times are all the same. Sources that
+# are no Python 3 (templates, tests of other tools) are passed over.
 _COMPILE = """
 import sys
 sys.path.pop(0)
-import json, py_compile
+import importlib.util, json, os, py_compile
+sys.pycache_prefix = None
 unchecked = py_compile.PycInvalidationMode.UNCHECKED_HASH
-compiled = []
 for source, name in json.load(sys.stdin):
+    target = os.path.join(sys.argv[1], importlib.util.cache_from_source(name))
     try:
-        compiled.append(py_compile.compile(source, dfile=name, doraise=True, invalidation_mode=unchecked))
+        py_compile.compile(source, target, dfile=name, doraise=True, invalidation_mode=unchecked)
     except (py_compile.PyCompileError, SyntaxError, ValueError, RecursionError):
         pass
-json.dump(compiled, sys.stdout)
 """
 
 
@@ -121,16 +122,19 @@ class _Compiler:
 
     def _run(self, batch: Sequence[Path], names: Sequence[str]) -> bytes:
         """Compile, and return the bytecode as an archive with paths below the root."""
-        # Before Python 3.11 the order of a frozenset of constants follows the hash seed, whose variable -I would
-        # ignore: so the script itself takes the working directory off the path.
-        output = run(
-            [self.executable, "-sS", "-c", _COMPILE],
-            doing="compile bytecode",
-            env={"PYTHONHASHSEED": "0", "LANG": "C.UTF-8"},
-            stdin=json.dumps([(str(path), name) for path, name in zip(batch, names, strict=True)]),
-        )
         content = io.BytesIO()
-        with zipfile.ZipFile(content, "w") as archive:
-            for path in map(Path, json.loads(output)):
-                archive.writestr(zipfile.ZipInfo(str(path.relative_to(self.root))), path.read_bytes())
+        with TemporaryDirectory(prefix="hatch-appimage-bytecode-") as directory:
+            # Several of these processes run on the very modules that are compiled: none reads bytecode there that
+            # another one has just made, or writes its own, of another kind, over the image's.
+            # Before Python 3.11 the order of a frozenset of constants follows the hash seed, whose variable -I would
+            # ignore: so the script itself takes the working directory off the path.
+            run(
+                [self.executable, "-BsS", "-X", f"pycache_prefix={directory}/none", "-c", _COMPILE, directory],
+                doing="compile bytecode",
+                env={"PYTHONHASHSEED": "0", "LANG": "C.UTF-8"},
+                stdin=json.dumps([(str(path), name) for path, name in zip(batch, names, strict=True)]),
+            )
+            with zipfile.ZipFile(content, "w") as archive:
+                for path in sorted(Path(directory).rglob("*.pyc")):
+                    archive.writestr(zipfile.ZipInfo(str(path.relative_to(directory))), path.read_bytes())
         return content.getvalue()

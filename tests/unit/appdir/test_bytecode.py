@@ -19,6 +19,8 @@ from hatch_appimage.errors import AppImageError
 from hatch_appimage.layout import AppDir
 from hatch_appimage.process import run
 from hatch_appimage.python import BundledPython
+from hatch_appimage.python.local import find_host_python
+from hatch_appimage.python.relocate import bundle_python
 from hatch_appimage.results import Results
 
 UNCHECKED_HASH = b"\x01\0\0\0"  # PEP 552: hash-based, and the source is not looked at
@@ -193,3 +195,24 @@ def test_kept_bytecode_is_of_the_same_interpreter(
     assert [path.name for path in (appdir.lib / "__pycache__").iterdir()] == [
         f"one.{sys.implementation.cache_tag}.opt-1.pyc"
     ]
+
+
+@pytest.mark.slow
+def test_processes_do_not_write_what_others_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The Pythons that compile the standard library run on it; their own bytecode must not replace the image's."""
+    appdir = AppDir(tmp_path / "AppDir", "my-app")
+    python = bundle_python(find_host_python(Path(sys.executable)), appdir)
+    runs = []
+
+    def watch(command: list[str], **named: Any) -> str:
+        before = read_all(appdir)
+        output = run(command, **named)
+        assert read_all(appdir) == before
+        runs.append(command)
+        return output
+
+    monkeypatch.setattr(bytecode, "run", watch)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})
+    compile_bytecode(appdir, python, Results(None, 0))
+    assert len(runs) > 2
+    assert {data[4:8] for data in read_all(appdir).values()} == {UNCHECKED_HASH}
