@@ -94,7 +94,7 @@ class Modules:
         if path is not None and is_extension(path.name):
             if path in self.own and b"tkinter" in path.read_bytes():
                 yield Import("tkinter", deferred=True, optional=True)
-            path = path.with_name(f"{path.name.split('.')[0]}{SOURCE_SUFFIXES[0]}")
+            path = _source_of(path)
         if path is not None and path.is_file():
             yield from read_imports(path, name, deep=path in self.own)
 
@@ -123,6 +123,11 @@ class Modules:
             except OSError:
                 self._names[directory] = frozenset()
         return self._names[directory]
+
+
+def _source_of(path: Path) -> Path:
+    """Return where the source is that a module was compiled from, if it lies beside it; the source itself for one."""
+    return path.with_name(f"{path.name.split('.')[0]}{SOURCE_SUFFIXES[0]}") if is_extension(path.name) else path
 
 
 def is_extension(name: str) -> bool:
@@ -171,7 +176,7 @@ def defers_imports(names: Iterable[str], directories: Sequence[Path]) -> bool:
 
 
 def _imports_in_function(path: Path) -> bool:
-    tree = None if is_extension(path.name) else _parse(path)
+    tree = _parse(path) if (path := _source_of(path)).is_file() else None
     functions = (node for node in ast.walk(tree) if isinstance(node, _FUNCTIONS)) if tree else ()
     return any(
         isinstance(node, (ast.Import, ast.ImportFrom)) or _called_name(node) in _IMPORTING

@@ -55,12 +55,14 @@ class StartupOrder:
 
     Attributes:
         files: their paths below the AppDir, in the order in which they are read.
+        imported: those that the import of the entry point reads: no start does without them.
         command: the run of the application that showed them, for a shell; None if the import of the entry point did.
         stored: the file of the project that they are from; None if they were found now.
 
     """
 
     files: tuple[str, ...]
+    imported: tuple[str, ...] = ()
     command: str | None = None
     stored: Path | None = None
 
@@ -88,31 +90,25 @@ def find_startup_order(
 
     Raises:
         AppImageError: the bundled Python does not find the entry point's module, the import fails because a
-            shared library is missing, or it changed a file.
+            shared library is missing, or something changed a file.
 
     """
     before = _state(appdir)
     modules = modules_at_start(entry_point, appdir.bin)
     trial = reads_of_import(appdir, python, modules)
-    _restore(appdir, before, f"Importing {entry_point.module or entry_point.command}")
+    _restore(appdir, before, f"Importing {entry_point.module or entry_point.command}", "startup-order")
     _check_import(trial, entry_point, modules, missing)
-    reads, shown = [trial], None
-    if command and (command.asked or _leaves_out(python, entry_point, modules)):
-        script = appdir.bin / entry_point.command
-        shown = shlex.join([script.name, *command.arguments])
-        run = reads_of_run(appdir, python, script, command.arguments, command.seconds)
-        _restore(appdir, before, f"`{shown}`")
-        if run.failure is None:
-            reads.append(run)
-        else:
-            _tell_failure(shown, run.failure, asked=command.asked)
-            shown = None
     first = [appdir.apprun, appdir.root / SETTINGS_NAME, python.executable, appdir.bin / entry_point.command]
-    files = as_loaded(
-        _files_of(appdir, [*first, *_in_order(reads)]),
-        _files_of(appdir, sorted({path for each in reads for path in each.libraries})),
-    )
-    return StartupOrder(tuple(str(path.relative_to(appdir.root)) for path in files), shown)
+    imported = _as_loaded(appdir, first, [trial])
+    if command is None or not (command.asked or _leaves_out(python, entry_point, modules)):
+        return StartupOrder(imported, imported)
+    shown = shlex.join([entry_point.command, *command.arguments])
+    run = reads_of_run(appdir, python, appdir.bin / entry_point.command, command.arguments, command.seconds)
+    _restore(appdir, before, f"`{shown}`", "startup-command")
+    if run.failure is not None:
+        _tell_failure(shown, run.failure, asked=command.asked)
+        return StartupOrder(imported, imported)
+    return StartupOrder(_as_loaded(appdir, first, [trial, run]), imported, shown)
 
 
 def _check_import(
@@ -144,6 +140,13 @@ def _tell_failure(command: str, failure: str, *, asked: bool) -> None:
         log.warning("`%s` for the start-up order ended with %s: what the import reads is used instead", command, reason)
     else:
         log.debug("`%s` for the start-up order ended with %s", command, failure)
+
+
+def _as_loaded(appdir: AppDir, first: Sequence[Path], reads: Sequence[Reads]) -> tuple[str, ...]:
+    """Return the paths below the AppDir of what was read, each once, with libraries where the loader reads them."""
+    mapped = sorted({path for each in reads for path in each.libraries})
+    files = as_loaded(_files_of(appdir, [*first, *_in_order(reads)]), _files_of(appdir, mapped))
+    return tuple(str(path.relative_to(appdir.root)) for path in files)
 
 
 def _in_order(reads: Sequence[Reads]) -> list[Path]:
@@ -199,13 +202,14 @@ def _state(appdir: AppDir) -> dict[Path, tuple[int, int]]:
     return state
 
 
-def _restore(appdir: AppDir, before: Mapping[Path, tuple[int, int]], action: str) -> None:
+def _restore(appdir: AppDir, before: Mapping[Path, tuple[int, int]], action: str, option: str) -> None:
     """Remove what is new in the tree.
 
     Args:
         appdir: the tree.
         before: its state before.
         action: what may have changed it, as it begins a sentence.
+        option: the one to switch that off.
 
     Raises:
         AppImageError: it changed a file.
@@ -215,7 +219,7 @@ def _restore(appdir: AppDir, before: Mapping[Path, tuple[int, int]], action: str
     changed = [path for path, state in before.items() if after.get(path) != state]
     if changed:
         raise AppImageError(
-            f"{action} changes {changed[0].relative_to(appdir.root)} in the image: set `startup-order = false`"
+            f"{action} changes {changed[0].relative_to(appdir.root)} in the image: set `{option} = false`"
         )
     for path in sorted(after.keys() - before.keys(), reverse=True):  # what is in a directory before the directory
         if path.is_dir() and not path.is_symlink():
