@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Import modules or run a script, and note the files below a directory that are read for it, in that order.
 
-The build runs this source in the bundled Python, whichever version that is. It uses no module beyond those that every
+The build runs this program in the bundled Python, whichever version that is. It uses no module beyond those that every
 start loads. The arguments are the file for the answer, which exists, the directory, the path that the application is to
 take for its interpreter, and ``import`` with names of modules or ``run`` with a script and its arguments.
 
@@ -17,6 +17,10 @@ what was read is known however the process ends:
 import _thread
 import os
 import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable
 
 # Where the path is among the arguments of audit events (PEP 578). Those of `import` have one for extension modules.
 PLACES = {"open": 0, "import": 1, "ctypes.dlopen": 0, "os.exec": 0, "os.posix_spawn": 0, "subprocess.Popen": 0}
@@ -78,6 +82,16 @@ def notice(event: str, arguments: "tuple[object, ...]") -> None:
             tell("read" if (_getpid(), _get_ident()) == _main else "aside", path)
     if event in LOADING and path is not None:
         _loaded.append(path)
+
+
+class PlainFunction:
+    """A function that becomes no method where it is an attribute of a class, as built-in functions do not."""
+
+    def __init__(self, function: "Callable[..., object]") -> None:
+        self._function = function
+
+    def __call__(self, *arguments: object, **named: object) -> object:
+        return self._function(*arguments, **named)
 
 
 class SortedDirectory:
@@ -161,11 +175,10 @@ for module in list(sys.modules.values()):
         tell("read", cached)
 tell_mapped()
 sys.addaudithook(notice)
-vars(os).update(listdir=list_sorted, scandir=SortedDirectory, _exit=exit_now)
-os.supports_fd.update((list_sorted, SortedDirectory))
+vars(os).update(listdir=PlainFunction(list_sorted), scandir=SortedDirectory, _exit=PlainFunction(exit_now))
+os.supports_fd.update((os.listdir, os.scandir))
 sys.executable = executable
-if "" in sys.path:
-    sys.path.remove("")
+del sys.path[0]  # the directory of this program
 reason = None
 try:
     if action == "import":

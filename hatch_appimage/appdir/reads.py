@@ -52,6 +52,7 @@ class Reads:
         failure: how it failed; None if it did not.
         module: the missing module that it failed for, if that was why.
         causes: the texts of the exception and of all that led to it.
+        timed_out: it took too long, and was ended.
 
     """
 
@@ -61,6 +62,7 @@ class Reads:
     failure: str | None = None
     module: str | None = None
     causes: tuple[str, ...] = ()
+    timed_out: bool = False
 
 
 def reads_of_import(appdir: AppDir, python: BundledPython, modules: Sequence[str]) -> Reads:
@@ -109,7 +111,7 @@ def reads_of_run(
         try:
             status = _run_apart(command, environment, places.working, appdir.root, seconds)
         except TimeoutError:
-            return replace(places.reads(), failure=f"more than {seconds} s")
+            return replace(places.reads(), failure=f"more than {seconds} s", timed_out=True)
         reads = places.reads()
         if status:
             how = f"exit status {status}" if status > 0 else f"signal {-status}"
@@ -153,8 +155,7 @@ class _Places:
 
     def command(self, python: BundledPython, appdir: AppDir, action: str, *words: str | Path) -> list[str | Path]:
         # Not -I, which would ignore the hash seed.
-        program = _PROGRAM.read_text(encoding="utf-8")
-        return [python.executable, "-s", "-c", program, self.answer, appdir.root, python.launcher, action, *words]
+        return [python.executable, "-s", _PROGRAM, self.answer, appdir.root, python.launcher, action, *words]
 
     def environment(self, appdir: AppDir) -> dict[str, str]:
         return {

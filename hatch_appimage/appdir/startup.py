@@ -46,7 +46,7 @@ class StartupCommand:
     @property
     def seconds(self) -> float:
         """How long it may take."""
-        return 60 if self.asked else 5
+        return 60 if self.asked else 10
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def find_startup_order(
     run = reads_of_run(appdir, python, appdir.bin / entry_point.command, command.arguments, command.seconds)
     _restore(appdir, before, f"`{shown}`", "startup-command")
     if run.failure is not None:
-        _tell_failure(shown, run.failure, asked=command.asked)
+        _tell_failure(shown, run, command)
         return StartupOrder(imported, imported)
     return StartupOrder(_as_loaded(appdir, first, [trial, run]), imported, shown)
 
@@ -134,12 +134,16 @@ def _leaves_out(python: BundledPython, entry_point: EntryPoint, modules: Sequenc
     return entry_point.attribute is None or defers_imports(modules, python.site_packages)
 
 
-def _tell_failure(command: str, failure: str, *, asked: bool) -> None:
-    if asked:
-        reason = (failure.splitlines() or [""])[0]
-        log.warning("`%s` for the start-up order ended with %s: what the import reads is used instead", command, reason)
+def _tell_failure(shown: str, run: Reads, command: StartupCommand) -> None:
+    """Warn of a run that the project asks for; of another one only where a slower machine could make the difference."""
+    reason = (run.failure or "").partition("\n")[0]
+    ending = f"`{shown}` for the start-up order {'took' if run.timed_out else 'ended with'} {reason}"
+    if command.asked:
+        log.warning("%s: what the import reads is used instead", ending)
+    elif run.timed_out:
+        log.warning("%s: set `startup-command` to arguments with which it ends soon, or to `false`", ending)
     else:
-        log.debug("`%s` for the start-up order ended with %s", command, failure)
+        log.debug("%s", ending)
 
 
 def _as_loaded(appdir: AppDir, first: Sequence[Path], reads: Sequence[Reads]) -> tuple[str, ...]:

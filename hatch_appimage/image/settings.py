@@ -149,7 +149,7 @@ class ImageSettings:
         '`"report --dry-run"`; `"{appimage}"` for none. `false` never runs it.',
         details="It runs in an empty directory and an empty environment, where possible without network, and has to "
         "end by itself within a minute. If it fails, the build warns and uses what the import reads. By default "
-        "it is run with `--help` where the import leaves something out, and may take 5 seconds.",
+        "it is run with `--help` where the import leaves something out, and may take 10 seconds.",
         default=StartupCommand(),
         shown="`--help`, if functions of the application import modules",
         check=_startup_command,

@@ -65,6 +65,8 @@ MAINS = {
     "  pool.map(exec, ['import colorsys', 'import data_reader'])",
     "lists": "import os, listed\nplace = os.path.dirname(listed.__file__)\n"
     "for name in os.listdir(place):\n  if name.endswith('.txt'): open(os.path.join(place, name)).close()\n"
+    "class Path:\n  listdir, scandir = os.listdir, os.scandir\n"
+    "assert Path().listdir(place) == sorted(os.listdir(place)) and Path().scandir(place)\n"
     "with os.scandir(place) as found:\n  assert [entry.name for entry in found] == sorted(os.listdir(place))",
     "connects": "import colorsys, socket, sys\nsocket.create_connection(('127.0.0.1', int(sys.argv[1])), timeout=5)",
     "writes_new": "import data_reader\nfrom pathlib import Path\n"
@@ -261,7 +263,6 @@ class TestRun:
             ("fails", "RuntimeError: no display"),
             ("refuses", "SystemExit: unknown option"),
             ("aborts", "signal 6"),
-            ("hangs", "more than 1 s"),
         ],
     )
     @pytest.mark.parametrize("asked", [True, False])
@@ -271,13 +272,11 @@ class TestRun:
         bundle: tuple[AppDir, BundledPython],
         name: str,
         reason: str,
-        monkeypatch: pytest.MonkeyPatch,
         caplog: pytest.LogCaptureFixture,
         *,
         asked: bool,
     ) -> None:
         """The import counts, and a line says why where the project asks for the run."""
-        monkeypatch.setattr(StartupCommand, "seconds", 1)
         order = self.run(bundle, name, asked=asked)
         assert order.files == order.imported
         assert order.command is None
@@ -285,6 +284,17 @@ class TestRun:
         assert "colorsys" not in stems(order.files)
         warning = f"`app --help` for the start-up order ended with {reason}: what the import reads is used instead"
         assert caplog.messages == ([warning] if asked else [])
+
+    @pytest.mark.usefixtures("way")
+    def test_that_takes_too_long(
+        self, bundle: tuple[AppDir, BundledPython], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """It is told even if nobody asked, as it costs time at each build."""
+        monkeypatch.setattr(StartupCommand, "seconds", 1)
+        order = self.run(bundle, "hangs")
+        assert order.files == order.imported
+        (message,) = caplog.messages
+        assert message.startswith("`app --help` for the start-up order took more than 1 s: set `startup-command`")
 
     def test_cannot_write_into_the_image(self, bundle: tuple[AppDir, BundledPython]) -> None:
         self.run(bundle, "lazy")
