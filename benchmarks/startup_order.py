@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """What the start-up order is worth: images beside a virtual environment, for two places of the same imports.
 
-``benchmarks/startup_order.py [--rounds N]``
+``benchmarks/startup_order.py [--rounds N] [--directory DIR]``
 
 A program imports Flask and Requests, at the top of its module or inside `main()`, and ends. Of each, two images are
 built: with the application run for the start-up order as by default, and with ``startup-command = false``, when the
@@ -10,6 +10,7 @@ entry point is only imported. Each round starts the virtual environment's comman
 disturbs the machine disturbs both of a pair; the ratio of the pair is what counts. Printed are the median of these
 ratios, the middle half of them, and the median times in milliseconds, with the machine's load before and after: other
 work on it makes the figures worthless. The environment has the same Python and packages, with bytecode compiled.
+What is built stays in ``--directory`` and is used again, so that it can be built at another time than it is measured.
 """
 
 from __future__ import annotations
@@ -58,31 +59,42 @@ def main() -> None:
     """Build, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=21)
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--directory", type=Path)
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="hatch-appimage-") as temporary:
-        pairs = {}
-        for number, (title, module) in enumerate(MODULES.items()):
-            project = write_project(Path(temporary, str(number)), module)
-            command = install(project)
-            for order, options in ORDERS.items():
-                pairs[f"{title}, order {order}"] = (command, build(project, order, options))
+        pairs = make_pairs(options.directory or Path(temporary))
         print_load()
-        print(f"\n{'':36} ratio  middle half     environment      image")
+        print(f"\n{'':40} ratio  middle half     environment      image")
         for name, (command, image) in pairs.items():
-            report(name, measure(command, image, rounds))
+            report(name, measure(command, image, options.rounds))
         print_load()
+
+
+def make_pairs(directory: Path) -> dict[str, tuple[Path, Path]]:
+    """Return the commands that are compared, the environment's first, by what they have in common."""
+    pairs = {}
+    for number, (title, module) in enumerate(MODULES.items()):
+        project = directory / str(number)
+        if not project.exists():
+            install(write_project(project, module))
+            for order, options in ORDERS.items():
+                build(project, order, options)
+        for order in ORDERS:
+            (image,) = (project / order).glob("*.AppImage")
+            pairs[f"{title}, order {order}"] = (project / "environment" / "bin" / "app", image)
+    return pairs
 
 
 def write_project(directory: Path, module: str) -> Path:
     """Write a project of one module."""
-    directory.mkdir()
+    directory.mkdir(parents=True)
     (directory / "app.py").write_text(module)
     (directory / "pyproject.toml").write_text(PROJECT)
     return directory
 
 
-def install(project: Path) -> Path:
-    """Install a project into a virtual environment of its own; return its command."""
+def install(project: Path) -> None:
+    """Install a project into a virtual environment of its own."""
     environment = project / "environment"
     uv = find_uv_bin()
     subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, environment], check=True)
@@ -96,10 +108,9 @@ def install(project: Path) -> Path:
         environment / "bin" / "python",
     ]
     subprocess.run([*command, project], check=True)
-    return environment / "bin" / "app"
 
 
-def build(project: Path, name: str, options: list[str]) -> Path:
+def build(project: Path, name: str, options: list[str]) -> None:
     """Build the image of a project."""
     out = project / name
     program = Path(sys.executable).with_name("hatch-appimage")
@@ -109,8 +120,6 @@ def build(project: Path, name: str, options: list[str]) -> Path:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    (image,) = out.glob("*.AppImage")
-    return image
 
 
 def measure(command: Path, image: Path, rounds: int) -> list[tuple[float, float]]:
@@ -133,7 +142,7 @@ def report(name: str, pairs: list[tuple[float, float]]) -> None:
     ratios = [image / environment for environment, image in pairs]
     low, middle, high = statistics.quantiles(ratios, n=4)
     environment, image = (statistics.median(times) for times in zip(*pairs, strict=True))
-    print(f"{name:36} {middle:5.2f}  {low:.2f} to {high:.2f}  {environment:9.1f} ms {image:9.1f} ms", flush=True)
+    print(f"{name:40} {middle:5.2f}  {low:.2f} to {high:.2f}  {environment:9.1f} ms {image:9.1f} ms", flush=True)
 
 
 def print_load() -> None:

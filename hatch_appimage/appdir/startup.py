@@ -168,8 +168,15 @@ def _files_of(appdir: AppDir, paths: Iterable[Path]) -> list[Path]:
 
     Qt's plugin for machines without a display is none that a start reads elsewhere.
     """
-    found = (path.resolve() for path in paths if path.is_relative_to(appdir.root) and path.is_file())
+    found = (path.resolve() for path in paths if path.is_relative_to(appdir.root) and _is_file(path))
     return [path for path in found if path.is_relative_to(appdir.root) and path.name != QT_OFFSCREEN]
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # an application may try to open what no file can be called
+        return False
 
 
 def as_loaded(files: Sequence[Path], libraries: Sequence[Path]) -> dict[Path, None]:

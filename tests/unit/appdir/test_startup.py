@@ -53,6 +53,9 @@ MAINS = {
     "exits_hard": "import colorsys, os, _decimal\nos._exit(0)",
     "execs": "import colorsys, os, _decimal\nos.execv('/bin/true', ['true'])",
     "moves": "import os, data_reader\nos.chdir(os.path.dirname(data_reader.__file__))\nopen('changed.txt').close()",
+    "tries": "import colorsys\nfor name in ('x' * 300, 'gone', b'\\xff'):\n"
+    "  try: open(colorsys.__file__.encode() + (name if isinstance(name, bytes) else name.encode()))\n"
+    "  except OSError: pass",
     "closes": "import os\nos.closerange(0, 100)\nimport colorsys",
     "fails": "import colorsys\nraise RuntimeError('no display')",
     "refuses": "import colorsys\nreturn 'unknown option'",
@@ -239,6 +242,7 @@ class TestRun:
             ("execs", "_decimal"),
             ("moves", "changed"),
             ("closes", "colorsys"),
+            ("tries", "colorsys"),
             ("forks", "colorsys"),
             ("threads", "colorsys"),
             ("processes", "colorsys"),
