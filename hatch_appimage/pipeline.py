@@ -22,7 +22,8 @@ from hatch_appimage.appdir.desktop import write_desktop_files
 from hatch_appimage.appdir.launcher import require_glibc, write_launcher, write_stand_in
 from hatch_appimage.appdir.reach import find_reach
 from hatch_appimage.appdir.self_test import write_self_test
-from hatch_appimage.appdir.startup import find_startup_order
+from hatch_appimage.appdir.startup import StartupOrder, find_startup_order
+from hatch_appimage.appdir.startup_file import read_startup_file, write_startup_file
 from hatch_appimage.appdir.trim import trim_tkinter
 from hatch_appimage.architecture import native_architecture
 from hatch_appimage.errors import AppImageError, ErrorCollector
@@ -56,11 +57,11 @@ from hatch_appimage.runtime import launcher_path, runtime_path
 from hatch_appimage.system import System
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
     from hatch_appimage.architecture import Architecture
     from hatch_appimage.image.write import Image, Runtime
-    from hatch_appimage.libraries.bundle import Libraries
+    from hatch_appimage.libraries.bundle import Libraries, MissingLibrary
     from hatch_appimage.options import Settings
     from hatch_appimage.project.entry_points import EntryPoint
     from hatch_appimage.project.metadata import Project
@@ -114,9 +115,31 @@ class BuildInputs:
         return self.architecture != native_architecture()
 
     @property
+    def startup_file(self) -> Path | None:
+        """The file of the project that says what a start reads, or is to say it from now on; None for none."""
+        order = self.settings.image.startup_order
+        return None if isinstance(order, bool) else order
+
+    @property
+    def imports_entry_point(self) -> bool:
+        """Whether the build has to find out what a start reads, and can."""
+        stored = self.startup_file is not None and self.startup_file.exists()
+        return self.settings.image.startup_order is not False and not stored and not self.cross
+
+    @property
     def shows_missing_libraries(self) -> bool:
         """Whether a start during the build tells what users' machines lack: only among this machine's libraries."""
-        return self.settings.image.startup_order and not self.cross and self.system.root == Path("/")
+        return self.imports_entry_point and self.system.root == Path("/")
+
+    def lasting(self, path: Path, directory: Path) -> Path:
+        """Return where a file is written that the project wants: what lies in an unpacked sdist is gone afterwards.
+
+        Args:
+            path: in the project.
+            directory: where the image goes.
+
+        """
+        return directory / path.name if self.project.unpacked else path
 
     def dialogue_for(self, entry_point: EntryPoint) -> str | None:
         """Return the name that a dialogue has where the application does not start; None if it wants a terminal."""
@@ -328,11 +351,9 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
     step("records", update_records, python)
     step("bytecode", compile_bytecode, appdir, python, inputs.results)
 
-    order: tuple[str, ...] = ()
-    if settings.image.startup_order and not inputs.cross:
-        missing = libraries.missing if inputs.shows_missing_libraries else ()
-        order = step("startup", find_startup_order, appdir, python, entry_point, missing).files
-    start = {*order, *appdir.names([python.executable, *reach.required])}
+    missing = libraries.missing if inputs.shows_missing_libraries else ()
+    startup = _find_startup_order(inputs, appdir, python, entry_point, missing=missing, step=step)
+    start = {*startup.imported, *appdir.names([python.executable, *reach.required])}
     bundled = isinstance(c_library, CLibrary)
     from_system = _settle_c_library(
         appdir, python, libraries, c_library, start=start, program=inputs.launcher, dialogue=dialogue
@@ -352,7 +373,7 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
         appdir,
         beside,
         step,
-        order=order,
+        order=startup.files,
         application=application_files(appdir, python, project),
         libraries=libraries,
     )
@@ -383,12 +404,30 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
         seconds=step.seconds,
         warnings=tuple(step.warnings),
     )
+    if inputs.startup_file and inputs.imports_entry_point:
+        step("order", write_startup_file, inputs.lasting(inputs.startup_file, directory), startup)
     if settings.image.report:
-        # What lies in an unpacked sdist is gone after the build.
-        place = settings.image.report
-        report.write(directory / place.name if project.unpacked else place)
+        report.write(inputs.lasting(settings.image.report, directory))
     _publish(image.path, target)
     return report
+
+
+def _find_startup_order(
+    inputs: BuildInputs,
+    appdir: AppDir,
+    python: BundledPython,
+    entry_point: EntryPoint,
+    *,
+    missing: Iterable[MissingLibrary],
+    step: Steps,
+) -> StartupOrder:
+    """Find out what a start reads, or read it from the project's file; nothing if neither is wanted or possible."""
+    if inputs.imports_entry_point:
+        command = inputs.settings.image.startup_command
+        return step("startup", find_startup_order, appdir, python, entry_point, missing, command=command)
+    if inputs.startup_file and inputs.startup_file.exists():
+        return step("startup", read_startup_file, inputs.startup_file, appdir)
+    return StartupOrder(())
 
 
 def _make_image(

@@ -70,7 +70,7 @@ def run(
         input_.write((stdin or "").encode())
         input_.seek(0)
         try:
-            status = _run_group(words, cwd=cwd, env=env, streams=(input_, said, complained), seconds=seconds)
+            status = _run_group(words, cwd, env, streams=(input_, said, complained), seconds=seconds)
         except subprocess.TimeoutExpired as error:
             raise ProcessError(f"Cannot {doing}: {Path(words[0]).name} took more than {seconds} s", "", 124) from error
         except OSError as error:
@@ -87,12 +87,36 @@ def run(
     return stdout
 
 
+def run_quietly(command: Sequence[str | Path], *, cwd: Path, env: Mapping[str, str], seconds: float) -> int:
+    """Run a program that reads nothing and whose output nobody sees, and end its process group with it.
+
+    Args:
+        command: the program and its arguments.
+        cwd: the directory it runs in.
+        env: its whole environment.
+        seconds: how long it may take.
+
+    Returns:
+        Its exit status; negative for the number of the signal that ended it.
+
+    Raises:
+        OSError: it cannot be started.
+        TimeoutError: it took too long.
+
+    """
+    null = subprocess.DEVNULL
+    try:
+        return _run_group([os.fspath(word) for word in command], cwd, env, streams=(null, null, null), seconds=seconds)
+    except subprocess.TimeoutExpired as error:
+        raise TimeoutError from error
+
+
 def _run_group(
     words: list[str],
-    *,
     cwd: Path | None,
     env: Mapping[str, str] | None,
-    streams: tuple[IO[bytes], IO[bytes], IO[bytes]],
+    *,
+    streams: tuple[IO[bytes] | int, IO[bytes] | int, IO[bytes] | int],
     seconds: float | None,
 ) -> int:
     """Run a program as the leader of a process group, of which nothing is left when this ends, however it does."""

@@ -17,6 +17,7 @@ from hatch_appimage.appdir.desktop import DesktopIntegration
 from hatch_appimage.appdir.launcher import Launcher
 from hatch_appimage.appdir.reach import Reach
 from hatch_appimage.appdir.startup import StartupOrder
+from hatch_appimage.appdir.startup_file import StartupFile
 from hatch_appimage.appdir.trim import Tkinter
 from hatch_appimage.document import write_json
 from hatch_appimage.image.self_test import SelfTest
@@ -363,7 +364,14 @@ def _(bytecode: Bytecode) -> str:
 
 @describe.register
 def _(order: StartupOrder) -> str:
-    return f"{len(order.files)} files are read at every start"
+    shown = f", as `{printable(order.command)}` shows" if order.command else ""
+    stored = f", says {printable(order.stored.name)}" if order.stored else ""
+    return f"{len(order.files)} files are read at every start{shown}{stored}"
+
+
+@describe.register
+def _(file: StartupFile) -> str:
+    return f"{printable(str(file.path))} says from now on what a start reads"
 
 
 @describe.register

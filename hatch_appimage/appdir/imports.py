@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 # Functions that import what their first argument names.
 _IMPORTING = frozenset({"__import__", "import_module", "run_module"})
 _INIT = "__init__"
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ class Modules:
         if path is not None and is_extension(path.name):
             if path in self.own and b"tkinter" in path.read_bytes():
                 yield Import("tkinter", deferred=True, optional=True)
-            path = path.with_name(f"{path.name.split('.')[0]}{SOURCE_SUFFIXES[0]}")
+            path = _source_of(path)
         if path is not None and path.is_file():
             yield from read_imports(path, name, deep=path in self.own)
 
@@ -124,6 +125,11 @@ class Modules:
         return self._names[directory]
 
 
+def _source_of(path: Path) -> Path:
+    """Return where the source is that a module was compiled from, if it lies beside it; the source itself for one."""
+    return path.with_name(f"{path.name.split('.')[0]}{SOURCE_SUFFIXES[0]}") if is_extension(path.name) else path
+
+
 def is_extension(name: str) -> bool:
     """Whether a file's name is one of an extension module."""
     return name.endswith(".so")
@@ -151,6 +157,48 @@ def follow(roots: Iterable[str], modules: Modules, wanted: Callable[[Import], bo
     return reached
 
 
+def defers_imports(names: Iterable[str], directories: Sequence[Path]) -> bool:
+    """Whether functions import anything in some modules, or in others of their packages that these import.
+
+    Args:
+        names: of the modules.
+        directories: where they are; what is elsewhere does not count.
+
+    """
+    names = list(names)
+    packages = {name.partition(".")[0] for name in names}
+    reached = follow(
+        names,
+        Modules(directories),
+        lambda found: not found.deferred and found.name.partition(".")[0] in packages,
+    )
+    return any(_imports_in_function(module.path) for module in reached.values())
+
+
+def _imports_in_function(path: Path) -> bool:
+    tree = _parse(path) if (path := _source_of(path)).is_file() else None
+    functions = (node for node in ast.walk(tree) if isinstance(node, _FUNCTIONS)) if tree else ()
+    return any(
+        isinstance(node, (ast.Import, ast.ImportFrom)) or _called_name(node) in _IMPORTING
+        for function in functions
+        for node in ast.walk(function)
+    )
+
+
+def _parse(path: Path) -> ast.Module | None:
+    """Return the tree of a source; None if it is no Python 3."""
+    try:
+        return parse_source(path.read_bytes())
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+def _called_name(node: ast.AST) -> str:
+    """Return the name of the function that an expression calls, without what it is an attribute of; "" for none."""
+    function = node.func if isinstance(node, ast.Call) else None
+    return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+
+
 def _with_parents(name: str) -> Iterator[str]:
     """Yield a module's packages and its name, in the order in which they are imported."""
     parts = name.split(".")
@@ -167,9 +215,8 @@ def read_imports(path: Path, name: str, *, deep: bool) -> list[Import]:
         deep: look into functions, and for imports by a name in a string.
 
     """
-    try:
-        tree = parse_source(path.read_bytes())
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    tree = _parse(path)
+    if tree is None:
         return []
     package = name if path.stem == _INIT else name.rpartition(".")[0]
     found = list(_statements(tree.body, package, deep=deep))
@@ -233,7 +280,6 @@ def _calls(tree: ast.AST, package: str) -> Iterator[Import]:
     """Yield what functions import that are called with a name."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
-            function = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
             name = node.args[0].value
-            if function in _IMPORTING and isinstance(name, str) and (absolute := _absolute(name, package)):
+            if _called_name(node) in _IMPORTING and isinstance(name, str) and (absolute := _absolute(name, package)):
                 yield Import(absolute, deferred=True, optional=True, dynamic=True)

@@ -3,23 +3,24 @@
 
 from __future__ import annotations
 
-import ast
 import logging
+import shlex
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from hatch_appimage.appdir.imports import defers_imports
+from hatch_appimage.appdir.reads import QT_OFFSCREEN, reads_of_import, reads_of_run
 from hatch_appimage.elf import read_elf
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.libraries.bundle import explain_missing
-from hatch_appimage.process import ProcessError, clean_environment, run
 from hatch_appimage.project.entry_points import modules_at_start
 from hatch_appimage.runtime.launcher_settings import SETTINGS_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
+    from hatch_appimage.appdir.reads import Reads
     from hatch_appimage.layout import AppDir
     from hatch_appimage.libraries.bundle import MissingLibrary
     from hatch_appimage.project.entry_points import EntryPoint
@@ -27,37 +28,25 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# How long the import may take: some modules start their program when they are imported.
-_SECONDS = 60
 
-# Imports modules in the bundled Python and tells what was read for it, in that order: what the interpreter had
-# loaded before, and all that is opened from then on and every extension module (PEP 578); then the shared libraries,
-# which only the memory map shows, sorted, as addresses are random. It uses no module beyond those that every start
-# loads, and the answer goes into a file, as the application may print.
-_IMPORT = """
-import os, sys
-known = [getattr(module, "__cached__", None) for module in list(sys.modules.values())]
-opened = []
-places = {"open": 0, "import": 1}  # where the path is among the arguments of these events
-sys.addaudithook(lambda event, arguments: opened.append(arguments[places[event]]) if event in places else None)
-error = missing = None
-causes = []
-try:
-    for name in sys.argv[2:]:
-        __import__(name)
-except BaseException as reason:
-    error = f"{type(reason).__name__}: {reason}"
-    missing = getattr(reason, "name", None) if isinstance(reason, ModuleNotFoundError) else None
-    while reason is not None and len(causes) < 100:
-        causes.append(str(reason))
-        reason = reason.__cause__ or reason.__context__
-with open("/proc/self/maps", errors="surrogateescape") as maps:
-    mapped = {line.split(None, 5)[5].strip() for line in maps if "/" in line}
-paths = [os.fsdecode(path) for path in [*known, *opened] if isinstance(path, (str, bytes))]
-with open(sys.argv[1], "w") as answer:
-    answer.write(ascii((paths, sorted(mapped.difference(paths)), error, missing, causes)))
-os._exit(0)
-"""
+@dataclass(frozen=True)
+class StartupCommand:
+    """How the application is run for the start-up order.
+
+    Attributes:
+        arguments: what it is given.
+        asked: the project asks for it. Otherwise it is a try: only where the import leaves something out, and for a
+            few seconds.
+
+    """
+
+    arguments: tuple[str, ...] = ("--help",)
+    asked: bool = False
+
+    @property
+    def seconds(self) -> float:
+        """How long it may take."""
+        return 60 if self.asked else 10
 
 
 @dataclass(frozen=True)
@@ -66,36 +55,66 @@ class StartupOrder:
 
     Attributes:
         files: their paths below the AppDir, in the order in which they are read.
+        imported: those that the import of the entry point reads: no start does without them.
+        command: the run of the application that showed them, for a shell; None if the import of the entry point did.
+        stored: the file of the project that they are from; None if they were found now.
 
     """
 
     files: tuple[str, ...]
+    imported: tuple[str, ...] = ()
+    command: str | None = None
+    stored: Path | None = None
 
 
 def find_startup_order(
-    appdir: AppDir, python: BundledPython, entry_point: EntryPoint, missing: Iterable[MissingLibrary] = ()
+    appdir: AppDir,
+    python: BundledPython,
+    entry_point: EntryPoint,
+    missing: Iterable[MissingLibrary] = (),
+    *,
+    command: StartupCommand | None = None,
 ) -> StartupOrder:
     """Import the entry point once in the bundled Python, and note which files of the AppDir are read for it.
 
     An application that cannot be imported on the build machine, such as one that needs a display, gives what its
-    start read until then. What the import writes into the AppDir is removed.
+    start read until then. What the import writes into the AppDir is removed. A run of the application then shows what
+    its functions import; if it fails, what the import read counts alone.
 
     Args:
         appdir: complete.
         python: the Python in it.
         entry_point: whose module is imported.
         missing: libraries that files in the AppDir lack.
+        command: how the application is run; None to import the entry point only.
 
     Raises:
         AppImageError: the bundled Python does not find the entry point's module, the import fails because a
-            shared library is missing, or it changed a file.
+            shared library is missing, or something changed a file.
 
     """
     before = _state(appdir)
-    with TemporaryDirectory(prefix="hatch-appimage-import-") as home:
-        modules = modules_at_start(entry_point, appdir.bin)
-        trial = _try_import(python, modules, Path(home))
-    _restore(appdir, before, entry_point)
+    modules = modules_at_start(entry_point, appdir.bin)
+    trial = reads_of_import(appdir, python, modules)
+    _restore(appdir, before, f"Importing {entry_point.module or entry_point.command}", "startup-order")
+    _check_import(trial, entry_point, modules, missing)
+    first = [appdir.apprun, appdir.root / SETTINGS_NAME, python.executable, appdir.bin / entry_point.command]
+    imported = _as_loaded(appdir, first, [trial])
+    if command is None or not (command.asked or _leaves_out(python, entry_point, modules)):
+        return StartupOrder(imported, imported)
+    shown = shlex.join([entry_point.command, *command.arguments])
+    run = reads_of_run(appdir, python, appdir.bin / entry_point.command, command.arguments, command.seconds)
+    _restore(appdir, before, f"`{shown}`", "startup-command")
+    if run.failure is not None:
+        _tell_failure(shown, run, command)
+        return StartupOrder(imported, imported)
+    return StartupOrder(_as_loaded(appdir, first, [trial, run]), imported, shown)
+
+
+def _check_import(
+    trial: Reads, entry_point: EntryPoint, modules: Sequence[str], missing: Iterable[MissingLibrary]
+) -> None:
+    """See that the entry point is there, with the libraries that it needs; any other failure is its own matter."""
     failure = trial.failure
     if trial.module and any(f"{module}.".startswith(f"{trial.module}.") for module in modules):
         raise AppImageError(f"The bundled Python cannot import the entry point: {failure}")
@@ -108,22 +127,56 @@ def find_startup_order(
             entry_point.module or entry_point.command,
             failure,
         )
-    first = [
-        appdir.apprun,
-        appdir.root / SETTINGS_NAME,
-        python.executable,
-        appdir.bin / entry_point.command,
-    ]
-    files = as_loaded(
-        _files_of(appdir, [*first, *map(Path, trial.paths)]),
-        _files_of(appdir, map(Path, trial.libraries)),
-    )
-    return StartupOrder(tuple(str(path.relative_to(appdir.root)) for path in files))
+
+
+def _leaves_out(python: BundledPython, entry_point: EntryPoint, modules: Sequence[str]) -> bool:
+    """Whether a start imports more than the entry point's modules do when they are imported."""
+    return entry_point.attribute is None or defers_imports(modules, python.site_packages)
+
+
+def _tell_failure(shown: str, run: Reads, command: StartupCommand) -> None:
+    """Warn of a run that the project asks for; of another one only where a slower machine could make the difference."""
+    reason = (run.failure or "").partition("\n")[0]
+    ending = f"`{shown}` for the start-up order {'took' if run.timed_out else 'ended with'} {reason}"
+    if command.asked:
+        log.warning("%s: what the import reads is used instead", ending)
+    elif run.timed_out:
+        log.warning("%s: set `startup-command` to arguments with which it ends soon, or to `false`", ending)
+    else:
+        log.debug("%s", ending)
+
+
+def _as_loaded(appdir: AppDir, first: Sequence[Path], reads: Sequence[Reads]) -> tuple[str, ...]:
+    """Return the paths below the AppDir of what was read, each once, with libraries where the loader reads them."""
+    mapped = sorted({path for each in reads for path in each.libraries})
+    files = as_loaded(_files_of(appdir, [*first, *_in_order(reads)]), _files_of(appdir, mapped))
+    return tuple(str(path.relative_to(appdir.root)) for path in files)
+
+
+def _in_order(reads: Sequence[Reads]) -> list[Path]:
+    """Return what was read, in an order that is the same every time: what is left to chance comes last, sorted.
+
+    A run with threads may have its main thread find a module imported already, or not.
+    """
+    certain = [path for each in reads if each is reads[0] or not each.aside for path in each.paths]
+    rest = {path for each in reads for path in (*each.paths, *each.aside)}
+    return [*certain, *sorted(rest.difference(certain))]
 
 
 def _files_of(appdir: AppDir, paths: Iterable[Path]) -> list[Path]:
-    """Return those in the AppDir by where they are; Debian's Python finds packages through a link."""
-    return [path.resolve() for path in paths if path.is_relative_to(appdir.root) and path.is_file()]
+    """Return those in the AppDir by where they are; Debian's Python finds packages through a link.
+
+    Qt's plugin for machines without a display is none that a start reads elsewhere.
+    """
+    found = (path.resolve() for path in paths if path.is_relative_to(appdir.root) and _is_file(path))
+    return [path for path in found if path.is_relative_to(appdir.root) and path.name != QT_OFFSCREEN]
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # an application may try to open what no file can be called
+        return False
 
 
 def as_loaded(files: Sequence[Path], libraries: Sequence[Path]) -> dict[Path, None]:
@@ -151,46 +204,6 @@ def as_loaded(files: Sequence[Path], libraries: Sequence[Path]) -> dict[Path, No
     return order
 
 
-@dataclass(frozen=True)
-class _Import:
-    """What came of an import.
-
-    Attributes:
-        paths: what was read, in that order.
-        libraries: what was mapped into memory beside that.
-        failure: why the import failed; None if it did not.
-        module: the missing module that it failed for, if that was why.
-        causes: the texts of the exception and of all that led to it.
-
-    """
-
-    paths: Sequence[str] = ()
-    libraries: Sequence[str] = ()
-    failure: str | None = None
-    module: str | None = None
-    causes: Sequence[str] = ()
-
-
-def _try_import(python: BundledPython, modules: Sequence[str], home: Path) -> _Import:
-    answer = home / "answer"
-    directory = home / "empty"
-    directory.mkdir()
-    try:
-        run(
-            # Not -I, which would ignore the hash seed; the directory is empty, so no module can be taken from it.
-            [python.executable, "-s", "-c", _IMPORT, answer, *modules],
-            doing="import the entry point",
-            cwd=directory,
-            env={**clean_environment(home), "PYTHONHASHSEED": "0"},
-            seconds=_SECONDS,
-        )
-    except ProcessError as error:  # it crashed, or hangs
-        return _Import(failure=str(error).splitlines()[0], causes=[error.output])
-    if not answer.exists():
-        return _Import(failure="the end of the process")
-    return _Import(*ast.literal_eval(answer.read_text(encoding="ascii")))
-
-
 def _state(appdir: AppDir) -> dict[Path, tuple[int, int]]:
     """Return size and time of everything in the tree; of directories nothing, as what is in them counts."""
     state = {}
@@ -200,13 +213,24 @@ def _state(appdir: AppDir) -> dict[Path, tuple[int, int]]:
     return state
 
 
-def _restore(appdir: AppDir, before: Mapping[Path, tuple[int, int]], entry_point: EntryPoint) -> None:
+def _restore(appdir: AppDir, before: Mapping[Path, tuple[int, int]], action: str, option: str) -> None:
+    """Remove what is new in the tree.
+
+    Args:
+        appdir: the tree.
+        before: its state before.
+        action: what may have changed it, as it begins a sentence.
+        option: the one to switch that off.
+
+    Raises:
+        AppImageError: it changed a file.
+
+    """
     after = _state(appdir)
     changed = [path for path, state in before.items() if after.get(path) != state]
     if changed:
         raise AppImageError(
-            f"Importing {entry_point.module or entry_point.command} changes {changed[0].relative_to(appdir.root)} in "
-            f"the image: set `startup-order = false`"
+            f"{action} changes {changed[0].relative_to(appdir.root)} in the image: set `{option} = false`"
         )
     for path in sorted(after.keys() - before.keys(), reverse=True):  # what is in a directory before the directory
         if path.is_dir() and not path.is_symlink():

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
     from hatch_appimage.project.build_input import BuildInput
 
+# Options with a path of a file that the build may write.
+_WRITTEN = frozenset({"report", "startup-order"})
+
 
 def build(options: argparse.Namespace) -> int:
     """Build the AppImages of a project, a wheel or a requirement."""
@@ -82,7 +85,7 @@ def _settings(source: BuildInput, options: argparse.Namespace) -> dict[str, Any]
             and OPTIONS[key].is_path
             and isinstance(value, str)
             and value
-            and (key == "report" or Path(value).exists())
+            and (key in _WRITTEN or Path(value).exists())
         ):
             settings[key] = str(Path(value).expanduser().absolute())
     return settings

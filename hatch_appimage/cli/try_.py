@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hatch_appimage.architecture import Architecture
-    from hatch_appimage.roots.sandbox import Ending
+    from hatch_appimage.roots.namespaces import Ending
 
 _INTERRUPTED = 128 + signal.SIGINT
 

@@ -4,14 +4,16 @@
 from __future__ import annotations
 
 import os
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hatch_appimage import TABLE
+from hatch_appimage.appdir.startup import StartupCommand
 from hatch_appimage.errors import ConfigurationError
 from hatch_appimage.image.name import ApplicationName, image_name
 from hatch_appimage.image.updates import UpdateInformation
-from hatch_appimage.option import FLAG, INTEGER, TEXT, option
+from hatch_appimage.option import FLAG, INTEGER, TEXT, TEXT_OR_FLAG, option
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 # File names have 255 bytes at most, and version and architecture go behind the name.
 _MAX_NAME = 150
+# The image, in commands.
+_APPIMAGE = "{appimage}"
 # The compressors and the range of their levels.
 COMPRESSION_LEVELS = {"zstd": (1, 22), "gzip": (1, 9)}
 
@@ -49,11 +53,34 @@ def _level(level: int, table: Table) -> int:
 
 
 def _test_command(value: str, _table: Table) -> str:
-    if "{appimage}" not in value:
+    if _APPIMAGE not in value:
         raise ValueError(
-            f"must have `{{appimage}}` in it, where the image's path goes, as in `{{appimage}} --version`: `{value}`"
+            f"must have `{_APPIMAGE}` in it, where the image's path goes, as in `{_APPIMAGE} --version`: `{value}`"
         )
     return value
+
+
+def _startup_order(value: str | bool, table: Table) -> Path | bool:  # noqa: FBT001 - as TOML has it
+    return value if isinstance(value, bool) else table.new_file(value)
+
+
+def _startup_command(value: str | bool, table: Table) -> StartupCommand | None:  # noqa: FBT001 - as TOML has it
+    if value is False:
+        return None
+    if value is True:
+        raise ValueError("cannot be `true`: give the arguments to run the application with, such as `--version`")
+    if table["startup-order"] is False:
+        raise ValueError("has no effect beside `startup-order = false`: remove one of them")
+    if "\0" in value:
+        raise ValueError("has a NUL character in it, which no argument of a program can have")
+    try:
+        words = shlex.split(value)
+    except ValueError as error:
+        raise ValueError(f"cannot be split into arguments as a shell does it ({error}): `{value}`") from error
+    arguments = words[1:] if words[0] == _APPIMAGE else words
+    if any(_APPIMAGE in word for word in arguments):
+        raise ValueError(f"has the arguments of the application alone, which can follow `{_APPIMAGE}`: `{value}`")
+    return StartupCommand(tuple(arguments), asked=True)
 
 
 def _sign_key(value: str, table: Table) -> str:
@@ -105,10 +132,27 @@ class ImageSettings:
         details="See [self-test](how-it-works.md#self-test).",
         default=False,
     )
-    startup_order: bool = option(
-        FLAG,
-        "Import the entry point once during the build, to lay the files that a start reads at the front of the image.",
+    startup_order: Path | bool = option(
+        TEXT_OR_FLAG,
+        "Find out during the build which files a start reads, to lay them at the front of the image: the entry point "
+        "is imported, and the application may be run (`startup-command`).",
+        details='It can also be a file of the project, such as `"appimage.startup"`: if it is not there, the build '
+        "writes it; if it is, it says the order, and nothing is imported or run. It is never changed: remove it to "
+        "have it made anew. See [the start-up order](how-it-works.md#the-start-up-order).",
         default=True,
+        check=_startup_order,
+        is_path=True,
+    )
+    startup_command: StartupCommand | None = option(
+        TEXT_OR_FLAG,
+        "The arguments with which the application is run for the start-up order, as in a shell, such as "
+        '`"report --dry-run"`; `"{appimage}"` for none. `false` never runs it.',
+        details="It runs in an empty directory and an empty environment, where possible without network, and has to "
+        "end by itself within a minute. If it fails, the build warns and uses what the import reads. By default "
+        "it is run with `--help` where the import leaves something out, and may take 10 seconds.",
+        default=StartupCommand(),
+        shown="`--help`, if functions of the application import modules",
+        check=_startup_command,
     )
     report: Path | None = option(
         TEXT,

@@ -1,64 +1,20 @@
 # SPDX-License-Identifier: MIT
-"""Run a command in another root file system, of which nothing is changed, and leave nothing behind.
-
-The command gets user, mount and process namespaces of its own, so neither root nor a container engine is needed.
-
-Three processes take part: one that makes the namespaces, the first one in them, and the command. The kernel ends each
-when the one before it ends, and all that run in a process namespace with its first one; mounts end with the last.
-"""
+"""Run a command in another root file system, of which nothing is changed, and leave nothing behind."""
 
 from __future__ import annotations
 
 import os
-import signal
-import sys
-import time
-from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Final, NoReturn
+from functools import partial
+from typing import TYPE_CHECKING
 
-from hatch_appimage.errors import AppImageError, explain_os_error
+from hatch_appimage.roots.namespaces import run_isolated
 from hatch_appimage.roots.new_root import enter_root, home_directory
-from hatch_appimage.roots.system_calls import (
-    CLONE_NEWNS,
-    CLONE_NEWPID,
-    CLONE_NEWUSER,
-    MS_PRIVATE,
-    MS_REC,
-    end_with_parent,
-    mount,
-    unshare,
-)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
-# How long the command may take to end after an interrupt, in seconds: the terminal interrupts it, too.
-_PATIENCE: Final = 5.0
-_POLL_SECONDS: Final = 0.02
-# What is written to a pipe at once stays together (pipe(7)).
-_PIPE_BUF: Final = 4096
-# Where kernels say that they allow no user namespaces: the setting, the value that forbids, and one that allows.
-_SYSCTLS: Final = (
-    ("user.max_user_namespaces", "0", "15000"),
-    ("kernel.unprivileged_userns_clone", "0", "1"),
-    ("kernel.apparmor_restrict_unprivileged_userns", "1", "0"),
-)
-
-
-@dataclass(frozen=True)
-class Ending:
-    """How a command ended.
-
-    Attributes:
-        status: its exit status; as shells have it, 128 + n if the signal n ended it.
-        signal: the number of the signal that ended it; None if it ended by itself.
-
-    """
-
-    status: int
-    signal: int | None
+    from hatch_appimage.roots.namespaces import Ending
 
 
 def run_inside(
@@ -82,159 +38,16 @@ def run_inside(
         AppImageError: there are no user namespaces here, the root cannot be mounted, or the command not be started.
 
     """
-    reader, writer = os.pipe()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    sandbox = _Sandbox(root.absolute(), command, image, {**_environment(), **(variables or {})}, writable, writer)
-    child = sandbox.fork(sandbox.make_namespaces)
-    os.close(writer)
-    interrupt = None
-    try:
-        ending = _read_ending(reader)
-    except KeyboardInterrupt as error:
-        interrupt = error
-        _wait(child, _PATIENCE)
-    finally:
-        _end(child)
-        if interrupt:
-            ending = _read_ending(reader)  # there is one if the command has heeded it
-        os.close(reader)
-    if ending is None:
-        raise interrupt or AppImageError("The command was killed together with its root file system")
-    return ending
+    environment = {**_environment(), **(variables or {})}
+    return run_isolated(
+        command,
+        prepare=partial(enter_root, root.absolute(), image=image, writable=writable),
+        environment=environment,
+        directory=environment["HOME"],
+    )
 
 
 def _environment() -> dict[str, str]:
     """Return the environment of a user who has just logged in."""
     path = "/usr/local/bin:/usr/bin:/bin" + ("" if os.getuid() else ":/usr/local/sbin:/usr/sbin:/sbin")
     return {"HOME": home_directory(), "LANG": "C.UTF-8", "PATH": path, "TERM": os.environ.get("TERM", "dumb")}
-
-
-def _wait(child: int, seconds: float) -> None:
-    """Wait for the end of a process for some time; it keeps its number until `_end`."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
-            return
-        time.sleep(_POLL_SECONDS)
-
-
-def _end(child: int) -> None:
-    """End the first process, which sees to the end of all others before."""
-    os.kill(child, signal.SIGTERM)
-    os.waitpid(child, 0)
-
-
-def _read_ending(pipe: int) -> Ending | None:
-    """Wait for what one of the processes tells of the end first; None if they have ended without a word.
-
-    Raises:
-        AppImageError: it tells of an error.
-
-    """
-    kind, _, rest = os.read(pipe, _PIPE_BUF).decode(errors="replace").partition("\n")[0].partition(" ")
-    if kind == "error":
-        raise AppImageError(rest)
-    if not kind:
-        return None
-    number = int(rest)
-    return Ending(128 + number, number) if kind == "signal" else Ending(number, None)
-
-
-@dataclass(frozen=True)
-class _Sandbox:
-    """What the processes know that a command is run by, and the pipe that the first of them to fail tells why on."""
-
-    root: Path
-    command: Sequence[str]
-    image: Path | None
-    environment: Mapping[str, str]
-    writable: bool
-    pipe: int
-
-    def fork(self, work: Callable[[], None]) -> int:
-        """Start a process that does some work and ends; return its number."""
-        child = os.fork()
-        if child == 0:
-            try:
-                work()
-            except OSError as error:
-                self._tell(f"error {explain_os_error(error)}")
-            except Exception as error:  # noqa: BLE001 - there is nobody else here to tell
-                self._tell(f"error {error}")
-            finally:
-                os._exit(1)
-        return child
-
-    def _tell(self, text: str) -> None:
-        os.write(self.pipe, f"{text}\n".encode(errors="replace")[:_PIPE_BUF])
-
-    def make_namespaces(self) -> None:
-        """Do the work of the first process: the next one is in the new process namespace, which it cannot enter."""
-        _ignore_interrupts()
-        _enter_namespaces()
-        child = self.fork(self.run)
-        signal.signal(signal.SIGTERM, lambda *_: os.kill(child, signal.SIGKILL))
-        os.close(self.pipe)
-        os.waitpid(child, 0)
-
-    def run(self) -> None:
-        """Do the work of the first process in the namespaces: put the root together, and wait for the command."""
-        end_with_parent()
-        enter_root(self.root, image=self.image, writable=self.writable)
-        child = self.fork(self._execute)
-        while True:
-            process, status = os.wait()  # whose parents have ended are its children, too
-            if process == child:
-                break
-        if os.WIFSIGNALED(status):
-            self._tell(f"signal {os.WTERMSIG(status)}")
-        else:
-            self._tell(f"exit {os.WEXITSTATUS(status)}")
-
-    def _execute(self) -> NoReturn:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGPIPE):
-            signal.signal(number, signal.SIG_DFL)
-        os.chdir(self.environment["HOME"])
-        try:
-            os.execvpe(self.command[0], list(self.command), self.environment)  # noqa: S606 - it replaces this process
-        except OSError as error:
-            raise AppImageError(f"{self.command[0]} cannot be started there: {_explain_start(error)}") from error
-
-
-def _ignore_interrupts() -> None:
-    """Leave it to the command what an interrupt of the terminal does, and to the kernel what ends this process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
-
-
-def _enter_namespaces() -> None:
-    """Enter new namespaces in which this user can mount, and is who they were outside (user_namespaces(7))."""
-    parent, user, group = os.getppid(), os.getuid(), os.getgid()
-    try:
-        unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID)
-        Path("/proc/self/setgroups").write_text("deny", encoding="utf-8")
-        Path("/proc/self/uid_map").write_text(f"{user} {user} 1", encoding="utf-8")
-        Path("/proc/self/gid_map").write_text(f"{group} {group} 1", encoding="utf-8")
-        mount(None, "/", flags=MS_REC | MS_PRIVATE)
-    except OSError as error:
-        raise AppImageError(f"There are no user namespaces here ({error.strerror}): {_explain_refusal()}") from error
-    end_with_parent()
-    if os.getppid() != parent:  # it ended just before
-        os._exit(1)
-
-
-def _explain_refusal() -> str:
-    """Return what to do where the system allows no user namespaces."""
-    for name, forbidding, allowing in _SYSCTLS:
-        with suppress(OSError):
-            if Path("/proc/sys", *name.split(".")).read_text(encoding="utf-8").strip() == forbidding:
-                return f"`sysctl {name}={allowing}` allows them"
-    return "containers and chroots often forbid them; try it outside"
-
-
-def _explain_start(error: OSError) -> str:
-    if isinstance(error, FileNotFoundError):
-        return "it is not there, or the interpreter or loader is not that it asks for"
-    return error.strerror or str(error)

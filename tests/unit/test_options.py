@@ -11,6 +11,7 @@ import pytest
 
 from hatch_appimage.appdir.icon import generate_icon
 from hatch_appimage.appdir.settings import DesktopSettings, LauncherSettings
+from hatch_appimage.appdir.startup import StartupCommand
 from hatch_appimage.architecture import ARCHITECTURES, ByArchitecture, native_architecture
 from hatch_appimage.errors import ConfigurationError
 from hatch_appimage.image.name import ApplicationName
@@ -73,6 +74,7 @@ def test_empty_table(project: Project) -> None:
             test_command=None,
             self_test=False,
             startup_order=True,
+            startup_command=StartupCommand(),
             report=None,
         ),
         launcher=LauncherSettings(
@@ -188,7 +190,8 @@ class TestWholeTable:
             compression="lzma",
             compression_level="9",
             test_command="true",
-            startup_order="no",
+            startup_order=0,
+            startup_command=True,
             report=1,
             icno="",
         )
@@ -208,6 +211,7 @@ class TestWholeTable:
             "compression-level",
             "test-command",
             "startup-order",
+            "startup-command",
             "report",
             "icno",
         }
@@ -761,7 +765,61 @@ class TestStartupOrder:
         assert read(project, startup_order=value).image.startup_order is value
 
     def test_not_a_boolean(self, project: Project) -> None:
-        assert errors_of(project, startup_order=0) == [f"Option `{TABLE}.startup-order` must be a boolean"]
+        assert errors_of(project, startup_order=0) == [f"Option `{TABLE}.startup-order` must be a string or boolean"]
+
+    def test_file(self, project: Project) -> None:
+        """It need not be there."""
+        assert read(project, startup_order="app.startup").image.startup_order == project.root / "app.startup"
+
+    def test_directory(self, project: Project) -> None:
+        (project.root / "app.startup").mkdir()
+        assert errors_of(project, startup_order="app.startup") == [
+            f"Option `{TABLE}.startup-order` names a directory where a file is to be written: `app.startup`"
+        ]
+
+
+class TestStartupCommand:
+    def test_default(self, project: Project) -> None:
+        assert read(project).image.startup_command == StartupCommand(("--help",), asked=False)
+
+    @pytest.mark.parametrize(
+        ("value", "arguments"),
+        [
+            ("report --dry-run", ("report", "--dry-run")),
+            ("open 'a b' $HOME \"\"", ("open", "a b", "$HOME", "")),
+            ("{appimage} --version", ("--version",)),
+            ("{appimage}", ()),
+        ],
+    )
+    def test_arguments(self, project: Project, value: str, arguments: tuple[str, ...]) -> None:
+        assert read(project, startup_command=value).image.startup_command == StartupCommand(arguments, asked=True)
+
+    @pytest.mark.parametrize("startup_order", [True, False])
+    def test_none(self, project: Project, *, startup_order: bool) -> None:
+        settings = read(project, startup_command=False, startup_order=startup_order)
+        assert settings.image.startup_command is None
+
+    @pytest.mark.parametrize(
+        ("value", "error"),
+        [
+            (1, "must be a string or boolean"),
+            (" ", "cannot be an empty string"),
+            (True, "cannot be `true`: give the arguments to run the application with, such as `--version`"),
+            ("a 'b", "cannot be split into arguments as a shell does it (No closing quotation): `a 'b`"),
+            ("a\0", "has a NUL character in it, which no argument of a program can have"),
+            (
+                "env {appimage}",
+                "has the arguments of the application alone, which can follow `{appimage}`: `env {appimage}`",
+            ),
+        ],
+    )
+    def test_wrong(self, project: Project, value: object, error: str) -> None:
+        assert errors_of(project, startup_command=value) == [f"Option `{TABLE}.startup-command` {error}"]
+
+    def test_without_the_order(self, project: Project) -> None:
+        assert errors_of(project, startup_command="--version", startup_order=False) == [
+            f"Option `{TABLE}.startup-command` has no effect beside `startup-order = false`: remove one of them"
+        ]
 
 
 class TestSelfTest:

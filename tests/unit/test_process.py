@@ -8,11 +8,12 @@ import os
 import subprocess
 import sys
 import sysconfig
+import time
 from pathlib import Path
 
 import pytest
 
-from hatch_appimage.process import ProcessError, clean_environment, find_program, run
+from hatch_appimage.process import ProcessError, clean_environment, find_program, run, run_quietly
 
 
 class TestRun:
@@ -108,3 +109,22 @@ def test_clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert set(env) == {"HOME", "LANG", "PATH", "TMPDIR"}
     assert (env["HOME"], env["TMPDIR"]) == (str(tmp_path), "/var/tmp")
     assert set(env["PATH"].split(":")) == {"/bin", "/usr/bin", "/usr/local/bin"}
+
+
+class TestRunQuietly:
+    def test_reads_and_shows_nothing(self, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+        command = ["/bin/sh", "-c", "cat; echo $A; pwd >&2; exit 3"]
+        assert run_quietly(command, cwd=tmp_path, env={"A": "1"}, seconds=30) == 3
+        assert capfd.readouterr() == ("", "")
+
+    def test_takes_too_long(self, tmp_path: Path) -> None:
+        """Nothing of it is left, though it ignores what asks it to end."""
+        command = ["/bin/sh", "-c", "trap '' TERM HUP; sleep 60 & echo $! > child; wait; sleep 60"]
+        with pytest.raises(TimeoutError):
+            run_quietly(command, cwd=tmp_path, env={"PATH": os.defpath}, seconds=1)
+        child = Path("/proc", (tmp_path / "child").read_text().strip(), "cmdline")
+        for _ in range(100):
+            if not (child.is_file() and child.read_bytes()):
+                break
+            time.sleep(0.05)
+        assert not (child.is_file() and child.read_bytes())

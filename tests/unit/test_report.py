@@ -20,6 +20,7 @@ from hatch_appimage.appdir.imports import Reached
 from hatch_appimage.appdir.launcher import Launcher
 from hatch_appimage.appdir.reach import Reach
 from hatch_appimage.appdir.startup import StartupOrder
+from hatch_appimage.appdir.startup_file import StartupFile
 from hatch_appimage.appdir.trim import Tkinter
 from hatch_appimage.image.self_test import SelfTest
 from hatch_appimage.image.test_command import ImageTest
@@ -316,6 +317,9 @@ class TestDescribe:
             (Bytecode(compiled=3, skipped=1), "3 modules"),
             (Bytecode(compiled=0, skipped=0), "none"),
             (StartupOrder(("a", "b")), "2 files are read at every start"),
+            (StartupOrder(("a",), command="app 'x\n'"), r"1 files are read at every start, as `app 'x\n'` shows"),
+            (StartupOrder(("a",), stored=Path("/p/a.txt")), "1 files are read at every start, says a.txt"),
+            (StartupFile(Path("/p/a.txt")), "/p/a.txt says from now on what a start reads"),
             (REQUIREMENTS, "glibc 2.35 for a start"),
             (Requirements((), ()), "no glibc for a start"),
             (Image(Path("/tmp/x/a.AppImage"), 1, "ab", SQUASHFS), "a.AppImage"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
-from hatch_appimage.appdir.imports import Modules, follow, read_imports
+from hatch_appimage.appdir.imports import Modules, defers_imports, follow, read_imports
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -181,3 +181,46 @@ class TestFollow:
         assert follow(["app.main"], modules, lambda _: True)
         monkeypatch.setattr("hatch_appimage.appdir.imports.read_imports", None)
         assert follow(["app.main"], modules, lambda _: True)
+
+
+class TestDefersImports:
+    @pytest.mark.parametrize(
+        "source",
+        [
+            "def main():\n  import b",
+            "async def main():\n  if True:\n    from . import b",
+            "class A:\n  def f(self):\n    from b import c",
+            "def load(name):\n  return importlib.import_module(f'app.{name}')",
+            "load = lambda name: __import__(name)",
+        ],
+    )
+    def test_in_functions(self, tmp_path: Path, source: str) -> None:
+        write(tmp_path, {"app/__init__.py": "", "app/cli.py": source})
+        assert defers_imports(["app.cli"], [tmp_path])
+
+    @pytest.mark.parametrize(
+        "source",
+        [
+            "import b\ndef main(): b()",
+            "try:\n  import b\nexcept ImportError: b = None",
+            "import importlib\nimportlib.import_module('b')",
+            "def main(:",
+        ],
+    )
+    def test_at_the_top_or_never(self, tmp_path: Path, source: str) -> None:
+        write(tmp_path, {"app/__init__.py": "", "app/cli.py": source})
+        assert not defers_imports(["app.cli"], [tmp_path])
+
+    def test_in_others_of_the_package(self, tmp_path: Path) -> None:
+        """Where they are imported; other packages are not the application's."""
+        files = {"app/__init__.py": "", "app/cli.py": "import lib", "app/a.py": "def f(): import b", "lib.py": ""}
+        write(tmp_path, {**files, "lib.py": "def f(): import b"})
+        assert not defers_imports(["app.cli"], [tmp_path])
+        write(tmp_path, {"app/cli.py": "from app import a"})
+        assert defers_imports(["app.cli"], [tmp_path])
+
+    def test_in_a_compiled_module(self, tmp_path: Path) -> None:
+        write(tmp_path, {"app.abi3.so": ""})
+        assert not defers_imports(["app"], [tmp_path])
+        write(tmp_path, {"app.py": "def f(): import b"})
+        assert defers_imports(["app"], [tmp_path])

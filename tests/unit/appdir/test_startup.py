@@ -3,14 +3,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
+import socket
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from hatch_appimage.appdir import reads
 from hatch_appimage.appdir.bytecode import compile_bytecode
-from hatch_appimage.appdir.startup import as_loaded, find_startup_order
+from hatch_appimage.appdir.startup import StartupCommand, as_loaded, find_startup_order
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.layout import AppDir
 from hatch_appimage.libraries.bundle import MissingLibrary
@@ -18,10 +22,11 @@ from hatch_appimage.project.entry_points import EntryPoint
 from hatch_appimage.python.local import find_host_python
 from hatch_appimage.python.relocate import bundle_python
 from hatch_appimage.results import Results
-from hatch_appimage.runtime.launcher_settings import SETTINGS_NAME
+from hatch_appimage.runtime.launcher_settings import SETTINGS_NAME, write_settings
 from support.elf_fixtures import library, program
 
 if TYPE_CHECKING:
+    from hatch_appimage.appdir.startup import StartupOrder
     from hatch_appimage.python import BundledPython
 
 SOURCES = {
@@ -29,7 +34,7 @@ SOURCES = {
     "data_reader": "from pathlib import Path\nPath(__file__).with_name('table.txt').read_text()",
     "fails": "import colorsys\nraise ImportError('no display')",
     "prints_and_exits": "import colorsys, sys\nprint('([], None)')\nsys.exit(3)",
-    "crashes": "import os\nos.abort()",
+    "crashes": "import colorsys, os\nos.abort()",
     "ends_the_process": "import os\nos._exit(0)",
     "wraps": "try:\n  raise ImportError('libtbb.so.12: cannot open shared object file')\n"
     "except ImportError as error:\n  raise SystemExit('install it') from error",
@@ -41,15 +46,69 @@ SOURCES = {
 }
 
 
+#: What `main` is in modules of their own.
+MAINS = {
+    "lazy": "import sys\nprint(sys.stdin.read())\nimport colorsys",
+    "reads_stdin": "import colorsys\nprint(input())",
+    "prints": "import colorsys\nfor _ in range(1600):\n  print('x' * 65536)",
+    "exits_hard": "import colorsys, os, _decimal\nos._exit(0)",
+    "execs": "import colorsys, os, _decimal\nos.execv('/bin/true', ['true'])",
+    "moves": "import os, data_reader\nos.chdir(os.path.dirname(data_reader.__file__))\nopen('changed.txt').close()",
+    "tries": "import colorsys\nfor name in ('x' * 300, 'gone', b'\\xff'):\n"
+    "  try: open(colorsys.__file__.encode() + (name if isinstance(name, bytes) else name.encode()))\n"
+    "  except OSError: pass",
+    "closes": "import os\nos.closerange(0, 100)\nimport colorsys",
+    "fails": "import colorsys\nraise RuntimeError('no display')",
+    "refuses": "import colorsys\nreturn 'unknown option'",
+    "aborts": "import colorsys, os\nos.abort()",
+    "hangs": "import colorsys, signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nwhile True: signal.pause()",
+    "forks": "import os\nif os.fork() == 0:\n  import colorsys\n  raise SystemExit(3)\nos.wait()\nimport data_reader",
+    "threads": "import threading\nthread = threading.Thread(target=__import__, args=['colorsys'])\n"
+    "thread.start()\nthread.join()\nimport data_reader",
+    "processes": "import multiprocessing\nwith multiprocessing.get_context('fork').Pool(2) as pool:\n"
+    "  pool.map(exec, ['import colorsys', 'import data_reader'])",
+    "lists": "import os, listed\nplace = os.path.dirname(listed.__file__)\n"
+    "for name in os.listdir(place):\n  if name.endswith('.txt'): open(os.path.join(place, name)).close()\n"
+    "class Path:\n  listdir, scandir = os.listdir, os.scandir\n"
+    "assert Path().listdir(place) == sorted(os.listdir(place)) and Path().scandir(place)\n"
+    "with os.scandir(place) as found:\n  assert [entry.name for entry in found] == sorted(os.listdir(place))",
+    "connects": "import colorsys, socket, sys\nsocket.create_connection(('127.0.0.1', int(sys.argv[1])), timeout=5)",
+    "writes_new": "import data_reader\nfrom pathlib import Path\n"
+    "try: Path(data_reader.__file__).with_name('new').touch()\n"
+    "except OSError: pass",
+    "writes_over": "import data_reader\nfrom pathlib import Path\n"
+    "try: Path(data_reader.__file__).with_name('changed.txt').write_text('other')\nexcept OSError: pass",
+    "writes_home": "import sys, tempfile\nfrom pathlib import Path\nPath.home().joinpath('a').touch()\n"
+    "Path('b').touch()\ntempfile.mkstemp()\nimport colorsys",
+    "plain": "return 0",
+    "checks": "import os, sys\nroot, = sys.argv[1:]\nassert os.environ['APP_DATA'] == root + '/usr/$APPDIRX'\n"
+    "assert os.environ['HOME'] != '/nowhere' and os.environ['APPDIR'] == root\n"
+    "assert os.environ['QT_QPA_PLATFORM'] == 'offscreen'\n"
+    "open(root + '/usr/lib/plugins/platforms/libqoffscreen.so').close()\n"
+    "assert os.listdir('.') == [] and sys.path[0]\nassert sys.executable.startswith(root + '/usr/bin/python')",
+    "daemon": "import os, sys, time\nif os.fork() == 0:\n  os.setsid()\n  if os.fork() == 0:\n"
+    "    with open(sys.argv[1], 'w') as file: file.write(os.readlink('/proc/self/ns/pid'))\n    time.sleep(60)\n"
+    "  os._exit(0)\nos.wait()\nimport colorsys\nwhile not os.path.getsize(sys.argv[1]): time.sleep(0.01)",
+}
+
+
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> tuple[AppDir, BundledPython]:
     appdir = AppDir(tmp_path_factory.mktemp("startup") / "AppDir", "app")
     python = bundle_python(find_host_python(Path(sys.executable)), appdir)
     for name, source in SOURCES.items():
         (python.site_packages[0] / f"{name}.py").write_text(source)
+    for name, body in MAINS.items():
+        lines = "".join(f"  {line}\n" for line in body.splitlines())
+        (python.site_packages[0] / f"run_{name}.py").write_text(f"def main():\n{lines}")
+    (python.site_packages[0] / "listed").mkdir()
+    for name in ("c.txt", "a.txt", "__init__.py", "b.txt"):
+        (python.site_packages[0] / "listed" / name).touch()
+    (python.site_packages[0] / "listed" / "__main__.py").write_text("import colorsys\n")
     for name in ("table.txt", "changed.txt"):
         (python.site_packages[0] / name).write_text("data")
     compile_bytecode(appdir, python, Results(None, 0))
+    appdir.bin.mkdir(exist_ok=True)
     appdir.apprun.touch()
     (appdir.root / SETTINGS_NAME).touch()
     return appdir, python
@@ -92,7 +151,7 @@ def test_no_source_that_has_bytecode(bundle: tuple[AppDir, BundledPython]) -> No
     assert not [path for path in order.files if path.endswith(".py")]
 
 
-@pytest.mark.parametrize("module", ["fails", "prints_and_exits"])
+@pytest.mark.parametrize("module", ["fails", "prints_and_exits", "crashes"])
 def test_what_was_read_until_it_failed(bundle: tuple[AppDir, BundledPython], module: str) -> None:
     assert {module, "colorsys"} <= set(names(bundle, module))
 
@@ -143,3 +202,185 @@ def test_library_that_the_import_needs(bundle: tuple[AppDir, BundledPython]) -> 
         "  libtbb.so.12 (Debian's package libtbb12), needed by usr/lib/t.so",
     ]
     assert find_startup_order(*bundle, EntryPoint("app", "copes", "main"), missing).files
+
+
+def stems(files: tuple[str, ...]) -> list[str]:
+    return [path.rsplit("/", 1)[-1].split(".")[0] for path in files]
+
+
+def tree(appdir: AppDir) -> dict[Path, object]:
+    """Return all that can be seen of an AppDir."""
+    return {
+        path: (path.lstat().st_mode, path.readlink() if path.is_symlink() else path.is_file() and path.read_bytes())
+        for path in appdir.root.rglob("*")
+    }
+
+
+class TestRun:
+    """What a run of the application adds to the import of its entry point."""
+
+    @pytest.fixture(params=["namespaces", "no namespaces"])
+    def way(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+        """Run it with user namespaces, and as on a machine without them."""
+        if request.param == "no namespaces":
+            monkeypatch.setattr(reads, "run_isolated", raise_refusal)
+        return str(request.param)
+
+    def run(
+        self, bundle: tuple[AppDir, BundledPython], name: str, *arguments: str, asked: bool = False
+    ) -> StartupOrder:
+        appdir, _ = bundle
+        (appdir.bin / "app").write_text(f"import sys\nfrom run_{name} import main\nsys.exit(main())\n")
+        command = StartupCommand(arguments or ("--help",), asked)
+        return find_startup_order(*bundle, EntryPoint("app", f"run_{name}", "main"), command=command)
+
+    @pytest.mark.parametrize(
+        ("name", "wanted"),
+        [
+            ("lazy", "colorsys"),
+            ("prints", "colorsys"),
+            ("exits_hard", "_decimal"),
+            ("execs", "_decimal"),
+            ("moves", "changed"),
+            ("closes", "colorsys"),
+            ("tries", "colorsys"),
+            ("forks", "colorsys"),
+            ("threads", "colorsys"),
+            ("processes", "colorsys"),
+            ("writes_new", "data_reader"),
+            ("writes_home", "colorsys"),
+        ],
+    )
+    @pytest.mark.usefixtures("way")
+    def test_what_main_reads(self, bundle: tuple[AppDir, BundledPython], name: str, wanted: str) -> None:
+        before = set(tree(bundle[0])) | {bundle[0].bin / "app"}
+        order = self.run(bundle, name)
+        assert order.command == "app --help"
+        assert wanted in stems(order.files)
+        assert wanted not in stems(order.imported)
+        assert order.files[: len(order.imported)] == order.imported
+        assert set(tree(bundle[0])) == before
+
+    @pytest.mark.parametrize(
+        ("name", "reason"),
+        [
+            ("reads_stdin", "EOFError: EOF when reading a line"),
+            ("fails", "RuntimeError: no display"),
+            ("refuses", "SystemExit: unknown option"),
+            ("aborts", "signal 6"),
+        ],
+    )
+    @pytest.mark.parametrize("asked", [True, False])
+    @pytest.mark.usefixtures("way")
+    def test_that_fails(
+        self,
+        bundle: tuple[AppDir, BundledPython],
+        name: str,
+        reason: str,
+        caplog: pytest.LogCaptureFixture,
+        *,
+        asked: bool,
+    ) -> None:
+        """The import counts, and a line says why where the project asks for the run."""
+        order = self.run(bundle, name, asked=asked)
+        assert order.files == order.imported
+        assert order.command is None
+        assert f"run_{name}" in stems(order.files)
+        assert "colorsys" not in stems(order.files)
+        warning = f"`app --help` for the start-up order ended with {reason}: what the import reads is used instead"
+        assert caplog.messages == ([warning] if asked else [])
+
+    @pytest.mark.usefixtures("way")
+    def test_that_takes_too_long(
+        self, bundle: tuple[AppDir, BundledPython], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """It is told even if nobody asked, as it costs time at each build."""
+        monkeypatch.setattr(StartupCommand, "seconds", 1)
+        order = self.run(bundle, "hangs")
+        assert order.files == order.imported
+        (message,) = caplog.messages
+        assert message.startswith("`app --help` for the start-up order took more than 1 s: set `startup-command`")
+
+    def test_cannot_write_into_the_image(self, bundle: tuple[AppDir, BundledPython]) -> None:
+        self.run(bundle, "lazy")
+        before = tree(bundle[0])
+        script = bundle[0].bin / "app"
+        for name in ("writes_new", "writes_over"):
+            assert "data_reader" in stems(self.run(bundle, name).files)
+            assert {path: state for path, state in tree(bundle[0]).items() if path != script} == {
+                path: state for path, state in before.items() if path != script
+            }
+
+    def test_changes_the_image_where_nothing_prevents_it(
+        self, bundle: tuple[AppDir, BundledPython], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(reads, "run_isolated", raise_refusal)
+        with pytest.raises(
+            AppImageError, match=r"`app --help` changes .*changed.txt in the image: set `startup-command = false`"
+        ):
+            self.run(bundle, "writes_over")
+
+    def test_has_no_network(self, bundle: tuple[AppDir, BundledPython], caplog: pytest.LogCaptureFixture) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            self.run(bundle, "connects", str(server.getsockname()[1]), asked=True)
+        assert "ended with OSError: [Errno 101] Network is unreachable" in caplog.text
+
+    def test_no_daemon_stays(self, bundle: tuple[AppDir, BundledPython], tmp_path: Path) -> None:
+        mark = tmp_path / "mark"
+        mark.touch()
+        order = self.run(bundle, "daemon", str(mark), asked=True)
+        assert order.command == f"app {mark}"
+        namespace = mark.read_text()
+        assert namespace.startswith("pid:")
+        assert namespace not in processes_by_namespace()
+
+    def test_is_asked_for(self, bundle: tuple[AppDir, BundledPython]) -> None:
+        """It is run though no function imports anything."""
+        assert self.run(bundle, "plain", "a b", "$x").command is None
+        assert self.run(bundle, "plain", "a b", "$x", asked=True).command == "app 'a b' '$x'"
+
+    @pytest.mark.parametrize("name", ["threads", "processes", "forks", "lists"])
+    def test_is_the_same_every_time(self, bundle: tuple[AppDir, BundledPython], name: str) -> None:
+        assert len({self.run(bundle, name).files for _ in range(3)}) == 1
+
+    def test_directories_are_listed_by_name(self, bundle: tuple[AppDir, BundledPython]) -> None:
+        files = [path for path in self.run(bundle, "lists").files if "/listed/" in path and path.endswith(".txt")]
+        assert [path.rsplit("/", 1)[-1] for path in files] == ["a.txt", "b.txt", "c.txt"]
+
+    def test_module_that_is_run(self, bundle: tuple[AppDir, BundledPython]) -> None:
+        """Its import leaves out what `python -m` runs."""
+        appdir, _ = bundle
+        (appdir.bin / "app").write_text(
+            "import runpy\nrunpy.run_module('listed', run_name='__main__', alter_sys=True)\n"
+        )
+        order = find_startup_order(*bundle, EntryPoint("app", "listed", None), command=StartupCommand())
+        assert {"__main__", "colorsys"} <= {*stems(order.files)}
+
+    def test_environment_is_that_of_the_image(self, bundle: tuple[AppDir, BundledPython]) -> None:
+        appdir, _ = bundle
+        settings = appdir.root / SETTINGS_NAME
+        write_settings(appdir.root, [("default", "APP_DATA ${APPDIR}/usr/$APPDIRX"), ("default", "HOME /nowhere")])
+        plugin = appdir.usr / "lib" / "plugins" / "platforms" / "libqoffscreen.so"
+        plugin.parent.mkdir(parents=True)
+        plugin.touch()
+        try:
+            order = self.run(bundle, "checks", str(appdir.root), asked=True)
+            assert order.command
+            assert "libqoffscreen" not in stems(order.files)
+        finally:
+            shutil.rmtree(appdir.usr / "lib" / "plugins")
+            settings.write_bytes(b"")
+
+
+def raise_refusal(*_: object, **__: object) -> None:
+    """Do as `run_isolated` on a machine without user namespaces."""
+    raise AppImageError("There are no user namespaces here")
+
+
+def processes_by_namespace() -> set[str]:
+    """Return the process namespaces of all processes."""
+    found = set()
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            found.add(str((process / "ns" / "pid").readlink()))
+    return found

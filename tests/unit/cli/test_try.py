@@ -10,7 +10,7 @@ import pytest
 
 from hatch_appimage.architecture import ARCHITECTURES
 from hatch_appimage.cli import main, try_
-from hatch_appimage.roots.sandbox import Ending
+from hatch_appimage.roots.namespaces import Ending
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from argparse import Namespace
 from typing import TYPE_CHECKING
 from zipfile import ZIP_DEFLATED, ZipFile
 
@@ -13,7 +14,7 @@ import pytest
 
 from hatch_appimage import cli
 from hatch_appimage.architecture import native_architecture
-from hatch_appimage.cli import status
+from hatch_appimage.cli import projects, status
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.project.build_input import open_source
 from hatch_appimage.project.wheel import Release, Wheel
@@ -185,6 +186,15 @@ class TestSettings:
         assert "  icon       SVG\n" in capsys.readouterr().out
         monkeypatch.chdir(project)
         assert cli.main(["check", "--set", "icon=../icon.svg"]) == 0
+
+    def test_so_do_those_of_files_that_are_to_be_written(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        project = copy_project("hello-cli", tmp_path)
+        monkeypatch.chdir(tmp_path)
+        given = [f"{key}=new" for key in ("startup-order", "report", "startup-command")]
+        with open_source("hello-cli") as source:
+            found = projects._settings(source, Namespace(set=given, python=None))
+        assert source.root == project
+        assert found == {"startup-order": f"{tmp_path}/new", "report": f"{tmp_path}/new", "startup-command": "new"}
 
     @pytest.mark.parametrize(
         ("setting", "message"),

@@ -1,0 +1,154 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""What the start-up order is worth: images beside a virtual environment, for two places of the same imports.
+
+``benchmarks/startup_order.py [--rounds N] [--directory DIR]``
+
+A program imports Flask and Requests, at the top of its module or inside `main()`, and ends. Of each, two images are
+built: with the application run for the start-up order as by default, and with ``startup-command = false``, when the
+entry point is only imported. Each round starts the virtual environment's command and then the image's, so that what
+disturbs the machine disturbs both of a pair; the ratio of the pair is what counts. Printed are the median of these
+ratios, the middle half of them, and the median times in milliseconds, with the machine's load before and after: other
+work on it makes the figures worthless. The environment has the same Python and packages, with bytecode compiled.
+What is built stays in ``--directory`` and is used again, so that it can be built at another time than it is measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from uv import find_uv_bin
+
+MODULES = {
+    "imports at the top": "import flask, requests\ndef main():\n    print(flask.Flask, requests.get)\n",
+    "imports in main()": "def main():\n    import flask, requests\n    print(flask.Flask, requests.get)\n",
+}
+ORDERS = {
+    "by default": [],
+    "import alone": ["--set", "startup-command=false"],
+    "none": ["--set", "startup-order=false"],
+}
+PROJECT = """\
+[build-system]
+requires = ["hatchling"]
+build-backend = "hatchling.build"
+
+[project]
+name = "app"
+version = "1.0"
+dependencies = ["flask", "requests"]
+
+[project.scripts]
+app = "app:main"
+
+[tool.hatch.build.targets.wheel]
+only-include = ["app.py"]
+"""
+PAUSE = 0.06
+WARM_UP = 2
+
+
+def main() -> None:
+    """Build, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=21)
+    parser.add_argument("--directory", type=Path)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="hatch-appimage-") as temporary:
+        pairs = make_pairs(options.directory or Path(temporary))
+        print_load()
+        print(f"\n{'':40} ratio  middle half     environment      image")
+        for name, (command, image) in pairs.items():
+            report(name, measure(command, image, options.rounds))
+        print_load()
+
+
+def make_pairs(directory: Path) -> dict[str, tuple[Path, Path]]:
+    """Return the commands that are compared, the environment's first, by what they have in common."""
+    pairs = {}
+    for number, (title, module) in enumerate(MODULES.items()):
+        project = directory / str(number)
+        if not project.exists():
+            install(write_project(project, module))
+            for order, options in ORDERS.items():
+                build(project, order, options)
+        for order in ORDERS:
+            (image,) = (project / order).glob("*.AppImage")
+            pairs[f"{title}, order {order}"] = (project / "environment" / "bin" / "app", image)
+    return pairs
+
+
+def write_project(directory: Path, module: str) -> Path:
+    """Write a project of one module."""
+    directory.mkdir(parents=True)
+    (directory / "app.py").write_text(module)
+    (directory / "pyproject.toml").write_text(PROJECT)
+    return directory
+
+
+def install(project: Path) -> None:
+    """Install a project into a virtual environment of its own."""
+    environment = project / "environment"
+    uv = find_uv_bin()
+    subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, environment], check=True)
+    command: list[str | Path] = [
+        uv,
+        "pip",
+        "install",
+        "--quiet",
+        "--compile-bytecode",
+        "--python",
+        environment / "bin" / "python",
+    ]
+    subprocess.run([*command, project], check=True)
+
+
+def build(project: Path, name: str, options: list[str]) -> None:
+    """Build the image of a project."""
+    out = project / name
+    program = Path(sys.executable).with_name("hatch-appimage")
+    subprocess.run(
+        [program, "build", project, "--output", out, *options],
+        check=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def measure(command: Path, image: Path, rounds: int) -> list[tuple[float, float]]:
+    """Return the milliseconds that both took, a pair a round."""
+    pairs = [(run(command), run(image)) for _ in range(rounds + WARM_UP)]
+    return pairs[WARM_UP:]
+
+
+def run(program: Path) -> float:
+    """Run a program once; return the milliseconds from its start to its end."""
+    environment = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "LANG": "C.UTF-8"}
+    time.sleep(PAUSE)
+    start = time.perf_counter()
+    subprocess.run([program], env=environment, check=True, stdout=subprocess.DEVNULL)
+    return (time.perf_counter() - start) * 1000
+
+
+def report(name: str, pairs: list[tuple[float, float]]) -> None:
+    """Print a line."""
+    ratios = [image / environment for environment, image in pairs]
+    low, middle, high = statistics.quantiles(ratios, n=4)
+    environment, image = (statistics.median(times) for times in zip(*pairs, strict=True))
+    print(f"{name:40} {middle:5.2f}  {low:.2f} to {high:.2f}  {environment:9.1f} ms {image:9.1f} ms", flush=True)
+
+
+def print_load() -> None:
+    """Say how busy the machine was in the last minute."""
+    print(f"Load {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
+
+
+if __name__ == "__main__":
+    main()

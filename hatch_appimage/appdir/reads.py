@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: MIT
+"""Run the bundled Python during the build, and note which files of the AppDir are read for it."""
+
+from __future__ import annotations
+
+import ast
+import re
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from hatch_appimage.errors import AppImageError
+from hatch_appimage.process import ProcessError, clean_environment, run, run_quietly
+from hatch_appimage.roots.namespaces import run_isolated
+from hatch_appimage.roots.system_calls import (
+    CLONE_NEWNET,
+    MS_BIND,
+    MS_NODEV,
+    MS_NOEXEC,
+    MS_NOSUID,
+    MS_REC,
+    make_read_only,
+    mount,
+)
+from hatch_appimage.runtime.launcher_settings import SETTINGS_NAME, read_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from hatch_appimage.layout import AppDir
+    from hatch_appimage.python import BundledPython
+
+# How long an import may take: some modules start their program when they are imported.
+_IMPORT_SECONDS = 60
+_PROGRAM = Path(__file__).with_name("_note_reads.py")
+_APPDIR = re.compile(r"\$(?:APPDIR\b|\{APPDIR\})")
+#: By this plugin, Qt does without a display.
+QT_OFFSCREEN = "libqoffscreen.so"
+
+
+@dataclass(frozen=True)
+class Reads:
+    """What a process read.
+
+    Attributes:
+        paths: files that its main thread opened, in that order.
+        aside: files that other threads or forked processes opened, sorted, as their order is left to chance.
+        libraries: all files that were mapped into memory, sorted.
+        failure: how it failed; None if it did not.
+        module: the missing module that it failed for, if that was why.
+        causes: the texts of the exception and of all that led to it.
+        timed_out: it took too long, and was ended.
+
+    """
+
+    paths: tuple[Path, ...] = ()
+    aside: tuple[Path, ...] = ()
+    libraries: tuple[Path, ...] = ()
+    failure: str | None = None
+    module: str | None = None
+    causes: tuple[str, ...] = ()
+    timed_out: bool = False
+
+
+def reads_of_import(appdir: AppDir, python: BundledPython, modules: Sequence[str]) -> Reads:
+    """Import modules; what fails gives what was read until then.
+
+    Args:
+        appdir: complete; the import may write into it.
+        python: the Python in it.
+        modules: their names.
+
+    """
+    with _places() as places:
+        try:
+            run(
+                places.command(python, appdir, "import", *modules),
+                doing="import the entry point",
+                cwd=places.working,
+                env=places.environment(appdir),
+                seconds=_IMPORT_SECONDS,
+            )
+        except ProcessError as error:  # it crashed, or hangs
+            reads = places.reads()
+            return replace(reads, failure=str(error).splitlines()[0], causes=(*reads.causes, error.output))
+        reads = places.reads()
+        return reads if places.has_ended() else replace(reads, failure="the end of the process")
+
+
+def reads_of_run(
+    appdir: AppDir, python: BundledPython, script: Path, arguments: Sequence[str], seconds: float
+) -> Reads:
+    """Run a script in an empty home: it reads nothing from stdin, nobody sees its output, and all of it is ended.
+
+    Where the machine has user namespaces it has no network, and cannot write into the AppDir.
+
+    Args:
+        appdir: complete.
+        python: the Python in it.
+        script: of Python, in it.
+        arguments: the script's.
+        seconds: how long it may take.
+
+    """
+    with _places() as places:
+        command = list(map(str, places.command(python, appdir, "run", script, *arguments)))
+        environment = places.environment(appdir)
+        try:
+            status = _run_apart(command, environment, places.working, appdir.root, seconds)
+        except TimeoutError:
+            return replace(places.reads(), failure=f"more than {seconds} s", timed_out=True)
+        reads = places.reads()
+        if status:
+            how = f"exit status {status}" if status > 0 else f"signal {-status}"
+            return replace(reads, failure=reads.failure or how)
+        return reads
+
+
+def _run_apart(command: Sequence[str], environment: dict[str, str], working: Path, root: Path, seconds: float) -> int:
+    """Run a command in namespaces, or without them where there are none; return its status as subprocess has it."""
+    try:
+        ending = run_isolated(
+            command,
+            prepare=partial(_prepare, root),
+            environment=environment,
+            directory=working,
+            flags=CLONE_NEWNET,
+            quiet=True,
+            seconds=seconds,
+        )
+    except AppImageError:
+        return run_quietly(command, cwd=working, env=environment, seconds=seconds)
+    return -ending.signal if ending.signal else ending.status
+
+
+def _prepare(root: Path) -> None:
+    """Have the AppDir read-only, as the image is, and the processes of these namespaces where they are expected."""
+    mount(root, root, flags=MS_BIND | MS_REC)
+    make_read_only(root)
+    with suppress(OSError):  # containers with a limited /proc do not allow it
+        mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
+
+
+@dataclass(frozen=True)
+class _Places:
+    """Where a process finds its home and writes the answer."""
+
+    answer: Path
+    home: Path
+    temporary: Path
+    working: Path
+
+    def command(self, python: BundledPython, appdir: AppDir, action: str, *words: str | Path) -> list[str | Path]:
+        # Not -I, which would ignore the hash seed.
+        return [python.executable, "-s", _PROGRAM, self.answer, appdir.root, python.launcher, action, *words]
+
+    def environment(self, appdir: AppDir) -> dict[str, str]:
+        return {
+            **_defaults(appdir),
+            **clean_environment(self.home),
+            **({"QT_QPA_PLATFORM": "offscreen"} if any(appdir.root.rglob(QT_OFFSCREEN)) else {}),
+            "APPDIR": str(appdir.root),
+            "TMPDIR": str(self.temporary),
+            "PYTHONHASHSEED": "0",
+        }
+
+    def _records(self) -> Iterator[tuple[Any, ...]]:
+        for line in self.answer.read_text(encoding="ascii").splitlines():
+            with suppress(SyntaxError, ValueError):  # the last line of a process that was killed
+                yield ast.literal_eval(line)
+
+    def has_ended(self) -> bool:
+        return any(kind == "end" for kind, *_ in self._records())
+
+    def reads(self) -> Reads:
+        records = list(self._records())
+        found = {
+            kind: tuple(Path(record[1]) for record in records if record[0] == kind)
+            for kind in ("read", "aside", "mapped")
+        }
+        ends = [record[1:] for record in records if record[0] == "end"]
+        return Reads(
+            found["read"], tuple(sorted(found["aside"])), tuple(sorted(found["mapped"])), *(ends[-1] if ends else ())
+        )
+
+
+@contextmanager
+def _places() -> Iterator[_Places]:
+    with TemporaryDirectory(prefix="hatch-appimage-start-", ignore_cleanup_errors=True) as name:
+        parent = Path(name).resolve()
+        places = _Places(parent / "answer", parent / "home", parent / "tmp", parent / "working")
+        places.answer.touch()
+        for directory in (places.home, places.temporary, places.working):
+            directory.mkdir()
+        yield places
+
+
+def _defaults(appdir: AppDir) -> dict[str, str]:
+    """Return the variables that the launcher sets."""
+    settings = appdir.root / SETTINGS_NAME
+    if not settings.is_file():
+        return {}
+    lines = read_settings(settings.read_text(encoding="utf-8", errors="surrogateescape"))
+    pairs = (value.partition(" ") for key, value in lines if key == "default")
+    return {name: _APPDIR.sub(lambda _: str(appdir.root), value) for name, _, value in pairs}

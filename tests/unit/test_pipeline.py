@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: MIT
+"""What a build does, and what it leaves out."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from hatch_appimage.architecture import ARCHITECTURES, native_architecture
+from hatch_appimage.pipeline import BuildInputs
+
+FOREIGN = next(each for each in ARCHITECTURES.values() if each != native_architecture())
+
+
+def make_inputs(*, order: Path | bool, **values: Any) -> BuildInputs:
+    settings = SimpleNamespace(image=SimpleNamespace(startup_order=order))
+    known: dict[str, Any] = {
+        "settings": settings,
+        "architecture": native_architecture(),
+        "system": SimpleNamespace(root=Path("/")),
+        "project": SimpleNamespace(unpacked=False),
+        **values,
+    }
+    everything: dict[str, Any] = {field.name: known.get(field.name) for field in fields(BuildInputs)}
+    return BuildInputs(**everything)
+
+
+class TestStartupOrder:
+    @pytest.mark.parametrize(("order", "imports"), [(True, True), (False, False), ("new", True), ("there", False)])
+    @pytest.mark.parametrize("architecture", [native_architecture(), FOREIGN], ids=["native", "foreign"])
+    def test_when_the_entry_point_is_imported(
+        self, tmp_path: Path, architecture: object, *, order: str | bool, imports: bool
+    ) -> None:
+        (tmp_path / "there").touch()
+        inputs = make_inputs(order=order if isinstance(order, bool) else tmp_path / order, architecture=architecture)
+        assert inputs.imports_entry_point is (imports and architecture != FOREIGN)
+        assert inputs.shows_missing_libraries is inputs.imports_entry_point
+        assert inputs.startup_file == (None if isinstance(order, bool) else tmp_path / order)
+
+    def test_other_systems_say_nothing_of_missing_libraries(self) -> None:
+        inputs = make_inputs(order=True, system=SimpleNamespace(root=Path("/old")))
+        assert inputs.imports_entry_point
+        assert not inputs.shows_missing_libraries
+
+    @pytest.mark.parametrize(("unpacked", "place"), [(False, "/p/a.startup"), (True, "/dist/a.startup")])
+    def test_where_its_file_lasts(self, *, unpacked: bool, place: str) -> None:
+        inputs = make_inputs(order=True, project=SimpleNamespace(unpacked=unpacked))
+        assert inputs.lasting(Path("/p/a.startup"), Path("/dist")) == Path(place)
