@@ -175,6 +175,9 @@ def _list_directory(root: Path) -> Listing:
     requires = find_required_versions(users, from_system)
     carried = {PurePath(path).name for path in elves}
     own = _brings_glibc(carried, requires)
+    inside = carried if own else set()
+    if _brings_musl(carried):
+        inside |= {soname for soname in from_system if group_of(soname) == "musl"}
     return Listing(
         architecture=architecture.name,
         roots=tuple(path for path in elves if path not in reached),
@@ -184,8 +187,8 @@ def _list_directory(root: Path) -> Listing:
             Requirements(requires),
             architecture.name,
             # What no search path leads to is for systems that lack it.
-            (from_system | missing) - (carried if own else set()),
-            bundled_glibc=own,
+            (from_system | missing) - inside,
+            bundled_libc=own,
         ),
     )
 
@@ -194,6 +197,11 @@ def _brings_glibc(names: set[str], requires: Iterable[RequiredVersion]) -> bool:
     """Whether an image can do without the system's C and C++ libraries: it has its own, with their loader."""
     wanted = {"libc.so.6", *(LIBRARIES[required.family] for required in requires)}
     return wanted <= names and any(fnmatchcase(name, "ld-linux*.so.*") for name in names)
+
+
+def _brings_musl(names: set[str]) -> bool:
+    """Whether an image can do without the system's musl: it has its own, which its files know by several names."""
+    return any(fnmatchcase(name, "ld-musl-*.so.1") for name in names)
 
 
 def _inside(path: Path, root: Path) -> str:

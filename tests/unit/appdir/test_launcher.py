@@ -27,7 +27,7 @@ from hatch_appimage.architecture import ARCHITECTURES, native_architecture
 from hatch_appimage.elf import read_elf
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.layout import AppDir
-from hatch_appimage.libraries.glibc import CLibrary
+from hatch_appimage.libraries.c_library import CLibrary
 from hatch_appimage.libraries.symbol_versions import RequiredVersion
 from hatch_appimage.project.entry_points import EntryPoint
 from hatch_appimage.python import BundledPython
@@ -1254,7 +1254,7 @@ class TestDialogue:
         (appdir.root / SETTINGS_NAME).write_text(without(appdir.root, "loader"))
         add_settings(appdir.root, [("loader", "/nowhere/ld.so")])
         python = bundled(appdir.libexec / "python3.99")
-        library = CLibrary((2, 36), needed, "ld.so", (), 0)
+        library = CLibrary("glibc", (2, 36), needed, "ld.so", (), 0)
         write_stand_in(appdir, python, library, ["libGL.so.1"], program=LAUNCHER, dialogue="My App")
         stand_in = appdir.glibc
         (stand_in / SETTINGS_NAME).write_text(without(stand_in, "loader"))
