@@ -175,9 +175,6 @@ def _list_directory(root: Path) -> Listing:
     requires = find_required_versions(users, from_system)
     carried = {PurePath(path).name for path in elves}
     own = _brings_glibc(carried, requires)
-    inside = carried if own else set()
-    if _brings_musl(carried):
-        inside |= {soname for soname in from_system if group_of(soname) == "musl"}
     return Listing(
         architecture=architecture.name,
         roots=tuple(path for path in elves if path not in reached),
@@ -187,7 +184,7 @@ def _list_directory(root: Path) -> Listing:
             Requirements(requires),
             architecture.name,
             # What no search path leads to is for systems that lack it.
-            (from_system | missing) - inside,
+            (from_system | missing) - (carried if own else set()),
             bundled_libc=own,
         ),
     )
@@ -200,7 +197,7 @@ def _brings_glibc(names: set[str], requires: Iterable[RequiredVersion]) -> bool:
 
 
 def _brings_musl(names: set[str]) -> bool:
-    """Whether an image can do without the system's musl: it has its own, which its files know by several names."""
+    """Whether an image has its own musl, which its files know by several names."""
     return any(fnmatchcase(name, "ld-musl-*.so.1") for name in names)
 
 
@@ -213,6 +210,8 @@ def _library(need: Dependency, names: set[str], root: Path) -> Library:
     if need.found is not None:
         return Library(need.soname, Origin.IMAGE, _inside(need.found, root), None)
     group = group_of(need.soname)
+    if group == "musl" and _brings_musl(names):
+        return Library(need.soname, Origin.IMAGE_BY_NAME, None, None)
     if group is not None:
         return Library(need.soname, Origin.SYSTEM, None, group)
     return Library(need.soname, Origin.IMAGE_BY_NAME if need.soname in names else Origin.MISSING, None, None)

@@ -131,8 +131,10 @@ class TestListing:
         program(soname, interpreter="/lib/ld-musl-x86_64.so.1").write(tmp_path / "usr" / "bin" / "app")
         if own:
             library("").write(tmp_path / "usr" / "lib" / "musl" / "lib" / "ld-musl-x86_64.so.1")
-        found = str(list_libraries(tmp_path).verdict)
-        assert ("Debian" in found, "Alpine" in found) == (own, True)
+        found = list_libraries(tmp_path)
+        assert ("Debian" in str(found.verdict), "Alpine" in str(found.verdict)) == (own, True)
+        (need,) = found.files["usr/bin/app"]
+        assert need.source is (Origin.IMAGE_BY_NAME if own else Origin.SYSTEM)
 
     def test_musl_beside_glibc(self, tmp_path: Path) -> None:
         """Some wheels carry programs for musl with their loader; the image still needs glibc."""
