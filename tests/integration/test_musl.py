@@ -17,6 +17,7 @@ from support.machine import make_public
 from support.musl import LIBRARY, MACHINE, MuslPython, make_musl_python
 from support.plugin import build_image, make_once
 from support.projects import make_project
+from support.pythons import Portable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,9 +70,9 @@ def musl_python(tmp_path_factory: pytest.TempPathFactory) -> MuslPython:
     return MuslPython.of(make_once(tmp_path_factory, "musl-python", make_musl_python))
 
 
-def write_project(directory: Path, python: MuslPython, **keys: str) -> Path:
+def write_project(directory: Path, made: MuslPython, **keys: str) -> Path:
     """Write a project that wants that Python, and that musl unless another sysroot is given."""
-    table = {"python": f'"{python.prefix}"', "sysroot": f'"{python.root}"', "report": '"report.json"', **keys}
+    table = {"python": f'"{made.prefix}"', "sysroot": f'"{made.root}"', "report": '"report.json"', **keys}
     return make_project(
         directory,
         PROBE,
@@ -82,9 +83,11 @@ def write_project(directory: Path, python: MuslPython, **keys: str) -> Path:
 
 @pytest.fixture(scope="module")
 def image(plugin: Plugin, musl_python: MuslPython, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return an image that tells all this, whose own self-test has passed."""
-    directory = make_public(tmp_path_factory, "musl") / "probe"
-    return build_image(plugin, write_project(directory, musl_python, **{"self-test": "true"}))
+    """Return an image that tells all this, whose own self-test has passed; its Python is from an archive."""
+    directory = make_public(tmp_path_factory, "musl")
+    archive = Portable(musl_python.prefix).pack(directory / "cpython-musl.tar.gz")
+    keys = {"python": f'"{archive}"', "self-test": "true"}
+    return build_image(plugin, write_project(directory / "probe", musl_python, **keys))
 
 
 @pytest.fixture(scope="module")
@@ -92,15 +95,16 @@ def report(image: Path) -> Any:
     return json.loads((image.parent.parent / "report.json").read_text())
 
 
-@pytest.fixture(scope="module", params=["empty", "glibc"])
+@pytest.fixture(scope="module", params=["empty", "glibc", "musl"])
 def system(
     needs_root: None, request: pytest.FixtureRequest, musl_python: MuslPython, tmp_path_factory: pytest.TempPathFactory
 ) -> Chroot:
-    """Return a system without any C library, and one with glibc; both have what must not be loaded."""
+    """Return a system without any C library, one with glibc and one with musl; all have what must not be loaded."""
     del needs_root
-    packages = ["busybox-static", *(["libc6"] if request.param == "glibc" else [])]
-    chroot = make_small_system(tmp_path_factory.mktemp(request.param), *packages)
+    packages = {"empty": [], "glibc": ["libc6"], "musl": ["musl"]}[request.param]
+    chroot = make_small_system(tmp_path_factory.mktemp(request.param), "busybox-static", *packages)
     assert bool([*chroot.root.rglob("libc.so.6")]) == (request.param == "glibc")
+    assert bool([*chroot.root.rglob("ld-musl-*")]) == (request.param == "musl")
     for name, source, options in (("libbogus.so", "", ()), ("needy.so", "", ("-Wl,--no-as-needed", "-L.", "-lbogus"))):
         (chroot.root / "tmp" / "empty.c").write_text(source)
         command = [musl_python.compiler, "-shared", "-fPIC", "-o", name, "empty.c", *options]
@@ -186,8 +190,7 @@ def test_package_without_wheels(plugin: Plugin, musl_python: MuslPython, tmp_pat
     assert f"sgmllib3k has no wheel for {MACHINE} with musl 1.2 or older" in result.stderr
 
 
-def test_interpreter_is_not_run_by_itself(musl_python: MuslPython) -> None:
-    """What is tested here is not what this machine could do anyway."""
+def test_interpreter_is_for_musl(musl_python: MuslPython) -> None:
     (interpreter,) = musl_python.prefix.glob("bin/python3.?*")
     elf = read_elf(interpreter)
     assert elf is not None
