@@ -1266,6 +1266,18 @@ class TestDialogue:
         )
 
 
+def test_musl_always_stands_in(tmp_path: Path) -> None:
+    """No version of a system's C library makes it needless."""
+    appdir = make_appdir(tmp_path / "a")
+    library = CLibrary("musl", (1, 2, 5), None, "lib/ld-musl-x86_64.so.1", (), 0)
+    write_stand_in(appdir, bundled(appdir.libexec / "python3.99"), library, (), program=LAUNCHER)
+    for directory, place in ((appdir.root, "usr/lib/musl/python3.99"), (appdir.bin, "../lib/musl/python3.99")):
+        found = dict(read_settings((directory / SETTINGS_NAME).read_text()))
+        assert (found["stand-in"], found.get("glibc")) == (place, None)
+    found = dict(read_settings((appdir.musl / SETTINGS_NAME).read_text()))
+    assert (found["bundled-loader"], found["program"]) == (library.loader, "../../libexec/python3.99")
+
+
 def without(directory: Path, key: str) -> str:
     """Return the settings of a directory without a key."""
     lines = (directory / SETTINGS_NAME).read_text().splitlines(keepends=True)
