@@ -80,6 +80,11 @@ class AppDir:
         return self.lib / "glibc"
 
     @property
+    def musl(self) -> Path:
+        """The C library of a Python for musl, in a directory that is laid out like the root of a system."""
+        return self.lib / "musl"
+
+    @property
     def applications(self) -> Path:
         """Where the desktop entry is found after integration."""
         return self.usr / "share" / "applications"

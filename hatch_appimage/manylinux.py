@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The platform tags of wheels for glibc (https://peps.python.org/pep-0600/)."""
+"""The platform tags of wheels for glibc (https://peps.python.org/pep-0600/) and musl (.../pep-0656/)."""
 
 from __future__ import annotations
 
@@ -36,3 +36,17 @@ def glibc_platforms(machine: str, glibc: tuple[int, ...]) -> Iterator[str]:
         yield f"manylinux_{major}_{older}_{machine}"
         if (major, older) in _LEGACY_NAMES:
             yield f"{_LEGACY_NAMES[major, older]}_{machine}"
+
+
+def musl_platforms(machine: str, musl: tuple[int, ...]) -> Iterator[str]:
+    """Yield the platform tags that fit a machine, the newest first.
+
+    Args:
+        machine: as tags name it.
+        musl: the version on that machine, of which the first two numbers count.
+
+    """
+    major, minor = musl[:2]
+    yield f"linux_{machine}"
+    for older in range(minor, -1, -1):
+        yield f"musllinux_{major}_{older}_{machine}"

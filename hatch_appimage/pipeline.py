@@ -25,7 +25,6 @@ from hatch_appimage.appdir.self_test import write_self_test
 from hatch_appimage.appdir.startup import StartupOrder, find_startup_order
 from hatch_appimage.appdir.startup_file import read_startup_file, write_startup_file
 from hatch_appimage.appdir.trim import trim_tkinter
-from hatch_appimage.architecture import native_architecture
 from hatch_appimage.errors import AppImageError, ErrorCollector
 from hatch_appimage.format import UPDATE_INFORMATION
 from hatch_appimage.image.name import check_length, image_name
@@ -36,18 +35,21 @@ from hatch_appimage.image.write import load_runtime, write_image
 from hatch_appimage.image.zsync import write_zsync
 from hatch_appimage.layout import AppDir
 from hatch_appimage.libraries.bundle import bundle_libraries
+from hatch_appimage.libraries.c_library import CLibrary, NoCLibrary
 from hatch_appimage.libraries.distributions import oldest_supported_glibc
-from hatch_appimage.libraries.glibc import CLibrary, NoCLibrary, bundle_glibc, machine_libraries
+from hatch_appimage.libraries.glibc import bundle_glibc, machine_libraries
+from hatch_appimage.libraries.musl import bundle_musl, find_musl
 from hatch_appimage.libraries.symbol_versions import find_requirements, find_version_for_start
 from hatch_appimage.libraries.verdict import find_verdict
 from hatch_appimage.packages.bindings import Scope, check_declared
-from hatch_appimage.packages.install import application_files, install_packages
+from hatch_appimage.packages.install import application_files, check_musl_platform, install_packages
 from hatch_appimage.packages.provenance import write_provenance
 from hatch_appimage.packages.requirements import requirements_of
 from hatch_appimage.project.entry_points import modules_at_start
 from hatch_appimage.project.wheel import Release, build_wheel, read_metadata
 from hatch_appimage.python.build_python import find_build_python
 from hatch_appimage.python.installed import update_records
+from hatch_appimage.python.local import is_runnable
 from hatch_appimage.python.patch_stdlib import patch_stdlib
 from hatch_appimage.python.relocate import bundle_python
 from hatch_appimage.python.source import provide_python
@@ -62,6 +64,7 @@ if TYPE_CHECKING:
     from hatch_appimage.architecture import Architecture
     from hatch_appimage.image.write import Image, Runtime
     from hatch_appimage.libraries.bundle import Libraries, MissingLibrary
+    from hatch_appimage.libraries.musl import Musl
     from hatch_appimage.options import Settings
     from hatch_appimage.project.entry_points import EntryPoint
     from hatch_appimage.project.metadata import Project
@@ -87,6 +90,7 @@ class BuildInputs:
         python: the Python to bundle.
         build_python: a Python of the same minor version that runs here; None if there is none.
         system: whose shared libraries are taken.
+        musl: the one that goes into the image; None if its Python is not for musl.
         extra_files: pairs of a file on this machine and its path below the AppDir.
         timestamp: of every file, in seconds since the epoch; None keeps their own.
         results: what earlier builds computed.
@@ -105,14 +109,18 @@ class BuildInputs:
     python: PythonInstallation
     build_python: Path | None
     system: System
+    musl: Musl | None
     extra_files: list[tuple[Path, str]]
     timestamp: int | None
     results: Results
 
     @property
     def cross(self) -> bool:
-        """Whether the image is for another architecture than this machine's, so that nothing of it runs here."""
-        return self.architecture != native_architecture()
+        """Whether the bundled Python does not run here by itself.
+
+        It is for another architecture than this machine's, or for a C library that this machine does not have.
+        """
+        return not is_runnable(self.python.elf)
 
     @property
     def startup_file(self) -> Path | None:
@@ -181,6 +189,7 @@ def resolve_inputs(
     signer = errors.catch(Signer.find, release.sign_key) if release.sign else None
     source = settings.python.python.of(architecture)
     python = errors.catch(provide_python, source, architecture, work, requires_python=project.requires_python)
+    system = errors.catch(_read_system, settings.libraries.sysroot.of(architecture), architecture, python)
     inputs = BuildInputs(
         project=project,
         package=package,
@@ -192,8 +201,9 @@ def resolve_inputs(
         launcher=launcher,
         signer=signer,
         python=python,
-        build_python=errors.catch(_build_python, python, architecture, project) if python else None,
-        system=errors.catch(_read_system, settings.libraries.sysroot.of(architecture), architecture),
+        build_python=errors.catch(_build_python, python, project) if python else None,
+        system=system,
+        musl=errors.catch(_find_musl, python, system, architecture) if python and system and python.musl else None,
         extra_files=errors.catch(extra_files),
         timestamp=errors.catch(timestamp),
         results=errors.catch(Results.of_user),
@@ -210,15 +220,22 @@ def _load_runtime(path: Path | None, architecture: Architecture) -> Runtime:
     return load_runtime(path or runtime_path(architecture.name), architecture)
 
 
-def _build_python(python: PythonInstallation, architecture: Architecture, project: Project) -> Path | None:
-    if architecture == native_architecture():
+def _build_python(python: PythonInstallation, project: Project) -> Path | None:
+    if is_runnable(python.elf):
         return python.executable
     return find_build_python(python.version, project.root)
 
 
-def _read_system(sysroot: Path, architecture: Architecture) -> System:
+def _read_system(sysroot: Path, architecture: Architecture, python: PythonInstallation | None) -> System:
     """Read where libraries are; this machine's loader looks into its user's directories first."""
-    return System.read(sysroot, architecture, os.environ.get("LD_LIBRARY_PATH", "") if sysroot == Path("/") else "")
+    users = os.environ.get("LD_LIBRARY_PATH", "") if sysroot == Path("/") else ""
+    return System.read(sysroot, architecture, users, musl=python is not None and python.musl)
+
+
+def _find_musl(python: PythonInstallation, system: System, architecture: Architecture) -> Musl:
+    if not is_runnable(python.elf):
+        check_musl_platform(architecture, python=python.source)
+    return find_musl(system, architecture, python=python.source)
 
 
 def _check_bindings(inputs: BuildInputs) -> None:
@@ -277,6 +294,7 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
         settings.install,
         architecture=architecture,
         max_glibc=max_glibc,
+        musl=inputs.musl.version if inputs.musl else None,
     )
 
     # What starts is known for sure once everything is installed.
@@ -322,17 +340,7 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
         project=project.root,
         required=() if inputs.shows_missing_libraries else reach.required,
     )
-    c_library = step(
-        "glibc",
-        bundle_glibc,
-        appdir,
-        architecture,
-        python,
-        settings.libraries,
-        libraries=libraries,
-        system=inputs.system,
-        oldest_supported=oldest_supported_glibc(),
-    )
+    c_library = step("libc", _bundle_c_library, inputs, appdir, python, libraries)
     step("patch", patch_stdlib, appdir, python, inputs.system, exposed=settings.launcher.expose_python)
     linked = find_linked(settings.launcher, entry_point, appdir, python)
     write_self_test(appdir, [entry_point, *linked], libraries)
@@ -345,7 +353,7 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
         project,
         python,
         packages,
-        _with_glibc(libraries, c_library),
+        _with_c_library(libraries, c_library),
         timestamp=inputs.timestamp,
     )
     step("records", update_records, python)
@@ -398,7 +406,7 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
             requirements,
             architecture.name,
             from_system,
-            bundled_glibc=bundled,
+            bundled_libc=bundled,
         ),
         files=list_files(appdir),
         seconds=step.seconds,
@@ -468,6 +476,23 @@ def _make_image(
     return image
 
 
+def _bundle_c_library(
+    inputs: BuildInputs, appdir: AppDir, python: BundledPython, libraries: Libraries
+) -> CLibrary | NoCLibrary:
+    """Bring the C library of a Python for musl, and glibc for systems whose own is too old."""
+    if inputs.musl:
+        return bundle_musl(inputs.musl, appdir, inputs.architecture, libraries=libraries, system=inputs.system)
+    return bundle_glibc(
+        appdir,
+        inputs.architecture,
+        python,
+        inputs.settings.libraries,
+        libraries=libraries,
+        system=inputs.system,
+        oldest_supported=oldest_supported_glibc(),
+    )
+
+
 def _settle_c_library(
     appdir: AppDir,
     python: BundledPython,
@@ -482,12 +507,13 @@ def _settle_c_library(
     if isinstance(c_library, NoCLibrary):
         require_glibc(appdir, find_version_for_start(libraries.graph, start))
         return libraries.graph.from_system
-    needs = machine_libraries(libraries, start)
+    # No library of the target system is loaded beside musl.
+    needs = machine_libraries(libraries, start) if c_library.needed else ()
     write_stand_in(appdir, python, c_library, needs, program=program, dialogue=dialogue)
     return needs
 
 
-def _with_glibc(libraries: Libraries, c_library: CLibrary | NoCLibrary) -> Libraries:
+def _with_c_library(libraries: Libraries, c_library: CLibrary | NoCLibrary) -> Libraries:
     """Return all that was bundled."""
     if isinstance(c_library, NoCLibrary):
         return libraries

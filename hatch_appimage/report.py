@@ -26,7 +26,7 @@ from hatch_appimage.image.write import Image
 from hatch_appimage.image.zsync import Description
 from hatch_appimage.layout import ExtraFiles
 from hatch_appimage.libraries.bundle import Libraries
-from hatch_appimage.libraries.glibc import CLibrary, NoCLibrary
+from hatch_appimage.libraries.c_library import CLibrary, NoCLibrary
 from hatch_appimage.libraries.symbol_versions import Requirements
 from hatch_appimage.packages.install import Installation
 from hatch_appimage.packages.provenance import Provenance
@@ -113,7 +113,7 @@ class Report:
         lock: what decided on them; None for uv.
         provenance: the files in the image that say what it is made of.
         libraries: what became of the shared libraries.
-        c_library: what is used where the target system's does not do.
+        c_library: what is used where the target system's does not do, or always.
         requirements: the versions of the user's C and C++ libraries that are needed.
         verdict: the distributions on which it starts.
         files: every file of the AppDir.
@@ -173,6 +173,8 @@ class Report:
 
     def _required_versions(self) -> list[str]:
         glibc = self.requirements.glibc
+        if self._own_musl:
+            return [f"  needs      no C library of the system: {self._own_musl} is in the image"]
         if glibc is None:
             return []
         others = [f"{other.family} {other}" for other in self.requirements.requires if other is not glibc]
@@ -182,6 +184,11 @@ class Report:
             *([f"             {', '.join(others)}"] if others else []),
             *(f"             {printable(str(file))}" for file in self.requirements.exceeding),
         ]
+
+    @property
+    def _own_musl(self) -> CLibrary | None:
+        library = self.c_library
+        return library if isinstance(library, CLibrary) and library.family == "musl" else None
 
     def _runs_on(self) -> list[str]:
         limits = [f"{limit.family} {limit} of {_files_of(limit)}" for limit in self.verdict.limited_by]
@@ -196,9 +203,10 @@ class Report:
         return [f"  processor  x86-64-v{level}, for {printable(first)}{f' and {len(others)} more' if others else ''}"]
 
     def _from_system(self) -> str:
-        """Name the libraries that the user's machine must have, but for glibc, which is said elsewhere."""
-        sonames = [library.soname for library in self.libraries.from_system if library.group != "glibc"]
-        return ", ".join(sonames) or "nothing but glibc"
+        """Name the libraries that the user's machine must have, but for the C library, which is said elsewhere."""
+        own = "musl" if self._own_musl else "glibc"
+        sonames = [library.soname for library in self.libraries.from_system if library.group != own]
+        return ", ".join(sonames) or ("nothing" if self._own_musl else "nothing but glibc")
 
     def write(self, path: Path) -> None:
         """Write the report as JSON."""
@@ -241,6 +249,7 @@ class Report:
                 "own_loaders": dict(self.libraries.own_loaders),
             },
             "glibc": _glibc_document(self.c_library),
+            "musl": None if self._own_musl is None else _own_document(self._own_musl),
             "requires": [required.to_dict() for required in self.requirements.requires],
             "exceeding": [
                 {**asdict(file), "version": file.text, "modules": list(file.modules)}
@@ -257,10 +266,14 @@ class Report:
 def _glibc_document(library: CLibrary | NoCLibrary) -> dict[str, Any]:
     if isinstance(library, NoCLibrary):
         return {"bundled": False, "reason": library.reason}
+    if library.family == "musl":
+        return {"bundled": False, "reason": "the bundled Python is for musl"}
+    return {"bundled": True, "needed": str(library.needed), **_own_document(library)}
+
+
+def _own_document(library: CLibrary) -> dict[str, Any]:
     return {
-        "bundled": True,
         "version": ".".join(map(str, library.version)),
-        "needed": str(library.needed),
         "size": library.size,
         "libraries": [asdict(file) for file in library.files],
     }
@@ -333,8 +346,8 @@ def _(libraries: Libraries) -> str:
 
 @describe.register
 def _(library: CLibrary) -> str:
-    version = ".".join(map(str, library.version))
-    return f"glibc {version} for systems with an older one than {library.needed}, {format_size(library.size)}"
+    systems = f"systems with an older one than {library.needed}" if library.needed else "every system"
+    return f"{library} for {systems}, {format_size(library.size)}"
 
 
 @describe.register

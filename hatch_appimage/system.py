@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 # As many links may follow each other as in the kernel (path_resolution(7)).
 _MAX_LINKS = 40
 _MAX_INCLUDES = 20
+_MUSL_DIRECTORIES = ("/lib", "/usr/local/lib", "/usr/lib")
 
 
 @dataclass(frozen=True)
@@ -33,19 +34,19 @@ class System:
     directories: tuple[Path, ...]
 
     @classmethod
-    def read(cls, root: Path, architecture: Architecture, library_path: str = "") -> System:
-        """Read ``ld.so.conf`` and add the loader's own directories (ld.so(8), ldconfig(8)).
+    def read(cls, root: Path, architecture: Architecture, library_path: str = "", *, musl: bool = False) -> System:
+        """Read where the loader of glibc (ld.so(8), ldconfig(8)) or of musl looks by default.
 
         Args:
             root: the machine's root directory.
             architecture: whose libraries are meant.
             library_path: an ``LD_LIBRARY_PATH``, which is searched before.
+            musl: libraries for musl are meant.
 
         """
         system = cls(root, ())
-        configured = _read_configuration(system, "/etc/ld.so.conf", _MAX_INCLUDES)
-        default = (f"{prefix}/{lib}" for lib in architecture.library_directories for prefix in ("", "/usr"))
-        names = [*(name for name in re.split("[:;]", library_path) if name.startswith("/")), *configured, *default]
+        searched = _searched_by_musl(system, architecture) if musl else _searched_by_glibc(system, architecture)
+        names = [*(name for name in re.split("[:;]", library_path) if name.startswith("/")), *searched]
         directories = (system.locate(name) for name in names)
         return cls(root, tuple(dict.fromkeys(directory for directory in directories if directory.is_dir())))
 
@@ -78,6 +79,22 @@ class System:
     def name_of(self, path: Path) -> str:
         """Return what the machine itself calls a path."""
         return f"/{path.relative_to(self.root)}" if path.is_relative_to(self.root) else str(path)
+
+
+def _searched_by_glibc(system: System, architecture: Architecture) -> list[str]:
+    """Return what ``ld.so.conf`` names, and the loader's own directories."""
+    default = [f"{prefix}/{lib}" for lib in architecture.library_directories for prefix in ("", "/usr")]
+    return [*_read_configuration(system, "/etc/ld.so.conf", _MAX_INCLUDES), *default]
+
+
+def _searched_by_musl(system: System, architecture: Architecture) -> list[str]:
+    """Return what the loader's file names, or its own directories without one (musl's ``ldso/dynlink.c``)."""
+    name = PurePath(architecture.musl_loader).name.partition(".")[0]
+    try:
+        text = system.locate(f"/etc/{name}.path").read_text(errors="surrogateescape")
+    except FileNotFoundError:
+        return list(_MUSL_DIRECTORIES)
+    return [directory for directory in re.split("[:\n]", text) if directory.startswith("/")]
 
 
 def _read_configuration(system: System, name: str, includes: int) -> Iterator[str]:

@@ -48,6 +48,7 @@ PACKAGES = (
     "libxcb-shape0",
     "libxkbcommon-x11-0",
     "libyaml-dev",
+    "make",
     "mount",
     "procps",
     "python3",

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from hatch_appimage.appdir.settings import LauncherSettings
     from hatch_appimage.layout import AppDir
-    from hatch_appimage.libraries.glibc import CLibrary
+    from hatch_appimage.libraries.c_library import CLibrary
     from hatch_appimage.libraries.symbol_versions import RequiredVersion
     from hatch_appimage.project.entry_points import EntryPoint
     from hatch_appimage.python import BundledPython
@@ -175,7 +175,7 @@ def write_stand_in(
     program: Path,
     dialogue: str | None = None,
 ) -> None:
-    """Have the launchers use the image's C library where a machine has none that would do.
+    """Have the launchers use the image's C library where a machine has none that would do; musl is always used.
 
     Args:
         appdir: with the launchers and the C library.
@@ -187,21 +187,23 @@ def write_stand_in(
         dialogue: the application's name, as for `write_launcher`.
 
     """
-    stand_in = appdir.glibc / python.launcher.name
+    place = library.directory(appdir)
+    stand_in = place / python.launcher.name
     _install(program, stand_in)
-    groups = [group for group in ("compiler", "base") if (appdir.glibc / group).is_dir()]
+    groups = [group for group in ("compiler", "base") if (place / group).is_dir()]
     write_settings(
-        appdir.glibc,
+        place,
         [
-            *_settings(python, appdir.glibc, ()),
+            *_settings(python, place, ()),
             ("bundled-loader", library.loader),
             *((group, group) for group in groups),
             *(("needs", soname) for soname in needs),
             *_dialogue(dialogue),
         ],
     )
+    limit = [("glibc", str(library.needed))] if library.needed else []
     for directory in (appdir.root, appdir.bin):
-        add_settings(directory, [("glibc", str(library.needed)), ("stand-in", os.path.relpath(stand_in, directory))])
+        add_settings(directory, [*limit, ("stand-in", os.path.relpath(stand_in, directory))])
 
 
 def _interpreters(python: BundledPython) -> tuple[str, ...]:

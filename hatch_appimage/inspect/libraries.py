@@ -185,7 +185,7 @@ def _list_directory(root: Path) -> Listing:
             architecture.name,
             # What no search path leads to is for systems that lack it.
             (from_system | missing) - (carried if own else set()),
-            bundled_glibc=own,
+            bundled_libc=own,
         ),
     )
 
@@ -194,6 +194,11 @@ def _brings_glibc(names: set[str], requires: Iterable[RequiredVersion]) -> bool:
     """Whether an image can do without the system's C and C++ libraries: it has its own, with their loader."""
     wanted = {"libc.so.6", *(LIBRARIES[required.family] for required in requires)}
     return wanted <= names and any(fnmatchcase(name, "ld-linux*.so.*") for name in names)
+
+
+def _brings_musl(names: set[str]) -> bool:
+    """Whether an image has its own musl, which its files know by several names."""
+    return any(fnmatchcase(name, "ld-musl-*.so.1") for name in names)
 
 
 def _inside(path: Path, root: Path) -> str:
@@ -205,6 +210,8 @@ def _library(need: Dependency, names: set[str], root: Path) -> Library:
     if need.found is not None:
         return Library(need.soname, Origin.IMAGE, _inside(need.found, root), None)
     group = group_of(need.soname)
+    if group == "musl" and _brings_musl(names):
+        return Library(need.soname, Origin.IMAGE_BY_NAME, None, None)
     if group is not None:
         return Library(need.soname, Origin.SYSTEM, None, group)
     return Library(need.soname, Origin.IMAGE_BY_NAME if need.soname in names else Origin.MISSING, None, None)

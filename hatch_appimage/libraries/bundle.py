@@ -14,7 +14,7 @@ from hatch_appimage.elf import fits, read_elf, set_rpath
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.libraries.debian import copy_licences, find_packages, suggest_packages
 from hatch_appimage.libraries.dependencies import Tree
-from hatch_appimage.libraries.limits import find_executable_stacks, find_isa_levels, find_own_loaders
+from hatch_appimage.libraries.limits import check_for_musl, find_executable_stacks, find_isa_levels, find_own_loaders
 from hatch_appimage.libraries.plan import BundleLayout, is_qt_plugin, make_plan, shows_windows
 from hatch_appimage.libraries.policy import matches
 from hatch_appimage.libraries.search import find_on_system
@@ -149,7 +149,7 @@ def bundle_libraries(
 
     Raises:
         AppImageError: a library that every start needs, or a window of Qt, is found neither in the AppDir nor in the
-            system; patchelf damages a file; or a file needs a newer glibc than allowed.
+            system; patchelf damages a file; a file needs a newer glibc than allowed, or glibc beside a Python for musl.
 
     """
     opened = {
@@ -158,7 +158,11 @@ def bundle_libraries(
     place = BundleLayout(
         appdir.lib, python.site_packages, {python.executable: python.interpreter, appdir.usr: python.origin}
     )
-    plan = make_plan(Tree.read_directory(appdir.root, architecture), place, system=system, policy=policy, opened=opened)
+    tree = Tree.read_directory(appdir.root, architecture)
+    if python.musl:
+        check_for_musl({str(path.relative_to(appdir.root)): elf for path, elf in tree.files.items()})
+    bundled = policy.for_musl() if python.musl else policy
+    plan = make_plan(tree, place, system=system, policy=bundled, opened=opened)
     where = _place(system, python, architecture)
     essential = {
         python.executable,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The C library in the image: for target systems whose own is missing, or older than what the image needs.
+"""glibc in the image: for target systems whose own C library is missing, or older than what the image needs.
 
 It lies in a directory that no search path names, with its loader. The launcher starts the interpreter by that loader
 where the target system's C library does not do, and nowhere else: so graphics drivers and whatever else must fit the
@@ -11,13 +11,12 @@ from __future__ import annotations
 import logging
 import re
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hatch_appimage.elf import read_elf
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.libraries.bundle import BundledLibrary
+from hatch_appimage.libraries.c_library import CLibrary, NoCLibrary, copied
 from hatch_appimage.libraries.debian import copy_licences, find_packages
 from hatch_appimage.libraries.policy import group_of
 from hatch_appimage.libraries.search import find_on_system
@@ -62,38 +61,6 @@ OLDEST_BUNDLED = (2, 33)
 _BANNER = re.compile(rb"GNU C Library [^\n]* release version (\d+)\.(\d+)")
 # Where the loader looks last (``system_dirs`` in glibc's elf/dl-load.c): directories, each with a slash at its end.
 _DEFAULT_DIRECTORIES = re.compile(rb"(?<=\0)(?:/(?:usr/)?lib[\w./-]*/\0)+")
-
-
-@dataclass(frozen=True)
-class CLibrary:
-    """The C library in an image.
-
-    Attributes:
-        version: of it.
-        needed: the version that the image needs, and which files need it.
-        loader: the file name of its loader.
-        files: its libraries and those beside it.
-        size: of all that was copied, in bytes.
-
-    """
-
-    version: Version
-    needed: RequiredVersion
-    loader: str
-    files: tuple[BundledLibrary, ...]
-    size: int
-
-
-@dataclass(frozen=True)
-class NoCLibrary:
-    """The target system's C library is used.
-
-    Attributes:
-        reason: why, to go on with after a colon.
-
-    """
-
-    reason: str
 
 
 def bundle_glibc(
@@ -148,19 +115,12 @@ def bundle_glibc(
     _copy_locale(appdir, system)
     copy_licences(set(packages.values()), appdir, system)
     return CLibrary(
-        _version_of(loader.with_name("libc.so.6")) or (),
-        needed,
-        loader.name,
-        tuple(
-            BundledLibrary(
-                str(target.relative_to(appdir.lib)),
-                system.name_of(source),
-                packages.get(source),
-                target.stat().st_size,
-            )
-            for target, source in sorted(sources.items())
-        ),
-        sum(path.stat().st_size for path in appdir.glibc.rglob("*") if path.is_file()),
+        family="glibc",
+        version=_version_of(loader.with_name("libc.so.6")) or (),
+        needed=needed,
+        loader=loader.name,
+        files=copied(sources, packages, appdir, system),
+        size=sum(path.stat().st_size for path in appdir.glibc.rglob("*") if path.is_file()),
     )
 
 

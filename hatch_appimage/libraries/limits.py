@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Which files of an image do not load on some machines: by their stack, their processor or their loader."""
+"""Which files do not load on some machines, by their stack, processor or loader, or at all, by their C library."""
 
 from __future__ import annotations
 
@@ -7,10 +7,14 @@ import logging
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+from hatch_appimage.errors import AppImageError
+from hatch_appimage.libraries.policy import group_of
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from hatch_appimage.architecture import Architecture
+    from hatch_appimage.elf import Elf
     from hatch_appimage.libraries.symbol_versions import Graph
 
 log = logging.getLogger(__name__)
@@ -85,3 +89,21 @@ def find_own_loaders(graph: Graph, architecture: Architecture) -> Mapping[str, s
             *(path, loader, architecture.loader),
         )
     return loaders
+
+
+def check_for_musl(files: Mapping[str, Elf]) -> None:
+    """See that nothing in an image for musl was compiled for glibc but programs, which run in processes of their own.
+
+    Args:
+        files: the ELF files by their paths below the AppDir.
+
+    Raises:
+        AppImageError: a library or an extension module was.
+
+    """
+    for path, elf in files.items():
+        if not elf.interpreter and any(group_of(soname) == "glibc" for soname in elf.needed):
+            raise AppImageError(
+                f"{path} is for glibc and does not load in the image's Python, which is for musl: require a release "
+                "with wheels for musllinux, or build on a system with musl"
+            )

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,8 +46,9 @@ GROUPS = {
         "libthread_db.so.1",
         "libutil.so.1",
     ),
-    # Some wheels carry programs for musl beside those for glibc.
-    "musl": ("ld-musl-*.so.1", "libc.musl-*.so.1"),
+    # What is linked on Alpine names the second, all else the third, which no file for glibc needs. Some wheels carry
+    # programs for musl beside those for glibc.
+    "musl": ("ld-musl-*.so.1", "libc.musl-*.so.1", "libc.so"),
     # An older libstdc++ than the graphics driver wants would keep it from being loaded.
     "compiler": ("libgcc_s.so.1", "libstdc++.so.6"),
     "graphics": (
@@ -206,7 +207,8 @@ class LibraryPolicy:
         "target system's is always used).",
         details='`"auto"` bundles it if the image needs a newer one than the oldest distribution has that is still '
         "supported; see [the C library](how-it-works.md#the-c-library). It "
-        "costs about 1.6 MB, and more if the image needs libstdc++.",
+        "costs about 1.6 MB, and more if the image needs libstdc++. It means nothing to an image with a Python for "
+        "musl, which always brings musl.",
         default="auto",
         check=_glibc,
     )
@@ -225,6 +227,11 @@ class LibraryPolicy:
         if matches(soname, self.exclude_libraries):
             return "excluded"
         return None if matches(soname, self.include_libraries) else listed
+
+    def for_musl(self) -> LibraryPolicy:
+        """Return the policy of an image with its own musl: it loads no library of the target system."""
+        groups = (f"@{name}" for name in GROUPS if name not in NEVER_BUNDLED)
+        return replace(self, include_libraries=(*self.include_libraries, *groups))
 
     def ignored(self, soname: str) -> bool:
         """Whether a library may be missing."""

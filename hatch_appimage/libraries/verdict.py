@@ -88,7 +88,7 @@ class Verdict:
 
 
 def find_verdict(
-    requirements: Requirements, architecture: str, from_system: Iterable[str], *, bundled_glibc: bool = False
+    requirements: Requirements, architecture: str, from_system: Iterable[str], *, bundled_libc: bool = False
 ) -> Verdict:
     """Find the releases that have by default what an image needs for a start.
 
@@ -100,12 +100,12 @@ def find_verdict(
         architecture: that the image is for.
         from_system: the sonames that the target system must have. Libraries other than the C and C++ libraries are
             built for the C library of their system: an image that needs some of them needs a system with glibc.
-        bundled_glibc: the image has its own glibc and libstdc++ for systems where there is none, or an older one.
+        bundled_libc: the image has its own C and C++ libraries for systems where there are none, or older ones.
 
     """
     table = read_distributions()
-    requires = () if bundled_glibc else requirements.requires
-    libc = _needed_libc({group_of(soname) for soname in from_system}, bundled_glibc=bundled_glibc)
+    requires = () if bundled_libc else requirements.requires
+    libc = _needed_libc({group_of(soname) for soname in from_system}, bundled_libc=bundled_libc)
     return Verdict(
         table.date,
         tuple(
@@ -116,11 +116,11 @@ def find_verdict(
     )
 
 
-def _needed_libc(groups: set[str | None], *, bundled_glibc: bool) -> str | None:
+def _needed_libc(groups: set[str | None], *, bundled_libc: bool) -> str | None:
     """Return the C library that a system must have; None if any will do."""
     # An image for glibc may have some program for musl, which no start runs.
-    libc = "musl" if "musl" in groups and "glibc" not in groups and not bundled_glibc else "glibc"
-    needed = libc in groups and not bundled_glibc
+    libc = "musl" if "musl" in groups and "glibc" not in groups and not bundled_libc else "glibc"
+    needed = libc in groups and not bundled_libc
     return libc if needed or groups - _VERSIONED else None
 
 

@@ -47,7 +47,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-# The platforms that uv knows by name (`uv pip install --help`, --python-platform).
+# The architectures whose platforms uv knows by name (`uv pip install --help`, --python-platform); those for musl mean
+# 1.2.
 _PLATFORMS_OF_UV = frozenset({"aarch64", "x86_64"})
 _MANYLINUX_OF_UV = ((2, 17), (2, 28), *((2, minor) for minor in range(31, 41)))
 
@@ -97,6 +98,24 @@ class Installation:
     lock: Lock | None = None
 
 
+def check_musl_platform(architecture: Architecture, *, python: str) -> None:
+    """See that wheels can be chosen for a Python for musl that does not run here.
+
+    Args:
+        architecture: that it is for.
+        python: where it comes from, as messages say it.
+
+    Raises:
+        AppImageError: they cannot.
+
+    """
+    if architecture.name not in _PLATFORMS_OF_UV:
+        raise AppImageError(
+            f"The Python at {python} is for musl and does not run here: wheels for {architecture.name} with musl can "
+            "be chosen only where it runs"
+        )
+
+
 def install_packages(
     source: Wheel | Release,
     appdir: AppDir,
@@ -106,6 +125,7 @@ def install_packages(
     *,
     architecture: Architecture,
     max_glibc: tuple[int, ...] | None = None,
+    musl: tuple[int, ...] | None = None,
 ) -> Installation:
     """Install the project, its dependencies and further requirements.
 
@@ -120,6 +140,7 @@ def install_packages(
         settings: what is installed beside it, and what decides which versions.
         architecture: that the Python is for.
         max_glibc: the newest glibc that wheels may need; None for this machine's.
+        musl: the version of musl that wheels are chosen for; None for a Python that is not for musl.
 
     Raises:
         AppImageError: the requirements contradict each other, a package cannot be had or built, or has another hash
@@ -128,14 +149,14 @@ def install_packages(
     """
     check_settings(project.root)
     if python.cross and isinstance(source, Wheel):
-        _check_wheel(source, architecture)
+        _check_wheel(source, architecture, musl=python.musl)
     with (
         TemporaryDirectory(prefix="hatch-appimage-uv-") as directory,
-        _explained(architecture, max_glibc, cross=python.cross),
+        _explained(_platform_name(architecture, max_glibc, musl), cross=python.cross),
     ):
         interpreter = _interpreter(python, appdir, architecture, max_glibc, Path(directory))
         platform, limit = _platform(python, architecture, max_glibc)
-        target = TargetEnvironment.of(interpreter, max_glibc=limit)
+        target = TargetEnvironment.of(interpreter, max_glibc=limit, musl=musl)
         further = _applicable(settings.requirements, target.environment)
         who = "its wheel needs" if isinstance(source, Wheel) else "the image needs"
         wanted = {who: _needed(source, settings.features, target.environment), "`requirements` has": further}
@@ -160,7 +181,7 @@ def install_packages(
             scope = Scope.of(target.environment, settings.features, settings.dependency_groups)
             check_resolved(packages, project.root, directories, scope)
         if python.cross:
-            _refuse_sources(packages, architecture, max_glibc)
+            _refuse_sources(packages, _platform_name(architecture, max_glibc, musl))
         install = partial(_install, request=request, prefix=appdir.usr)
         # The project comes last: where another package has a command of the same name, the project's counts.
         itself = canonicalize_name(project.name)
@@ -189,7 +210,7 @@ def _interpreter(
     max_glibc: tuple[int, ...] | None,
     directory: Path,
 ) -> Path:
-    """Return the Python that says what packages are for; for one of another architecture a shim is written."""
+    """Return the Python that says what packages are for; for one that does not run here a shim is written."""
     if not python.cross:
         return python.interpreter
     shim = directory / "python"
@@ -209,8 +230,9 @@ def _platform(
 ) -> tuple[tuple[str, ...], tuple[int, ...] | None]:
     """Return uv's options for a platform other than the interpreter's own, and the newest glibc that they mean."""
     if python.cross:
-        return ("--only-binary", ":all:"), max_glibc
-    if max_glibc is None or architecture.name not in _PLATFORMS_OF_UV:
+        named = ("--python-platform", f"{architecture.machine}-unknown-linux-musl") if python.musl else ()
+        return (*named, "--only-binary", ":all:"), max_glibc
+    if python.musl or max_glibc is None or architecture.name not in _PLATFORMS_OF_UV:
         return (), max_glibc
     # The newest one within the limit that uv has a name for; the oldest if there is none.
     limit = max((known for known in _MANYLINUX_OF_UV if known <= max_glibc), default=_MANYLINUX_OF_UV[0])
@@ -218,47 +240,56 @@ def _platform(
 
 
 @contextmanager
-def _explained(architecture: Architecture, max_glibc: tuple[int, ...] | None, *, cross: bool) -> Iterator[None]:
-    """Say of each package that has no wheel for another architecture what can be done about it."""
+def _explained(platform: str, *, cross: bool) -> Iterator[None]:
+    """Say of each package that has no wheel for a platform other than this machine's what can be done about it."""
     try:
         yield
     except ProcessError as error:
         missing = dict.fromkeys(_NO_WHEEL.findall(" ".join(error.output.split())))
         if not cross or not missing:
             raise
-        raise _without_wheels(missing, architecture, max_glibc) from error
+        raise _without_wheels(missing, platform) from error
 
 
-def _refuse_sources(
-    packages: Iterable[LockedPackage], architecture: Architecture, max_glibc: tuple[int, ...] | None
-) -> None:
-    """Refuse what a lock has for another architecture that would have to be built from source."""
+def _refuse_sources(packages: Iterable[LockedPackage], platform: str) -> None:
+    """Refuse what a lock has for a platform other than this machine's that would have to be built from source."""
     missing = [package.name for package in packages if not package.wheels]
     if missing:
-        raise _without_wheels(missing, architecture, max_glibc)
+        raise _without_wheels(missing, platform)
 
 
-def _without_wheels(
-    names: Iterable[str], architecture: Architecture, max_glibc: tuple[int, ...] | None
-) -> AppImageError:
-    glibc = ".".join(map(str, newest_glibc(max_glibc)))
+def _platform_name(architecture: Architecture, max_glibc: tuple[int, ...] | None, musl: tuple[int, ...] | None) -> str:
+    """Return what messages call the platform that wheels are for.
+
+    Args:
+        architecture: of the image.
+        max_glibc: the newest glibc that wheels may need; None for this machine's.
+        musl: the version of musl that they are for; None for glibc.
+
+    """
+    name, version = ("musl", musl[:2]) if musl else ("glibc", newest_glibc(max_glibc))
+    return f"{architecture.name} with {name} {'.'.join(map(str, version))} or older"
+
+
+def _without_wheels(names: Iterable[str], platform: str) -> AppImageError:
     return AppImageError(
         "\n".join(
-            f"{name} has no wheel for {architecture.name} with glibc {glibc} or older, and nothing is built from "
-            "source for another architecture: require another release, give uv a wheel (`find-links`), or build on "
-            "such a machine"
+            f"{name} has no wheel for {platform}, and nothing is built from source for a Python that does not run "
+            "here: require another release, give uv a wheel (`find-links`), or build on such a machine"
             for name in names
         )
     )
 
 
-def _check_wheel(wheel: Wheel, architecture: Architecture) -> None:
-    """Refuse a wheel that was compiled here for another architecture."""
+def _check_wheel(wheel: Wheel, architecture: Architecture, *, musl: bool) -> None:
+    """Refuse a wheel that was compiled here for a Python that does not run here."""
     *_, tags = parse_wheel_filename(wheel.path.name)
-    if not any(tag.platform == "any" or tag.platform.endswith(f"_{architecture.machine}") for tag in tags):
+    kind = "musllinux_" if musl else ""
+    platforms = [tag.platform for tag in tags]
+    if not any(it == "any" or (it.startswith(kind) and it.endswith(f"_{architecture.machine}")) for it in platforms):
         raise AppImageError(
             f"The project's wheel {wheel.path.name} has extension modules for this machine and cannot go into an image "
-            f"for {architecture.name}: build that on such a machine"
+            f"for {architecture.name}{' with musl' if musl else ''}: build that on such a machine"
         )
 
 

@@ -11,7 +11,7 @@ from packaging.tags import compatible_tags, cpython_tags, platform_tags
 
 from hatch_appimage.architecture import architecture_for
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.manylinux import glibc_platforms
+from hatch_appimage.manylinux import glibc_platforms, musl_platforms
 from hatch_appimage.process import run
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _PROBE = """
 import json, os, platform, struct, sys, sysconfig
 try:
     libc = os.confstr("CS_GNU_LIBC_VERSION") or ""
-except ValueError:
+except (OSError, ValueError):  # musl has no such name
     libc = ""
 print(json.dumps({
     "markers": {
@@ -74,12 +74,15 @@ class TargetEnvironment:
         return f"{python} on {self.environment['sys_platform']} {self.environment['platform_machine']}"
 
     @classmethod
-    def of(cls, interpreter: Path, *, max_glibc: tuple[int, ...] | None = None) -> TargetEnvironment:
+    def of(
+        cls, interpreter: Path, *, max_glibc: tuple[int, ...] | None = None, musl: tuple[int, ...] | None = None
+    ) -> TargetEnvironment:
         """Ask an interpreter of this machine for its markers and tags.
 
         Args:
             interpreter: it, or a program that answers for another one.
             max_glibc: the newest glibc that wheels may need; None for the one that the interpreter names.
+            musl: the musl that wheels are for, whatever the interpreter says; None for glibc.
 
         Raises:
             AppImageError: it does not answer.
@@ -89,7 +92,9 @@ class TargetEnvironment:
         environment = cast("Environment", answer["markers"])
         machine = _machine(environment["platform_machine"], int(answer["bits"]))
         name, _, version = str(answer["libc"]).partition(" ")
-        if name == "glibc":
+        if musl is not None:
+            platforms = list(musl_platforms(machine, musl))
+        elif name == "glibc":
             glibc = tuple(int(part) for part in version.split(".")[:2])
             platforms = list(glibc_platforms(machine, min(glibc, max_glibc or glibc)))
         else:

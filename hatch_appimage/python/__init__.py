@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pathlib import Path, PurePosixPath
+    from pathlib import Path
 
     from hatch_appimage.elf import Elf
 
@@ -47,6 +48,11 @@ class PythonInstallation:
     elf: Elf
     source: str
 
+    @property
+    def musl(self) -> bool:
+        """Whether it is built for musl: that is what its loader (``PT_INTERP``) is."""
+        return PurePosixPath(self.elf.interpreter).name.startswith("ld-musl-")
+
     def __str__(self) -> str:
         return f"Python {self.version} from {self.source}"
 
@@ -65,9 +71,11 @@ class BundledPython:
         interpreter: the Python that it was copied from; unlike the copy it has what extension modules are built with.
         origin: the installation that it was copied from; libraries may lie beside its files there.
         source: where it comes from, as messages say it; empty for the interpreter's path.
-        cross: it is for another architecture than the build machine's, and cannot be run here.
+        cross: it cannot be run on the build machine: it is for another architecture, or for a C library that the
+            machine does not have.
         build_python: a Python of the build machine, of the same minor version, that does what takes running for one
-            of another architecture; None if there is none.
+            that cannot be run here; None if there is none.
+        musl: it is built for musl.
 
     """
 
@@ -81,6 +89,7 @@ class BundledPython:
     source: str = ""
     cross: bool = False
     build_python: Path | None = None
+    musl: bool = False
 
     @property
     def launcher(self) -> Path:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Find a Python that runs here, to compile bytecode for one of another architecture."""
+"""Find a Python that runs here, to compile bytecode for one that does not."""
 
 from __future__ import annotations
 

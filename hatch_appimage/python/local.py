@@ -20,6 +20,7 @@ from hatch_appimage.runtime.launcher_settings import find_program
 
 if TYPE_CHECKING:
     from hatch_appimage.architecture import Architecture
+    from hatch_appimage.elf import Elf
 
 # Asks an interpreter about itself. Paths of the schemes are computed for the prefix "/p", so that they come out
 # relative to whatever prefix. Debian's own scheme installs below local/, "venv" and "posix_prefix" are everybody's.
@@ -71,15 +72,20 @@ class LocalSource:
         return StandaloneSource(version).provide(architecture, directory)
 
 
+def is_runnable(elf: Elf) -> bool:
+    """Whether a program can be run on this machine: it is of this architecture, and its loader is there."""
+    return fits(elf, native_architecture()) and (not elf.interpreter or Path(elf.interpreter).exists())
+
+
 def find_host_python(path: Path) -> PythonInstallation:
-    """Find out what an interpreter is: one of this architecture is asked, the files of another one are read.
+    """Find out what an interpreter is: one that runs here is asked, the files of another one are read.
 
     Raises:
         AppImageError: it does not run, or is no CPython.
 
     """
     elf = read_elf(path) if path.is_file() else None
-    if elf is not None and not fits(elf, native_architecture()):
+    if elf is not None and not is_runnable(elf):
         return read_python(path.resolve(), source=str(path))
     return ask_python(path)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Copy a Python into the AppDir and make it relocatable; one of another architecture is not run for it."""
+"""Copy a Python into the AppDir and make it relocatable; one that does not run here is not run for it."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def bundle_python(
     Args:
         python: it; nothing of it is changed.
         appdir: where it goes.
-        cross: it is for another architecture than the build machine's.
+        cross: it does not run on the build machine.
         build_python: a Python of the build machine of the same minor version, for a cross one.
 
     Raises:
@@ -117,6 +117,7 @@ def bundle_python(
         source=python.source,
         cross=cross,
         build_python=build_python,
+        musl=python.musl,
     )
     if not cross:
         _check(bundled, appdir)

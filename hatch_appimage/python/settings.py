@@ -59,6 +59,7 @@ class PythonSettings:
         'directory with `bin/python3` in it, an archive, an AppImage, a URL, or `"python-appimage:3.12"`.',
         details="CPython 3.8 or newer can be bundled. The image needs at least the glibc that this Python needs. A "
         "Python chosen by version is built against an old glibc and runs on more systems than a distribution's own. "
+        "One that is built for musl makes an image of [musl](how-it-works.md#musl). "
         "Use a table to set one per architecture. See [Pythons](../README.md#pythons).",
         default=ByArchitecture(LocalSource(), {}),
         shown="the Python that runs the build",

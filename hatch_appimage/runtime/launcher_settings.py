@@ -10,7 +10,8 @@ program       the real interpreter
 name          what the interpreter takes for its own path: the launcher in ``usr/bin``
 loader        the interpreter's program loader (PT_INTERP), an absolute path on the user's machine
 glibc         the oldest version of glibc that it starts with, such as ``2.36``
-stand-in      the launcher to start instead of ``program`` where the target system has no such glibc
+stand-in      the launcher to start instead of ``program`` where the target system has no such glibc; without the key
+              ``glibc`` it is always started
 option        an option that the interpreter is given; once for each of them
 script        the command that the launcher starts; without it, it is the interpreter itself that is started
 link          the name of a link that starts the command of that name beside ``script``; once for each
@@ -25,7 +26,7 @@ dialogue      the name of an application with windows: what keeps it from starti
 The launcher that stands in for the real interpreter has these keys besides, and neither ``option`` nor ``script``:
 
 ==============  ====================================================================================================
-bundled-loader  the loader that it starts ``program`` by; the C library is in the file's directory
+bundled-loader  the loader that it starts ``program`` by; glibc is in the file's directory, and musl is its own loader
 compiler        a directory with the compiler's libraries, for systems whose libstdc++ is older or missing
 base            a directory with libraries for systems without glibc
 needs           the soname of a library that has to be the target system's; once for each

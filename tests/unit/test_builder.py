@@ -115,7 +115,7 @@ def test_builds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "imports",
         "tkinter",
         "libraries",
-        "glibc",
+        "libc",
         "patch",
         "provenance",
         "records",

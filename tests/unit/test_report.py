@@ -27,7 +27,7 @@ from hatch_appimage.image.test_command import ImageTest
 from hatch_appimage.image.write import Image
 from hatch_appimage.layout import AppDir, ExtraFiles
 from hatch_appimage.libraries.bundle import BundledLibrary, Libraries, MissingLibrary, SystemLibrary
-from hatch_appimage.libraries.glibc import CLibrary, NoCLibrary
+from hatch_appimage.libraries.c_library import CLibrary, NoCLibrary
 from hatch_appimage.libraries.symbol_versions import Exceeding, RequiredVersion, Requirements
 from hatch_appimage.libraries.verdict import find_verdict
 from hatch_appimage.packages.install import Installation, Package
@@ -76,6 +76,7 @@ REQUIREMENTS = Requirements(
 )
 
 C_LIBRARY = CLibrary(
+    "glibc",
     (2, 36),
     RequiredVersion("GLIBC", (2, 35), ("usr/lib/a",)),
     "ld.so",
@@ -215,6 +216,7 @@ def test_json(report: Report) -> None:
             {"family": "GLIBCXX", "version": "3.4.29", "files": ["usr/lib/c"]},
         ],
         "glibc": {"bundled": False, "reason": '`glibc = "host"`'},
+        "musl": None,
         "exceeding": [
             {"file": "usr/lib/libcrypt.so.1", "family": "GLIBC", "version": "2.36", "modules": ["_crypt"]},
         ],
@@ -284,6 +286,26 @@ def test_c_library(report: Report) -> None:
         "libraries": [
             {"soname": "glibc/ld.so", "source": "/lib/ld.so", "package": "libc6", "size": 200_000},
             {"soname": "glibc/libc.so.6", "source": "/lib/libc.so.6", "package": "libc6", "size": 1_900_000},
+        ],
+    }
+
+
+def test_musl(report: Report) -> None:
+    """It is in the image for every system: nothing is needed, and the JSON has it beside glibc."""
+    files = (BundledLibrary("musl/lib/ld-musl-x86_64.so.1", "/lib/libc.so", None, 600_000),)
+    own = CLibrary("musl", (1, 2, 5), None, "lib/ld-musl-x86_64.so.1", files, 600_000)
+    libraries = replace(LIBRARIES, from_system=(SystemLibrary("libc.so", "musl"),))
+    report = replace(report, c_library=own, libraries=libraries, requirements=Requirements(()))
+    assert "  needs      no C library of the system: musl 1.2.5 is in the image\n" in report.summary()
+    assert "; the target system must have nothing\n" in report.summary()
+    assert describe(own) == "musl 1.2.5 for every system, 600.0 kB"
+    document = json.loads(report.to_json())
+    assert document["glibc"] == {"bundled": False, "reason": "the bundled Python is for musl"}
+    assert document["musl"] == {
+        "version": "1.2.5",
+        "size": 600_000,
+        "libraries": [
+            {"soname": "musl/lib/ld-musl-x86_64.so.1", "source": "/lib/libc.so", "package": None, "size": 600_000}
         ],
     }
 

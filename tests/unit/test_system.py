@@ -57,6 +57,29 @@ def test_configuration(tmp_path: Path) -> None:
     assert names(System.read(tmp_path, X86_64)) == ["/opt/a", "/opt/b", "/opt/c", "/opt/d", "/opt/e", "/usr/lib"]
 
 
+class TestMusl:
+    """Its loader reads another file than glibc's, and has other directories without one."""
+
+    @pytest.mark.parametrize(
+        ("text", "directories"),
+        [
+            (None, ["/lib", "/usr/lib"]),
+            ("/opt/a\n/opt/b\n", ["/opt/a", "/opt/b"]),
+            ("/opt/b:/opt/a:relative:/not/there", ["/opt/b", "/opt/a"]),
+            ("", []),
+        ],
+    )
+    def test_directories(self, tmp_path: Path, text: str | None, directories: list[str]) -> None:
+        make(tmp_path, "lib", "usr/lib", "usr/lib/x86_64-linux-gnu", "opt/a", "opt/b", ld_so_conf="/opt/a\n")
+        if text is not None:
+            (tmp_path / "etc" / "ld-musl-x86_64.path").write_text(text)
+        assert names(System.read(tmp_path, X86_64, musl=True)) == directories
+
+    def test_variable(self, tmp_path: Path) -> None:
+        make(tmp_path, "lib", "opt/a")
+        assert names(System.read(tmp_path, X86_64, "/opt/a", musl=True)) == ["/opt/a", "/lib"]
+
+
 def test_configuration_that_includes_itself(tmp_path: Path) -> None:
     make(tmp_path, "opt/a", ld_so_conf="/opt/a\ninclude ld.so.conf\n")
     assert names(System.read(tmp_path, X86_64)) == ["/opt/a"]

@@ -9,7 +9,7 @@
 #include "file.h"
 #include "message.h"
 
-/* The loader of musl, by which a machine without glibc is told. */
+/* The loader of musl, by which a machine without glibc is told, and a program for musl. */
 #if defined(__x86_64__)
 #define MUSL "/lib/ld-musl-x86_64.so.1"
 #elif defined(__aarch64__)
@@ -32,6 +32,11 @@ void machine_read(struct machine *machine, const char *loader, struct version wa
 	machine->musl = is_same_file(machine->loader, MUSL);
 	if (!machine->musl)
 		machine->glibc = glibc_beside(machine->loader, wanted);
+}
+
+bool is_musl_loader(const char *loader)
+{
+	return loader && !strcmp(loader, MUSL);
 }
 
 bool machine_has_glibc(const struct machine *machine)

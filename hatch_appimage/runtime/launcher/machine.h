@@ -20,6 +20,8 @@ struct machine {
 
 /* `loader` is where programs expect it; `wanted` as in glibc_version(). */
 void machine_read(struct machine *machine, const char *loader, struct version wanted);
+/* Whether programs that name this loader are for musl. */
+bool is_musl_loader(const char *loader);
 /* Whether it has a C library for such programs at all. */
 bool machine_has_glibc(const struct machine *machine);
 /* What it has instead of the C library that is needed. */

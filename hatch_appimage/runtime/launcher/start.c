@@ -102,7 +102,11 @@ static char *add_defaults(const struct launch *launch, char *path)
 	return join(path, ":", directory, ":/usr", directory, NULL);
 }
 
-/* Where the loader looks before it looks into the machine's cache; the user's directories are among the last. */
+/*
+ * Where the loader looks before it looks into the machine's cache; the user's directories are among the last. That of musl
+ * would look here before it looks at search paths, and has no use for what the machine has: it only gets the directory in
+ * which nothing is, as without one it would take the user's.
+ */
 static char *find_library_path(const struct launch *launch)
 {
 	const char *users = getenv("LD_LIBRARY_PATH");
@@ -111,6 +115,8 @@ static char *find_library_path(const struct launch *launch)
 	if (strpbrk(path, SEPARATORS))
 		die("this needs the C library of its own here, which cannot be found in ", path,
 		    ": put it where no colon or semicolon is in the path", NULL);
+	if (is_musl_loader(launch_get(launch, KEY_LOADER)))
+		return path;
 	if (has_newer_libstdcxx(launch))
 		path = add_directory(launch, path, KEY_COMPILER);
 	if (!machine_has_glibc(&launch->machine))

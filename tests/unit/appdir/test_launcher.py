@@ -27,7 +27,7 @@ from hatch_appimage.architecture import ARCHITECTURES, native_architecture
 from hatch_appimage.elf import read_elf
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.layout import AppDir
-from hatch_appimage.libraries.glibc import CLibrary
+from hatch_appimage.libraries.c_library import CLibrary
 from hatch_appimage.libraries.symbol_versions import RequiredVersion
 from hatch_appimage.project.entry_points import EntryPoint
 from hatch_appimage.python import BundledPython
@@ -1254,7 +1254,7 @@ class TestDialogue:
         (appdir.root / SETTINGS_NAME).write_text(without(appdir.root, "loader"))
         add_settings(appdir.root, [("loader", "/nowhere/ld.so")])
         python = bundled(appdir.libexec / "python3.99")
-        library = CLibrary((2, 36), needed, "ld.so", (), 0)
+        library = CLibrary("glibc", (2, 36), needed, "ld.so", (), 0)
         write_stand_in(appdir, python, library, ["libGL.so.1"], program=LAUNCHER, dialogue="My App")
         stand_in = appdir.glibc
         (stand_in / SETTINGS_NAME).write_text(without(stand_in, "loader"))
@@ -1264,6 +1264,18 @@ class TestDialogue:
             "Cannot start My App: this needs libraries of a machine with glibc, which this machine does not have: "
             "libGL.so.1"
         )
+
+
+def test_musl_always_stands_in(tmp_path: Path) -> None:
+    """No version of a system's C library makes it needless."""
+    appdir = make_appdir(tmp_path / "a")
+    library = CLibrary("musl", (1, 2, 5), None, "lib/ld-musl-x86_64.so.1", (), 0)
+    write_stand_in(appdir, bundled(appdir.libexec / "python3.99"), library, (), program=LAUNCHER)
+    for directory, place in ((appdir.root, "usr/lib/musl/python3.99"), (appdir.bin, "../lib/musl/python3.99")):
+        found = dict(read_settings((directory / SETTINGS_NAME).read_text()))
+        assert (found["stand-in"], found.get("glibc")) == (place, None)
+    found = dict(read_settings((appdir.musl / SETTINGS_NAME).read_text()))
+    assert (found["bundled-loader"], found["program"]) == (library.loader, "../../libexec/python3.99")
 
 
 def without(directory: Path, key: str) -> str:

@@ -124,6 +124,25 @@ class TestListing:
         assert str(found.runs_on[0]) == expected
         assert ("Alpine" in str(found)) == (expected == "Debian 9+")
 
+    @pytest.mark.parametrize("soname", ["libc.so", "libc.musl-x86_64.so.1"])
+    @pytest.mark.parametrize("own", [True, False])
+    def test_own_musl(self, tmp_path: Path, soname: str, *, own: bool) -> None:
+        """Its files know it by another name than its loader has."""
+        program(soname, interpreter="/lib/ld-musl-x86_64.so.1").write(tmp_path / "usr" / "bin" / "app")
+        if own:
+            library("").write(tmp_path / "usr" / "lib" / "musl" / "lib" / "ld-musl-x86_64.so.1")
+        found = list_libraries(tmp_path)
+        assert ("Debian" in str(found.verdict), "Alpine" in str(found.verdict)) == (own, True)
+        (need,) = found.files["usr/bin/app"]
+        assert need.source is (Origin.IMAGE_BY_NAME if own else Origin.SYSTEM)
+
+    def test_musl_beside_glibc(self, tmp_path: Path) -> None:
+        """Some wheels carry programs for musl with their loader; the image still needs glibc."""
+        program("libc.so.6", versions={"libc.so.6": ("GLIBC_2.41",)}).write(tmp_path / "usr" / "bin" / "app")
+        program("libc.so", interpreter="/lib/ld-musl-x86_64.so.1").write(tmp_path / "other")
+        library("").write(tmp_path / "ld-musl-x86_64.so.1")
+        assert str(list_libraries(tmp_path).verdict).startswith("Debian 13+")
+
     def test_what_was_shown_is_not_unfolded_again(self, tmp_path: Path) -> None:
         for name in "ab":
             library("", "libx.so", rpath="$ORIGIN").write(tmp_path / f"{name}.so")

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -70,12 +70,17 @@ class Build:
         return path
 
     def bundle(
-        self, *, max_glibc: tuple[int, ...] | None = None, required: tuple[Path, ...] = (), **policy: Any
+        self,
+        *,
+        max_glibc: tuple[int, ...] | None = None,
+        required: tuple[Path, ...] = (),
+        musl: bool = False,
+        **policy: Any,
     ) -> Libraries:
         return bundle_libraries(
             self.appdir,
             native_architecture(),
-            self.python,
+            replace(self.python, musl=musl),
             LibraryPolicy(max_glibc=max_glibc, **policy),
             system=System(self.root / "machine", (self.root / "machine" / "lib",)),
             project=self.root / "project",
@@ -89,6 +94,29 @@ def build(tmp_path: Path) -> Build:
 
 
 class TestBundle:
+    def test_glibc_beside_musl(self, build: Build) -> None:
+        """It is named before what it lacks, which would be no way out."""
+        lib = build.root / "machine" / "lib"
+        libc = build.compile(lib / "libc.so.6")
+        missing = build.compile(build.root / "elsewhere" / "missing.so.1")
+        build.compile(build.python.site_packages[0] / "module.so", missing, libc)
+        with pytest.raises(
+            AppImageError, match=r"^usr/lib/python3\.12/site-packages/module\.so is for glibc and does "
+        ):
+            build.bundle(musl=True, required=(build.python.site_packages[0] / "module.so",))
+
+    @pytest.mark.parametrize("musl", [True, False])
+    def test_what_every_desktop_has(self, build: Build, caplog: pytest.LogCaptureFixture, *, musl: bool) -> None:
+        """It has it for glibc."""
+        lib = build.root / "machine" / "lib"
+        needed = [build.compile(lib / name) for name in ("libGL.so.1", "libz.so.1", "libc.so")]
+        build.compile(build.python.site_packages[0] / "module.so", *needed)
+        found = build.bundle(musl=musl)
+        left = {"libc.so"} if musl else {"libc.so", "libGL.so.1", "libz.so.1"}
+        assert {library.soname for library in found.from_system} == left
+        assert {library.soname for library in found.bundled} == {"libc.so", "libGL.so.1", "libz.so.1"} - left
+        assert caplog.messages == []
+
     def test_copies_patches_and_links(self, build: Build) -> None:
         lib = build.root / "machine" / "lib"
         second = build.compile(lib / "second.so.2")

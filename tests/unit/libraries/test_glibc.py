@@ -14,7 +14,8 @@ from hatch_appimage.elf import read_elf
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.layout import AppDir
 from hatch_appimage.libraries.bundle import Libraries, SystemLibrary
-from hatch_appimage.libraries.glibc import CLibrary, NoCLibrary, bundle_glibc, machine_libraries
+from hatch_appimage.libraries.c_library import CLibrary, NoCLibrary
+from hatch_appimage.libraries.glibc import bundle_glibc, machine_libraries
 from hatch_appimage.libraries.policy import LibraryPolicy, group_of
 from hatch_appimage.libraries.symbol_versions import Graph
 from hatch_appimage.python import BundledPython

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from hatch_appimage.libraries.policy import GROUPS, LibraryPolicy, group_of
+from hatch_appimage.libraries.policy import GROUPS, NEVER_BUNDLED, LibraryPolicy, group_of
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,7 @@ from hatch_appimage.libraries.policy import GROUPS, LibraryPolicy, group_of
         ("ld-linux.so.2", "glibc"),
         ("ld-musl-x86_64.so.1", "musl"),
         ("libc.musl-aarch64.so.1", "musl"),
+        ("libc.so", "musl"),
         ("libstdc++.so.6", "compiler"),
         ("libGL.so.1", "graphics"),
         ("libnvidia-ml.so.1", "cuda"),
@@ -62,6 +63,16 @@ def test_c_libraries_are_never_bundled(group: str) -> None:
     policy = LibraryPolicy(include_libraries=("*", f"@{group}"))
     for soname in GROUPS[group]:
         assert policy.group(soname.replace("*", "x86-64")) == group
+
+
+def test_for_musl() -> None:
+    """The target system's libraries are for another C library; what the project leaves out stays out."""
+    policy = LibraryPolicy(exclude_libraries=("libGL.so.1",)).for_musl()
+    for group in GROUPS.keys() - NEVER_BUNDLED:
+        assert policy.group(next(iter(GROUPS[group])).replace("*", "1")) is None or group == "graphics"
+    assert policy.group("libEGL.so.1") is None
+    assert policy.group("libGL.so.1") == "excluded"
+    assert policy.group("libc.so") == "musl"
 
 
 def test_ignore() -> None:

@@ -113,13 +113,13 @@ class TestBundled:
     @pytest.mark.parametrize("from_system", [(), C_LIBRARIES, ("libc.musl-x86_64.so.1",)])
     def test_everything_counts(self, from_system: tuple[str, ...]) -> None:
         needs = needing(GLIBC=(2, 43), GLIBCXX=(3, 4, 34))
-        found = find_verdict(needs, "x86_64", from_system, bundled_glibc=True)
+        found = find_verdict(needs, "x86_64", from_system, bundled_libc=True)
         assert str(found) == f"{EVERYWHERE}, Alpine, NixOS"
         assert found.limited_by == ()
 
     def test_other_libraries_are_for_the_glibc_of_their_system(self) -> None:
         needs = needing(GLIBC=(2, 43))
-        assert str(find_verdict(needs, "x86_64", [*C_LIBRARIES, "libGL.so.1"], bundled_glibc=True)) == EVERYWHERE
+        assert str(find_verdict(needs, "x86_64", [*C_LIBRARIES, "libGL.so.1"], bundled_libc=True)) == EVERYWHERE
 
 
 class TestMarkers:

@@ -11,7 +11,7 @@ from packaging.markers import default_environment
 from packaging.tags import sys_tags
 
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.manylinux import glibc_platforms
+from hatch_appimage.manylinux import glibc_platforms, musl_platforms
 from hatch_appimage.packages.target import TargetEnvironment, _machine
 
 
@@ -26,6 +26,22 @@ def test_limit() -> None:
     platforms = {tag.platform for tag in TargetEnvironment.of(Path(sys.executable), max_glibc=(2, 17)).tags}
     assert any(platform.startswith("manylinux_2_17_") for platform in platforms)
     assert not any(platform.startswith("manylinux_2_18_") for platform in platforms)
+
+
+def test_musl() -> None:
+    """Wheels for glibc do not count, whatever the interpreter that answers runs on."""
+    target = TargetEnvironment.of(Path(sys.executable), max_glibc=(2, 17), musl=(1, 2, 5))
+    platforms = [platform for platform in dict.fromkeys(tag.platform for tag in target.tags) if platform != "any"]
+    assert platforms == list(musl_platforms(target.environment["platform_machine"], (1, 2)))
+
+
+def test_c_library_without_a_name(tmp_path: Path) -> None:
+    """confstr() of musl does not know what it is asked for."""
+    program = tmp_path / "python"
+    preface = "import os\ndef confstr(name):\n    raise OSError(22, 'Invalid argument')\nos.confstr = confstr\n"
+    program.write_text(f"#!{sys.executable}\n{preface}import sys\nexec(sys.argv[sys.argv.index('-c') + 1])\n")
+    program.chmod(0o755)
+    assert TargetEnvironment.of(program).tags == tuple(sys_tags())
 
 
 def test_other_python(tmp_path: Path) -> None:
@@ -61,3 +77,12 @@ def test_glibc_platforms() -> None:
         "manylinux2014_aarch64",
     ]
     assert list(glibc_platforms("i686", (2, 5))) == ["linux_i686", "manylinux_2_5_i686", "manylinux1_i686"]
+
+
+def test_musl_platforms() -> None:
+    assert list(musl_platforms("aarch64", (1, 2, 5))) == [
+        "linux_aarch64",
+        "musllinux_1_2_aarch64",
+        "musllinux_1_1_aarch64",
+        "musllinux_1_0_aarch64",
+    ]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Wheels for a Python of another architecture, chosen by the real uv; nothing is downloaded."""
+"""Wheels for a Python that does not run here, chosen by the real uv; nothing is downloaded."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from hatch_appimage.architecture import ARCHITECTURES, native_architecture
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.layout import AppDir
-from hatch_appimage.packages.install import install_packages
+from hatch_appimage.packages.install import check_musl_platform, install_packages
 from hatch_appimage.packages.lock import Lock
 from hatch_appimage.packages.settings import InstallSettings
 from hatch_appimage.project.metadata import Project
@@ -62,6 +62,7 @@ def install(
     max_glibc: tuple[int, ...] | None = None,
     project_tag: str = "py3-none-any",
     lock: Lock | None = None,
+    musl: tuple[int, ...] | None = None,
 ) -> dict[str, str]:
     """Install a project with requirements, and return the text of each module by its path in the prefix."""
     appdir = AppDir(directory / "AppDir", "app")
@@ -75,6 +76,7 @@ def install(
         interpreter=directory / "nowhere",
         origin=directory,
         cross=True,
+        musl=musl is not None,
     )
     (directory / "project").mkdir()
     project = Project(directory / "project", "app", "1.0", "", "", {}, {}, ())
@@ -86,6 +88,7 @@ def install(
         InstallSettings(lock=lock),
         architecture=ARCHITECTURES[architecture],
         max_glibc=max_glibc,
+        musl=musl,
     )
     return {str(path.relative_to(appdir.usr)): path.read_text() for path in appdir.usr.rglob("*.py")}
 
@@ -114,6 +117,71 @@ def test_glibc(tmp_path: Path, wheels: Path, limit: tuple[int, int], expected: s
         make_wheel(wheels, "ext", f"cp312-abi3-manylinux_2_{minor}_{machine}")
     installed = install(tmp_path, "ext", architecture=architecture, max_glibc=limit)
     assert installed["lib/python3.12/site-packages/ext.py"] == f"cp312-abi3-manylinux_{expected}_{machine}"
+
+
+class TestMusl:
+    """On this machine's architecture, too, where wheels for glibc would fit all but the C library."""
+
+    @pytest.mark.parametrize("architecture", ["x86_64", "aarch64"])
+    @pytest.mark.parametrize(
+        ("versions", "expected"), [(("1_0", "1_1"), "1_1"), (("1_1", "1_2"), "1_2"), (("1_2", "1_3"), "1_2")]
+    )
+    def test_version(
+        self, tmp_path: Path, wheels: Path, architecture: str, versions: tuple[str, ...], expected: str
+    ) -> None:
+        for other in ARCHITECTURES.values():
+            make_wheel(wheels, "ext", f"cp312-cp312-manylinux_2_17_{other.machine}")
+            for version in versions:
+                make_wheel(wheels, "ext", f"cp312-cp312-musllinux_{version}_{other.machine}")
+        installed = install(tmp_path, "ext", architecture=architecture, max_glibc=(2, 28), musl=(1, 2, 5))
+        machine = ARCHITECTURES[architecture].machine
+        assert installed["lib/python3.12/site-packages/ext.py"] == f"cp312-cp312-musllinux_{expected}_{machine}"
+
+    @pytest.mark.parametrize("version", ["manylinux_2_17", "musllinux_1_3"])
+    def test_none(self, tmp_path: Path, wheels: Path, version: str) -> None:
+        make_wheel(wheels, "ext", f"cp312-cp312-{version}_x86_64")
+        with pytest.raises(AppImageError, match=r"^Cannot install app and its dependencies: uv ended with (?s:.*)ext"):
+            install(tmp_path, "ext", architecture="x86_64", musl=(1, 2, 5))
+
+    def test_source_alone(self, tmp_path: Path, wheels: Path) -> None:
+        (wheels / "source-1.0.tar.gz").write_bytes(b"")
+        with pytest.raises(
+            AppImageError, match=r"^source has no wheel for x86_64 with musl 1\.2 or older, and nothing"
+        ):
+            install(tmp_path, "source", architecture="x86_64", musl=(1, 2, 5))
+
+    def test_markers(self, tmp_path: Path, wheels: Path) -> None:
+        markers = {
+            "machine": "platform_machine == 'aarch64'",
+            "linux": "sys_platform == 'linux' and os_name == 'posix'",
+        }
+        for name in markers:
+            make_wheel(wheels, name, "py3-none-any")
+        requirements = (f"{name}; {marker}" for name, marker in markers.items())
+        installed = install(tmp_path, *requirements, architecture="aarch64", musl=(1, 2, 5))
+        assert {Path(path).stem for path in installed} == {"app", "machine", "linux"}
+
+    def test_project_that_was_compiled_here(self, tmp_path: Path) -> None:
+        with pytest.raises(AppImageError) as caught:
+            install(tmp_path, architecture="x86_64", musl=(1, 2, 5), project_tag="cp312-cp312-linux_x86_64")
+        assert str(caught.value) == (
+            "The project's wheel app-1.0-cp312-cp312-linux_x86_64.whl has extension modules for this machine and "
+            "cannot go into an image for x86_64 with musl: build that on such a machine"
+        )
+
+    def test_project_that_was_compiled_for_musl(self, tmp_path: Path) -> None:
+        tag = "cp312-cp312-musllinux_1_2_x86_64"
+        installed = install(tmp_path, architecture="x86_64", musl=(1, 2, 5), project_tag=tag)
+        assert installed == {"lib/python3.12/site-packages/app.py": tag}
+
+    @pytest.mark.parametrize("architecture", ["armhf", "i686"])
+    def test_platform_without_a_name(self, architecture: str) -> None:
+        with pytest.raises(AppImageError) as caught:
+            check_musl_platform(ARCHITECTURES[architecture], python="archive.tar.gz")
+        assert str(caught.value) == (
+            "The Python at archive.tar.gz is for musl and does not run here: wheels for "
+            f"{architecture} with musl can be chosen only where it runs"
+        )
 
 
 def test_glibc_without_a_limit() -> None:
@@ -162,8 +230,9 @@ def test_no_wheel(tmp_path: Path, wheels: Path) -> None:
     with pytest.raises(AppImageError) as caught:
         install(tmp_path, "source", architecture=FOREIGN[0], max_glibc=(2, 28))
     assert str(caught.value) == (
-        f"source has no wheel for {FOREIGN[0]} with glibc 2.28 or older, and nothing is built from source for another "
-        "architecture: require another release, give uv a wheel (`find-links`), or build on such a machine"
+        f"source has no wheel for {FOREIGN[0]} with glibc 2.28 or older, and nothing is built from source for a "
+        "Python that does not run here: require another release, give uv a wheel (`find-links`), or build on such a "
+        "machine"
     )
 
 

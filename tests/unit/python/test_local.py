@@ -25,10 +25,11 @@ from hatch_appimage.errors import AppImageError
 from hatch_appimage.layout import AppDir
 from hatch_appimage.project.entry_points import EntryPoint
 from hatch_appimage.python import BundledPython
-from hatch_appimage.python.local import LocalSource
+from hatch_appimage.python.local import LocalSource, is_runnable
 from hatch_appimage.python.relocate import _copy_stdlib, bundle_python, relocatable_sysconfig
 from hatch_appimage.python.source import check_python
 from hatch_appimage.runtime import launcher_path
+from support.elf_fixtures import program
 from support.tools import require
 
 if TYPE_CHECKING:
@@ -143,6 +144,24 @@ class TestFind:
             f"The Python at {find().executable} is for {native} and cannot go into an image for {other.name}: "
             "set `python` to one that is"
         )
+
+    @pytest.mark.parametrize(("loader", "runs"), [("there/ld.so", True), ("missing/ld.so", False), ("", True)])
+    def test_loader_that_is_missing(self, tmp_path: Path, loader: str, *, runs: bool) -> None:
+        """A program does not start without its loader, whatever architecture it is for."""
+        (tmp_path / "there").mkdir()
+        write_program(tmp_path / "there" / "ld.so", "")
+        native = native_architecture()
+        interpreter = str(tmp_path / loader) if loader else ""
+        fixture = replace(program(interpreter=interpreter), machine=native.elf_machine, bits=native.elf_class)
+        elf = read_elf(fixture.write(tmp_path / "python3"))
+        assert elf is not None
+        assert is_runnable(elf) == runs
+
+    def test_musl(self) -> None:
+        python = find()
+        loaders = {"/lib/ld-musl-x86_64.so.1": True, native_architecture().loader: False, "": False}
+        for loader, musl in loaders.items():
+            assert replace(python, elf=replace(python.elf, interpreter=loader)).musl == musl
 
     def test_virtual_environment_of_the_system(self, tmp_path: Path) -> None:
         """Debian's Python searches other directories in a virtual environment than the installation below."""
