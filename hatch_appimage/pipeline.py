@@ -23,7 +23,8 @@ from hatch_appimage.appdir.launcher import require_glibc, write_launcher, write_
 from hatch_appimage.appdir.reach import find_reach
 from hatch_appimage.appdir.self_test import write_self_test
 from hatch_appimage.appdir.startup import find_startup_order
-from hatch_appimage.appdir.trim import trim_tkinter
+from hatch_appimage.appdir.tkinter import trim_tkinter
+from hatch_appimage.appdir.trim import trim_packages
 from hatch_appimage.architecture import native_architecture
 from hatch_appimage.errors import AppImageError, ErrorCollector
 from hatch_appimage.format import UPDATE_INFORMATION
@@ -284,6 +285,16 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
     modules = modules_at_start(entry_point, appdir.bin)
     reach = step("imports", find_reach, python, project.name, modules, settings.launcher.entry_points)
     step("tkinter", trim_tkinter, appdir, python, reach, wanted=settings.python.tkinter)
+    trimmed = step(
+        "trim",
+        trim_packages,
+        appdir,
+        python,
+        project.name,
+        reach,
+        settings.trim,
+        extra=[appdir.root / destination for _, destination in inputs.extra_files],
+    )
     libraries = step(
         "libraries",
         bundle_libraries,
@@ -362,6 +373,7 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
         runtime=inputs.runtime.origin,
         python=python,
         launcher=launcher,
+        trimmed=trimmed,
         packages=packages.packages,
         lock=packages.lock,
         provenance=provenance,

@@ -18,7 +18,7 @@ import pytest
 
 from hatch_appimage.appdir.imports import Reached
 from hatch_appimage.appdir.reach import Reach
-from hatch_appimage.appdir.trim import Tkinter, trim_tkinter
+from hatch_appimage.appdir.tkinter import Tkinter, trim_tkinter
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.layout import AppDir
 from hatch_appimage.python import BundledPython, _appimage
