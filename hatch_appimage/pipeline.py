@@ -317,7 +317,15 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
         system=inputs.system,
         oldest_supported=oldest_supported_glibc(),
     )
-    step("patch", patch_stdlib, appdir, python, inputs.system, exposed=settings.launcher.expose_python)
+    step(
+        "patch",
+        patch_stdlib,
+        appdir,
+        python,
+        inputs.system,
+        exposed=settings.launcher.expose_python,
+        left_out=trimmed.modules,
+    )
     linked = find_linked(settings.launcher, entry_point, appdir, python)
     write_self_test(appdir, [entry_point, *linked], libraries)
 
