@@ -27,6 +27,8 @@ _COMPARING = frozenset({"endswith", "is_relative_to", "removeprefix", "removesuf
 _MATCHING = frozenset({"compile", "findall", "finditer", "fullmatch", "match", "search", "split", "sub"})
 # Functions that make another path, or the text of it, of a path.
 _PATHS = frozenset({"Path", "PurePath", "abspath", "dirname", "fspath", "normpath", "realpath", "resolve", "str"})
+# Nodes that may have children whose strings name nothing.
+_WITH_IDLE = (ast.Assign, ast.AugAssign, ast.BinOp, ast.Call, ast.Compare, ast.Expr, ast.FunctionDef)
 
 
 @dataclass(frozen=True)
@@ -134,6 +136,8 @@ class _Texts:
     def _counting(self, node: ast.AST) -> Iterable[ast.AST]:
         """Return the children of a node, but for those whose strings name nothing."""
         children = ast.iter_child_nodes(node)
+        if not isinstance(node, _WITH_IDLE):
+            return children
         idle = {id(child) for child in self._idle(node)}
         return [child for child in children if id(child) not in idle] if idle else children
 
@@ -150,8 +154,8 @@ class _Texts:
         elif isinstance(node, ast.BinOp | ast.AugAssign) and isinstance(node.op, ast.Sub):  # from another set
             operand = node.right if isinstance(node, ast.BinOp) else node.value
             yield from [operand] if isinstance(operand, ast.Set) else []
-        elif isinstance(node, ast.Assign) and _is_path(node.value) and self._compared.issuperset(_targets(node)):
-            yield node.value
+        elif isinstance(node, ast.Assign) and _is_path(node.value) and _has_string(node.value):
+            yield from [node.value] if self._compared.issuperset(_targets(node)) else []
 
 
 def _runs(parts: Iterable[ast.expr]) -> tuple[list[str], list[ast.expr]]:
@@ -204,6 +208,10 @@ def _is_path(node: ast.AST) -> bool:
 
 def _is_part(node: ast.AST) -> bool:
     return isinstance(node, ast.Constant | ast.JoinedStr | ast.Name | ast.Attribute) or _is_path(node)
+
+
+def _has_string(node: ast.AST) -> bool:
+    return any(isinstance(each, ast.Constant) and isinstance(each.value, str) for each in ast.walk(node))
 
 
 def _targets(node: ast.Assign) -> list[str]:
