@@ -96,6 +96,12 @@ def _text_or_flag(name: str, value: object) -> str | bool:
     return value if isinstance(value, bool) else _text(name, value)
 
 
+def _texts_or_flag(name: str, value: object) -> tuple[str, ...] | bool:
+    if not isinstance(value, list | bool):
+        raise TypeError(f"Option `{name}` must be an array of strings or boolean")
+    return value if isinstance(value, bool) else _texts(name, value)
+
+
 def _integer(name: str, value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise TypeError(f"Option `{name}` must be an integer")
@@ -141,5 +147,6 @@ FLAG = Kind("boolean", _flag)
 TEXT_OR_FLAG = Kind("string or boolean", _text_or_flag)
 INTEGER = Kind("integer", _integer)
 TEXTS = Kind("array of strings", _texts)
+TEXTS_OR_FLAG = Kind("array of strings or boolean", _texts_or_flag)
 MAPPING = Kind("table of strings", _mapping)
 BY_ARCHITECTURE = Kind("string or table of strings", _by_architecture)

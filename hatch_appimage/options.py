@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hatch_appimage import TABLE
-from hatch_appimage.appdir.settings import DesktopSettings, LauncherSettings
+from hatch_appimage.appdir.settings import DesktopSettings, LauncherSettings, TrimSettings
 from hatch_appimage.errors import ConfigurationError
 from hatch_appimage.image.settings import ImageSettings, ReleaseSettings
 from hatch_appimage.libraries.policy import LibraryPolicy
@@ -65,6 +65,7 @@ _GROUPS: dict[str, type] = {
     "launcher": LauncherSettings,
     "python": PythonSettings,
     "install": InstallSettings,
+    "trim": TrimSettings,
     "desktop": DesktopSettings,
     "libraries": LibraryPolicy,
     "release": ReleaseSettings,
@@ -81,6 +82,7 @@ class Settings:
     launcher: LauncherSettings
     python: PythonSettings
     install: InstallSettings
+    trim: TrimSettings
     desktop: DesktopSettings
     libraries: LibraryPolicy
     release: ReleaseSettings

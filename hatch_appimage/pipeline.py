@@ -24,7 +24,8 @@ from hatch_appimage.appdir.reach import find_reach
 from hatch_appimage.appdir.self_test import write_self_test
 from hatch_appimage.appdir.startup import StartupOrder, find_startup_order
 from hatch_appimage.appdir.startup_file import read_startup_file, write_startup_file
-from hatch_appimage.appdir.trim import trim_tkinter
+from hatch_appimage.appdir.tkinter import trim_tkinter
+from hatch_appimage.appdir.trim import trim_packages
 from hatch_appimage.errors import AppImageError, ErrorCollector
 from hatch_appimage.format import UPDATE_INFORMATION
 from hatch_appimage.image.name import check_length, image_name
@@ -329,6 +330,16 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
     modules = modules_at_start(entry_point, appdir.bin)
     reach = step("imports", find_reach, python, project.name, modules, settings.launcher.entry_points)
     step("tkinter", trim_tkinter, appdir, python, reach, wanted=settings.python.tkinter)
+    trimmed = step(
+        "trim",
+        trim_packages,
+        appdir,
+        python,
+        project.name,
+        reach,
+        settings.trim,
+        extra=[appdir.root / destination for _, destination in inputs.extra_files],
+    )
     libraries = step(
         "libraries",
         bundle_libraries,
@@ -341,7 +352,15 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
         required=() if inputs.shows_missing_libraries else reach.required,
     )
     c_library = step("libc", _bundle_c_library, inputs, appdir, python, libraries)
-    step("patch", patch_stdlib, appdir, python, inputs.system, exposed=settings.launcher.expose_python)
+    step(
+        "patch",
+        patch_stdlib,
+        appdir,
+        python,
+        inputs.system,
+        exposed=settings.launcher.expose_python,
+        left_out=trimmed.modules,
+    )
     linked = find_linked(settings.launcher, entry_point, appdir, python)
     write_self_test(appdir, [entry_point, *linked], libraries)
 
@@ -396,6 +415,7 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
         runtime=inputs.runtime.origin,
         python=python,
         launcher=launcher,
+        trimmed=trimmed,
         packages=packages.packages,
         lock=packages.lock,
         provenance=provenance,

@@ -18,7 +18,8 @@ from hatch_appimage.appdir.launcher import Launcher
 from hatch_appimage.appdir.reach import Reach
 from hatch_appimage.appdir.startup import StartupOrder
 from hatch_appimage.appdir.startup_file import StartupFile
-from hatch_appimage.appdir.trim import Tkinter
+from hatch_appimage.appdir.tkinter import Tkinter
+from hatch_appimage.appdir.trim import Trimmed
 from hatch_appimage.document import write_json
 from hatch_appimage.image.self_test import SelfTest
 from hatch_appimage.image.test_command import ImageTest
@@ -109,6 +110,7 @@ class Report:
         runtime: what starts it.
         python: the Python inside.
         launcher: the command that it starts and those beside it.
+        trimmed: what was left out of the installed packages.
         packages: what is installed.
         lock: what decided on them; None for uv.
         provenance: the files in the image that say what it is made of.
@@ -130,6 +132,7 @@ class Report:
     runtime: str
     python: BundledPython
     launcher: Launcher
+    trimmed: Trimmed
     packages: tuple[Package, ...]
     lock: Lock | None
     provenance: Provenance
@@ -163,6 +166,7 @@ class Report:
             *self._runs_on(),
             *self._required_processor(),
             f"  libraries  {describe(self.libraries)}; the target system must have {self._from_system()}",
+            f"  left out   {describe(self.trimmed)}",
             f"  lock       {self.lock or 'none'}; in the image: {describe(self.provenance)}",
             f"  packages   {len(packages)}",
             *(f"    {format_size(package.size):>9}  {package.name} {package.version}" for package in packages),
@@ -234,6 +238,7 @@ class Report:
             "entry_point": self.launcher.script,
             "commands": list(self.launcher.commands),
             "links": list(self.launcher.links),
+            "trim": asdict(self.trimmed),
             "packages": [asdict(package) for package in self.packages],
             "lock": None if self.lock is None else {"path": str(self.lock.path), "found": self.lock.found},
             "provenance": asdict(self.provenance),
@@ -334,6 +339,15 @@ def _(reach: Reach) -> str:
 @describe.register
 def _(tkinter: Tkinter) -> str:
     return f"tkinter {'kept' if tkinter.kept else 'left out'}: {tkinter.reason}"
+
+
+@describe.register
+def _(trimmed: Trimmed) -> str:
+    groups = [
+        f"{name} {format_size(saved.size)} in {saved.files} file{'' if saved.files == 1 else 's'}"
+        for name, saved in trimmed.groups.items()
+    ]
+    return ", ".join(groups) or "nothing"
 
 
 @describe.register

@@ -218,7 +218,18 @@ def read_imports(path: Path, name: str, *, deep: bool) -> list[Import]:
     tree = _parse(path)
     if tree is None:
         return []
-    package = name if path.stem == _INIT else name.rpartition(".")[0]
+    return find_imports(tree, name if path.stem == _INIT else name.rpartition(".")[0], deep=deep)
+
+
+def find_imports(tree: ast.Module, package: str, *, deep: bool) -> list[Import]:
+    """Return what a parsed source imports.
+
+    Args:
+        tree: the source.
+        package: the absolute name of the package that it is in.
+        deep: look into functions, and for imports by a name in a string.
+
+    """
     found = list(_statements(tree.body, package, deep=deep))
     return found + (list(_calls(tree, package)) if deep else [])
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from hatch_appimage.appdir.desktop_entry import MAIN_CATEGORIES, DesktopEntry
 from hatch_appimage.appdir.icon import Icon
-from hatch_appimage.option import FLAG, MAPPING, TEXT, TEXTS, option
+from hatch_appimage.option import FLAG, MAPPING, TEXT, TEXTS, TEXTS_OR_FLAG, option
 from hatch_appimage.project.entry_points import choose_entry_point, choose_links
+from hatch_appimage.suggest import suggest_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 # Options that install further packages, which may bring commands.
 _COMMANDS_OF_OTHERS = ("dependency-groups", "features", "requirements")
+
+# Groups of files that are left out of an image.
+TESTS, STUBS, HEADERS, DOCS = TRIM_GROUPS = ("tests", "stubs", "headers", "docs")
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # Variables that a default does nothing for, or harm, with the reason and the way out.
@@ -79,6 +83,22 @@ def _categories(names: tuple[str, ...], table: Table) -> tuple[str, ...]:
 def _terminal(value: bool, table: Table) -> bool:  # noqa: FBT001 - as TOML has it
     _refuse_beside_desktop_file(table)
     return value
+
+
+def _trim(groups: tuple[str, ...] | bool, _table: Table) -> tuple[str, ...]:  # noqa: FBT001 - as TOML has it
+    if isinstance(groups, bool):
+        return TRIM_GROUPS if groups else ()
+    for name in groups:
+        if name not in TRIM_GROUPS:
+            raise ValueError(f"names an unknown group `{name}`{suggest_name(name, TRIM_GROUPS)}")
+    return tuple(name for name in TRIM_GROUPS if name in groups)
+
+
+def _globs(patterns: tuple[str, ...], _table: Table) -> tuple[str, ...]:
+    for pattern in patterns:
+        if pattern.startswith(("/", "./", "../")):
+            raise ValueError(f"must be an array of globs of paths below `site-packages` or `usr`: `{pattern}`")
+    return patterns
 
 
 def _refuse_beside_desktop_file(table: Table) -> None:
@@ -176,3 +196,33 @@ class DesktopSettings:
         if self.desktop_file:
             return self.desktop_file.get("Terminal") == "true"
         return not entry_point.gui if self.terminal is None else self.terminal
+
+
+@dataclass(frozen=True)
+class TrimSettings:
+    """What is left out of the installed packages."""
+
+    trim: tuple[str, ...] = option(
+        TEXTS_OR_FLAG,
+        "Groups of files to leave out of the installed packages, where nothing in the image uses them.",
+        details="`false` or `[]` leaves all of them in. See [what is left out](how-it-works.md#what-is-left-out) for "
+        "the content of each group.",
+        default=TRIM_GROUPS,
+        check=_trim,
+    )
+    exclude_files: tuple[str, ...] = option(
+        TEXTS,
+        'Globs of further files of installed packages to leave out, such as `"numpy/f2py"`.',
+        details="A glob is matched against the whole path of a file below `site-packages`, or below `usr` for what is "
+        "installed elsewhere (`share/man/man1/tool.1`); `*` matches `/`, too. A glob that matches a directory stands "
+        "for all files in it. The metadata of packages (`*.dist-info`) and your own files (`force-include`) stay. "
+        "Nothing checks whether the application needs what you leave out.",
+        default=(),
+        check=_globs,
+    )
+    keep_files: tuple[str, ...] = option(
+        TEXTS,
+        'Globs of files that neither `trim` nor `exclude-files` leaves out, such as `"pandas/tests"`.',
+        default=(),
+        check=_globs,
+    )

@@ -1,69 +1,162 @@
 # SPDX-License-Identifier: MIT
-"""Leave out of the AppDir what the application does not use."""
+"""Leave out of the AppDir what the application does not use of the installed packages."""
 
 from __future__ import annotations
 
 import logging
-import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
+from packaging.utils import canonicalize_name
+
+from hatch_appimage.appdir.development_files import (
+    SHARE,
+    Owners,
+    find_documentation,
+    find_headers,
+    find_stubs,
+    header_directories,
+)
+from hatch_appimage.appdir.imports import is_extension
+from hatch_appimage.appdir.settings import DOCS, HEADERS, STUBS, TESTS
+from hatch_appimage.appdir.sources import Reader, find_sources
+from hatch_appimage.appdir.test_directories import find_test_directories
+from hatch_appimage.python.installed import installed_files
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path, PurePosixPath
+
     from hatch_appimage.appdir.reach import Reach
+    from hatch_appimage.appdir.settings import TrimSettings
     from hatch_appimage.layout import AppDir
     from hatch_appimage.python import BundledPython
+    from hatch_appimage.python.installed import InstalledFile
 
 log = logging.getLogger(__name__)
 
+#: What `exclude-files` leaves out stands by its name among the groups.
+EXCLUDED = "exclude-files"
+_FINDERS = {STUBS: find_stubs, HEADERS: find_headers, DOCS: find_documentation}
+
 
 @dataclass(frozen=True)
-class Tkinter:
-    """What became of tkinter.
+class Saved:
+    """What one group left out.
 
     Attributes:
-        kept: it is in the image.
-        reason: why, or why not.
+        files: their number.
+        size: in bytes.
 
     """
 
-    kept: bool
-    reason: str
+    files: int
+    size: int
 
 
-def trim_tkinter(appdir: AppDir, python: BundledPython, reach: Reach, *, wanted: bool | None) -> Tkinter:
-    """Leave tkinter out where nothing uses it: with Tk and X11's libraries it is a large part of a small image.
+@dataclass(frozen=True)
+class Trimmed:
+    """What was left out.
+
+    Attributes:
+        groups: what each group saved, by its name; `EXCLUDED` where the project says itself what is to go.
+        kept: why directories of tests stay, by their paths below the directory of packages.
+        modules: names of modules that are gone, each with the group that it belonged to; what is in a package that is
+            gone does not stand here.
+
+    """
+
+    groups: Mapping[str, Saved]
+    kept: Mapping[str, str] = field(default_factory=dict)
+    modules: Mapping[str, str] = field(default_factory=dict)
+
+
+def trim_packages(
+    appdir: AppDir,
+    python: BundledPython,
+    project: str,
+    reach: Reach,
+    settings: TrimSettings,
+    *,
+    extra: Iterable[Path] = (),
+) -> Trimmed:
+    """Leave out files of installed packages that their RECORD lists, and the directories that are empty then.
 
     Args:
         appdir: with everything installed.
         python: its Python.
+        project: the project's name: of its own package only that goes which it names itself.
         reach: what the application imports.
-        wanted: the project's decision; None to keep it where the application reaches it.
+        settings: what is to be left out.
+        extra: files that the project put into the AppDir, which stay.
 
     """
-    modules = list(python.stdlib.parent.parent.glob("lib*/python*/lib-dynload/_tkinter.*"))
-    if not (modules or (python.stdlib / "tkinter").is_dir()):
-        return Tkinter(kept=False, reason="the Python comes without it")
-    reason = "`tkinter = true`" if wanted else _reason_for_tkinter(reach)
-    if reason and wanted is not False:
-        return Tkinter(kept=True, reason=reason)
-    if wanted is None and reach.doubt:
-        log.warning(
-            "tkinter is left out, though %s imports it in a function: set `tkinter = true` if that is used", reach.doubt
-        )
-    for path in modules:
-        path.unlink()
-    shutil.rmtree(python.stdlib / "tkinter", ignore_errors=True)
-    (python.stdlib / "turtle.py").unlink(missing_ok=True)
-    for pattern in ("tcl[0-9]*", "tk[0-9]*", "itcl[0-9]*", "thread[0-9]*", "libtcl*", "libtk*"):
-        for path in appdir.lib.glob(pattern):
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-    return Tkinter(kept=False, reason="`tkinter = false`" if wanted is False else "the application does not import it")
+    extra = frozenset(extra)
+    installed = [file for file in installed_files(python) if file.path not in extra]
+    files = [file for file in installed if not matches(file.place, settings.keep_files)]
+    others = [file for file in files if file.owner != canonicalize_name(project)]
+    sources = find_sources(appdir, python, {file.path: file.owner for file in installed})
+    groups: dict[str, list[InstalledFile]] = {}
+    kept: Mapping[PurePosixPath, str] = {}
+    read = Reader([SHARE, *header_directories(others)])
+    if TESTS in settings.trim:
+        tests = find_test_directories(others, sources, reach, read)
+        groups[TESTS] = [file for directory in tests.unused for file in directory.files]
+        kept, sources = tests.used, list(tests.sources)
+    if not _FINDERS.keys().isdisjoint(settings.trim):
+        owners = Owners(sources, read)
+        groups |= {name: find(others, owners) for name, find in _FINDERS.items() if name in settings.trim}
+    groups[EXCLUDED] = list(_excluded(files, settings.exclude_files))
+    saved, gone = _remove(groups)
+    return Trimmed(saved, {str(place): reason for place, reason in kept.items()}, dict(_modules_of(gone)))
 
 
-def _reason_for_tkinter(reach: Reach) -> str | None:
-    for name in ("tkinter", "_tkinter"):
-        if name in reach.modules:
-            return f"{reach.modules[name].importer or name} imports it"
-    if reach.plotter and "matplotlib" in reach.modules:
-        return f"matplotlib opens the windows of {reach.plotter} with it"
-    return None
+def matches(place: PurePosixPath, patterns: Iterable[str]) -> bool:
+    """Whether a file, or a directory that it is in, matches one of several globs."""
+    ways = [str(each) for each in (place, *place.parents)]
+    return any(fnmatchcase(way, pattern.rstrip("/")) for pattern in patterns for way in ways)
+
+
+def _excluded(files: Iterable[InstalledFile], patterns: Iterable[str]) -> Iterator[InstalledFile]:
+    for pattern in patterns:
+        found = [file for file in files if matches(file.place, [pattern])]
+        if not found:
+            log.warning("`%s` matches no file of an installed package: %s", EXCLUDED, pattern)
+        yield from found
+
+
+def _remove(
+    groups: Mapping[str, Iterable[InstalledFile]],
+) -> tuple[dict[str, Saved], dict[Path, tuple[InstalledFile, str]]]:
+    """Remove the files of all groups; return what each saved, and what is gone with the group that it belonged to."""
+    saved = {}
+    gone: dict[Path, tuple[InstalledFile, str]] = {}
+    for name, files in groups.items():
+        found = {file.path: file for file in files if file.path not in gone}
+        size = sum(path.stat().st_size for path in found)
+        for path in found:
+            path.unlink()
+            _remove_empty(path.parent)
+        gone |= {path: (file, name) for path, file in found.items()}
+        if found:
+            saved[name] = Saved(len(found), size)
+    return saved, gone
+
+
+def _remove_empty(directory: Path) -> None:
+    while not any(directory.iterdir()):
+        directory.rmdir()
+        directory = directory.parent
+
+
+def _modules_of(gone: Mapping[Path, tuple[InstalledFile, str]]) -> Iterator[tuple[str, str]]:
+    """Yield the outermost modules that are gone, each with its group."""
+    for path, (file, group) in gone.items():
+        stem = file.place.name.split(".")[0]
+        if file.importable and (file.place.suffix == ".py" or is_extension(file.place.name)):
+            parts = file.place.parent.parts
+            site = path.parents[len(parts)]
+            depth = next((depth for depth in range(1, len(parts) + 1) if not site.joinpath(*parts[:depth]).is_dir()), 0)
+            if depth or stem != "__init__":
+                yield ".".join(parts[:depth] if depth else (*parts, stem)), group

@@ -166,6 +166,29 @@ def bundled_library(name: str) -> str | None:
     return os.path.join(directory, min(found, key=lambda file: (len(file), file))) if found else None
 
 
+def refuse_left_out(name: str, group: str) -> None:
+    """Say of a module that is imported why the image lacks it; what only looks for it (``find_spec()``) finds none.
+
+    The package ``encodings`` ends with a finder that calls this, in `sys.meta_path` behind all others.
+
+    Args:
+        name: the module's, or that of its outermost package that was left out.
+        group: of the option ``trim``; or the option that named the module's files.
+
+    Raises:
+        ModuleNotFoundError: the caller of the caller of the finder imports it.
+
+    """
+    # This function, the finder, importlib's function that asks all finders, and who called that.
+    if not sys._getframe(3).f_code.co_name.startswith("_find_and_load"):
+        return
+    by = f"`trim`: it is one of the {group} of packages" if group != "exclude-files" else f"`{group}`"
+    keep = name.replace(".", "/")
+    raise ModuleNotFoundError(
+        f'No module named {name!r}: left out of the image by {by}; `keep-files = ["{keep}*"]` keeps it', name=name
+    )
+
+
 def enter_virtual_environment() -> None:
     """Be the interpreter of the virtual environment whose link to the image was started.
 

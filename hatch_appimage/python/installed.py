@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from email.parser import Parser
 from hashlib import sha256
 from importlib.metadata import PathDistribution, distributions
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from packaging.utils import canonicalize_name
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from importlib.metadata import PackagePath
 
     from hatch_appimage.python import BundledPython
@@ -62,6 +65,41 @@ def place_of(file: PackagePath) -> Path:
 def is_metadata(file: PackagePath) -> bool:
     """Whether a file is one of an installed package's own metadata."""
     return len(file.parts) == 2 and file.parent.suffix == ".dist-info"  # noqa: PLR2004 - the directory and the file
+
+
+@dataclass(frozen=True)
+class InstalledFile:
+    """A file of an installed package.
+
+    Attributes:
+        owner: the package's normalized name.
+        place: below the directory of packages; or below Python's prefix, as programs and man pages are.
+        importable: it is below the directory of packages.
+        path: where it is.
+
+    """
+
+    owner: str
+    place: PurePosixPath
+    importable: bool
+    path: Path
+
+
+def installed_files(python: BundledPython) -> Iterator[InstalledFile]:
+    """Yield the files that each installed package's RECORD lists and that are there, but for its metadata."""
+    prefix = python.stdlib.parent.parent
+    for distribution in installed_distributions(python):
+        owner = canonicalize_name(distribution.metadata["Name"])
+        for file in distribution.files or ():
+            path = place_of(file)
+            base = next((site for site in python.site_packages if path.is_relative_to(site)), prefix)
+            if path.is_file() and path.is_relative_to(prefix) and not _is_below_metadata(file):
+                place = PurePosixPath(path.relative_to(base))
+                yield InstalledFile(owner, place, base != prefix, path)
+
+
+def _is_below_metadata(file: PackagePath) -> bool:
+    return file.parts[0].endswith((".dist-info", ".egg-info"))
 
 
 def _update_record(distribution: PathDistribution) -> None:

@@ -18,7 +18,7 @@ from packaging.version import Version
 from hatch_appimage.errors import AppImageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from hatch_appimage.layout import AppDir
     from hatch_appimage.python import BundledPython
@@ -81,6 +81,28 @@ _ADAPTED_IF_IT_ASKS = {"encodings/__init__.py": _GET_DATA}
 # It decides at its very beginning where packages are looked for.
 _SITE = re.compile(r"^(?=PREFIXES = )", re.MULTILINE)
 _ENTER = "import _appimage\n_appimage.enter_virtual_environment()\n\n"
+# Says what was left out of the image to whoever imports it: it is asked when no other finder knows a module. This goes
+# into the first module that every start reads from a file, as CPython has `site` in itself since 3.11.
+_LEFT_OUT = '''
+import sys
+
+
+class _LeftOut:
+    """Finds no module, and says of some why the image lacks them."""
+
+    modules = {modules}
+
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        """Return None, as what does not know a module does."""
+        if name in cls.modules:
+            import _appimage
+
+            _appimage.refuse_left_out(name, cls.modules[name])
+
+
+sys.meta_path.append(_LeftOut)
+'''
 # Below the prefix of Debian's and Fedora's Python: the wheels that its ensurepip installs (sysconfig's WHEEL_PKG_DIR).
 _WHEELS = "share/python-wheels"
 _READLINE = "import _appimage, sys\nsys.modules[__name__] = _appimage.load_readline()\n"
@@ -114,7 +136,14 @@ class Patches:
     modules: tuple[str, ...]
 
 
-def patch_stdlib(appdir: AppDir, python: BundledPython, system: System, *, exposed: bool = False) -> Patches:
+def patch_stdlib(
+    appdir: AppDir,
+    python: BundledPython,
+    system: System,
+    *,
+    exposed: bool = False,
+    left_out: Mapping[str, str] | None = None,
+) -> Patches:
     """Have the standard library look where each distribution has things.
 
     Args:
@@ -122,6 +151,7 @@ def patch_stdlib(appdir: AppDir, python: BundledPython, system: System, *, expos
         python: that Python.
         system: where descriptions of terminals are taken from.
         exposed: users can start the interpreter itself, and make virtual environments on top of it.
+        left_out: names of modules that were left out, each with the group of files that it belonged to.
 
     """
     shutil.copyfile(_MODULE, python.stdlib / _MODULE.name)
@@ -134,7 +164,7 @@ def patch_stdlib(appdir: AppDir, python: BundledPython, system: System, *, expos
             "Environments that the application makes with virtualenv work as long as the image runs; set "
             "`expose-python = true` to have them work afterwards"
         )
-    for name, code in _additions(appdir, python, exposed=exposed):
+    for name, code in _additions(appdir, python, exposed=exposed, left_out=left_out or {}):
         module = python.stdlib / name
         if module.is_file():
             _add(module, code)
@@ -155,13 +185,17 @@ def _patch_site(module: Path) -> None:
     module.write_text(source, encoding="utf-8")
 
 
-def _additions(appdir: AppDir, python: BundledPython, *, exposed: bool) -> Iterator[tuple[str, str]]:
+def _additions(
+    appdir: AppDir, python: BundledPython, *, exposed: bool, left_out: Mapping[str, str]
+) -> Iterator[tuple[str, str]]:
     """Yield names of modules below the standard library's directory, each with what is to be written at its end."""
     yield from _ADAPTED.items()
     if (appdir.glibc / "locale").is_dir():
         yield from _ADAPTED_IF_C_LIBRARY.items()
     if exposed:
         yield from _ADAPTED_IF_EXPOSED.items()
+    if left_out:
+        yield "encodings/__init__.py", _LEFT_OUT.format(modules=repr(dict(sorted(left_out.items()))))
     if Version(python.version.rstrip("+")) < _ASKS_NO_MORE:
         yield from _ADAPTED_IF_IT_ASKS.items()
     for name, (mark, code) in _ADAPTED_IF_OF_DEBIAN.items():

@@ -114,6 +114,7 @@ def test_builds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "files",
         "imports",
         "tkinter",
+        "trim",
         "libraries",
         "libc",
         "patch",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from hatch_appimage.appdir.icon import generate_icon
-from hatch_appimage.appdir.settings import DesktopSettings, LauncherSettings
+from hatch_appimage.appdir.settings import TRIM_GROUPS, DesktopSettings, LauncherSettings, TrimSettings
 from hatch_appimage.appdir.startup import StartupCommand
 from hatch_appimage.architecture import ARCHITECTURES, ByArchitecture, native_architecture
 from hatch_appimage.errors import ConfigurationError
@@ -86,6 +86,7 @@ def test_empty_table(project: Project) -> None:
         ),
         python=PythonSettings(python=ByArchitecture(LocalSource(), {}), python_sha256={}, tkinter=None),
         install=InstallSettings(features=(), requirements=(), lock=None, constraints=None, dependency_groups=()),
+        trim=TrimSettings(trim=("tests", "stubs", "headers", "docs"), exclude_files=(), keep_files=()),
         desktop=DesktopSettings(icon=None, desktop_file=None, categories=("Utility",), terminal=None),
         libraries=LibraryPolicy(
             libraries=(),
@@ -140,6 +141,36 @@ class TestEntryPoints:
         assert read(project, expose_python=True).launcher.expose_python
         assert not read(project, expose_python=False).launcher.expose_python
         assert errors_of(project, expose_python="yes") == [f"Option `{TABLE}.expose-python` must be a boolean"]
+
+
+class TestTrim:
+    """What is left out of the installed packages."""
+
+    @pytest.mark.parametrize(
+        ("value", "groups"), [(True, TRIM_GROUPS), (False, ()), ([], ()), (["stubs", "tests"], ("tests", "stubs"))]
+    )
+    def test_groups(self, project: Project, value: Any, groups: tuple[str, ...]) -> None:
+        assert read(project, trim=value).trim.trim == groups
+
+    @pytest.mark.parametrize(
+        ("value", "message"),
+        [
+            (["test"], "Option `{}` names an unknown group `test`, did you mean `tests`?"),
+            (["x"], "Option `{}` names an unknown group `x`; known are docs, headers, stubs, tests"),
+            ("tests", "Option `{}` must be an array of strings or boolean"),
+            ([1], "Item #1 in option `{}` must be a string"),
+        ],
+    )
+    def test_wrong(self, project: Project, value: Any, message: str) -> None:
+        assert errors_of(project, trim=value) == [message.format(f"{TABLE}.trim")]
+
+    @pytest.mark.parametrize("key", ["exclude-files", "keep-files"])
+    def test_globs(self, project: Project, key: str) -> None:
+        assert getattr(read(project, **{key: ["numpy/f2py"]}).trim, key.replace("-", "_")) == ("numpy/f2py",)
+        for pattern in ("/usr/lib/*", "./numpy", "../numpy"):
+            assert errors_of(project, **{key: [pattern]}) == [
+                f"Option `{TABLE}.{key}` must be an array of globs of paths below `site-packages` or `usr`: `{pattern}`"
+            ]
 
 
 class TestWholeTable:

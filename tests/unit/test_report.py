@@ -21,7 +21,8 @@ from hatch_appimage.appdir.launcher import Launcher
 from hatch_appimage.appdir.reach import Reach
 from hatch_appimage.appdir.startup import StartupOrder
 from hatch_appimage.appdir.startup_file import StartupFile
-from hatch_appimage.appdir.trim import Tkinter
+from hatch_appimage.appdir.tkinter import Tkinter
+from hatch_appimage.appdir.trim import Saved, Trimmed
 from hatch_appimage.image.self_test import SelfTest
 from hatch_appimage.image.test_command import ImageTest
 from hatch_appimage.image.write import Image
@@ -107,6 +108,11 @@ def report() -> Report:
             origin=Path("/usr"),
         ),
         launcher=Launcher("usr/bin/my-app", ("flask", "my-app"), ("other", "python")),
+        trimmed=Trimmed(
+            {"tests": Saved(1203, 48_300_000), "exclude-files": Saved(1, 999)},
+            {"pkg/tests": "pkg/use.py names it"},
+            {"numpy.tests": "tests"},
+        ),
         packages=(Package("my-app", "1.2", 500), Package("flask", "3.1", 300_000), Package("abc", "1", 500)),
         lock=Lock(Path("/p/uv.lock"), found=True),
         provenance=Provenance("usr/share/my-app/pylock.toml", "usr/share/my-app/sbom.cdx.json"),
@@ -139,6 +145,7 @@ def test_summary(report: Report) -> None:
         "  processor  x86-64-v3, for usr/lib/v.so and 1 more\n"
         "  libraries  2 bundled, 1 module or plugin left out that lacks a library, 1 missing; the target system must "
         "have libGL.so.1\n"
+        "  left out   tests 48.3 MB in 1203 files, exclude-files 999 B in 1 file\n"
         "  lock       uv.lock (found beside pyproject.toml; `lock = false` leaves it aside); in the image: "
         "usr/share/my-app/pylock.toml, sbom.cdx.json\n"
         "  packages   3\n"
@@ -190,6 +197,11 @@ def test_json(report: Report) -> None:
         "entry_point": "usr/bin/my-app",
         "commands": ["flask", "my-app"],
         "links": ["other", "python"],
+        "trim": {
+            "groups": {"tests": {"files": 1203, "size": 48_300_000}, "exclude-files": {"files": 1, "size": 999}},
+            "kept": {"pkg/tests": "pkg/use.py names it"},
+            "modules": {"numpy.tests": "tests"},
+        },
         "packages": [
             {"name": "my-app", "version": "1.2", "size": 500},
             {"name": "flask", "version": "3.1", "size": 300_000},
@@ -326,6 +338,7 @@ class TestDescribe:
             (ExtraFiles(2), "2 extra files"),
             (Reach({"a": Reached(Path("/a.py"), None)}, frozenset()), "1 modules are within reach"),
             (Tkinter(kept=True, reason="a imports it"), "tkinter kept: a imports it"),
+            (Trimmed({}), "nothing"),
             (Tkinter(kept=False, reason="`tkinter = false`"), "tkinter left out: `tkinter = false`"),
             (replace(LIBRARIES, dropped={"a": "b", "c": "d"}), "2 bundled, 2 modules and plugins left out, 1 missing"),
             (replace(LIBRARIES, dropped={}, missing=()), "2 bundled"),

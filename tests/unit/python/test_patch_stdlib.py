@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ctypes.util
+import importlib
 import importlib.util
 import os
 import shutil
@@ -18,16 +19,16 @@ import pytest
 
 from hatch_appimage.appdir.imports import Reached
 from hatch_appimage.appdir.reach import Reach
-from hatch_appimage.appdir.trim import Tkinter, trim_tkinter
+from hatch_appimage.appdir.tkinter import Tkinter, trim_tkinter
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.layout import AppDir
 from hatch_appimage.python import BundledPython, _appimage
-from hatch_appimage.python.patch_stdlib import _GET_DATA, Patches, patch_stdlib
+from hatch_appimage.python.patch_stdlib import _GET_DATA, _LEFT_OUT, Patches, patch_stdlib
 from hatch_appimage.system import System
 from support.tools import require
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 
 @pytest.fixture
@@ -463,6 +464,52 @@ def test_readline() -> None:
     code += "; print(_appimage.load_readline().__file__)"
     output = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
     assert "/lib-dynload/readline." in output.stdout or "No module named 'readline'" in output.stderr
+
+
+class TestLeftOut:
+    """What an import says of a module that was left out of the image."""
+
+    @pytest.fixture(autouse=True)
+    def _finder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+        (tmp_path / "half_a_package").mkdir()
+        (tmp_path / "half_a_package" / "__init__.py").touch()
+        monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
+        monkeypatch.setattr(sys, "meta_path", [*sys.meta_path])
+        monkeypatch.setitem(sys.modules, "_appimage", _appimage)
+        modules = {"half_a_package.tests": "tests", "half_a_package.extra": "exclude-files"}
+        exec(_LEFT_OUT.format(modules=modules), {})  # noqa: S102 - our own code, as a module has it
+        yield
+        sys.modules.pop("half_a_package", None)
+
+    @pytest.mark.parametrize("name", ["half_a_package.tests", "half_a_package.tests.test_a"])
+    def test_import(self, name: str) -> None:
+        with pytest.raises(ModuleNotFoundError) as caught:
+            importlib.import_module(name)
+        assert str(caught.value) == (
+            "No module named 'half_a_package.tests': left out of the image by `trim`: it is one of the tests of "
+            'packages; `keep-files = ["half_a_package/tests*"]` keeps it'
+        )
+        assert caught.value.name == "half_a_package.tests"
+
+    def test_statement(self) -> None:
+        with pytest.raises(ModuleNotFoundError, match="left out of the image by `exclude-files`; `keep-files = "):
+            import half_a_package.extra  # type: ignore[import-not-found] # noqa: F401
+
+    def test_others(self) -> None:
+        with pytest.raises(ModuleNotFoundError, match=r"^No module named 'half_a_package\.other'$"):
+            importlib.import_module("half_a_package.other")
+
+    def test_looking_for_it(self) -> None:
+        assert importlib.util.find_spec("half_a_package.tests") is None
+
+    def test_every_start_reads_it(self, appdir: AppDir, python: BundledPython, system: System) -> None:
+        module = python.stdlib / "encodings" / "__init__.py"
+        source = module.read_text()
+        patch_stdlib(appdir, replace(python, version="3.14.0"), system)
+        assert module.read_text() == source
+        patches = patch_stdlib(appdir, replace(python, version="3.14.0"), system, left_out={"a.tests": "tests"})
+        assert "encodings" in patches.modules
+        assert "modules = {'a.tests': 'tests'}\n" in module.read_text()
 
 
 class TestVirtualEnvironment:

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: MIT
+"""Leave tkinter out of the AppDir where the application does not use it."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hatch_appimage.appdir.reach import Reach
+    from hatch_appimage.layout import AppDir
+    from hatch_appimage.python import BundledPython
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Tkinter:
+    """What became of tkinter.
+
+    Attributes:
+        kept: it is in the image.
+        reason: why, or why not.
+
+    """
+
+    kept: bool
+    reason: str
+
+
+def trim_tkinter(appdir: AppDir, python: BundledPython, reach: Reach, *, wanted: bool | None) -> Tkinter:
+    """Leave tkinter out where nothing uses it: with Tk and X11's libraries it is a large part of a small image.
+
+    Args:
+        appdir: with everything installed.
+        python: its Python.
+        reach: what the application imports.
+        wanted: the project's decision; None to keep it where the application reaches it.
+
+    """
+    modules = list(python.stdlib.parent.parent.glob("lib*/python*/lib-dynload/_tkinter.*"))
+    if not (modules or (python.stdlib / "tkinter").is_dir()):
+        return Tkinter(kept=False, reason="the Python comes without it")
+    reason = "`tkinter = true`" if wanted else _reason_for_tkinter(reach)
+    if reason and wanted is not False:
+        return Tkinter(kept=True, reason=reason)
+    if wanted is None and reach.doubt:
+        log.warning(
+            "tkinter is left out, though %s imports it in a function: set `tkinter = true` if that is used", reach.doubt
+        )
+    for path in modules:
+        path.unlink()
+    shutil.rmtree(python.stdlib / "tkinter", ignore_errors=True)
+    (python.stdlib / "turtle.py").unlink(missing_ok=True)
+    for pattern in ("tcl[0-9]*", "tk[0-9]*", "itcl[0-9]*", "thread[0-9]*", "libtcl*", "libtk*"):
+        for path in appdir.lib.glob(pattern):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    return Tkinter(kept=False, reason="`tkinter = false`" if wanted is False else "the application does not import it")
+
+
+def _reason_for_tkinter(reach: Reach) -> str | None:
+    for name in ("tkinter", "_tkinter"):
+        if name in reach.modules:
+            return f"{reach.modules[name].importer or name} imports it"
+    if reach.plotter and "matplotlib" in reach.modules:
+        return f"matplotlib opens the windows of {reach.plotter} with it"
+    return None
