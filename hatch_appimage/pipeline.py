@@ -328,7 +328,9 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
 
     # What is left out comes before the libraries: what is gone needs none.
     modules = modules_at_start(entry_point, appdir.bin)
-    reach = step("imports", find_reach, python, project.name, modules, settings.launcher.entry_points)
+    reach = step(
+        "imports", find_reach, python, project.name, modules, settings.launcher.entry_points, results=inputs.results
+    )
     step("tkinter", trim_tkinter, appdir, python, reach, wanted=settings.python.tkinter)
     trimmed = step(
         "trim",
@@ -339,6 +341,7 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
         reach,
         settings.trim,
         extra=[appdir.root / destination for _, destination in inputs.extra_files],
+        results=inputs.results,
     )
     libraries = step(
         "libraries",

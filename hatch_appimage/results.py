@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 import time
 from contextlib import suppress
@@ -118,6 +119,23 @@ class Results:
             self._directory = None  # the next would fail as well
         else:
             self._grown = True
+
+
+#: Keeps nothing.
+NO_RESULTS: Final = Results(None, 0)
+
+
+def digest_code(*files: str) -> bytes:
+    """Return what stands for some modules, and for the Python that runs them, among what a result depends on.
+
+    Args:
+        files: paths of the modules' sources.
+
+    """
+    digest = sha256(sys.version.encode())
+    for file in files:
+        digest.update(Path(file).read_bytes())
+    return digest.digest()
 
 
 def results_directory() -> Path | None:

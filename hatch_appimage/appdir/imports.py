@@ -4,21 +4,27 @@
 from __future__ import annotations
 
 import ast
+import json
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from importlib.machinery import SOURCE_SUFFIXES
 from importlib.util import resolve_name
 from typing import TYPE_CHECKING
 
+from hatch_appimage import syntax
+from hatch_appimage.results import NO_RESULTS, digest_code
 from hatch_appimage.syntax import parse_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from hatch_appimage.results import Results
+
 # Functions that import what their first argument names.
 _IMPORTING = frozenset({"__import__", "import_module", "run_module"})
 _INIT = "__init__"
+_CODE = digest_code(__file__, syntax.__file__)
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
 
@@ -61,11 +67,13 @@ class Modules:
         directories: what ``sys.path`` would have.
         own: sources whose functions are looked into, and their calls of functions that import by a name; and extension
             modules that import tkinter if they name it.
+        results: where it is kept what sources import.
 
     """
 
-    def __init__(self, directories: Sequence[Path], own: Collection[Path] = ()) -> None:
+    def __init__(self, directories: Sequence[Path], own: Collection[Path] = (), results: Results = NO_RESULTS) -> None:
         self.own = own
+        self._results = results
         self._imports: dict[str, list[Import]] = {}
         self._directories: dict[str, tuple[Path, ...]] = {"": tuple(directories)}
         self._files: dict[str, Path | None] = {"": None}
@@ -96,7 +104,7 @@ class Modules:
                 yield Import("tkinter", deferred=True, optional=True)
             path = _source_of(path)
         if path is not None and path.is_file():
-            yield from read_imports(path, name, deep=path in self.own)
+            yield from read_imports(path, name, deep=path in self.own, results=self._results)
 
     def _look(self, last: str, directories: Iterable[Path]) -> tuple[Path | None, tuple[Path, ...]]:
         portions = []
@@ -176,7 +184,7 @@ def defers_imports(names: Iterable[str], directories: Sequence[Path]) -> bool:
 
 
 def _imports_in_function(path: Path) -> bool:
-    tree = _parse(path) if (path := _source_of(path)).is_file() else None
+    tree = _parse(path.read_bytes()) if (path := _source_of(path)).is_file() else None
     functions = (node for node in ast.walk(tree) if isinstance(node, _FUNCTIONS)) if tree else ()
     return any(
         isinstance(node, (ast.Import, ast.ImportFrom)) or _called_name(node) in _IMPORTING
@@ -185,10 +193,10 @@ def _imports_in_function(path: Path) -> bool:
     )
 
 
-def _parse(path: Path) -> ast.Module | None:
+def _parse(source: bytes) -> ast.Module | None:
     """Return the tree of a source; None if it is no Python 3."""
     try:
-        return parse_source(path.read_bytes())
+        return parse_source(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
 
@@ -206,19 +214,26 @@ def _with_parents(name: str) -> Iterator[str]:
         yield ".".join(parts[:count])
 
 
-def read_imports(path: Path, name: str, *, deep: bool) -> list[Import]:
+def read_imports(path: Path, name: str, *, deep: bool, results: Results = NO_RESULTS) -> list[Import]:
     """Return what a source imports; nothing where it is no Python 3.
 
     Args:
         path: the source.
         name: the module's absolute name.
         deep: look into functions, and for imports by a name in a string.
+        results: where it is kept for later builds.
 
     """
-    tree = _parse(path)
-    if tree is None:
-        return []
-    return find_imports(tree, name if path.stem == _INIT else name.rpartition(".")[0], deep=deep)
+    source = path.read_bytes()
+    package = name if path.stem == _INIT else name.rpartition(".")[0]
+
+    def compute() -> bytes:
+        tree = _parse(source)
+        found = find_imports(tree, package, deep=deep) if tree else []
+        return json.dumps([astuple(each) for each in found]).encode()
+
+    dependencies = (b"imports", _CODE, package.encode("utf-8", "surrogateescape"), bytes([deep]), source)
+    return [Import(*values) for values in json.loads(results.compute(dependencies, compute))]
 
 
 def find_imports(tree: ast.Module, package: str, *, deep: bool) -> list[Import]:

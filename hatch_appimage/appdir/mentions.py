@@ -4,21 +4,28 @@
 from __future__ import annotations
 
 import ast
+import json
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from hatch_appimage import syntax
+from hatch_appimage.appdir import imports
 from hatch_appimage.appdir.imports import find_imports
+from hatch_appimage.results import NO_RESULTS, digest_code
 from hatch_appimage.syntax import parse_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from hatch_appimage.results import Results
 
 # By convention, functions that say where a package has its C headers: whoever compiles against it calls them.
 HEADER_FUNCTIONS = frozenset({"get_include", "get_includes"})
 # What stands in a text for a part that is not known before the program runs.
 UNKNOWN = "{}"
 
+_CODE = digest_code(__file__, imports.__file__, syntax.__file__)
 _RUNNER = "pytest"
 _JOINING = frozenset({"join", "joinpath"})
 # Methods of strings and paths to which an argument is only something to compare with.
@@ -49,7 +56,7 @@ class Mentions:
     defines: bool = False
 
 
-def read_mentions(source: bytes, package: str) -> Mentions | None:
+def read_mentions(source: bytes, package: str, results: Results = NO_RESULTS) -> Mentions | None:
     """Return what a source names; None where it is no Python 3.
 
     These do not count, as they open and import nothing: paths that are only compared with others, prefixes that
@@ -59,8 +66,22 @@ def read_mentions(source: bytes, package: str) -> Mentions | None:
     Args:
         source: the text of the module.
         package: the absolute name of the package that it is in.
+        results: where it is kept for later builds.
 
     """
+
+    def compute() -> bytes:
+        mentions = _find_mentions(source, package)
+        return json.dumps(
+            mentions and [sorted(mentions.imports), sorted(mentions.texts), mentions.calls, mentions.defines]
+        ).encode()
+
+    dependencies = (b"mentions", _CODE, package.encode("utf-8", "surrogateescape"), source)
+    found = json.loads(results.compute(dependencies, compute))
+    return found and Mentions(frozenset(found[0]), frozenset(found[1]), *found[2:])
+
+
+def _find_mentions(source: bytes, package: str) -> Mentions | None:
     try:
         tree = parse_source(source)
         if _RUNNER.encode() in source:

@@ -14,6 +14,7 @@ from packaging.utils import canonicalize_name
 
 from hatch_appimage.appdir.imports import Modules, follow, is_extension, read_imports
 from hatch_appimage.python.installed import installed_distributions
+from hatch_appimage.results import NO_RESULTS
 from hatch_appimage.syntax import parse_source
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from hatch_appimage.appdir.imports import Import, Reached
     from hatch_appimage.python import BundledPython
+    from hatch_appimage.results import Results
 
 # What every start of the interpreter imports.
 _ALWAYS = ("encodings", "site")
@@ -57,7 +59,14 @@ class Reach:
         return frozenset(module.path for module in self.modules.values())
 
 
-def find_reach(python: BundledPython, project: str, first: Iterable[str], commands: Iterable[str] = ()) -> Reach:
+def find_reach(
+    python: BundledPython,
+    project: str,
+    first: Iterable[str],
+    commands: Iterable[str] = (),
+    *,
+    results: Results = NO_RESULTS,
+) -> Reach:
     """Follow the imports of a project that is installed.
 
     The application's own modules are those of the project, and of the installed packages that have what the image
@@ -68,6 +77,7 @@ def find_reach(python: BundledPython, project: str, first: Iterable[str], comman
         project: its name.
         first: the names of the modules that the image starts with.
         commands: the names of other installed scripts that it starts.
+        results: where it is kept what sources import.
 
     """
     installed = installed_distributions(python)
@@ -79,7 +89,7 @@ def find_reach(python: BundledPython, project: str, first: Iterable[str], comman
     begun = set(filter(None, map(Modules(directories).find, [*started, *linked])))
     owned = [files for each in installed if not begun.isdisjoint(files := _modules_of([each]))]
     own = begun.union(project_modules, *owned)
-    modules = Modules(directories, own)
+    modules = Modules(directories, own, results)
     plugins = [_module_of(point) for point in points if _is_plugin(point)]
     roots = [*_ALWAYS, *started, *linked, *project_modules.values(), *plugins]
     reached = follow(roots, modules, lambda _: True)

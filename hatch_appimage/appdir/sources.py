@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from hatch_appimage.layout import AppDir
     from hatch_appimage.python import BundledPython
+    from hatch_appimage.results import Results
 
 # What has to be in a source for it to be parsed, beside what it is searched for: prose and most comments have it not.
 _WORDS = (
@@ -55,10 +56,12 @@ class Reader:
 
     Args:
         parts: further parts of paths to look for.
+        results: where it is kept what sources name.
 
     """
 
-    def __init__(self, parts: Iterable[str]) -> None:
+    def __init__(self, parts: Iterable[str], results: Results) -> None:
+        self._results = results
         names = b"|".join(re.escape(part).encode() for part in sorted(parts))
         self._words = re.compile(_WORDS + rb"|['\"/](?:" + names + rb")['\"/]", re.MULTILINE)
         self._read: dict[Path, Mentions] = {}
@@ -78,7 +81,7 @@ class Reader:
         if is_build_script or not self._words.search(data):
             return Mentions()
         package = ".".join(source.place.parent.parts)
-        return read_mentions(data, package) or Mentions(imports=frozenset(_dotted_tests(data)))
+        return read_mentions(data, package, self._results) or Mentions(imports=frozenset(_dotted_tests(data)))
 
 
 def _dotted_tests(data: bytes) -> Iterator[str]:

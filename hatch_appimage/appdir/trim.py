@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from hatch_appimage.layout import AppDir
     from hatch_appimage.python import BundledPython
     from hatch_appimage.python.installed import InstalledFile
+    from hatch_appimage.results import Results
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +81,7 @@ def trim_packages(
     settings: TrimSettings,
     *,
     extra: Iterable[Path] = (),
+    results: Results,
 ) -> Trimmed:
     """Leave out files of installed packages that their RECORD lists, and the directories that are empty then.
 
@@ -90,6 +92,7 @@ def trim_packages(
         reach: what the application imports.
         settings: what is to be left out.
         extra: files that the project put into the AppDir, which stay.
+        results: where it is kept what sources name.
 
     """
     extra = frozenset(extra)
@@ -99,7 +102,7 @@ def trim_packages(
     sources = find_sources(appdir, python, {file.path: file.owner for file in installed})
     groups: dict[str, list[InstalledFile]] = {}
     kept: Mapping[PurePosixPath, str] = {}
-    read = Reader([SHARE, *header_directories(others)])
+    read = Reader([SHARE, *header_directories(others)], results)
     if TESTS in settings.trim:
         tests = find_test_directories(others, sources, reach, read)
         groups[TESTS] = [file for directory in tests.unused for file in directory.files]

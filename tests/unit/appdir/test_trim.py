@@ -16,6 +16,7 @@ from hatch_appimage.appdir.trim import EXCLUDED, Saved, Trimmed, trim_packages
 from hatch_appimage.layout import AppDir
 from hatch_appimage.python import BundledPython
 from hatch_appimage.python.installed import update_records
+from hatch_appimage.results import NO_RESULTS
 
 SITE = "usr/lib/python3.12/site-packages"
 TESTED = {"pkg/__init__.py": "", "pkg/tests/__init__.py": "", "pkg/tests/test_a.py": "A = 1\n", "pkg/tests/a.csv": "1"}
@@ -60,7 +61,9 @@ class Image:
     ) -> Trimmed:
         settings = TrimSettings(trim=groups, exclude_files=exclude, keep_files=keep)
         reach = reach or Reach({}, frozenset())
-        return trim_packages(AppDir(self.root, "app"), self.python, "My_App", reach, settings, extra=extra)
+        return trim_packages(
+            AppDir(self.root, "app"), self.python, "My_App", reach, settings, extra=extra, results=NO_RESULTS
+        )
 
     @property
     def files(self) -> set[str]:
