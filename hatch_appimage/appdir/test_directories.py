@@ -87,23 +87,25 @@ def find_test_directories(
     found = _directories(files)
     if any(source.owner == _RUNNER for source in sources):
         return TestDirectories([], dict.fromkeys(found, f"{_RUNNER} is installed, which runs them"), sources)
+    places = {file.path: place for place, directory in found.items() for file in directory.files}
     used = {
-        place: f"{module.importer or name} imports it"
+        places[module.path]: f"{module.importer or name} imports it"
         for name, module in reach.modules.items()
-        for place, directory in found.items()
-        if any(file.path == module.path for file in directory.files)
+        if module.path in places
     }
     inside, waiting = _divide(sources, found)
+    unused = {place: directory for place, directory in found.items() if place not in used}
     for place in used:
         waiting += inside.pop(place, [])
     staying = []
     while waiting:
         source = waiting.pop()
         staying.append(source)
-        for place in _used_by(source, read(source), [found[each] for each in found if each not in used]):
+        for place in _used_by(source, read(source), unused.values()):
             used[place] = f"{source.place} names it"
             waiting += inside.pop(place, [])
-    return TestDirectories([directory for place, directory in found.items() if place not in used], used, staying)
+            del unused[place]
+    return TestDirectories(list(unused.values()), used, staying)
 
 
 def _directories(files: Iterable[InstalledFile]) -> dict[PurePosixPath, TestDirectory]:
