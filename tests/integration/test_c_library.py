@@ -14,8 +14,8 @@ import trustme
 
 from support.chroots import debootstrap, make_small_system
 from support.machine import NOBODY, make_public
-from support.plugin import build_image
-from support.projects import make_project
+from support.plugin import build_image, build_of_any
+from support.projects import copy_project, make_project
 from support.tools import require
 
 if TYPE_CHECKING:
@@ -150,23 +150,23 @@ def system(needs_root: None, request: pytest.FixtureRequest) -> Chroot:
     return chroot
 
 
+def environment(mode: str) -> dict[str, str]:
+    return {"HOME": "/tmp", **({"APPIMAGE_EXTRACT_AND_RUN": "1"} if mode == "unpacked" else {})}
+
+
 @pytest.mark.parametrize("user", [0, NOBODY])
 @pytest.mark.parametrize("mode", ["mounted", "unpacked"])
 class TestSystems:
-    @staticmethod
-    def env(mode: str) -> dict[str, str]:
-        return {"HOME": "/tmp", **({"APPIMAGE_EXTRACT_AND_RUN": "1"} if mode == "unpacked" else {})}
-
     def test_hello(self, system: Chroot, hello_image: Path, mode: str, user: int) -> None:
-        result = system.run(hello_image, "you", env=self.env(mode), user=user)
+        result = system.run(hello_image, "you", env=environment(mode), user=user)
         assert (result.stdout, result.returncode) == ("Hello, you!\n", 0), result.stderr
 
     def test_native_extension(self, system: Chroot, native_image: Path, mode: str, user: int) -> None:
-        result = system.run(native_image, env=self.env(mode), user=user)
+        result = system.run(native_image, env=environment(mode), user=user)
         assert (result.stdout, result.returncode) == ("3 scalars, 1ecb8368\n", 0), result.stderr
 
     def test_probe(self, system: Chroot, probe_image: Path, mode: str, user: int) -> None:
-        result = system.run(probe_image, "/tmp/probe", "a b", env=self.env(mode), user=user)
+        result = system.run(probe_image, "/tmp/probe", "a b", env=environment(mode), user=user)
         assert result.returncode == 7, result.stderr
         first, again = result.stdout.splitlines()
         told: Any = json.loads(first)
@@ -189,13 +189,47 @@ class TestSystems:
         assert (told["locale"], told["encoding"].upper()) == ("C.UTF-8", "UTF-8")
 
 
-@pytest.mark.parametrize("image", ["hello", "flask", "pandas", "native"])
-def test_self_test(system: Chroot, image: str, request: pytest.FixtureRequest) -> None:
+def build_tool(plugin: Plugin, factory: pytest.TempPathFactory, name: str) -> Path:
+    return build_of_any(plugin, copy_project(name, make_public(factory, name)))
+
+
+@pytest.fixture(scope="module")
+def flit_image(plugin: Plugin, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_tool(plugin, tmp_path_factory, "flit-tool")
+
+
+@pytest.fixture(scope="module")
+def poetry_image(plugin: Plugin, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_tool(plugin, tmp_path_factory, "poetry-tool")
+
+
+@pytest.fixture(scope="module")
+def setuptools_image(plugin: Plugin, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_tool(plugin, tmp_path_factory, "setuptools-tool")
+
+
+@pytest.fixture(scope="module")
+def tk_image(plugin: Plugin, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_tool(plugin, tmp_path_factory, "tk-clock")
+
+
+@pytest.mark.parametrize(("mode", "user"), [("mounted", 0), ("unpacked", NOBODY)])
+@pytest.mark.parametrize("image", ["hello", "flask", "pandas", "native", "flit", "poetry", "setuptools"])
+def test_self_test(system: Chroot, image: str, mode: str, user: int, request: pytest.FixtureRequest) -> None:
     """All of an image works there: each extension module and each library."""
-    result = system.run(request.getfixturevalue(f"{image}_image"), "--appimage-self-test", env={"HOME": "/tmp"})
+    path = request.getfixturevalue(f"{image}_image")
+    result = system.run(path, "--appimage-self-test", env=environment(mode), user=user)
     assert result.returncode == 0, result.stdout + result.stderr
     assert re.search(r"^ok +C library: glibc [\d.]+ of the image$", result.stdout, re.MULTILINE)
     assert "FAILED" not in result.stdout
+
+
+@pytest.mark.parametrize("image", ["qt", "tk"])
+def test_self_test_of_windows(old: Chroot, image: str, request: pytest.FixtureRequest) -> None:
+    """With a desktop's libraries of that system."""
+    result = old.run(request.getfixturevalue(f"{image}_image"), "--appimage-self-test", env=environment("mounted"))
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "of the image" in result.stdout
 
 
 def test_window_on_an_old_system(old: Chroot, qt_image: Path, display: str) -> None:

@@ -100,6 +100,14 @@ def build_image(plugin: Plugin, project: Path) -> Path:
     return image
 
 
+def build_of_any(plugin: Plugin, project: Path) -> Path:
+    """Build the image of a project of any build back end, and return its path."""
+    command: list[str | Path] = [plugin.python.with_name("hatch-appimage"), "build", project]
+    subprocess.run([*command, "--set", "compression-level=1"], check=True, capture_output=True)
+    (image,) = (project / "dist").glob("*.AppImage")
+    return image
+
+
 def build_once(plugin: Plugin, factory: pytest.TempPathFactory, project: str) -> Path:
     """Return the image of a test project, which is built once."""
     quick = project != "flask-app"  # whose size is held against a limit
