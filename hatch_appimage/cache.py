@@ -31,7 +31,7 @@ PARTS: Final = {
     "answers": "lists of what can be downloaded",
     "downloads": "Pythons as they were downloaded",
     "python": "unpacked Pythons",
-    "results": "compressed blocks and bytecode of images",
+    "results": "what builds need not do twice: compressed blocks, bytecode and the like",
     "roots": "root file systems for `hatch-appimage try`",
 }
 
