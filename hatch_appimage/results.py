@@ -49,8 +49,8 @@ class Entry:
 class Results:
     """Results of computations.
 
-    They are kept only where nobody else can change them; an entry that is damaged counts as none, and what cannot be
-    kept, for want of room or permission, is computed again: nothing but time depends on this cache.
+    They are kept only where nobody else can change them. A damaged entry is computed again, and so is everything where
+    there is no room or permission to keep it: nothing but time depends on this cache.
     """
 
     def __init__(self, directory: Path | None, limit: int) -> None:
