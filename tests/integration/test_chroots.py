@@ -24,7 +24,7 @@ from uv import find_uv_bin
 
 from hatch_appimage.elf import read_elf, set_rpath
 from support.chroots import debootstrap
-from support.machine import make_public
+from support.machine import NOBODY, make_public
 from support.plugin import build_image
 from support.projects import copy_project, make_project
 from support.runner import unpack
@@ -198,6 +198,18 @@ class TestBare:
             "Importing False True",
             str(older),
         ]
+
+
+@pytest.mark.parametrize(("mode", "user"), [("mounted", 0), ("unpacked", NOBODY)])
+@pytest.mark.parametrize("image", ["hello", "flask", "pandas", "native"])
+def test_self_test(bare: Chroot, image: str, mode: str, user: int, request: pytest.FixtureRequest) -> None:
+    """All of an image works there, by that system's own C library where that is new enough."""
+    env = {"APPIMAGE_EXTRACT_AND_RUN": "1"} if mode == "unpacked" else {}
+    path = request.getfixturevalue(f"{image}_image")
+    result = bare.run(path, "--appimage-self-test", env={"HOME": "/tmp", **env}, user=user)
+    assert result.returncode == 0, result.stdout + result.stderr
+    whose = "this machine" if glibc_of(bare.root) >= glibc_of(Path("/")) else "the image"
+    assert re.search(rf"^ok +C library: glibc [\d.]+ of {whose}$", result.stdout, re.MULTILINE), result.stdout
 
 
 def test_terminals_without_any_on_the_host(bookworm: Chroot, stdlib_image: Path, tmp_path: Path) -> None:
