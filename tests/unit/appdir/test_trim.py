@@ -6,6 +6,7 @@ from __future__ import annotations
 import csv
 from importlib.metadata import PathDistribution
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -237,7 +238,12 @@ class TestTests:
 
 
 class TestStubs:
-    FILES = {"pkg/__init__.py": "", "pkg/__init__.pyi": "", "pkg/py.typed": "", "pkg/_fast.pyi": ""}  # noqa: RUF012
+    FILES: ClassVar[dict[str, str]] = {
+        "pkg/__init__.py": "",
+        "pkg/__init__.pyi": "",
+        "pkg/py.typed": "",
+        "pkg/_fast.pyi": "",
+    }
 
     def test_unused(self, image: Image) -> None:
         image.add(self.FILES)
@@ -258,7 +264,7 @@ class TestStubs:
 
 
 class TestHeaders:
-    FILES = {  # noqa: RUF012
+    FILES: ClassVar[dict[str, str]] = {
         "pkg/__init__.py": "",
         "pkg/_fast.cpython-312-x86_64-linux-gnu.so": "",
         "pkg/_fast.pyx": "",
@@ -269,7 +275,7 @@ class TestHeaders:
         "pkg/lib/libpkg.a": "",
         "pkg/lib/pkgconfig/pkg.pc": "",
     }
-    LEFT = {"pkg/__init__.py", "pkg/_fast.cpython-312-x86_64-linux-gnu.so", "pkg/template.c"}  # noqa: RUF012
+    LEFT: ClassVar[set[str]] = {"pkg/__init__.py", "pkg/_fast.cpython-312-x86_64-linux-gnu.so", "pkg/template.c"}
 
     def test_unused(self, image: Image) -> None:
         image.add(self.FILES)
@@ -310,7 +316,7 @@ class TestHeaders:
 
 
 class TestDocs:
-    FILES = {  # noqa: RUF012
+    FILES: ClassVar[dict[str, str]] = {
         "pkg/__init__.py": "",
         "pkg/doc/index.html": "",
         "../../../share/man/man1/pkg.1": "",
