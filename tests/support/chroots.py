@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hatch_appimage.roots.debootstrap import unpack_packages
+from hatch_appimage.roots.tree import move_into
 from support.tools import require
 
 if TYPE_CHECKING:
@@ -96,4 +97,7 @@ def make_small_system(directory: Path, *packages: str) -> Chroot:
     for archive in archives.iterdir():
         subprocess.run(["dpkg-deb", "-x", archive, directory], check=True)
     shutil.rmtree(archives)
+    for name in ("bin", "lib", "lib64"):  # from Debian 13 on, packages have no files there
+        if (directory / "usr" / name).is_dir() and not any((directory / name).glob("*")):
+            move_into(directory / "usr" / name, directory / name)
     return Chroot(directory)
