@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 ENTER = """
 mount -t proc proc "$1/proc"
 mount --rbind /dev "$1/dev"
-if [ -d "$1/tmp/.X11-unix" ]; then mount --bind /tmp/.X11-unix "$1/tmp/.X11-unix"; fi
+if [ -d "$1/tmp/.X11-unix" ] && [ -d /tmp/.X11-unix ]; then mount --bind /tmp/.X11-unix "$1/tmp/.X11-unix"; fi
 user=$2 root=$1
 shift 2
 exec chroot --userspec="$user:$user" "$root" "$@"

@@ -150,7 +150,7 @@ def _fetch_source(directory: Path) -> Path:
     package = BUILD_PYTHON.resolve().name
     for command in (["update", "-qq"], ["source", "-qq", "--download-only", package]):
         subprocess.run(["apt-get", *command], cwd=directory, env=env, check=True, stderr=subprocess.DEVNULL)
-    (tarball,) = directory.glob("*.orig.tar.*")
+    (tarball,) = (path for path in directory.glob("*.orig.tar.*") if path.suffix != ".asc")
     _run(["tar", "-xf", tarball, "--strip-components=1", "-C", directory / "unpacked"], directory)
     return directory / "unpacked"
 
