@@ -64,6 +64,7 @@ PACKAGES = (
     "util-linux",
     "util-linux-extra",
     "xvfb",
+    "xz-utils",
     "zsync",
 )
 
