@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 #: The variable that says how much is kept, in units of 10⁶ bytes; 0 for nothing.
 LIMIT: Final = "HATCH_APPIMAGE_CACHE_MB"
 _DEFAULT_LIMIT_MB: Final = 2000
-# A part of the limit, so that not every build has to look through all of it.
+# The share of the limit that stays, so that the next build need not prune again.
 _AFTER_PRUNING: Final = 0.8
 
 _DIGEST_SIZE: Final = sha256().digest_size
@@ -82,7 +82,8 @@ class Results:
         """Return what the function returned when it last depended on the same; several threads may ask.
 
         Args:
-            dependencies: all that the result depends on, what is computed and by which version of what among it.
+            dependencies: all that the result depends on: the data, a name for what is computed, and what identifies the
+                code or library that computes it.
             function: computes it.
 
         """
