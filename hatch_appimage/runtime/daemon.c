@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <semaphore.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -139,23 +138,14 @@ static int hand_over(void)
 
 static pid_t tidier;
 
-/* Looking at a mount whose server has been stopped takes until that goes on: this process does not wait for it. */
+/* See tidy.h: this process does not wait for it. */
 static void start_tidying(void)
 {
-	enum { TIDYING_S = 10 };
-	sigset_t alarm_only;
-
 	tidier = fork();
 	if (tidier != 0)
 		return;
 	process_detach(NULL, 0);
-	sigemptyset(&alarm_only);
-	sigaddset(&alarm_only, SIGALRM);
-	sigprocmask(SIG_UNBLOCK, &alarm_only, NULL);
-	signal(SIGALRM, SIG_DFL);
-	alarm(TIDYING_S);
-	tidy();
-	_exit(0);
+	tidy_and_exit();
 }
 
 static void end_tidying(int options)

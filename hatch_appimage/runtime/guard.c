@@ -13,7 +13,9 @@
 
 #include "fd_passing.h"
 #include "monotonic.h"
+#include "mount.h"
 #include "process.h"
+#include "tidy.h"
 
 extern char **environ;
 
@@ -126,11 +128,18 @@ static pid_t last_user(const struct guarded *guarded)
 	return user;
 }
 
-/* Whoever has a directory's name in its environment is taken for a user of it: another guard, then, for this process. */
-static void clear_environment(void)
+/*
+ * Whoever was started with a directory's name in its environment is taken for a user of it: another guard, then, for this
+ * process.  So it has its variables elsewhere.
+ */
+static void move_environment(void)
 {
-	for (char **variable = environ; *variable; variable++)
+	for (char **variable = environ; *variable; variable++) {
+		char *copy = strdup(*variable);
 		memset(*variable, 0, strlen(*variable));
+		if (copy)
+			*variable = copy;
+	}
 }
 
 static _Noreturn void guard(int socket, pid_t number, int process)
@@ -139,7 +148,8 @@ static _Noreturn void guard(int socket, pid_t number, int process)
 	pid_t user;
 
 	guarded.stays = getenv("NO_CLEANUP");
-	clear_environment();
+	mount_find_fusermount();
+	move_environment();
 	process_detach((int[]){socket, process}, process < 0 ? 1 : 2);
 	setsid();
 	if (send(socket, "", 1, MSG_NOSIGNAL) != 1)
@@ -149,7 +159,7 @@ static _Noreturn void guard(int socket, pid_t number, int process)
 	wait_for_end(number, process);
 	while (open_guarded(&guarded) && (user = last_user(&guarded)))
 		wait_for_end(user, process_open(user));
-	_exit(0);
+	tidy_and_exit();
 }
 
 /* In the guard, signals stay blocked. */

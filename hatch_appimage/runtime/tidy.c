@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -141,13 +142,28 @@ static void remove_forgotten_in(const char *path)
 		closedir(listing);
 }
 
-void tidy(void)
+/* Whatever the process has blocked and ignored. */
+static void end_after(unsigned seconds)
 {
+	sigset_t alarm_only;
+
+	sigemptyset(&alarm_only);
+	sigaddset(&alarm_only, SIGALRM);
+	signal(SIGALRM, SIG_DFL);
+	sigprocmask(SIG_UNBLOCK, &alarm_only, NULL);
+	alarm(seconds);
+}
+
+_Noreturn void tidy_and_exit(void)
+{
+	enum { TIDYING_S = 10 };
 	char path[MOUNT_POINT_ROOM];
 
+	end_after(TIDYING_S);
 	remove_dead_mounts();
 	for (unsigned i = 0; tmpdir_candidate(i, path, sizeof(path)); i++) {
 		if (*path)
 			remove_forgotten_in(path);
 	}
+	_exit(0);
 }

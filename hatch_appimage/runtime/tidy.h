@@ -4,9 +4,9 @@
 
 /*
  * Removes what this user's earlier starts have left whose processes were killed all at once, as the end of a container
- * does: mounts that nobody serves, and mount points that nobody uses.  It waits for nothing but a server that has been
- * stopped: call it in a process of its own.
+ * does: mounts that nobody serves, and mount points that nobody uses.  Looking at a mount whose server has been stopped
+ * takes until that goes on, so this is the last that a process does, and ends after some seconds in any case.
  */
-void tidy(void);
+_Noreturn void tidy_and_exit(void);
 
 #endif

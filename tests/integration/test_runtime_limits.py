@@ -302,7 +302,8 @@ class TestEnd:
             process.communicate()
         check_clean(image)
 
-    def test_of_all_processes(self, image: Image) -> None:
+    @pytest.mark.parametrize("settings", [{}, {"APPIMAGE_EXTRACT_AND_RUN": "1"}], ids=["mounted", "unpacked"])
+    def test_of_all_processes(self, image: Image, settings: dict[str, str]) -> None:
         """As at the end of a container: what cannot be helped then, the next start clears."""
         process = image.start("run", "eval", "echo started; exec sleep 60")
         assert process.stdout
@@ -321,7 +322,7 @@ class TestEnd:
             os.chown(directory, image.user, image.user)
         for directory in (other, forgotten):
             os.utime(directory, (0, 0))
-        assert image.run("here").stdout == "data\n"
+        assert with_settings(image, **settings).run("here").stdout == "data\n"
         wait_until(lambda: set(image.leftovers()) == {other.name, recent.name}, LONG)
         for directory in (other, recent):
             directory.rmdir()
