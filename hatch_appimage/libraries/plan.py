@@ -111,16 +111,16 @@ def make_plan(
         planner.clean_search_paths()
         for name, file in opened.items():
             planner.copy_opened(name, file)
-        improved, useless = True, dict[Path, str]()
-        while improved and not useless:
-            improved = planner.improve()
-            # Without them nothing may want some of the libraries that were found, so all begins anew.
-            useless = {
-                root: need.soname
-                for need in planner.plan.missing
-                for root in need.roots
-                if is_optional(root) or _is_left_over(root, tree, dropped)
-            }
+        # What is missing when one file is looked at may come with what a later one needs.
+        while planner.improve():
+            pass
+        useless = {
+            root: need.soname
+            for need in planner.plan.missing
+            for root in need.roots
+            if is_optional(root) or _is_left_over(root, tree, dropped)
+        }
+        # Without these nothing may want some of the libraries that were found, so all begins anew.
         if not useless:
             planner.confine()
             while planner.improve():

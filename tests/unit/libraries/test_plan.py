@@ -639,6 +639,26 @@ class TestQt:
         assert scene.copies(plan) == {"usr/lib/libgtk-3.so.0": "machine/lib/libgtk-3.so.0"}
         assert plan.dropped == {}
 
+    @pytest.mark.parametrize("other", ["platforms/libqxcb.so", "../../QtAfter.so"])
+    def test_what_others_bring_is_there_for_all(self, scene: Scene, other: str) -> None:
+        """Whichever is looked at first, and even if it comes with another library only."""
+        plugin = f"{self.PLUGINS}/platforminputcontexts/libcompose.so"
+        scene.add(plugin, library("", "libxkbcommon.so.0", runpath="$ORIGIN"))
+        scene.add(f"{self.PLUGINS}/{other}", library("", "libxkbcommon-x11.so.0", runpath="$ORIGIN"))
+        scene.install("libxkbcommon-x11.so.0", "libxkbcommon.so.0")
+        scene.install("libxkbcommon.so.0")
+        plan = scene.plan()
+        assert (plan.dropped, plan.missing) == ({}, [])
+        assert f"{self.PLUGINS}/platforminputcontexts/libxkbcommon.so.0" in scene.links(plan)
+
+    def test_what_only_dropped_ones_bring_is_not_there(self, scene: Scene) -> None:
+        scene.add(f"{DYNLOAD}/_dropped.so", library("", "libgone.so.1", "libxkbcommon.so.0"))
+        scene.add(f"{self.PLUGINS}/a/libcompose.so", library("", "libxkbcommon.so.0", runpath="$ORIGIN"))
+        scene.install("libxkbcommon.so.0")
+        plan = scene.plan()
+        assert sorted(path.name for path in plan.dropped) == ["_dropped.so", "libcompose.so"]
+        assert plan.copies == {}
+
     def test_plugins_that_have_all_stay(self, scene: Scene) -> None:
         scene.add(f"{self.PLUGINS}/imageformats/libqjpeg.so", library("", "libGL.so.1", "libz.so.1", "libc.so.6"))
         plan = scene.plan()
