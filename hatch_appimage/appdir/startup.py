@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import logging
 import shlex
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -90,14 +91,14 @@ def find_startup_order(
 
     Raises:
         AppImageError: the bundled Python does not find the entry point's module, the import fails because a
-            shared library is missing, or something changed a file.
+            shared library or a module of the standard library is missing, or something changed a file.
 
     """
     before = _state(appdir)
     modules = modules_at_start(entry_point, appdir.bin)
     trial = reads_of_import(appdir, python, modules)
     _restore(appdir, before, f"Importing {entry_point.module or entry_point.command}", "startup-order")
-    _check_import(trial, entry_point, modules, missing)
+    _check_import(trial, python, entry_point, modules, missing)
     first = [appdir.apprun, appdir.root / SETTINGS_NAME, python.executable, appdir.bin / entry_point.command]
     imported = _as_loaded(appdir, first, [trial])
     if command is None or not (command.asked or _leaves_out(python, entry_point, modules)):
@@ -112,12 +113,21 @@ def find_startup_order(
 
 
 def _check_import(
-    trial: Reads, entry_point: EntryPoint, modules: Sequence[str], missing: Iterable[MissingLibrary]
+    trial: Reads,
+    python: BundledPython,
+    entry_point: EntryPoint,
+    modules: Sequence[str],
+    missing: Iterable[MissingLibrary],
 ) -> None:
-    """See that the entry point is there, with the libraries that it needs; any other failure is its own matter."""
+    """See that the entry point is there, with what it needs of the image; any other failure is its own matter."""
     failure = trial.failure
     if trial.module and any(f"{module}.".startswith(f"{trial.module}.") for module in modules):
         raise AppImageError(f"The bundled Python cannot import the entry point: {failure}")
+    if trial.module and trial.module.partition(".")[0] in sys.stdlib_module_names:
+        raise AppImageError(
+            f"The application cannot start, as its import ended with {failure}: the image's Python, {python}, has no "
+            f"such module; set `python` to one that does, or `startup-order = false` if the application needs none"
+        )
     lacking = [library for library in missing if any(library.soname in cause for cause in trial.causes)]
     if lacking:
         raise AppImageError(f"The entry point cannot be imported: {failure}\n{explain_missing(lacking)}")

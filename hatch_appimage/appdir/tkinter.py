@@ -8,6 +8,8 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hatch_appimage.errors import AppImageError
+
 if TYPE_CHECKING:
     from hatch_appimage.appdir.reach import Reach
     from hatch_appimage.layout import AppDir
@@ -39,9 +41,20 @@ def trim_tkinter(appdir: AppDir, python: BundledPython, reach: Reach, *, wanted:
         reach: what the application imports.
         wanted: the project's decision; None to keep it where the application reaches it.
 
+    Raises:
+        AppImageError: it is wanted, and the Python comes without it.
+
     """
     modules = list(python.stdlib.parent.parent.glob("lib*/python*/lib-dynload/_tkinter.*"))
-    if not (modules or (python.stdlib / "tkinter").is_dir()):
+    package = python.stdlib / "tkinter"
+    # Where Python is built without Tcl, only the package is there, which cannot be imported.
+    if not package.is_dir() or not (modules or _is_builtin(appdir, python)):
+        if wanted:
+            raise AppImageError(
+                f"`tkinter = true` cannot be fulfilled, as {python} comes without tkinter: install it for that Python "
+                "(Debian's package python3-tk), or set `python` to one that has it, such as "
+                f'"{".".join(python.version.split(".")[:2])}"'
+            )
         return Tkinter(kept=False, reason="the Python comes without it")
     reason = "`tkinter = true`" if wanted else _reason_for_tkinter(reach)
     if reason and wanted is not False:
@@ -52,12 +65,18 @@ def trim_tkinter(appdir: AppDir, python: BundledPython, reach: Reach, *, wanted:
         )
     for path in modules:
         path.unlink()
-    shutil.rmtree(python.stdlib / "tkinter", ignore_errors=True)
+    shutil.rmtree(package, ignore_errors=True)
     (python.stdlib / "turtle.py").unlink(missing_ok=True)
     for pattern in ("tcl[0-9]*", "tk[0-9]*", "itcl[0-9]*", "thread[0-9]*", "libtcl*", "libtk*"):
         for path in appdir.lib.glob(pattern):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
     return Tkinter(kept=False, reason="`tkinter = false`" if wanted is False else "the application does not import it")
+
+
+def _is_builtin(appdir: AppDir, python: BundledPython) -> bool:
+    """Whether the module is part of the interpreter or of its library, as in some Pythons that are linked whole."""
+    files = [python.executable, *appdir.lib.glob("libpython*")]
+    return any(b"PyInit__tkinter" in file.read_bytes() for file in files if file.is_file())
 
 
 def _reason_for_tkinter(reach: Reach) -> str | None:

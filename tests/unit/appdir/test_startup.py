@@ -40,6 +40,8 @@ SOURCES = {
     "except ImportError as error:\n  raise SystemExit('install it') from error",
     "copes": "try:\n  raise ImportError('libtbb.so.12: cannot open shared object file')\nexcept ImportError: pass",
     "misses": "import some_other_module",
+    "misses_a_part_of_python": "import winreg",
+    "copes_without_it": "try:\n  import winreg\nexcept ImportError: pass",
     "writes": "from pathlib import Path\nPath(__file__).with_name('cache').joinpath('a').parent.mkdir()\n"
     "Path(__file__).with_name('cache').joinpath('a').write_text('x')",
     "changes": "from pathlib import Path\nPath(__file__).with_name('changed.txt').write_text('other text')",
@@ -172,6 +174,16 @@ def test_module_that_the_bundled_python_does_not_find(bundle: tuple[AppDir, Bund
 def test_module_that_misses_another(bundle: tuple[AppDir, BundledPython], caplog: pytest.LogCaptureFixture) -> None:
     assert "misses" in names(bundle, "misses")
     assert "ModuleNotFoundError" in caplog.text
+
+
+def test_module_that_misses_a_part_of_python(
+    bundle: tuple[AppDir, BundledPython], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Such as tkinter in a Python that was built without it: nothing in the image can start."""
+    with pytest.raises(AppImageError, match=r"cannot start, as its import ended with .*'winreg'.*: the image's Python"):
+        names(bundle, "misses_a_part_of_python")
+    assert "copes_without_it" in names(bundle, "copes_without_it")
+    assert caplog.messages == []
 
 
 def test_what_the_import_writes_is_removed(bundle: tuple[AppDir, BundledPython]) -> None:

@@ -254,9 +254,23 @@ class TestTkinter:
 
     def test_a_python_without_it(self, appdir: AppDir, python: BundledPython) -> None:
         trim_tkinter(appdir, python, NOTHING, wanted=False)
-        assert trim_tkinter(appdir, python, NOTHING, wanted=True) == Tkinter(
-            kept=False, reason="the Python comes without it"
-        )
+        found = trim_tkinter(appdir, python, NOTHING, wanted=None)
+        assert found == Tkinter(kept=False, reason="the Python comes without it")
+        with pytest.raises(
+            AppImageError, match=r"`tkinter = true` cannot be fulfilled.*comes without tkinter: install"
+        ):
+            trim_tkinter(appdir, python, NOTHING, wanted=True)
+
+    def test_a_python_that_was_built_without_tcl(self, appdir: AppDir, python: BundledPython) -> None:
+        """The package is there, and what it is built on is not."""
+        (module,) = python.stdlib.glob("lib-dynload/_tkinter.*")
+        module.unlink()
+        reach = Reach({"tkinter": Reached(python.stdlib / "tkinter", "app")}, frozenset())
+        assert not trim_tkinter(appdir, python, reach, wanted=None).kept
+        with pytest.raises(AppImageError, match="comes without tkinter"):
+            trim_tkinter(appdir, python, reach, wanted=True)
+        (appdir.lib / "libpython3.12.so.1.0").write_bytes(b"\0PyInit__tkinter\0")
+        assert trim_tkinter(appdir, python, reach, wanted=True).kept
 
 
 class TestCertificates:
