@@ -229,10 +229,10 @@ def _opened(entry: str, project: Path, system: System, architecture: Architectur
 def _warn(policy: LibraryPolicy, plan: BundlePlan) -> None:
     """Warn of what is left out, and of rules that change nothing: most of them are misspelt."""
     for module, soname in plan.dropped.items():
-        if not is_qt_plugin(module):
+        if not is_qt_plugin(module) or matches(soname, policy.include_libraries):
             log.warning("%s is left out of the image: this machine lacks %s, which it needs", module.name, soname)
     sonames = {path.name for path in plan.copies} | plan.from_system
-    sonames |= {need.soname for need in (*plan.by_name, *plan.ignored)}
+    sonames |= {need.soname for need in (*plan.by_name, *plan.ignored)} | set(plan.dropped.values())
     for rule in (*policy.include_libraries, *policy.exclude_libraries, *policy.ignore_missing):
         if not any(matches(soname, (rule,)) for soname in sonames):
             log.warning("Nothing in the image needs a library that `%s` means", rule)

@@ -331,9 +331,14 @@ class _Planner:
         carried = self._find_carried(need)
         if carried is not None or group is not None:
             return carried
-        if all(map(is_qt_plugin, need.roots)) and not matches(need.soname, self.policy.include_libraries):
+        if all(map(is_qt_plugin, need.roots)) and not self._is_included(need):
             return None
         return None if self._is_in_package(need) else self._find_installed(need)
+
+    def _is_included(self, need: Dependency) -> bool:
+        """Whether the project asks for a library, or for one of the machine's that needs it."""
+        asked = matches(need.soname, self.policy.include_libraries)
+        return asked or self.tree.real(need.file) in self.plan.copies
 
     def _give_up(self, need: Dependency) -> bool:
         need = replace(need, file=self.tree.real(need.file))

@@ -194,6 +194,17 @@ class TestBundle:
             "Nothing in the image needs a library that `libfoo.so.1` means",
         ]
 
+    def test_a_plugin_that_is_asked_for(self, build: Build, caplog: pytest.LogCaptureFixture) -> None:
+        """Others are left out in silence: nobody expects the wheel's plugins for every database to work."""
+        plugins = build.python.site_packages[0] / "PyQt6" / "Qt6" / "plugins" / "sqldrivers"
+        for name, soname in (("libqsqlpsql.so", "libpq.so.5"), ("libqsqlmysql.so", "libmysql.so.21")):
+            library("", soname).write(plugins / name)
+        libraries = build.bundle(include_libraries=("libpq.so.*",))
+        assert set(libraries.dropped.values()) == {"libpq.so.5", "libmysql.so.21"}
+        assert caplog.messages == [
+            "libqsqlpsql.so is left out of the image: this machine lacks libpq.so.5, which it needs"
+        ]
+
     def test_one_of_each_name(self, build: Build) -> None:
         """A library that the AppDir has already is not replaced."""
         own = library("libfoo.so.1").write(build.appdir.lib / "libfoo.so.1")

@@ -639,6 +639,19 @@ class TestQt:
         assert scene.copies(plan) == {"usr/lib/libgtk-3.so.0": "machine/lib/libgtk-3.so.0"}
         assert plan.dropped == {}
 
+    def test_with_all_that_it_needs(self, scene: Scene) -> None:
+        """As Debian's libpq wants Kerberos and LDAP."""
+        scene.add(f"{self.PLUGINS}/sqldrivers/libqsqlpsql.so", library("", "libpq.so.5", runpath="$ORIGIN"))
+        scene.add(f"{self.PLUGINS}/sqldrivers/libqsqlmysql.so", library("", "libmysql.so.5", runpath="$ORIGIN"))
+        scene.install("libpq.so.5", "libldap-2.5.so.0")
+        scene.install("libldap-2.5.so.0", "liblber-2.5.so.0")
+        scene.install("liblber-2.5.so.0")
+        scene.install("libmysql.so.5")
+        plan = scene.plan(include_libraries=("libpq.so.5",))
+        names = ["liblber-2.5.so.0", "libldap-2.5.so.0", "libpq.so.5"]
+        assert sorted(path.name for path in plan.copies) == names
+        assert [path.name for path in plan.dropped] == ["libqsqlmysql.so"]
+
     @pytest.mark.parametrize("other", ["platforms/libqxcb.so", "../../QtAfter.so"])
     def test_what_others_bring_is_there_for_all(self, scene: Scene, other: str) -> None:
         """Whichever is looked at first, and even if it comes with another library only."""
