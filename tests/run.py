@@ -36,6 +36,7 @@ PACKAGES = (
     "libclang-rt-dev",
     "libdbus-1-3",
     "libfuse2",
+    "libnss3",
     "libsodium23",
     "libwayland-cursor0",
     "libwayland-egl1",

@@ -246,6 +246,8 @@ def _apply(plan: BundlePlan) -> None:
         target.unlink(missing_ok=True)
         shutil.copy(source, target)
         target.chmod(0o755)
+    for target, source in plan.data.items():
+        shutil.copyfile(source, target)
     for path, target in plan.links.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.symlink_to(os.path.relpath(target, path.parent))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hatch_appimage.elf import from_origin
+from hatch_appimage.libraries.companions import find_companions
 from hatch_appimage.libraries.policy import NEVER_BUNDLED, OF_THE_MACHINE, group_of, matches
 from hatch_appimage.libraries.search import ElfFiles, LinkMap, Loaded, Loader, ends_search
 
@@ -47,6 +48,7 @@ class BundlePlan:
 
     Attributes:
         copies: files of the build machine, by the path that each gets in the AppDir.
+        data: other files of the build machine that these read, by the path that each gets in the AppDir.
         links: symbolic links to be made, and the files of the AppDir that they lead to.
         rpaths: search paths, ``$ORIGIN``-relative, by the file that gets one as its ``DT_RPATH``.
         from_system: the sonames that are left to the user's machine.
@@ -59,6 +61,7 @@ class BundlePlan:
     """
 
     copies: dict[Path, Path] = field(default_factory=dict)
+    data: dict[Path, Path] = field(default_factory=dict)
     links: dict[Path, Path] = field(default_factory=dict)
     rpaths: dict[Path, tuple[str, ...]] = field(default_factory=dict)
     from_system: set[str] = field(default_factory=set)
@@ -415,7 +418,15 @@ class _Planner:
             self.tree.put(target, elf)
             self.plan.copies[target] = source
             self._set_rpath(target, ())
+            self._copy_companions(source)
         return target
+
+    def _copy_companions(self, source: Path) -> None:
+        for place, file in find_companions(source):
+            if self.files(file) is None:
+                self.plan.data[self.place.lib / place] = file
+            else:
+                self._copy(file, str(place))
 
     def _link(self, path: Path, target: Path) -> None:
         target = self.plan.links.get(target, target)

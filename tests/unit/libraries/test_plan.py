@@ -684,6 +684,39 @@ class TestQt:
         assert scene.copies(scene.plan()) == {"usr/lib/libxcb-cursor.so.0": "machine/lib/libxcb-cursor.so.0"}
 
 
+class TestCompanions:
+    """What libraries of the machine open by name, so that nothing in a file says it."""
+
+    @pytest.mark.parametrize("place", ["", "nss/"])
+    def test_of_nss(self, scene: Scene, place: str) -> None:
+        scene.add(f"{SITE}/qt/a.so", library("", "libnss3.so"))
+        scene.install("libnss3.so", "libnssutil3.so")
+        scene.install("libnssutil3.so")
+        scene.install(f"lib/{place}libsoftokn3.so", "libsqlite3.so.0", "libnssutil3.so")
+        scene.install(f"lib/{place}libfreeblpriv3.so")
+        scene.install("libsqlite3.so.0")
+        signature = scene.root / "machine" / "lib" / f"{place}libsoftokn3.chk"
+        signature.touch()
+        plan = scene.plan()
+        assert set(scene.copies(plan)) == {
+            "usr/lib/libnss3.so",
+            "usr/lib/libnssutil3.so",
+            f"usr/lib/{place}libsoftokn3.so",
+            f"usr/lib/{place}libfreeblpriv3.so",
+            "usr/lib/libsqlite3.so.0",
+        }
+        assert plan.data == {scene.appdir / "usr" / "lib" / f"{place}libsoftokn3.chk": signature}
+        assert scene.rpaths(plan)[f"usr/lib/{place}libsoftokn3.so"] == ("$ORIGIN/.." if place else "$ORIGIN",)
+        assert plan.missing == []
+
+    def test_none_of_what_a_package_brings(self, scene: Scene) -> None:
+        scene.add(f"{SITE}/qt/a.so", library("", "libnss3.so", rpath="$ORIGIN"))
+        scene.add(f"{SITE}/qt/libnss3.so", library("libnss3.so"))
+        scene.install("libnss3.so")
+        scene.install("libsoftokn3.so")
+        assert scene.plan().copies == {}
+
+
 class TestOpened:
     """Libraries that are opened at run time only."""
 
