@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path, PurePosixPath
+    from pathlib import Path
 
 # By sonames: globs of what is opened, relative to the library's directory. It has to be found from there: where a path
 # is compiled in, as for plugins of SASL and of OpenSSL, a copy would not be opened.
@@ -23,7 +23,7 @@ _COMPANIONS = {
 }
 
 
-def find_companions(library: Path) -> Iterator[tuple[PurePosixPath, Path]]:
+def find_companions(library: Path) -> Iterator[tuple[Path, Path]]:
     """Yield what a library of the machine opens by its name, each as its place relative to the library and the file."""
     for pattern in _COMPANIONS.get(library.name, ()):
         for file in sorted(library.parent.glob(pattern)):
