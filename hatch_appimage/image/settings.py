@@ -11,21 +11,21 @@ from typing import TYPE_CHECKING
 from hatch_appimage import TABLE
 from hatch_appimage.appdir.startup import StartupCommand
 from hatch_appimage.errors import ConfigurationError
+from hatch_appimage.image.compression import PRESETS
 from hatch_appimage.image.name import ApplicationName, image_name
 from hatch_appimage.image.updates import UpdateInformation
-from hatch_appimage.option import FLAG, INTEGER, TEXT, TEXT_OR_FLAG, option
+from hatch_appimage.option import FLAG, TEXT, TEXT_OR_FLAG, option
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from hatch_appimage.image.compression import Preset
     from hatch_appimage.table import Table
 
 # File names have 255 bytes at most, and version and architecture go behind the name.
 _MAX_NAME = 150
 # The image, in commands.
 _APPIMAGE = "{appimage}"
-# The compressors and the range of their levels.
-COMPRESSION_LEVELS = {"zstd": (1, 22), "gzip": (1, 9)}
 
 
 def _name(value: str, table: Table) -> ApplicationName:
@@ -36,20 +36,10 @@ def _name(value: str, table: Table) -> ApplicationName:
     return ApplicationName.of(value.strip(), table.project.name)
 
 
-def _compression(value: str, _table: Table) -> str:
-    if value not in COMPRESSION_LEVELS:
-        raise ValueError(f"must be one of {', '.join(COMPRESSION_LEVELS)}, not `{value}`")
-    return value
-
-
-def _level(level: int, table: Table) -> int:
-    if table.is_refused("compression"):
-        return level
-    compression = table["compression"]
-    lowest, highest = COMPRESSION_LEVELS[compression]
-    if not lowest <= level <= highest:
-        raise ValueError(f"must be from {lowest} to {highest} for {compression}, not {level}")
-    return level
+def _compression(value: str, _table: Table) -> Preset:
+    if value not in PRESETS:
+        raise ValueError(f"must be one of {', '.join(PRESETS)}, not `{value}`")
+    return PRESETS[value]
 
 
 def _test_command(value: str, _table: Table) -> str:
@@ -110,14 +100,14 @@ class ImageSettings:
         check=lambda value, table: table.file(value),
         is_path=True,
     )
-    compression: str = option(
+    compression: Preset = option(
         TEXT,
-        '`"zstd"`, or `"gzip"` for desktop integrations from before 2024 that read nothing else.',
-        default="zstd",
+        '`"default"`, `"fast"` for builds that are tried out, `"small"` for releases, or `"gzip"` for desktop '
+        "integrations from before 2024 that read nothing else.",
+        details="See [compression](how-it-works.md#compression) for what each costs and brings.",
+        default=PRESETS["default"],
+        shown='`"default"`',
         check=_compression,
-    )
-    compression_level: int | None = option(
-        INTEGER, "From 1 to 22 for zstd, from 1 to 9 for gzip.", shown="15 for zstd, 9 for gzip", check=_level
     )
     test_command: str | None = option(
         TEXT,

@@ -133,8 +133,9 @@ def write_image(
         squashfs = write_squashfs(
             appdir.root,
             file,
-            compression=settings.compression,
-            level=settings.compression_level,
+            compression=settings.compression.compressor,
+            level=settings.compression.level,
+            block_size=settings.compression.block_size,
             mtime=timestamp,
             order=order,
             last=[*at_start, *sorted(set(application).difference(at_start))],

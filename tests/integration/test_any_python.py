@@ -44,7 +44,7 @@ SUPPORTED = [path for path in INTERPRETERS if re.fullmatch(r"python3\.1[0-9]", P
 def build(plugin: Plugin, directory: Path, settings: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
     project = copy_project("hello-cli", directory)
     with (project / "pyproject.toml").open("a", encoding="utf-8") as file:
-        file.write(f"report = 'report.json'\ncompression-level = 1\nstartup-order = false\n{settings}\n")
+        file.write(f"report = 'report.json'\ncompression = 'fast'\nstartup-order = false\n{settings}\n")
     return plugin.build(project, env=env, check=False)
 
 

@@ -33,7 +33,7 @@ class TestFrontEnds:
         file = project / "pyproject.toml"
         text = file.read_text().replace('"hatch-appimage"', f'"hatch-appimage @ {plugin.wheel.as_uri()}"')
         table = "[tool.hatch.build.targets.appimage]\n"
-        file.write_text(text.replace(table, f"{table}compression-level = 1\nstartup-order = false\n"))
+        file.write_text(text.replace(table, f"{table}compression = 'fast'\nstartup-order = false\n"))
         return project
 
     def run(self, project: Path, *command: str | Path, enable: bool) -> str:

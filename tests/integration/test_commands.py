@@ -52,7 +52,7 @@ only-include = ["several.py"]
 [tool.hatch.build.targets.appimage]
 dependencies = ["hatch-appimage"]
 entry-point = "several"
-compression-level = 1
+compression = 'fast'
 """
 MODULE = """\
 import json, os, subprocess, sys

@@ -70,7 +70,7 @@ def build(
     header = "[tool.hatch.build.targets.appimage]\n"
     text = file.read_text(encoding="utf-8")
     assert header in text
-    more = f"{machine.settings}report = 'report.json'\ncompression-level = 1\n{settings}"
+    more = f"{machine.settings}report = 'report.json'\ncompression = 'fast'\n{settings}"
     file.write_text(text.replace(header, f"{header}{more}"))
     return plugin.build(project, "-t", f"appimage:{machine.architecture}", check=False)
 

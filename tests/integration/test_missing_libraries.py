@@ -26,9 +26,7 @@ FILE = "_pool.so"
 
 def write_project(directory: Path, source: str, table: str, *options: str) -> Path:
     """Write a project with an extension module that wants a library that no machine has; the rest is the linker's."""
-    project = make_project(
-        directory, source + MAIN, table=f"compression-level = 1\nreport = 'r.json'\n{table}\n{WHEEL}"
-    )
+    project = make_project(directory, source + MAIN, table=f"compression = 'fast'\nreport = 'r.json'\n{table}\n{WHEEL}")
     compiler = [require("cc", "gcc"), "-shared", "-nostdlib", "-x", "c", "/dev/null"]
     library = directory / "libnowhere.so.1"
     subprocess.run([*compiler, "-Wl,-soname,libnowhere.so.1", "-o", library], check=True)

@@ -28,7 +28,7 @@ else:
 def build(project: Path, out: Path, table: dict[str, Any], *, clean: bool = False) -> list[Path]:
     config = tomllib.loads((project / "pyproject.toml").read_text())
     config["project"]["urls"] = {"Source": "https://github.com/me/hello"}
-    config["tool"]["hatch"]["build"]["targets"]["appimage"] |= {"compression-level": 1, "startup-order": False, **table}
+    config["tool"]["hatch"]["build"]["targets"]["appimage"] |= {"compression": "fast", "startup-order": False, **table}
     builder = AppImageBuilder(str(project), config=config)
     return [Path(path) for path in builder.build(directory=str(out), clean=clean)]
 

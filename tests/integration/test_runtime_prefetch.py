@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hatch_appimage.architecture import ARCHITECTURES
+from hatch_appimage.image.compression import Preset
 from hatch_appimage.image.settings import ImageSettings
 from hatch_appimage.image.write import load_runtime, write_image
 from hatch_appimage.layout import AppDir
@@ -118,7 +119,7 @@ def build(
         AppDir(tree, "app"),
         runtime,
         path,
-        ImageSettings(compression_level=3),
+        ImageSettings(compression=Preset("zstd", 3, 1 << 17)),
         order=order,
         application=(),
         update_information=None,

@@ -74,7 +74,7 @@ def test_updates_and_restarts(plugin: Plugin, tmp_path_factory: pytest.TempPathF
             project = make_project(
                 directory / version,
                 recipe() + APPLICATION,
-                table=f'update-information = "zsync|{server.url}/probe.zsync"\ncompression-level = 3\n',
+                table=f'update-information = "zsync|{server.url}/probe.zsync"\ncompression = "fast"\n',
             )
             metadata = project / "pyproject.toml"
             metadata.write_text(metadata.read_text().replace('version = "1.0"', f'version = "{version}"'))

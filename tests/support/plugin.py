@@ -103,7 +103,7 @@ def build_image(plugin: Plugin, project: Path) -> Path:
 def build_of_any(plugin: Plugin, project: Path) -> Path:
     """Build the image of a project of any build back end, and return its path."""
     command: list[str | Path] = [plugin.python.with_name("hatch-appimage"), "build", project]
-    subprocess.run([*command, "--set", "compression-level=1"], check=True, capture_output=True)
+    subprocess.run([*command, "--set", "compression=fast"], check=True, capture_output=True)
     (image,) = (project / "dist").glob("*.AppImage")
     return image
 

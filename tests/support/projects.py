@@ -15,7 +15,7 @@ TEST_PROJECTS = REPOSITORY / "test-projects"
 
 
 # For images whose size does not matter.
-QUICK = "compression-level = 1\n"
+QUICK = "compression = 'fast'\n"
 
 
 def copy_project(name: str, directory: Path, *, quick: bool = False) -> Path:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from hatch_appimage.architecture import native_architecture
 from hatch_appimage.elf import from_origin, read_elf, set_rpath
+from hatch_appimage.image.compression import Preset
 from hatch_appimage.image.settings import ImageSettings
 from hatch_appimage.image.write import load_runtime, write_image
 from hatch_appimage.layout import AppDir
@@ -115,7 +116,7 @@ class Portable:
             appdir,
             load_runtime(runtime_path(architecture.name), architecture),
             path,
-            ImageSettings(compression="gzip", compression_level=1),
+            ImageSettings(compression=Preset("gzip", 1, 1 << 17)),
             order=(),
             application=(),
             update_information=None,

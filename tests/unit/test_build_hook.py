@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ENABLE = "HATCH_BUILD_HOOK_ENABLE_APPIMAGE"
-TABLE = {"compression-level": 1, "startup-order": False}
+TABLE = {"compression": "fast", "startup-order": False}
 
 
 def build_wheel(

@@ -14,6 +14,7 @@ from hatch_appimage.appdir.settings import TRIM_GROUPS, DesktopSettings, Launche
 from hatch_appimage.appdir.startup import StartupCommand
 from hatch_appimage.architecture import ARCHITECTURES, ByArchitecture, native_architecture
 from hatch_appimage.errors import ConfigurationError
+from hatch_appimage.image.compression import PRESETS
 from hatch_appimage.image.name import ApplicationName
 from hatch_appimage.image.settings import ImageSettings, ReleaseSettings
 from hatch_appimage.libraries.policy import LibraryPolicy
@@ -69,8 +70,7 @@ def test_empty_table(project: Project) -> None:
         image=ImageSettings(
             name=ApplicationName("My.App", "My.App"),
             runtime=None,
-            compression="zstd",
-            compression_level=None,
+            compression=PRESETS["default"],
             test_command=None,
             self_test=False,
             startup_order=True,
@@ -219,7 +219,6 @@ class TestWholeTable:
             environment=[],
             runtime="missing",
             compression="lzma",
-            compression_level="9",
             test_command="true",
             startup_order=0,
             startup_command=True,
@@ -239,7 +238,6 @@ class TestWholeTable:
             "environment",
             "runtime",
             "compression",
-            "compression-level",
             "test-command",
             "startup-order",
             "startup-command",
@@ -749,45 +747,19 @@ class TestRuntime:
 
 
 class TestCompression:
-    @pytest.mark.parametrize("value", ["zstd", "gzip"])
+    @pytest.mark.parametrize("value", ["default", "fast", "small", "gzip"])
     def test_specific(self, project: Project, value: str) -> None:
-        assert read(project, compression=value).image.compression == value
+        assert read(project, compression=value).image.compression == PRESETS[value]
 
-    @pytest.mark.parametrize("value", ["xz", "ZSTD"])
+    @pytest.mark.parametrize("value", ["xz", "Small", "zstd"])
     def test_unknown(self, project: Project, value: str) -> None:
         assert errors_of(project, compression=value) == [
-            f"Option `{TABLE}.compression` must be one of zstd, gzip, not `{value}`"
+            f"Option `{TABLE}.compression` must be one of default, fast, small, gzip, not `{value}`"
         ]
 
-
-class TestCompressionLevel:
-    @pytest.mark.parametrize(("compression", "level"), [("zstd", 1), ("zstd", 22), ("gzip", 1), ("gzip", 9)])
-    def test_specific(self, project: Project, compression: str, level: int) -> None:
-        assert read(project, compression=compression, compression_level=level).image.compression_level == level
-
-    @pytest.mark.parametrize(
-        ("compression", "level", "range_"),
-        [("zstd", 0, "1 to 22"), ("zstd", 23, "1 to 22"), ("gzip", 0, "1 to 9"), ("gzip", 10, "1 to 9")],
-    )
-    def test_out_of_range(self, project: Project, compression: str, level: int, range_: str) -> None:
-        assert errors_of(project, compression=compression, compression_level=level) == [
-            f"Option `{TABLE}.compression-level` must be from {range_} for {compression}, not {level}"
-        ]
-
-    @pytest.mark.parametrize("value", [["zstd"], {"zstd": 3}, 3])
-    def test_of_a_compression_of_the_wrong_kind(self, project: Project, value: object) -> None:
-        assert errors_of(project, compression=value, compression_level=3) == [
-            f"Option `{TABLE}.compression` must be a string"
-        ]
-
-    def test_of_an_unknown_compression(self, project: Project) -> None:
-        """Nothing can be said about the level then: only the compression is at fault."""
-        (error,) = errors_of(project, compression="xz", compression_level=99)
-        assert error.startswith(f"Option `{TABLE}.compression` ")
-
-    @pytest.mark.parametrize("value", ["9", True, 9.5])
-    def test_not_an_integer(self, project: Project, value: object) -> None:
-        assert errors_of(project, compression_level=value) == [f"Option `{TABLE}.compression-level` must be an integer"]
+    @pytest.mark.parametrize("value", [["fast"], {"fast": 3}, 3])
+    def test_not_a_string(self, project: Project, value: object) -> None:
+        assert errors_of(project, compression=value) == [f"Option `{TABLE}.compression` must be a string"]
 
 
 class TestStartupOrder:

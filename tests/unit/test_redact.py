@@ -114,7 +114,7 @@ app = "app:main"
 [tool.hatch.build.targets.wheel]
 only-include = ["app.py"]
 [tool.hatch.build.targets.appimage]
-compression-level = 1
+compression = "fast"
 startup-order = false
 report = "report.json"
 """

@@ -640,7 +640,7 @@ class TestWholeBuild:
         project = copy_project(name, builder.directory.parent).rename(builder.directory)
         with (project / "pyproject.toml").open("a") as file:
             file.write(
-                f'compression-level = 1\nsign-key = "{key}"\nupdate-information = "zsync|https://example.org/{{arch}}/hello.zsync"\n'
+                f'compression = "fast"\nsign-key = "{key}"\nupdate-information = "zsync|https://example.org/{{arch}}/hello.zsync"\n'
             )
             if name == "hello-cli":
                 file.write('test-command = "test \\"$({appimage} you)\\" = \'Hello, you!\'"\n')

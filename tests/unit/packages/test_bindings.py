@@ -46,7 +46,7 @@ only-include = ["app.py"]
 [tool.hatch.metadata]
 allow-direct-references = true
 [tool.hatch.build.targets.appimage]
-compression-level = 1
+compression = 'fast'
 startup-order = false
 """
 INDEX = """

@@ -26,7 +26,7 @@ from support.runner import answers_its_version
 if TYPE_CHECKING:
     from pathlib import Path
 
-FAST = ("--set", "compression-level=1", "--set", "startup-order=false")
+FAST = ("--set", "compression=fast", "--set", "startup-order=false")
 
 # A project of the time before pyproject.toml.
 SETUP = """\
@@ -200,7 +200,7 @@ class TestSettings:
         ("setting", "message"),
         [
             ("name", "--set takes KEY=VALUE, not `name`"),
-            ("compression-level=99", "must be from 1 to 22 for zstd, not 99"),
+            ("compression=best", "must be one of default, fast, small, gzip, not `best`"),
             ("max-glibc=3.1", "must be a version of glibc, such as `2.28`, not `3.1`"),
             ("features=[1]", "Item #1 in option `tool.hatch.build.targets.appimage.features` must be a string"),
         ],
