@@ -250,11 +250,6 @@ class Sections:
     end: int
     last_end: int
 
-    @property
-    def has_symbols(self) -> bool:
-        """Whether there is a symbol table beyond the dynamic one, or debug information."""
-        return ".symtab" in self.places or ".debug_info" in self.places
-
 
 def read_sections(path: Path) -> Sections:
     """Read the section headers of an ELF file (System V ABI, chapter 4, "Section Header").

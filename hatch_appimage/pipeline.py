@@ -22,10 +22,13 @@ from hatch_appimage.appdir.desktop import write_desktop_files
 from hatch_appimage.appdir.launcher import require_glibc, write_launcher, write_stand_in
 from hatch_appimage.appdir.reach import find_reach
 from hatch_appimage.appdir.self_test import write_self_test
+from hatch_appimage.appdir.settings import LIBRARIES, PACKAGES, PYTHON
 from hatch_appimage.appdir.startup import StartupOrder, find_startup_order
 from hatch_appimage.appdir.startup_file import read_startup_file, write_startup_file
+from hatch_appimage.appdir.strip import strip_packages
 from hatch_appimage.appdir.tkinter import trim_tkinter
 from hatch_appimage.appdir.trim import trim_packages
+from hatch_appimage.elf_strip import Stripped
 from hatch_appimage.errors import AppImageError, ErrorCollector
 from hatch_appimage.format import UPDATE_INFORMATION
 from hatch_appimage.image.name import check_length, image_name
@@ -283,7 +286,16 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
 
     interpreter = inputs.build_python or Path(sys.executable)
     wheel = inputs.package or step("wheel", build_wheel, project, work / "wheel", interpreter)
-    python = step("python", bundle_python, inputs.python, appdir, cross=inputs.cross, build_python=inputs.build_python)
+    strip = settings.trim.strip
+    python = step(
+        "python",
+        bundle_python,
+        inputs.python,
+        appdir,
+        cross=inputs.cross,
+        build_python=inputs.build_python,
+        strip=PYTHON in strip,
+    )
     max_glibc = settings.libraries.max_glibc
     packages = step(
         "install",
@@ -332,6 +344,7 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
         "imports", find_reach, python, project.name, modules, settings.launcher.entry_points, results=inputs.results
     )
     step("tkinter", trim_tkinter, appdir, python, reach, wanted=settings.python.tkinter)
+    extra = [appdir.root / destination for _, destination in inputs.extra_files]
     trimmed = step(
         "trim",
         trim_packages,
@@ -340,9 +353,14 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
         project.name,
         reach,
         settings.trim,
-        extra=[appdir.root / destination for _, destination in inputs.extra_files],
+        extra=extra,
         results=inputs.results,
     )
+    # What is gone needs no stripping. It comes before the libraries, as Python's own and those that are copied are
+    # stripped before they are patched: patchelf moves what is loaded behind the symbols, where a hole would stay.
+    stripped = Stripped()
+    if PACKAGES in strip:
+        stripped = step("strip", strip_packages, appdir, architecture, python, settings.trim, extra=extra)
     libraries = step(
         "libraries",
         bundle_libraries,
@@ -353,6 +371,7 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
         system=inputs.system,
         project=project.root,
         required=() if inputs.shows_missing_libraries else reach.required,
+        strip=LIBRARIES in strip,
     )
     c_library = step("libc", _bundle_c_library, inputs, appdir, python, libraries)
     step(
@@ -419,6 +438,7 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
         python=python,
         launcher=launcher,
         trimmed=trimmed,
+        stripped={PYTHON: python.stripped, LIBRARIES: libraries.stripped, PACKAGES: stripped},
         packages=packages.packages,
         lock=packages.lock,
         provenance=provenance,

@@ -21,6 +21,7 @@ from hatch_appimage.appdir.startup_file import StartupFile
 from hatch_appimage.appdir.tkinter import Tkinter
 from hatch_appimage.appdir.trim import Trimmed
 from hatch_appimage.document import write_json
+from hatch_appimage.elf_strip import Stripped
 from hatch_appimage.image.self_test import SelfTest
 from hatch_appimage.image.test_command import ImageTest
 from hatch_appimage.image.write import Image
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from hatch_appimage.appdir.trim import Saved
     from hatch_appimage.layout import AppDir
     from hatch_appimage.libraries.symbol_versions import RequiredVersion
     from hatch_appimage.libraries.verdict import Verdict
@@ -111,6 +113,7 @@ class Report:
         python: the Python inside.
         launcher: the command that it starts and those beside it.
         trimmed: what was left out of the installed packages.
+        stripped: what was removed from programs and libraries, by the group that they belong to.
         packages: what is installed.
         lock: what decided on them; None for uv.
         provenance: the files in the image that say what it is made of.
@@ -133,6 +136,7 @@ class Report:
     python: BundledPython
     launcher: Launcher
     trimmed: Trimmed
+    stripped: Mapping[str, Stripped]
     packages: tuple[Package, ...]
     lock: Lock | None
     provenance: Provenance
@@ -167,6 +171,7 @@ class Report:
             *self._required_processor(),
             f"  libraries  {describe(self.libraries)}; the target system must have {self._from_system()}",
             f"  left out   {describe(self.trimmed)}",
+            f"  stripped   {self._stripped()}",
             f"  lock       {self.lock or 'none'}; in the image: {describe(self.provenance)}",
             f"  packages   {len(packages)}",
             *(f"    {format_size(package.size):>9}  {package.name} {package.version}" for package in packages),
@@ -206,6 +211,10 @@ class Report:
         first, *others = [path for path in levels if levels[path] == level]
         return [f"  processor  x86-64-v{level}, for {printable(first)}{f' and {len(others)} more' if others else ''}"]
 
+    def _stripped(self) -> str:
+        groups = [f"{name} {describe(stripped)}" for name, stripped in self.stripped.items() if stripped.size]
+        return ", ".join(groups) or "nothing"
+
     def _from_system(self) -> str:
         """Name the libraries that the user's machine must have, but for the C library, which is said elsewhere."""
         own = "musl" if self._own_musl else "glibc"
@@ -233,12 +242,20 @@ class Report:
             "python": {
                 "version": self.python.version,
                 "interpreter": self.python.source or str(self.python.interpreter),
-                "stripped": self.python.stripped,
+                "stripped": self.python.stripped.files > 0,
             },
             "entry_point": self.launcher.script,
             "commands": list(self.launcher.commands),
             "links": list(self.launcher.links),
             "trim": asdict(self.trimmed),
+            "strip": {
+                "groups": {
+                    name: {"files": stripped.files, "size": stripped.size}
+                    for name, stripped in self.stripped.items()
+                    if stripped.files
+                },
+                "kept": dict(sum(self.stripped.values(), Stripped()).kept),
+            },
             "packages": [asdict(package) for package in self.packages],
             "lock": None if self.lock is None else {"path": str(self.lock.path), "found": self.lock.found},
             "provenance": asdict(self.provenance),
@@ -343,11 +360,17 @@ def _(tkinter: Tkinter) -> str:
 
 @describe.register
 def _(trimmed: Trimmed) -> str:
-    groups = [
-        f"{name} {format_size(saved.size)} in {saved.files} file{'' if saved.files == 1 else 's'}"
-        for name, saved in trimmed.groups.items()
-    ]
-    return ", ".join(groups) or "nothing"
+    return ", ".join(f"{name} {_saving(saved)}" for name, saved in trimmed.groups.items()) or "nothing"
+
+
+@describe.register
+def _(stripped: Stripped) -> str:
+    kept = f"; {len(stripped.kept)} had to stay as they were" if stripped.kept else ""
+    return f"{_saving(stripped) if stripped.files else 'nothing'}{kept}"
+
+
+def _saving(saved: Saved | Stripped) -> str:
+    return f"{format_size(saved.size)} in {saved.files} file{'' if saved.files == 1 else 's'}"
 
 
 @describe.register

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from hatch_appimage.appdir.desktop_entry import MAIN_CATEGORIES, DesktopEntry
 from hatch_appimage.appdir.icon import Icon
-from hatch_appimage.option import FLAG, MAPPING, TEXT, TEXTS, TEXTS_OR_FLAG, option
+from hatch_appimage.option import FLAG, MAPPING, TEXT, TEXT_OR_FLAG, TEXTS, TEXTS_OR_FLAG, option
 from hatch_appimage.project.entry_points import choose_entry_point, choose_links
 from hatch_appimage.suggest import suggest_name
 
@@ -24,6 +24,8 @@ _COMMANDS_OF_OTHERS = ("dependency-groups", "features", "requirements")
 
 # Groups of files that are left out of an image.
 TESTS, STUBS, HEADERS, DOCS = TRIM_GROUPS = ("tests", "stubs", "headers", "docs")
+# Groups of programs and libraries from which symbols are removed.
+PYTHON, LIBRARIES, PACKAGES = STRIP_GROUPS = ("python", "libraries", "packages")
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # Variables that a default does nothing for, or harm, with the reason and the way out.
@@ -92,6 +94,14 @@ def _trim(groups: tuple[str, ...] | bool, _table: Table) -> tuple[str, ...]:  # 
         if name not in TRIM_GROUPS:
             raise ValueError(f"names an unknown group `{name}`{suggest_name(name, TRIM_GROUPS)}")
     return tuple(name for name in TRIM_GROUPS if name in groups)
+
+
+def _strip(value: str | bool, _table: Table) -> tuple[str, ...]:  # noqa: FBT001 - as TOML has it
+    if isinstance(value, bool):
+        return (PYTHON, LIBRARIES) if value else ()
+    if value != "all":
+        raise ValueError(f'must be true, false or "all", not `{value}`')
+    return STRIP_GROUPS
 
 
 def _globs(patterns: tuple[str, ...], _table: Table) -> tuple[str, ...]:
@@ -200,7 +210,7 @@ class DesktopSettings:
 
 @dataclass(frozen=True)
 class TrimSettings:
-    """What is left out of the installed packages."""
+    """What is left out of an image, of the installed packages above all."""
 
     trim: tuple[str, ...] = option(
         TEXTS_OR_FLAG,
@@ -223,6 +233,17 @@ class TrimSettings:
     keep_files: tuple[str, ...] = option(
         TEXTS,
         'Globs of files that neither `trim` nor `exclude-files` leaves out, such as `"pandas/tests"`.',
+        details='`strip = "all"` changes none of them either.',
         default=(),
         check=_globs,
+    )
+    strip: tuple[str, ...] = option(
+        TEXT_OR_FLAG,
+        "Remove what only debuggers and linkers read, such as symbol tables, from Python and the bundled libraries; "
+        'with `"all"` from the programs and libraries of installed packages, too.',
+        details="Backtraces of crashes in C, C++ or Rust then have no names of functions that are not exported; "
+        "tracebacks of Python stay as they are. See [what is stripped](how-it-works.md#what-is-stripped).",
+        default=(PYTHON, LIBRARIES),
+        shown="`true`",
+        check=_strip,
     )

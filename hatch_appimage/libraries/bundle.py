@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hatch_appimage.elf import fits, read_elf, set_rpath
+from hatch_appimage.elf_strip import Stripped, strip_files
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.libraries.debian import copy_licences, find_packages, suggest_packages
 from hatch_appimage.libraries.dependencies import Tree
@@ -110,6 +111,7 @@ class Libraries:
         own_loaders: the programs that start by a loader at a path that few machines have, by their paths below the
             AppDir, with that loader.
         graph: what each file needs.
+        stripped: what was removed from the libraries that were copied.
 
     """
 
@@ -124,6 +126,7 @@ class Libraries:
     isa_levels: Mapping[str, int] = field(default_factory=dict)
     own_loaders: Mapping[str, str] = field(default_factory=dict)
     graph: Graph = field(default_factory=Graph, compare=False, repr=False)
+    stripped: Stripped = field(default_factory=Stripped)
 
 
 def bundle_libraries(
@@ -135,6 +138,7 @@ def bundle_libraries(
     system: System,
     project: Path,
     required: Iterable[Path] = (),
+    strip: bool = True,
 ) -> Libraries:
     """Copy what is needed and not there, and have everything find it.
 
@@ -146,6 +150,7 @@ def bundle_libraries(
         system: the build machine's libraries, or those of a copy of another machine.
         project: its directory, which paths in ``policy.libraries`` are relative to.
         required: modules that every start loads, where no trial will tell whether one lacks a library.
+        strip: remove what only debuggers read from the libraries that are copied.
 
     Raises:
         AppImageError: a library that every start needs, or a window of Qt, is found neither in the AppDir nor in the
@@ -180,7 +185,7 @@ def bundle_libraries(
             *(library, where, library.soname),
         )
     packages = find_packages(plan.copies.values(), system)
-    _apply(plan)
+    stripped = _apply(plan, appdir.root, strip=strip)
     copy_licences(set(packages.values()), appdir, system)
     tree = Tree.read_directory(appdir.root, architecture)
     graph = Graph.of(tree, _verify(tree, plan), plan.from_system)
@@ -206,6 +211,7 @@ def bundle_libraries(
         isa_levels=find_isa_levels(graph),
         own_loaders=find_own_loaders(graph, architecture),
         graph=graph,
+        stripped=stripped,
     )
 
 
@@ -238,7 +244,8 @@ def _warn(policy: LibraryPolicy, plan: BundlePlan) -> None:
             log.warning("Nothing in the image needs a library that `%s` means", rule)
 
 
-def _apply(plan: BundlePlan) -> None:
+def _apply(plan: BundlePlan, root: Path, *, strip: bool) -> Stripped:
+    """Copy, link and patch as planned; return what was removed from the copies."""
     for module in plan.dropped:
         module.unlink()
     for target, source in plan.copies.items():
@@ -251,8 +258,11 @@ def _apply(plan: BundlePlan) -> None:
     for path, target in plan.links.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.symlink_to(os.path.relpath(target, path.parent))
+    # Before patchelf moves what is loaded behind the symbols, where a hole would stay.
+    stripped = strip_files(sorted(plan.copies), root) if strip else Stripped()
     for path, directories in plan.rpaths.items():
         set_rpath(path, directories)
+    return stripped
 
 
 def _owner(

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
+
+from hatch_appimage.elf_strip import Stripped
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,7 +69,6 @@ class BundledPython:
         stdlib: the standard library's directory.
         site_packages: the directories that installed packages lie in: pure ones and those with extension modules,
             mostly the same one.
-        stripped: symbols were removed.
         interpreter: the Python that it was copied from; unlike the copy it has what extension modules are built with.
         origin: the installation that it was copied from; libraries may lie beside its files there.
         source: where it comes from, as messages say it; empty for the interpreter's path.
@@ -76,6 +77,7 @@ class BundledPython:
         build_python: a Python of the build machine, of the same minor version, that does what takes running for one
             that cannot be run here; None if there is none.
         musl: it is built for musl.
+        stripped: what was removed from its programs and libraries.
 
     """
 
@@ -83,13 +85,13 @@ class BundledPython:
     executable: Path
     stdlib: Path
     site_packages: tuple[Path, ...]
-    stripped: bool
     interpreter: Path
     origin: Path
     source: str = ""
     cross: bool = False
     build_python: Path | None = None
     musl: bool = False
+    stripped: Stripped = field(default_factory=Stripped)
 
     @property
     def launcher(self) -> Path:
@@ -97,4 +99,6 @@ class BundledPython:
         return self.executable.parent.with_name("bin") / self.executable.name
 
     def __str__(self) -> str:
-        return f"Python {self.version} from {self.source or self.interpreter}{', stripped' if self.stripped else ''}"
+        return (
+            f"Python {self.version} from {self.source or self.interpreter}{', stripped' if self.stripped.files else ''}"
+        )

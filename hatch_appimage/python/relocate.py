@@ -12,9 +12,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from hatch_appimage.elf import from_origin, read_elf, read_sections, set_rpath
+from hatch_appimage.elf import from_origin, read_elf, set_rpath
+from hatch_appimage.elf_strip import Stripped, strip_files
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.process import clean_environment, find_program, run
+from hatch_appimage.process import clean_environment, run
 from hatch_appimage.python import BundledPython
 from hatch_appimage.python.files import literal_sysconfig
 
@@ -78,7 +79,12 @@ class _Program:
 
 
 def bundle_python(
-    python: PythonInstallation, appdir: AppDir, *, cross: bool = False, build_python: Path | None = None
+    python: PythonInstallation,
+    appdir: AppDir,
+    *,
+    cross: bool = False,
+    build_python: Path | None = None,
+    strip: bool = True,
 ) -> BundledPython:
     """Copy a Python into the AppDir, without its installed packages, so that it runs wherever the AppDir is.
 
@@ -87,6 +93,7 @@ def bundle_python(
         appdir: where it goes.
         cross: it does not run on the build machine.
         build_python: a Python of the build machine of the same minor version, for a cross one.
+        strip: remove what only debuggers read from its programs and libraries.
 
     Raises:
         AppImageError: it does not start there.
@@ -102,7 +109,8 @@ def bundle_python(
                 _copy_stdlib(directory, stdlib.parent / directory.name)
     executable = _copy_executable(python, appdir)
     programs = _copy_libraries(python, appdir)
-    stripped = not cross and _strip([path for path in programs if read_sections(path).has_symbols])
+    # Before patchelf moves what is loaded behind the symbols, where a hole would stay.
+    stripped = strip_files(sorted(programs), appdir.root) if strip else Stripped()
     _relocate(programs, python, appdir)
     for path in stdlib.glob("_sysconfigdata_*.py"):
         path.write_text(relocatable_sysconfig(path.read_text(encoding="utf-8"), python.prefix), encoding="utf-8")
@@ -111,13 +119,13 @@ def bundle_python(
         executable=executable,
         stdlib=stdlib,
         site_packages=_make_site_packages(python, appdir),
-        stripped=stripped,
         interpreter=python.executable,
         origin=python.prefix,
         source=python.source,
         cross=cross,
         build_python=build_python,
         musl=python.musl,
+        stripped=stripped,
     )
     if not cross:
         _check(bundled, appdir)
@@ -199,15 +207,6 @@ def _expand(directory: str, original: Path) -> Path:
     for name in ("${ORIGIN}", "$ORIGIN"):
         directory = directory.replace(name, str(original.parent))
     return Path(os.path.normpath(directory))
-
-
-def _strip(paths: list[Path]) -> bool:
-    """Remove symbols that only debuggers read, where binutils are there; they are half of many interpreters."""
-    strip = find_program("strip")
-    if strip is None or not paths:
-        return False
-    run([strip, "--strip-unneeded", *paths], doing="strip the bundled Python")
-    return True
 
 
 def _relocate(programs: Mapping[Path, _Program], python: PythonInstallation, appdir: AppDir) -> None:

@@ -86,7 +86,9 @@ def test_empty_table(project: Project) -> None:
         ),
         python=PythonSettings(python=ByArchitecture(LocalSource(), {}), python_sha256={}, tkinter=None),
         install=InstallSettings(features=(), requirements=(), lock=None, constraints=None, dependency_groups=()),
-        trim=TrimSettings(trim=("tests", "stubs", "headers", "docs"), exclude_files=(), keep_files=()),
+        trim=TrimSettings(
+            trim=("tests", "stubs", "headers", "docs"), exclude_files=(), keep_files=(), strip=("python", "libraries")
+        ),
         desktop=DesktopSettings(icon=None, desktop_file=None, categories=("Utility",), terminal=None),
         libraries=LibraryPolicy(
             libraries=(),
@@ -163,6 +165,24 @@ class TestTrim:
     )
     def test_wrong(self, project: Project, value: Any, message: str) -> None:
         assert errors_of(project, trim=value) == [message.format(f"{TABLE}.trim")]
+
+    @pytest.mark.parametrize(
+        ("value", "groups"),
+        [(True, ("python", "libraries")), (False, ()), ("all", ("python", "libraries", "packages"))],
+    )
+    def test_strip(self, project: Project, value: Any, groups: tuple[str, ...]) -> None:
+        assert read(project, strip=value).trim.strip == groups
+
+    @pytest.mark.parametrize(
+        ("value", "message"),
+        [
+            ("default", 'Option `{}` must be true, false or "all", not `default`'),
+            (["all"], "Option `{}` must be a string or boolean"),
+            ("", "Option `{}` cannot be an empty string"),
+        ],
+    )
+    def test_wrong_strip(self, project: Project, value: Any, message: str) -> None:
+        assert errors_of(project, strip=value) == [message.format(f"{TABLE}.strip")]
 
     @pytest.mark.parametrize("key", ["exclude-files", "keep-files"])
     def test_globs(self, project: Project, key: str) -> None:

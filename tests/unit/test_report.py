@@ -23,6 +23,7 @@ from hatch_appimage.appdir.startup import StartupOrder
 from hatch_appimage.appdir.startup_file import StartupFile
 from hatch_appimage.appdir.tkinter import Tkinter
 from hatch_appimage.appdir.trim import Saved, Trimmed
+from hatch_appimage.elf_strip import Stripped
 from hatch_appimage.image.self_test import SelfTest
 from hatch_appimage.image.test_command import ImageTest
 from hatch_appimage.image.write import Image
@@ -103,9 +104,9 @@ def report() -> Report:
             executable=Path("/a/py"),
             stdlib=Path("/a/lib"),
             site_packages=(Path("/a/site"),),
-            stripped=True,
             interpreter=Path("/usr/bin/py"),
             origin=Path("/usr"),
+            stripped=Stripped(2, 12_000_000),
         ),
         launcher=Launcher("usr/bin/my-app", ("flask", "my-app"), ("other", "python")),
         trimmed=Trimmed(
@@ -113,6 +114,11 @@ def report() -> Report:
             {"pkg/tests": "pkg/use.py names it"},
             {"numpy.tests": "tests"},
         ),
+        stripped={
+            "python": Stripped(2, 12_000_000),
+            "libraries": Stripped(),
+            "packages": Stripped(1, 3_500, {"usr/lib/x/b.so": "it is odd"}),
+        },
         packages=(Package("my-app", "1.2", 500), Package("flask", "3.1", 300_000), Package("abc", "1", 500)),
         lock=Lock(Path("/p/uv.lock"), found=True),
         provenance=Provenance("usr/share/my-app/pylock.toml", "usr/share/my-app/sbom.cdx.json"),
@@ -146,6 +152,7 @@ def test_summary(report: Report) -> None:
         "  libraries  2 bundled, 1 module or plugin left out that lacks a library, 1 missing; the target system must "
         "have libGL.so.1\n"
         "  left out   tests 48.3 MB in 1203 files, exclude-files 999 B in 1 file\n"
+        "  stripped   python 12.0 MB in 2 files, packages 3.5 kB in 1 file; 1 had to stay as they were\n"
         "  lock       uv.lock (found beside pyproject.toml; `lock = false` leaves it aside); in the image: "
         "usr/share/my-app/pylock.toml, sbom.cdx.json\n"
         "  packages   3\n"
@@ -201,6 +208,10 @@ def test_json(report: Report) -> None:
             "groups": {"tests": {"files": 1203, "size": 48_300_000}, "exclude-files": {"files": 1, "size": 999}},
             "kept": {"pkg/tests": "pkg/use.py names it"},
             "modules": {"numpy.tests": "tests"},
+        },
+        "strip": {
+            "groups": {"python": {"files": 2, "size": 12_000_000}, "packages": {"files": 1, "size": 3_500}},
+            "kept": {"usr/lib/x/b.so": "it is odd"},
         },
         "packages": [
             {"name": "my-app", "version": "1.2", "size": 500},

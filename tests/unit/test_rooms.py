@@ -32,6 +32,7 @@ ROOMS = (
     "results",
     "download",
     "elf",
+    "elf_strip",
     "format",
     "layout",
     "system",

@@ -37,9 +37,7 @@ def appdir(tmp_path: Path) -> AppDir:
 def python(appdir: AppDir) -> BundledPython:
     executable = appdir.bin / "python3"
     executable.symlink_to(Path(sys.executable).resolve())
-    return BundledPython(
-        "3", executable, appdir.lib, (appdir.lib,), stripped=False, interpreter=executable, origin=appdir.usr
-    )
+    return BundledPython("3", executable, appdir.lib, (appdir.lib,), interpreter=executable, origin=appdir.usr)
 
 
 @pytest.fixture

@@ -181,7 +181,6 @@ def bundled(executable: Path) -> BundledPython:
         executable=executable,
         stdlib=stdlib,
         site_packages=(stdlib / "site-packages",),
-        stripped=False,
         interpreter=Path("/build/python3"),
         origin=Path("/build"),
     )

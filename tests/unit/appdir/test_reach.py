@@ -64,7 +64,6 @@ def python(tmp_path: Path) -> BundledPython:
         executable=tmp_path / "usr" / "bin" / "python3.12",
         stdlib=stdlib,
         site_packages=(site,),
-        stripped=False,
         interpreter=tmp_path / "python",
         origin=tmp_path,
     )

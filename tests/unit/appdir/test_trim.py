@@ -35,7 +35,6 @@ class Image:
             executable=root / "usr/libexec/python3.12",
             stdlib=self.site.parent,
             site_packages=(self.site,),
-            stripped=False,
             interpreter=Path("/python"),
             origin=Path("/"),
         )

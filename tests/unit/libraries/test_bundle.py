@@ -45,7 +45,6 @@ class Build:
             executable=self.appdir.bin / "python3.12",
             stdlib=stdlib,
             site_packages=(stdlib / "site-packages",),
-            stripped=False,
             interpreter=self.root / "python" / "bin" / "python3.12",
             origin=self.root / "python",
         )

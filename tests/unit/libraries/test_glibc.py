@@ -63,7 +63,6 @@ class Build:
             executable=executable,
             stdlib=self.appdir.lib / "python3.12",
             site_packages=(self.appdir.lib / "python3.12" / "site-packages",),
-            stripped=False,
             interpreter=Path("/usr/bin/python3.12"),
             origin=Path("/usr"),
         )

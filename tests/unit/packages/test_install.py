@@ -54,7 +54,6 @@ def python(appdir: AppDir) -> BundledPython:
         executable=executable,
         stdlib=site_packages.parent,
         site_packages=(site_packages,),
-        stripped=False,
         interpreter=Path(sys.executable),
         origin=Path(sys.prefix),
     )

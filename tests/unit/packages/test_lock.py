@@ -119,7 +119,6 @@ class Site:
             executable=appdir.bin / "python3",
             stdlib=site_packages.parent,
             site_packages=(site_packages,),
-            stripped=False,
             interpreter=Path(sys.executable),
             origin=Path(sys.prefix),
         )

@@ -73,7 +73,6 @@ def record(
         executable=appdir.bin / "python3",
         stdlib=appdir.lib,
         site_packages=(appdir.usr / "site",),
-        stripped=False,
         interpreter=Path(sys.executable),
         origin=Path(sys.prefix),
     )

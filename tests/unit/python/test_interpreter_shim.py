@@ -72,7 +72,6 @@ def install(
         executable=appdir.bin / name,
         stdlib=stdlib,
         site_packages=(stdlib / "site-packages",),
-        stripped=False,
         interpreter=directory / "nowhere",
         origin=directory,
         cross=True,
@@ -284,7 +283,6 @@ def test_limit_for_this_machine(tmp_path: Path, wheels: Path) -> None:
         executable=appdir.bin / name,
         stdlib=site_packages.parent,
         site_packages=(site_packages,),
-        stripped=False,
         interpreter=Path(sys.executable),
         origin=Path(sys.prefix),
     )

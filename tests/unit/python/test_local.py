@@ -21,6 +21,7 @@ from hatch_appimage.appdir.launcher import write_launcher
 from hatch_appimage.appdir.settings import LauncherSettings
 from hatch_appimage.architecture import ARCHITECTURES, native_architecture
 from hatch_appimage.elf import read_elf, read_sections
+from hatch_appimage.elf_strip import Stripped
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.layout import AppDir
 from hatch_appimage.project.entry_points import EntryPoint
@@ -339,9 +340,9 @@ def bundle(host: PythonInstallation, tmp_path_factory: pytest.TempPathFactory) -
         place(python.executable),
         place(python.stdlib),
         tuple(map(place, python.site_packages)),
-        python.stripped,
         python.interpreter,
         python.origin,
+        stripped=python.stripped,
     )
 
 
@@ -421,10 +422,19 @@ print(json.dumps([name for name in names if works(name)]))
             assert f"{host.prefix}/" not in text
             assert f"{Path.home()}/" not in text
 
-    def test_stripped_where_binutils_are(self, bundle: tuple[AppDir, BundledPython]) -> None:
-        appdir, _ = bundle
-        if shutil.which("strip"):
-            assert not [path for path in appdir.files() if read_elf(path) and read_sections(path).has_symbols]
+    def test_stripped(self, bundle: tuple[AppDir, BundledPython]) -> None:
+        """Whether it has symbols depends on who built it."""
+        appdir, python = bundle
+        assert python.stripped.kept == {}
+        assert not [path for path in appdir.files() if read_elf(path) and ".symtab" in read_sections(path).places]
+
+    def test_not_stripped(self, host: PythonInstallation, tmp_path: Path) -> None:
+        appdir = AppDir(tmp_path, "my-app")
+        python = bundle_python(host, appdir, strip=False)
+        assert python.stripped == Stripped()
+        assert (".symtab" in read_sections(python.executable).places) == (
+            ".symtab" in read_sections(host.executable).places
+        )
 
     @pytest.mark.slow
     def test_of_an_unpacked_image_can_be_bundled(

@@ -54,7 +54,6 @@ def python(appdir: AppDir) -> BundledPython:
         executable=appdir.bin / "python3.12",
         stdlib=stdlib,
         site_packages=(site_packages,),
-        stripped=False,
         interpreter=Path("/opt/bin/python3.12"),
         origin=Path("/opt"),
     )
