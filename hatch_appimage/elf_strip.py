@@ -17,9 +17,11 @@ import mmap
 import os
 import shutil
 import struct
+import tempfile
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from hatch_appimage.elf import read_elf, read_sections
@@ -27,7 +29,6 @@ from hatch_appimage.errors import AppImageError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
-    from pathlib import Path
 
 _MAGIC = b"\x7fELF"
 _IDENTIFICATION = 16  # bytes before the header's first field
@@ -130,10 +131,12 @@ def strip_file(path: Path) -> int:
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             elf = _read(data)
             removable = _find_removable(elf) if elf else frozenset()
-            if elf is None or sum(len(elf.content(number)) for number in removable) < _MIN_SAVING:
+            if elf is None or sum(map(_size, map(elf.content, removable))) < _MIN_SAVING:
                 return 0
             _check(elf, removable, runnable=bool(os.fstat(file.fileno()).st_mode & 0o111))
-            beside = path.with_name(f".{path.name}.stripped")
+            descriptor, name = tempfile.mkstemp(prefix=".strip-", dir=path.parent)
+            os.close(descriptor)
+            beside = Path(name)
             try:
                 saved = _write(elf, _plan(elf, removable), beside)
                 if saved < _MIN_SAVING:
@@ -154,7 +157,7 @@ class _Layout(NamedTuple):
         segment: a program header.
         section: a section header.
         segment_fields: which fields of a program header are its type, its offset in the file and its size there.
-        word: bytes of an address.
+        address: an address.
 
     """
 
@@ -162,16 +165,21 @@ class _Layout(NamedTuple):
     segment: struct.Struct
     section: struct.Struct
     segment_fields: tuple[int, int, int]
-    word: int
+    address: struct.Struct
+
+    @property
+    def word(self) -> int:
+        """The bytes of an address."""
+        return self.address.size
 
 
 def _layout(order: str, word: int) -> _Layout:
     if word == 8:  # noqa: PLR2004 - bytes of 64 bits
-        formats, fields = ("HHIQQQIHHHHHH", "IIQQQQQQ", "IIQQQQIIQQ"), (0, 2, 5)
+        formats, fields = ("HHIQQQIHHHHHH", "IIQQQQQQ", "IIQQQQIIQQ", "Q"), (0, 2, 5)
     else:
-        formats, fields = ("HHIIIIIHHHHHH", "8I", "10I"), (0, 1, 4)
-    header, segment, section = (struct.Struct(order + each) for each in formats)
-    return _Layout(header, segment, section, fields, word)
+        formats, fields = ("HHIIIIIHHHHHH", "8I", "10I", "I"), (0, 1, 4)
+    header, segment, section, address = (struct.Struct(order + each) for each in formats)
+    return _Layout(header, segment, section, fields, address)
 
 
 # By EI_CLASS and EI_DATA.
@@ -315,12 +323,36 @@ def _find_removable(elf: _File) -> frozenset[int]:
     removable = {number for number in range(1, len(elf.sections)) if _is_unread(elf, number)}
     while True:
         kept = set(range(1, len(elf.sections))) - removable - {elf.header.shstrndx}
-        linked = {link for number in kept for link in elf.sections[number].links()}
+        linked = {link for number in kept for link in _needed_by(elf, elf.sections[number])}
         occupied = _merge([*elf.first, *elf.segments, *(elf.content(number) for number in kept)])
         needed = {number for number in removable if number in linked or _overlaps(occupied, elf.content(number))}
         if not needed:
             return frozenset(removable)
         removable -= needed
+
+
+def _needed_by(elf: _File, section: _Section) -> tuple[int, ...]:
+    """Return the numbers of the sections without which a section would mean nothing; 0 for none.
+
+    Relocations of static programs are said to refer to the symbols, and do not: each calls a function by its address.
+    """
+    relocations = section.is_loaded and section.type in {_SHT_REL, _SHT_RELA} and section.link < len(elf.sections)
+    if relocations and not elf.sections[section.link].is_loaded and not _uses_symbols(elf, section):
+        return (0, section.info)
+    return section.links()
+
+
+def _uses_symbols(elf: _File, relocations: _Section) -> bool:
+    """Whether any relocation names a symbol: its second word has the number, above the kind."""
+    word = elf.layout.word
+    end = relocations.offset + relocations.size
+    if relocations.entsize < 2 * word or end > len(elf.data):
+        return True
+    shift = 32 if word == 8 else 8  # noqa: PLR2004 - bytes of 64 bits
+    return any(
+        elf.layout.address.unpack_from(elf.data, place + word)[0] >> shift
+        for place in range(relocations.offset, end - 2 * word + 1, relocations.entsize)
+    )
 
 
 def _is_unread(elf: _File, number: int) -> bool:
@@ -399,25 +431,32 @@ def _plan(elf: _File, removable: Collection[int]) -> _Plan:
 
 def _write(elf: _File, plan: _Plan, target: Path) -> int:
     """Write a file without what is to be removed; return how many bytes fewer it has, apart from zeros."""
-    with target.open("xb") as file:
+    layout = elf.layout
+    with target.open("wb") as file:
         _copy(elf.data, range(plan.end), plan.holes, file)
         offsets = {}
         for number in plan.behind:
             _pad(file, elf.sections[number].addralign)
             offsets[number] = file.tell()
             _copy(elf.data, elf.content(number), (), file)
+        _pad(file, layout.word)
+        end = file.tell()
         names = _Names()
         table = _renumbered(elf, plan.numbers, offsets, names)
         own = names.add(b".shstrtab")
-        table.append(_Section(own, _SHT_STRTAB, 0, 0, file.tell(), len(names.data), 0, 0, 1, 0))
-        file.write(names.data)
-        _pad(file, elf.layout.word)
-        header = elf.header._replace(shoff=file.tell(), shnum=len(table), shstrndx=len(table) - 1)
-        file.writelines(elf.layout.section.pack(*section) for section in table)
-        size = file.tell()
+        # A hole that has room for the table takes it: so no file grows.
+        table_at = _aligned(len(names.data), layout.word)
+        size = table_at + layout.section.size * (len(table) + 1)
+        starts = ((_aligned(hole.start, layout.word), hole.stop) for hole in plan.holes)
+        start = next((start for start, stop in starts if start + size <= stop), end)
+        table.append(_Section(own, _SHT_STRTAB, 0, 0, start, len(names.data), 0, 0, 1, 0))
+        file.seek(start)
+        file.write(names.data.ljust(table_at, b"\0"))
+        file.writelines(layout.section.pack(*section) for section in table)
+        header = elf.header._replace(shoff=start + table_at, shnum=len(table), shstrndx=len(table) - 1)
         file.seek(_IDENTIFICATION)
-        file.write(elf.layout.header.pack(*header))
-    return len(elf.data) - size + sum(map(len, plan.holes))
+        file.write(layout.header.pack(*header))
+    return len(elf.data) - end - size + sum(map(len, plan.holes))
 
 
 def _renumbered(elf: _File, numbers: Mapping[int, int], offsets: Mapping[int, int], names: _Names) -> list[_Section]:
@@ -469,8 +508,18 @@ def _chunks(part: range) -> Iterator[range]:
         yield range(start, min(start + _CHUNK_SIZE, part.stop))
 
 
+def _size(part: range) -> int:
+    """Return its bytes: `len` refuses the numbers that a damaged file may have."""
+    return part.stop - part.start
+
+
 def _pad(file: BinaryIO, alignment: int) -> None:
-    file.write(bytes(-file.tell() % max(alignment, 1)))
+    file.write(bytes(_aligned(file.tell(), max(alignment, 1)) - file.tell()))
+
+
+def _aligned(place: int, alignment: int) -> int:
+    """Return the next multiple of the alignment."""
+    return -(-place // alignment) * alignment
 
 
 def _merge(parts: Iterable[range]) -> list[range]:
@@ -547,10 +596,10 @@ def _same_content(before: _File, after: _File) -> bool:
 def _same_section(before: _File, after: _File, number: int) -> bool:
     """Whether a section that is loaded has kept its number, its place and the sections that it refers to."""
     old, new = before.sections[number], after.sections[number]
-    fields = (old.link, old.info) if old.info_is_link else (old.link,)
     return (
         old._replace(name=0, link=0, info=0) == new._replace(name=0, link=0, info=0)
         and before.names[number] == after.names[number]
-        and [before.names[link] for link in fields] == [after.names[link] for link in new.links()]
+        and [before.names[link] for link in _needed_by(before, old)]
+        == [after.names[link] for link in _needed_by(after, new)]
         and (old.info_is_link or old.info == new.info)
     )

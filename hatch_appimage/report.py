@@ -212,7 +212,11 @@ class Report:
         return [f"  processor  x86-64-v{level}, for {printable(first)}{f' and {len(others)} more' if others else ''}"]
 
     def _stripped(self) -> str:
-        groups = [f"{name} {describe(stripped)}" for name, stripped in self.stripped.items() if stripped.size]
+        groups = [
+            f"{name} {describe(stripped)}"
+            for name, stripped in self.stripped.items()
+            if stripped.files or stripped.kept
+        ]
         return ", ".join(groups) or "nothing"
 
     def _from_system(self) -> str:
@@ -365,7 +369,7 @@ def _(trimmed: Trimmed) -> str:
 
 @describe.register
 def _(stripped: Stripped) -> str:
-    kept = f"; {len(stripped.kept)} had to stay as they were" if stripped.kept else ""
+    kept = f" ({len(stripped.kept)} left unchanged)" if stripped.kept else ""
     return f"{_saving(stripped) if stripped.files else 'nothing'}{kept}"
 
 

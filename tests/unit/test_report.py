@@ -152,7 +152,7 @@ def test_summary(report: Report) -> None:
         "  libraries  2 bundled, 1 module or plugin left out that lacks a library, 1 missing; the target system must "
         "have libGL.so.1\n"
         "  left out   tests 48.3 MB in 1203 files, exclude-files 999 B in 1 file\n"
-        "  stripped   python 12.0 MB in 2 files, packages 3.5 kB in 1 file; 1 had to stay as they were\n"
+        "  stripped   python 12.0 MB in 2 files, packages 3.5 kB in 1 file (1 left unchanged)\n"
         "  lock       uv.lock (found beside pyproject.toml; `lock = false` leaves it aside); in the image: "
         "usr/share/my-app/pylock.toml, sbom.cdx.json\n"
         "  packages   3\n"

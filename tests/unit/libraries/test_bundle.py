@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from hatch_appimage.architecture import native_architecture
-from hatch_appimage.elf import read_elf
+from hatch_appimage.elf import read_elf, read_sections
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.layout import AppDir
 from hatch_appimage.libraries.bundle import BundledLibrary, Libraries, MissingLibrary, SystemLibrary, bundle_libraries
@@ -74,6 +74,7 @@ class Build:
         max_glibc: tuple[int, ...] | None = None,
         required: tuple[Path, ...] = (),
         musl: bool = False,
+        strip: bool = True,
         **policy: Any,
     ) -> Libraries:
         return bundle_libraries(
@@ -84,6 +85,7 @@ class Build:
             system=System(self.root / "machine", (self.root / "machine" / "lib",)),
             project=self.root / "project",
             required=required,
+            strip=strip,
         )
 
 
@@ -151,6 +153,26 @@ class TestBundle:
             ldd = subprocess.check_output([require("ldd", "libc-bin"), path], text=True)
             assert "not found" not in ldd
             assert ldd.count(f"{build.appdir.root}/") == 2
+
+    @pytest.mark.parametrize("strip", [True, False])
+    def test_stripped_before_it_is_patched(self, build: Build, *, strip: bool) -> None:
+        """What patchelf moves behind the symbols would keep the file as long as it was."""
+        lib = build.root / "machine" / "lib"
+        debug = f"-DTEXT={'x' * 5000}"  # what -g3 writes into the file
+        second = build.compile(lib / "second.so.2", "-g3", debug)
+        first = build.compile(lib / "first.so.1", second, "-g3", debug, "-Wl,-rpath,/opt")
+        module = build.compile(build.python.site_packages[0] / "module.so", first, "-g3", debug)
+        libraries = build.bundle(strip=strip)
+        bundled = [build.appdir.lib / name for name in ("first.so.1", "second.so.2")]
+        assert libraries.stripped.files == (2 if strip else 0)
+        assert (libraries.stripped.size > 10_000) == strip
+        assert [".debug_macro" in read_sections(path).places for path in bundled] == [not strip] * 2
+        assert ".debug_macro" in read_sections(module).places
+        # patchelf fills up to a page for each of its segments.
+        assert not strip or bundled[0].stat().st_size < first.stat().st_size
+        assert [library.size for library in libraries.bundled] == [path.stat().st_size for path in bundled]
+        ldd = subprocess.check_output([require("ldd", "libc-bin"), module], text=True)
+        assert "not found" not in ldd
 
     def test_host(self, build: Build) -> None:
         library("", "libGL.so.1", "libfoo.so.1").write(build.python.site_packages[0] / "a.so")
