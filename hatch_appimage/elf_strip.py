@@ -4,9 +4,9 @@
 What is loaded keeps its bytes and its place in the file: nothing that a program header, or the header of a section that
 is loaded, says about it has to change. What was removed behind it makes the file shorter; what was removed between two
 loaded parts, as in files that patchelf has worked on, becomes a hole of zeros, which takes no room in an image. The
-table of sections is written anew at the end, since patchelf, gdb and auditwheel read it; sections that are loaded keep
-their numbers in it, which the dynamic symbols name, so that a removed one among them leaves an inactive entry
-(``SHT_NULL``).
+table of sections is written anew, at the end or into a hole, since patchelf, gdb and auditwheel read it; sections that
+are loaded keep their numbers in it, which the dynamic symbols name, so that a removed one among them leaves an inactive
+entry (``SHT_NULL``).
 
 The format is that of the System V ABI, chapter 4 (https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.sheader.html).
 """
@@ -64,7 +64,7 @@ _MIN_SAVING = 1024
 # Far more than programs and libraries have; a file that is made to harm takes no longer than this.
 _MAX_SECTIONS = 4096
 _MAX_ALIGNMENT = 4096  # in bytes, of what is not loaded; most have 1, some 8
-# What may stand behind the last section and means nothing: patchelf lets a file end with a zero byte.
+# Zeros behind what is loaded that mean nothing: patchelf lets a file end with one, and tables are aligned.
 _MAX_PADDING = 4096
 _CHUNK_SIZE = 1 << 20
 
@@ -276,6 +276,12 @@ class _File:
         headers = range(phoff, phoff + self.layout.segment.size * self.header.phnum)
         return range(_IDENTIFICATION + self.layout.header.size), headers
 
+    @property
+    def loaded_end(self) -> int:
+        """Where the headers and all that is loaded end in the file, in bytes."""
+        loaded = (self.content(number) for number, section in enumerate(self.sections) if section.is_loaded)
+        return max(part.stop for part in (*self.first, *self.segments, *loaded))
+
 
 def _read(data: mmap.mmap) -> _File | None:
     """Read all headers; None if it is no program or library, has no sections, or they cannot be told."""
@@ -370,12 +376,11 @@ def _check(elf: _File, removable: Collection[int], *, runnable: bool) -> None:
     """
     sections = range(1, len(elf.sections))
     kept = [elf.sections[number] for number in sections if number not in removable]
-    ends = [part.stop for part in (*elf.first, *elf.segments, *map(elf.content, sections), elf.table)]
-    if max(ends) > len(elf.data):
+    known = [*elf.first, *elf.segments, *map(elf.content, sections), elf.table]
+    if max(part.stop for part in known) > len(elf.data):
         raise NotStrippedError("it is cut off")
-    rest = elf.data[max(ends) : max(ends) + _MAX_PADDING + 1]
-    if len(rest) > _MAX_PADDING or any(rest):
-        raise NotStrippedError("data is appended to it, which may be for the program to read")
+    if _has_more(elf, known):
+        raise NotStrippedError("data is appended that no header describes, which may be for the program to read")
     if any(section.type == _SHT_NOBITS and section.flags & _SHF_EXECINSTR for section in kept):
         raise NotStrippedError("its debug information is all that it has")
     if not elf.dynamic and not runnable:
@@ -386,8 +391,19 @@ def _check(elf: _File, removable: Collection[int], *, runnable: bool) -> None:
         raise NotStrippedError("the names of its sections are loaded")
     if any(section.addralign > _MAX_ALIGNMENT for section in kept if not section.is_loaded):
         raise NotStrippedError("a section is aligned in an unusual way")
-    if any(link >= len(elf.sections) for section in kept for link in section.links()):
+    linked = {link for section in kept for link in section.links()}
+    if max(linked) >= len(elf.sections):
         raise NotStrippedError("its sections name others that are not there")
+    if elf.header.shstrndx in linked:
+        raise NotStrippedError("the names of its sections are those of symbols that have to stay")
+
+
+def _has_more(elf: _File, known: Iterable[range]) -> bool:
+    """Whether there is more than padding that no header describes, behind what is loaded."""
+    size = len(elf.data)
+    parts = _merge([range(elf.loaded_end), *known, range(size, size + 1)])
+    gaps = [range(before.stop, after.start) for before, after in pairwise(parts)]
+    return any(len(gap) > _MAX_PADDING or any(elf.data[gap.start : gap.stop]) for gap in gaps)
 
 
 @dataclass(frozen=True)
@@ -413,7 +429,7 @@ def _plan(elf: _File, removable: Collection[int]) -> _Plan:
     stay = [number for number in range(1, len(elf.sections)) if number not in gone]
     loaded = [number for number in stay if elf.sections[number].is_loaded]
     parts = [*elf.first, *elf.segments, *map(elf.content, loaded)]
-    end = max(part.stop for part in parts)
+    end = elf.loaded_end
     behind = []
     for number in sorted(set(stay) - set(loaded), key=lambda number: (elf.sections[number].offset, number)):
         part = elf.content(number)

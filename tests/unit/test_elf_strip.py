@@ -308,7 +308,24 @@ class TestLeftAlone:
     def test_appended_data(self, library: Path, data: bytes) -> None:
         with library.open("ab") as file:
             file.write(data)
-        self.keep(library, "data is appended to it")
+        self.keep(library, "data is appended that no header describes")
+
+    def test_appended_before_the_table_of_sections(self, library: Path) -> None:
+        """So it is in a program that was changed afterwards by a tool that writes the table anew."""
+        data = bytearray(library.read_bytes())
+        table, count = struct.unpack_from("<Q", data, 0x28)[0], struct.unpack_from("<H", data, 0x3C)[0]
+        data += b"payload."
+        struct.pack_into("<Q", data, 0x28, len(data))
+        library.write_bytes(data + data[table : table + 64 * count])
+        with library.open("rb") as file:
+            assert ELFFile(file).get_section_by_name(".symtab")
+        self.keep(library, "data is appended that no header describes")
+
+    def test_names_of_symbols_that_stay(self, library: Path) -> None:
+        """A symbol table that is needed has its names in the table that would be written anew."""
+        self.change_section(library, ".rela.dyn", 40, section_number(library, ".symtab"))
+        self.change_section(library, ".symtab", 40, section_number(library, ".shstrtab"))
+        self.keep(library, "the names of its sections are those of symbols")
 
     def test_appended_zeros_mean_nothing(self, library: Path) -> None:
         with library.open("ab") as file:
@@ -420,6 +437,12 @@ class TestSections:
         offset, size = read_sections(library).places[name]
         return library.read_bytes()[offset : offset + size]
 
+    def blank(self, library: Path, name: str) -> None:
+        """Overwrite the content of a section, which would be data that no header describes once it is moved."""
+        offset, size = read_sections(library).places[name]
+        data = library.read_bytes()
+        library.write_bytes(data[:offset] + bytes(size) + data[offset + size :])
+
     @pytest.mark.parametrize("name", ["pydata", ".dep-v0", ".qtmetadata", ".rustc", ".symbols"])
     def test_what_programs_read_stays(self, library: Path, name: str) -> None:
         """PyInstaller's programs, for one, have all of their modules in a section."""
@@ -449,6 +472,7 @@ class TestSections:
         """What shares its bytes with something that stays does so, too."""
         self.add(library, "pydata", b"read me" * 1000)
         place = read_sections(library).places["pydata"]
+        self.blank(library, ".debug_str")
         TestLeftAlone().change_section(library, ".debug_str", 24, place[0], "<Q")
         TestLeftAlone().change_section(library, ".debug_str", 32, 100, "<Q")
         assert strip_file(library) > 0
@@ -458,6 +482,7 @@ class TestSections:
         """What is loaded without saying so stays."""
         TestLeftAlone().change_section(library, ".data", 8, 0, "<Q")
         places = read_sections(library).places
+        self.blank(library, ".debug_str")
         TestLeftAlone().change_section(library, ".debug_str", 24, places[".text"][0], "<Q")
         TestLeftAlone().change_section(library, ".debug_str", 32, 8, "<Q")
         before = load(library)
@@ -477,17 +502,17 @@ class TestSections:
 
     def test_one_table_of_names(self, library: Path) -> None:
         """Some linkers put the names of sections and symbols into one."""
+        number, places = section_number(library, ".strtab"), read_sections(library).places
         data = bytearray(library.read_bytes())
-        with library.open("rb") as file:
-            elf = ELFFile(file)
-            number = section_number(library, ".strtab")
-            own, names = elf.get_section(number), elf.get_section(elf["e_shstrndx"])
-            joined = own.data() + names.data()
-            for index, section in enumerate(elf.iter_sections()):
-                struct.pack_into("<I", data, elf["e_shoff"] + index * 64, section["sh_name"] + len(own.data()))
-            header = elf["e_shoff"] + number * 64
-            struct.pack_into("<QQ", data, header + 24, len(data), len(joined))
-            struct.pack_into("<H", data, 0x3E, number)
+        own, names = (data[offset : offset + size] for offset, size in (places[".strtab"], places[".shstrtab"]))
+        joined = own + names
+        for offset, size in (places[".strtab"], places[".shstrtab"]):
+            data[offset : offset + size] = bytes(size)
+        table, count = struct.unpack_from("<Q", data, 0x28)[0], struct.unpack_from("<H", data, 0x3C)[0]
+        for header in range(table, table + 64 * count, 64):
+            struct.pack_into("<I", data, header, struct.unpack_from("<I", data, header)[0] + len(own))
+        struct.pack_into("<QQ", data, table + 64 * number + 24, len(data), len(joined))
+        struct.pack_into("<H", data, 0x3E, number)
         library.write_bytes(data + joined)
         strip_and_compare(library)
         assert answer(library) == 42
@@ -521,7 +546,7 @@ class TestFile:
         appended.write_bytes(original + b"data")
         text.write_text("x")
         result = strip_files([library, appended, text], tmp_path)
-        reason = "data is appended to it, which may be for the program to read"
+        reason = "data is appended that no header describes, which may be for the program to read"
         assert result == Stripped(1, len(original) - library.stat().st_size, {"sub/b.so": reason})
         assert result + Stripped(1, 2, {"a": "b"}) == Stripped(2, result.size + 2, {"sub/b.so": reason, "a": "b"})
 

@@ -31,7 +31,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("original")
     (directory / "a.c").write_text(SOURCE)
     library = directory / "a.so"
-    command = [require("cc", "gcc"), "-g", "-shared", "-fPIC", "-o", library, directory / "a.c"]
+    command: list[str | Path] = [require("cc", "gcc"), "-g", "-shared", "-fPIC", "-o", library, directory / "a.c"]
     subprocess.run(command, check=True)
     return library
 
@@ -68,7 +68,7 @@ class Image:
 
     def put(self, path: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
-        return shutil.copy(self.original, path)
+        return Path(shutil.copy(self.original, path))
 
     def strip(self, *, keep: tuple[str, ...] = (), extra: tuple[Path, ...] = (), name: str = "") -> Stripped:
         architecture = ARCHITECTURES[name] if name else native_architecture()
@@ -132,5 +132,5 @@ def test_reasons(image: Image) -> None:
     (path,) = image.install("other", "other/b.so")
     with path.open("ab") as file:
         file.write(b"payload")
-    reason = "data is appended to it, which may be for the program to read"
+    reason = "data is appended that no header describes, which may be for the program to read"
     assert image.strip() == Stripped(kept={"usr/lib/python3.12/site-packages/other/b.so": reason})

@@ -11,6 +11,7 @@ import pytest
 
 from hatch_appimage.architecture import native_architecture
 from hatch_appimage.elf import read_elf, read_sections
+from hatch_appimage.elf_strip import Stripped
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.layout import AppDir
 from hatch_appimage.libraries.bundle import BundledLibrary, Libraries, MissingLibrary, SystemLibrary, bundle_libraries
@@ -397,7 +398,7 @@ class TestErrors:
         """Whatever the plan thought: here nothing of it is done."""
         library("libfoo.so.1").write(build.root / "machine" / "lib" / "libfoo.so.1")
         file = library("", "libfoo.so.1").write(build.python.site_packages[0] / "a.so")
-        monkeypatch.setattr("hatch_appimage.libraries.bundle._apply", lambda _: None)
+        monkeypatch.setattr("hatch_appimage.libraries.bundle._apply", lambda *_, **__: Stripped())
         with pytest.raises(AppImageError, match=rf"^{file} does not find libfoo\.so\.1 in the image: please report"):
             build.bundle()
 
