@@ -58,6 +58,9 @@ _UNREAD_PREFIXES = (".debug_", ".gnu.build.attributes", ".gnu.debuglto_", ".gnu.
 # Symbols, and relocations for linkers: those for the loader are in sections that are loaded.
 _UNREAD_TYPES = frozenset({_SHT_SYMTAB, _SHT_SYMTAB_SHNDX, _SHT_REL, _SHT_RELA})
 
+# With FIPS, NSS finds the digest of libfoo.so in libfoo.chk, and other libraries have it in files of these names.
+_HMAC_NAMES = ("{}.hmac", ".{}.hmac")
+
 # A file that would become smaller by fewer bytes keeps its own: what others know it by, such as a distribution's list
 # of digests, stays true. Distributions strip their libraries, and leave some tens of bytes.
 _MIN_SAVING = 1024
@@ -134,6 +137,9 @@ def strip_file(path: Path) -> int:
             if elf is None or sum(map(_size, map(elf.content, removable))) < _MIN_SAVING:
                 return 0
             _check(elf, removable, runnable=bool(os.fstat(file.fileno()).st_mode & 0o111))
+            signatures = (path.with_suffix(".chk"), *(path.with_name(form.format(path.name)) for form in _HMAC_NAMES))
+            if any(signature.exists() for signature in signatures):
+                raise NotStrippedError("a file beside it has its digest")
             descriptor, name = tempfile.mkstemp(prefix=".strip-", dir=path.parent)
             os.close(descriptor)
             beside = Path(name)
