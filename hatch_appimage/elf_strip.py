@@ -137,8 +137,8 @@ def strip_file(path: Path) -> int:
             if elf is None or sum(map(_size, map(elf.content, removable))) < _MIN_SAVING:
                 return 0
             _check(elf, removable, runnable=bool(os.fstat(file.fileno()).st_mode & 0o111))
-            signatures = (path.with_suffix(".chk"), *(path.with_name(form.format(path.name)) for form in _HMAC_NAMES))
-            if any(signature.exists() for signature in signatures):
+            digests = {path.with_suffix(".chk").name, *(form.format(path.name) for form in _HMAC_NAMES)}
+            if any(beside.name in digests for beside in path.parent.iterdir()):
                 raise NotStrippedError("a file beside it has its digest")
             descriptor, name = tempfile.mkstemp(prefix=".strip-", dir=path.parent)
             os.close(descriptor)
