@@ -19,13 +19,15 @@ from packaging.utils import canonicalize_name
 from hatch_appimage.appdir.bytecode import compile_bytecode
 from hatch_appimage.appdir.commands import check_entry_point, check_scripts, find_commands, find_linked
 from hatch_appimage.appdir.desktop import write_desktop_files
-from hatch_appimage.appdir.launcher import require_glibc, write_launcher, write_stand_in
+from hatch_appimage.appdir.launcher import require_glibc, without_commands, write_launcher, write_stand_in
 from hatch_appimage.appdir.reach import find_reach
+from hatch_appimage.appdir.restore import restore_stdlib
 from hatch_appimage.appdir.self_test import write_self_test
 from hatch_appimage.appdir.startup import StartupOrder, find_startup_order
 from hatch_appimage.appdir.startup_file import read_startup_file, write_startup_file
 from hatch_appimage.appdir.tkinter import trim_tkinter
 from hatch_appimage.appdir.trim import trim_packages
+from hatch_appimage.appdir.trim_python import trim_python
 from hatch_appimage.errors import AppImageError, ErrorCollector
 from hatch_appimage.format import UPDATE_INFORMATION
 from hatch_appimage.image.name import check_length, image_name
@@ -331,7 +333,9 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
     reach = step(
         "imports", find_reach, python, project.name, modules, settings.launcher.entry_points, results=inputs.results
     )
-    step("tkinter", trim_tkinter, appdir, python, reach, wanted=settings.python.tkinter)
+    restored = step("restore", restore_stdlib, appdir, python, keep=settings.trim.keep_files, results=inputs.results)
+    tkinter = step("tkinter", trim_tkinter, appdir, python, reach, wanted=settings.python.tkinter)
+    extra = [appdir.root / destination for _, destination in inputs.extra_files]
     trimmed = step(
         "trim",
         trim_packages,
@@ -340,9 +344,24 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
         project.name,
         reach,
         settings.trim,
-        extra=[appdir.root / destination for _, destination in inputs.extra_files],
+        extra=extra,
         results=inputs.results,
     )
+    # What is gone by now uses nothing of Python.
+    unused = step(
+        "unused",
+        trim_python,
+        appdir,
+        python,
+        project.name,
+        reach,
+        settings.trim,
+        exposed=settings.launcher.expose_python,
+        extra=extra,
+        results=inputs.results,
+    )
+    trimmed |= unused
+    launcher = without_commands(launcher, appdir)
     libraries = step(
         "libraries",
         bundle_libraries,
@@ -362,7 +381,7 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
         python,
         inputs.system,
         exposed=settings.launcher.expose_python,
-        left_out=trimmed.modules,
+        left_out={**restored.missing, **tkinter.modules, **trimmed.modules},
     )
     linked = find_linked(settings.launcher, entry_point, appdir, python)
     write_self_test(appdir, [entry_point, *linked], libraries)
@@ -419,7 +438,7 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
         python=python,
         launcher=launcher,
         trimmed=trimmed,
-        packages=packages.packages,
+        packages=tuple(package for package in packages.packages if package.name not in trimmed.packages),
         lock=packages.lock,
         provenance=provenance,
         libraries=libraries,

@@ -16,6 +16,7 @@ from hatch_appimage.appdir.bytecode import Bytecode
 from hatch_appimage.appdir.desktop import DesktopIntegration
 from hatch_appimage.appdir.launcher import Launcher
 from hatch_appimage.appdir.reach import Reach
+from hatch_appimage.appdir.restore import Restored
 from hatch_appimage.appdir.startup import StartupOrder
 from hatch_appimage.appdir.startup_file import StartupFile
 from hatch_appimage.appdir.tkinter import Tkinter
@@ -334,6 +335,11 @@ def _(extra: ExtraFiles) -> str:
 @describe.register
 def _(reach: Reach) -> str:
     return f"{len(reach.modules)} modules are within reach"
+
+
+@describe.register
+def _(restored: Restored) -> str:
+    return ", ".join(f"{name}: {reason}" for name, reason in restored.packages.items()) or "nothing is needed"
 
 
 @describe.register
