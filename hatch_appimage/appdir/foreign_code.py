@@ -42,7 +42,8 @@ _NAMES = b"|".join(sorted(name.encode() for name in _LOADERS))
 _LOADER = re.compile(rb"(?<!\w)(?:" + _NAMES + rb")(?!\w)")
 # What has to be in a source for it to be parsed.
 _CANDIDATE = re.compile(rb"(?<!\w)(?:" + _NAMES + rb"|exec|eval|sys\.path)(?!\w)")
-_WORD = re.compile(rb"[A-Za-z_]\w*(?:\.\w+)*")
+_WORD = re.compile(rb"[A-Za-z_]\w*")
+_DOTTED = re.compile(rb"[A-Za-z_]\w*(?:\.\w+)+")
 #: Packages that execute only what they have written themselves, such as the methods of a class or a template's code.
 _GENERATORS = (
     "attr",
@@ -115,7 +116,7 @@ def _words(source: Source, data: bytes, results: Results) -> set[str]:
     mentions = read_mentions(data, ".".join(source.place.parent.parts), results)
     imported = mentions.imports if mentions else ()
     words = {part for name in imported for part in (name, name.rpartition(".")[0])}
-    return words.union(word.decode() for word in set(_WORD.findall(data)))
+    return words.union(word.decode() for pattern in (_WORD, _DOTTED) for word in set(pattern.findall(data)))
 
 
 def _counting(source: Source, actions: Sequence[str], words: Collection[str]) -> Sequence[str]:
@@ -149,8 +150,8 @@ def _action(node: ast.AST) -> str | None:
     if isinstance(node, ast.Assign | ast.AugAssign):
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
         return "sys.path" if any(map(_is_path, targets)) else None
-    if isinstance(node, ast.Name | ast.Attribute):
-        name = node.attr if isinstance(node, ast.Attribute) else node.id
+    if isinstance(node, ast.Name | ast.Attribute | ast.alias):
+        name = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else node.name
         return name if name in _LOADERS else None
     if not isinstance(node, ast.Call):
         return None

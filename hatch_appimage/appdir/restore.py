@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from hatch_appimage.appdir.sources import find_sources
 from hatch_appimage.appdir.stdlib_needs import modules_named_in
-from hatch_appimage.appdir.trim import matches
+from hatch_appimage.appdir.trim import globs_for_stdlib, matches
 from hatch_appimage.python.left_out import ENSUREPIP, LEFT_OUT, bring_back, find_left_out
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def restore_stdlib(appdir: AppDir, python: BundledPython, *, keep: tuple[str, ..
     places = find_left_out(appdir, python)
     reasons = _find_reasons(find_sources(appdir, python, {}), results) if places else {}
     for name in places:
-        if matches(PurePosixPath(python.stdlib.relative_to(appdir.usr), *name.split(".")), keep):
+        if matches(PurePosixPath(python.stdlib.relative_to(appdir.usr), *name.split(".")), globs_for_stdlib(keep)):
             reasons[name] = "`keep-files` names it"
     back = {name: reasons[name] for name in places if name in reasons}
     for name in back:

@@ -224,7 +224,8 @@ class TrimSettings:
         '`"numpy/f2py"` or `"lib*/python3*/sqlite3"`.',
         details="A glob is matched against the whole path of a file below `site-packages`, or below `usr` for what is "
         "elsewhere (`share/man/man1/tool.1`, `lib/python3.12/pydoc.py`); `*` matches `/`, too. A glob that matches a "
-        "directory stands for all files in it. The metadata of packages (`*.dist-info`) and your own files "
+        "directory stands for all files in it. The standard library's are named only by globs that begin with `lib`. "
+        "The metadata of packages (`*.dist-info`) and your own files "
         "(`force-include`) stay. "
         "Nothing checks whether the application needs what you leave out.",
         default=(),

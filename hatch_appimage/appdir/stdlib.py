@@ -102,11 +102,13 @@ class Needs:
 
     Attributes:
         modules: names of modules, or of what is in them, each with who imports or names it.
+        runs: names of modules in strings, which may be run as programs.
         names: of functions that may be called; and beginnings and ends of names, with a star for the rest.
 
     """
 
     modules: dict[str, str] = field(default_factory=dict)
+    runs: set[str] = field(default_factory=set)
     names: set[str] = field(default_factory=set)
 
     def add_affixes(self, texts: Iterable[str]) -> None:
@@ -155,7 +157,9 @@ def find_unused_parts(
     search.names |= library.names | needs.names
     for name, reason in needs.modules.items():
         search.reach(name, reason)
-    search.runs |= needs.modules.keys()
+    search.runs |= needs.runs
+    # Whatever is called `main` may be that of any module that is imported.
+    search.imported |= {f"{name}.{program}" for name in needs.modules for program in _PROGRAMS & needs.names}
     search.follow()
     unused: dict[str, list[str]] = defaultdict(list)
     for name in library.files:

@@ -79,11 +79,16 @@ def find_needs(sources: Iterable[Source], known: Collection[str], results: Resul
     needs = Needs()
     for source in sources:
         data = source.path.read_bytes()
-        if is_python(source.path, data) or is_of_python(data):
+        mentions = _mentions(source, data, results)
+        if mentions is not None or is_of_python(data):
             needs.names.update(word.decode() for word in set(_WORD.findall(data)))
-            if mentions := _mentions(source, data, results):
-                needs.add_affixes(mentions.texts)
-        for name in modules_named_in(source, data, results):
+        if mentions is None:
+            runs = set(_named_in(data, _PARTS))
+        else:
+            needs.add_affixes(mentions.texts)
+            runs = set(_named_in_strings(mentions, _ORDINARY))
+        needs.runs |= runs
+        for name in sorted(runs.union(mentions.imports if mentions else (), _of_builtins(data, mentions))):
             if name.partition(".")[0] in known:
                 needs.modules.setdefault(name, f"{source.place} names it")
     return needs
@@ -116,17 +121,10 @@ def modules_named_in(
     """
     mentions = _mentions(source, data, results)
     if mentions is None:
-        if not data.startswith(_ELF) or _OF_PYTHON.search(data):
-            yield from (name.decode() for name in set(words.findall(data)))
-        return
-    yield from mentions.imports
-    runs = _RUN in mentions.texts
-    for text in mentions.texts:
-        yield from modules_in_text(text)
-        if _NAME.fullmatch(text) and (runs or text not in ordinary):
-            yield text
-    if _CALLED.search(data):
-        yield from _modules_of_builtins(parse_source(data))
+        yield from _named_in(data, words)
+    else:
+        yield from mentions.imports
+        yield from _named_in_strings(mentions, ordinary)
 
 
 def _mentions(source: Source, data: bytes, results: Results) -> Mentions | None:
@@ -136,8 +134,22 @@ def _mentions(source: Source, data: bytes, results: Results) -> Mentions | None:
     return read_mentions(data, ".".join(source.place.parent.parts), results)
 
 
-def _modules_of_builtins(tree: ast.Module) -> Iterator[str]:
+def _named_in(data: bytes, words: re.Pattern[bytes]) -> Iterator[str]:
+    if is_of_python(data) or not data.startswith(_ELF):
+        yield from (name.decode() for name in set(words.findall(data)))
+
+
+def _named_in_strings(mentions: Mentions, ordinary: Collection[str]) -> Iterator[str]:
+    runs = _RUN in mentions.texts
+    for text in mentions.texts:
+        yield from modules_in_text(text)
+        if _NAME.fullmatch(text) and (runs or text not in ordinary):
+            yield text
+
+
+def _of_builtins(data: bytes, mentions: Mentions | None) -> Iterator[str]:
     """Yield what Python imports for built-in functions that a source calls."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in BUILTINS:
-            yield BUILTINS[node.func.id]
+    if mentions is not None and _CALLED.search(data):
+        for node in ast.walk(parse_source(data)):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in BUILTINS:
+                yield BUILTINS[node.func.id]

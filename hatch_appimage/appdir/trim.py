@@ -125,15 +125,10 @@ def trim_packages(
     if not _FINDERS.keys().isdisjoint(settings.trim):
         owners = Owners(sources, read)
         groups |= {name: find(others, owners) for name, find in _FINDERS.items() if name in settings.trim}
-    modules: Mapping[str, Path] = {}
-    if settings.exclude_files:
-        modules = find_modules(python)
-        files += (
-            file
-            for file in stdlib_files(appdir, python)
-            if file.path not in extra and not matches(file.place, settings.keep_files)
-        )
-    groups[EXCLUDED] = list(_excluded(files, settings.exclude_files))
+    stdlib = stdlib_files(appdir, python) if globs_for_stdlib(settings.exclude_files) else []
+    stdlib = [file for file in stdlib if file.path not in extra and not matches(file.place, settings.keep_files)]
+    modules = find_modules(python) if stdlib else {}
+    groups[EXCLUDED] = list(_excluded(files, stdlib, settings.exclude_files))
     saved, gone = remove_files({name: [file.path for file in some] for name, some in groups.items()})
     gone_files = {file.path: file for some in groups.values() for file in some}
     names = {**dict(_modules_of(gone, gone_files)), **_modules_of_stdlib(gone, modules)}
@@ -156,9 +151,17 @@ def matches(place: PurePosixPath, patterns: Iterable[str]) -> bool:
     return any(fnmatchcase(way, pattern.rstrip("/")) for pattern in patterns for way in ways)
 
 
-def _excluded(files: Iterable[InstalledFile], patterns: Iterable[str]) -> Iterator[InstalledFile]:
+def globs_for_stdlib(patterns: Iterable[str]) -> list[str]:
+    """Return the globs that name files of the standard library: "*.txt" is for those of packages only."""
+    return [pattern for pattern in patterns if pattern.startswith("lib")]
+
+
+def _excluded(
+    files: Iterable[InstalledFile], stdlib: Iterable[InstalledFile], patterns: Iterable[str]
+) -> Iterator[InstalledFile]:
     for pattern in patterns:
         found = [file for file in files if matches(file.place, [pattern])]
+        found += [file for file in stdlib if matches(file.place, globs_for_stdlib([pattern]))]
         if not found:
             log.warning("`%s` matches no file of an installed package or the standard library: %s", EXCLUDED, pattern)
         yield from found

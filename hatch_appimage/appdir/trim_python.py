@@ -14,7 +14,7 @@ from hatch_appimage.appdir.settings import INSTALLERS, STDLIB
 from hatch_appimage.appdir.sources import find_sources
 from hatch_appimage.appdir.stdlib import StandardLibrary, find_unused_parts
 from hatch_appimage.appdir.stdlib_needs import find_needs
-from hatch_appimage.appdir.trim import Trimmed, matches, remove_files, stdlib_files
+from hatch_appimage.appdir.trim import Trimmed, globs_for_stdlib, matches, remove_files, stdlib_files
 from hatch_appimage.python.installed import installed_distributions, installed_files, place_of
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from hatch_appimage.appdir.sources import Source
     from hatch_appimage.layout import AppDir
     from hatch_appimage.python import BundledPython
-    from hatch_appimage.python.installed import InstalledFile
     from hatch_appimage.results import Results
 
 
@@ -97,7 +96,9 @@ class _Trimming:
 
     def leave_out_installers(self, sources: Sequence[Source], project: str) -> Trimmed:
         users = find_users_of_installers(sources, self.results)
-        stay = {file.owner for file in installed_files(self.python) if self._stays(file)}
+        keep = self.settings.keep_files
+        files = installed_files(self.python)
+        stay = {file.owner for file in files if file.path in self.staying or matches(file.place, keep)}
         unused = frozenset(name for name, user in users.items() if user is None) - stay - {canonicalize_name(project)}
         distributions = [each for each in installed_distributions(self.python) if _name(each) in unused]
         # The metadata goes as well: importlib.metadata tells what is in the image, whatever else requires the package.
@@ -107,16 +108,15 @@ class _Trimming:
 
     def leave_out_parts(self, sources: Sequence[Source]) -> Trimmed:
         library = StandardLibrary.read(self.appdir, self.python)
-        kept = {file.path for file in stdlib_files(self.appdir, self.python) if self._stays(file)}
+        keep = globs_for_stdlib(self.settings.keep_files)
+        files = stdlib_files(self.appdir, self.python)
+        kept = {file.path for file in files if file.path in self.staying or matches(file.place, keep)}
         needs = find_needs(sources, {name.partition(".")[0] for name in library.files}, self.results)
         parts = find_unused_parts(library, needs, kept=kept, results=self.results)
         names = [name for modules in parts.unused.values() for name in modules]
         saved, _ = remove_files({STDLIB: sorted(library.files_of(names) - kept)})
         modules = {name: STDLIB for name in names if name.rpartition(".")[0] not in names}
         return Trimmed(saved, parts.used, modules)
-
-    def _stays(self, file: InstalledFile) -> bool:
-        return file.path in self.staying or matches(file.place, self.settings.keep_files)
 
 
 def _name(distribution: PathDistribution) -> str:

@@ -30,6 +30,7 @@ MAIN = "__main__"
 
 _CODE = digest_code(__file__, imports.__file__, syntax.__file__)
 _WORD = re.compile(r"[A-Za-z_]\w*")
+_CONVERSION = re.compile(r"%[a-z]")
 # What has to be more than a mere underscore.
 _AFFIX = re.compile(r"(?<!\w)(?:_(?=\w*[A-Za-z])\w+|[A-Za-z]\w*_)(?!\w)")
 _DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.\w+)+")
@@ -64,7 +65,7 @@ def modules_in_text(text: str) -> list[str]:
 
 def affixes_in_text(text: str) -> list[str]:
     """Return the words in a string that may be the beginning or end of a name: they end or begin with ``_``."""
-    return _AFFIX.findall(text)
+    return _AFFIX.findall(_CONVERSION.sub(" ", text))
 
 
 @dataclass(frozen=True)

@@ -182,14 +182,14 @@ def refuse_left_out(name: str, group: str) -> None:
     # This function, the finder, importlib's function that asks all finders, and who called that.
     if not sys._getframe(3).f_code.co_name.startswith("_find_and_load"):
         return
-    place = name.replace(".", "/")
+    is_stdlib = group in {"", "stdlib"} or name.partition(".")[0] in getattr(sys, "stdlib_module_names", ())
+    place = "lib*/python3*/" * is_stdlib + name.replace(".", "/")
     keep = f'`keep-files = ["{place}*"]` keeps it'
-    keep_stdlib = f'`keep-files = ["lib*/python3*/{place}*"]` keeps it'
     reason = {
-        "": f"as no application was seen to use it; {keep_stdlib}",
+        "": f"as no code in it names it; {keep}",
         "exclude-files": f"by `exclude-files`; {keep}",
-        "installers": f"by `trim`: nothing in the image was seen to use it; {keep}",
-        "stdlib": f"by `trim`: nothing in the image was seen to use it; {keep_stdlib}",
+        "installers": f"by `trim`: nothing in it was seen to use this; {keep}",
+        "stdlib": f"by `trim`: nothing in it was seen to use this; {keep}",
         "tkinter": "by `tkinter`: the application was not seen to use it; `tkinter = true` keeps it",
     }.get(group, f"by `trim`: it is one of the {group} of packages; {keep}")
     raise ModuleNotFoundError(f"No module named {name!r}: left out of the image {reason}", name=name)
