@@ -111,7 +111,7 @@ class Report:
         runtime: what starts it.
         python: the Python inside.
         launcher: the command that it starts and those beside it.
-        trimmed: what was left out of the installed packages.
+        trimmed: what was left out of the installed packages and the standard library.
         packages: what is installed.
         lock: what decided on them; None for uv.
         provenance: the files in the image that say what it is made of.
@@ -239,7 +239,7 @@ class Report:
             "entry_point": self.launcher.script,
             "commands": list(self.launcher.commands),
             "links": list(self.launcher.links),
-            "trim": asdict(self.trimmed),
+            "trim": {**asdict(self.trimmed), "packages": sorted(self.trimmed.packages)},
             "packages": [asdict(package) for package in self.packages],
             "lock": None if self.lock is None else {"path": str(self.lock.path), "found": self.lock.found},
             "provenance": asdict(self.provenance),

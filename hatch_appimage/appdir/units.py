@@ -34,6 +34,8 @@ _CONVERSION = re.compile(r"%[a-z]")
 # What has to be more than a mere underscore.
 _AFFIX = re.compile(r"(?<!\w)(?:_(?=\w*[A-Za-z])\w+|[A-Za-z]\w*_)(?!\w)")
 _DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.\w+)+")
+# Ends of names that are those of machines or files: cmd.exe, code.example.org.
+_NO_MODULES = frozenset({"com", "exe", "htm", "net", "org", "txt"})
 # Code or a command that imports or runs a module, in a string.
 _COMMAND = re.compile(r"(?:(?:^|[;\n'\"(])\s*(?:import|from)|(?<!\w)-m)\s+([A-Za-z_][\w.]*)")
 # Decorators that only change how a function is called; with any other one it may be called by whoever it told of it.
@@ -60,7 +62,8 @@ _IMPORT_ERRORS = frozenset({"ImportError", "ModuleNotFoundError", "Exception"})
 
 def modules_in_text(text: str) -> list[str]:
     """Return the names in a string that are those of modules by their form: with a dot, or in code or a command."""
-    return _DOTTED.findall(text) + _COMMAND.findall(text)
+    dotted = [name for name in _DOTTED.findall(text) if name.rpartition(".")[2] not in _NO_MODULES]
+    return dotted + _COMMAND.findall(text)
 
 
 def affixes_in_text(text: str) -> list[str]:

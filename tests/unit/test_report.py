@@ -19,6 +19,7 @@ from hatch_appimage.appdir.desktop import DesktopIntegration
 from hatch_appimage.appdir.imports import Reached
 from hatch_appimage.appdir.launcher import Launcher
 from hatch_appimage.appdir.reach import Reach
+from hatch_appimage.appdir.restore import Restored
 from hatch_appimage.appdir.startup import StartupOrder
 from hatch_appimage.appdir.startup_file import StartupFile
 from hatch_appimage.appdir.tkinter import Tkinter
@@ -336,6 +337,8 @@ class TestDescribe:
             (DesktopIntegration("a.desktop", "a.png", icon_generated=True), "a.desktop, a.png (generated)"),
             (DesktopIntegration("a.desktop", "a.svg", icon_generated=False), "a.desktop, a.svg"),
             (ExtraFiles(2), "2 extra files"),
+            (Restored({}), "nothing is needed"),
+            (Restored({"idlelib": "pkg/a.py names it"}), "idlelib: pkg/a.py names it"),
             (Reach({"a": Reached(Path("/a.py"), None)}, frozenset()), "1 modules are within reach"),
             (Tkinter(kept=True, reason="a imports it"), "tkinter kept: a imports it"),
             (Trimmed({}), "nothing"),
