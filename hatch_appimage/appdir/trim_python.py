@@ -60,7 +60,7 @@ def trim_python(
     if not groups:
         return Trimmed({})
     extra = frozenset(extra)
-    owners = {file.path: file.owner for file in installed_files(python) if file.path not in extra}
+    owners = {path: _name(each) for each in installed_distributions(python) for path in _files_of(each) - extra}
     sources = find_sources(appdir, python, owners)
     foreign = "`expose-python`" if exposed else find_foreign_code(sources, reach.files, reach.own, results)
     if foreign:

@@ -202,6 +202,7 @@ def test_json(report: Report) -> None:
             "groups": {"tests": {"files": 1203, "size": 48_300_000}, "exclude-files": {"files": 1, "size": 999}},
             "kept": {"pkg/tests": "pkg/use.py names it"},
             "modules": {"numpy.tests": "tests"},
+            "packages": [],
         },
         "packages": [
             {"name": "my-app", "version": "1.2", "size": 500},

@@ -288,7 +288,7 @@ class TestWhatKeepsAll:
     def test_packages_that_do_on_request(self, image: Image, module: str, source: str, request_: str) -> None:
         image.add_stdlib(SMALL)
         image.add({"app/__init__.py": request_}, "app")
-        image.add({module: source}, "other")
+        image.add({module: source}, "other", "[console_scripts]\na = flask.cli:main\n")
         assert image.trim_python(STDLIB, own=("app/__init__.py",)).groups == {}
         image.add({"app/__init__.py": "import flask, pygments"}, "app")
         assert STDLIB in image.trim_python(STDLIB, own=("app/__init__.py",)).groups
@@ -327,7 +327,7 @@ class TestInstallers:
         return {each.metadata["Name"] for each in distributions(path=[str(image.site)])}
 
     def test_unused(self, image: Image) -> None:
-        image.add(SETUPTOOLS, "setuptools")
+        image.add(SETUPTOOLS, "setuptools", "[distutils.commands]\nbuild = setuptools.command:build\n")
         image.add({"pip/__init__.py": "import setuptools", "../../../bin/pip": ""}, "pip")
         image.add({"wheel/__init__.py": ""}, "wheel")
         image.add({"pkg/__init__.py": "A = 'the wheel', 'wheel', 'pip install pkg'"})
@@ -337,7 +337,7 @@ class TestInstallers:
         assert not (image.root / "usr/bin/pip").exists()
         assert result.packages == {"pip", "setuptools", "wheel"}
         assert result.modules["pkg_resources"] == INSTALLERS
-        assert result.groups[INSTALLERS].files == 4 + 2 + 1 + 3 * 2
+        assert result.groups[INSTALLERS].files == 4 + 2 + 1 + 3 * 2 + 1
 
     @pytest.mark.parametrize(
         "source",
