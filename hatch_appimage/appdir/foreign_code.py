@@ -139,7 +139,7 @@ def _actions(data: bytes, results: Results) -> list[str]:
         try:
             tree = parse_source(data)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
-            return b"[]"
+            return json.dumps(sorted({found.decode() for found in _CANDIDATE.findall(data)})).encode()
         return json.dumps(sorted(filter(None, map(_action, ast.walk(tree))))).encode()
 
     found: list[str] = json.loads(results.compute((b"foreign code", _CODE, data), compute))

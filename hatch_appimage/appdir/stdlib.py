@@ -37,6 +37,7 @@ _PROGRAMS = frozenset({"_main", "_test", "main", "test"})
 BUILTINS = {"breakpoint": "pdb", "help": "pydoc"}
 # A string in an ELF file, of which all that is passed to C's functions ends with a null byte.
 _STRING = re.compile(rb"(?<=\0)[A-Za-z_][\w.]*(?=\0)")
+_WORD = re.compile(rb"[A-Za-z_][\w.]*")
 _INIT = re.compile(rb"PyInit_(\w+)")
 
 
@@ -259,4 +260,8 @@ def _units_of(module: str, path: Path, results: Results) -> list[Unit]:
         texts = frozenset(text.decode() for text in _STRING.findall(data))
         return [Unit(BODY, names=texts, modules=frozenset(text for text in texts if "." in text))]
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
-    return read_units(data, package, results) or []
+    units = read_units(data, package, results)
+    if units is None:  # its syntax may be newer than the Python that runs this build: any word may be an import
+        words = frozenset(word.decode() for word in _WORD.findall(data))
+        return [Unit(BODY, imports=words, names=words)]
+    return units

@@ -50,6 +50,8 @@ _ORDINARY = frozenset({
 _WORD = re.compile(rb"[A-Za-z_]\w*")
 _NAME = re.compile(r"[A-Za-z_]\w*(?:\.\w+)*")
 _RUN = "-m"
+# What `site` runs the lines of that begin with an import.
+_PATH_FILE = ".pth"
 _ELF = b"\x7fELF"
 # What is in every extension module, and in programs that have an interpreter in them.
 _OF_PYTHON = re.compile(rb"PyInit_|Py_Initialize|PyImport_")
@@ -83,7 +85,7 @@ def find_needs(sources: Iterable[Source], known: Collection[str], results: Resul
         if mentions is not None or is_of_python(data):
             needs.names.update(word.decode() for word in set(_WORD.findall(data)))
         if mentions is None:
-            runs = set(_named_in(data, _PARTS))
+            runs = set(_named_in(source, data, _PARTS))
         else:
             needs.add_affixes(mentions.texts)
             runs = set(_named_in_strings(mentions, _ORDINARY))
@@ -121,7 +123,7 @@ def modules_named_in(
     """
     mentions = _mentions(source, data, results)
     if mentions is None:
-        yield from _named_in(data, words)
+        yield from _named_in(source, data, words)
     else:
         yield from mentions.imports
         yield from _named_in_strings(mentions, ordinary)
@@ -134,7 +136,10 @@ def _mentions(source: Source, data: bytes, results: Results) -> Mentions | None:
     return read_mentions(data, ".".join(source.place.parent.parts), results)
 
 
-def _named_in(data: bytes, words: re.Pattern[bytes]) -> Iterator[str]:
+def _named_in(source: Source, data: bytes, words: re.Pattern[bytes]) -> Iterator[str]:
+    # What cannot be parsed may be of a newer Python than the one that runs this build.
+    if is_python(source.path, data) or source.path.suffix == _PATH_FILE:
+        yield from modules_in_text(data.decode("latin-1"))
     if is_of_python(data) or not data.startswith(_ELF):
         yield from (name.decode() for name in set(words.findall(data)))
 

@@ -62,7 +62,11 @@ def trim_python(
     extra = frozenset(extra)
     owners = {path: _name(each) for each in installed_distributions(python) for path in _files_of(each) - extra}
     sources = find_sources(appdir, python, owners)
-    foreign = "`expose-python`" if exposed else find_foreign_code(sources, reach.files, reach.own, results)
+    foreign = (
+        "`expose-python`"
+        if exposed
+        else _find_bare_bytecode(python) or find_foreign_code(sources, reach.files, reach.own, results)
+    )
     if foreign:
         return Trimmed({}, dict.fromkeys(groups, f"code that is not in the image may use it: {foreign}"))
     trimming = _Trimming(appdir, python, settings, extra | reach.own, results)
@@ -73,6 +77,15 @@ def trim_python(
     if STDLIB in groups:
         trimmed |= trimming.leave_out_parts(sources)
     return trimmed
+
+
+def _find_bare_bytecode(python: BundledPython) -> str | None:
+    """Return what an installed package has of bytecode without its source, which nobody reads."""
+    for site in python.site_packages:
+        for path in sorted(site.rglob("*.pyc")):
+            if path.parent.name != "__pycache__":
+                return f"{path.relative_to(site)} has no source"
+    return None
 
 
 @dataclass(frozen=True)

@@ -112,6 +112,21 @@ class TestStdlib:
         image.add({"pkg/__init__.py": f"def run(self):\n    {call}\n"})
         assert image.trim_python(STDLIB).modules == dict.fromkeys({"pydoc", "pdb"} - {kept}, STDLIB)
 
+    def test_syntax_that_this_python_does_not_know(self, image: Image) -> None:
+        """What cannot be parsed counts with all that it may import."""
+        image.add_stdlib({"ssl.py": "", "wave.py": ""})
+        assert left(image, "import ssl\nnew syntax\n", pkg__new="") is False
+        assert image.stdlib == {"os.py", "abc.py", "ssl.py"}
+
+    def test_syntax_of_a_newer_standard_library(self, image: Image) -> None:
+        image.add_stdlib({**SMALL, "os.py": "import sqlite3\nnew syntax\n"})
+        assert image.trim_python(STDLIB) == Trimmed({}, {"sqlite3": "os of the standard library imports it"})
+
+    def test_path_files(self, image: Image) -> None:
+        image.add_stdlib({"ssl.py": "", **SMALL})
+        image.add({"a.pth": "import ssl; ssl.a()\n"})
+        assert "ssl" not in image.trim_python(STDLIB).modules
+
 
 class TestFunctions:
     """What a function of the standard library imports counts where something names that function."""
@@ -229,6 +244,7 @@ class TestWhatKeepsAll:
             "def run(text):\n    exec(compile(text, 'a', 'exec'))",
             "def run(text):\n    return eval(text)",
             "import site\nsite.addsitedir('plugins')",
+            "new syntax\nexec(a)",
         ],
     )
     def test_foreign_code(self, image: Image, source: str) -> None:
@@ -270,6 +286,12 @@ class TestWhatKeepsAll:
 
     def test_extension_modules(self, image: Image) -> None:
         image.add({"pkg/a.so": "\x7fELF\0PyInit_a\0spec_from_file_location\0"})
+        assert left(image, "")
+
+    def test_bytecode_without_source(self, image: Image) -> None:
+        image.add({"pkg/__pycache__/a.pyc": ""})
+        assert not left(image, "")
+        image.add({"pkg/a.pyc": ""})
         assert left(image, "")
 
     def test_packages_that_execute_their_own(self, image: Image) -> None:
