@@ -71,7 +71,7 @@ def test_report_says_what_was_saved(image: Path) -> None:
     assert "numpy.ma.tests" not in trim["modules"]
 
 
-# Says why modules are missing that arguments name, and which of setuptools, pip and this project are installed.
+# Says why modules are missing that arguments name, and which packages are installed.
 SMALL_BODY = """\
 import importlib
 import json
@@ -92,9 +92,9 @@ def main():
 
 @pytest.fixture(scope="module")
 def small_image(plugin: Plugin, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build an image that requires installers, which nothing uses."""
+    """Build an image that requires an installer, which nothing uses."""
     table = 'self-test = true\nreport = "report.json"\nkeep-files = ["lib*/python3*/wave*"]\n'
-    project = 'dependencies = ["setuptools", "wheel"]'
+    project = 'dependencies = ["setuptools"]'
     return build_image(plugin, make_project(tmp_path_factory.mktemp("small"), SMALL_BODY, table=table, project=project))
 
 
@@ -115,7 +115,7 @@ def test_libraries_go_with_their_last_user(small_image: Path) -> None:
     libraries = [library["soname"] for library in report["libraries"]["bundled"]]
     assert [name for name in libraries if name.startswith(("libsqlite3", "libssl", "libcrypto", "libncurses"))] == []
     assert report["trim"]["groups"]["stdlib"]["size"] > 3_000_000
-    assert report["trim"]["packages"] == ["setuptools", "wheel"]
+    assert report["trim"]["packages"] == ["setuptools"]
     assert [package["name"] for package in report["packages"]] == ["probe"]
 
 
