@@ -249,7 +249,7 @@ class _Search:
             self.runs |= unit.modules
         self.imported |= names
         place = f"{module}.{unit.name}".rstrip(".")
-        for name in names:
+        for name in sorted(names):
             if (module, name.partition(".")[0]) not in _IDLE:
                 self.reach(name, f"{place} of the standard library imports it")
 
