@@ -19,8 +19,9 @@ from packaging.utils import canonicalize_name
 from hatch_appimage.appdir.bytecode import compile_bytecode
 from hatch_appimage.appdir.commands import check_entry_point, check_scripts, find_commands, find_linked
 from hatch_appimage.appdir.desktop import write_desktop_files
-from hatch_appimage.appdir.launcher import require_glibc, write_launcher, write_stand_in
+from hatch_appimage.appdir.launcher import require_glibc, without_commands, write_launcher, write_stand_in
 from hatch_appimage.appdir.reach import find_reach
+from hatch_appimage.appdir.restore import restore_stdlib
 from hatch_appimage.appdir.self_test import write_self_test
 from hatch_appimage.appdir.settings import LIBRARIES, PACKAGES, PYTHON
 from hatch_appimage.appdir.startup import StartupOrder, find_startup_order
@@ -28,6 +29,7 @@ from hatch_appimage.appdir.startup_file import read_startup_file, write_startup_
 from hatch_appimage.appdir.strip import strip_packages
 from hatch_appimage.appdir.tkinter import trim_tkinter
 from hatch_appimage.appdir.trim import trim_packages
+from hatch_appimage.appdir.trim_python import trim_python
 from hatch_appimage.elf_strip import Stripped
 from hatch_appimage.errors import AppImageError, ErrorCollector
 from hatch_appimage.format import UPDATE_INFORMATION
@@ -63,8 +65,10 @@ from hatch_appimage.runtime import launcher_path, runtime_path
 from hatch_appimage.system import System
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
+    from hatch_appimage.appdir.reach import Reach
+    from hatch_appimage.appdir.trim import Trimmed
     from hatch_appimage.architecture import Architecture
     from hatch_appimage.image.write import Image, Runtime
     from hatch_appimage.libraries.bundle import Libraries, MissingLibrary
@@ -156,6 +160,22 @@ class BuildInputs:
     def dialogue_for(self, entry_point: EntryPoint) -> str | None:
         """Return the name that a dialogue has where the application does not start; None if it wants a terminal."""
         return None if self.settings.desktop.wants_terminal(entry_point) else self.settings.image.name.shown
+
+
+@dataclass(frozen=True)
+class _LeftOut:
+    """What is not in the image.
+
+    Attributes:
+        trimmed: files.
+        stripped: parts of programs and libraries of installed packages.
+        modules: names of modules that cannot be imported, each with the group of files that it belonged to.
+
+    """
+
+    trimmed: Trimmed
+    stripped: Stripped
+    modules: Mapping[str, str]
 
 
 def resolve_inputs(
@@ -343,24 +363,8 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
     reach = step(
         "imports", find_reach, python, project.name, modules, settings.launcher.entry_points, results=inputs.results
     )
-    step("tkinter", trim_tkinter, appdir, python, reach, wanted=settings.python.tkinter)
-    extra = [appdir.root / destination for _, destination in inputs.extra_files]
-    trimmed = step(
-        "trim",
-        trim_packages,
-        appdir,
-        python,
-        project.name,
-        reach,
-        settings.trim,
-        extra=extra,
-        results=inputs.results,
-    )
-    # What is gone needs no stripping. It comes before the libraries, as Python's own and those that are copied are
-    # stripped before they are patched: patchelf moves what is loaded behind the symbols, where a hole would stay.
-    stripped = Stripped()
-    if PACKAGES in strip:
-        stripped = step("strip", strip_packages, appdir, architecture, python, settings.trim, extra=extra)
+    left_out = _leave_out(inputs, appdir, python, reach, step)
+    launcher = without_commands(launcher, appdir)
     libraries = step(
         "libraries",
         bundle_libraries,
@@ -381,7 +385,7 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
         python,
         inputs.system,
         exposed=settings.launcher.expose_python,
-        left_out=trimmed.modules,
+        left_out=left_out.modules,
     )
     linked = find_linked(settings.launcher, entry_point, appdir, python)
     write_self_test(appdir, [entry_point, *linked], libraries)
@@ -437,9 +441,9 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
         runtime=inputs.runtime.origin,
         python=python,
         launcher=launcher,
-        trimmed=trimmed,
-        stripped={PYTHON: python.stripped, LIBRARIES: libraries.stripped, PACKAGES: stripped},
-        packages=packages.packages,
+        trimmed=left_out.trimmed,
+        stripped={PYTHON: python.stripped, LIBRARIES: libraries.stripped, PACKAGES: left_out.stripped},
+        packages=tuple(package for package in packages.packages if package.name not in left_out.trimmed.packages),
         lock=packages.lock,
         provenance=provenance,
         libraries=libraries,
@@ -461,6 +465,46 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
         report.write(inputs.lasting(settings.image.report, directory))
     _publish(image.path, target)
     return report
+
+
+def _leave_out(inputs: BuildInputs, appdir: AppDir, python: BundledPython, reach: Reach, step: Steps) -> _LeftOut:
+    """Remove what nothing in the image uses, and bring back what it does use of that which images come without."""
+    settings = inputs.settings
+    restored = step("restore", restore_stdlib, appdir, python, keep=settings.trim.keep_files, results=inputs.results)
+    tkinter = step("tkinter", trim_tkinter, appdir, python, reach, wanted=settings.python.tkinter)
+    extra = [appdir.root / destination for _, destination in inputs.extra_files]
+    trimmed = step(
+        "trim",
+        trim_packages,
+        appdir,
+        python,
+        inputs.project.name,
+        reach,
+        settings.trim,
+        extra=extra,
+        results=inputs.results,
+    )
+    # What is gone by now uses nothing of Python.
+    unused = step(
+        "unused",
+        trim_python,
+        appdir,
+        python,
+        inputs.project.name,
+        reach,
+        settings.trim,
+        exposed=settings.launcher.expose_python,
+        extra=extra,
+        results=inputs.results,
+    )
+    trimmed |= unused
+    # What is gone needs no stripping. It comes before the libraries, as Python's own and those that are copied are
+    # stripped before they are patched: patchelf moves what is loaded behind the symbols, where a hole would stay.
+    stripped = Stripped()
+    if PACKAGES in settings.trim.strip:
+        stripped = step("strip", strip_packages, appdir, inputs.architecture, python, settings.trim, extra=extra)
+    modules = {**restored.missing, **tkinter.modules, **trimmed.modules}
+    return _LeftOut(trimmed, stripped, modules)
 
 
 def _find_startup_order(

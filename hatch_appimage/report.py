@@ -16,6 +16,7 @@ from hatch_appimage.appdir.bytecode import Bytecode
 from hatch_appimage.appdir.desktop import DesktopIntegration
 from hatch_appimage.appdir.launcher import Launcher
 from hatch_appimage.appdir.reach import Reach
+from hatch_appimage.appdir.restore import Restored
 from hatch_appimage.appdir.startup import StartupOrder
 from hatch_appimage.appdir.startup_file import StartupFile
 from hatch_appimage.appdir.tkinter import Tkinter
@@ -112,7 +113,7 @@ class Report:
         runtime: what starts it.
         python: the Python inside.
         launcher: the command that it starts and those beside it.
-        trimmed: what was left out of the installed packages.
+        trimmed: what was left out of the installed packages and the standard library.
         stripped: what was removed from programs and libraries, by the group that they belong to.
         packages: what is installed.
         lock: what decided on them; None for uv.
@@ -251,7 +252,7 @@ class Report:
             "entry_point": self.launcher.script,
             "commands": list(self.launcher.commands),
             "links": list(self.launcher.links),
-            "trim": asdict(self.trimmed),
+            "trim": {**asdict(self.trimmed), "packages": sorted(self.trimmed.packages)},
             "strip": {
                 "groups": {
                     name: {"files": stripped.files, "size": stripped.size}
@@ -355,6 +356,11 @@ def _(extra: ExtraFiles) -> str:
 @describe.register
 def _(reach: Reach) -> str:
     return f"{len(reach.modules)} modules are within reach"
+
+
+@describe.register
+def _(restored: Restored) -> str:
+    return ", ".join(f"{name}: {reason}" for name, reason in restored.packages.items()) or "nothing is needed"
 
 
 @describe.register

@@ -255,12 +255,12 @@ def _statements(body: Iterable[ast.stmt], package: str, *, deep: bool) -> Iterat
         node, deferred, optional = waiting.popleft()
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             deferred = True
-        elif isinstance(node, ast.If) and _is_for_type_checkers(node.test):
+        elif isinstance(node, ast.If) and is_for_type_checkers(node.test):
             waiting += ((child, deferred, optional) for child in node.orelse)
             continue
         elif isinstance(node, (ast.If, ast.Try)):
             optional = True
-        for imported in _names(node, package):
+        for imported in names_of(node, package):
             yield Import(imported, deferred, optional)
         if deep or not deferred:
             waiting += ((child, deferred, optional) for child in _children(node))
@@ -274,12 +274,13 @@ def _children(node: ast.stmt) -> Iterator[ast.stmt]:
         yield from part.body
 
 
-def _is_for_type_checkers(test: ast.expr) -> bool:
+def is_for_type_checkers(test: ast.expr) -> bool:
+    """Whether a condition holds for type checkers only."""
     return (test.attr if isinstance(test, ast.Attribute) else getattr(test, "id", "")) == "TYPE_CHECKING"
 
 
-def _names(node: ast.stmt, package: str) -> Iterator[str]:
-    """Yield the absolute names that a statement imports."""
+def names_of(node: ast.stmt, package: str) -> Iterator[str]:
+    """Yield the absolute names that a statement imports; of ``from a import b`` that is ``a.b``."""
     if isinstance(node, ast.Import):
         yield from (_moved(alias.name) for alias in node.names)
     elif isinstance(node, ast.ImportFrom):
@@ -305,7 +306,12 @@ def _moved(name: str) -> str:
 def _calls(tree: ast.AST, package: str) -> Iterator[Import]:
     """Yield what functions import that are called with a name."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
-            name = node.args[0].value
-            if _called_name(node) in _IMPORTING and isinstance(name, str) and (absolute := _absolute(name, package)):
-                yield Import(absolute, deferred=True, optional=True, dynamic=True)
+        if absolute := _absolute(name_of_import(node), package):
+            yield Import(absolute, deferred=True, optional=True, dynamic=True)
+
+
+def name_of_import(node: ast.AST) -> str:
+    """Return the name that a function is called with which imports by name, be it relative or not; "" for none."""
+    arguments = node.args if isinstance(node, ast.Call) and _called_name(node) in _IMPORTING else []
+    argument = arguments[0] if arguments else None
+    return argument.value if isinstance(argument, ast.Constant) and isinstance(argument.value, str) else ""

@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import tokenize
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from hatch_appimage.elf import read_elf
@@ -208,6 +208,20 @@ def write_stand_in(
 
 def _interpreters(python: BundledPython) -> tuple[str, ...]:
     return tuple(dict.fromkeys(("python", "python3", python.launcher.name)))
+
+
+def without_commands(launcher: Launcher, appdir: AppDir) -> Launcher:
+    """Take commands out of what starts whose files are gone; return what is left.
+
+    Args:
+        launcher: what starts the application.
+        appdir: that files were left out of.
+
+    """
+    for link in appdir.commands.glob("*"):
+        if not link.exists():
+            link.unlink()
+    return replace(launcher, commands=tuple(name for name in launcher.commands if (appdir.bin / name).is_file()))
 
 
 def _install_interpreter(python: BundledPython, program: Path) -> None:

@@ -45,6 +45,7 @@ class Reach:
         required: the files of the modules without which the entry point's module cannot be imported.
         plotter: the module of the application that opens windows with matplotlib; None if none does.
         doubt: the module of a dependency that imports tkinter in a function, which is not followed; None if none does.
+        own: the sources and extension modules of the application itself, and of the packages with what it starts.
 
     """
 
@@ -52,6 +53,7 @@ class Reach:
     required: frozenset[Path]
     plotter: str | None = None
     doubt: str | None = None
+    own: frozenset[Path] = frozenset()
 
     @property
     def files(self) -> frozenset[Path]:
@@ -84,7 +86,7 @@ def find_reach(
     project_modules = _modules_of(each for each in installed if _is_named(each, project))
     points = [point for distribution in installed for point in _entry_points(distribution)]
     started = [name for module in first for name in (module, f"{module}.__main__")]  # -m runs the latter, where it is
-    directories = [*python.site_packages, python.stdlib, *_extension_directories(python)]
+    directories = [*python.site_packages, python.stdlib, *python.extension_directories]
     linked = _modules_of_commands(points, set(commands))
     begun = set(filter(None, map(Modules(directories).find, [*started, *linked])))
     owned = [files for each in installed if not begun.isdisjoint(files := _modules_of([each]))]
@@ -99,6 +101,7 @@ def find_reach(
         frozenset(module.path for module in required.values()),
         _find_plotter([*project_modules.items(), *_files_of(reached, own)]),
         _find_doubt(python, reached, own),
+        frozenset(own),
     )
 
 
@@ -108,10 +111,6 @@ def _is_plugin(point: EntryPoint) -> bool:
 
 def _is_required(found: Import) -> bool:
     return not (found.deferred or found.optional)
-
-
-def _extension_directories(python: BundledPython) -> list[Path]:
-    return sorted(python.stdlib.parent.parent.glob(f"lib*/{python.stdlib.name}/lib-dynload"))
 
 
 def _is_named(distribution: PathDistribution, name: str) -> bool:

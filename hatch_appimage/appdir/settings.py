@@ -23,7 +23,14 @@ if TYPE_CHECKING:
 _COMMANDS_OF_OTHERS = ("dependency-groups", "features", "requirements")
 
 # Groups of files that are left out of an image.
-TESTS, STUBS, HEADERS, DOCS = TRIM_GROUPS = ("tests", "stubs", "headers", "docs")
+TESTS, STUBS, HEADERS, DOCS, INSTALLERS, STDLIB = TRIM_GROUPS = (
+    "tests",
+    "stubs",
+    "headers",
+    "docs",
+    "installers",
+    "stdlib",
+)
 # Groups of programs and libraries from which symbols are removed.
 PYTHON, LIBRARIES, PACKAGES = STRIP_GROUPS = ("python", "libraries", "packages")
 
@@ -210,11 +217,12 @@ class DesktopSettings:
 
 @dataclass(frozen=True)
 class TrimSettings:
-    """What is left out of an image, of the installed packages above all."""
+    """What is left out of an image: of the installed packages, the standard library, and the files themselves."""
 
     trim: tuple[str, ...] = option(
         TEXTS_OR_FLAG,
-        "Groups of files to leave out of the installed packages, where nothing in the image uses them.",
+        "Groups of files to leave out of the installed packages and the standard library, where nothing in the image "
+        "uses them.",
         details="`false` or `[]` leaves all of them in. See [what is left out](how-it-works.md#what-is-left-out) for "
         "the content of each group.",
         default=TRIM_GROUPS,
@@ -222,18 +230,23 @@ class TrimSettings:
     )
     exclude_files: tuple[str, ...] = option(
         TEXTS,
-        'Globs of further files of installed packages to leave out, such as `"numpy/f2py"`.',
+        "Globs of further files of installed packages and of the standard library to leave out, such as "
+        '`"numpy/f2py"` or `"lib*/python3*/sqlite3"`.',
         details="A glob is matched against the whole path of a file below `site-packages`, or below `usr` for what is "
-        "installed elsewhere (`share/man/man1/tool.1`); `*` matches `/`, too. A glob that matches a directory stands "
-        "for all files in it. The metadata of packages (`*.dist-info`) and your own files (`force-include`) stay. "
+        "elsewhere (`share/man/man1/tool.1`, `lib/python3.12/pydoc.py`); `*` matches `/`, too. A glob that matches a "
+        "directory stands for all files in it. The standard library's are named only by globs that begin with `lib`. "
+        "The metadata of packages (`*.dist-info`) and your own files "
+        "(`force-include`) stay. "
         "Nothing checks whether the application needs what you leave out.",
         default=(),
         check=_globs,
     )
     keep_files: tuple[str, ...] = option(
         TEXTS,
-        'Globs of files that neither `trim` nor `exclude-files` leaves out, such as `"pandas/tests"`.',
-        details='`strip = "all"` changes none of them either.',
+        'Globs of files that neither `trim` nor `exclude-files` leaves out, such as `"pandas/tests"` or '
+        '`"lib*/python3*/unittest"`.',
+        details="What a module of the standard library imports stays with it. Packages that images come without "
+        '(`lib*/python3*/idlelib`) come back. `strip = "all"` changes none of these files either.',
         default=(),
         check=_globs,
     )

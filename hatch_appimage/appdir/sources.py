@@ -29,7 +29,8 @@ _NAME = re.compile(rb"[A-Za-z_][\w.]*\Z")
 _LONGEST_NAME = 200
 _MODULE_SUFFIXES = frozenset({".py", ".pyw"})
 _METADATA = (".dist-info", ".egg-info")
-_ENTRY_POINTS = "entry_points.txt"
+#: Where the metadata of a package has its entry points.
+ENTRY_POINTS = "entry_points.txt"
 _SETUP = "setup.py"
 # What tools read that build, check or test a package; some packages bring it along.
 _TOOL_FILES = frozenset({"meson.build", "mypy.ini", "pyproject.toml", "pytest.ini", "setup.cfg", "tox.ini"})
@@ -74,7 +75,7 @@ class Reader:
 
     def _mentions(self, source: Source) -> Mentions:
         data = source.path.read_bytes()
-        if source.path.suffix not in _MODULE_SUFFIXES and not data.startswith(b"#!"):
+        if not is_python(source.path, data):
             return Mentions(imports=frozenset(_dotted_tests(data)))
         # What builds a package by numpy.distutils lies in it, and lists its directories.
         is_build_script = source.path.name == _SETUP and b"distutils" in data
@@ -82,6 +83,11 @@ class Reader:
             return Mentions()
         package = ".".join(source.place.parent.parts)
         return read_mentions(data, package, self._results) or Mentions(imports=frozenset(_dotted_tests(data)))
+
+
+def is_python(path: Path, data: bytes) -> bool:
+    """Whether a file may be a Python source: by its name, or as a script; that of a shell cannot be parsed as one."""
+    return path.suffix in _MODULE_SUFFIXES or data.startswith(b"#!")
 
 
 def _dotted_tests(data: bytes) -> Iterator[str]:
@@ -93,7 +99,7 @@ def _dotted_tests(data: bytes) -> Iterator[str]:
 
 
 def find_sources(appdir: AppDir, python: BundledPython, owners: Mapping[Path, str]) -> list[Source]:
-    """Return all files that can name something, but for the standard library, which names no installed package.
+    """Return all files that can name something, but for Python's own, which name no installed package.
 
     Stubs and settings of tools are not read at run time, and of packages' metadata only entry points are.
 
@@ -115,9 +121,11 @@ def _base_of(path: Path, appdir: AppDir, python: BundledPython) -> Path | None:
         if path.is_relative_to(site):
             return site
     is_stdlib = path.is_relative_to(python.stdlib) or path.parent.name == "lib-dynload"
-    return None if is_stdlib else appdir.root
+    # The names of all modules of the standard library are in these.
+    is_interpreter = path == python.executable or path.name.startswith("libpython")
+    return None if is_stdlib or is_interpreter else appdir.root
 
 
 def _is_silent(path: Path) -> bool:
     in_metadata = any(part.endswith(_METADATA) for part in path.parts)
-    return path.suffix in {".pyi", ".pyc"} or path.name in _TOOL_FILES or (in_metadata and path.name != _ENTRY_POINTS)
+    return path.suffix in {".pyi", ".pyc"} or path.name in _TOOL_FILES or (in_metadata and path.name != ENTRY_POINTS)

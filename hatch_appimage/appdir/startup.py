@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+# What an ImportError of the image says of a module that was left out (`_appimage.refuse_left_out()`).
+LEFT_OUT = "left out of the image"
+
 
 @dataclass(frozen=True)
 class StartupCommand:
@@ -123,6 +126,8 @@ def _check_import(
     failure = trial.failure
     if trial.module and any(f"{module}.".startswith(f"{trial.module}.") for module in modules):
         raise AppImageError(f"The bundled Python cannot import the entry point: {failure}")
+    if failure and LEFT_OUT in failure:  # it says by which option, and what keeps the module
+        raise AppImageError(f"The application cannot start, as its import ended with {failure}")
     if trial.module and trial.module.partition(".")[0] in sys.stdlib_module_names:
         raise AppImageError(
             f"The application cannot start, as its import ended with {failure}: the image's Python, {python}, has no "

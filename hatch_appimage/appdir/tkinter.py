@@ -5,17 +5,21 @@ from __future__ import annotations
 
 import logging
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from hatch_appimage.errors import AppImageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from hatch_appimage.appdir.reach import Reach
     from hatch_appimage.layout import AppDir
     from hatch_appimage.python import BundledPython
 
 log = logging.getLogger(__name__)
+
+_MODULES = dict.fromkeys(("_tkinter", "tkinter", "turtle"), "tkinter")
 
 
 @dataclass(frozen=True)
@@ -25,11 +29,13 @@ class Tkinter:
     Attributes:
         kept: it is in the image.
         reason: why, or why not.
+        modules: names of those that were left out, each with the option that decides.
 
     """
 
     kept: bool
     reason: str
+    modules: Mapping[str, str] = field(default_factory=dict)
 
 
 def trim_tkinter(appdir: AppDir, python: BundledPython, reach: Reach, *, wanted: bool | None) -> Tkinter:
@@ -70,7 +76,8 @@ def trim_tkinter(appdir: AppDir, python: BundledPython, reach: Reach, *, wanted:
     for pattern in ("tcl[0-9]*", "tk[0-9]*", "itcl[0-9]*", "thread[0-9]*", "libtcl*", "libtk*"):
         for path in appdir.lib.glob(pattern):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-    return Tkinter(kept=False, reason="`tkinter = false`" if wanted is False else "the application does not import it")
+    reason = "`tkinter = false`" if wanted is False else "the application does not import it"
+    return Tkinter(kept=False, reason=reason, modules=_MODULES)
 
 
 def _is_builtin(appdir: AppDir, python: BundledPython) -> bool:

@@ -94,6 +94,11 @@ class BundledPython:
     stripped: Stripped = field(default_factory=Stripped)
 
     @property
+    def extension_directories(self) -> list[Path]:
+        """The directories of the standard library's extension modules."""
+        return sorted(self.stdlib.parent.parent.glob(f"lib*/{self.stdlib.name}/lib-dynload"))
+
+    @property
     def launcher(self) -> Path:
         """What the application knows as its interpreter (``sys.executable``): it starts ``executable`` isolated."""
         return self.executable.parent.with_name("bin") / self.executable.name

@@ -173,7 +173,7 @@ def refuse_left_out(name: str, group: str) -> None:
 
     Args:
         name: the module's, or that of its outermost package that was left out.
-        group: of the option ``trim``; or the option that named the module's files.
+        group: of the option ``trim``; or the option that decided it; or "", where every image comes without.
 
     Raises:
         ModuleNotFoundError: the caller of the caller of the finder imports it.
@@ -182,11 +182,17 @@ def refuse_left_out(name: str, group: str) -> None:
     # This function, the finder, importlib's function that asks all finders, and who called that.
     if not sys._getframe(3).f_code.co_name.startswith("_find_and_load"):
         return
-    by = f"`trim`: it is one of the {group} of packages" if group != "exclude-files" else f"`{group}`"
-    keep = name.replace(".", "/")
-    raise ModuleNotFoundError(
-        f'No module named {name!r}: left out of the image by {by}; `keep-files = ["{keep}*"]` keeps it', name=name
-    )
+    is_stdlib = group in {"", "stdlib"} or name.partition(".")[0] in getattr(sys, "stdlib_module_names", ())
+    place = "lib*/python3*/" * is_stdlib + name.replace(".", "/")
+    keep = f'`keep-files = ["{place}*"]` keeps it'
+    reason = {
+        "": f"as no code in it names it; {keep}",
+        "exclude-files": f"by `exclude-files`; {keep}",
+        "installers": f"by `trim`: nothing in it was seen to use this; {keep}",
+        "stdlib": f"by `trim`: nothing in it was seen to use this; {keep}",
+        "tkinter": "by `tkinter`: the application was not seen to use it; `tkinter = true` keeps it",
+    }.get(group, f"by `trim`: it is one of the {group} of packages; {keep}")
+    raise ModuleNotFoundError(f"No module named {name!r}: left out of the image {reason}", name=name)
 
 
 def enter_virtual_environment() -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from packaging.version import Version
 
 from hatch_appimage.errors import AppImageError
+from hatch_appimage.python.left_out import bring_back_ensurepip
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -103,8 +104,6 @@ class _LeftOut:
 
 sys.meta_path.append(_LeftOut)
 '''
-# Below the prefix of Debian's and Fedora's Python: the wheels that its ensurepip installs (sysconfig's WHEEL_PKG_DIR).
-_WHEELS = "share/python-wheels"
 _READLINE = "import _appimage, sys\nsys.modules[__name__] = _appimage.load_readline()\n"
 _NOTE = "\n# Added for the image, which runs elsewhere than this was made for.\n"
 
@@ -151,20 +150,22 @@ def patch_stdlib(
         python: that Python.
         system: where descriptions of terminals are taken from.
         exposed: users can start the interpreter itself, and make virtual environments on top of it.
-        left_out: names of modules that were left out, each with the group of files that it belonged to.
+        left_out: names of modules that were left out, each with the group of files that it belonged to,
+            or the option that decided it.
 
     """
     shutil.copyfile(_MODULE, python.stdlib / _MODULE.name)
+    left_out = left_out or {}
     patched = []
     if exposed:
         _patch_site(python.stdlib / "site.py")
-        _copy_ensurepip(appdir, python)
+        bring_back_ensurepip(appdir, python)
     elif any((directory / "virtualenv").is_dir() for directory in python.site_packages):
         log.warning(
             "Environments that the application makes with virtualenv work as long as the image runs; set "
             "`expose-python = true` to have them work afterwards"
         )
-    for name, code in _additions(appdir, python, exposed=exposed, left_out=left_out or {}):
+    for name, code in _additions(appdir, python, exposed=exposed, left_out=left_out):
         module = python.stdlib / name
         if module.is_file():
             _add(module, code)
@@ -173,7 +174,8 @@ def patch_stdlib(
         (python.stdlib / "readline.py").write_text(_NOTE.lstrip() + _READLINE, encoding="utf-8")
         patched.append("readline")
     _copy_tcl_scripts(appdir, system)
-    if (python.stdlib / "curses").is_dir():
+    # Whatever draws on a terminal finds its description by the library that it shares with curses.
+    if (python.stdlib / "curses").is_dir() or ("curses" in left_out and "readline" not in left_out):
         _copy_terminals(appdir, system)
     return Patches(tuple(sorted(set(patched))))
 
@@ -209,25 +211,6 @@ def _add(module: Path, code: str) -> None:
     main = _MAIN.search(source)
     end = main.start() if main else len(source)
     module.write_text(f"{source[:end]}{_NOTE}{code}{source[end:]}", encoding="utf-8")
-
-
-def _copy_ensurepip(appdir: AppDir, python: BundledPython) -> None:
-    """Bring what puts pip into virtual environments, where the Python of the build machine has it."""
-    source = python.origin / python.stdlib.relative_to(appdir.usr) / "ensurepip"
-    if source.is_dir():
-        shutil.copytree(
-            source, python.stdlib / source.name, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True
-        )
-        for pattern in ("pip-*.whl", "setuptools-*.whl"):
-            for wheel in (python.origin / _WHEELS).glob(pattern):
-                (appdir.usr / _WHEELS).mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(wheel, appdir.usr / _WHEELS / wheel.name)
-    else:
-        log.warning(
-            "Virtual environments on top of the image will lack pip: the Python at %s has no ensurepip, which is in a "
-            "package of its own on some distributions (python3-venv on Debian)",
-            python.interpreter,
-        )
 
 
 def _copy_terminals(appdir: AppDir, system: System) -> None:

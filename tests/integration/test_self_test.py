@@ -34,7 +34,8 @@ def build(plugin: Plugin, name: str, factory: pytest.TempPathFactory, table: str
 
 @pytest.fixture(scope="module")
 def hello(plugin: Plugin, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build(plugin, "hello-cli", tmp_path_factory)
+    # All of Python stays: there is more to test.
+    return build(plugin, "hello-cli", tmp_path_factory, "trim = false\n")
 
 
 @pytest.fixture(scope="module")

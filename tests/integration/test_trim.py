@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""An image without what nothing in it uses, told by the image itself."""
+"""Images without what nothing in them uses, told by the images themselves."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from support.machine import clean_environment
-from support.plugin import build_image
+from support.plugin import build_image, build_once
 from support.projects import make_project
 
 if TYPE_CHECKING:
@@ -69,3 +69,61 @@ def test_report_says_what_was_saved(image: Path) -> None:
     assert trim["groups"]["stubs"]["files"] > 50
     assert trim["modules"]["numpy.tests"] == "tests"
     assert "numpy.ma.tests" not in trim["modules"]
+
+
+# Says why modules are missing that arguments name, and which packages are installed.
+SMALL_BODY = """\
+import importlib
+import json
+import sys
+from importlib.metadata import distributions
+
+
+def main():
+    reasons = {}
+    for name in sys.argv[1:]:
+        try:
+            importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            reasons[name] = str(error)
+    print(json.dumps({"reasons": reasons, "packages": sorted(each.metadata["Name"] for each in distributions())}))
+"""
+
+
+@pytest.fixture(scope="module")
+def small_image(plugin: Plugin, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build an image that requires an installer, which nothing uses."""
+    table = 'self-test = true\nreport = "report.json"\nkeep-files = ["lib*/python3*/wave*"]\n'
+    project = 'dependencies = ["setuptools"]'
+    return build_image(plugin, make_project(tmp_path_factory.mktemp("small"), SMALL_BODY, table=table, project=project))
+
+
+def test_python_without_what_nothing_uses(small_image: Path) -> None:
+    names = ["sqlite3", "_sqlite3", "ssl", "asyncio.events", "idlelib.run", "pkg_resources", "wave", "json"]
+    command = [str(small_image), *names]
+    result = subprocess.run(command, env=clean_environment(Path("/nonexistent")), capture_output=True, check=True)
+    told = json.loads(result.stdout)
+    assert told["packages"] == ["probe"]
+    assert told["reasons"].keys() == {*names} - {"wave", "json"}
+    assert all("left out of the image" in reason for reason in told["reasons"].values())
+    assert '`keep-files = ["lib*/python3*/sqlite3*"]` keeps it' in told["reasons"]["sqlite3"]
+    assert '`keep-files = ["lib*/python3*/idlelib*"]` keeps it' in told["reasons"]["idlelib.run"]
+
+
+def test_libraries_go_with_their_last_user(small_image: Path) -> None:
+    report: dict[str, Any] = json.loads((small_image.parent.parent / "report.json").read_text())
+    libraries = [library["soname"] for library in report["libraries"]["bundled"]]
+    assert [name for name in libraries if name.startswith(("libsqlite3", "libssl", "libcrypto", "libncurses"))] == []
+    assert report["trim"]["groups"]["stdlib"]["size"] > 3_000_000
+    assert report["trim"]["packages"] == ["setuptools"]
+    assert [package["name"] for package in report["packages"]] == ["probe"]
+
+
+@pytest.mark.parametrize("project", ["hello-cli", "flask-app"])
+def test_test_projects(plugin: Plugin, tmp_path_factory: pytest.TempPathFactory, project: str) -> None:
+    """An image that lacks much tests itself when it is run as well."""
+    image = build_once(plugin, tmp_path_factory, project)
+    command, environment = [str(image), "--appimage-self-test"], clean_environment(Path("/nonexistent"))
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert ", 0 failed" in result.stdout
+    assert "sqlite3" not in result.stdout

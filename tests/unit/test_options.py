@@ -87,7 +87,10 @@ def test_empty_table(project: Project) -> None:
         python=PythonSettings(python=ByArchitecture(LocalSource(), {}), python_sha256={}, tkinter=None),
         install=InstallSettings(features=(), requirements=(), lock=None, constraints=None, dependency_groups=()),
         trim=TrimSettings(
-            trim=("tests", "stubs", "headers", "docs"), exclude_files=(), keep_files=(), strip=("python", "libraries")
+            trim=("tests", "stubs", "headers", "docs", "installers", "stdlib"),
+            exclude_files=(),
+            keep_files=(),
+            strip=("python", "libraries"),
         ),
         desktop=DesktopSettings(icon=None, desktop_file=None, categories=("Utility",), terminal=None),
         libraries=LibraryPolicy(
@@ -158,7 +161,10 @@ class TestTrim:
         ("value", "message"),
         [
             (["test"], "Option `{}` names an unknown group `test`, did you mean `tests`?"),
-            (["x"], "Option `{}` names an unknown group `x`; known are docs, headers, stubs, tests"),
+            (
+                ["x"],
+                "Option `{}` names an unknown group `x`; known are docs, headers, installers, stdlib, stubs, tests",
+            ),
             ("tests", "Option `{}` must be an array of strings or boolean"),
             ([1], "Item #1 in option `{}` must be a string"),
         ],

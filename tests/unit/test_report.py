@@ -19,6 +19,7 @@ from hatch_appimage.appdir.desktop import DesktopIntegration
 from hatch_appimage.appdir.imports import Reached
 from hatch_appimage.appdir.launcher import Launcher
 from hatch_appimage.appdir.reach import Reach
+from hatch_appimage.appdir.restore import Restored
 from hatch_appimage.appdir.startup import StartupOrder
 from hatch_appimage.appdir.startup_file import StartupFile
 from hatch_appimage.appdir.tkinter import Tkinter
@@ -208,6 +209,7 @@ def test_json(report: Report) -> None:
             "groups": {"tests": {"files": 1203, "size": 48_300_000}, "exclude-files": {"files": 1, "size": 999}},
             "kept": {"pkg/tests": "pkg/use.py names it"},
             "modules": {"numpy.tests": "tests"},
+            "packages": [],
         },
         "strip": {
             "groups": {"python": {"files": 2, "size": 12_000_000}, "packages": {"files": 1, "size": 3_500}},
@@ -347,6 +349,8 @@ class TestDescribe:
             (DesktopIntegration("a.desktop", "a.png", icon_generated=True), "a.desktop, a.png (generated)"),
             (DesktopIntegration("a.desktop", "a.svg", icon_generated=False), "a.desktop, a.svg"),
             (ExtraFiles(2), "2 extra files"),
+            (Restored({}), "nothing is needed"),
+            (Restored({"idlelib": "pkg/a.py names it"}), "idlelib: pkg/a.py names it"),
             (Reach({"a": Reached(Path("/a.py"), None)}, frozenset()), "1 modules are within reach"),
             (Tkinter(kept=True, reason="a imports it"), "tkinter kept: a imports it"),
             (Trimmed({}), "nothing"),

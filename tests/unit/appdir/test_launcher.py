@@ -21,7 +21,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hatch_appimage.appdir.launcher import Launcher, require_glibc, write_launcher, write_stand_in
+from hatch_appimage.appdir.launcher import Launcher, require_glibc, without_commands, write_launcher, write_stand_in
 from hatch_appimage.appdir.settings import LauncherSettings
 from hatch_appimage.architecture import ARCHITECTURES, native_architecture
 from hatch_appimage.elf import read_elf
@@ -1511,3 +1511,16 @@ def test_on_another_architecture(tmp_path_factory: pytest.TempPathFactory, archi
     result = run(appdir.apprun, env={})
     assert result.returncode == 127
     assert result.stderr == b"AppImage: this needs glibc 2.36 or newer, and this machine has glibc 2.31\n"
+
+
+def test_commands_that_are_left_out_later(tmp_path: Path) -> None:
+    appdir = AppDir(tmp_path, "app")
+    appdir.bin.mkdir(parents=True)
+    appdir.commands.mkdir(parents=True)
+    for name in ("app", "pip"):
+        (appdir.bin / name).touch()
+        (appdir.commands / name).symlink_to(f"../../bin/{name}")
+    (appdir.bin / "pip").unlink()
+    launcher = Launcher("usr/bin/app", ("app", "pip"))
+    assert without_commands(launcher, appdir) == Launcher("usr/bin/app", ("app",))
+    assert [link.name for link in appdir.commands.iterdir()] == ["app"]

@@ -41,6 +41,7 @@ SOURCES = {
     "copes": "try:\n  raise ImportError('libtbb.so.12: cannot open shared object file')\nexcept ImportError: pass",
     "misses": "import some_other_module",
     "misses_a_part_of_python": "import winreg",
+    "misses_what_was_left_out": "raise ModuleNotFoundError(\"No module named 'a': left out of the image by x\")",
     "copes_without_it": "try:\n  import winreg\nexcept ImportError: pass",
     "writes": "from pathlib import Path\nPath(__file__).with_name('cache').joinpath('a').parent.mkdir()\n"
     "Path(__file__).with_name('cache').joinpath('a').write_text('x')",
@@ -184,6 +185,11 @@ def test_module_that_misses_a_part_of_python(
         names(bundle, "misses_a_part_of_python")
     assert "copes_without_it" in names(bundle, "copes_without_it")
     assert caplog.messages == []
+
+
+def test_module_that_misses_what_was_left_out(bundle: tuple[AppDir, BundledPython]) -> None:
+    with pytest.raises(AppImageError, match=r"cannot start, as .*'a': left out of the image by x$"):
+        names(bundle, "misses_what_was_left_out")
 
 
 def test_what_the_import_writes_is_removed(bundle: tuple[AppDir, BundledPython]) -> None:

@@ -3,73 +3,22 @@
 
 from __future__ import annotations
 
-import csv
 from importlib.metadata import PathDistribution
-from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
 from hatch_appimage.appdir.imports import Reached
 from hatch_appimage.appdir.reach import Reach
-from hatch_appimage.appdir.settings import TRIM_GROUPS, TrimSettings
-from hatch_appimage.appdir.trim import EXCLUDED, Saved, Trimmed, trim_packages
-from hatch_appimage.layout import AppDir
-from hatch_appimage.python import BundledPython
+from hatch_appimage.appdir.settings import DOCS, HEADERS, STUBS, TESTS
+from hatch_appimage.appdir.trim import EXCLUDED, Saved, Trimmed
 from hatch_appimage.python.installed import update_records
-from hatch_appimage.results import NO_RESULTS
+from support.installed_image import Image
 
-SITE = "usr/lib/python3.12/site-packages"
+if TYPE_CHECKING:
+    from pathlib import Path
+
 TESTED = {"pkg/__init__.py": "", "pkg/tests/__init__.py": "", "pkg/tests/test_a.py": "A = 1\n", "pkg/tests/a.csv": "1"}
-
-
-class Image:
-    """An AppDir with packages in it, each with its RECORD."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.site = root / SITE
-        self.site.mkdir(parents=True)
-        self.python = BundledPython(
-            version="3.12.1",
-            executable=root / "usr/libexec/python3.12",
-            stdlib=self.site.parent,
-            site_packages=(self.site,),
-            interpreter=Path("/python"),
-            origin=Path("/"),
-        )
-
-    def add(self, files: dict[str, str], package: str = "pkg", entry_points: str = "") -> None:
-        """Install a package."""
-        info = f"{package}-1.0.dist-info"
-        files = {**files, f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n"}
-        files |= {f"{info}/entry_points.txt": entry_points} if entry_points else {}
-        for name, text in files.items():
-            path = self.site / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
-        with (self.site / info / "RECORD").open("w") as record:
-            csv.writer(record).writerows([name, "", ""] for name in [*files, f"{info}/RECORD"])
-
-    def trim(
-        self,
-        *groups: str,
-        exclude: tuple[str, ...] = (),
-        keep: tuple[str, ...] = (),
-        extra: tuple[Path, ...] = (),
-        reach: Reach | None = None,
-    ) -> Trimmed:
-        settings = TrimSettings(trim=groups, exclude_files=exclude, keep_files=keep)
-        reach = reach or Reach({}, frozenset())
-        return trim_packages(
-            AppDir(self.root, "app"), self.python, "My_App", reach, settings, extra=extra, results=NO_RESULTS
-        )
-
-    @property
-    def files(self) -> set[str]:
-        """The files of packages, without metadata."""
-        paths = (path.relative_to(self.site) for path in self.site.rglob("*") if path.is_file())
-        return {str(path) for path in paths if ".dist-info" not in str(path)}
 
 
 @pytest.fixture
@@ -366,12 +315,27 @@ class TestGlobs:
         assert (image.site / "pkg-1.0.dist-info" / "METADATA").exists()
         assert image.files == set()
 
+    def test_standard_library(self, image: Image) -> None:
+        image.add_stdlib(
+            {"os.py": "", "sqlite3/__init__.py": "", "sqlite3/dump.py": "", "wave.py": "", "notes.txt": ""}
+        )
+        image.add({"pkg/__init__.py": "", "pkg/notes.txt": ""})
+        result = image.trim(
+            exclude=("lib*/python3*/sqlite3", "lib/python3.12/wave.py", "*.txt"), keep=("lib/*/dump.py",)
+        )
+        assert image.stdlib == {"os.py", "sqlite3/dump.py", "notes.txt"}
+        assert image.files == {"pkg/__init__.py"}
+        assert result.modules == {"sqlite3": EXCLUDED, "wave": EXCLUDED}
+
     def test_no_match(self, image: Image, caplog: pytest.LogCaptureFixture) -> None:
         image.add(TESTED)
         image.trim(exclude=("nothing/*",))
-        assert caplog.messages == ["`exclude-files` matches no file of an installed package: nothing/*"]
+        assert caplog.messages == [
+            "`exclude-files` matches no file of an installed package or the standard library: nothing/*"
+        ]
 
 
 def test_all_groups_at_once(image: Image) -> None:
     image.add({**TESTED, **TestHeaders.FILES, **TestStubs.FILES, **TestDocs.FILES})
-    assert list(image.trim(*TRIM_GROUPS).groups) == list(TRIM_GROUPS)
+    groups = [TESTS, STUBS, HEADERS, DOCS]
+    assert list(image.trim(*groups).groups) == groups

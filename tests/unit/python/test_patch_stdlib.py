@@ -7,6 +7,7 @@ import ctypes.util
 import importlib
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -199,6 +200,7 @@ class TestAdapt:
 
 
 NOTHING = Reach({}, frozenset())
+LEFT_OUT = {"_tkinter": "tkinter", "tkinter": "tkinter", "turtle": "tkinter"}
 
 
 class TestTkinter:
@@ -210,7 +212,7 @@ class TestTkinter:
         (appdir.lib / "libtcl8.6.so").touch()
         (appdir.lib / "tk8.6").mkdir()
         result = trim_tkinter(appdir, python, NOTHING, wanted=None)
-        assert result == Tkinter(kept=False, reason="the application does not import it")
+        assert result == Tkinter(kept=False, reason="the application does not import it", modules=LEFT_OUT)
         assert self.modules(python) == []
         assert not (appdir.lib / "libtcl8.6.so").exists()
         assert not (appdir.lib / "tk8.6").exists()
@@ -226,7 +228,7 @@ class TestTkinter:
         result = trim_tkinter(appdir, python, Reach(modules, frozenset(), "app.plots"), wanted=None)
         assert result == Tkinter(kept=True, reason="matplotlib opens the windows of app.plots with it")
         result = trim_tkinter(appdir, python, Reach({}, frozenset(), "app.plots"), wanted=None)
-        assert result == Tkinter(kept=False, reason="the application does not import it")
+        assert result == Tkinter(kept=False, reason="the application does not import it", modules=LEFT_OUT)
 
     @pytest.mark.parametrize(("wanted", "warned"), [(None, True), (False, False), (True, False)])
     def test_doubt(
@@ -248,7 +250,8 @@ class TestTkinter:
 
     def test_unwanted(self, appdir: AppDir, python: BundledPython) -> None:
         reach = Reach({"tkinter": Reached(python.stdlib / "tkinter", "a")}, frozenset())
-        assert trim_tkinter(appdir, python, reach, wanted=False) == Tkinter(kept=False, reason="`tkinter = false`")
+        result = trim_tkinter(appdir, python, reach, wanted=False)
+        assert result == Tkinter(kept=False, reason="`tkinter = false`", modules=LEFT_OUT)
         assert self.modules(python) == []
 
     def test_a_python_without_it(self, appdir: AppDir, python: BundledPython) -> None:
@@ -489,7 +492,9 @@ class TestLeftOut:
         monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
         monkeypatch.setattr(sys, "meta_path", [*sys.meta_path])
         monkeypatch.setitem(sys.modules, "_appimage", _appimage)
-        modules = {"half_a_package.tests": "tests", "half_a_package.extra": "exclude-files"}
+        modules = {"half_a_package.tests": "tests", "half_a_package.extra": "exclude-files", "no_package": "stdlib",
+                   "no_installer": "installers", "no_tkinter": "tkinter", "no_tool": "",
+                   "turtledemo": "exclude-files"}  # fmt: skip
         exec(_LEFT_OUT.format(modules=modules), {})  # noqa: S102 - our own code, as a module has it
         yield
         sys.modules.pop("half_a_package", None)
@@ -507,6 +512,32 @@ class TestLeftOut:
     def test_statement(self) -> None:
         with pytest.raises(ModuleNotFoundError, match="left out of the image by `exclude-files`; `keep-files = "):
             exec("import half_a_package.extra", {})  # noqa: S102 - a statement; no type checker finds the module
+
+    @pytest.mark.parametrize(
+        ("name", "reason"),
+        [
+            (
+                "no_package",
+                'by `trim`: nothing in it was seen to use this; `keep-files = ["lib*/python3*/no_package*"]`',
+            ),
+            (
+                "no_installer",
+                'by `trim`: nothing in it was seen to use this; `keep-files = ["no_installer*"]',
+            ),
+            ("no_tkinter", "by `tkinter`: the application was not seen to use it; `tkinter = true` keeps it"),
+            ("no_tool", 'as no code in it names it; `keep-files = ["lib*/python3*/no_tool*"]` keeps it'),
+        ],
+    )
+    def test_reasons(self, name: str, reason: str) -> None:
+        with pytest.raises(ModuleNotFoundError, match=re.escape(f"left out of the image {reason}")):
+            importlib.import_module(name)
+
+    @pytest.mark.skipif(sys.version_info < (3, 10), reason="Python does not say what is in its library")
+    def test_glob_of_the_standard_library(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(sys, "path", [])
+        monkeypatch.setattr(sys, "path_importer_cache", {})
+        with pytest.raises(ModuleNotFoundError, match=r"`keep-files = \[\"lib\*/python3\*/turtledemo\*\"\]`"):
+            importlib.import_module("turtledemo")
 
     def test_others(self) -> None:
         with pytest.raises(ModuleNotFoundError, match=r"^No module named 'half_a_package\.other'$"):

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: MIT
+"""Find out whether an application runs code that is not in its image: its users' scripts, plugins and settings."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from typing import TYPE_CHECKING
+
+from hatch_appimage import syntax
+from hatch_appimage.appdir.mentions import read_mentions
+from hatch_appimage.appdir.sources import is_python
+from hatch_appimage.results import digest_code
+from hatch_appimage.syntax import parse_source
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+    from pathlib import Path
+
+    from hatch_appimage.appdir.sources import Source
+    from hatch_appimage.results import Results
+
+_CODE = digest_code(__file__, syntax.__file__)
+# Functions and classes that run what a file or a person says.
+_LOADERS = frozenset({
+    "InteractiveConsole",
+    "InteractiveInterpreter",
+    "SourceFileLoader",
+    "SourcelessFileLoader",
+    "addsitedir",
+    "exec_module",
+    "execfile",
+    "load_module",
+    "load_source",
+    "run_path",
+    "spec_from_file_location",
+})  # fmt: skip
+_EXECUTING = frozenset({"eval", "exec"})
+_ADDING = frozenset({"append", "extend", "insert"})
+_NAMES = b"|".join(sorted(name.encode() for name in _LOADERS))
+_LOADER = re.compile(rb"(?<!\w)(?:" + _NAMES + rb")(?!\w)")
+# What has to be in a source for it to be parsed.
+_CANDIDATE = re.compile(rb"(?<!\w)(?:" + _NAMES + rb"|exec|eval|sys\.path)(?!\w)")
+_WORD = re.compile(rb"[A-Za-z_]\w*")
+_DOTTED = re.compile(rb"[A-Za-z_]\w*(?:\.\w+)+")
+#: Packages that execute only what they have written themselves, such as the methods of a class or a template's code.
+_GENERATORS = (
+    "attr",
+    "cattr",
+    "cattrs",
+    "cffi",
+    "decorator",
+    "jinja2",
+    "msgspec",
+    "numpy",
+    "pandas",
+    "pycparser",
+    "pydantic",
+    "six",
+    "sqlalchemy",
+    "typing_extensions",
+    "typing_inspection",
+    "werkzeug",
+)
+#: Modules that run the code of their users where an application asks them to, with the words one of which it then uses.
+_ON_REQUEST: Mapping[str, Sequence[str]] = {
+    "flask.cli": ("FlaskGroup", "ScriptInfo", "flask.cli"),
+    "flask.config": ("from_envvar", "from_pyfile"),
+    "pygments.formatters": ("load_formatter_from_file",),
+    "pygments.lexers": ("load_lexer_from_file",),
+    "uvicorn.main": ("app_dir", "uvicorn.main"),
+    "werkzeug.debug.console": ("DebuggedApplication", "use_debugger", "werkzeug.debug"),
+}
+
+
+def find_foreign_code(
+    sources: Sequence[Source], reached: Collection[Path], own: Collection[Path], results: Results
+) -> str | None:
+    """Return what runs code that is not in the image, and why; None if nothing is seen to.
+
+    That is a call of `exec` or `eval` with something else than a constant, of what loads modules from files, or
+    of an interpreter for people, and a change of `sys.path`.
+
+    Args:
+        sources: the files that can run code.
+        reached: those of modules that are imported.
+        own: modules of the application itself, and of what it starts; all files of their packages count, and all that
+            belong to none.
+        results: where it is kept what sources do.
+
+    """
+    owners = {source.owner for source in sources if source.path in own} - {None}
+    found = []
+    words: set[str] = set()
+    for source in sources:
+        is_own = source.owner in owners or source.owner is None
+        if is_own or source.path in reached:
+            data = source.path.read_bytes()
+            found.append((source, is_own, _actions(data, results) if is_python(source.path, data) else _loaders(data)))
+            if is_own:
+                words |= _words(source, data, results)
+    for source, is_own, actions in found:
+        if counting := actions if is_own else _counting(source, actions, words):
+            return f"{source.place} has `{counting[0]}`"
+    return None
+
+
+def _loaders(data: bytes) -> list[str]:
+    """Return what a file that is no source names of that which loads code: it may be compiled."""
+    return [name.decode() for name in sorted(_LOADER.findall(data))] if data.startswith(b"\x7fELF") else []
+
+
+def _words(source: Source, data: bytes, results: Results) -> set[str]:
+    """Return all that a source names, and the names of what it imports."""
+    mentions = read_mentions(data, ".".join(source.place.parent.parts), results)
+    imported = mentions.imports if mentions else ()
+    words = {part for name in imported for part in (name, name.rpartition(".")[0])}
+    return words.union(word.decode() for pattern in (_WORD, _DOTTED) for word in set(pattern.findall(data)))
+
+
+def _counting(source: Source, actions: Sequence[str], words: Collection[str]) -> Sequence[str]:
+    """Return what counts of that which a module of a dependency does."""
+    parts = source.place.with_suffix("").parts
+    module = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+    if module in _ON_REQUEST:
+        return actions if any(word in words for word in _ON_REQUEST[module]) else []
+    if parts[0] in _GENERATORS:
+        return [action for action in actions if action not in _EXECUTING]
+    return actions
+
+
+def _actions(data: bytes, results: Results) -> list[str]:
+    """Return what a source does that runs other code."""
+    if not _CANDIDATE.search(data):
+        return []
+
+    def compute() -> bytes:
+        try:
+            tree = parse_source(data)
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return json.dumps(sorted({found.decode() for found in _CANDIDATE.findall(data)})).encode()
+        return json.dumps(sorted(filter(None, map(_action, ast.walk(tree))))).encode()
+
+    found: list[str] = json.loads(results.compute((b"foreign code", _CODE, data), compute))
+    return found
+
+
+def _action(node: ast.AST) -> str | None:
+    if isinstance(node, ast.Assign | ast.AugAssign):
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        return "sys.path" if any(map(_is_path, targets)) else None
+    if isinstance(node, ast.Name | ast.Attribute | ast.alias):
+        name = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else node.name
+        return name if name in _LOADERS else None
+    if not isinstance(node, ast.Call):
+        return None
+    if isinstance(node.func, ast.Name) and node.func.id in _EXECUTING:
+        is_constant = not node.args or isinstance(node.args[0], ast.Constant | ast.JoinedStr)
+        return None if is_constant else node.func.id
+    is_change = isinstance(node.func, ast.Attribute) and node.func.attr in _ADDING and _is_path(node.func.value)
+    return "sys.path" if is_change else None
+
+
+def _is_path(node: ast.AST) -> bool:
+    """Whether this is ``sys.path``, or a part of it."""
+    if isinstance(node, ast.Subscript):
+        return _is_path(node.value)
+    return isinstance(node, ast.Attribute) and node.attr == "path" and getattr(node.value, "id", "") == "sys"
