@@ -111,6 +111,7 @@ class Report:
         python: the Python inside.
         launcher: the command that it starts and those beside it.
         trimmed: what was left out of the installed packages.
+        bytecode: as what modules are in the image.
         packages: what is installed.
         lock: what decided on them; None for uv.
         provenance: the files in the image that say what it is made of.
@@ -133,6 +134,7 @@ class Report:
     python: BundledPython
     launcher: Launcher
     trimmed: Trimmed
+    bytecode: Bytecode
     packages: tuple[Package, ...]
     lock: Lock | None
     provenance: Provenance
@@ -167,6 +169,8 @@ class Report:
             *self._required_processor(),
             f"  libraries  {describe(self.libraries)}; the target system must have {self._from_system()}",
             f"  left out   {describe(self.trimmed)}",
+            f"  bytecode   {describe(self.bytecode)}",
+            *(f"             {count} keep sources: {printable(why)}" for why, count in self.bytecode.kept.items()),
             f"  lock       {self.lock or 'none'}; in the image: {describe(self.provenance)}",
             f"  packages   {len(packages)}",
             *(f"    {format_size(package.size):>9}  {package.name} {package.version}" for package in packages),
@@ -239,6 +243,7 @@ class Report:
             "commands": list(self.launcher.commands),
             "links": list(self.launcher.links),
             "trim": asdict(self.trimmed),
+            "bytecode": asdict(self.bytecode),
             "packages": [asdict(package) for package in self.packages],
             "lock": None if self.lock is None else {"path": str(self.lock.path), "found": self.lock.found},
             "provenance": asdict(self.provenance),
@@ -386,7 +391,11 @@ def _(records: Records) -> str:
 
 @describe.register
 def _(bytecode: Bytecode) -> str:
-    return f"{bytecode.compiled} modules" if bytecode.compiled else "none"
+    if not bytecode.compiled:
+        return "none"
+    level = f", optimized as by -{'O' * bytecode.level}" if bytecode.level else ""
+    alone = f", {bytecode.removed} of them without {format_size(bytecode.saved)} of sources" if bytecode.removed else ""
+    return f"{bytecode.compiled} modules{level}{alone}"
 
 
 @describe.register
