@@ -179,15 +179,9 @@ class _Search:
                 if other.owner and any(_is_named(other.place, name) for name in use.names):
                     yield other, f"{module.place} names them"
         if use.lists:
-            scope = self._scope_of(module)
             for other in self._by_owner[module.owner]:
-                if other.path.is_relative_to(scope):
+                if other.path.is_relative_to(module.path.parent):
                     yield other, f"{module.place} looks for sources"
-
-    def _scope_of(self, module: Module) -> Path:
-        """Return where a module looks for sources: beside itself and below, in the project's own one anywhere."""
-        is_own = module.owner == self._project
-        return module.path.parents[len(module.place.parts) - 1] if is_own else module.path.parent
 
     @cached_property
     def _readers(self) -> Mapping[str, Module]:

@@ -180,6 +180,11 @@ class TestTrim:
             ]
 
 
+BESIDE_EXPOSED = (
+    "cannot be set beside `expose-python = true`: whoever starts that interpreter would find asserts ignored"
+)
+
+
 class TestBytecode:
     """As what modules are in the image."""
 
@@ -196,11 +201,7 @@ class TestBytecode:
             ({"optimize": 3}, "optimize` must be from 0 to 2, not 3"),
             ({"optimize": -1}, "optimize` must be from 0 to 2, not -1"),
             ({"optimize": True}, "optimize` must be an integer"),
-            (
-                {"optimize": 1, "expose_python": True},
-                "optimize` cannot be set beside `expose-python = true`: whoever starts that interpreter would find "
-                "asserts ignored",
-            ),
+            ({"optimize": 1, "expose_python": True}, f"optimize` {BESIDE_EXPOSED}"),
             (
                 {"keep_sources": ["my_app"]},
                 'keep-sources` has no effect without `bytecode = "only"`: all sources are kept',
@@ -246,7 +247,7 @@ class TestWholeTable:
 
     def test_unknown_key_unlike_any(self, project: Project) -> None:
         (error,) = errors_of(project, zzz=1)
-        assert error.startswith(f"Unknown option `{TABLE}.zzz`; known are artifacts, categories, commands-on-path, ")
+        assert error.startswith(f"Unknown option `{TABLE}.zzz`; known are artifacts, bytecode, categories, ")
         for key in (*HATCHLING_KEYS, "python", "test-command", "report"):
             assert key in error
 

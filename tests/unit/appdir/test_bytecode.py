@@ -188,7 +188,7 @@ def test_kept_bytecode_is_of_the_same_interpreter(
     compile_bytecode(appdir, python, results)
     assert bytecode_of(module).is_file()
     other = tmp_path / "python3"
-    compiler = "import sys; sys.implementation.cache_tag = 'other-1'; code = sys.argv[2]; del sys.argv[1]; exec(code)"
+    compiler = "import sys; sys.implementation.cache_tag = 'other-1'; code = sys.argv[2]; del sys.argv[1:3]; exec(code)"
     other.write_text(f'#!/bin/sh\nwhile [ "$1" != -c ]; do shift; done\nexec {sys.executable} -Bc "{compiler}" "$@"\n')
     other.chmod(0o755)
     python.executable.unlink()
