@@ -160,6 +160,7 @@ class TestUpdateRecords:
         site_packages = appdir.usr / SITE_PACKAGES
         (appdir.bin / "my-app").write_text("changed\n")
         (site_packages / "third" / "__init__.py").unlink()
+        (site_packages / "other.py").rename(site_packages / "other.pyc")  # as bytecode takes the place of a source
         assert update_records(python) == Records(3)
         found = set()
         for record in site_packages.glob("*.dist-info/RECORD"):
@@ -174,6 +175,7 @@ class TestUpdateRecords:
         assert {path for path in appdir.files() if path.is_relative_to(site_packages)} <= found
         assert (appdir.bin / "my-app").resolve() in found
         assert (site_packages / "my_app" / "a, b.txt").resolve() in found
+        assert {"other.py", "other.pyc"}.intersection(path.name for path in found) == {"other.pyc"}
 
     def test_distribution_without_record(self, python: BundledPython) -> None:
         info = python.site_packages[0] / "old-1.0.dist-info"
