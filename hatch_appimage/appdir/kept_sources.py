@@ -176,7 +176,9 @@ class _Search:
             yield module, "they do something with their own paths"
         if use.names:
             for other in self._modules if module.owner == self._project else self._by_owner[module.owner]:
-                if other.owner and any(_is_named(other.place, name) for name in use.names):
+                # Every package has some of these names.
+                names = [name for name in use.names if other.owner == module.owner or not name.startswith("__")]
+                if other.owner and any(_is_named(other.place, name) for name in names):
                     yield other, f"{module.place} names them"
         if use.lists:
             for other in self._by_owner[module.owner]:

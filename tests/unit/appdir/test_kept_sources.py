@@ -135,6 +135,12 @@ def test_what_is_named(image: Image) -> None:
     assert image.kept(project="none") == {"app/sub/worker.py": reason}
 
 
+def test_names_that_every_package_has(image: Image) -> None:
+    image.add({"app/__init__.py": "(path / '__init__.py').exists()", "app/a/__init__.py": "", "app/a/__main__.py": ""})
+    image.add({"other/__init__.py": ""}, "other")
+    assert set(image.kept()) == {"app/__init__.py", "app/a/__init__.py"}
+
+
 def test_what_is_named_by_the_end_of_its_path(image: Image) -> None:
     image.add({"app/__init__.py": "a = './jobs/run.py'", **dict.fromkeys(["app/jobs/run.py", "app/my_run.py"], "")})
     image.add(dict.fromkeys(["app/jobs/__init__.py", "app/run.py"], ""), "more")
