@@ -17,7 +17,7 @@ from hatch_appimage.appdir.settings import LauncherSettings
 from hatch_appimage.architecture import native_architecture
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.layout import AppDir
-from hatch_appimage.packages.install import install_packages
+from hatch_appimage.packages.install import application_files, install_packages
 from hatch_appimage.packages.settings import InstallSettings
 from hatch_appimage.project.entry_points import EntryPoint
 from hatch_appimage.project.metadata import Project
@@ -183,6 +183,17 @@ class TestUpdateRecords:
         (info / "METADATA").write_text("Metadata-Version: 2.1\nName: old\nVersion: 1.0\n")
         update_records(python)
         assert not (info / "RECORD").exists()
+
+
+def test_bytecode_without_sources_belongs_to_the_application(
+    appdir: AppDir, python: BundledPython, project: Project, wheel: Path
+) -> None:
+    """It lies at the end of an image, with all that changes from release to release."""
+    install(wheel, appdir, python, project)
+    package = appdir.usr / SITE_PACKAGES / "my_app"
+    (package / "__init__.py").rename(package / "__init__.pyc")
+    update_records(python)
+    assert str((package / "__init__.pyc").relative_to(appdir.root)) in application_files(appdir, python, project)
 
 
 class TestCheckEntryPoint:
