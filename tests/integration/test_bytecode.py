@@ -144,10 +144,11 @@ def main():
     call_command("migrate", verbosity=0)
     call_command("check")
     call_command("showmigrations", "auth")
-    from django.contrib.auth.models import User
+    from django.contrib.auth import models
+    User = models.User
     User.objects.create_user("me")
     call_command("startapp", "blog", sys.argv[1])
-    print(User.objects.count(), django.__file__.endswith("c"))
+    print(User.objects.count(), models.__file__.endswith(".pyc"))
 """
 
 
