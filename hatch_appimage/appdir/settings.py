@@ -122,7 +122,7 @@ def _optimize(level: int, table: Table) -> int:
 
 
 def _keep_sources(patterns: tuple[str, ...], table: Table) -> tuple[str, ...]:
-    if table["bytecode"] != ONLY and not table.is_refused("bytecode"):
+    if patterns and table["bytecode"] != ONLY and not table.is_refused("bytecode"):
         raise ValueError('has no effect without `bytecode = "only"`: all sources are kept')
     return _globs(patterns, table)
 
