@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hatch_appimage import TABLE
-from hatch_appimage.appdir.settings import DesktopSettings, LauncherSettings, TrimSettings
+from hatch_appimage.appdir.settings import BytecodeSettings, DesktopSettings, LauncherSettings, TrimSettings
 from hatch_appimage.errors import ConfigurationError
 from hatch_appimage.image.settings import ImageSettings, ReleaseSettings
 from hatch_appimage.libraries.policy import LibraryPolicy
@@ -66,6 +66,7 @@ _GROUPS: dict[str, type] = {
     "python": PythonSettings,
     "install": InstallSettings,
     "trim": TrimSettings,
+    "bytecode": BytecodeSettings,
     "desktop": DesktopSettings,
     "libraries": LibraryPolicy,
     "release": ReleaseSettings,
@@ -83,6 +84,7 @@ class Settings:
     python: PythonSettings
     install: InstallSettings
     trim: TrimSettings
+    bytecode: BytecodeSettings
     desktop: DesktopSettings
     libraries: LibraryPolicy
     release: ReleaseSettings

@@ -19,12 +19,14 @@ from packaging.utils import canonicalize_name
 from hatch_appimage.appdir.bytecode import compile_bytecode
 from hatch_appimage.appdir.commands import check_entry_point, check_scripts, find_commands, find_linked
 from hatch_appimage.appdir.desktop import write_desktop_files
+from hatch_appimage.appdir.docstrings import WITHOUT_DOCSTRINGS, warn_of_docstrings
+from hatch_appimage.appdir.kept_sources import find_kept_sources, find_modules
 from hatch_appimage.appdir.launcher import require_glibc, without_commands, write_launcher, write_stand_in
 from hatch_appimage.appdir.reach import find_reach
 from hatch_appimage.appdir.restore import restore_stdlib
 from hatch_appimage.appdir.self_test import write_self_test
-from hatch_appimage.appdir.settings import LIBRARIES, PACKAGES, PYTHON
-from hatch_appimage.appdir.startup import StartupOrder, find_startup_order
+from hatch_appimage.appdir.settings import LIBRARIES, ONLY, PACKAGES, PYTHON
+from hatch_appimage.appdir.startup import StartupOrder, defers, find_startup_order
 from hatch_appimage.appdir.startup_file import read_startup_file, write_startup_file
 from hatch_appimage.appdir.strip import strip_packages
 from hatch_appimage.appdir.tkinter import trim_tkinter
@@ -67,6 +69,7 @@ from hatch_appimage.system import System
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
+    from hatch_appimage.appdir.bytecode import Bytecode
     from hatch_appimage.appdir.reach import Reach
     from hatch_appimage.appdir.trim import Trimmed
     from hatch_appimage.architecture import Architecture
@@ -236,6 +239,8 @@ def resolve_inputs(
         errors.catch(_check_bindings, inputs)
     if inputs.runtime:
         errors.catch(_check_sections, inputs)
+    if python:
+        errors.catch(_check_bytecode, inputs)
     errors.raise_all()
     return inputs
 
@@ -284,6 +289,16 @@ def _check_sections(inputs: BuildInputs) -> None:
         check_room(runtime.origin, runtime.sections)
     if inputs.update_information and UPDATE_INFORMATION not in runtime.sections:
         raise AppImageError(f"The runtime {runtime.origin} has no section for update information")
+
+
+def _check_bytecode(inputs: BuildInputs) -> None:
+    """See that bytecode can be compiled where an image is to have nothing else."""
+    if inputs.settings.bytecode.bytecode == ONLY and inputs.build_python is None:
+        version = ".".join(inputs.python.version.split(".")[:2])
+        raise AppImageError(
+            f'`bytecode = "only"` needs a Python {version} that runs on this machine, and there is none: install one, '
+            "or leave the option out"
+        )
 
 
 def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, step: Steps) -> Report:
@@ -342,6 +357,7 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
         entry_point,
         settings.launcher,
         program=inputs.launcher,
+        optimize=settings.bytecode.optimize,
         dialogue=dialogue,
     )
     check_scripts(entry_point, settings.launcher.entry_points, appdir, launcher.commands)
@@ -385,12 +401,12 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
         python,
         inputs.system,
         exposed=settings.launcher.expose_python,
+        sourceless=settings.bytecode.bytecode == ONLY,
         left_out=left_out.modules,
     )
     linked = find_linked(settings.launcher, entry_point, appdir, python)
     write_self_test(appdir, [entry_point, *linked], libraries)
 
-    # The files of packages are as they stay from here on, so that RECORD can be made true.
     provenance = step(
         "provenance",
         write_provenance,
@@ -401,11 +417,13 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
         _with_c_library(libraries, c_library),
         timestamp=inputs.timestamp,
     )
+    deferred = inputs.imports_entry_point and defers(python, entry_point, modules)
+    bytecode = step("bytecode", _compile_bytecode, inputs, appdir, python, reach)
+    # The files of packages are as they stay from here on, so that RECORD can be made true.
     step("records", update_records, python)
-    step("bytecode", compile_bytecode, appdir, python, inputs.results)
 
     missing = libraries.missing if inputs.shows_missing_libraries else ()
-    startup = _find_startup_order(inputs, appdir, python, entry_point, missing=missing, step=step)
+    startup = _find_startup_order(inputs, appdir, python, entry_point, missing=missing, deferred=deferred, step=step)
     start = {*startup.imported, *appdir.names([python.executable, *reach.required])}
     bundled = isinstance(c_library, CLibrary)
     from_system = _settle_c_library(
@@ -443,6 +461,7 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
         launcher=launcher,
         trimmed=left_out.trimmed,
         stripped={PYTHON: python.stripped, LIBRARIES: libraries.stripped, PACKAGES: left_out.stripped},
+        bytecode=bytecode,
         packages=tuple(package for package in packages.packages if package.name not in left_out.trimmed.packages),
         lock=packages.lock,
         provenance=provenance,
@@ -507,6 +526,34 @@ def _leave_out(inputs: BuildInputs, appdir: AppDir, python: BundledPython, reach
     return _LeftOut(trimmed, stripped, modules)
 
 
+def _compile_bytecode(inputs: BuildInputs, appdir: AppDir, python: BundledPython, reach: Reach) -> Bytecode:
+    """Compile all modules; where that is wanted, bytecode takes the place of their sources."""
+    settings, project = inputs.settings.bytecode, inputs.project.name
+    if settings.optimize >= WITHOUT_DOCSTRINGS:
+        warn_of_docstrings(python, project, reach)
+    if settings.bytecode != ONLY:
+        return compile_bytecode(appdir, python, inputs.results, level=settings.optimize)
+    modules = find_modules(appdir, python)
+    kept = find_kept_sources(
+        modules,
+        python,
+        project,
+        reach,
+        settings.keep_sources,
+        exposed=inputs.settings.launcher.expose_python,
+        results=inputs.results,
+    )
+    staying = {path for each in kept for path in each.paths}
+    return compile_bytecode(
+        appdir,
+        python,
+        inputs.results,
+        level=settings.optimize,
+        alone=[module.path for module in modules if module.path not in staying],
+        kept={each.reason: len(each.paths) for each in kept},
+    )
+
+
 def _find_startup_order(
     inputs: BuildInputs,
     appdir: AppDir,
@@ -514,12 +561,15 @@ def _find_startup_order(
     entry_point: EntryPoint,
     *,
     missing: Iterable[MissingLibrary],
+    deferred: bool,
     step: Steps,
 ) -> StartupOrder:
     """Find out what a start reads, or read it from the project's file; nothing if neither is wanted or possible."""
     if inputs.imports_entry_point:
         command = inputs.settings.image.startup_command
-        return step("startup", find_startup_order, appdir, python, entry_point, missing, command=command)
+        return step(
+            "startup", find_startup_order, appdir, python, entry_point, missing, command=command, deferred=deferred
+        )
     if inputs.startup_file and inputs.startup_file.exists():
         return step("startup", read_startup_file, inputs.startup_file, appdir)
     return StartupOrder(())

@@ -115,6 +115,7 @@ class Report:
         launcher: the command that it starts and those beside it.
         trimmed: what was left out of the installed packages and the standard library.
         stripped: what was removed from programs and libraries, by the group that they belong to.
+        bytecode: as what modules are in the image.
         packages: what is installed.
         lock: what decided on them; None for uv.
         provenance: the files in the image that say what it is made of.
@@ -138,6 +139,7 @@ class Report:
     launcher: Launcher
     trimmed: Trimmed
     stripped: Mapping[str, Stripped]
+    bytecode: Bytecode
     packages: tuple[Package, ...]
     lock: Lock | None
     provenance: Provenance
@@ -173,6 +175,8 @@ class Report:
             f"  libraries  {describe(self.libraries)}; the target system must have {self._from_system()}",
             f"  left out   {describe(self.trimmed)}",
             f"  stripped   {self._stripped()}",
+            f"  bytecode   {describe(self.bytecode)}",
+            *(f"             {count} keep sources: {printable(why)}" for why, count in self.bytecode.kept.items()),
             f"  lock       {self.lock or 'none'}; in the image: {describe(self.provenance)}",
             f"  packages   {len(packages)}",
             *(f"    {format_size(package.size):>9}  {package.name} {package.version}" for package in packages),
@@ -261,6 +265,7 @@ class Report:
                 },
                 "kept": dict(sum(self.stripped.values(), Stripped()).kept),
             },
+            "bytecode": asdict(self.bytecode),
             "packages": [asdict(package) for package in self.packages],
             "lock": None if self.lock is None else {"path": str(self.lock.path), "found": self.lock.found},
             "provenance": asdict(self.provenance),
@@ -419,7 +424,11 @@ def _(records: Records) -> str:
 
 @describe.register
 def _(bytecode: Bytecode) -> str:
-    return f"{bytecode.compiled} modules" if bytecode.compiled else "none"
+    if not bytecode.compiled:
+        return "none"
+    level = f", optimized as by -{'O' * bytecode.level}" if bytecode.level else ""
+    alone = f", {bytecode.removed} of them without {format_size(bytecode.saved)} of sources" if bytecode.removed else ""
+    return f"{bytecode.compiled} modules{level}{alone}"
 
 
 @describe.register

@@ -8,7 +8,7 @@ import json
 import os
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from hatch_appimage.process import run
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from hatch_appimage.layout import AppDir
     from hatch_appimage.python import BundledPython
@@ -36,10 +36,12 @@ sys.path.pop(0)
 import importlib.util, json, os, py_compile
 sys.pycache_prefix = None
 unchecked = py_compile.PycInvalidationMode.UNCHECKED_HASH
-for source, name in json.load(sys.stdin):
-    target = os.path.join(sys.argv[1], importlib.util.cache_from_source(name))
+directory, level = sys.argv[1:]
+for source, name, alone in json.load(sys.stdin):
+    file = name + "c" if alone else importlib.util.cache_from_source(name, optimization=level.strip("0"))
+    target = os.path.join(directory, file)
     try:
-        py_compile.compile(source, target, dfile=name, doraise=True, invalidation_mode=unchecked)
+        py_compile.compile(source, target, dfile=name, doraise=True, optimize=int(level), invalidation_mode=unchecked)
     except (py_compile.PyCompileError, SyntaxError, ValueError, RecursionError):
         pass
 """
@@ -52,14 +54,30 @@ class Bytecode:
     Attributes:
         compiled: modules that have bytecode now.
         skipped: files that do not compile.
+        level: how far it is optimized, as by ``python -O`` (1) or ``-OO`` (2).
+        removed: sources that are gone, as their bytecode takes their place.
+        saved: what these had, in bytes.
+        kept: how many modules keep their sources for each reason, where others do not.
 
     """
 
     compiled: int
     skipped: int
+    level: int = 0
+    removed: int = 0
+    saved: int = 0
+    kept: Mapping[str, int] = field(default_factory=dict)
 
 
-def compile_bytecode(appdir: AppDir, python: BundledPython, results: Results) -> Bytecode:
+def compile_bytecode(
+    appdir: AppDir,
+    python: BundledPython,
+    results: Results,
+    *,
+    level: int = 0,
+    alone: Collection[Path] = (),
+    kept: Mapping[str, int] | None = None,
+) -> Bytecode:
     """Compile every module of the standard library and of the installed packages.
 
     The bundled Python does it; for one of another architecture a Python of the same minor version on the build machine,
@@ -72,6 +90,10 @@ def compile_bytecode(appdir: AppDir, python: BundledPython, results: Results) ->
         appdir: with all modules as they stay.
         python: its Python.
         results: where bytecode is kept for the next image.
+        level: how far it is optimized, as by ``python -O`` (1) or ``-OO`` (2).
+        alone: sources whose bytecode takes their place, beside the name that they have (PEP 3147, "legacy"). Those
+            that do not compile stay.
+        kept: how many others keep their sources for each reason.
 
     Raises:
         AppImageError: the Python that compiles fails.
@@ -83,14 +105,28 @@ def compile_bytecode(appdir: AppDir, python: BundledPython, results: Results) ->
             path.unlink()
         elif path.suffix == ".py":
             sources.append(path)
+            if path in alone:  # what lies beside a source is never used
+                path.with_suffix(".pyc").unlink(missing_ok=True)
     executable = python.build_python if python.cross else python.executable
     if executable is None:
-        return Bytecode(0, len(sources))
-    compiler = _Compiler(appdir.root, executable, _identify(executable), results)
+        return Bytecode(0, len(sources), level)
+    compiler = _Compiler(appdir.root, executable, _identify(executable), results, str(level), frozenset(alone))
     batches = [sources[start : start + _BATCH] for start in range(0, len(sources), _BATCH)]
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         compiled = sum(pool.map(compiler.compile, batches))
-    return Bytecode(compiled, len(sources) - compiled)
+    # Not before: the Pythons that compile run on these very sources.
+    removed, saved = _remove(path for path in sources if path in compiler.alone)
+    return Bytecode(compiled, len(sources) - compiled, level, removed, saved, kept or {})
+
+
+def _remove(sources: Iterable[Path]) -> tuple[int, int]:
+    """Remove sources that have bytecode in their place; return their number and what they had in bytes."""
+    sizes = []
+    for path in sources:
+        if path.with_suffix(".pyc").is_file():
+            sizes.append(path.stat().st_size)
+            path.unlink()
+    return len(sizes), sum(sizes)
 
 
 def _identify(executable: Path) -> bytes:
@@ -105,13 +141,15 @@ class _Compiler:
     executable: Path
     identity: bytes
     results: Results
+    level: str
+    alone: frozenset[Path]
 
     def compile(self, batch: Sequence[Path]) -> int:
         """Have the bytecode of these modules beside them; return how many compile."""
         names = [str(path.relative_to(self.root)) for path in batch]
-        dependencies = [b"bytecode", self.identity, _COMPILE.encode()]
+        dependencies = [b"bytecode", self.identity, _COMPILE.encode(), self.level.encode()]
         for path, name in zip(batch, names, strict=True):
-            dependencies += (name.encode("utf-8", "surrogateescape"), path.read_bytes())
+            dependencies += (name.encode("utf-8", "surrogateescape"), bytes([path in self.alone]), path.read_bytes())
         bytecode = self.results.compute(dependencies, lambda: self._run(batch, names))
         with zipfile.ZipFile(io.BytesIO(bytecode)) as archive:
             for name in archive.namelist():
@@ -128,11 +166,14 @@ class _Compiler:
             # another one has just made, or writes its own, of another kind, over the image's.
             # Before Python 3.11 the order of a frozenset of constants follows the hash seed, whose variable -I would
             # ignore: so the script itself takes the working directory off the path.
+            options = ["-BsS", "-X", f"pycache_prefix={directory}/none"]
             run(
-                [self.executable, "-BsS", "-X", f"pycache_prefix={directory}/none", "-c", _COMPILE, directory],
+                [self.executable, *options, "-c", _COMPILE, directory, self.level],
                 doing="compile bytecode",
                 env={"PYTHONHASHSEED": "0", "LANG": "C.UTF-8"},
-                stdin=json.dumps([(str(path), name) for path, name in zip(batch, names, strict=True)]),
+                stdin=json.dumps(
+                    [(str(path), name, path in self.alone) for path, name in zip(batch, names, strict=True)]
+                ),
             )
             with zipfile.ZipFile(content, "w") as archive:
                 for path in sorted(Path(directory).rglob("*.pyc")):

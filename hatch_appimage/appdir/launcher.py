@@ -99,6 +99,7 @@ def write_launcher(
     settings: LauncherSettings,
     *,
     program: Path,
+    optimize: int = 0,
     dialogue: str | None = None,
 ) -> Launcher:
     """Write AppRun, the interpreter, the entry point's script if installing made none, and make scripts relocatable.
@@ -109,6 +110,7 @@ def write_launcher(
         entry_point: what AppRun starts.
         settings: what starts beside it, and in which environment.
         program: the launcher for the image's architecture.
+        optimize: how far the bytecode is optimized that the interpreter reads.
         dialogue: the application's name, for one whose users see no terminal: what keeps it from starting is told them
             in a dialogue.
 
@@ -116,7 +118,7 @@ def write_launcher(
         AppImageError: one of the commands was not installed.
 
     """
-    _install_interpreter(python, program)
+    _install_interpreter(python, program, optimize)
     header = _SCRIPT_HEADER.format(python=python.launcher.name)
     commands = sorted(path.name for path in appdir.bin.iterdir() if _relocate_script(path, header))
     script = appdir.bin / entry_point.command
@@ -136,7 +138,7 @@ def write_launcher(
     exposed = interpreters if settings.expose_python else ()
     main = str(script.relative_to(appdir.root))
     lines = [
-        *_settings(python, appdir.root, _APPLICATION_OPTIONS),
+        *_settings(python, appdir.root, _APPLICATION_OPTIONS, optimize),
         ("script", main),
         *(("link", name) for name in others),
         *(("expose", name) for name in exposed),
@@ -224,10 +226,10 @@ def without_commands(launcher: Launcher, appdir: AppDir) -> Launcher:
     return replace(launcher, commands=tuple(name for name in launcher.commands if (appdir.bin / name).is_file()))
 
 
-def _install_interpreter(python: BundledPython, program: Path) -> None:
+def _install_interpreter(python: BundledPython, program: Path, optimize: int) -> None:
     launcher = python.launcher
     _install(program, launcher)
-    write_settings(launcher.parent, _settings(python, launcher.parent, _INTERPRETER_OPTIONS))
+    write_settings(launcher.parent, _settings(python, launcher.parent, _INTERPRETER_OPTIONS, optimize))
     for name in _interpreters(python):
         alias = launcher.with_name(name)
         if not alias.is_file():  # a package may have a command of this name
@@ -241,13 +243,14 @@ def _install(program: Path, target: Path) -> None:
     target.chmod(0o755)
 
 
-def _settings(python: BundledPython, directory: Path, options: Iterable[str]) -> list[Setting]:
-    """Return what both launchers are told.
+def _settings(python: BundledPython, directory: Path, options: Iterable[str], optimize: int = 0) -> list[Setting]:
+    """Return what all launchers are told.
 
     Args:
         python: what they start.
         directory: where the launcher lies.
         options: the interpreter's.
+        optimize: how far the bytecode is optimized that the interpreter reads.
 
     """
     elf = read_elf(python.executable)
@@ -256,6 +259,7 @@ def _settings(python: BundledPython, directory: Path, options: Iterable[str]) ->
         ("name", os.path.relpath(python.launcher, directory)),
         *([("loader", elf.interpreter)] if elf and elf.interpreter else []),
         *(("option", option) for option in options),
+        *([("optimize", f"-{'O' * optimize}")] if optimize else []),
     ]
 
 

@@ -155,7 +155,9 @@ class _Places:
 
     def command(self, python: BundledPython, appdir: AppDir, action: str, *words: str | Path) -> list[str | Path]:
         # Not -I, which would ignore the hash seed.
-        return [python.executable, "-s", _PROGRAM, self.answer, appdir.root, python.launcher, action, *words]
+        options = ["-s", *_values(appdir, "optimize")]
+        program = [_PROGRAM, self.answer, appdir.root, python.launcher]
+        return [python.executable, *options, *program, action, *words]
 
     def environment(self, appdir: AppDir) -> dict[str, str]:
         return {
@@ -200,9 +202,14 @@ def _places() -> Iterator[_Places]:
 
 def _defaults(appdir: AppDir) -> dict[str, str]:
     """Return the variables that the launcher sets."""
+    pairs = (value.partition(" ") for value in _values(appdir, "default"))
+    return {name: _APPDIR.sub(lambda _: str(appdir.root), value) for name, _, value in pairs}
+
+
+def _values(appdir: AppDir, key: str) -> list[str]:
+    """Return what the launcher is told by the lines with a key."""
     settings = appdir.root / SETTINGS_NAME
     if not settings.is_file():
-        return {}
+        return []
     lines = read_settings(settings.read_text(encoding="utf-8", errors="surrogateescape"))
-    pairs = (value.partition(" ") for key, value in lines if key == "default")
-    return {name: _APPDIR.sub(lambda _: str(appdir.root), value) for name, _, value in pairs}
+    return [value for name, value in lines if name == key]

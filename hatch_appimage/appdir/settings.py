@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from hatch_appimage.appdir.desktop_entry import MAIN_CATEGORIES, DesktopEntry
 from hatch_appimage.appdir.icon import Icon
-from hatch_appimage.option import FLAG, MAPPING, TEXT, TEXT_OR_FLAG, TEXTS, TEXTS_OR_FLAG, option
+from hatch_appimage.option import FLAG, INTEGER, MAPPING, TEXT, TEXT_OR_FLAG, TEXTS, TEXTS_OR_FLAG, option
 from hatch_appimage.project.entry_points import choose_entry_point, choose_links
 from hatch_appimage.suggest import suggest_name
 
@@ -33,6 +33,10 @@ TESTS, STUBS, HEADERS, DOCS, INSTALLERS, STDLIB = TRIM_GROUPS = (
 )
 # Groups of programs and libraries from which symbols are removed.
 PYTHON, LIBRARIES, PACKAGES = STRIP_GROUPS = ("python", "libraries", "packages")
+
+# What modules are in an image as: sources and bytecode, or bytecode alone.
+BOTH, ONLY = BYTECODE_KINDS = ("both", "only")
+_MAX_LEVEL = 2
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # Variables that a default does nothing for, or harm, with the reason and the way out.
@@ -116,6 +120,28 @@ def _globs(patterns: tuple[str, ...], _table: Table) -> tuple[str, ...]:
         if pattern.startswith(("/", "./", "../")):
             raise ValueError(f"must be an array of globs of paths below `site-packages` or `usr`: `{pattern}`")
     return patterns
+
+
+def _bytecode(kind: str, _table: Table) -> str:
+    if kind not in BYTECODE_KINDS:
+        raise ValueError(f"must be one of {', '.join(BYTECODE_KINDS)}, not `{kind}`")
+    return kind
+
+
+def _optimize(level: int, table: Table) -> int:
+    if not 0 <= level <= _MAX_LEVEL:
+        raise ValueError(f"must be from 0 to {_MAX_LEVEL}, not {level}")
+    if level and table["expose-python"]:
+        raise ValueError(
+            "cannot be set beside `expose-python = true`: whoever starts that interpreter would find asserts ignored"
+        )
+    return level
+
+
+def _keep_sources(patterns: tuple[str, ...], table: Table) -> tuple[str, ...]:
+    if patterns and table["bytecode"] != ONLY and not table.is_refused("bytecode"):
+        raise ValueError('has no effect without `bytecode = "only"`: all sources are kept')
+    return _globs(patterns, table)
 
 
 def _refuse_beside_desktop_file(table: Table) -> None:
@@ -259,4 +285,38 @@ class TrimSettings:
         default=(PYTHON, LIBRARIES),
         shown="`true`",
         check=_strip,
+    )
+
+
+@dataclass(frozen=True)
+class BytecodeSettings:
+    """As what modules are in an image."""
+
+    bytecode: str = option(
+        TEXT,
+        '`"both"` has each module as source and bytecode, `"only"` as bytecode alone, which makes the image smaller.',
+        details="Without sources, tracebacks still name file and line, but do not show the line, and "
+        "`inspect.getsource()` raises `OSError`. Sources that something in the image is seen to need stay; see "
+        "[bytecode](how-it-works.md#bytecode). Bytecode is no protection: it can be decompiled.",
+        default=BOTH,
+        check=_bytecode,
+    )
+    optimize: int = option(
+        INTEGER,
+        "How far bytecode is optimized, as by `python -O` (1) or `python -OO` (2); the interpreter is started with "
+        "that option, and so are the processes that the application starts as `sys.executable`.",
+        details="1 removes `assert` statements and sets `__debug__` to false. 2 also removes docstrings: help texts "
+        "that click, Typer, docopt and others take from these are empty then, and a module that needs its `__doc__` "
+        "fails. It cannot be set beside `expose-python`.",
+        default=0,
+        check=_optimize,
+    )
+    keep_sources: tuple[str, ...] = option(
+        TEXTS,
+        'Globs of modules that keep their sources although `bytecode = "only"`, such as `"my_app/plugins"`.',
+        details="A glob is matched against the whole path of a source below `site-packages`, or below the standard "
+        "library (`dataclasses.py`); `*` matches `/`, too. A glob that matches a directory stands for all sources in "
+        "it.",
+        default=(),
+        check=_keep_sources,
     )

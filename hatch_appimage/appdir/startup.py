@@ -78,6 +78,7 @@ def find_startup_order(
     missing: Iterable[MissingLibrary] = (),
     *,
     command: StartupCommand | None = None,
+    deferred: bool = False,
 ) -> StartupOrder:
     """Import the entry point once in the bundled Python, and note which files of the AppDir are read for it.
 
@@ -91,6 +92,7 @@ def find_startup_order(
         entry_point: whose module is imported.
         missing: libraries that files in the AppDir lack.
         command: how the application is run; None to import the entry point only.
+        deferred: whether a start imports more than the import of the entry point does: see `defers`.
 
     Raises:
         AppImageError: the bundled Python does not find the entry point's module, the import fails because a
@@ -104,7 +106,7 @@ def find_startup_order(
     _check_import(trial, python, entry_point, modules, missing)
     first = [appdir.apprun, appdir.root / SETTINGS_NAME, python.executable, appdir.bin / entry_point.command]
     imported = _as_loaded(appdir, first, [trial])
-    if command is None or not (command.asked or _leaves_out(python, entry_point, modules)):
+    if command is None or not (command.asked or deferred):
         return StartupOrder(imported, imported)
     shown = shlex.join([entry_point.command, *command.arguments])
     run = reads_of_run(appdir, python, appdir.bin / entry_point.command, command.arguments, command.seconds)
@@ -144,8 +146,15 @@ def _check_import(
         )
 
 
-def _leaves_out(python: BundledPython, entry_point: EntryPoint, modules: Sequence[str]) -> bool:
-    """Whether a start imports more than the entry point's modules do when they are imported."""
+def defers(python: BundledPython, entry_point: EntryPoint, modules: Sequence[str]) -> bool:
+    """Whether a start imports more than the entry point's modules do when they are imported; sources tell.
+
+    Args:
+        python: the bundled Python, with sources.
+        entry_point: what starts.
+        modules: what it imports.
+
+    """
     return entry_point.attribute is None or defers_imports(modules, python.site_packages)
 
 

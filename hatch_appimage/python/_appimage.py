@@ -195,6 +195,25 @@ def refuse_left_out(name: str, group: str) -> None:
     raise ModuleNotFoundError(f"No module named {name!r}: left out of the image {reason}", name=name)
 
 
+def patch_metadata(metadata: Any) -> None:
+    """Have packages_distributions() know modules by their bytecode, too; Python 3.11 looks for sources only.
+
+    Args:
+        metadata: the module ``importlib.metadata``.
+
+    """
+    infer = metadata._top_level_inferred
+
+    class Sources:
+        """A distribution whose files have the names that they would have if their sources were there."""
+
+        def __init__(self, distribution: Any) -> None:
+            files = distribution.files or ()
+            self.files = [file.with_suffix(".py") if file.suffix == ".pyc" else file for file in files]
+
+    metadata._top_level_inferred = lambda distribution: infer(Sources(distribution))
+
+
 def enter_virtual_environment() -> None:
     """Be the interpreter of the virtual environment whose link to the image was started.
 

@@ -112,7 +112,7 @@ def _update_record(distribution: PathDistribution) -> None:
     if record is None:
         return
     rows = []
-    for file in sorted(distribution.files or (), key=str):
+    for file in sorted(map(_with_bytecode, distribution.files or ()), key=str):
         path = Path(str(file.locate()))
         if file == record:
             rows.append((str(file), "", ""))
@@ -123,6 +123,15 @@ def _update_record(distribution: PathDistribution) -> None:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
     Path(str(record.locate())).write_text(text.getvalue(), encoding="utf-8")
+
+
+def _with_bytecode(file: PackagePath) -> PackagePath:
+    """Return what is in the place of a file: for a source that is gone the bytecode of its module, if that is there."""
+    if file.suffix != ".py" or Path(str(file.locate())).is_file():
+        return file
+    bytecode = file.with_suffix(".pyc")  # knows nothing of its distribution
+    bytecode.dist, bytecode.hash, bytecode.size = file.dist, None, None
+    return bytecode if Path(str(bytecode.locate())).is_file() else file
 
 
 @dataclass(frozen=True)

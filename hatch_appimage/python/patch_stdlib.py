@@ -10,6 +10,7 @@ import logging
 import re
 import shutil
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -76,6 +77,33 @@ def _get_data(self, path):
 
 _frozen_importlib_external.FileLoader.get_data = _get_data
 '''
+# Code that was compiled for an image names its source by the path below the AppDir. importlib puts the whole path there
+# when it loads a module that has its source, but not for one without; tracebacks, warnings and `inspect.getfile()` have
+# it from there. A user's own modules have whole paths already.
+_SOURCELESS = '''
+# Code of modules without sources says where it is.
+import _frozen_importlib_external
+import _imp
+
+
+def _get_code(self, fullname, _get=_frozen_importlib_external.SourcelessFileLoader.get_code):
+    """Return the code of a module, with the path that its source would have."""
+    code = _get(self, fullname)
+    if not code.co_filename.startswith("/"):
+        _imp._fix_co_filename(code, self.path[:-1])
+    return code
+
+
+_frozen_importlib_external.SourcelessFileLoader.get_code = _get_code
+'''
+# Python 3.11 finds the names of a package's modules by the sources in its RECORD; others by what any module has there.
+_ADAPTED_IF_SOURCELESS = {
+    "encodings/__init__.py": ("", _SOURCELESS),
+    "importlib/metadata/__init__.py": (
+        'f.suffix == ".py"',
+        "import _appimage, sys\n_appimage.patch_metadata(sys.modules[__name__])\n",
+    ),
+}
 # Python does not ask any more from this version on (https://github.com/python/cpython/pull/124922).
 _ASKS_NO_MORE = Version("3.14.dev0")
 _ADAPTED_IF_IT_ASKS = {"encodings/__init__.py": _GET_DATA}
@@ -141,6 +169,7 @@ def patch_stdlib(
     system: System,
     *,
     exposed: bool = False,
+    sourceless: bool = False,
     left_out: Mapping[str, str] | None = None,
 ) -> Patches:
     """Have the standard library look where each distribution has things.
@@ -150,6 +179,7 @@ def patch_stdlib(
         python: that Python.
         system: where descriptions of terminals are taken from.
         exposed: users can start the interpreter itself, and make virtual environments on top of it.
+        sourceless: modules are to have their bytecode only.
         left_out: names of modules that were left out, each with the group of files that it belonged to,
             or the option that decided it.
 
@@ -165,7 +195,7 @@ def patch_stdlib(
             "Environments that the application makes with virtualenv work as long as the image runs; set "
             "`expose-python = true` to have them work afterwards"
         )
-    for name, code in _additions(appdir, python, exposed=exposed, left_out=left_out):
+    for name, code in _additions(appdir, python, exposed=exposed, sourceless=sourceless, left_out=left_out):
         module = python.stdlib / name
         if module.is_file():
             _add(module, code)
@@ -188,7 +218,7 @@ def _patch_site(module: Path) -> None:
 
 
 def _additions(
-    appdir: AppDir, python: BundledPython, *, exposed: bool, left_out: Mapping[str, str]
+    appdir: AppDir, python: BundledPython, *, exposed: bool, sourceless: bool, left_out: Mapping[str, str]
 ) -> Iterator[tuple[str, str]]:
     """Yield names of modules below the standard library's directory, each with what is to be written at its end."""
     yield from _ADAPTED.items()
@@ -200,7 +230,8 @@ def _additions(
         yield "encodings/__init__.py", _LEFT_OUT.format(modules=repr(dict(sorted(left_out.items()))))
     if Version(python.version.rstrip("+")) < _ASKS_NO_MORE:
         yield from _ADAPTED_IF_IT_ASKS.items()
-    for name, (mark, code) in _ADAPTED_IF_OF_DEBIAN.items():
+    marked = [_ADAPTED_IF_OF_DEBIAN, _ADAPTED_IF_SOURCELESS] if sourceless else [_ADAPTED_IF_OF_DEBIAN]
+    for name, (mark, code) in chain.from_iterable(group.items() for group in marked):
         module = python.stdlib / name
         if module.is_file() and mark in module.read_text(encoding="utf-8"):
             yield name, code

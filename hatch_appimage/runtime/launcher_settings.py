@@ -13,6 +13,7 @@ glibc         the oldest version of glibc that it starts with, such as ``2.36``
 stand-in      the launcher to start instead of ``program`` where the target system has no such glibc; without the key
               ``glibc`` it is always started
 option        an option that the interpreter is given; once for each of them
+optimize      the option with which it reads optimized bytecode, ``-O`` or ``-OO``, unless it is given one
 script        the command that the launcher starts; without it, it is the interpreter itself that is started
 link          the name of a link that starts the command of that name beside ``script``; once for each
 expose        the name of a link that starts the interpreter, not isolated; once for each

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from hatch_appimage.appdir.icon import generate_icon
-from hatch_appimage.appdir.settings import TRIM_GROUPS, DesktopSettings, LauncherSettings, TrimSettings
+from hatch_appimage.appdir.settings import (
+    TRIM_GROUPS,
+    BytecodeSettings,
+    DesktopSettings,
+    LauncherSettings,
+    TrimSettings,
+)
 from hatch_appimage.appdir.startup import StartupCommand
 from hatch_appimage.architecture import ARCHITECTURES, ByArchitecture, native_architecture
 from hatch_appimage.errors import ConfigurationError
@@ -92,6 +98,7 @@ def test_empty_table(project: Project) -> None:
             keep_files=(),
             strip=("python", "libraries"),
         ),
+        bytecode=BytecodeSettings(bytecode="both", optimize=0, keep_sources=()),
         desktop=DesktopSettings(icon=None, desktop_file=None, categories=("Utility",), terminal=None),
         libraries=LibraryPolicy(
             libraries=(),
@@ -199,6 +206,46 @@ class TestTrim:
             ]
 
 
+BESIDE_EXPOSED = (
+    "cannot be set beside `expose-python = true`: whoever starts that interpreter would find asserts ignored"
+)
+
+
+class TestBytecode:
+    """As what modules are in the image."""
+
+    def test_values(self, project: Project) -> None:
+        found = read(project, bytecode="only", optimize=2, keep_sources=["my_app/plugins"]).bytecode
+        assert found == BytecodeSettings("only", 2, ("my_app/plugins",))
+        assert read(project, optimize=0, expose_python=True).bytecode.optimize == 0
+
+    @pytest.mark.parametrize(
+        ("table", "message"),
+        [
+            ({"bytecode": "none"}, "bytecode` must be one of both, only, not `none`"),
+            ({"bytecode": False}, "bytecode` must be a string"),
+            ({"optimize": 3}, "optimize` must be from 0 to 2, not 3"),
+            ({"optimize": -1}, "optimize` must be from 0 to 2, not -1"),
+            ({"optimize": True}, "optimize` must be an integer"),
+            ({"optimize": 1, "expose_python": True}, f"optimize` {BESIDE_EXPOSED}"),
+            (
+                {"keep_sources": ["my_app"]},
+                'keep-sources` has no effect without `bytecode = "only"`: all sources are kept',
+            ),
+            (
+                {"keep_sources": ["/my_app"], "bytecode": "only"},
+                "keep-sources` must be an array of globs of paths below `site-packages` or `usr`: `/my_app`",
+            ),
+        ],
+    )
+    def test_wrong(self, project: Project, table: dict[str, Any], message: str) -> None:
+        assert errors_of(project, **table) == [f"Option `{TABLE}.{message}"]
+
+    def test_one_error_for_one_fault(self, project: Project) -> None:
+        (error,) = errors_of(project, bytecode="one", keep_sources=["my_app"])
+        assert "bytecode` must be one of" in error
+
+
 class TestWholeTable:
     def test_keys_of_hatchling_pass(self, project: Project) -> None:
         """They are hatchling's to check, and it checks them."""
@@ -226,7 +273,7 @@ class TestWholeTable:
 
     def test_unknown_key_unlike_any(self, project: Project) -> None:
         (error,) = errors_of(project, zzz=1)
-        assert error.startswith(f"Unknown option `{TABLE}.zzz`; known are artifacts, categories, commands-on-path, ")
+        assert error.startswith(f"Unknown option `{TABLE}.zzz`; known are artifacts, bytecode, categories, ")
         for key in (*HATCHLING_KEYS, "python", "test-command", "report"):
             assert key in error
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from hatch_appimage import pipeline
+from hatch_appimage.errors import AppImageError
 from hatch_appimage.pipeline import BuildInputs
 
 
@@ -55,3 +56,24 @@ class TestStartupOrder:
     def test_where_its_file_lasts(self, *, unpacked: bool, place: str) -> None:
         inputs = make_inputs(order=True, project=SimpleNamespace(unpacked=unpacked))
         assert inputs.lasting(Path("/p/a.startup"), Path("/dist")) == Path(place)
+
+
+class TestBytecode:
+    """Whether an image can have bytecode only."""
+
+    def inputs(self, kind: str, build_python: Path | None) -> BuildInputs:
+        settings = SimpleNamespace(bytecode=SimpleNamespace(bytecode=kind))
+        python = SimpleNamespace(version="3.12.4+")
+        return make_inputs(order=False, settings=settings, python=python, build_python=build_python)
+
+    @pytest.mark.parametrize(("kind", "build_python"), [("both", None), ("only", Path("/python"))])
+    def test_can(self, kind: str, build_python: Path | None) -> None:
+        pipeline._check_bytecode(self.inputs(kind, build_python))
+
+    def test_cannot(self) -> None:
+        with pytest.raises(AppImageError) as caught:
+            pipeline._check_bytecode(self.inputs("only", None))
+        assert str(caught.value) == (
+            '`bytecode = "only"` needs a Python 3.12 that runs on this machine, and there is none: install one, or '
+            "leave the option out"
+        )

@@ -120,6 +120,7 @@ def report() -> Report:
             "libraries": Stripped(),
             "packages": Stripped(1, 3_500, {"usr/lib/x/b.so": "it is odd"}),
         },
+        bytecode=Bytecode(900, 3, 1, 800, 12_000_000, {"a.py names them": 2}),
         packages=(Package("my-app", "1.2", 500), Package("flask", "3.1", 300_000), Package("abc", "1", 500)),
         lock=Lock(Path("/p/uv.lock"), found=True),
         provenance=Provenance("usr/share/my-app/pylock.toml", "usr/share/my-app/sbom.cdx.json"),
@@ -154,6 +155,8 @@ def test_summary(report: Report) -> None:
         "have libGL.so.1\n"
         "  left out   tests 48.3 MB in 1203 files, exclude-files 999 B in 1 file\n"
         "  stripped   python 12.0 MB in 2 files, packages 3.5 kB in 1 file (1 left unchanged)\n"
+        "  bytecode   900 modules, optimized as by -O, 800 of them without 12.0 MB of sources\n"
+        "             2 keep sources: a.py names them\n"
         "  lock       uv.lock (found beside pyproject.toml; `lock = false` leaves it aside); in the image: "
         "usr/share/my-app/pylock.toml, sbom.cdx.json\n"
         "  packages   3\n"
@@ -214,6 +217,14 @@ def test_json(report: Report) -> None:
         "strip": {
             "groups": {"python": {"files": 2, "size": 12_000_000}, "packages": {"files": 1, "size": 3_500}},
             "kept": {"usr/lib/x/b.so": "it is odd"},
+        },
+        "bytecode": {
+            "compiled": 900,
+            "skipped": 3,
+            "level": 1,
+            "removed": 800,
+            "saved": 12_000_000,
+            "kept": {"a.py names them": 2},
         },
         "packages": [
             {"name": "my-app", "version": "1.2", "size": 500},
@@ -366,6 +377,8 @@ class TestDescribe:
             ),
             (Bytecode(compiled=3, skipped=1), "3 modules"),
             (Bytecode(compiled=0, skipped=0), "none"),
+            (Bytecode(compiled=3, skipped=1, level=2), "3 modules, optimized as by -OO"),
+            (Bytecode(3, 1, removed=2, saved=5000), "3 modules, 2 of them without 5.0 kB of sources"),
             (StartupOrder(("a", "b")), "2 files are read at every start"),
             (StartupOrder(("a",), command="app 'x\n'"), r"1 files are read at every start, as `app 'x\n'` shows"),
             (StartupOrder(("a",), stored=Path("/p/a.txt")), "1 files are read at every start, says a.txt"),

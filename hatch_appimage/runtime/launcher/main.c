@@ -78,12 +78,14 @@ static _Noreturn void run_application(const struct launch *launch, size_t argc, 
 
 	if (wants_self_test(launch, given)) {
 		arguments_add_options(&arguments, launch);
+		arguments_add_level(&arguments, launch, NULL);
 		arguments_add(&arguments, launch_path(launch, launch_get(launch, KEY_SELF_TEST)));
 		given++;
 	} else if (launch_has(launch, KEY_EXPOSE, last_part(called))) {
 		add_exposed(&arguments, called);
 	} else {
 		arguments_add_options(&arguments, launch);
+		arguments_add_level(&arguments, launch, NULL);
 		arguments_add(&arguments, find_script(launch, called));
 	}
 	arguments_end(&arguments, given);
@@ -125,6 +127,7 @@ static _Noreturn void run_interpreter(const struct launch *launch, size_t argc, 
 
 	if (!has_options(launch, given))
 		arguments_add_options(&arguments, launch);
+	arguments_add_level(&arguments, launch, given);
 	arguments_end(&arguments, given);
 	start(launch, &arguments, environ);
 }

@@ -20,6 +20,7 @@ static const struct {
 	[KEY_BASE] = {.name = "base"},
 	[KEY_NEEDS] = {.name = "needs", .repeated = true},
 	[KEY_OPTION] = {.name = "option", .repeated = true},
+	[KEY_OPTIMIZE] = {.name = "optimize"},
 	[KEY_SCRIPT] = {.name = "script"},
 	[KEY_LINK] = {.name = "link", .repeated = true},
 	[KEY_EXPOSE] = {.name = "expose", .repeated = true},

@@ -2,6 +2,7 @@
 #include "start.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -42,6 +43,49 @@ void arguments_end(struct arguments *arguments, char **given)
 	while (*given)
 		arguments_add(arguments, *given++);
 	arguments_add(arguments, NULL);
+}
+
+/* Those of the interpreter's options that have a value: the rest of the argument, or else the next one. */
+#define VALUED "WX"
+/* Behind these, everything is the program's. */
+#define LAST "cm"
+
+/* What of an argument with options follows those without a value that are not -O. */
+static const char *skip_flags(const char *argument)
+{
+	const char *at = argument + 1;
+
+	while (*at && *at != 'O' && !strchr(VALUED LAST, *at))
+		at++;
+	return at;
+}
+
+/* Whether -O is among the interpreter's own options, which end before the first argument that is none. */
+static bool is_optimized(char **given)
+{
+	for (; *given && **given == '-' && strcmp(*given, "-") && strcmp(*given, "--"); given++) {
+		if (!strncmp(*given, "--", 2)) {
+			if (!strcmp(*given, "--check-hash-based-pycs") && given[1])
+				given++;
+			continue;
+		}
+		const char *rest = skip_flags(*given);
+		if (*rest == 'O')
+			return true;
+		if (*rest && strchr(LAST, *rest))
+			return false;
+		if (*rest && !rest[1] && given[1])
+			given++;
+	}
+	return false;
+}
+
+void arguments_add_level(struct arguments *arguments, const struct launch *launch, char **given)
+{
+	const char *level = launch_get(launch, KEY_OPTIMIZE);
+
+	if (level && !(given && is_optimized(given)))
+		arguments_add(arguments, level);
 }
 
 /*

@@ -16,6 +16,11 @@ struct arguments {
 struct arguments arguments_begin(const struct launch *launch, size_t given, const char *name);
 void arguments_add(struct arguments *arguments, const char *argument);
 void arguments_add_options(struct arguments *arguments, const struct launch *launch);
+/*
+ * How far bytecode is optimized. What the interpreter is given, up to NULL, may say so already, and each -O would count;
+ * NULL where nothing of that is for the interpreter.
+ */
+void arguments_add_level(struct arguments *arguments, const struct launch *launch, char **given);
 /* The last ones, up to NULL. */
 void arguments_end(struct arguments *arguments, char **given);
 /* Becomes the real interpreter. */

@@ -8,6 +8,7 @@ import marshal
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -185,14 +186,69 @@ def test_kept_bytecode_is_of_the_same_interpreter(
     compile_bytecode(appdir, python, results)
     assert bytecode_of(module).is_file()
     other = tmp_path / "python3"
-    other.write_text(f'#!/bin/sh\nexec {sys.executable} -O "$@"\n')
+    compiler = "import sys; sys.implementation.cache_tag = 'other-1'; code = sys.argv[2]; del sys.argv[1:3]; exec(code)"
+    other.write_text(f'#!/bin/sh\nwhile [ "$1" != -c ]; do shift; done\nexec {sys.executable} -Bc "{compiler}" "$@"\n')
     other.chmod(0o755)
     python.executable.unlink()
     python.executable.symlink_to(other)
     compile_bytecode(appdir, python, results)
-    assert [path.name for path in (appdir.lib / "__pycache__").iterdir()] == [
-        f"one.{sys.implementation.cache_tag}.opt-1.pyc"
-    ]
+    assert [path.name for path in (appdir.lib / "__pycache__").iterdir()] == ["one.other-1.pyc"]
+
+
+@pytest.mark.parametrize("level", [1, 2])
+def test_levels_have_files_of_their_own(
+    appdir: AppDir, python: BundledPython, results: Results, tmp_path: Path, level: int
+) -> None:
+    module = add_module(appdir, "usr/lib/one.py", '"""Words."""\nassert __doc__\n')
+    compile_bytecode(appdir, python, results)
+    assert compile_bytecode(appdir, python, results, level=level) == Bytecode(1, 0, level)
+    (bytecode,) = (appdir.lib / "__pycache__").iterdir()
+    assert bytecode == Path(importlib.util.cache_from_source(str(module), optimization=level))
+    code = marshal.loads(bytecode.read_bytes()[16:])  # noqa: S302 - made a moment ago
+    assert ("Words." in code.co_consts) is (level < 2)
+    module.unlink()
+    assert subprocess.run([sys.executable, bytecode], cwd=tmp_path, check=False).returncode == 0
+
+
+class TestAlone:
+    """Bytecode in the place of its source."""
+
+    def test_takes_the_place(self, appdir: AppDir, python: BundledPython, results: Results) -> None:
+        module = add_module(appdir, "usr/lib/one.py", "print(__file__)\n")
+        other = add_module(appdir, "usr/lib/two.py")
+        result = compile_bytecode(appdir, python, results, alone=[module], kept={"it is needed": 1})
+        assert result == Bytecode(2, 0, removed=1, saved=16, kept={"it is needed": 1})
+        assert not module.exists()
+        assert {path.name for path in appdir.lib.iterdir()} == {"one.pyc", "two.py", "__pycache__"}
+        assert [path.name for path in (appdir.lib / "__pycache__").iterdir()] == [bytecode_of(other).name]
+        output = subprocess.check_output([sys.executable, "-c", "import one"], cwd=appdir.lib, text=True)
+        assert output == f"{module}c\n"
+
+    def test_of_the_level(self, appdir: AppDir, python: BundledPython, results: Results) -> None:
+        module = add_module(appdir, "usr/lib/one.py", "assert False\n")
+        compile_bytecode(appdir, python, results, level=1, alone=[module])
+        assert [path.name for path in appdir.lib.iterdir()] == ["one.pyc"]
+        subprocess.run([sys.executable, "-c", "import one"], cwd=appdir.lib, check=True)
+
+    def test_what_does_not_compile_stays(self, appdir: AppDir, python: BundledPython, results: Results) -> None:
+        module = add_module(appdir, "usr/lib/one.py", "print 'two'\n")
+        stale = add_module(appdir, "usr/lib/one.pyc", "of another Python")
+        assert compile_bytecode(appdir, python, results, alone=[module]) == Bytecode(0, 1)
+        assert module.is_file()
+        assert not stale.exists(), "it would be used if its source were gone"
+
+    def test_is_kept_apart_for_the_next_image(self, appdir: AppDir, python: BundledPython, results: Results) -> None:
+        """What is kept of one kind of image is not taken for another."""
+        for alone, level in ((True, 0), (False, 0), (True, 1), (False, 1), (True, 0)):
+            module = add_module(appdir, "usr/lib/one.py")
+            compile_bytecode(appdir, python, results, level=level, alone=[module] if alone else [])
+            assert module.with_suffix(".pyc").is_file() is alone
+            module.with_suffix(".pyc").unlink(missing_ok=True)
+
+    def test_stays_where_nothing_compiles(self, appdir: AppDir, python: BundledPython, results: Results) -> None:
+        module = add_module(appdir, "usr/lib/one.py")
+        compile_bytecode(appdir, replace(python, cross=True), results, alone=[module])
+        assert module.is_file()
 
 
 @pytest.mark.slow
@@ -211,6 +267,8 @@ def test_processes_do_not_write_what_others_read(tmp_path: Path, monkeypatch: py
 
     monkeypatch.setattr(bytecode, "run", watch)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})
-    compile_bytecode(appdir, python, Results(None, 0))
+    modules = [path for path in python.stdlib.rglob("*.py") if path.stem != "__init__"]
+    result = compile_bytecode(appdir, python, Results(None, 0), alone=modules)
     assert len(runs) > 2
+    assert result.removed > 400
     assert {data[4:8] for data in read_all(appdir).values()} == {UNCHECKED_HASH}

@@ -145,6 +145,7 @@ def make_appdir(
     expose_python: bool = False,
     commands_on_path: bool = False,
     architecture: str = NATIVE,
+    optimize: int = 0,
     dialogue: str | None = None,
 ) -> AppDir:
     """Make an AppDir around an interpreter, a script or the one that tells how it was started."""
@@ -169,6 +170,7 @@ def make_appdir(
             commands_on_path=commands_on_path,
         ),
         program=launcher_path(architecture),
+        optimize=optimize,
         dialogue=dialogue,
     )
     return appdir
@@ -804,6 +806,69 @@ class TestInterpreter:
         write_launcher(appdir, bundled(executable), EntryPoint("x", "x", None), LauncherSettings(), program=LAUNCHER)
         assert (appdir.bin / "python").read_text() == "#!/bin/sh\n"
         assert (appdir.bin / "python3").readlink() == Path("python3.99")
+
+
+class TestOptimize:
+    """The interpreter reads the bytecode that the image has; each -O counts, so it is never given twice."""
+
+    @pytest.mark.parametrize(("level", "option"), [(1, "-O"), (2, "-OO")])
+    def test_application(self, tmp_path: Path, level: int, option: str) -> None:
+        root = make_appdir(tmp_path / "a", optimize=level).root
+        assert start([root / "AppRun", "-O", "x"]).arguments == ["-I", option, f"{root}/usr/bin/my-app", "-O", "x"]
+
+    def test_self_test(self, tmp_path: Path) -> None:
+        root = make_appdir(tmp_path / "a", optimize=1).root
+        add_settings(root, [("self-test", "usr/libexec/self-test")])
+        arguments = start([root / "AppRun", "--appimage-self-test"]).arguments
+        assert arguments == ["-I", "-O", f"{root}/usr/libexec/self-test"]
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            [],
+            ["-c", "-O"],
+            ["-m", "x", "-O"],
+            ["-mO"],
+            ["-BcO"],
+            ["script.py", "-O"],
+            ["-", "-O"],
+            ["--", "-O"],
+            ["-W", "-O"],
+            ["-X", "-O", "x"],
+            ["-WO"],
+            ["-bXO"],
+            ["--check-hash-based-pycs", "-O"],
+            ["--version", "x", "-O"],
+            ["-W"],
+            ["--check-hash-based-pycs"],
+        ],
+    )
+    def test_interpreter(self, tmp_path: Path, arguments: list[str]) -> None:
+        bin_ = make_appdir(tmp_path / "a", optimize=1).bin
+        assert start([bin_ / "python3", *arguments]).arguments == [*ISOLATED, "-O", *arguments]
+        if arguments:
+            assert start([bin_ / "python3", "-I", *arguments]).arguments == ["-O", "-I", *arguments]
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ["-O"],
+            ["-OO", "x"],
+            ["-BO", "-c", "x"],
+            ["-X", "dev", "-O"],
+            ["-Xdev", "-W", "error", "-uOc", "x"],
+            ["--check-hash-based-pycs", "always", "-O"],
+            ["--xyz", "-O"],
+        ],
+    )
+    def test_who_asks_for_a_level_has_it(self, tmp_path: Path, arguments: list[str]) -> None:
+        bin_ = make_appdir(tmp_path / "a", optimize=2).bin
+        assert start([bin_ / "python3", *arguments]).arguments == [*ISOLATED, *arguments]
+
+    def test_again_and_again(self, tmp_path: Path) -> None:
+        bin_ = make_appdir(tmp_path / "a", optimize=1).bin
+        first = start([bin_ / "python3", "x"]).arguments
+        assert start([bin_ / "python3", *first]).arguments == first
 
 
 @pytest.mark.usefixtures("needs_root")

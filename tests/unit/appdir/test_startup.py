@@ -14,7 +14,7 @@ import pytest
 
 from hatch_appimage.appdir import reads
 from hatch_appimage.appdir.bytecode import compile_bytecode
-from hatch_appimage.appdir.startup import StartupCommand, as_loaded, find_startup_order
+from hatch_appimage.appdir.startup import StartupCommand, as_loaded, defers, find_startup_order
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.layout import AppDir
 from hatch_appimage.libraries.bundle import MissingLibrary
@@ -250,7 +250,9 @@ class TestRun:
         appdir, _ = bundle
         (appdir.bin / "app").write_text(f"import sys\nfrom run_{name} import main\nsys.exit(main())\n")
         command = StartupCommand(arguments or ("--help",), asked)
-        return find_startup_order(*bundle, EntryPoint("app", f"run_{name}", "main"), command=command)
+        entry_point = EntryPoint("app", f"run_{name}", "main")
+        deferred = defers(bundle[1], entry_point, [f"run_{name}"])
+        return find_startup_order(*bundle, entry_point, command=command, deferred=deferred)
 
     @pytest.mark.parametrize(
         ("name", "wanted"),
@@ -371,7 +373,9 @@ class TestRun:
         (appdir.bin / "app").write_text(
             "import runpy\nrunpy.run_module('listed', run_name='__main__', alter_sys=True)\n"
         )
-        order = find_startup_order(*bundle, EntryPoint("app", "listed", None), command=StartupCommand())
+        entry_point = EntryPoint("app", "listed", None)
+        assert defers(bundle[1], entry_point, ["listed.__main__"])
+        order = find_startup_order(*bundle, entry_point, command=StartupCommand(), deferred=True)
         assert {"__main__", "colorsys"} <= {*stems(order.files)}
 
     def test_environment_is_that_of_the_image(self, bundle: tuple[AppDir, BundledPython]) -> None:

@@ -17,7 +17,7 @@ from hatch_appimage.appdir.settings import LauncherSettings
 from hatch_appimage.architecture import native_architecture
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.layout import AppDir
-from hatch_appimage.packages.install import install_packages
+from hatch_appimage.packages.install import application_files, install_packages
 from hatch_appimage.packages.settings import InstallSettings
 from hatch_appimage.project.entry_points import EntryPoint
 from hatch_appimage.project.metadata import Project
@@ -159,6 +159,7 @@ class TestUpdateRecords:
         site_packages = appdir.usr / SITE_PACKAGES
         (appdir.bin / "my-app").write_text("changed\n")
         (site_packages / "third" / "__init__.py").unlink()
+        (site_packages / "other.py").rename(site_packages / "other.pyc")  # as bytecode takes the place of a source
         assert update_records(python) == Records(3)
         found = set()
         for record in site_packages.glob("*.dist-info/RECORD"):
@@ -173,6 +174,7 @@ class TestUpdateRecords:
         assert {path for path in appdir.files() if path.is_relative_to(site_packages)} <= found
         assert (appdir.bin / "my-app").resolve() in found
         assert (site_packages / "my_app" / "a, b.txt").resolve() in found
+        assert {"other.py", "other.pyc"}.intersection(path.name for path in found) == {"other.pyc"}
 
     def test_distribution_without_record(self, python: BundledPython) -> None:
         info = python.site_packages[0] / "old-1.0.dist-info"
@@ -180,6 +182,17 @@ class TestUpdateRecords:
         (info / "METADATA").write_text("Metadata-Version: 2.1\nName: old\nVersion: 1.0\n")
         update_records(python)
         assert not (info / "RECORD").exists()
+
+
+def test_bytecode_without_sources_belongs_to_the_application(
+    appdir: AppDir, python: BundledPython, project: Project, wheel: Path
+) -> None:
+    """It lies at the end of an image, with all that changes from release to release."""
+    install(wheel, appdir, python, project)
+    package = appdir.usr / SITE_PACKAGES / "my_app"
+    (package / "__init__.py").rename(package / "__init__.pyc")
+    update_records(python)
+    assert str((package / "__init__.pyc").relative_to(appdir.root)) in application_files(appdir, python, project)
 
 
 class TestCheckEntryPoint:

@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -24,8 +24,9 @@ from hatch_appimage.appdir.tkinter import Tkinter, trim_tkinter
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.layout import AppDir
 from hatch_appimage.python import BundledPython, _appimage
-from hatch_appimage.python.patch_stdlib import _GET_DATA, _LEFT_OUT, Patches, patch_stdlib
+from hatch_appimage.python.patch_stdlib import _GET_DATA, _LEFT_OUT, _SOURCELESS, Patches, patch_stdlib
 from hatch_appimage.system import System
+from support.pythons import INTERPRETERS
 from support.tools import require
 
 if TYPE_CHECKING:
@@ -166,6 +167,15 @@ class TestAdapt:
         python = replace(python, version="3.14.0rc1")
         assert "encodings" not in patch_stdlib(appdir, python, system).modules
         assert (python.stdlib / "encodings/__init__.py").read_text() == "name = 'encodings/__init__.py'\n"
+
+    @pytest.mark.parametrize("version", ["3.8.1", "3.14.0"])
+    def test_modules_without_sources(self, appdir: AppDir, python: BundledPython, system: System, version: str) -> None:
+        metadata = python.stdlib / "importlib" / "metadata" / "__init__.py"
+        metadata.parent.mkdir(parents=True)
+        metadata.write_text('if f.suffix == ".py"\n' if version == "3.8.1" else "")
+        patches = patch_stdlib(appdir, replace(python, version=version), system, sourceless=True)
+        assert _SOURCELESS in (python.stdlib / "encodings/__init__.py").read_text()
+        assert ("importlib" in patches.modules) is (version == "3.8.1")
 
     def test_terminals(self, appdir: AppDir, python: BundledPython, system: System) -> None:
         patch_stdlib(appdir, python, system)
@@ -836,3 +846,32 @@ except FileNotFoundError as error:
         command = [sys.executable, "-I", "-X", "dev", "-W", "error", "-c", _GET_DATA + code]
         result = subprocess.run(command, check=True, capture_output=True, text=True)
         assert result.stdout == f"{tmp_path / 'gone.py'}\n"
+
+
+@pytest.mark.parametrize("interpreter", INTERPRETERS)
+def test_sourceless_modules_say_where_they_are(tmp_path: Path, interpreter: str) -> None:
+    """Code within functions, too; what has a whole path keeps it."""
+    (tmp_path / "source.py").write_text("def f():\n    def g():\n        return 1 / 0\n    return g\n")
+    code = (
+        "import py_compile, sys\n"
+        f"sys.path.insert(0, {str(tmp_path)!r})\n"
+        f"py_compile.compile('source.py', {str(tmp_path / 'one.pyc')!r}, dfile='usr/lib/one.py')\n"
+        f"py_compile.compile('source.py', {str(tmp_path / 'two.pyc')!r}, dfile='/home/me/two.py')\n"
+        f"{_SOURCELESS}\n"
+        "import one, two\n"
+        "print(one.f.__code__.co_filename, one.f().__code__.co_filename, two.f().__code__.co_filename)\n"
+        "print(one.__file__)\n"
+    )
+    output = subprocess.check_output([interpreter, "-Ic", code], cwd=tmp_path, text=True)
+    assert output.split() == [*[str(tmp_path / "one.py")] * 2, "/home/me/two.py", str(tmp_path / "one.pyc")]
+
+
+def test_packages_are_known_by_bytecode() -> None:
+    """Python 3.11 asks for sources; this is how it does."""
+    metadata = SimpleNamespace(
+        _top_level_inferred=lambda found: {file.parts[0] for file in found.files if file.suffix == ".py"}
+    )
+    _appimage.patch_metadata(metadata)
+    files = [PurePosixPath("one/a.pyc"), PurePosixPath("two/b.py"), PurePosixPath("three/c.txt")]
+    assert metadata._top_level_inferred(SimpleNamespace(files=files)) == {"one", "two"}
+    assert metadata._top_level_inferred(SimpleNamespace(files=None)) == set()

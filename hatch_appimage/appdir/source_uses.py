@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: MIT
+"""What a Python source does with the files of Python sources, as far as its text shows it. Nothing of it is run."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from dataclasses import astuple, dataclass
+from typing import TYPE_CHECKING
+
+from hatch_appimage import syntax
+from hatch_appimage.results import NO_RESULTS, digest_code
+from hatch_appimage.syntax import parse_source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from hatch_appimage.results import Results
+
+_CODE = digest_code(__file__, syntax.__file__)
+# A source without any of these does nothing with sources.
+_WORDS = re.compile(rb"\.py['\"]|\b(?:__file__|getsource|getsourcelines|findsource)\b")
+# A source that looks for others beside itself says where that is.
+_PLACES = re.compile(
+    rb"\b(?:__file__|__path__|getfile|iter_modules|pkg_resources|importlib\.resources|importlib_resources)\b"
+)
+# Functions of `inspect` that raise OSError where a source is missing.
+_READING = frozenset({"findsource", "getsource", "getsourcelines"})
+# What may be named by an `except` for it to cope with that.
+_COPING = frozenset({"BaseException", "EnvironmentError", "Exception", "IOError", "OSError"})
+# Functions, methods and attributes that make the same file's path of a path, and those that make another one of it.
+_SAME_PATH = frozenset(
+    {
+        "Path",
+        "PurePath",
+        "absolute",
+        "abspath",
+        "fsdecode",
+        "fspath",
+        "normcase",
+        "normpath",
+        "realpath",
+        "resolve",
+        "str",
+    }
+)
+_OTHER_PATH = frozenset(
+    {"basename", "commonpath", "dirname", "join", "joinpath", "name", "parent", "parents", "relative_to", "relpath"}
+    | {"split", "splitext", "stem", "suffix", "with_name", "with_stem", "with_suffix"}
+)
+_SUFFIX = ".py"
+# What means every source: the end of a name, or a pattern.
+_ALL = frozenset({_SUFFIX, f"*{_SUFFIX}"})
+# What `%` and `str.format` put a part of the name in for.
+_FILLED_IN = re.compile(r"%[sdr]|\{[^{}]*\}")
+
+
+@dataclass(frozen=True)
+class SourceUse:
+    """What a module does with sources.
+
+    Attributes:
+        names: the names of sources in its strings, which may be the ends of paths, with `*` for what is not known.
+        lists: it looks for all sources in a directory that it knows from its own place.
+        itself: it does something else with its own path than to find other files from there.
+        others: it asks for the sources of functions or modules, and does not cope where there are none.
+
+    """
+
+    names: tuple[str, ...] = ()
+    lists: bool = False
+    itself: bool = False
+    others: bool = False
+
+
+def read_source_use(source: bytes, results: Results = NO_RESULTS) -> SourceUse:
+    """Return what a module does with sources; nothing where it is no Python 3.
+
+    Args:
+        source: the module's own.
+        results: where it is kept for later builds.
+
+    """
+    if not _WORDS.search(source):
+        return SourceUse()
+
+    def compute() -> bytes:
+        return json.dumps(astuple(_find_use(source))).encode()
+
+    names, *flags = json.loads(results.compute((b"source use", _CODE, source), compute))
+    return SourceUse(tuple(names), *flags)
+
+
+def _find_use(source: bytes) -> SourceUse:
+    try:
+        tree = parse_source(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return SourceUse()
+    parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
+    texts = set(_texts(tree, parents))
+    names = {text for text in texts if text.rpartition("/")[2] not in _ALL}
+    return SourceUse(
+        names=tuple(sorted(names)),
+        lists=len(names) < len(texts) and _PLACES.search(source) is not None,
+        itself=any(_is_own_path(node) and not _leads_elsewhere(node, parents) for node in parents),
+        others=any(_reads_others(node) and not _copes(node, parents) for node in parents),
+    )
+
+
+def _texts(tree: ast.Module, parents: Mapping[ast.AST, ast.AST]) -> Iterator[str]:
+    """Yield the strings that end like the name of a source, docstrings excepted."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Constant) or isinstance(parents[node], ast.Expr):
+            continue
+        if isinstance(node.value, str) and re.fullmatch(r"\S*\.py", node.value):
+            before = "*" if isinstance(parents[node], ast.JoinedStr) else ""
+            yield before + _FILLED_IN.sub("*", node.value)
+
+
+def _is_own_path(node: ast.AST) -> bool:
+    return isinstance(node, ast.Name) and node.id == "__file__" and isinstance(node.ctx, ast.Load)
+
+
+def _leads_elsewhere(node: ast.AST, parents: Mapping[ast.AST, ast.AST]) -> bool:
+    """Whether an expression of a path is only there to find another path."""
+    parent = parents[node]
+    if isinstance(parent, ast.Attribute):
+        name, whole = parent.attr, parents.get(parent, parent)
+    elif isinstance(parent, ast.Call):
+        name, whole = _name_of(parent.func), parent
+    else:
+        return isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Div)
+    return name in _OTHER_PATH or (name in _SAME_PATH and whole in parents and _leads_elsewhere(whole, parents))
+
+
+def _name_of(node: ast.AST) -> str:
+    return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
+
+
+def _reads_others(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and _name_of(node.func) in _READING
+
+
+def _copes(node: ast.AST, parents: Mapping[ast.AST, ast.AST]) -> bool:
+    """Whether an exception of an expression is caught where it stands, in the same function."""
+    while not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.Module)):
+        parent = parents[node]
+        if isinstance(parent, ast.Try) and node in parent.body and any(map(_catches, parent.handlers)):
+            return True
+        if isinstance(parent, ast.With) and any(map(_suppresses, parent.items)):
+            return True
+        node = parent
+    return False
+
+
+def _catches(handler: ast.ExceptHandler) -> bool:
+    return handler.type is None or any(_name_of(node) in _COPING for node in ast.walk(handler.type))
+
+
+def _suppresses(item: ast.withitem) -> bool:
+    call = item.context_expr
+    return (
+        isinstance(call, ast.Call)
+        and _name_of(call.func) == "suppress"
+        and any(_name_of(argument) in _COPING for argument in call.args)
+    )
