@@ -95,17 +95,21 @@ class Packer:
 
 
 def require_packages() -> None:
-    """See that Debian's packages are there, on a Debian machine.
+    """See that Debian's packages are there, on a Debian machine, and that it is one that peers' tools are for.
 
     Raises:
         SystemExit: with the names of those that are missing.
 
     """
+    if platform.machine() != "x86_64":
+        raise SystemExit(f"The peers' tools are for x86_64, and this machine is {platform.machine()}")
     if shutil.which("dpkg-query") is None:
         return
-    command = ["dpkg-query", "--show", "--showformat", "${db:Status-Status} ${Package}\n", *PACKAGES]
+    # Debian 13 has some under another name, such as libfuse2t64.
+    names = [*PACKAGES, *(f"{package}t64" for package in PACKAGES)]
+    command = ["dpkg-query", "--show", "--showformat", "${db:Status-Status} ${Package}\n", *names]
     lines = subprocess.run(command, check=False, capture_output=True, text=True).stdout.splitlines()
-    installed = {line.split()[1] for line in lines if line.startswith("installed ")}
+    installed = {line.split()[1].removesuffix("t64") for line in lines if line.startswith("installed ")}
     if missing := [package for package in PACKAGES if package not in installed]:
         raise SystemExit(f"Missing Debian packages: {' '.join(missing)}")
 
