@@ -15,10 +15,14 @@ APPIMAGETOOL = ("-comp", "zstd", "-b", "1M", "-root-owned", "-noappend", "-mkfs-
 APPIMAGEKIT = ("-comp", "gzip", "-root-owned", "-noappend", "-mkfs-time", "0")
 
 
+def pack_command(tree: Path, image: Path, *options: str) -> list[str | Path]:
+    """Return the command that packs a directory with mksquashfs."""
+    return ["mksquashfs", tree, image, *options, "-quiet", "-no-progress"]
+
+
 def pack(tree: Path, image: Path, *options: str) -> Path:
     """Pack a directory with mksquashfs."""
-    command: list[str | Path] = ["mksquashfs", tree, image, *options, "-quiet", "-no-progress"]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(pack_command(tree, image, *options), check=True, stdout=subprocess.DEVNULL)
     return image
 
 

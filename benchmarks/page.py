@@ -73,8 +73,14 @@ def size_section(run: Run) -> list[str]:
 
 
 def _size_cell(values: Mapping[str, float]) -> str:
-    file, tree = (f"{values[name] / 1e6:.1f}" if name in values else NOTHING for name in ("file", "tree"))
+    file, tree = (megabytes(values[name]) if name in values else NOTHING for name in ("file", "tree"))
     return file if tree == NOTHING else f"{file} ({tree})"
+
+
+def megabytes(size: float) -> str:
+    """Return a size in units of 10^6 bytes, with its first digit however small it is."""
+    text = f"{size / 1e6:.1f}"
+    return text if float(text) else f"{size / 1e6:.1g}"
 
 
 def startup_section(run: Run) -> list[str]:
@@ -187,7 +193,7 @@ def write_plot(runs: Iterable[Run]) -> str:
     projects = [app.project for app in APPS if any(_has(run, app.project) for run in (size, startup))]
     groups = [(project, [packer.name for packer in PACKERS]) for project in projects]
     columns = [
-        Column("File, 10^6 bytes", [_bars(size, *group, _size_bar) for group in groups]),
+        Column("File, MB", [_bars(size, *group, _size_bar) for group in groups]),
         Column(
             "Start, times that of a virtual environment", [_bars(startup, *group, _start_bar) for group in groups], 1.0
         ),
@@ -215,7 +221,7 @@ def _bars(
 def _size_bar(values: Mapping[str, float]) -> Bar:
     if "file" not in values:
         return Bar(None, "not one file")
-    return Bar(values["file"], f"{values['file'] / 1e6:.1f}")
+    return Bar(values["file"], megabytes(values["file"]))
 
 
 def _start_bar(values: Mapping[str, float]) -> Bar:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from apps import ROOT
 from hatch_appimage.runtime import runtime_path
-from images import APPIMAGEKIT, APPIMAGETOOL, join, pack
+from images import APPIMAGEKIT, APPIMAGETOOL, join, pack_command
 from reference import fetch_appimagetool, fetch_reference
 from workplace import Product, base_python, uv_cache
 
@@ -209,12 +209,14 @@ def _freeze(workplace: Workplace) -> None:
 def _freeze_for_our_runtime(workplace: Workplace) -> None:
     _freeze(workplace)
     (appdir,) = (workplace.work / "build").glob("**/AppDir")
-    _pack_as_appimagetool(workplace, appdir)
+    _pack(workplace, appdir, _our_runtime(), *APPIMAGETOOL)
 
 
-def _pack_as_appimagetool(workplace: Workplace, appdir: Path, *options: str) -> None:
-    squashfs = pack(appdir, workplace.work / "squashfs", *APPIMAGETOOL, *options)
-    join(_our_runtime(), squashfs, _image(workplace))
+def _pack(workplace: Workplace, appdir: Path, runtime: Path, *options: str) -> None:
+    """Pack an AppDir with mksquashfs behind a runtime."""
+    squashfs = workplace.work / "squashfs"
+    workplace.run(pack_command(appdir, squashfs, *options))
+    join(runtime, squashfs, _image(workplace))
     squashfs.unlink()
 
 
@@ -259,7 +261,8 @@ def _build_appimage(workplace: Workplace) -> None:
     workplace.run([workplace.program("python"), "-m", "appimage.ctl", "build-appdir", *names, *place])
     (appdir,) = workplace.project.glob("**/AppDir")
     # What its command `build` has appimagetool add.
-    _pack_as_appimagetool(workplace, appdir, "-no-xattrs", "-no-duplicates", "-processors", "1")
+    options = (*APPIMAGETOOL, "-no-xattrs", "-no-duplicates", "-processors", "1")
+    _pack(workplace, appdir, _our_runtime(), *options)
 
 
 # The recipe of the guides.
@@ -284,8 +287,7 @@ exec "$APPDIR/usr/bin/python3" -c {shlex.quote(_call(app.entry_point))} "$@"
     entry = f"[Desktop Entry]\nType=Application\nName={app.project}\nExec=AppRun\nIcon={app.project}\n"
     (appdir / f"{app.project}.desktop").write_text(entry + "Categories=Utility;\nTerminal=true\n")
     (appdir / f"{app.project}.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg"/>\n')
-    squashfs = pack(appdir, workplace.work / "squashfs", *APPIMAGEKIT)
-    join(_reference(workplace), squashfs, _image(workplace))
+    _pack(workplace, appdir, _reference(workplace), *APPIMAGEKIT)
 
 
 def _call(entry_point: str) -> str:
@@ -450,8 +452,9 @@ PACKERS = (
 )
 # Why no figures of others are there.
 LEFT_OUT = {
-    "python-appimage": "takes its base images and tools from GitHub's releases, which the package index has not",
-    "pyproject-appimage": "downloads its base image and appimagetool likewise",
-    "linuxdeploy-plugin-python, appimage-builder": "their downloads are gone, or their last release is of 2022",
-    "Nuitka": "compiles each project for minutes, which is another trade",
+    "python-appimage, pyproject-appimage": "take their base images and tools from GitHub's releases, which a package "
+    "index has not",
+    "linuxdeploy-plugin-python, appimage-builder": "their last releases are of 2022, and their tools are not on a "
+    "package index",
+    "Nuitka": "not measured yet; it compiles a project to a program",
 }

@@ -17,9 +17,10 @@ _VALUES = 62
 _GAP = 24
 _ROW = 20
 _BAR = 13
-_HEADING = 34
-_TOP = 46
-_MARGIN = 16
+_HEADING = 26
+_SPACE = 14
+_TOP = 40
+_MARGIN = 20
 
 _STYLE = """\
 .background { fill: #ffffff } text { fill: #1f2328; font: 13px system-ui, sans-serif }
@@ -73,10 +74,10 @@ def draw(title: str, groups: Sequence[tuple[str, Sequence[str]]], columns: Seque
     """
     width = 2 * _MARGIN + _LABELS + len(columns) * (_BARS + _VALUES) + (len(columns) - 1) * _GAP
     shapes, top = [], _TOP
-    shapes += [_text(_left(number), _TOP - 20, column.title, "heading") for number, column in enumerate(columns)]
+    shapes += [_text(_left(number), _TOP - 14, column.title, "heading") for number, column in enumerate(columns)]
     for group, (heading, labels) in enumerate(groups):
         shapes.append(_text(_MARGIN, top + 18, heading, "heading"))
-        top += _HEADING - _ROW // 2
+        top += _HEADING
         shapes += [
             _text(
                 _MARGIN + _LABELS - 10, top + row * _ROW + _BAR, label, "heading" if label == highlighted else "", "end"
@@ -86,7 +87,7 @@ def draw(title: str, groups: Sequence[tuple[str, Sequence[str]]], columns: Seque
         own = [label == highlighted for label in labels]
         for number, column in enumerate(columns):
             shapes += _draw_bars(column.bars[group], own, _left(number), top, column.base)
-        top += len(labels) * _ROW
+        top += len(labels) * _ROW + _SPACE
     height = top + _MARGIN
     lines = [
         (
@@ -111,18 +112,22 @@ def _left(number: int) -> int:
 def _draw_bars(bars: Sequence[Bar], own: Sequence[bool], left: int, top: int, base: float | None) -> list[str]:
     largest = max((bar.value for bar in bars if bar.value is not None), default=0)
     scale = _BARS / max(largest, base or 0, 1e-9)
+    line = None if base is None else round(left + base * scale)
     shapes = []
     for row, bar in enumerate(bars):
         y = top + row * _ROW
         if bar.value is None:
-            shapes.append(_text(left + 4, y + _BAR - 2, bar.text, "failed"))
+            shapes.append(_text(left + 4, y + _BAR, bar.text, "failed"))
             continue
         length, kind = bar.value * scale, "bar ours" if own[row] else "bar"
         shapes.append(f'<rect class="{kind}" x="{left}" y="{y + 2}" width="{length:.1f}" height="{_BAR}"/>')
-        shapes.append(_text(round(left + length + 5), y + _BAR, bar.text, "value"))
-    if base is not None:
-        x, bottom = round(left + base * scale), top + len(bars) * _ROW
-        shapes.append(f'<line class="base" x1="{x}" x2="{x}" y1="{top - 2}" y2="{bottom - 2}"/>')
+        # The line does not go through a text.
+        end = round(left + length)
+        text = line if line is not None and end <= line <= end + _VALUES else end
+        shapes.append(_text(text + 5, y + _BAR, bar.text, "value"))
+    if line is not None:
+        bottom = top + len(bars) * _ROW - 2
+        shapes.append(f'<line class="base" x1="{line}" x2="{line}" y1="{top - 2}" y2="{bottom}"/>')
     return shapes
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -83,7 +84,8 @@ def describe_machine() -> dict[str, str]:
     return {
         "processor": f"{_processor()}, {len(os.sched_getaffinity(0))} cores",
         "memory": f"{memory / 2**30:.0f} GiB",
-        "kernel": platform.release(),
+        # What follows the number is of those who built it.
+        "kernel": re.sub(r"[^\d.].*", "", platform.release()),
         "distribution": platform.freedesktop_os_release()["PRETTY_NAME"],
     }
 

@@ -119,7 +119,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--project", action="append", choices=[app.project for app in APPS], help="of test-projects")
     parser.add_argument("--packer", action="append", metavar="NAME", help=f"one of: {names}")
     parser.add_argument("--pin", action="append", default=[], metavar="NAME==VERSION", help="a packer's version")
-    parser.add_argument("--directory", type=Path, help="where builds stay, to be used again")
+    parser.add_argument("--directory", type=Path, help="where builds stay, to be used again as they are")
     parser.add_argument("--json", type=Path, metavar="FILE", help="for benchmarks/page.py")
     parser.add_argument("--remark", default="", help="for the readers of the page, such as `busy machine`")
 
@@ -129,10 +129,12 @@ def selected(benchmark: str, options: argparse.Namespace) -> Iterator[Selection]
     """Yield what the command line selects; nothing of it stays unless a directory is named.
 
     Raises:
-        SystemExit: a packer or pin is unknown, or Debian's packages are missing.
+        SystemExit: a packer is unknown, Debian's packages are missing, or the results cannot be written.
 
     """
     require_packages()
+    if options.json and not options.json.absolute().parent.is_dir():
+        raise SystemExit(f"{options.json.parent} is not a directory")
     packers = _pin([packer for packer in PACKERS if benchmark in packer.benchmarks], options.pin)
     wanted = options.packer or [packer.name for packer in packers]
     if unknown := set(wanted) - {packer.name for packer in packers}:
@@ -159,7 +161,7 @@ def _pin(packers: Iterable[Packer], pins: Iterable[str]) -> list[Packer]:
 
 def _own_versions() -> dict[str, str]:
     """Return the versions of what runs the benchmark."""
-    commit = _printed("git", "-C", str(ROOT), "rev-parse", "--short", "HEAD")
+    commit = _printed("git", "-C", str(ROOT), "describe", "--always", "--dirty")
     return {
         "hatch-appimage": f"{version('hatch-appimage')} ({commit or 'no commit'})",
         "Python": platform.python_version(),

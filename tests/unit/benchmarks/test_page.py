@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from page import PAGE, PLOT, table, write_page, write_plot
+from page import PAGE, PLOT, megabytes, table, write_page, write_plot
 from plot import Bar, Column, draw
 from results import RESULTS, Figure, Run, merge, read_runs, write_runs
 
@@ -62,6 +62,13 @@ def test_the_page_has_the_figures() -> None:
     assert "| **hatch-appimage** | 9.0 s (8.0 to 10.0), 1.50 |" in page
     assert "| **hatch-appimage** | 3.0 s (2.0 to 4.0) |" in page
     assert "**A remark.**" in page
+
+
+@pytest.mark.parametrize(
+    ("size", "text"), [(12_345_678, "12.3"), (96_000, "0.1"), (40_000, "0.04"), (9_518, "0.01"), (1_234, "0.001")]
+)
+def test_small_sizes_have_a_digit(size: float, text: str) -> None:
+    assert megabytes(size) == text
 
 
 def test_machines_are_told_once() -> None:
@@ -118,13 +125,24 @@ def test_a_base_is_within_the_scale() -> None:
     assert float(line.attrib["x1"]) - float(rect.attrib["x"]) == pytest.approx(2 * float(rect.attrib["width"]), abs=1)
 
 
+def test_the_base_does_not_go_through_text() -> None:
+    values = [Bar(0.5, "0.50"), Bar(1.0, "1.00"), Bar(3, "3.00")]
+    root = parse(draw("t", [("a", ["x", "y", "z"])], [Column("ratio", [values], 1.0)], "x"))
+    (line,) = (float(line.attrib["x1"]) for line in root.findall(f"{SVG}line"))
+    places = [float(text.attrib["x"]) for text in root.findall(f"{SVG}text[@class='value']")]
+    rects = [rect for rect in root.findall(f"{SVG}rect") if "bar" in rect.attrib["class"]]
+    ends = [float(rect.attrib["x"]) + float(rect.attrib["width"]) for rect in rects]
+    assert places[0] == places[1] == line + 5
+    assert places[2] == pytest.approx(ends[2] + 5, abs=1)
+
+
 def test_the_plot_is_for_everybody() -> None:
     """Text as text, all values in words, for dark screens too, and nothing that runs or is fetched."""
     svg = write_plot(RUNS)
     root = parse(svg)
     description = root.findtext(f"{SVG}desc") or ""
     assert root.findtext(f"{SVG}title")
-    assert "hello-cli, File, 10^6 bytes: hatch-appimage 12.3; " in description
+    assert "hello-cli, File, MB: hatch-appimage 12.3; " in description
     assert "hatch-appimage 1.23;" in description
     texts = [element.text for element in root.iter(f"{SVG}text")]
     assert {"hello-cli", "hatch-appimage", "12.3", "1.23", "failed", "not measured"} <= set(texts)

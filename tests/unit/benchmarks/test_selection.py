@@ -76,6 +76,15 @@ def test_who_is_not_compared_is_refused(benchmark: str, packer: str) -> None:
         pass
 
 
+def test_results_must_have_a_place(tmp_path: Path) -> None:
+    """As is known before everything is built."""
+    with (
+        pytest.raises(SystemExit, match="nowhere is not a directory"),
+        selected("size", parse("--json", str(tmp_path / "nowhere" / "size.json"))),
+    ):
+        pass
+
+
 def test_pins_are_requirements_of_all_variants() -> None:
     with selected("size", parse("--pin", "cx-freeze==8.7.3")) as selection:
         requirements = {packer.name: packer.requirements for packer in selection.packers}
