@@ -454,7 +454,6 @@ PACKERS = (
 LEFT_OUT = {
     "python-appimage, pyproject-appimage": "take their base images and tools from GitHub's releases, which a package "
     "index has not",
-    "linuxdeploy-plugin-python, appimage-builder": "their last releases are of 2022, and their tools are not on a "
-    "package index",
+    "linuxdeploy-plugin-python, appimage-builder": "their last releases are of 2022",
     "Nuitka": "not measured yet; it compiles a project to a program",
 }
