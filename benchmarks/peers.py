@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 # Debian's packages that peers and the test projects need.
 PACKAGES = (
+    "binutils",
     "desktop-file-utils",
     "file",
     "fuse3",
