@@ -33,7 +33,7 @@ from hatch_appimage.image.settings import ImageSettings  # noqa: E402
 from hatch_appimage.image.write import load_runtime, write_image  # noqa: E402
 from hatch_appimage.layout import AppDir  # noqa: E402
 from hatch_appimage.runtime import runtime_path  # noqa: E402
-from startup import Case, measure, print_load  # noqa: E402
+from rounds import Case, measure, paired_ratios, print_load  # noqa: E402
 
 SETTINGS = ["3/128", "15/128", "9/256", "15/256", "3/1024", "6/1024", "9/1024", "12/1024", "18/1024", "22/1024"]
 READS = 200
@@ -122,7 +122,7 @@ def choose_others(appdir: Path, order: set[str]) -> list[str]:
 
 def run(cases: list[Case], code: str, rounds: int) -> dict[str, list[float]]:
     """Run every case once a round; return the milliseconds by the names of the cases."""
-    measure(cases, code, rounds, cold=False)
+    measure(cases, ["-c", code], rounds)
     return {case.name: list(case.times) for case in cases}
 
 
@@ -134,14 +134,10 @@ def make_row(
         setting=case.name,
         size=case.program.stat().st_size,
         packing_s=round(packing[case.name], 2),
-        start=round(statistics.median(map(_ratio, starts[case.name], starts["directory"])), 3),
+        start=round(paired_ratios(starts[case.name], starts["directory"]).median, 3),
         start_ms=round(statistics.median(starts[case.name]), 1),
         reads_ms=round(statistics.median(map(_difference, reads[case.name], reads["directory"])), 1),
     )
-
-
-def _ratio(one: float, other: float) -> float:
-    return one / other
 
 
 def _difference(one: float, other: float) -> float:

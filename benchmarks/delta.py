@@ -19,11 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from apps import ROOT, Edit
 from hatch_appimage.format import find_squashfs
 from hatch_appimage.image.zsync import write_zsync
 from range_server import serving
-
-ROOT = Path(__file__).resolve().parent.parent
 
 
 @dataclass(frozen=True)
@@ -109,10 +108,7 @@ def build(change: Change, directory: Path, text: str) -> Path:
     project = Path(
         shutil.copytree(ROOT / "test-projects" / change.project, directory, ignore=shutil.ignore_patterns("dist"))
     )
-    file = project / change.file
-    if change.base not in file.read_text():
-        raise SystemExit(f"{file} has no `{change.base}`")
-    file.write_text(file.read_text().replace(change.base, text))
+    Edit(change.file, change.base, text).apply(project)
     command = [sys.executable, "-m", "hatchling", "build", "-t", "appimage"]
     subprocess.run(command, cwd=project, check=True, env={**os.environ, "HATCH_QUIET": "1"})
     (image,) = (project / "dist").glob("*.AppImage")

@@ -1,16 +1,23 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""How fast images start: ours beside the plain directory and the other runtimes, on one AppDir, in one run.
+"""How fast images start: beside what other packers make, or beside other runtimes on one AppDir; each in one run.
 
-``benchmarks/startup.py APPDIR [--order FILE] [--rounds N] [--runtime NAME=PATH]... [--cold]``
+``benchmarks/startup.py [--project NAME]... [--packer NAME]... [--rounds N] [--json FILE]``, with the Python of a
+development install, builds the test projects with this packer and with its peers, and compares all starts with those
+of the same projects in virtual environments. What is built must run and print what it should, or the table says why it
+does not. Needs the package index and the Debian packages that it names if they are missing. With ``--directory``,
+builds stay and are used again, those of ``size.py`` too.
 
-The AppDir's AppRun takes a Python program after ``-c``; ``--order`` names the files that a start reads, one path a
-line, for our image, which our packer writes. The others' images are mksquashfs's, with the same compression.
-``--runtime`` adds a runtime and may be given several times; one of ours, of another version, gets its image from our
-packer as well, so that before and after are compared in one run: ``--runtime before=FILE``. Each round runs every case
-once, so that what disturbs the machine disturbs all; medians, and their ratio and difference to the directory's, are
-printed, with the machine's load before and after: other work on it makes all figures worthless. ``squashfuse_ll`` and
-the kernel's own driver are added where they can be had.
+``benchmarks/startup.py APPDIR [--order FILE] [--rounds N] [--runtime NAME=PATH]...`` compares ours with the plain
+directory and the other runtimes. The AppDir's AppRun takes a Python program after ``-c``; ``--order`` names the files
+that a start reads, one path a line, for our image, which our packer writes. The others' images are mksquashfs's, with
+the same compression. ``--runtime`` adds a runtime and may be given several times; one of ours, of another version, gets
+its image from our packer as well, so that before and after are compared in one run: ``--runtime before=FILE``.
+``squashfuse_ll`` and the kernel's own driver are added where they can be had.
+
+Each round runs every case once, so that what disturbs the machine disturbs all; medians, and the median of the ratios
+to the first case of the same round and their middle half, are printed, with the machine's load before and after: other
+work on it makes all figures worthless. ``--cold`` drops the page cache before every run.
 """
 
 from __future__ import annotations
@@ -21,65 +28,81 @@ import os
 import platform
 import statistics
 import subprocess
-import sys
 import tempfile
-import time
-from dataclasses import dataclass, field
 from pathlib import Path
 
+from hatch_appimage.architecture import ARCHITECTURES
+from hatch_appimage.elf import read_sections
 from hatch_appimage.image.settings import ImageSettings
+from hatch_appimage.image.write import load_runtime, write_image
+from hatch_appimage.layout import AppDir
+from hatch_appimage.runtime import runtime_path
+from images import join, pack
+from peers import BASE
 from reference import fetch_reference
-
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from hatch_appimage.architecture import ARCHITECTURES  # noqa: E402
-from hatch_appimage.elf import read_sections  # noqa: E402
-from hatch_appimage.image.write import load_runtime, write_image  # noqa: E402
-from hatch_appimage.layout import AppDir  # noqa: E402 - this project, found once the path is set
-from hatch_appimage.runtime import runtime_path  # noqa: E402
+from results import Figure
+from rounds import Case, measure, paired_ratios, print_load
+from selection import add_options, selected
 
 PROGRAMS = {"python -c pass": "pass", "import flask, requests": "import flask, requests"}
-PAUSE = 0.06
-WARM_UP = 2
-
-
-@dataclass
-class Case:
-    """One way to start, and how long it took.
-
-    Attributes:
-        name: as it is printed.
-        program: what is run.
-        settings: added to its environment.
-        times: milliseconds, one a round.
-
-    """
-
-    name: str
-    program: Path
-    settings: dict[str, str] = field(default_factory=dict)
-    times: list[float] = field(default_factory=list)
-
-    def run(self, code: str) -> float:
-        """Run once; return the milliseconds from the start to the end."""
-        environment = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "LANG": "C.UTF-8", **self.settings}
-        start = time.perf_counter()
-        subprocess.run([self.program, "-c", code], env=environment, check=True, stderr=subprocess.DEVNULL)
-        return (time.perf_counter() - start) * 1000
 
 
 def main() -> None:
-    """Pack, measure, print."""
+    """Build or pack, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("appdir", type=Path)
+    parser.add_argument("appdir", nargs="?", type=Path)
     parser.add_argument("--order", type=Path)
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument(
         "--runtime", action="append", default=[], metavar="NAME=PATH", help="one that reads zstd images"
     )
     parser.add_argument("--cold", action="store_true", help="drop the page cache before every run (as root)")
+    add_options(parser)
     options = parser.parse_args()
+    if options.appdir:
+        compare_runtimes(options)
+    else:
+        compare_packers(options)
+
+
+def compare_packers(options: argparse.Namespace) -> None:
+    """Measure the starts of the test projects."""
+    figures: list[Figure] = []
+    with selected("startup", options) as selection:
+        for app in selection.apps:
+            built = {packer.name: selection.try_build(packer, app) for packer in (BASE, *selection.packers)}
+            cases = [
+                Case(name, product.program, {**app.settings, **product.settings})
+                for name, product in built.items()
+                if not isinstance(product, Figure)
+            ]
+            failed = [figure for figure in built.values() if isinstance(figure, Figure)]
+            if not cases or cases[0].name != BASE.name:
+                raise SystemExit(failed[0].failed)
+            print_load()
+            measure(cases, app.arguments, options.rounds, before=drop_cache if options.cold else None)
+            report(" ".join([app.command, *app.arguments]), cases)
+            print_load()
+            figures += [*(Figure(app.project, case.name, summary(case, cases[0])) for case in cases), *failed]
+        for figure in figures:
+            if figure.failed:
+                print(f"{figure.project}, {figure.packer}: {figure.failed}")
+        selection.finish(figures, options, rounds=options.rounds)
+
+
+def summary(case: Case, base: Case) -> dict[str, float]:
+    """Return the median of a case in milliseconds, and its ratios to the base."""
+    ratios = paired_ratios(case.times, base.times)
+    return {
+        "median": statistics.median(case.times),
+        "ratio": ratios.median,
+        "ratio low": ratios.low,
+        "ratio high": ratios.high,
+    }
+
+
+def compare_runtimes(options: argparse.Namespace) -> None:
+    """Measure the starts of images of one AppDir."""
     appdir = options.appdir.resolve()
     order = options.order.read_text().splitlines() if options.order else []
     runtimes = dict(name.split("=", 1) for name in options.runtime)
@@ -88,7 +111,7 @@ def main() -> None:
         cases = make_cases(appdir, order, runtimes, directory, stack)
         print_load()
         for title, code in PROGRAMS.items():
-            measure(cases, code, options.rounds, cold=options.cold)
+            measure(cases, ["-c", code], options.rounds, before=drop_cache if options.cold else None)
             report(title, cases)
             print_load()
         print(f"\nPeak memory of our server: {peak_memory(cases[1]):.1f} MiB")
@@ -100,7 +123,9 @@ def make_cases(
     appdir: Path, order: list[str], runtimes: dict[str, str], directory: Path, stack: contextlib.ExitStack
 ) -> list[Case]:
     """Return the directory's case first, ours second."""
-    zstd, gzip = pack(appdir, directory, "zstd", "-Xcompression-level", "15"), pack(appdir, directory, "gzip")
+    same = ["-root-owned", "-noappend", "-b", "131072"]
+    zstd = pack(appdir, directory / "zstd.squashfs", "-comp", "zstd", *same, "-Xcompression-level", "15")
+    gzip = pack(appdir, directory / "gzip.squashfs", "-comp", "gzip", *same)
     ours = runtime_path(platform.machine())
     cases = [
         Case("directory", appdir / "AppRun", {"APPDIR": str(appdir)}),
@@ -155,49 +180,24 @@ def write_ours(runtime: Path, appdir: Path, path: Path, order: list[str]) -> Pat
     return path
 
 
-def pack(appdir: Path, directory: Path, compression: str, *options: str) -> Path:
-    """Pack with mksquashfs."""
-    image = directory / f"{compression}.squashfs"
-    command: list[str | Path] = ["mksquashfs", appdir, image, "-comp", compression, "-root-owned", "-noappend"]
-    command += ["-quiet", "-no-progress", "-b", "131072", *options]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    return image
-
-
-def join(runtime: Path, squashfs: Path, image: Path) -> Path:
-    """Put a runtime and an image together."""
-    image.write_bytes(runtime.read_bytes() + squashfs.read_bytes())
-    image.chmod(0o755)
-    return image
-
-
-def measure(cases: list[Case], code: str, rounds: int, *, cold: bool) -> None:
-    """Run every case once a round."""
-    for case in cases:
-        case.times.clear()
-    for number in range(rounds + WARM_UP):
-        for case in cases:
-            if cold:
-                os.sync()
-                Path("/proc/sys/vm/drop_caches").write_text("3")
-            duration = case.run(code)
-            if number >= WARM_UP:
-                case.times.append(duration)
-            time.sleep(PAUSE)
+def drop_cache() -> None:
+    """Make the kernel forget what it has read of the disk."""
+    os.sync()
+    Path("/proc/sys/vm/drop_caches").write_text("3")
 
 
 def report(title: str, cases: list[Case]) -> None:
-    """Print a table."""
-    directory = statistics.median(cases[0].times)
-    print(f"\n{title:34} median    least   ratio  over the directory")
+    """Print a table of all cases beside the first."""
+    base = cases[0]
+    print(f"\n{title:34} median    least   ratio  middle half     over {base.name}")
     for case in cases:
-        middle, least = statistics.median(case.times), min(case.times)
-        print(f"  {case.name:30} {middle:7.1f}  {least:7.1f}  {middle / directory:6.2f}  {middle - directory:+7.1f} ms")
-
-
-def print_load() -> None:
-    """Say how busy the machine was in the last minute."""
-    print(f"Load {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
+        middle, ratios = statistics.median(case.times), paired_ratios(case.times, base.times)
+        over = middle - statistics.median(base.times)
+        print(
+            f"  {case.name:30} {middle:7.1f}  {min(case.times):7.1f}  {ratios.median:6.2f}  "
+            f"{ratios.low:.2f} to {ratios.high:.2f}  {over:+7.1f} ms",
+            flush=True,
+        )
 
 
 def peak_memory(case: Case) -> float:

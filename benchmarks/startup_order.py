@@ -16,15 +16,15 @@ What is built stays in ``--directory`` and is used again, so that it can be buil
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 from uv import find_uv_bin
+
+from rounds import Case, measure, paired_ratios, print_load
 
 MODULES = {
     "imports at the top": "import flask, requests\ndef main():\n    print(flask.Flask, requests.get)\n",
@@ -51,8 +51,6 @@ app = "app:main"
 [tool.hatch.build.targets.wheel]
 only-include = ["app.py"]
 """
-PAUSE = 0.06
-WARM_UP = 2
 
 
 def main() -> None:
@@ -66,7 +64,9 @@ def main() -> None:
         print_load()
         print(f"\n{'':40} ratio  middle half     environment      image")
         for name, (command, image) in pairs.items():
-            report(name, measure(command, image, options.rounds))
+            cases = Case("environment", command), Case("image", image)
+            measure(cases, (), options.rounds)
+            report(name, *cases)
         print_load()
 
 
@@ -122,32 +122,15 @@ def build(project: Path, name: str, options: list[str]) -> None:
     )
 
 
-def measure(command: Path, image: Path, rounds: int) -> list[tuple[float, float]]:
-    """Return the milliseconds that both took, a pair a round."""
-    pairs = [(run(command), run(image)) for _ in range(rounds + WARM_UP)]
-    return pairs[WARM_UP:]
-
-
-def run(program: Path) -> float:
-    """Run a program once; return the milliseconds from its start to its end."""
-    environment = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "LANG": "C.UTF-8"}
-    time.sleep(PAUSE)
-    start = time.perf_counter()
-    subprocess.run([program], env=environment, check=True, stdout=subprocess.DEVNULL)
-    return (time.perf_counter() - start) * 1000
-
-
-def report(name: str, pairs: list[tuple[float, float]]) -> None:
+def report(name: str, environment: Case, image: Case) -> None:
     """Print a line."""
-    ratios = [image / environment for environment, image in pairs]
-    low, middle, high = statistics.quantiles(ratios, n=4)
-    environment, image = (statistics.median(times) for times in zip(*pairs, strict=True))
-    print(f"{name:40} {middle:5.2f}  {low:.2f} to {high:.2f}  {environment:9.1f} ms {image:9.1f} ms", flush=True)
-
-
-def print_load() -> None:
-    """Say how busy the machine was in the last minute."""
-    print(f"Load {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
+    ratios = paired_ratios(image.times, environment.times)
+    medians = [statistics.median(case.times) for case in (environment, image)]
+    print(
+        f"{name:40} {ratios.median:5.2f}  {ratios.low:.2f} to {ratios.high:.2f}  "
+        f"{medians[0]:9.1f} ms {medians[1]:9.1f} ms",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

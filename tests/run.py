@@ -28,6 +28,7 @@ PACKAGES = (
     "curl",
     "debootstrap",
     "desktop-file-utils",
+    "file",
     "fuse3",
     "git",
     "gnupg",
