@@ -10,6 +10,7 @@ import pytest
 from hatch_appimage.appdir.docstrings import warn_of_docstrings
 from hatch_appimage.appdir.imports import Reached
 from hatch_appimage.appdir.reach import Reach
+from hatch_appimage.elf_strip import Stripped
 from hatch_appimage.python import BundledPython
 
 
@@ -29,7 +30,7 @@ def python(tmp_path: Path) -> BundledPython:
     (site / "other" / "cli.py").write_text("__doc__")
     executable = tmp_path / "usr" / "libexec" / "python3.12"
     return BundledPython(
-        "3.12.1", executable, stdlib, (site,), stripped=False, interpreter=executable, origin=Path("/")
+        "3.12.1", executable, stdlib, (site,), stripped=Stripped(), interpreter=executable, origin=Path("/")
     )
 
 
