@@ -206,6 +206,31 @@ def _is_main(test: ast.expr) -> bool:
 
 def _read_node(node: ast.AST, draft: _Draft, package: str) -> Iterable[ast.AST]:
     """Add what a node names to a unit; return those of its children that are to be read as well."""
+    # The most frequent ones first: there are half a million nodes in a standard library.
+    if isinstance(node, ast.Name):
+        draft.names.add(node.id)
+        return ()
+    if isinstance(node, ast.Attribute):
+        draft.names.add(node.attr)
+        return (node.value,)
+    if isinstance(node, ast.Constant):
+        if isinstance(node.value, str):
+            draft.add_text(node.value)
+        return ()
+    if isinstance(node, ast.expr):
+        return _read_expression(node, draft)
+    return _read_statement(node, draft, package)
+
+
+def _read_expression(node: ast.expr, draft: _Draft) -> Iterable[ast.AST]:
+    if isinstance(node, ast.Call) and (name := name_of_import(node)):
+        draft.modules.add(name)
+    looked_up = _looked_up_modules(node)
+    return [child for child in ast.iter_child_nodes(node) if child not in looked_up]
+
+
+def _read_statement(node: ast.AST, draft: _Draft, package: str) -> Iterable[ast.AST]:
+    """Read a statement, or what is neither that nor an expression: the arguments of a function, a handler."""
     if isinstance(node, ast.Import | ast.ImportFrom):
         draft.imports.update(names_of(node, package))
         draft.names.update(part for alias in node.names for part in _WORD.findall(alias.name))
@@ -214,16 +239,7 @@ def _read_node(node: ast.AST, draft: _Draft, package: str) -> Iterable[ast.AST]:
         return node.orelse
     if isinstance(node, ast.Try):
         return _read_try(node, draft, package)
-    if isinstance(node, ast.Name | ast.Attribute):
-        draft.names.add(_name_of(node))
-    elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-        draft.add_text(node.value)
-    elif isinstance(node, ast.Call) and (name := name_of_import(node)):
-        draft.modules.add(name)
-    elif _is_idle(node):
-        return ()
-    looked_up = _looked_up_modules(node)
-    return [child for child in ast.iter_child_nodes(node) if child not in looked_up]
+    return () if _is_idle(node) else ast.iter_child_nodes(node)
 
 
 def _read_try(node: ast.Try, draft: _Draft, package: str) -> Iterator[ast.AST]:
