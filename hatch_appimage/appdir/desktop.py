@@ -72,13 +72,14 @@ def write_desktop_files(
     })  # fmt: skip
     if entry.get("TryExec"):  # a program that is nowhere would hide the entry
         entry = entry.with_keys({"TryExec": _escape(entry_point.command)})
-    picture = settings.icon or generate_icon(project.name)
+    given = settings.icon or generate_icon(project.name)
+    picture = given.for_desktops()
     icon_name = f"{appdir.app_id}.{picture.kind}"
     files = {
         appdir.root / f"{appdir.app_id}.desktop": str(entry).encode(),
         appdir.applications / f"{appdir.app_id}.desktop": str(entry).encode(),
         appdir.root / icon_name: picture.data,
-        appdir.root / ".DirIcon": picture.data,
+        appdir.root / ".DirIcon": given.for_directory(),
         appdir.icons / picture.hicolor_directory / "apps" / icon_name: picture.data,
     }
     for path, data in files.items():

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 import struct
 import zlib
 from colorsys import hls_to_rgb
@@ -13,12 +15,20 @@ from math import hypot
 from typing import TYPE_CHECKING, Literal
 from xml.etree.ElementTree import ParseError, iterparse
 
+from hatch_appimage.appdir.png import PNG_SIGNATURE, read_png_size
+from hatch_appimage.appdir.render import CAN_RENDER, render_png, render_svg
+
 if TYPE_CHECKING:
     from pathlib import Path
 
-_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+log = logging.getLogger(__name__)
+
 _SVG_ROOT = "{http://www.w3.org/2000/svg}svg"
+# The sizes in pixels of the directories where desktops look for the icons of applications: what lies elsewhere below
+# hicolor is not found.
+STANDARD_SIZES = (16, 22, 24, 32, 48, 64, 96, 128, 192, 256, 512)
 _SIZE = 256  # the size that the AppImage specification asks of .DirIcon
+_TEXT = re.compile(rb"<(?:[\w.-]+:)?text[\s>]")
 
 
 @dataclass(frozen=True)
@@ -41,24 +51,75 @@ class Icon:
         """Read an icon; what it is, its content tells.
 
         Raises:
-            ValueError: it is neither a PNG nor an SVG; the message completes "Option `...` ".
+            ValueError: it is neither a PNG nor an SVG, or one that cannot be shown; the message completes
+                "Option `...` ".
 
         """
         data = path.read_bytes()
-        if data.startswith(_PNG_SIGNATURE):
-            # PNG, section 11.2.1: width and height open the IHDR chunk, which is the first.
-            if len(data) < 33 or data[12:16] != b"IHDR":  # noqa: PLR2004 - signature, chunk frame and IHDR
-                raise ValueError(f"names a damaged PNG: {path}")
-            width, height = struct.unpack(">II", data[16:24])
-            return cls("png", data, (width, height))
-        if _is_svg(data):
-            return cls("svg", data, None)
-        raise ValueError(f"must name a PNG or SVG file, and {path} is neither")
+        if data.startswith(PNG_SIGNATURE):
+            return cls("png", data, _read_size(data, path))
+        if not _is_svg(data):
+            raise ValueError(f"must name a PNG or SVG file, and {path} is neither")
+        if CAN_RENDER:
+            try:
+                render_svg(data, _SIZE)
+            except ValueError as error:
+                raise ValueError(f"names an SVG that {error}: {path}") from error
+        return cls("svg", data, None)
 
     @property
     def hicolor_directory(self) -> str:
         """The directory below ``hicolor`` that it belongs in (freedesktop icon theme specification)."""
         return "scalable" if self.size is None else f"{self.size[0]}x{self.size[1]}"
+
+    @property
+    def is_standard(self) -> bool:
+        """Whether desktops find it as it is."""
+        return self.size is None or (self.size[0] == self.size[1] and self.size[0] in STANDARD_SIZES)
+
+    def for_desktops(self) -> Icon:
+        """Return the icon in a size that desktops look for: the largest one that it fills, oblong ones padded."""
+        if self.size is None or self.is_standard:
+            return self
+        side = max(size for size in STANDARD_SIZES if size <= max(self.size))
+        if CAN_RENDER:
+            return Icon("png", render_png(self.data, self.size, side), (side, side))
+        log.warning(
+            "Most desktops do not find an icon of %d x %d pixels, and nothing scales it on this machine: make it one "
+            "of %d x %d",
+            *self.size,
+            side,
+            side,
+        )
+        return self
+
+    def for_directory(self) -> bytes:
+        """Return the content of ``.DirIcon``: a PNG of the size that the AppImage specification asks of it."""
+        if self.size == (_SIZE, _SIZE):
+            return self.data
+        if not CAN_RENDER:
+            return self.data
+        if self.size is not None:
+            return render_png(self.data, self.size, _SIZE)
+        if _TEXT.search(self.data):
+            log.warning(
+                "The icon has text, and file managers may show it without: no fonts are used when it is drawn for "
+                "them, so that builds are the same everywhere; make paths of the text"
+            )
+        return render_svg(self.data, _SIZE)
+
+
+def _read_size(data: bytes, path: Path) -> tuple[int, int]:
+    try:
+        width, height = read_png_size(data)
+    except ValueError as error:
+        raise ValueError(f"names a PNG that cannot be used: {error}: {path}") from error
+    if max(width, height) < min(STANDARD_SIZES):
+        raise ValueError(
+            f"names a PNG that cannot be used: it has {width} x {height} pixels, and the smallest icons have "
+            f"{STANDARD_SIZES[0]} x {STANDARD_SIZES[0]}: {path}"
+        )
+    return width, height
 
 
 def _is_svg(data: bytes) -> bool:
@@ -110,4 +171,4 @@ def _png(rows: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
     header = struct.pack(">IIBBBBB", _SIZE, _SIZE, 8, 6, 0, 0, 0)
-    return _PNG_SIGNATURE + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows, 9)) + chunk(b"IEND", b"")
+    return PNG_SIGNATURE + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows, 9)) + chunk(b"IEND", b"")
