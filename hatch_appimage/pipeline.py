@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from packaging.markers import default_environment
-from packaging.utils import canonicalize_name
 
 from hatch_appimage.appdir.bytecode import compile_bytecode
 from hatch_appimage.appdir.commands import check_entry_point, check_scripts, find_commands, find_linked
 from hatch_appimage.appdir.desktop import write_desktop_files
 from hatch_appimage.appdir.docstrings import WITHOUT_DOCSTRINGS, warn_of_docstrings
+from hatch_appimage.appdir.gui_toolkits import warn_of_terminal
 from hatch_appimage.appdir.kept_sources import find_kept_sources, find_modules
 from hatch_appimage.appdir.launcher import require_glibc, without_commands, write_launcher, write_stand_in
 from hatch_appimage.appdir.reach import find_reach
@@ -317,7 +317,7 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
 
     """
     project, settings, architecture = inputs.project, inputs.settings, inputs.architecture
-    appdir = AppDir(work / "AppDir", canonicalize_name(project.name))
+    appdir = AppDir(work / "AppDir", settings.desktop.app_id)
 
     interpreter = inputs.build_python or Path(sys.executable)
     wheel = inputs.package or step("wheel", build_wheel, project, work / "wheel", interpreter)
@@ -348,6 +348,7 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
     # What starts is known for sure once everything is installed.
     entry_point = find_commands(settings.launcher, appdir, python)
     check_entry_point(entry_point, python)
+    warn_of_terminal(settings.desktop, entry_point, appdir, python)
     dialogue = inputs.dialogue_for(entry_point)
     launcher = step(
         "launcher",

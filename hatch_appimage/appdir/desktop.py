@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
-import re
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hatch_appimage.appdir.desktop_check import find_faults
 from hatch_appimage.appdir.desktop_entry import MAIN_GROUP, DesktopEntry
+from hatch_appimage.appdir.exec_line import escape, escape_item, replace_program
+from hatch_appimage.appdir.given_entry import adapt_entry
 from hatch_appimage.appdir.icon import generate_icon
 
 if TYPE_CHECKING:
@@ -16,10 +19,7 @@ if TYPE_CHECKING:
     from hatch_appimage.project.entry_points import EntryPoint
     from hatch_appimage.project.metadata import Project
 
-
-_ESCAPED = {"s": " ", "n": "\n", "t": "\t", "r": "\r", "\\": "\\"}
-# What an argument may have in quotes only.
-_RESERVED = re.compile(r"""[ \t\n"'\\><~|&;$*?#()`]""")
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -62,16 +62,12 @@ def write_desktop_files(
         entry_point: what starts.
 
     """
-    entry = settings.desktop_file or _generate(project, name, entry_point, settings)
-    entry = entry.with_keys({
-        "Exec": _exec(entry.get("Exec") or "", entry_point.command),
+    entry = _find_entry(appdir, project, settings, name, entry_point).with_keys({
         "Icon": appdir.app_id,
-        "X-AppImage-Name": _escape(name),
+        "X-AppImage-Name": escape(name),
         "X-AppImage-Version": project.version,
         "X-AppImage-Arch": architecture,
     })  # fmt: skip
-    if entry.get("TryExec"):  # a program that is nowhere would hide the entry
-        entry = entry.with_keys({"TryExec": _escape(entry_point.command)})
     given = settings.icon or generate_icon(project.name)
     picture = given.for_desktops()
     icon_name = f"{appdir.app_id}.{picture.kind}"
@@ -88,41 +84,35 @@ def write_desktop_files(
     return DesktopIntegration(f"{appdir.app_id}.desktop", icon_name, icon_generated=settings.icon is None)
 
 
+def _find_entry(
+    appdir: AppDir, project: Project, settings: DesktopSettings, name: str, entry_point: EntryPoint
+) -> DesktopEntry:
+    if settings.desktop_file is None:
+        return _generate(project, name, entry_point, settings)
+    for fault in find_faults(settings.desktop_file):
+        log.warning("The desktop entry has a fault in %s", fault)
+    return adapt_entry(settings.desktop_file, command=entry_point.command, app_id=appdir.app_id)
+
+
 def _generate(project: Project, name: str, entry_point: EntryPoint, settings: DesktopSettings) -> DesktopEntry:
-    lines = [f"[{MAIN_GROUP}]", "Type=Application", f"Name={_escape(name)}"]
+    terminal = settings.wants_terminal(entry_point)
+    values = {"Type": "Application", "Name": escape(name)}
     if project.summary:
-        lines.append(f"Comment={_escape(project.summary)}")
-    lines += [
-        "Exec=",
-        f"Terminal={str(settings.wants_terminal(entry_point)).lower()}",
-        f"Categories={';'.join(settings.categories)};",
-    ]
-    return DesktopEntry(tuple(lines))
+        values["Comment"] = escape(project.summary)
+    values["Exec"] = replace_program(f"program{settings.field_code}", entry_point.command)
+    values["Terminal"] = str(terminal).lower()
+    values["Categories"] = _list(settings.categories)
+    if project.keywords:
+        values["Keywords"] = _list(project.keywords)
+    if settings.mime_types:
+        values["MimeType"] = _list(settings.mime_types)
+    if not terminal:
+        # What toolkits call the windows of a program by default, so that desktops know whose they are.
+        values["StartupWMClass"] = escape(entry_point.command)
+    values.update((key, escape(value)) for key, value in settings.desktop_keys.items())
+    return DesktopEntry((f"[{MAIN_GROUP}]", *(f"{key}={value}" for key, value in values.items())))
 
 
-def _exec(value: str, command: str) -> str:
-    """Put the image's own command before the arguments and field codes (``%U`` …) that an ``Exec`` line has.
-
-    The program may be quoted (Desktop Entry Specification, "The Exec key").
-    """
-    arguments = re.sub(r'^\s*("(?:[^"\\]|\\.)*"|\S+)', "", _unescape(value))
-    return _escape(_quote(command) + arguments)
-
-
-def _quote(argument: str) -> str:
-    """Write an argument of a command line, in quotes if it has to be (Desktop Entry Specification, "The Exec key").
-
-    That is done before what is a command line is escaped as any other value.
-    """
-    argument = argument.replace("%", "%%")
-    return '"' + re.sub(r'(["`$\\])', r"\\\1", argument) + '"' if _RESERVED.search(argument) else argument
-
-
-def _escape(value: str) -> str:
-    """Write a text as a value of type string (Desktop Entry Specification, "Possible value types")."""
-    return value.replace("\\", "\\\\").replace("\n", "\\n").replace("\t", "\\t").replace("\r", "\\r")
-
-
-def _unescape(value: str) -> str:
-    """Read a value of type string; a backslash before any other character stands for itself."""
-    return re.sub(r"\\([sntr\\])", lambda match: _ESCAPED[match[1]], value)
+def _list(items: tuple[str, ...]) -> str:
+    """Write the value of a key that has several."""
+    return "".join(f"{escape_item(item)};" for item in items)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Iterator, Mapping
     from pathlib import Path
 
 # Desktop Menu Specification, "Main Categories".
@@ -29,12 +29,40 @@ MAIN_CATEGORIES = frozenset({
 })  # fmt: skip
 
 MAIN_GROUP = "Desktop Entry"
+#: What the names of groups begin with that are further ways to start.
+ACTION = "Desktop Action "
 
 _GROUP = re.compile(r"\[(?P<name>[^\[\]]+)\]")
 
 _KEY = re.compile(r"(?P<key>[A-Za-z0-9-]+(?:\[[^\]]+\])?)\s*=\s*(?P<value>.*)")
+KEY_NAME = re.compile(r"[A-Za-z0-9-]+(?:\[[^\]\s]+\])?")
 
 _REQUIRED = ("Type", "Name", "Exec", "Categories")
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line with a key and its value.
+
+    Attributes:
+        number: from one.
+        group: the name of the one that it is in.
+        key: without the locale.
+        locale: the value is for it; empty for all others.
+        value: as it is written.
+
+    """
+
+    number: int
+    group: str
+    key: str
+    locale: str
+    value: str
+
+    @property
+    def full_key(self) -> str:
+        """The key as it is written."""
+        return f"{self.key}[{self.locale}]" if self.locale else self.key
 
 
 @dataclass(frozen=True)
@@ -77,20 +105,32 @@ class DesktopEntry:
             raise ValueError(f"names a desktop entry that is not `Type=Application`: {path}")
         return entry
 
-    def get(self, key: str) -> str | None:
-        """Return the value of a key of the main group."""
-        for number in self._main_group():
-            match = _KEY.fullmatch(self.lines[number])
-            if match and match["key"] == key:
-                return match["value"].strip()
-        return None
+    def headings(self) -> Iterator[tuple[int, str]]:
+        """Yield the numbers of the lines that begin groups, from one, and the names of these."""
+        for number, line in enumerate(self.lines, 1):
+            if match := _GROUP.fullmatch(line.strip()):
+                yield number, match["name"]
 
-    def with_keys(self, values: Mapping[str, str]) -> DesktopEntry:
-        """Return the entry with these keys of its main group set: in place where they are, else at the group's end."""
+    def pairs(self) -> Iterator[Line]:
+        """Yield the lines that have a key."""
+        groups = dict(self.headings())
+        group = ""
+        for number, line in enumerate(self.lines, 1):
+            group = groups.get(number, group)
+            if match := _KEY.fullmatch(line):
+                key, _, locale = match["key"].partition("[")
+                yield Line(number, group, key, locale.rstrip("]"), match["value"].strip())
+
+    def get(self, key: str, group: str = MAIN_GROUP) -> str | None:
+        """Return the value of a key of a group."""
+        return next((line.value for line in self.pairs() if line.group == group and line.full_key == key), None)
+
+    def with_keys(self, values: Mapping[str, str], group: str = MAIN_GROUP) -> DesktopEntry:
+        """Return the entry with these keys of a group set: in place where they are, else at the group's end."""
         lines = list(self.lines)
         missing = dict(values)
         end = 0
-        for number in self._main_group():
+        for number in self._numbers(group):
             match = _KEY.fullmatch(lines[number])
             if match and match["key"] in values:
                 lines[number] = f"{match['key']}={values[match['key']]}"
@@ -100,13 +140,21 @@ class DesktopEntry:
         lines[end:end] = [f"{key}={value}" for key, value in missing.items()]
         return DesktopEntry(tuple(lines))
 
-    def _main_group(self) -> list[int]:
-        """Return the numbers of the lines of the main group, its heading included."""
+    def without_lines(self, numbers: Collection[int]) -> DesktopEntry:
+        """Return the entry without some lines, numbered from one."""
+        return DesktopEntry(tuple(line for number, line in enumerate(self.lines, 1) if number not in numbers))
+
+    def without_group(self, group: str) -> DesktopEntry:
+        """Return the entry without a group and its comments."""
+        return self.without_lines([number + 1 for number in self._numbers(group)])
+
+    def _numbers(self, group: str) -> list[int]:
+        """Return the indices of the lines of a group, its heading included."""
         numbers: list[int] = []
         inside = False
         for number, line in enumerate(self.lines):
             if match := _GROUP.fullmatch(line.strip()):
-                inside = match["name"] == MAIN_GROUP
+                inside = match["name"] == group
             if inside:
                 numbers.append(number)
         return numbers

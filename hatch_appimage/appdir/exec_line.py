@@ -95,6 +95,11 @@ def escape(value: str) -> str:
     return value.replace("\\", "\\\\").replace("\n", "\\n").replace("\t", "\\t").replace("\r", "\\r")
 
 
+def escape_item(value: str) -> str:
+    """Write a text as one of the values of a list."""
+    return escape(value).replace(";", "\\;")
+
+
 def unescape(value: str) -> str:
     """Read a value of type string; a backslash before any other character stands for itself."""
     return re.sub(r"\\([sntr\\])", lambda match: _ESCAPED[match[1]], value)

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 _MAX_METADATA = 16 << 20
 # What a build wants to know of a project: these have to be static, or the wheel has to be built for them.
 _FIELDS = (
-    *("name", "version", "description", "requires-python"),
+    *("name", "version", "description", "requires-python", "keywords"),
     *("scripts", "gui-scripts", "optional-dependencies", "urls"),
 )
 
@@ -181,8 +181,14 @@ def _fields(distribution: PathDistribution) -> dict[str, Any]:
         "scripts": scripts,
         "gui-scripts": gui_scripts,
         "optional-dependencies": _features(metadata.get("provides_extra", ())),
+        "keywords": _keywords(metadata.get("keywords", ())),
         "urls": {label: url for label, url in urls.items() if label and url},
     }
+
+
+def _keywords(words: Iterable[str]) -> list[str]:
+    """Return keywords; some tools wrote nothing between two commas."""
+    return [word for word in (each.strip() for each in words) if word]
 
 
 def _features(names: Iterable[str]) -> dict[str, list[str]]:

@@ -28,6 +28,7 @@ class Project:
         gui_scripts: ``[project.gui-scripts]``: command to ``module:function``.
         features: names of ``[project.optional-dependencies]``.
         urls: addresses of ``[project.urls]``.
+        keywords: words that people search for.
         complete: no further commands come with it, neither of dependencies nor scripts that are files.
 
     """
@@ -41,6 +42,7 @@ class Project:
     gui_scripts: Mapping[str, str]
     features: tuple[str, ...]
     urls: tuple[str, ...] = ()
+    keywords: tuple[str, ...] = ()
     complete: bool = True
 
     @property
@@ -62,6 +64,7 @@ class Project:
             gui_scripts=core.gui_scripts,
             features=tuple(core.optional_dependencies),
             urls=tuple(core.urls.values()),
+            keywords=tuple(core.keywords),
             complete=not core.dependencies and _has_no_other_scripts(metadata.config),
         )
 

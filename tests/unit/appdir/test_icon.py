@@ -258,8 +258,10 @@ class TestForDesktops:
         assert icon.for_desktops() is icon
         assert icon.for_directory() == icon.data
         assert caplog.messages == [
-            "Most desktops do not find an icon of 300 x 200 pixels, and nothing scales it on this machine: make it one "
-            "of 256 x 256"
+            (
+                "Most desktops do not find an icon of 300 x 200 pixels, and nothing scales it on this machine: make it "
+                "one of 256 x 256"
+            )
         ]
         svg = read(tmp_path, SVG)
         assert svg.for_directory() == SVG
