@@ -28,7 +28,7 @@ class AppDir:
 
     Attributes:
         root: its path on this machine.
-        app_id: the name that the desktop entry and the icon share.
+        app_id: the name that the desktop entry, the icon and the directory of what is said of the image share.
 
     """
 

@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: MIT
-"""What is wrong in a desktop entry, line by line, as ``desktop-file-validate`` says it (Desktop Entry Specification)."""
+"""What is wrong in a desktop entry (Desktop Entry Specification), and where, as ``desktop-file-validate`` sees it."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from hatch_appimage.appdir.desktop_entry import ACTION, MAIN_CATEGORIES, MAIN_GROUP
 from hatch_appimage.appdir.exec_line import find_deprecated_code, find_exec_fault, find_starter
-from hatch_appimage.suggest import suggest_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from hatch_appimage.appdir.desktop_entry import DesktopEntry, Line
 
@@ -40,7 +40,25 @@ _DESKTOPS = frozenset({
     "GNOME-Flashback", "KDE", "LXDE", "LXQt", "MATE", "Old", "Pantheon", "ROX", "Razor", "TDE", "Unity", "XFCE",
 })  # fmt: skip
 # Desktop Menu Specification, "Additional Categories" and "Reserved Categories".
-_MORE_CATEGORIES = frozenset(["2DGraphics", "3DGraphics", "Accessibility", "ActionGame", "Adult", "AdventureGame", "Amusement", "Applet", "ArcadeGame", "Archiving", "Art", "ArtificialIntelligence", "Astronomy", "AudioVideoEditing", "Biology", "BlocksGame", "BoardGame", "Building", "Calculator", "Calendar", "CardGame", "Chat", "Chemistry", "Clock", "Compression", "ComputerScience", "ConsoleOnly", "Construction", "ContactManagement", "Core", "DataVisualization", "Database", "Debugger", "DesktopSettings", "Dialup", "Dictionary", "DiscBurning", "Documentation", "Economy", "Electricity", "Electronics", "Email", "Emulator", "Engineering", "Feed", "FileManager", "FileTools", "FileTransfer", "Filesystem", "Finance", "FlowChart", "GNOME", "GTK", "GUIDesigner", "Geography", "Geology", "Geoscience", "HamRadio", "HardwareSettings", "History", "Humanities", "IDE", "IRCClient", "ImageProcessing", "InstantMessaging", "Java", "KDE", "KidsGame", "Languages", "Literature", "LogicGame", "Maps", "Math", "MedicalSoftware", "Midi", "Mixer", "Monitor", "Motif", "Music", "News", "NumericalAnalysis", "OCR", "P2P", "PDA", "PackageManager", "ParallelComputing", "Photography", "Physics", "Player", "Presentation", "Printing", "Profiling", "ProjectManagement", "Publishing", "Qt", "RasterGraphics", "Recorder", "RemoteAccess", "RevisionControl", "Robotics", "RolePlaying", "Scanning", "Screensaver", "Security", "Sequencer", "Shell", "Shooter", "Simulation", "Spirituality", "Sports", "SportsGame", "Spreadsheet", "StrategyGame", "Telephony", "TelephonyTools", "TerminalEmulator", "TextEditor", "TextTools", "Translation", "TrayIcon", "Tuner", "VectorGraphics", "VideoConference", "Viewer", "WebBrowser", "WebDevelopment", "WordProcessor", "XFCE"])  # fmt: skip
+_MORE_CATEGORIES = frozenset({
+    "2DGraphics", "3DGraphics", "Accessibility", "ActionGame", "Adult", "AdventureGame", "Amusement", "Applet",
+    "ArcadeGame", "Archiving", "Art", "ArtificialIntelligence", "Astronomy", "AudioVideoEditing", "Biology",
+    "BlocksGame", "BoardGame", "Building", "Calculator", "Calendar", "CardGame", "Chat", "Chemistry", "Clock",
+    "Compression", "ComputerScience", "ConsoleOnly", "Construction", "ContactManagement", "Core",
+    "DataVisualization", "Database", "Debugger", "DesktopSettings", "Dialup", "Dictionary", "DiscBurning",
+    "Documentation", "Economy", "Electricity", "Electronics", "Email", "Emulator", "Engineering", "Feed",
+    "FileManager", "FileTools", "FileTransfer", "Filesystem", "Finance", "FlowChart", "GNOME", "GTK",
+    "GUIDesigner", "Geography", "Geology", "Geoscience", "HamRadio", "HardwareSettings", "History", "Humanities",
+    "IDE", "IRCClient", "ImageProcessing", "InstantMessaging", "Java", "KDE", "KidsGame", "Languages",
+    "Literature", "LogicGame", "Maps", "Math", "MedicalSoftware", "Midi", "Mixer", "Monitor", "Motif", "Music",
+    "News", "NumericalAnalysis", "OCR", "P2P", "PDA", "PackageManager", "ParallelComputing", "Photography",
+    "Physics", "Player", "Presentation", "Printing", "Profiling", "ProjectManagement", "Publishing", "Qt",
+    "RasterGraphics", "Recorder", "RemoteAccess", "RevisionControl", "Robotics", "RolePlaying", "Scanning",
+    "Screensaver", "Security", "Sequencer", "Shell", "Shooter", "Simulation", "Spirituality", "Sports",
+    "SportsGame", "Spreadsheet", "StrategyGame", "Telephony", "TelephonyTools", "TerminalEmulator", "TextEditor",
+    "TextTools", "Translation", "TrayIcon", "Tuner", "VectorGraphics", "VideoConference", "Viewer", "WebBrowser",
+    "WebDevelopment", "WordProcessor", "XFCE",
+})  # fmt: skip
 _CATEGORIES = MAIN_CATEGORIES | _MORE_CATEGORIES
 _ACTION_NAME = re.compile(r"[A-Za-z0-9-]+")
 
@@ -116,12 +134,12 @@ def _of_locales(entry: DesktopEntry) -> Iterator[Fault]:
 def _of_actions(entry: DesktopEntry) -> Iterator[Fault]:
     groups = {name.removeprefix(ACTION): number for number, name in entry.headings() if name.startswith(ACTION)}
     line = next((line for line in entry.pairs() if (line.group, line.key) == (MAIN_GROUP, "Actions")), None)
-    names = _items(line.value) if line else []
-    for name in names if line else ():
+    number, names = (line.number, _items(line.value)) if line else (0, [])
+    for name in names:
         if not _ACTION_NAME.fullmatch(name):
-            yield Fault(line.number, f"`{name}` is no name of an action, which has letters, digits and `-`")
+            yield Fault(number, f"`{name}` is no name of an action, which has letters, digits and `-`")
         elif name not in groups:
-            yield Fault(line.number, f"the action `{name}` has no group [{ACTION}{name}]")
+            yield Fault(number, f"the action `{name}` has no group [{ACTION}{name}]")
     activated = entry.get("DBusActivatable") == "true"
     for name, number in groups.items():
         group = f"{ACTION}{name}"
@@ -151,7 +169,7 @@ def _of_line(line: Line) -> Iterator[Fault]:
     elif line.key not in known:
         yield Fault(
             line.number,
-            f"`{line.key}` is no key of [{line.group}]{suggest_name(line.key, known)}; names of others begin with `X-`",
+            f"`{line.key}` is no key of [{line.group}]{_suggest(line.key, known)}; names of others begin with `X-`",
         )
     elif line.key in _BOOLEANS:
         yield from _of_boolean(line)
@@ -179,7 +197,7 @@ def _of_list(known: frozenset[str], what: str) -> Callable[[Line], Iterator[Faul
             if item not in known and not item.startswith("X-"):
                 yield Fault(
                     line.number,
-                    f"`{item}` is no registered {what}{suggest_name(item, known)}; names of others begin with `X-`",
+                    f"`{item}` is no registered {what}{_suggest(item, known)}; names of others begin with `X-`",
                 )
 
     return check
@@ -216,6 +234,12 @@ def is_media_type(name: str) -> bool:
     """Whether a text is a media type that an application can be for."""
     kind, _, subtype = name.partition("/")
     return kind in _MEDIA_TYPES and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]*", subtype) is not None
+
+
+def _suggest(name: str, known: Iterable[str]) -> str:
+    """Return the nearest known name, as there are too many to show them all."""
+    near = get_close_matches(name, sorted(known), 1)
+    return f", did you mean `{near[0]}`?" if near else ""
 
 
 def _items(value: str) -> list[str]:

@@ -17,8 +17,7 @@ CAN_RENDER = svg_to_bytes is not None
 
 _PICTURE = (
     '<svg xmlns="http://www.w3.org/2000/svg" width="{size}" height="{size}">'
-    '<image x="{x}" y="{y}" width="{width}" height="{height}" preserveAspectRatio="{ratio}" '
-    'href="data:{kind};base64,{data}"/></svg>'
+    '<image {attributes} href="data:{kind};base64,{data}"/></svg>'
 )
 
 
@@ -34,7 +33,8 @@ def render_png(data: bytes, picture: tuple[int, int], size: int) -> bytes:
     longest = max(picture)
     # At whole pixels a picture that keeps its size also keeps each of its pixels.
     width, height = (max(1, round(side * size / longest)) for side in picture)
-    return _render("image/png", data, size, (size - width) // 2, (size - height) // 2, width, height, ratio="none")
+    place = f'x="{(size - width) // 2}" y="{(size - height) // 2}" width="{width}" height="{height}"'
+    return _render("image/png", data, size, f'{place} preserveAspectRatio="none"')
 
 
 def render_svg(data: bytes, size: int) -> bytes:
@@ -48,7 +48,7 @@ def render_svg(data: bytes, size: int) -> bytes:
         ValueError: nothing is to be seen; the message completes "names an SVG that ".
 
     """
-    drawn = _render("image/svg+xml", _to_utf8(data), size, 0, 0, size, size, ratio="xMidYMid meet")
+    drawn = _render("image/svg+xml", _to_utf8(data), size, f'width="{size}" height="{size}"')
     if drawn == _empty(size):
         raise ValueError("shows nothing when it is drawn without fonts and other files")
     return drawn
@@ -65,11 +65,18 @@ def _to_utf8(document: bytes) -> bytes:
 
 @cache
 def _empty(size: int) -> bytes:
-    return _render("image/svg+xml", b'<svg xmlns="http://www.w3.org/2000/svg"/>', size, 0, 0, size, size, ratio="none")
+    return _render("image/svg+xml", b"", size, "")
 
 
-def _render(kind: str, data: bytes, size: int, x: int, y: int, width: int, height: int, *, ratio: str) -> bytes:
-    document = _PICTURE.format(
-        size=size, x=x, y=y, width=width, height=height, ratio=ratio, kind=kind, data=b64encode(data).decode()
-    )
+def _render(kind: str, data: bytes, size: int, attributes: str) -> bytes:
+    """Draw a picture into a square.
+
+    Args:
+        kind: its media type.
+        data: the picture.
+        size: the square's side in pixels.
+        attributes: where in the square the picture is, as the element ``image`` of SVG has it.
+
+    """
+    document = _PICTURE.format(size=size, attributes=attributes, kind=kind, data=b64encode(data).decode())
     return bytes(svg_to_bytes(svg_string=document, skip_system_fonts=True))

@@ -106,7 +106,8 @@ def _environment(variables: dict[str, str], _table: Table) -> dict[str, str]:
 def _app_id(value: str, _table: Table) -> str:
     if not _APP_ID.fullmatch(value) or len(value) > _MAX_APP_ID:
         raise ValueError(
-            f"must have letters, digits, `-` and `_`, and single dots between them, such as `org.example.App`: `{value}`"
+            "must have letters, digits, `-` and `_`, and single dots between them, such as `org.example.App`: "
+            f"`{value}`"
         )
     return value
 

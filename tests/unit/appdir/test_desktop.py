@@ -14,11 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hatch_appimage.appdir.desktop import write_desktop_files
+from hatch_appimage.appdir.desktop_check import find_faults
 from hatch_appimage.appdir.desktop_entry import DesktopEntry
 from hatch_appimage.appdir.icon import Icon, generate_icon
 from hatch_appimage.layout import AppDir
 from hatch_appimage.options import Settings
 from hatch_appimage.project.metadata import Project
+from support.png import plain, read_pixels
 from support.tools import require
 
 if TYPE_CHECKING:
@@ -40,7 +42,7 @@ Name=New
 Exec=app --new
 """
 NAMES = ["my tool", "it's", 'a"b', "a\\b", "50%", "%U", "%%f", "$x", "`id`", "a;b", "(a)", "~", "#", "ä ö", 'a\'b "c"']
-SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>'
+SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"><path d="M0 0h1v1z"/></svg>'
 
 
 def make_project(**changes: Any) -> Project:
@@ -194,7 +196,7 @@ class TestWrite:
         settings = Settings.read({"categories": ["Graphics", "2DGraphics"]}, project)
         write(AppDir(tmp_path, "my-app"), project, settings)
         lines = (tmp_path / "my-app.desktop").read_text().splitlines()
-        assert {"Exec=paint", "Terminal=false", "Categories=Graphics;2DGraphics;"} < set(lines)
+        assert {"Exec=paint", "Terminal=false", "Categories=Graphics;2DGraphics;", "StartupWMClass=paint"} < set(lines)
         assert not any(line.startswith("Comment") for line in lines)
 
     @pytest.mark.parametrize("summary", ["plain", "back\\slash", "two\nlines\tand\rmore", "Färber & Söhne"])
@@ -228,7 +230,18 @@ class TestWrite:
         written = write(AppDir(tmp_path, "my-app"), project, settings)
         assert (written.entry, written.icon, written.icon_generated) == ("my-app.desktop", "my-app.svg", False)
         assert (tmp_path / "usr/share/icons/hicolor/scalable/apps/my-app.svg").read_bytes() == SVG
-        assert (tmp_path / ".DirIcon").read_bytes() == (tmp_path / "my-app.svg").read_bytes() == SVG
+        assert (tmp_path / "my-app.svg").read_bytes() == SVG
+        directory_icon = read_pixels((tmp_path / ".DirIcon").read_bytes())
+        assert (len(directory_icon), {pixel for row in directory_icon for pixel in row}) == (256, {(0, 0, 0, 255)})
+
+    def test_given_png_of_a_size_that_desktops_do_not_look_for(self, tmp_path: Path) -> None:
+        project = make_project()
+        settings = with_desktop(Settings.read({}, project), icon=Icon("png", plain(50, 20), (50, 20)))
+        assert write(AppDir(tmp_path, "my-app"), project, settings).icon == "my-app.png"
+        themed = {path.relative_to(tmp_path).as_posix() for path in (tmp_path / "usr/share/icons").rglob("*.png")}
+        assert themed == {"usr/share/icons/hicolor/48x48/apps/my-app.png"}
+        assert len(read_pixels((tmp_path / "my-app.png").read_bytes())) == 48
+        assert len(read_pixels((tmp_path / ".DirIcon").read_bytes())) == 256
 
     def test_given_entry(self, tmp_path: Path) -> None:
         project = make_project(scripts={"paint": "my_app:main"})
@@ -237,7 +250,7 @@ class TestWrite:
         write(AppDir(tmp_path / "AppDir", "my-app"), project, settings)
         assert (tmp_path / "AppDir" / "my-app.desktop").read_text(encoding="utf-8") == ENTRY.replace(
             'Exec="/opt/my app/run" --open %U', "Exec=paint --open %U"
-        ).replace("Icon=old", "Icon=my-app").replace(
+        ).replace("Icon=old", "Icon=my-app").replace("Exec=app --new", "Exec=paint --new").replace(
             "# more ways to start it\n",
             "# more ways to start it\nX-AppImage-Name=My.App\nX-AppImage-Version=1.2\nX-AppImage-Arch=x86_64\n",
         )
@@ -273,6 +286,34 @@ class TestWrite:
         written = DesktopEntry.read(tmp_path / "my-app.desktop")
         assert arguments(written.get("Exec") or "") == [name, *(["--new"] if given else [])]
         assert unescape(written.get("TryExec") or "") == (name if given else "")
+
+
+class TestGeneratedKeys:
+    def test_all(self, tmp_path: Path) -> None:
+        project = make_project(scripts={}, gui_scripts={"paint": "my_app:main"}, keywords=("draw", "a;b"))
+        raw = {
+            "app-id": "org.example.Paint",
+            "mime-types": ["image/png", "image/x-own"],
+            "desktop-keys": {"Comment[de]": "Malt\nschön", "GenericName": "Painter", "StartupWMClass": "Paint"},
+        }
+        settings = Settings.read(raw, project)
+        write(AppDir(tmp_path, settings.desktop.app_id), project, settings)
+        path = tmp_path / "org.example.Paint.desktop"
+        assert path.read_text(encoding="utf-8") == (
+            "[Desktop Entry]\nType=Application\nName=My.App\nComment=Paints things\nExec=paint %F\n"
+            "Terminal=false\nCategories=Utility;\nKeywords=draw;a\\;b;\nMimeType=image/png;image/x-own;\n"
+            "StartupWMClass=Paint\nComment[de]=Malt\\nschön\nGenericName=Painter\nIcon=org.example.Paint\n"
+            "X-AppImage-Name=My.App\nX-AppImage-Version=1.2\nX-AppImage-Arch=x86_64\n"
+        )
+        assert (tmp_path / "usr/share/icons/hicolor/256x256/apps/org.example.Paint.png").is_file()
+        subprocess.run([require("desktop-file-validate", "desktop-file-utils"), path], check=True)
+        assert not [fault for fault in find_faults(DesktopEntry.read(path)) if fault.fatal]
+
+    def test_addresses(self, tmp_path: Path) -> None:
+        project = make_project()
+        settings = Settings.read({"mime-types": ["text/plain", "x-scheme-handler/app"]}, project)
+        write(AppDir(tmp_path, "my-app"), project, settings)
+        assert DesktopEntry.read(tmp_path / "my-app.desktop").get("Exec") == "my-app %U"
 
 
 def unescape(value: str) -> str:
