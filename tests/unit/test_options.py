@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from packaging.utils import canonicalize_name
 
 from hatch_appimage.appdir.icon import generate_icon
 from hatch_appimage.appdir.settings import (
@@ -679,11 +680,97 @@ class TestDesktopFile:
             )
         ]
 
-    @pytest.mark.parametrize(("key", "value"), [("categories", ["Game"]), ("terminal", False)])
+    def test_not_valid(self, project: Project) -> None:
+        text = DESKTOP_ENTRY.rstrip("\n") + "\nTerminal=no\nFoo=1\n"
+        (project.root / "app.desktop").write_text(text)
+        last = text.count("\n")
+        assert errors_of(project, desktop_file="app.desktop") == [
+            (
+                f"Option `{TABLE}.desktop-file` names a desktop entry that is not valid: "
+                f"{project.root / 'app.desktop'}, line {last - 1}: `Terminal=` must be `true` or `false`, and is `no`; "
+                f"line {last}: `Foo` is no key of [Desktop Entry]; names of others begin with `X-`"
+            )
+        ]
+
+    @pytest.mark.parametrize(
+        ("key", "value"),
+        [
+            ("categories", ["Game"]),
+            ("desktop-keys", {"GenericName": "x"}),
+            ("mime-types", ["text/plain"]),
+            ("terminal", False),
+        ],
+    )
     def test_beside_what_it_replaces(self, project: Project, key: str, value: object) -> None:
         (project.root / "app.desktop").write_text(DESKTOP_ENTRY)
-        assert errors_of(project, desktop_file="app.desktop", **{key: value}) == [
+        assert errors_of(project, desktop_file="app.desktop", **{key.replace("-", "_"): value}) == [
             f"Option `{TABLE}.{key}` has no effect beside `desktop-file`: write it into that file"
+        ]
+
+
+class TestAppId:
+    def test_default(self, project: Project) -> None:
+        assert read(project).desktop.app_id == canonicalize_name(project.name)
+
+    @pytest.mark.parametrize(
+        ("name", "app_id"), [("org.example.App.desktop", "org.example.App"), ("app.desktop.in", None)]
+    )
+    def test_of_the_desktop_file(self, project: Project, name: str, app_id: str | None) -> None:
+        (project.root / name).write_text(DESKTOP_ENTRY)
+        wanted = app_id or canonicalize_name(project.name)
+        assert read(project, desktop_file=name).desktop.app_id == wanted
+
+    def test_specific(self, project: Project) -> None:
+        (project.root / "app.desktop").write_text(DESKTOP_ENTRY)
+        assert read(project, desktop_file="app.desktop", app_id="org.a_b.C-1").desktop.app_id == "org.a_b.C-1"
+
+    @pytest.mark.parametrize("value", ["a b", "a/b", ".a", "a.", "a..b", "ä", "a\n", "..", "x" * 241])
+    def test_no_possible_id(self, project: Project, value: str) -> None:
+        (error,) = errors_of(project, app_id=value)
+        assert error.startswith(f"Option `{TABLE}.app-id` must have letters, digits, `-` and `_`")
+
+    def test_no_possible_name_of_the_desktop_file(self, project: Project) -> None:
+        (project.root / "My App.desktop").write_text(DESKTOP_ENTRY)
+        assert errors_of(project, desktop_file="My App.desktop") == [
+            (
+                f"Option `{TABLE}.app-id` is needed, as no desktop entry should be named `My App.desktop`: set it to "
+                "`org.example.App`"
+            )
+        ]
+        assert read(project, desktop_file="My App.desktop", app_id="a.b").desktop.app_id == "a.b"
+
+
+class TestDesktopKeys:
+    def test_specific(self, project: Project) -> None:
+        keys = {"GenericName": "x", "GenericName[de]": "y", "Comment[sr@latin]": "z", "X-Own": "1", "NoDisplay": "true"}
+        assert read(project, desktop_keys=keys).desktop.desktop_keys == keys
+
+    @pytest.mark.parametrize(
+        ("key", "value", "reason"),
+        [
+            ("Exec", "x", "sets `Exec`: set `entry-point`"),
+            ("Icon", "x", "sets `Icon`: set `icon`"),
+            ("X-AppImage-Version", "1", "sets `X-AppImage-Version`: the build sets it"),
+            ("a b", "x", "sets `a b`, which is no key of desktop entries"),
+            ("NoDisplay", "yes", "makes a desktop entry that is not valid: `NoDisplay=` must be `true` or `false`"),
+            ("Genericname", "x", "makes a desktop entry that is not valid: `Genericname` is no key of [Desktop Entry]"),
+            ("GenericName[de]", "x", "makes a desktop entry that is not valid: `GenericName[de]=` translates"),
+        ],
+    )
+    def test_refused(self, project: Project, key: str, value: str, reason: str) -> None:
+        (error,) = errors_of(project, desktop_keys={key: value})
+        assert error.startswith(f"Option `{TABLE}.desktop-keys` {reason}")
+
+
+class TestMimeTypes:
+    def test_specific(self, project: Project) -> None:
+        types = ("text/plain", "application/vnd.x+xml", "x-scheme-handler/mailto")
+        assert read(project, mime_types=list(types)).desktop.mime_types == types
+
+    @pytest.mark.parametrize("value", ["text", "foo/bar", "text/", "text/plain;image/png"])
+    def test_no_media_type(self, project: Project, value: str) -> None:
+        assert errors_of(project, mime_types=[value]) == [
+            f"Option `{TABLE}.mime-types` must be an array of media types, such as `text/plain`: `{value}`"
         ]
 
 

@@ -42,7 +42,7 @@ Name=New
 Exec=app --new
 """
 NAMES = ["my tool", "it's", 'a"b', "a\\b", "50%", "%U", "%%f", "$x", "`id`", "a;b", "(a)", "~", "#", "ä ö", 'a\'b "c"']
-SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"><path d="M0 0h1v1z"/></svg>'
+SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"><path d="M0 0h1v1H0z"/></svg>'
 
 
 def make_project(**changes: Any) -> Project:
