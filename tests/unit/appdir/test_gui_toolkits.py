@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -15,6 +14,8 @@ from hatch_appimage.layout import AppDir
 from hatch_appimage.project.entry_points import EntryPoint
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from hatch_appimage.appdir.desktop_entry import DesktopEntry
     from hatch_appimage.python import BundledPython
 
