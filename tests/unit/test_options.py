@@ -100,7 +100,7 @@ def test_empty_table(project: Project) -> None:
             strip=("python", "libraries"),
         ),
         bytecode=BytecodeSettings(bytecode="both", optimize=0, keep_sources=()),
-        desktop=DesktopSettings(icon=None, desktop_file=None, categories=("Utility",), terminal=None),
+        desktop=DesktopSettings(icon=None, app_id="my-app", desktop_file=None, categories=("Utility",), terminal=None),
         libraries=LibraryPolicy(
             libraries=(),
             include_libraries=(),
@@ -274,7 +274,7 @@ class TestWholeTable:
 
     def test_unknown_key_unlike_any(self, project: Project) -> None:
         (error,) = errors_of(project, zzz=1)
-        assert error.startswith(f"Unknown option `{TABLE}.zzz`; known are artifacts, bytecode, categories, ")
+        assert error.startswith(f"Unknown option `{TABLE}.zzz`; known are app-id, artifacts, bytecode, categories, ")
         for key in (*HATCHLING_KEYS, "python", "test-command", "report"):
             assert key in error
 

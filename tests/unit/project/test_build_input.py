@@ -85,6 +85,7 @@ class TestWhatIsGiven:
             "Home-page: https://example.org",
             "Project-URL: BuildInput, https://github.com/me/demo",
             "Requires-Python: >=3.10",
+            "Keywords: draw, paint,",
             "Provides-Extra: web",
             'Provides-Extra: :python_version < "3"',
         ]
@@ -100,6 +101,7 @@ class TestWhatIsGiven:
                 "scripts": {"demo": "demo:main"},
                 "gui-scripts": {},
                 "optional-dependencies": {"web": []},
+                "keywords": ["draw", "paint"],
                 "urls": {"BuildInput": "https://github.com/me/demo", "Homepage": "https://example.org"},
             }
 
@@ -181,7 +183,7 @@ class TestSettings:
     ) -> None:
         project = copy_project("hello-cli", tmp_path)
         monkeypatch.chdir(tmp_path)
-        (tmp_path / "icon.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg"/>')
+        (tmp_path / "icon.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg"><path d="M0 0h9v9z"/></svg>')
         assert cli.main(["check", "hello-cli", "--set", "icon=icon.svg"]) == 0
         assert "  icon       SVG\n" in capsys.readouterr().out
         monkeypatch.chdir(project)
