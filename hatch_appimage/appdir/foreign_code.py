@@ -15,7 +15,7 @@ from hatch_appimage.results import digest_code
 from hatch_appimage.syntax import parse_source
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from hatch_appimage.appdir.sources import Source
@@ -91,19 +91,26 @@ def find_foreign_code(
 
     """
     owners = {source.owner for source in sources if source.path in own} - {None}
-    found = []
-    words: set[str] = set()
-    for source in sources:
-        is_own = source.owner in owners or source.owner is None
-        if is_own or source.path in reached:
-            data = source.path.read_bytes()
-            found.append((source, is_own, _actions(data, results) if is_python(source.path, data) else _loaders(data)))
-            if is_own:
-                words |= _words(source, data, results)
-    for source, is_own, actions in found:
-        if counting := actions if is_own else _counting(source, actions, words):
-            return f"{source.place} has `{counting[0]}`"
+    applications = [source for source in sources if source.owner in owners or source.owner is None]
+    others = [source for source in sources if source.path in reached and source.owner not in {None, *owners}]
+    # Much may be left unread: the first that is found is enough.
+    for source in applications:
+        if actions := _actions_of(source, results):
+            return f"{source.place} has `{actions[0]}`"
+    words: set[str] | None = None
+    for source in others:
+        actions = _counting(source, _actions_of(source, results))
+        if actions and (requests := _ON_REQUEST.get(_module_of(source))):
+            words = _words_of(applications, results) if words is None else words
+            actions = actions if not words.isdisjoint(requests) else []
+        if actions:
+            return f"{source.place} has `{actions[0]}`"
     return None
+
+
+def _actions_of(source: Source, results: Results) -> Sequence[str]:
+    data = source.path.read_bytes()
+    return _actions(data, results) if is_python(source.path, data) else _loaders(data)
 
 
 def _loaders(data: bytes) -> list[str]:
@@ -111,21 +118,26 @@ def _loaders(data: bytes) -> list[str]:
     return [name.decode() for name in sorted(_LOADER.findall(data))] if data.startswith(b"\x7fELF") else []
 
 
-def _words(source: Source, data: bytes, results: Results) -> set[str]:
-    """Return all that a source names, and the names of what it imports."""
-    mentions = read_mentions(data, ".".join(source.place.parent.parts), results)
-    imported = mentions.imports if mentions else ()
-    words = {part for name in imported for part in (name, name.rpartition(".")[0])}
-    return words.union(word.decode() for pattern in (_WORD, _DOTTED) for word in set(pattern.findall(data)))
+def _words_of(sources: Iterable[Source], results: Results) -> set[str]:
+    """Return all that sources name, and the names of what they import."""
+    words: set[str] = set()
+    for source in sources:
+        data = source.path.read_bytes()
+        mentions = read_mentions(data, ".".join(source.place.parent.parts), results)
+        for name in mentions.imports if mentions else ():
+            words |= {name, name.rpartition(".")[0]}
+        words.update(word.decode() for pattern in (_WORD, _DOTTED) for word in set(pattern.findall(data)))
+    return words
 
 
-def _counting(source: Source, actions: Sequence[str], words: Collection[str]) -> Sequence[str]:
-    """Return what counts of that which a module of a dependency does."""
+def _module_of(source: Source) -> str:
     parts = source.place.with_suffix("").parts
-    module = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-    if module in _ON_REQUEST:
-        return actions if any(word in words for word in _ON_REQUEST[module]) else []
-    if parts[0] in _GENERATORS:
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def _counting(source: Source, actions: Sequence[str]) -> Sequence[str]:
+    """Return what counts of that which a module of a dependency does."""
+    if source.place.parts[0] in _GENERATORS and _module_of(source) not in _ON_REQUEST:
         return [action for action in actions if action not in _EXECUTING]
     return actions
 
