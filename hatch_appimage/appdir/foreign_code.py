@@ -36,12 +36,19 @@ _LOADERS = frozenset({
     "run_path",
     "spec_from_file_location",
 })  # fmt: skip
+# What an application starts with the interpreter may be code in a string, put together in any way; and what it imports
+# by a name that it does not say may be anything. Packages do such things for applications that ask them to.
+_INTERPRETER = "sys.executable"
+_IMPORTERS = frozenset({"__import__", "import_module"})
+_OF_APPLICATIONS = _IMPORTERS | {_INTERPRETER}
 _EXECUTING = frozenset({"eval", "exec"})
 _ADDING = frozenset({"append", "extend", "insert"})
 _NAMES = b"|".join(sorted(name.encode() for name in _LOADERS))
 _LOADER = re.compile(rb"(?<!\w)(?:" + _NAMES + rb")(?!\w)")
 # What has to be in a source for it to be parsed.
-_CANDIDATE = re.compile(rb"(?<!\w)(?:" + _NAMES + rb"|exec|eval|sys\.path)(?!\w)")
+_CANDIDATE = re.compile(
+    rb"(?<!\w)(?:" + _NAMES + rb"|exec|eval|__import__|import_module|sys\.path|sys\.executable)(?!\w)"
+)
 _WORD = re.compile(rb"[A-Za-z_]\w*")
 _DOTTED = re.compile(rb"[A-Za-z_]\w*(?:\.\w+)+")
 #: Packages that execute only what they have written themselves, such as the methods of a class or a template's code.
@@ -80,7 +87,8 @@ def find_foreign_code(
     """Return what runs code that is not in the image, and why; None if nothing is seen to.
 
     That is a call of `exec` or `eval` with something else than a constant, of what loads modules from files, or
-    of an interpreter for people, and a change of `sys.path`.
+    of an interpreter for people, and a change of `sys.path`; in the application itself also `sys.executable`, and an
+    import by a name that is not said.
 
     Args:
         sources: the files that can run code.
@@ -137,6 +145,7 @@ def _module_of(source: Source) -> str:
 
 def _counting(source: Source, actions: Sequence[str]) -> Sequence[str]:
     """Return what counts of that which a module of a dependency does."""
+    actions = [action for action in actions if action not in _OF_APPLICATIONS]
     if source.place.parts[0] in _GENERATORS and _module_of(source) not in _ON_REQUEST:
         return [action for action in actions if action not in _EXECUTING]
     return actions
@@ -162,20 +171,47 @@ def _action(node: ast.AST) -> str | None:
     if isinstance(node, ast.Assign | ast.AugAssign):
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
         return "sys.path" if any(map(_is_path, targets)) else None
+    if _is_of_sys(node, "executable"):
+        return _INTERPRETER
     if isinstance(node, ast.Name | ast.Attribute | ast.alias):
         name = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else node.name
         return name if name in _LOADERS else None
-    if not isinstance(node, ast.Call):
-        return None
+    return _action_of_call(node) if isinstance(node, ast.Call) else None
+
+
+def _action_of_call(node: ast.Call) -> str | None:
     if isinstance(node.func, ast.Name) and node.func.id in _EXECUTING:
-        is_constant = not node.args or isinstance(node.args[0], ast.Constant | ast.JoinedStr)
+        is_constant = not node.args or isinstance(node.args[0], ast.Constant)
         return None if is_constant else node.func.id
+    if (importer := _name_of(node.func)) in _IMPORTERS:
+        return importer if node.args and not _begins_with_package(node.args[0]) else None
     is_change = isinstance(node.func, ast.Attribute) and node.func.attr in _ADDING and _is_path(node.func.value)
     return "sys.path" if is_change else None
+
+
+def _name_of(function: ast.expr) -> str:
+    return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+
+
+def _begins_with_package(name: ast.expr) -> bool:
+    """Whether a name that is imported says at least in which package it is: what it may be is in the image, or not."""
+    if isinstance(name, ast.JoinedStr):
+        return bool(name.values) and _begins_with_package(name.values[0])
+    if isinstance(name, ast.BinOp):
+        return _begins_with_package(name.left)
+    if isinstance(name, ast.FormattedValue):
+        return _begins_with_package(name.value)
+    # These are the names of the package itself, or of a module in it.
+    is_own = isinstance(name, ast.Name) and name.id in {"__name__", "__package__"}
+    return is_own or (isinstance(name, ast.Constant) and isinstance(name.value, str))
 
 
 def _is_path(node: ast.AST) -> bool:
     """Whether this is ``sys.path``, or a part of it."""
     if isinstance(node, ast.Subscript):
         return _is_path(node.value)
-    return isinstance(node, ast.Attribute) and node.attr == "path" and getattr(node.value, "id", "") == "sys"
+    return _is_of_sys(node, "path")
+
+
+def _is_of_sys(node: ast.AST, name: str) -> bool:
+    return isinstance(node, ast.Attribute) and node.attr == name and getattr(node.value, "id", "") == "sys"

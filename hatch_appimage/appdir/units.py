@@ -37,7 +37,10 @@ _DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.\w+)+")
 # Ends of names that are those of machines or files: cmd.exe, code.example.org.
 _NO_MODULES = frozenset({"com", "exe", "htm", "net", "org", "txt"})
 # Code or a command that imports or runs a module, in a string.
-_COMMAND = re.compile(r"(?:(?:^|[;\n'\"(])\s*(?:import|from)|(?<!\w)-m)\s+([A-Za-z_][\w.]*)")
+_COMMAND = re.compile(
+    r"(?:(?:^|[;\n'\"(])\s*(?:import|from)|(?<!\w)-m)\s+([A-Za-z_][\w.]*(?:(?:\s+as\s+\w+)?\s*,\s*[A-Za-z_][\w.]*)*)"
+)
+_ALIAS = re.compile(r"\s+as\s+\w+")
 # Decorators that only change how a function is called; with any other one it may be called by whoever it told of it.
 _HARMLESS = frozenset({
     "abstractmethod",
@@ -63,7 +66,8 @@ _IMPORT_ERRORS = frozenset({"ImportError", "ModuleNotFoundError", "Exception"})
 def modules_in_text(text: str) -> list[str]:
     """Return the names in a string that are those of modules by their form: with a dot, or in code or a command."""
     dotted = [name for name in _DOTTED.findall(text) if name.rpartition(".")[2] not in _NO_MODULES]
-    return dotted + _COMMAND.findall(text)
+    commands = (_ALIAS.sub("", found).split(",") for found in _COMMAND.findall(text))
+    return [*dotted, *(name.strip() for names in commands for name in names)]
 
 
 def affixes_in_text(text: str) -> list[str]:

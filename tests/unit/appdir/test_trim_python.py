@@ -169,6 +169,8 @@ class TestFunctions:
             "try:\n    import sqlite3\nexcept ImportError:\n    pass",
             "try:\n    import nothing\nexcept ImportError:\n    import sqlite3",
             "RUN = 'from sqlite3 import main'",
+            "RUN = 'import os, sqlite3; print(1)'",
+            "RUN = 'import os as o , sqlite3 as s'",
             "RUN = 'sqlite3.main'",
         ],
     )
@@ -245,6 +247,7 @@ class TestWhatKeepsAll:
             "def run(text):\n    return eval(text)",
             "import site\nsite.addsitedir('plugins')",
             "new syntax\nexec(a)",
+            "def run(name):\n    exec(f'import {name}')",
         ],
     )
     def test_foreign_code(self, image: Image, source: str) -> None:
@@ -263,7 +266,12 @@ class TestWhatKeepsAll:
             "import sys\nfor name in sys.path:\n    pass",
             "class A:\n    def exec(self):\n        self.exec(1)",
             "import sys\nfrom os import path\npath.append(1)",
+            "import importlib\ndef load(name):\n    return importlib.import_module(f'pkg.{name}')",
+            "import importlib\ndef load(name):\n    return importlib.import_module('pkg.' + name)",
+            "import importlib\ndef load(name):\n    return importlib.import_module(__name__ + '.' + name)",
+            "import importlib\ndef load(name):\n    return importlib.import_module(f'{__package__}.{name}')",
             "import importlib\ndef load(name):\n    return importlib.import_module(name)",
+            "import subprocess, sys\ndef run(code):\n    return subprocess.run([sys.executable, '-c', code])",
         ],
     )
     def test_own_code_only(self, image: Image, source: str) -> None:
@@ -276,6 +284,23 @@ class TestWhatKeepsAll:
         modules = {name: module for name, module in reach.modules.items() if module.path.name != "cli.py"}
         result = image.trim_python(STDLIB, reach=type(reach)(modules, frozenset()))
         assert STDLIB in result.groups
+
+    @pytest.mark.parametrize(
+        ("source", "action"),
+        [
+            (
+                "import subprocess, sys\ndef run(code):\n    subprocess.run([sys.executable, '-c', code])",
+                "sys.executable",
+            ),
+            ("import importlib\ndef load(name):\n    return importlib.import_module(name)", "import_module"),
+            ("def load(name):\n    return __import__(name)", "__import__"),
+        ],
+    )
+    def test_what_only_the_application_does(self, image: Image, source: str, action: str) -> None:
+        image.add_stdlib(SMALL)
+        image.add({"app.py": source}, "app")
+        result = image.trim_python(STDLIB, reach=image.reach("app.py"))
+        assert result.kept == {STDLIB: f"code that is not in the image may use it: app.py has `{action}`"}
 
     def test_all_of_the_application(self, image: Image) -> None:
         image.add_stdlib(SMALL)
