@@ -348,7 +348,6 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
     # What starts is known for sure once everything is installed.
     entry_point = find_commands(settings.launcher, appdir, python)
     check_entry_point(entry_point, python)
-    warn_of_terminal(settings.desktop, entry_point, appdir, python)
     dialogue = inputs.dialogue_for(entry_point)
     launcher = step(
         "launcher",
@@ -362,6 +361,7 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
         dialogue=dialogue,
     )
     check_scripts(entry_point, settings.launcher.entry_points, appdir, launcher.commands)
+    warn_of_terminal(settings.desktop, entry_point, appdir, python)
     name = settings.image.name.shown
     step(
         "desktop",

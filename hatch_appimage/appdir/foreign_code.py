@@ -39,6 +39,9 @@ _LOADERS = frozenset({
 # What an application starts with the interpreter may be code in a string, put together in any way; and what it imports
 # by a name that it does not say may be anything. Packages do such things for applications that ask them to.
 _INTERPRETER = "sys.executable"
+_STARTING = re.compile(
+    rb"(?<!\w)(?:subprocess|create_subprocess_\w+|Popen|popen|execv?[lpe]*|spawn\w*|posix_spawn\w*)(?!\w)"
+)
 _IMPORTERS = frozenset({"__import__", "import_module"})
 _OF_APPLICATIONS = _IMPORTERS | {_INTERPRETER}
 _EXECUTING = frozenset({"eval", "exec"})
@@ -102,9 +105,11 @@ def find_foreign_code(
     applications = [source for source in sources if source.owner in owners or source.owner is None]
     others = [source for source in sources if source.path in reached and source.owner not in {None, *owners}]
     # Much may be left unread: the first that is found is enough.
+    starts_processes = any(_STARTING.search(source.path.read_bytes()) for source in applications)
     for source in applications:
-        if actions := _actions_of(source, results):
-            return f"{source.place} has `{actions[0]}`"
+        for action in _actions_of(source, results):
+            if action != _INTERPRETER or starts_processes:
+                return f"{source.place} has `{action}`"
     words: set[str] | None = None
     for source in others:
         actions = _counting(source, _actions_of(source, results))

@@ -302,6 +302,11 @@ class TestWhatKeepsAll:
         result = image.trim_python(STDLIB, reach=image.reach("app.py"))
         assert result.kept == {STDLIB: f"code that is not in the image may use it: app.py has `{action}`"}
 
+    def test_the_interpreter_that_nobody_starts(self, image: Image) -> None:
+        image.add_stdlib(SMALL)
+        image.add({"app.py": "import sys\nprint(sys.executable)"}, "app")
+        assert STDLIB in image.trim_python(STDLIB, reach=image.reach("app.py")).groups
+
     def test_all_of_the_application(self, image: Image) -> None:
         image.add_stdlib(SMALL)
         image.add({"app/__init__.py": "", "app/plugins.py": "def run(text):\n    exec(text)"}, "app")
