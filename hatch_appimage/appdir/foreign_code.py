@@ -40,7 +40,7 @@ _LOADERS = frozenset({
 # by a name that it does not say may be anything. Packages do such things for applications that ask them to.
 _INTERPRETER = "sys.executable"
 _STARTING = re.compile(
-    rb"(?<!\w)(?:subprocess|create_subprocess_\w+|Popen|popen|execv?[lpe]*|spawn\w*|posix_spawn\w*)(?!\w)"
+    rb"(?<!\w)(?:subprocess|create_subprocess_\w+|Popen|popen|exec[lv]\w*|spawn\w*|posix_spawn\w*)(?!\w)"
 )
 _IMPORTERS = frozenset({"__import__", "import_module"})
 _OF_APPLICATIONS = _IMPORTERS | {_INTERPRETER}
@@ -105,7 +105,7 @@ def find_foreign_code(
     applications = [source for source in sources if source.owner in owners or source.owner is None]
     others = [source for source in sources if source.path in reached and source.owner not in {None, *owners}]
     # Much may be left unread: the first that is found is enough.
-    starts_processes = any(_STARTING.search(source.path.read_bytes()) for source in applications)
+    starts_processes = any(map(_starts_processes, applications))
     for source in applications:
         for action in _actions_of(source, results):
             if action != _INTERPRETER or starts_processes:
@@ -119,6 +119,11 @@ def find_foreign_code(
         if actions:
             return f"{source.place} has `{actions[0]}`"
     return None
+
+
+def _starts_processes(source: Source) -> bool:
+    data = source.path.read_bytes()
+    return is_python(source.path, data) and bool(_STARTING.search(data))
 
 
 def _actions_of(source: Source, results: Results) -> Sequence[str]:
