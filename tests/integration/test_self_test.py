@@ -41,7 +41,7 @@ def hello(plugin: Plugin, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def native(plugin: Plugin, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """It takes libyaml from the machine, as graphics drivers are by others."""
-    return build(plugin, "native-ext", tmp_path_factory, 'exclude-libraries = ["libyaml-0.so.2"]\n')
+    return build(plugin, "native-ext", tmp_path_factory, 'exclude-libraries = ["libyaml-0.so.2"]\ntrim = false\n')
 
 
 def run(command: str | Path, *arguments: str, prefix: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:

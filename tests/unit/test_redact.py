@@ -133,7 +133,7 @@ class TestWholeBuild:
         index = Index(tmp_path / "index")
         index.add("other")
         with serve(index.directory) as served:
-            monkeypatch.setenv("UV_INDEX", served.url.replace("//", "//me:secret@"))
+            monkeypatch.setenv("UV_INDEX", served.url.replace("//", "//me:hushhush@"))
             yield served
 
     @pytest.fixture
@@ -147,7 +147,7 @@ class TestWholeBuild:
     @pytest.mark.parametrize("locked", [True, False])
     def test_built(self, root: Path, index: Index, capfd: pytest.CaptureFixture[str], *, locked: bool) -> None:
         archive = make_wheel(index.directory / "wheels", "direct", {})
-        url = f"{index.url.replace('//', '//me:secret@')}wheels/{archive.name}?token=secret"
+        url = f"{index.url.replace('//', '//me:hushhush@')}wheels/{archive.name}?token=hushhush"
         if locked:
             text = PROJECT.replace('"other"', f'"other", "direct @ {url}"')
             (root / "pyproject.toml").write_text(text + "[tool.hatch.metadata]\nallow-direct-references = true\n")
@@ -158,13 +158,13 @@ class TestWholeBuild:
         )
         shown = capfd.readouterr()
         assert "direct 1.0" in shown.out + shown.err
-        assert "secret" not in shown.out + shown.err
-        assert "secret" not in (root / "report.json").read_text()
+        assert "hushhush" not in shown.out + shown.err
+        assert "hushhush" not in (root / "report.json").read_text()
         (image,) = (root / "dist").glob("*.AppImage")
         subprocess.run([image, "--appimage-extract"], cwd=root, check=True, stdout=subprocess.DEVNULL)
         tree = root / "squashfs-root"
         files = [path for path in tree.rglob("*") if path.is_file()]
-        assert not [path for path in files if b"me:secret" in path.read_bytes()]
+        assert not [path for path in files if b"me:hushhush" in path.read_bytes()]
         (metadata,) = (path for path in files if path.match("app-1.0.dist-info/METADATA"))
         assert ("Requires-Dist: direct @ http://127.0.0.1:" in metadata.read_text()) == locked
         sbom = json.loads((tree / "usr" / "share" / "app" / "sbom.cdx.json").read_text())
@@ -177,4 +177,4 @@ class TestWholeBuild:
             cli.main(["build", "-v", str(root)])
         shown = capfd.readouterr()
         assert "other>=2" in shown.out + shown.err
-        assert "secret" not in shown.out + shown.err
+        assert "hushhush" not in shown.out + shown.err
