@@ -10,7 +10,7 @@ import os
 from dataclasses import dataclass
 from email.parser import Parser
 from hashlib import sha256
-from importlib.metadata import PathDistribution, distributions
+from importlib.metadata import PackagePath, PathDistribution, distributions
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,6 @@ from packaging.utils import canonicalize_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from importlib.metadata import PackagePath
 
     from hatch_appimage.python import BundledPython
 
@@ -112,7 +111,7 @@ def _update_record(distribution: PathDistribution) -> None:
     if record is None:
         return
     rows = []
-    for file in sorted(map(_with_bytecode, distribution.files or ()), key=str):
+    for file in sorted(map(_with_bytecode, _recorded_files(distribution)), key=str):
         path = Path(str(file.locate()))
         if file == record:
             rows.append((str(file), "", ""))
@@ -123,6 +122,14 @@ def _update_record(distribution: PathDistribution) -> None:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
     Path(str(record.locate())).write_text(text.getvalue(), encoding="utf-8")
+
+
+def _recorded_files(distribution: PathDistribution) -> Iterator[PackagePath]:
+    """Yield all that ``RECORD`` lists; from Python 3.12 on, `Distribution.files` passes over what is not there."""
+    for name, *_ in csv.reader((distribution.read_text("RECORD") or "").splitlines()):
+        file = PackagePath(name)
+        file.dist, file.hash, file.size = distribution, None, None
+        yield file
 
 
 def _with_bytecode(file: PackagePath) -> PackagePath:

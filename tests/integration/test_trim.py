@@ -83,7 +83,7 @@ def main():
     reasons = {}
     for name in sys.argv[1:]:
         try:
-            importlib.import_module(name)
+            getattr(importlib, "import_" + "module")(name)  # nothing is seen of it
         except ModuleNotFoundError as error:
             reasons[name] = str(error)
     print(json.dumps({"reasons": reasons, "packages": sorted(each.metadata["Name"] for each in distributions())}))
@@ -99,7 +99,7 @@ def small_image(plugin: Plugin, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 
 def test_python_without_what_nothing_uses(small_image: Path) -> None:
-    names = ["sqlite3", "_sqlite3", "ssl", "asyncio.events", "idlelib.run", "pkg_resources", "wave", "json"]
+    names = ["sqlite3", "_sqlite3", "ssl", "asyncio.events", "ensurepip", "pkg_resources", "wave", "json"]
     command = [str(small_image), *names]
     result = subprocess.run(command, env=clean_environment(Path("/nonexistent")), capture_output=True, check=True)
     told = json.loads(result.stdout)
@@ -107,7 +107,7 @@ def test_python_without_what_nothing_uses(small_image: Path) -> None:
     assert told["reasons"].keys() == {*names} - {"wave", "json"}
     assert all("left out of the image" in reason for reason in told["reasons"].values())
     assert '`keep-files = ["lib*/python3*/sqlite3*"]` keeps it' in told["reasons"]["sqlite3"]
-    assert '`keep-files = ["lib*/python3*/idlelib*"]` keeps it' in told["reasons"]["idlelib.run"]
+    assert '`keep-files = ["lib*/python3*/ensurepip*"]` keeps it' in told["reasons"]["ensurepip"]
 
 
 def test_libraries_go_with_their_last_user(small_image: Path) -> None:
@@ -126,4 +126,5 @@ def test_test_projects(plugin: Plugin, tmp_path_factory: pytest.TempPathFactory,
     command, environment = [str(image), "--appimage-self-test"], clean_environment(Path("/nonexistent"))
     result = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert ", 0 failed" in result.stdout
-    assert "sqlite3" not in result.stdout
+    uses_sqlite = project == "flask-app" and sys.version_info >= (3, 13)  # from then on, dbm does
+    assert ("sqlite3" in result.stdout) == uses_sqlite
