@@ -9,10 +9,12 @@ import re
 from typing import TYPE_CHECKING
 
 from hatch_appimage import syntax
+from hatch_appimage.appdir import imports
+from hatch_appimage.appdir.imports import IMPORTING, called_name
 from hatch_appimage.appdir.mentions import read_mentions
 from hatch_appimage.appdir.sources import is_python
 from hatch_appimage.results import digest_code
-from hatch_appimage.syntax import parse_source
+from hatch_appimage.syntax import last_name, parse_if_python
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from hatch_appimage.appdir.sources import Source
     from hatch_appimage.results import Results
 
-_CODE = digest_code(__file__, syntax.__file__)
+_CODE = digest_code(__file__, imports.__file__, syntax.__file__)
 # Functions and classes that run what a file or a person says.
 _LOADERS = frozenset({
     "InteractiveConsole",
@@ -42,15 +44,14 @@ _INTERPRETER = "sys.executable"
 _STARTING = re.compile(
     rb"(?<!\w)(?:subprocess|create_subprocess_\w+|Popen|popen|exec[lv]\w*|spawn\w*|posix_spawn\w*)(?!\w)"
 )
-_IMPORTERS = frozenset({"__import__", "import_module"})
-_OF_APPLICATIONS = _IMPORTERS | {_INTERPRETER}
+_OF_APPLICATIONS = IMPORTING | {_INTERPRETER}
 _EXECUTING = frozenset({"eval", "exec"})
 _ADDING = frozenset({"append", "extend", "insert"})
 _NAMES = b"|".join(sorted(name.encode() for name in _LOADERS))
 _LOADER = re.compile(rb"(?<!\w)(?:" + _NAMES + rb")(?!\w)")
 # What has to be in a source for it to be parsed.
 _CANDIDATE = re.compile(
-    rb"(?<!\w)(?:" + _NAMES + rb"|exec|eval|__import__|import_module|sys\.path|sys\.executable)(?!\w)"
+    rb"(?<!\w)(?:" + _NAMES + rb"|exec|eval|__import__|import_module|run_module|sys\.path|sys\.executable)(?!\w)"
 )
 _WORD = re.compile(rb"[A-Za-z_]\w*")
 _DOTTED = re.compile(rb"[A-Za-z_]\w*(?:\.\w+)+")
@@ -101,14 +102,13 @@ def find_foreign_code(
         results: where it is kept what sources do.
 
     """
-    owners = {source.owner for source in sources if source.path in own} - {None}
-    applications = [source for source in sources if source.owner in owners or source.owner is None]
-    others = [source for source in sources if source.path in reached and source.owner not in {None, *owners}]
+    owners = {source.owner for source in sources if source.path in own} | {None}
+    applications = [source for source in sources if source.owner in owners]
+    others = [source for source in sources if source.path in reached and source.owner not in owners]
     # Much may be left unread: the first that is found is enough.
-    starts_processes = any(map(_starts_processes, applications))
     for source in applications:
         for action in _actions_of(source, results):
-            if action != _INTERPRETER or starts_processes:
+            if action != _INTERPRETER or any(map(_starts_processes, applications)):
                 return f"{source.place} has `{action}`"
     words: set[str] | None = None
     for source in others:
@@ -167,11 +167,9 @@ def _actions(data: bytes, results: Results) -> list[str]:
         return []
 
     def compute() -> bytes:
-        try:
-            tree = parse_source(data)
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            return json.dumps(sorted({found.decode() for found in _CANDIDATE.findall(data)})).encode()
-        return json.dumps(sorted(filter(None, map(_action, ast.walk(tree))))).encode()
+        tree = parse_if_python(data)
+        found = map(_action, ast.walk(tree)) if tree else {name.decode() for name in _CANDIDATE.findall(data)}
+        return json.dumps(sorted(filter(None, found))).encode()
 
     found: list[str] = json.loads(results.compute((b"foreign code", _CODE, data), compute))
     return found
@@ -184,7 +182,7 @@ def _action(node: ast.AST) -> str | None:
     if _is_of_sys(node, "executable"):
         return _INTERPRETER
     if isinstance(node, ast.Name | ast.Attribute | ast.alias):
-        name = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else node.name
+        name = node.name if isinstance(node, ast.alias) else last_name(node)
         return name if name in _LOADERS else None
     return _action_of_call(node) if isinstance(node, ast.Call) else None
 
@@ -193,14 +191,10 @@ def _action_of_call(node: ast.Call) -> str | None:
     if isinstance(node.func, ast.Name) and node.func.id in _EXECUTING:
         is_constant = not node.args or isinstance(node.args[0], ast.Constant)
         return None if is_constant else node.func.id
-    if (importer := _name_of(node.func)) in _IMPORTERS:
+    if (importer := called_name(node)) in IMPORTING:
         return importer if node.args and not _begins_with_package(node.args[0]) else None
     is_change = isinstance(node.func, ast.Attribute) and node.func.attr in _ADDING and _is_path(node.func.value)
     return "sys.path" if is_change else None
-
-
-def _name_of(function: ast.expr) -> str:
-    return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
 
 
 def _begins_with_package(name: ast.expr) -> bool:
@@ -224,4 +218,4 @@ def _is_path(node: ast.AST) -> bool:
 
 
 def _is_of_sys(node: ast.AST, name: str) -> bool:
-    return isinstance(node, ast.Attribute) and node.attr == name and getattr(node.value, "id", "") == "sys"
+    return isinstance(node, ast.Attribute) and node.attr == name and last_name(node.value) == "sys"

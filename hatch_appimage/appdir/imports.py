@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from hatch_appimage import syntax
 from hatch_appimage.results import NO_RESULTS, digest_code
-from hatch_appimage.syntax import parse_source
+from hatch_appimage.syntax import last_name, parse_if_python
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from hatch_appimage.results import Results
 
-# Functions that import what their first argument names.
-_IMPORTING = frozenset({"__import__", "import_module", "run_module"})
+#: Functions that import what their first argument names.
+IMPORTING = frozenset({"__import__", "import_module", "run_module"})
 _INIT = "__init__"
 _CODE = digest_code(__file__, syntax.__file__)
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
@@ -184,27 +184,18 @@ def defers_imports(names: Iterable[str], directories: Sequence[Path]) -> bool:
 
 
 def _imports_in_function(path: Path) -> bool:
-    tree = _parse(path.read_bytes()) if (path := _source_of(path)).is_file() else None
+    tree = parse_if_python(path.read_bytes()) if (path := _source_of(path)).is_file() else None
     functions = (node for node in ast.walk(tree) if isinstance(node, _FUNCTIONS)) if tree else ()
     return any(
-        isinstance(node, (ast.Import, ast.ImportFrom)) or _called_name(node) in _IMPORTING
+        isinstance(node, (ast.Import, ast.ImportFrom)) or called_name(node) in IMPORTING
         for function in functions
         for node in ast.walk(function)
     )
 
 
-def _parse(source: bytes) -> ast.Module | None:
-    """Return the tree of a source; None if it is no Python 3."""
-    try:
-        return parse_source(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
-
-
-def _called_name(node: ast.AST) -> str:
+def called_name(node: ast.AST) -> str:
     """Return the name of the function that an expression calls, without what it is an attribute of; "" for none."""
-    function = node.func if isinstance(node, ast.Call) else None
-    return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+    return last_name(node.func) if isinstance(node, ast.Call) else ""
 
 
 def _with_parents(name: str) -> Iterator[str]:
@@ -228,7 +219,7 @@ def read_imports(path: Path, name: str, *, deep: bool, results: Results = NO_RES
     package = name if path.stem == _INIT else name.rpartition(".")[0]
 
     def compute() -> bytes:
-        tree = _parse(source)
+        tree = parse_if_python(source)
         found = find_imports(tree, package, deep=deep) if tree else []
         return json.dumps([astuple(each) for each in found]).encode()
 
@@ -276,7 +267,7 @@ def _children(node: ast.stmt) -> Iterator[ast.stmt]:
 
 def is_for_type_checkers(test: ast.expr) -> bool:
     """Whether a condition holds for type checkers only."""
-    return (test.attr if isinstance(test, ast.Attribute) else getattr(test, "id", "")) == "TYPE_CHECKING"
+    return last_name(test) == "TYPE_CHECKING"
 
 
 def names_of(node: ast.stmt, package: str) -> Iterator[str]:
@@ -312,6 +303,6 @@ def _calls(tree: ast.AST, package: str) -> Iterator[Import]:
 
 def name_of_import(node: ast.AST) -> str:
     """Return the name that a function is called with which imports by name, be it relative or not; "" for none."""
-    arguments = node.args if isinstance(node, ast.Call) and _called_name(node) in _IMPORTING else []
+    arguments = node.args if isinstance(node, ast.Call) and called_name(node) in IMPORTING else []
     argument = arguments[0] if arguments else None
     return argument.value if isinstance(argument, ast.Constant) and isinstance(argument.value, str) else ""

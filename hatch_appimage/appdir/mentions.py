@@ -13,7 +13,7 @@ from hatch_appimage import syntax
 from hatch_appimage.appdir import imports
 from hatch_appimage.appdir.imports import find_imports
 from hatch_appimage.results import NO_RESULTS, digest_code
-from hatch_appimage.syntax import parse_source
+from hatch_appimage.syntax import last_name, parse_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -112,15 +112,11 @@ def _needs_runner(statement: ast.stmt) -> bool:
     if not isinstance(call, ast.Call) or not call.args:
         return False
     argument = call.args[0]
-    return "import" in _name_of(call.func) and isinstance(argument, ast.Constant) and argument.value == _RUNNER
-
-
-def _name_of(node: ast.AST) -> str:
-    return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
+    return "import" in last_name(call.func) and isinstance(argument, ast.Constant) and argument.value == _RUNNER
 
 
 def _calls_header_function(node: ast.AST) -> bool:
-    return (node.name if isinstance(node, ast.alias) else _name_of(node)) in HEADER_FUNCTIONS
+    return (node.name if isinstance(node, ast.alias) else last_name(node)) in HEADER_FUNCTIONS
 
 
 def _is_header_function(node: ast.AST) -> bool:
@@ -200,7 +196,7 @@ def _joined(node: ast.AST) -> list[ast.expr] | None:
     """Return the parts of a path that an expression joins; None for any other expression."""
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
         return [*(_joined(node.left) or [node.left]), node.right]
-    if isinstance(node, ast.Call) and _name_of(node.func) in _JOINING:
+    if isinstance(node, ast.Call) and last_name(node.func) in _JOINING:
         # What is joined to: os.path.join() has it among its arguments.
         start = [node.func.value] if isinstance(node.func, ast.Attribute) and node.func.attr == "joinpath" else []
         return [*start, *node.args]
@@ -213,7 +209,7 @@ def _compared_with(node: ast.Compare | ast.Call) -> Iterator[ast.expr]:
         yield from (node.left, *node.comparators)
     elif isinstance(node.func, ast.Attribute) and node.func.attr in _COMPARING:
         yield from node.args
-    elif isinstance(node.func, ast.Attribute) and node.func.attr in _MATCHING and _name_of(node.func.value) == "re":
+    elif isinstance(node.func, ast.Attribute) and node.func.attr in _MATCHING and last_name(node.func.value) == "re":
         yield from node.args[:1]
 
 
@@ -222,7 +218,7 @@ def _is_path(node: ast.AST) -> bool:
     if isinstance(node, ast.BinOp):
         return _is_part(node.left) and _is_part(node.right)
     if isinstance(node, ast.Call):
-        parts = _joined(node) or (node.args if _name_of(node.func) in _PATHS else None)
+        parts = _joined(node) or (node.args if last_name(node.func) in _PATHS else None)
         return parts is not None and all(map(_is_part, parts))
     return False
 

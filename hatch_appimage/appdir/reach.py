@@ -15,7 +15,7 @@ from packaging.utils import canonicalize_name
 from hatch_appimage.appdir.imports import Modules, follow, is_extension, read_imports
 from hatch_appimage.python.installed import installed_distributions
 from hatch_appimage.results import NO_RESULTS
-from hatch_appimage.syntax import parse_source
+from hatch_appimage.syntax import last_name, parse_if_python
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -173,11 +173,8 @@ def _opens_plots(path: Path) -> bool:
     source = path.read_bytes()
     if not _PLOTTING.search(source):
         return False
-    try:
-        tree = parse_source(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    tree = parse_if_python(source)
+    if tree is None:
         return False
     calls = (node.func for node in ast.walk(tree) if isinstance(node, ast.Call))
-    return any(
-        (call.attr if isinstance(call, ast.Attribute) else getattr(call, "id", "")) in _WINDOWS for call in calls
-    )
+    return any(last_name(call) in _WINDOWS for call in calls)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from hatch_appimage import syntax
 from hatch_appimage.results import NO_RESULTS, digest_code
-from hatch_appimage.syntax import parse_source
+from hatch_appimage.syntax import last_name, parse_if_python
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -93,9 +93,8 @@ def read_source_use(source: bytes, results: Results = NO_RESULTS) -> SourceUse:
 
 
 def _find_use(source: bytes) -> SourceUse:
-    try:
-        tree = parse_source(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    tree = parse_if_python(source)
+    if tree is None:
         return SourceUse()
     parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
     texts = set(_texts(tree, parents))
@@ -128,18 +127,14 @@ def _leads_elsewhere(node: ast.AST, parents: Mapping[ast.AST, ast.AST]) -> bool:
     if isinstance(parent, ast.Attribute):
         name, whole = parent.attr, parents.get(parent, parent)
     elif isinstance(parent, ast.Call):
-        name, whole = _name_of(parent.func), parent
+        name, whole = last_name(parent.func), parent
     else:
         return isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Div)
     return name in _OTHER_PATH or (name in _SAME_PATH and whole in parents and _leads_elsewhere(whole, parents))
 
 
-def _name_of(node: ast.AST) -> str:
-    return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
-
-
 def _reads_others(node: ast.AST) -> bool:
-    return isinstance(node, ast.Call) and _name_of(node.func) in _READING
+    return isinstance(node, ast.Call) and last_name(node.func) in _READING
 
 
 def _copes(node: ast.AST, parents: Mapping[ast.AST, ast.AST]) -> bool:
@@ -155,13 +150,13 @@ def _copes(node: ast.AST, parents: Mapping[ast.AST, ast.AST]) -> bool:
 
 
 def _catches(handler: ast.ExceptHandler) -> bool:
-    return handler.type is None or any(_name_of(node) in _COPING for node in ast.walk(handler.type))
+    return handler.type is None or any(last_name(node) in _COPING for node in ast.walk(handler.type))
 
 
 def _suppresses(item: ast.withitem) -> bool:
     call = item.context_expr
     return (
         isinstance(call, ast.Call)
-        and _name_of(call.func) == "suppress"
-        and any(_name_of(argument) in _COPING for argument in call.args)
+        and last_name(call.func) == "suppress"
+        and any(last_name(argument) in _COPING for argument in call.args)
     )

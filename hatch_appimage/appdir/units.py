@@ -17,7 +17,7 @@ from hatch_appimage import syntax
 from hatch_appimage.appdir import imports
 from hatch_appimage.appdir.imports import is_for_type_checkers, name_of_import, names_of
 from hatch_appimage.results import NO_RESULTS, digest_code
-from hatch_appimage.syntax import parse_source
+from hatch_appimage.syntax import last_name, parse_if_python
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -126,11 +126,9 @@ def read_units(source: bytes, package: str, results: Results = NO_RESULTS) -> li
     """
 
     def compute() -> bytes:
-        try:
-            units = _find_units(parse_source(source), package)
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            return b"null"
-        return json.dumps([unit.pack() for unit in units]).encode()
+        tree = parse_if_python(source)
+        units = tree and [unit.pack() for unit in _find_units(tree, package)]
+        return json.dumps(units).encode()
 
     dependencies = (b"units", _CODE, package.encode("utf-8", "surrogateescape"), source)
     found = json.loads(results.compute(dependencies, compute))
@@ -196,16 +194,12 @@ def _runs_by_itself(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
 
 
 def _decorator(node: ast.expr) -> str:
-    return _name_of(node.func if isinstance(node, ast.Call) else node)
-
-
-def _name_of(node: ast.AST | None) -> str:
-    return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
+    return last_name(node.func if isinstance(node, ast.Call) else node)
 
 
 def _is_main(test: ast.expr) -> bool:
     """Whether this is ``__name__ == "__main__"``."""
-    return isinstance(test, ast.Compare) and _name_of(test.left) == "__name__"
+    return isinstance(test, ast.Compare) and last_name(test.left) == "__name__"
 
 
 def _read_node(node: ast.AST, draft: _Draft, package: str) -> Iterable[ast.AST]:
@@ -253,7 +247,7 @@ def _read_try(node: ast.Try, draft: _Draft, package: str) -> Iterator[ast.AST]:
         if handler.type:
             yield handler.type
         # A handler for several kinds of errors may run for another reason.
-        is_fallback = bool(tried) and _name_of(handler.type) in _IMPORT_ERRORS and _only_imports(node.body)
+        is_fallback = bool(tried) and last_name(handler.type) in _IMPORT_ERRORS and _only_imports(node.body)
         for each in handler.body:
             if is_fallback and isinstance(each, ast.Import | ast.ImportFrom):
                 draft.fallbacks.append(Fallback(tried, frozenset(_imported(each, package))))
@@ -274,15 +268,15 @@ def _is_idle(node: ast.AST) -> bool:
     if isinstance(node, ast.Expr):
         return isinstance(node.value, ast.Constant)
     targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
-    return any(_name_of(target) == "__all__" for target in targets)
+    return any(last_name(target) == "__all__" for target in targets)
 
 
 def _looked_up_modules(node: ast.AST) -> Sequence[ast.AST]:
     """Return the expressions that are looked up in ``sys.modules``: that imports nothing."""
     if isinstance(node, ast.Subscript):
-        return [node.slice] if _name_of(node.value) == "modules" else []
+        return [node.slice] if last_name(node.value) == "modules" else []
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-        return node.args if _name_of(node.func.value) == "modules" else []
+        return node.args if last_name(node.func.value) == "modules" else []
     if isinstance(node, ast.Compare):
-        return [node.left] if _name_of(node.comparators[0]) == "modules" else []
+        return [node.left] if last_name(node.comparators[0]) == "modules" else []
     return []

@@ -87,7 +87,7 @@ class TestStdlib:
         assert left(image, "", pkg__data=text)
 
     @pytest.mark.parametrize(("data", "stays"), [("PyInit_a\0sqlite3\0", True), ("sqlite3\0", False)])
-    def test_extension_modules(self, image: Image, data: str, stays: bool) -> None:  # noqa: FBT001 - a parameter of pytest
+    def test_extension_modules(self, image: Image, data: str, *, stays: bool) -> None:
         """A library that runs no Python has the name for another reason."""
         image.add({"pkg/a.so": f"\x7fELF\0{data}"})
         assert left(image, "") is stays
@@ -294,6 +294,7 @@ class TestWhatKeepsAll:
             ),
             ("import importlib\ndef load(name):\n    return importlib.import_module(name)", "import_module"),
             ("def load(name):\n    return __import__(name)", "__import__"),
+            ("import runpy\ndef load(name):\n    return runpy.run_module(name)", "run_module"),
         ],
     )
     def test_what_only_the_application_does(self, image: Image, source: str, action: str) -> None:

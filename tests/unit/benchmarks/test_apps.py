@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import runpy
 import sys
 from typing import TYPE_CHECKING
 
@@ -56,9 +57,11 @@ def test_one_line_changes(app: App, tmp_path: Path) -> None:
 
 def test_main_calls_the_entry_point(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "an_app.py").write_text("def run():\n    print('ran')\n")
+    program = tmp_path / "program.py"
+    program.write_text(App("an-app", "app", "an_app:run", (), "").main)
     sys.path.insert(0, str(tmp_path))
     try:
-        exec(compile(App("an-app", "app", "an_app:run", (), "").main, "main", "exec"), {"__name__": "__main__"})  # noqa: S102 - what frozen programs run
+        runpy.run_path(str(program), run_name="__main__")
     finally:
         sys.path.remove(str(tmp_path))
         del sys.modules["an_app"]

@@ -542,7 +542,6 @@ class TestLeftOut:
         with pytest.raises(ModuleNotFoundError, match=re.escape(f"left out of the image {reason}")):
             importlib.import_module(name)
 
-    @pytest.mark.skipif(sys.version_info < (3, 10), reason="Python does not say what is in its library")
     def test_glob_of_the_standard_library(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(sys, "path", [])
         monkeypatch.setattr(sys, "path_importer_cache", {})
