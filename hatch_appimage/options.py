@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hatch_appimage import TABLE
-from hatch_appimage.appdir.settings import BytecodeSettings, DesktopSettings, LauncherSettings, TrimSettings
+from hatch_appimage.appdir.settings import BytecodeSettings, LauncherSettings
+from hatch_appimage.desktop.settings import DesktopSettings
 from hatch_appimage.errors import ConfigurationError
 from hatch_appimage.image.settings import ImageSettings, ReleaseSettings
 from hatch_appimage.libraries.policy import LibraryPolicy
@@ -15,6 +16,7 @@ from hatch_appimage.option import options_of
 from hatch_appimage.packages.settings import InstallSettings
 from hatch_appimage.python.settings import PythonSettings
 from hatch_appimage.table import Table
+from hatch_appimage.trim.settings import TrimSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

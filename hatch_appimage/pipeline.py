@@ -17,21 +17,14 @@ from packaging.markers import default_environment
 
 from hatch_appimage.appdir.bytecode import compile_bytecode
 from hatch_appimage.appdir.commands import check_entry_point, check_scripts, find_commands, find_linked
-from hatch_appimage.appdir.desktop import write_desktop_files
 from hatch_appimage.appdir.docstrings import WITHOUT_DOCSTRINGS, warn_of_docstrings
-from hatch_appimage.appdir.gui_toolkits import warn_of_terminal
-from hatch_appimage.appdir.kept_sources import find_kept_sources, find_modules
 from hatch_appimage.appdir.launcher import require_glibc, without_commands, write_launcher, write_stand_in
-from hatch_appimage.appdir.reach import find_reach
-from hatch_appimage.appdir.restore import restore_stdlib
 from hatch_appimage.appdir.self_test import write_self_test
-from hatch_appimage.appdir.settings import LIBRARIES, ONLY, PACKAGES, PYTHON
+from hatch_appimage.appdir.settings import ONLY
 from hatch_appimage.appdir.startup import StartupOrder, defers, find_startup_order
 from hatch_appimage.appdir.startup_file import read_startup_file, write_startup_file
-from hatch_appimage.appdir.strip import strip_packages
-from hatch_appimage.appdir.tkinter import trim_tkinter
-from hatch_appimage.appdir.trim import trim_packages
-from hatch_appimage.appdir.trim_python import trim_python
+from hatch_appimage.desktop.files import write_desktop_files
+from hatch_appimage.desktop.gui_toolkits import warn_of_terminal
 from hatch_appimage.elf_strip import Stripped
 from hatch_appimage.errors import AppImageError, ErrorCollector
 from hatch_appimage.format import UPDATE_INFORMATION
@@ -64,14 +57,20 @@ from hatch_appimage.python.source import provide_python
 from hatch_appimage.report import Report, list_files
 from hatch_appimage.results import Results
 from hatch_appimage.runtime import launcher_path, runtime_path
+from hatch_appimage.sources.reach import find_reach
 from hatch_appimage.system import System
+from hatch_appimage.trim.kept_sources import find_kept_sources, find_modules
+from hatch_appimage.trim.packages import trim_packages
+from hatch_appimage.trim.python import trim_python
+from hatch_appimage.trim.restore import restore_stdlib
+from hatch_appimage.trim.settings import LIBRARIES, PACKAGES, PYTHON
+from hatch_appimage.trim.strip import strip_packages
+from hatch_appimage.trim.tkinter import trim_tkinter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from hatch_appimage.appdir.bytecode import Bytecode
-    from hatch_appimage.appdir.reach import Reach
-    from hatch_appimage.appdir.trim import Trimmed
     from hatch_appimage.architecture import Architecture
     from hatch_appimage.image.write import Image, Runtime
     from hatch_appimage.libraries.bundle import Libraries, MissingLibrary
@@ -82,6 +81,8 @@ if TYPE_CHECKING:
     from hatch_appimage.project.wheel import Wheel
     from hatch_appimage.python import BundledPython, PythonInstallation
     from hatch_appimage.report import Steps
+    from hatch_appimage.sources.reach import Reach
+    from hatch_appimage.trim.packages import Trimmed
 
 
 @dataclass(frozen=True)

@@ -13,14 +13,10 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, ParamSpec, TextIO, TypeVar
 
 from hatch_appimage.appdir.bytecode import Bytecode
-from hatch_appimage.appdir.desktop import DesktopIntegration
 from hatch_appimage.appdir.launcher import Launcher
-from hatch_appimage.appdir.reach import Reach
-from hatch_appimage.appdir.restore import Restored
 from hatch_appimage.appdir.startup import StartupOrder
 from hatch_appimage.appdir.startup_file import StartupFile
-from hatch_appimage.appdir.tkinter import Tkinter
-from hatch_appimage.appdir.trim import Trimmed
+from hatch_appimage.desktop.files import DesktopIntegration
 from hatch_appimage.document import write_json
 from hatch_appimage.elf_strip import Stripped
 from hatch_appimage.image.self_test import SelfTest
@@ -38,19 +34,23 @@ from hatch_appimage.python import BundledPython
 from hatch_appimage.python.installed import Records
 from hatch_appimage.python.patch_stdlib import Patches
 from hatch_appimage.redact import redact, redact_all
+from hatch_appimage.sources.reach import Reach
 from hatch_appimage.terminal import status_line
 from hatch_appimage.text import format_size, printable
+from hatch_appimage.trim.packages import Trimmed
+from hatch_appimage.trim.restore import Restored
+from hatch_appimage.trim.tkinter import Tkinter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from hatch_appimage.appdir.trim import Saved
     from hatch_appimage.layout import AppDir
     from hatch_appimage.libraries.symbol_versions import RequiredVersion
     from hatch_appimage.libraries.verdict import Verdict
     from hatch_appimage.packages.install import Package
     from hatch_appimage.packages.lock import Lock
+    from hatch_appimage.trim.packages import Saved
 
 P = ParamSpec("P")
 R = TypeVar("R")

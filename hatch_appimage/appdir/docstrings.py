@@ -12,8 +12,8 @@ from packaging.utils import canonicalize_name
 from hatch_appimage.python.installed import installed_files
 
 if TYPE_CHECKING:
-    from hatch_appimage.appdir.reach import Reach
     from hatch_appimage.python import BundledPython
+    from hatch_appimage.sources.reach import Reach
 
 log = logging.getLogger(__name__)
 

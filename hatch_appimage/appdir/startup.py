@@ -9,13 +9,13 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hatch_appimage.appdir.imports import defers_imports
 from hatch_appimage.appdir.reads import QT_OFFSCREEN, reads_of_import, reads_of_run
 from hatch_appimage.elf import read_elf
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.libraries.bundle import explain_missing
 from hatch_appimage.project.entry_points import modules_at_start
 from hatch_appimage.runtime.launcher_settings import SETTINGS_NAME
+from hatch_appimage.sources.imports import defers_imports
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -10,7 +10,7 @@ from hatch_appimage.libraries.symbol_versions import find_required_version
 from hatch_appimage.redact import redact
 
 if TYPE_CHECKING:
-    from hatch_appimage.appdir.icon import Icon
+    from hatch_appimage.desktop.icon import Icon
     from hatch_appimage.libraries.symbol_versions import RequiredVersion
     from hatch_appimage.pipeline import BuildInputs
     from hatch_appimage.project.entry_points import EntryPoint

@@ -11,8 +11,8 @@ from email.parser import BytesParser
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from hatch_appimage.appdir.desktop_entry import DesktopEntry
 from hatch_appimage.architecture import architecture_of
+from hatch_appimage.desktop.entry import DesktopEntry
 from hatch_appimage.document import write_json
 from hatch_appimage.elf import read_elf
 from hatch_appimage.errors import AppImageError

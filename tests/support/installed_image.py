@@ -7,19 +7,19 @@ import csv
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hatch_appimage.appdir.imports import Reached
-from hatch_appimage.appdir.reach import Reach
-from hatch_appimage.appdir.restore import restore_stdlib
-from hatch_appimage.appdir.settings import TrimSettings
-from hatch_appimage.appdir.trim import trim_packages
-from hatch_appimage.appdir.trim_python import trim_python
 from hatch_appimage.layout import AppDir
 from hatch_appimage.python import BundledPython
 from hatch_appimage.results import NO_RESULTS
+from hatch_appimage.sources.imports import Reached
+from hatch_appimage.sources.reach import Reach
+from hatch_appimage.trim.packages import trim_packages
+from hatch_appimage.trim.python import trim_python
+from hatch_appimage.trim.restore import restore_stdlib
+from hatch_appimage.trim.settings import TrimSettings
 
 if TYPE_CHECKING:
-    from hatch_appimage.appdir.restore import Restored
-    from hatch_appimage.appdir.trim import Trimmed
+    from hatch_appimage.trim.packages import Trimmed
+    from hatch_appimage.trim.restore import Restored
 
 SITE = "usr/lib/python3.12/site-packages"
 

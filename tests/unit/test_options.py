@@ -10,16 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from packaging.utils import canonicalize_name
 
-from hatch_appimage.appdir.icon import generate_icon
-from hatch_appimage.appdir.settings import (
-    TRIM_GROUPS,
-    BytecodeSettings,
-    DesktopSettings,
-    LauncherSettings,
-    TrimSettings,
-)
+from hatch_appimage.appdir.settings import BytecodeSettings, LauncherSettings
 from hatch_appimage.appdir.startup import StartupCommand
 from hatch_appimage.architecture import ARCHITECTURES, ByArchitecture, native_architecture
+from hatch_appimage.desktop.icon import generate_icon
+from hatch_appimage.desktop.settings import DesktopSettings
 from hatch_appimage.errors import ConfigurationError
 from hatch_appimage.image.compression import PRESETS
 from hatch_appimage.image.name import ApplicationName
@@ -35,6 +30,7 @@ from hatch_appimage.python.local import LocalSource
 from hatch_appimage.python.python_appimage import PythonAppImageSource
 from hatch_appimage.python.settings import PythonSettings
 from hatch_appimage.python.standalone import StandaloneSource
+from hatch_appimage.trim.settings import TRIM_GROUPS, TrimSettings
 
 if TYPE_CHECKING:
     from hatch_appimage.python.source import PythonSource

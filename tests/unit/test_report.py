@@ -15,15 +15,10 @@ from packaging.markers import default_environment
 from packaging.version import Version
 
 from hatch_appimage.appdir.bytecode import Bytecode
-from hatch_appimage.appdir.desktop import DesktopIntegration
-from hatch_appimage.appdir.imports import Reached
 from hatch_appimage.appdir.launcher import Launcher
-from hatch_appimage.appdir.reach import Reach
-from hatch_appimage.appdir.restore import Restored
 from hatch_appimage.appdir.startup import StartupOrder
 from hatch_appimage.appdir.startup_file import StartupFile
-from hatch_appimage.appdir.tkinter import Tkinter
-from hatch_appimage.appdir.trim import Saved, Trimmed
+from hatch_appimage.desktop.files import DesktopIntegration
 from hatch_appimage.elf_strip import Stripped
 from hatch_appimage.image.self_test import SelfTest
 from hatch_appimage.image.test_command import ImageTest
@@ -41,8 +36,13 @@ from hatch_appimage.python import BundledPython
 from hatch_appimage.python.installed import Records
 from hatch_appimage.python.patch_stdlib import Patches
 from hatch_appimage.report import File, Report, Steps, describe, list_files
+from hatch_appimage.sources.imports import Reached
+from hatch_appimage.sources.reach import Reach
 from hatch_appimage.squashfs import SquashFSReport
 from hatch_appimage.text import format_size
+from hatch_appimage.trim.packages import Saved, Trimmed
+from hatch_appimage.trim.restore import Restored
+from hatch_appimage.trim.tkinter import Tkinter
 
 SQUASHFS = SquashFSReport(
     bytes_used=900,

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from hatch_appimage.appdir.docstrings import warn_of_docstrings
-from hatch_appimage.appdir.imports import Reached
-from hatch_appimage.appdir.reach import Reach
 from hatch_appimage.elf_strip import Stripped
 from hatch_appimage.python import BundledPython
+from hatch_appimage.sources.imports import Reached
+from hatch_appimage.sources.reach import Reach
 
 
 @pytest.fixture

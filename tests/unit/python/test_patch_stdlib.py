@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hatch_appimage.appdir.imports import Reached
-from hatch_appimage.appdir.reach import Reach
-from hatch_appimage.appdir.tkinter import Tkinter, trim_tkinter
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.layout import AppDir
 from hatch_appimage.python import BundledPython, _appimage
 from hatch_appimage.python.patch_stdlib import _GET_DATA, _LEFT_OUT, _SOURCELESS, Patches, patch_stdlib
+from hatch_appimage.sources.imports import Reached
+from hatch_appimage.sources.reach import Reach
 from hatch_appimage.system import System
+from hatch_appimage.trim.tkinter import Tkinter, trim_tkinter
 from support.pythons import INTERPRETERS
 from support.tools import require
 

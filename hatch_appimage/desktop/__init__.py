@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""How desktops show an application: its entry and its icons."""

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: MIT
+"""The desktop entry and the icons of an AppDir, where desktops and AppImage tools look for them."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hatch_appimage.desktop.check import find_faults
+from hatch_appimage.desktop.entry import MAIN_GROUP, DesktopEntry
+from hatch_appimage.desktop.exec_line import escape, escape_item, replace_program
+from hatch_appimage.desktop.given_entry import adapt_entry
+from hatch_appimage.desktop.icon import generate_icon
+
+if TYPE_CHECKING:
+    from hatch_appimage.desktop.settings import DesktopSettings
+    from hatch_appimage.layout import AppDir
+    from hatch_appimage.project.entry_points import EntryPoint
+    from hatch_appimage.project.metadata import Project
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class DesktopIntegration:
+    """What was written for desktops.
+
+    Attributes:
+        entry: the desktop entry's path below the AppDir.
+        icon: the icon's path below the AppDir.
+        icon_generated: the project has no icon of its own.
+
+    """
+
+    entry: str
+    icon: str
+    icon_generated: bool
+
+
+def write_desktop_files(
+    appdir: AppDir,
+    project: Project,
+    settings: DesktopSettings,
+    *,
+    architecture: str,
+    name: str,
+    entry_point: EntryPoint,
+) -> DesktopIntegration:
+    """Write the desktop entry, the icon and ``.DirIcon``.
+
+    In the AppDir's root they are regular files, as some tools read only these; the desktop entry also goes below
+    ``usr/share/applications`` and the icon below ``usr/share/icons/hicolor`` (AppImage specification, "The filesystem
+    image").
+
+    Args:
+        appdir: where to.
+        project: what the image is of.
+        settings: what the project says of its looks.
+        architecture: AppImage's name of it.
+        name: what people call the application.
+        entry_point: what starts.
+
+    """
+    entry = _find_entry(appdir, project, settings, name, entry_point).with_keys({
+        "Icon": appdir.app_id,
+        "X-AppImage-Name": escape(name),
+        "X-AppImage-Version": project.version,
+        "X-AppImage-Arch": architecture,
+    })  # fmt: skip
+    given = settings.icon or generate_icon(project.name)
+    picture = given.for_desktops()
+    icon_name = f"{appdir.app_id}.{picture.kind}"
+    files = {
+        appdir.root / f"{appdir.app_id}.desktop": str(entry).encode(),
+        appdir.applications / f"{appdir.app_id}.desktop": str(entry).encode(),
+        appdir.root / icon_name: picture.data,
+        appdir.root / ".DirIcon": given.for_directory(),
+        appdir.icons / picture.hicolor_directory / "apps" / icon_name: picture.data,
+    }
+    for path, data in files.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    return DesktopIntegration(f"{appdir.app_id}.desktop", icon_name, icon_generated=settings.icon is None)
+
+
+def _find_entry(
+    appdir: AppDir, project: Project, settings: DesktopSettings, name: str, entry_point: EntryPoint
+) -> DesktopEntry:
+    if settings.desktop_file is None:
+        return _generate(project, name, entry_point, settings)
+    for fault in find_faults(settings.desktop_file):
+        log.warning("The desktop entry has a fault in %s", fault)
+    return adapt_entry(settings.desktop_file, command=entry_point.command, app_id=appdir.app_id)
+
+
+def _generate(project: Project, name: str, entry_point: EntryPoint, settings: DesktopSettings) -> DesktopEntry:
+    terminal = settings.wants_terminal(entry_point)
+    values = {"Type": "Application", "Name": escape(name)}
+    if project.summary:
+        values["Comment"] = escape(project.summary)
+    values["Exec"] = replace_program(f"program{settings.field_code}", entry_point.command)
+    values["Terminal"] = str(terminal).lower()
+    values["Categories"] = _list(settings.categories)
+    if project.keywords:
+        values["Keywords"] = _list(project.keywords)
+    if settings.mime_types:
+        values["MimeType"] = _list(settings.mime_types)
+    if not terminal:
+        # What toolkits call the windows of a program by default, so that desktops know whose they are.
+        values["StartupWMClass"] = escape(entry_point.command)
+    values.update((key, escape(value)) for key, value in settings.desktop_keys.items())
+    return DesktopEntry((f"[{MAIN_GROUP}]", *(f"{key}={value}" for key, value in values.items())))
+
+
+def _list(items: tuple[str, ...]) -> str:
+    """Write the value of a key that has several."""
+    return "".join(f"{escape_item(item)};" for item in items)

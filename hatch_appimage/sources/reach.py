@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: MIT
+"""Which modules an application reaches by its imports, and which of them every start needs."""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from packaging.utils import canonicalize_name
+
+from hatch_appimage.python.installed import installed_distributions
+from hatch_appimage.results import NO_RESULTS
+from hatch_appimage.sources.imports import Modules, follow, is_extension, read_imports
+from hatch_appimage.syntax import last_name, parse_if_python
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from importlib.metadata import EntryPoint, PathDistribution
+
+    from hatch_appimage.python import BundledPython
+    from hatch_appimage.results import Results
+    from hatch_appimage.sources.imports import Import, Reached
+
+# What every start of the interpreter imports.
+_ALWAYS = ("encodings", "site")
+_PLOTTING = re.compile(rb"\b(?:pyplot|pylab)\b")
+_WINDOWS = frozenset({"pause", "show"})
+_TKINTER = frozenset({"_tkinter", "tkinter", "turtle"})
+_COMMANDS = frozenset({"console_scripts", "gui_scripts"})
+# Groups of entry points by which tools that build, pack or test projects find their plugins.
+_TOOLS = re.compile(r"(?:distutils|setuptools|egg_info)\..*|pyinstaller40|pkg_config|hatch|pytest11")
+
+
+@dataclass(frozen=True)
+class Reach:
+    """What an application imports.
+
+    Attributes:
+        modules: what can be imported, by name: by the application's own modules wherever in them, by all others at
+            their top level.
+        required: the files of the modules without which the entry point's module cannot be imported.
+        plotter: the module of the application that opens windows with matplotlib; None if none does.
+        doubt: the module of a dependency that imports tkinter in a function, which is not followed; None if none does.
+        own: the sources and extension modules of the application itself, and of the packages with what it starts.
+
+    """
+
+    modules: Mapping[str, Reached]
+    required: frozenset[Path]
+    plotter: str | None = None
+    doubt: str | None = None
+    own: frozenset[Path] = frozenset()
+
+    @property
+    def files(self) -> frozenset[Path]:
+        """The files of all modules."""
+        return frozenset(module.path for module in self.modules.values())
+
+
+def find_reach(
+    python: BundledPython,
+    project: str,
+    first: Iterable[str],
+    commands: Iterable[str] = (),
+    *,
+    results: Results = NO_RESULTS,
+) -> Reach:
+    """Follow the imports of a project that is installed.
+
+    The application's own modules are those of the project, and of the installed packages that have what the image
+    starts. Plugins count as imported: modules that entry points of any installed package name.
+
+    Args:
+        python: the Python that it is installed into.
+        project: its name.
+        first: the names of the modules that the image starts with.
+        commands: the names of other installed scripts that it starts.
+        results: where it is kept what sources import.
+
+    """
+    installed = installed_distributions(python)
+    project_modules = _modules_of(each for each in installed if _is_named(each, project))
+    points = [point for distribution in installed for point in _entry_points(distribution)]
+    started = [name for module in first for name in (module, f"{module}.__main__")]  # -m runs the latter, where it is
+    directories = [*python.site_packages, python.stdlib, *python.extension_directories]
+    linked = _modules_of_commands(points, set(commands))
+    begun = set(filter(None, map(Modules(directories).find, [*started, *linked])))
+    owned = [files for each in installed if not begun.isdisjoint(files := _modules_of([each]))]
+    own = begun.union(project_modules, *owned)
+    modules = Modules(directories, own, results)
+    plugins = [_module_of(point) for point in points if _is_plugin(point)]
+    roots = [*_ALWAYS, *started, *linked, *project_modules.values(), *plugins]
+    reached = follow(roots, modules, lambda _: True)
+    required = follow([*_ALWAYS, *started], modules, _is_required)
+    return Reach(
+        reached,
+        frozenset(module.path for module in required.values()),
+        _find_plotter([*project_modules.items(), *_files_of(reached, own)]),
+        _find_doubt(python, reached, own),
+        frozenset(own),
+    )
+
+
+def _is_plugin(point: EntryPoint) -> bool:
+    return point.group not in _COMMANDS and not _TOOLS.fullmatch(point.group)
+
+
+def _is_required(found: Import) -> bool:
+    return not (found.deferred or found.optional)
+
+
+def _is_named(distribution: PathDistribution, name: str) -> bool:
+    return canonicalize_name(distribution.metadata["Name"]) == canonicalize_name(name)
+
+
+def _modules_of(packages: Iterable[PathDistribution]) -> dict[Path, str]:
+    """Return the names of the modules of installed packages by their sources and extension modules."""
+    found = {}
+    for file in chain.from_iterable(package.files or () for package in packages):
+        path = Path(str(file.locate()))
+        if (file.suffix == ".py" or is_extension(file.name)) and ".." not in file.parts and path.is_file():
+            stem = file.name.split(".")[0]
+            found[path] = ".".join(file.parent.parts if stem == "__init__" else (*file.parent.parts, stem))
+    return found
+
+
+def _entry_points(distribution: PathDistribution) -> Sequence[EntryPoint]:
+    try:
+        return list(distribution.entry_points)
+    except (TypeError, ValueError):  # a line of the file is none of its format
+        return []
+
+
+def _modules_of_commands(points: Iterable[EntryPoint], names: set[str]) -> list[str]:
+    return [_module_of(point) for point in points if point.group in _COMMANDS and point.name in names]
+
+
+def _module_of(point: EntryPoint) -> str:
+    return re.split(r"[:\[]", point.value)[0].strip()
+
+
+def _files_of(reached: Mapping[str, Reached], own: Iterable[Path]) -> list[tuple[Path, str]]:
+    return [(module.path, name) for name, module in reached.items() if module.path in own]
+
+
+def _find_plotter(modules: Iterable[tuple[Path, str]]) -> str | None:
+    return next((name for path, name in modules if _opens_plots(path)), None)
+
+
+def _find_doubt(python: BundledPython, reached: Mapping[str, Reached], own: Iterable[Path]) -> str | None:
+    """Return the name of the first module of a dependency that imports tkinter when a function of it is called."""
+    for name, module in reached.items():
+        is_installed = any(module.path.is_relative_to(directory) for directory in python.site_packages)
+        is_source = module.path.suffix == ".py"
+        if is_installed and is_source and module.path not in own and _defers_tkinter(module.path, name):
+            return name
+    return None
+
+
+def _defers_tkinter(path: Path, name: str) -> bool:
+    if not re.search(rb"tkinter|turtle", path.read_bytes()):
+        return False
+    found = read_imports(path, name, deep=True)
+    return any(each.deferred and not each.dynamic and each.name.partition(".")[0] in _TKINTER for each in found)
+
+
+def _opens_plots(path: Path) -> bool:
+    """Whether a source has matplotlib open a window: it names pyplot and calls what shows its figures."""
+    source = path.read_bytes()
+    if not _PLOTTING.search(source):
+        return False
+    tree = parse_if_python(source)
+    if tree is None:
+        return False
+    calls = (node.func for node in ast.walk(tree) if isinstance(node, ast.Call))
+    return any(last_name(call) in _WINDOWS for call in calls)

@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: MIT
+"""What a module of the standard library needs, function by function. Nothing of it is run.
+
+Most modules import little at their top, and much in functions that few programs call. So a module falls into units: its
+body, which runs when it is imported, and each function and method, which runs only where something names it.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from hatch_appimage import syntax
+from hatch_appimage.results import NO_RESULTS, digest_code
+from hatch_appimage.sources import imports
+from hatch_appimage.sources.imports import is_for_type_checkers, name_of_import, names_of
+from hatch_appimage.syntax import last_name, parse_if_python
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from hatch_appimage.results import Results
+
+#: The names of the units that are no functions: what runs at the import of a module, and what `python -m` runs.
+BODY = ""
+MAIN = "__main__"
+
+_CODE = digest_code(__file__, imports.__file__, syntax.__file__)
+_WORD = re.compile(r"[A-Za-z_]\w*")
+_CONVERSION = re.compile(r"%[a-z]")
+# What has to be more than a mere underscore.
+_AFFIX = re.compile(r"(?<!\w)(?:_(?=\w*[A-Za-z])\w+|[A-Za-z]\w*_)(?!\w)")
+_DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.\w+)+")
+# Ends of names that are those of machines or files: cmd.exe, code.example.org.
+_NO_MODULES = frozenset({"com", "exe", "htm", "net", "org", "txt"})
+# Code or a command that imports or runs a module, in a string.
+_COMMAND = re.compile(
+    r"(?:(?:^|[;\n'\"(])\s*(?:import|from)|(?<!\w)-m)\s+([A-Za-z_][\w.]*(?:(?:\s+as\s+\w+)?\s*,\s*[A-Za-z_][\w.]*)*)"
+)
+_ALIAS = re.compile(r"\s+as\s+\w+")
+# Decorators that only change how a function is called; with any other one it may be called by whoever it told of it.
+_HARMLESS = frozenset({
+    "abstractmethod",
+    "asynccontextmanager",
+    "cache",
+    "cached_property",
+    "classmethod",
+    "contextmanager",
+    "coroutine",
+    "deleter",
+    "final",
+    "getter",
+    "lru_cache",
+    "property",
+    "recursive_repr",
+    "setter",
+    "staticmethod",
+    "wraps",
+})  # fmt: skip
+_IMPORT_ERRORS = frozenset({"ImportError", "ModuleNotFoundError", "Exception"})
+
+
+def modules_in_text(text: str) -> list[str]:
+    """Return the names in a string that are those of modules by their form: with a dot, or in code or a command."""
+    dotted = [name for name in _DOTTED.findall(text) if name.rpartition(".")[2] not in _NO_MODULES]
+    commands = (_ALIAS.sub("", found).split(",") for found in _COMMAND.findall(text))
+    return [*dotted, *(name.strip() for names in commands for name in names)]
+
+
+def affixes_in_text(text: str) -> list[str]:
+    """Return the words in a string that may be the beginning or end of a name: they end or begin with ``_``."""
+    return _AFFIX.findall(_CONVERSION.sub(" ", text))
+
+
+@dataclass(frozen=True)
+class Fallback:
+    """Imports for the case that others fail.
+
+    Attributes:
+        tried: absolute names of what is imported first.
+        imports: absolute names of what is imported instead.
+
+    """
+
+    tried: frozenset[str]
+    imports: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A part of a module that runs as a whole, or not at all.
+
+    Attributes:
+        name: of the function; `BODY` or `MAIN` for what is none.
+        imports: absolute names of modules, or of what is in them.
+        fallbacks: imports that are made only if others fail.
+        names: all that it names, be it in code or in strings.
+        affixes: the beginnings and ends of names in strings, as in ``getattr(self, "do_" + command)``.
+        modules: names in strings that are those of modules, by their form or by what is done with them. A word alone
+            is none: there are modules called ``code`` and ``this``.
+
+    """
+
+    name: str
+    imports: frozenset[str] = frozenset()
+    fallbacks: tuple[Fallback, ...] = ()
+    names: frozenset[str] = frozenset()
+    affixes: frozenset[str] = frozenset()
+    modules: frozenset[str] = frozenset()
+
+
+def read_units(source: bytes, package: str, results: Results = NO_RESULTS) -> list[Unit] | None:
+    """Return the units of a module; None where it is no Python 3.
+
+    Functions that Python calls by itself (``__getattr__``) and those that a decorator tells others of belong to the
+    body. Docstrings, ``__all__``, imports for type checkers, and what is looked up in ``sys.modules`` do not count.
+
+    Args:
+        source: the text of the module.
+        package: the absolute name of the package that it is in.
+        results: where it is kept for later builds.
+
+    """
+
+    def compute() -> bytes:
+        tree = parse_if_python(source)
+        units = tree and [unit.pack() for unit in _find_units(tree, package)]
+        return json.dumps(units).encode()
+
+    dependencies = (b"units", _CODE, package.encode("utf-8", "surrogateescape"), source)
+    found = json.loads(results.compute(dependencies, compute))
+    return None if found is None else [_unpack(packed) for packed in found]
+
+
+def _unpack(packed: list[Any]) -> Unit:
+    name, imported, fallbacks, *others = packed
+    return Unit(
+        name,
+        frozenset(imported),
+        tuple(Fallback(frozenset(tried), frozenset(instead)) for tried, instead in fallbacks),
+        *map(frozenset, others),
+    )
+
+
+@dataclass
+class _Draft:
+    """A unit that is being read."""
+
+    name: str
+    imports: set[str] = field(default_factory=set)
+    fallbacks: list[Fallback] = field(default_factory=list)
+    names: set[str] = field(default_factory=set)
+    affixes: set[str] = field(default_factory=set)
+    modules: set[str] = field(default_factory=set)
+
+    def pack(self) -> list[object]:
+        fallbacks = [(sorted(each.tried), sorted(each.imports)) for each in self.fallbacks]
+        return [self.name, sorted(self.imports), fallbacks, *map(sorted, (self.names, self.affixes, self.modules))]
+
+    def add_text(self, text: str) -> None:
+        self.names.update(_WORD.findall(text))
+        self.affixes.update(affixes_in_text(text))
+        self.modules.update(modules_in_text(text))
+
+
+def _find_units(tree: ast.Module, package: str) -> list[_Draft]:
+    body = _Draft(BODY)
+    drafts = [body]
+    waiting: list[tuple[ast.AST, _Draft]] = [(node, body) for node in tree.body]
+    while waiting:
+        node, draft = waiting.pop()
+        if draft is body and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not _runs_by_itself(node):
+            waiting += ((part, body) for part in (*node.decorator_list, node.args))
+            draft = _Draft(node.name)
+            drafts.append(draft)
+            waiting += ((child, draft) for child in node.body)
+        elif draft is body and isinstance(node, ast.If) and _is_main(node.test):
+            draft = _Draft(MAIN)
+            drafts.append(draft)
+            waiting += ((child, draft) for child in node.body)
+            waiting += ((child, body) for child in node.orelse)
+        else:
+            waiting += ((child, draft) for child in _read_node(node, draft, package))
+    return drafts
+
+
+def _runs_by_itself(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """Whether a function may be called though nothing names it: Python does, or whom a decorator told of it."""
+    is_special = function.name.startswith("__") and function.name.endswith("__")
+    return is_special or not _HARMLESS.issuperset(map(_decorator, function.decorator_list))
+
+
+def _decorator(node: ast.expr) -> str:
+    return last_name(node.func if isinstance(node, ast.Call) else node)
+
+
+def _is_main(test: ast.expr) -> bool:
+    """Whether this is ``__name__ == "__main__"``."""
+    return isinstance(test, ast.Compare) and last_name(test.left) == "__name__"
+
+
+def _read_node(node: ast.AST, draft: _Draft, package: str) -> Iterable[ast.AST]:
+    """Add what a node names to a unit; return those of its children that are to be read as well."""
+    # The most frequent ones first: there are half a million nodes in a standard library.
+    if isinstance(node, ast.Name):
+        draft.names.add(node.id)
+        return ()
+    if isinstance(node, ast.Attribute):
+        draft.names.add(node.attr)
+        return (node.value,)
+    if isinstance(node, ast.Constant):
+        if isinstance(node.value, str):
+            draft.add_text(node.value)
+        return ()
+    if isinstance(node, ast.expr):
+        return _read_expression(node, draft)
+    return _read_statement(node, draft, package)
+
+
+def _read_expression(node: ast.expr, draft: _Draft) -> Iterable[ast.AST]:
+    if isinstance(node, ast.Call) and (name := name_of_import(node)):
+        draft.modules.add(name)
+    looked_up = _looked_up_modules(node)
+    return [child for child in ast.iter_child_nodes(node) if child not in looked_up]
+
+
+def _read_statement(node: ast.AST, draft: _Draft, package: str) -> Iterable[ast.AST]:
+    """Read a statement, or what is neither that nor an expression: the arguments of a function, a handler."""
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        draft.imports.update(names_of(node, package))
+        draft.names.update(part for alias in node.names for part in _WORD.findall(alias.name))
+        return ()
+    if isinstance(node, ast.If) and is_for_type_checkers(node.test):
+        return node.orelse
+    if isinstance(node, ast.Try):
+        return _read_try(node, draft, package)
+    return () if _is_idle(node) else ast.iter_child_nodes(node)
+
+
+def _read_try(node: ast.Try, draft: _Draft, package: str) -> Iterator[ast.AST]:
+    tried = frozenset(name for each in node.body for name in _imported(each, package))
+    yield from (*node.body, *node.orelse, *node.finalbody)
+    for handler in node.handlers:
+        if handler.type:
+            yield handler.type
+        # A handler for several kinds of errors may run for another reason.
+        is_fallback = bool(tried) and last_name(handler.type) in _IMPORT_ERRORS and _only_imports(node.body)
+        for each in handler.body:
+            if is_fallback and isinstance(each, ast.Import | ast.ImportFrom):
+                draft.fallbacks.append(Fallback(tried, frozenset(_imported(each, package))))
+            else:
+                yield each
+
+
+def _only_imports(body: Iterable[ast.stmt]) -> bool:
+    return all(isinstance(each, ast.Import | ast.ImportFrom | ast.Assign | ast.Pass) for each in body)
+
+
+def _imported(node: ast.stmt, package: str) -> list[str]:
+    return list(names_of(node, package))
+
+
+def _is_idle(node: ast.AST) -> bool:
+    """Whether the strings of a statement name nothing that it uses: a docstring, or ``__all__``."""
+    if isinstance(node, ast.Expr):
+        return isinstance(node.value, ast.Constant)
+    targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+    return any(last_name(target) == "__all__" for target in targets)
+
+
+def _looked_up_modules(node: ast.AST) -> Sequence[ast.AST]:
+    """Return the expressions that are looked up in ``sys.modules``: that imports nothing."""
+    if isinstance(node, ast.Subscript):
+        return [node.slice] if last_name(node.value) == "modules" else []
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        return node.args if last_name(node.func.value) == "modules" else []
+    if isinstance(node, ast.Compare):
+        return [node.left] if last_name(node.comparators[0]) == "modules" else []
+    return []

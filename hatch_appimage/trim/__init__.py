@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""What is left out of an image, as nothing in it uses it."""

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: MIT
+"""What a source does with the files of sources, told by its text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hatch_appimage.results import Results
+from hatch_appimage.sources.uses import SourceUse, read_source_use
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def use_of(text: str) -> SourceUse:
+    return read_source_use(text.encode())
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("run([python, 'worker.py'])", ("worker.py",)),
+        ("path = here / 'scripts' / 'worker.py'", ("worker.py",)),
+        ("get_data(__name__, 'scripts/worker.py')", ("scripts/worker.py",)),
+        ("f'{name}_impl.py'", ("*_impl.py",)),
+        ("'setup_%s.py' % name", ("setup_*.py",)),
+        ("'setup_{}.py'.format(name)", ("setup_*.py",)),
+        ("'''See worker.py'''", ()),
+        ("'''worker.py'''", ()),
+        ("def f():\n  'worker.py'\n", ()),
+        ("print('there is no worker.py')", ()),
+        ("# 'worker.py'", ()),
+        ("'worker.pyc', 'worker.pyi'", ()),
+        ("b'worker.py'", ()),
+    ],
+)
+def test_names(text: str, names: tuple[str, ...]) -> None:
+    assert use_of(text) == SourceUse(names)
+
+
+@pytest.mark.parametrize(
+    ("text", "lists"),
+    [
+        ("glob(join(dirname(__file__), '*.py'))", True),
+        ("[name for name in listdir(__path__[0]) if name.endswith('.py')]", True),
+        ("Path(inspect.getfile(Base)).parent.glob('**/*.py')", True),
+        ("importlib.resources.files(p); x.suffix == '.py'", True),
+        ("join(dirname(__file__), f'{name}.py')", True),
+        ("def is_python(name): return name.endswith('.py')", False),
+        ("'''*.py'''\nprint(dirname(__file__))", False),
+    ],
+)
+def test_lists(text: str, *, lists: bool) -> None:
+    assert use_of(text) == SourceUse(lists=lists)
+
+
+@pytest.mark.parametrize(
+    ("text", "itself"),
+    [
+        ("open(__file__).read()", True),
+        ("exec(open(os.path.abspath(__file__)).read())", True),
+        ("Path(__file__).read_text()", True),
+        ("Path(__file__).resolve().open()", True),
+        ("subprocess.run([sys.executable, __file__])", True),
+        ("me = __file__", True),
+        ("me = os.path.realpath(__file__)", True),
+        ("__file__.replace('.py', '.txt')", True),
+        ("os.path.dirname(__file__)", False),
+        ("os.path.dirname(os.path.dirname(os.path.abspath(__file__)))", False),
+        ("os.path.join(__file__, '..', 'data')", False),
+        ("Path(__file__).parent / 'data'", False),
+        ("Path(__file__).resolve().parents[1]", False),
+        ("Path(__file__).with_name('data.txt')", False),
+        ("Path(__file__) / '..' / 'data'", False),
+        ("__file__ = 'x'", False),
+        ("other.__file__", False),
+    ],
+)
+def test_itself(text: str, *, itself: bool) -> None:
+    assert use_of(text).itself is itself
+
+
+@pytest.mark.parametrize(
+    ("text", "others"),
+    [
+        ("inspect.getsource(f)", True),
+        ("from inspect import getsourcelines\ndef f(x): return getsourcelines(x)", True),
+        ("try:\n  inspect.findsource(f)\nexcept TypeError: pass", True),
+        ("try:\n  pass\nexcept OSError:\n  inspect.getsource(f)", True),
+        ("try:\n  def f(x): return inspect.getsource(x)\nexcept OSError: pass", True),
+        ("try:\n  inspect.getsource(f)\nexcept (OSError, TypeError): pass", False),
+        ("try:\n  if x:\n    return_(inspect.getsource(f))\nexcept Exception: pass", False),
+        ("try:\n  inspect.getsource(f)\nexcept: pass", False),
+        ("with contextlib.suppress(OSError):\n  inspect.getsource(f)", False),
+        ("with suppress(TypeError):\n  inspect.getsource(f)", True),
+        ("loader.get_source(environment, name)", False),
+        ("inspect.getsource", False),
+    ],
+)
+def test_others(text: str, *, others: bool) -> None:
+    assert use_of(text).others is others
+
+
+@pytest.mark.parametrize("text", ["print 'worker.py'", "(" * 1000 + "'worker.py'" + ")" * 1000, "'worker.py'\0"])
+def test_no_python(text: str) -> None:
+    assert use_of(text) == SourceUse()
+
+
+def test_is_kept_for_later_builds(tmp_path: Path) -> None:
+    results = Results(tmp_path, 10**9)
+    source = b"open(__file__); glob('*.py'); getsource(f); run('worker.py')"
+    first = read_source_use(source, results)
+    assert first == SourceUse(("worker.py",), lists=True, itself=True, others=True)
+    assert read_source_use(source, results) == first
+    assert list(tmp_path.rglob("*"))
