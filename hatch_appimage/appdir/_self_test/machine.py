@@ -97,8 +97,8 @@ def require_module(name: str) -> None:
     """See that there is a module of the standard library.
 
     Raises:
-        SkippedError: this Python was made without it.
+        SkippedError: this Python was made without it, or the image was.
 
     """
     if PathFinder.find_spec(name) is None or (name == "ssl" and PathFinder.find_spec("_ssl") is None):
-        raise SkippedError(f"this Python has no module {name}")
+        raise SkippedError(f"the image has no module {name}")

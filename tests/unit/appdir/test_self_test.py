@@ -329,7 +329,7 @@ class TestMachine:
         assert "RuntimeError: there are none in" in python(code, SSL_CERT_FILE=str(bundle), SSL_CERT_DIR=empty)
 
     def test_python_without_a_module(self) -> None:
-        with pytest.raises(SkippedError, match="this Python has no module zz"):
+        with pytest.raises(SkippedError, match="the image has no module zz"):
             machine.require_module("zz")
 
     @pytest.mark.parametrize(
