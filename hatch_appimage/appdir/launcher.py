@@ -192,20 +192,29 @@ def write_stand_in(
     place = library.directory(appdir)
     stand_in = place / python.launcher.name
     _install(program, stand_in)
-    groups = [group for group in ("compiler", "base") if (place / group).is_dir()]
+    beside = {group: _names_in(place / group) for group in ("compiler", "base") if (place / group).is_dir()}
     write_settings(
         place,
         [
             *_settings(python, place, ()),
             ("bundled-loader", library.loader),
-            *((group, group) for group in groups),
+            *((group, group) for group in beside),
+            *(("brings", soname) for soname in beside.get("base", ())),
             *(("needs", soname) for soname in needs),
             *_dialogue(dialogue),
         ],
     )
-    limit = [("glibc", str(library.needed))] if library.needed else []
+    limits = [
+        *([("glibc", str(library.needed))] if library.needed else []),
+        *([("libstdc++", str(library.libstdcxx))] if library.libstdcxx else []),
+        *(("brings", soname) for names in beside.values() for soname in names),
+    ]
     for directory in (appdir.root, appdir.bin):
-        add_settings(directory, [*limit, ("stand-in", os.path.relpath(stand_in, directory))])
+        add_settings(directory, [*limits, ("stand-in", os.path.relpath(stand_in, directory))])
+
+
+def _names_in(directory: Path) -> list[str]:
+    return sorted(path.name for path in directory.iterdir())
 
 
 def _interpreters(python: BundledPython) -> tuple[str, ...]:

@@ -181,7 +181,8 @@ def _list_directory(root: Path) -> Listing:
         files={path: tuple(found.values()) for path, found in files.items()},
         requires=requires,
         verdict=find_verdict(
-            Requirements(requires),
+            # Those of other tools are always used; ours, where the system's do not do.
+            Requirements(() if own else requires),
             architecture.name,
             # What no search path leads to is for systems that lack it.
             (from_system | missing) - (carried if own else set()),

@@ -26,6 +26,7 @@ class CLibrary:
         version: of it.
         needed: the version that the image needs, and which files need it: the image's own is used where the target
             system has none or an older one; None if it is always used.
+        libstdcxx: the version of libstdc++ that the image needs, which lies beside it; None for none.
         loader: its loader, relative to the C library's directory in the image.
         files: its libraries and those beside it.
         size: of all that was copied, in bytes.
@@ -38,6 +39,7 @@ class CLibrary:
     loader: str
     files: tuple[BundledLibrary, ...]
     size: int
+    libstdcxx: RequiredVersion | None = None
 
     def __str__(self) -> str:
         return f"{self.family} {'.'.join(map(str, self.version))}"

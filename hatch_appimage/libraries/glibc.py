@@ -121,7 +121,14 @@ def bundle_glibc(
         loader=loader.name,
         files=copied(sources, packages, appdir, system),
         size=sum(path.stat().st_size for path in appdir.glibc.rglob("*") if path.is_file()),
+        libstdcxx=_needed_libstdcxx(libraries) if appdir.glibc / "compiler" / "libstdc++.so.6" in sources else None,
     )
+
+
+def _needed_libstdcxx(libraries: Libraries) -> RequiredVersion | None:
+    """Return the version of libstdc++ that any file needs; None if none needs it."""
+    needed = find_required_version(libraries.graph.files, "GLIBCXX")
+    return needed if needed.version else None
 
 
 def _find_loader(python: BundledPython, system: System, architecture: Architecture) -> Path | None:

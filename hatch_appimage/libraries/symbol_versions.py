@@ -195,11 +195,13 @@ class Requirements:
     Attributes:
         requires: of what a start loads, and of all that the application is seen to import.
         exceeding: other files that need more.
+        executable_stack: one of those libraries wants an executable stack, with which glibc 2.41 and newer load none.
 
     """
 
     requires: tuple[RequiredVersion, ...]
     exceeding: tuple[Exceeding, ...] = ()
+    executable_stack: bool = False
 
     @property
     def glibc(self) -> RequiredVersion | None:
@@ -227,7 +229,8 @@ def find_requirements(graph: Graph, start: Iterable[str], *, limited: bool) -> R
         for family in _families(graph.from_system)
         if (version := version_required_by(elf, family)) > needed.get(family, ())
     )
-    return Requirements(requires, tuple(exceeding))
+    stacks = [path for path in loaded if graph.files[path].executable_stack and not graph.files[path].interpreter]
+    return Requirements(requires, tuple(exceeding), bool(stacks))
 
 
 def version_required_by(elf: Elf, family: str) -> Version:

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from hatch_appimage.libraries.distributions import Distribution, Release
     from hatch_appimage.libraries.symbol_versions import RequiredVersion, Requirements
 
+# The families of libraries whose versions the launcher compares before it takes the system's.
+_COMPARED = {"GLIBC", "GLIBCXX"}
+# From this one on, glibc loads no library that wants an executable stack (its NEWS for 2.41).
+_WITHOUT_EXECUTABLE_STACKS = (2, 41)
 # Groups of libraries that the versions of symbols, or an own C library, say enough about.
 _VERSIONED = {"glibc", "musl", "compiler"}
 
@@ -104,12 +108,11 @@ def find_verdict(
 
     """
     table = read_distributions()
-    requires = () if bundled_libc else requirements.requires
     libc = _needed_libc({group_of(soname) for soname in from_system}, bundled_libc=bundled_libc)
     return Verdict(
         table.date,
         tuple(
-            _judge(distribution, requires, libc)
+            _judge(distribution, requirements, libc, bundled_libc=bundled_libc)
             for distribution in table.distributions
             if architecture in distribution.architectures
         ),
@@ -124,16 +127,29 @@ def _needed_libc(groups: set[str | None], *, bundled_libc: bool) -> str | None:
     return libc if needed or groups - _VERSIONED else None
 
 
-def _judge(distribution: Distribution, requires: tuple[RequiredVersion, ...], libc: str | None) -> DistributionVerdict:
+def _judge(
+    distribution: Distribution, requirements: Requirements, libc: str | None, *, bundled_libc: bool
+) -> DistributionVerdict:
     if libc not in {None, distribution.libc}:
         return DistributionVerdict(distribution.name, None)
-    lacking = [
-        tuple(required for required in requires if not release.has(required)) for release in distribution.releases
-    ]
-    first = next((index for index, lack in enumerate(lacking) if not lack), len(lacking))
+    starts = [_starts_on(release, requirements, bundled_libc=bundled_libc) for release in distribution.releases]
+    first = next((index for index, does in enumerate(starts) if does), len(starts))
     return DistributionVerdict(
         distribution.name,
-        distribution.releases[first] if first < len(lacking) else None,
-        tuple(release for release, lack in zip(distribution.releases[first:], lacking[first:], strict=True) if lack),
-        lacking[first - 1] if first else (),
+        distribution.releases[first] if first < len(starts) else None,
+        tuple(release for release, does in zip(distribution.releases[first:], starts[first:], strict=True) if not does),
+        _lacking(distribution.releases[first - 1], requirements) if first else (),
     )
+
+
+def _starts_on(release: Release, requirements: Requirements, *, bundled_libc: bool) -> bool:
+    """Whether an image starts there, by the release's C and C++ libraries or, where these are too old, by its own."""
+    lacking = _lacking(release, requirements)
+    if bundled_libc and any(required.family in _COMPARED for required in lacking):
+        return True
+    refused = requirements.executable_stack and release.versions.get("GLIBC", ()) >= _WITHOUT_EXECUTABLE_STACKS
+    return not lacking and not refused
+
+
+def _lacking(release: Release, requirements: Requirements) -> tuple[RequiredVersion, ...]:
+    return tuple(required for required in requirements.requires if not release.has(required))

@@ -10,8 +10,10 @@ program       the real interpreter
 name          what the interpreter takes for its own path: the launcher in ``usr/bin``
 loader        the interpreter's program loader (PT_INTERP), an absolute path on the user's machine
 glibc         the oldest version of glibc that it starts with, such as ``2.36``
-stand-in      the launcher to start instead of ``program`` where the target system has no such glibc; without the key
-              ``glibc`` it is always started
+stand-in      the launcher to start instead of ``program`` where the target system has no such glibc, or lacks what
+              the next two keys say; without the key ``glibc`` it is always started
+libstdc++     the oldest version of libstdc++ that it works with, by its symbols, such as ``3.4.30``
+brings        the soname of a library that is the target system's, and the image's where there is none; once for each
 option        an option that the interpreter is given; once for each of them
 optimize      the option with which it reads optimized bytecode, ``-O`` or ``-OO``, unless it is given one
 script        the command that the launcher starts; without it, it is the interpreter itself that is started
@@ -29,7 +31,7 @@ The launcher that stands in for the real interpreter has these keys besides, and
 ==============  ====================================================================================================
 bundled-loader  the loader that it starts ``program`` by; glibc is in the file's directory, and musl is its own loader
 compiler        a directory with the compiler's libraries, for systems whose libstdc++ is older or missing
-base            a directory with libraries for systems without glibc
+base            a directory with libraries for systems that lack one of those that ``brings`` names
 needs           the soname of a library that has to be the target system's; once for each
 ==============  ====================================================================================================
 

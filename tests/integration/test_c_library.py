@@ -263,6 +263,18 @@ def test_start_is_as_without(probe_image: Path, tmp_path: Path) -> None:
     assert result.stdout == "[]\n"
 
 
+def test_glibc_and_nothing_beside_it(
+    needs_root: None, hello_image: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """As in the smallest container images: this glibc would do, but there is no libz, which extension modules need."""
+    del needs_root
+    chroot = make_small_system(tmp_path_factory.mktemp("alone"), "libc6", "busybox-static")
+    assert not [*chroot.root.rglob("libz.so.1")]
+    result = chroot.run(hello_image, "--appimage-self-test", env=environment("mounted"))
+    assert result.returncode == 0, result.stdout
+    assert re.search(r"^ok +module zlib$", result.stdout, re.MULTILINE)
+
+
 def test_path_with_a_colon(musl: Chroot, hello_image: Path) -> None:
     """A colon separates directories for every loader."""
     directory = musl.root / "tmp" / "a:b"

@@ -186,9 +186,19 @@ struct version glibc_beside(const char *loader, struct version wanted)
 	return version;
 }
 
-struct version libstdcxx_in(const char *directory)
+bool is_elf(const char *path)
 {
-	int file = open(join(directory, "/libstdc++.so.6", NULL), O_RDONLY | O_CLOEXEC);
+	struct elf elf = {.file = open(path, O_RDONLY | O_CLOEXEC)};
+	bool found = elf.file >= 0 && read_segments(&elf);
+
+	if (elf.file >= 0)
+		close(elf.file);
+	return found;
+}
+
+struct version libstdcxx_version(const char *path)
+{
+	int file = open(path, O_RDONLY | O_CLOEXEC);
 
 	if (file < 0)
 		return (struct version){0};

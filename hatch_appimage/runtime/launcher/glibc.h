@@ -20,7 +20,9 @@ char *version_text(struct version version);
 struct version glibc_version(int file, struct version wanted);
 /* The same for the C library that lies beside a loader, whose real path this is. */
 struct version glibc_beside(const char *loader, struct version wanted);
-/* Of the C++ library in a directory, by the same rules: the numbers behind GLIBCXX_3, as 4.30 of 3.4.30. */
-struct version libstdcxx_in(const char *directory);
+/* Whether a file is a library, or program, of as many bits as this one. */
+bool is_elf(const char *path);
+/* Of a C++ library, by its definitions: the numbers behind GLIBCXX_3, as 4.30 of 3.4.30. */
+struct version libstdcxx_version(const char *path);
 
 #endif

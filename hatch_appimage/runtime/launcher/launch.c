@@ -53,6 +53,27 @@ static bool is_unfit(const struct machine *machine, struct version wanted)
 	return machine->musl || (machine->glibc.major && version_before(machine->glibc, wanted));
 }
 
+/* The numbers behind the 3 with which all of them begin. */
+static struct version parse_libstdcxx(const struct launch *launch, const char *text)
+{
+	struct version version;
+
+	if (strncmp(text, "3.", 2) || !version_parse(&version, text + 2))
+		die(launch_path(launch, "launcher.conf"), ": ", text, " is no version of libstdc++", NULL);
+	return version;
+}
+
+bool launch_lacks_library(const struct launch *launch)
+{
+	const char *needed = launch_get(launch, KEY_LIBSTDCXX);
+
+	for (size_t i = 0; i < launch->settings.count; i++)
+		if (launch->settings.list[i].key == KEY_BRINGS &&
+		    !machine_library(&launch->machine, launch->settings.list[i].value))
+			return true;
+	return needed && version_before(machine_libstdcxx(&launch->machine), parse_libstdcxx(launch, needed));
+}
+
 void launch_read_machine(struct launch *launch)
 {
 	const char *loader = launch_get(launch, KEY_LOADER), *needed = launch_get(launch, KEY_GLIBC);
@@ -64,7 +85,8 @@ void launch_read_machine(struct launch *launch)
 	if (needed && !version_parse(&wanted, needed))
 		die(launch_path(launch, "launcher.conf"), ": ", needed, " is no version of glibc", NULL);
 	machine_read(machine, loader, wanted);
-	launch->stands_in = launch_get(launch, KEY_STAND_IN) && !(needed && fits(machine, wanted));
+	launch->stands_in = launch_get(launch, KEY_STAND_IN) &&
+			    !(needed && fits(machine, wanted) && !launch_lacks_library(launch));
 	if (needed && !launch_get(launch, KEY_BUNDLED_LOADER) && !launch->stands_in && is_unfit(machine, wanted))
 		die("this needs glibc ", needed, " or newer, and this machine has ", machine_text(machine, loader), NULL);
 }

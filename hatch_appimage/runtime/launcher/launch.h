@@ -24,6 +24,11 @@ bool launch_has(const struct launch *launch, enum key key, const char *value);
 /* The absolute path of what the settings name. */
 char *launch_path(const struct launch *launch, const char *name);
 /*
+ * Whether the machine lacks one of the libraries that are left to it but where it has none of them, or has too old a
+ * libstdc++.
+ */
+bool launch_lacks_library(const struct launch *launch);
+/*
  * Decides whose C library is used. Where the image has none for a machine that needs it, this ends with one sentence:
  * the machine's loader would say five, or something else than what is wrong.
  */

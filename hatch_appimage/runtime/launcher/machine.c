@@ -2,6 +2,7 @@
 #include "machine.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -19,6 +20,9 @@
 #elif defined(__i386__)
 #define MUSL "/lib/ld-musl-i386.so.1"
 #endif
+
+/* In bytes; that of a large system has some 200,000. */
+enum { MAX_CACHE = 16 << 20 };
 
 void machine_read(struct machine *machine, const char *loader, struct version wanted)
 {
@@ -53,12 +57,45 @@ const char *machine_text(const struct machine *machine, const char *loader)
 	return machine->loader[0] ? kind : join(kind, " (there is no ", loader, ")", NULL);
 }
 
-struct version machine_libstdcxx(const struct machine *machine)
+/* A path that the cache of the loader has (ldconfig(8)): it is between two null bytes, as all of its texts. */
+static char *find_in_cache(const char *name)
+{
+	size_t size;
+	int file = open("/etc/ld.so.cache", O_RDONLY | O_CLOEXEC);
+	char *text = file < 0 ? NULL : read_file(file, MAX_CACHE, &size), *found = NULL;
+	const char *end = join("/", name, NULL);
+
+	for (char *at = text; at && !found;) {
+		at = memmem(at, (size_t)(text + size - at), end, strlen(end) + 1);
+		if (!at)
+			break;
+		char *path = at;
+		while (path > text && path[-1])
+			path--;
+		if (*path == '/' && is_elf(path))
+			found = path;
+		at++;
+	}
+	if (file >= 0)
+		close(file);
+	return found;
+}
+
+char *machine_library(const struct machine *machine, const char *name)
 {
 	static const char *const prefixes[] = {"", "/usr"};
-	struct version version = {0};
 
-	for (size_t i = 0; !version.major && machine->loader[0] && i < sizeof(prefixes) / sizeof(*prefixes); i++)
-		version = libstdcxx_in(join(prefixes[i], directory_of(machine->loader), NULL));
-	return version;
+	for (size_t i = 0; machine->loader[0] && i < sizeof(prefixes) / sizeof(*prefixes); i++) {
+		char *path = join(prefixes[i], directory_of(machine->loader), "/", name, NULL);
+		if (is_elf(path))
+			return path;
+	}
+	return machine_has_glibc(machine) ? find_in_cache(name) : NULL;
+}
+
+struct version machine_libstdcxx(const struct machine *machine)
+{
+	const char *path = machine_library(machine, "libstdc++.so.6");
+
+	return path ? libstdcxx_version(path) : (struct version){0};
 }

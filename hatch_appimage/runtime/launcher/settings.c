@@ -14,6 +14,8 @@ static const struct {
 	[KEY_NAME] = {.name = "name", .required = true},
 	[KEY_LOADER] = {.name = "loader"},
 	[KEY_GLIBC] = {.name = "glibc"},
+	[KEY_LIBSTDCXX] = {.name = "libstdc++"},
+	[KEY_BRINGS] = {.name = "brings", .repeated = true},
 	[KEY_STAND_IN] = {.name = "stand-in"},
 	[KEY_BUNDLED_LOADER] = {.name = "bundled-loader"},
 	[KEY_COMPILER] = {.name = "compiler"},

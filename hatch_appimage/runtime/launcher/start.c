@@ -132,7 +132,8 @@ static bool has_newer_libstdcxx(const struct launch *launch)
 {
 	const char *name = launch_get(launch, KEY_COMPILER);
 
-	return name && !version_before(libstdcxx_in(launch_path(launch, name)), machine_libstdcxx(&launch->machine));
+	return name && !version_before(libstdcxx_version(join(launch_path(launch, name), "/libstdc++.so.6", NULL)),
+				       machine_libstdcxx(&launch->machine));
 }
 
 /* Without a cache the machine's loader would look into its default directories, which the image's does not have. */
@@ -163,7 +164,7 @@ static char *find_library_path(const struct launch *launch)
 		return path;
 	if (has_newer_libstdcxx(launch))
 		path = add_directory(launch, path, KEY_COMPILER);
-	if (!machine_has_glibc(&launch->machine))
+	if (launch_lacks_library(launch))
 		path = add_directory(launch, path, KEY_BASE);
 	if (users && *users)
 		path = join(path, ":", users, NULL);

@@ -1092,6 +1092,38 @@ class TestGlibc:
         (appdir.root / "lib64/ld.so").symlink_to(f"../lib/{loader.name}")
         assert refused(command) == sentence
 
+    @pytest.mark.parametrize(
+        ("name", "defined", "stands_in"),
+        [
+            ("libzz.so.1", (), False),
+            ("libyy.so.1", (), True),
+            ("libstdc++.so.6", ("GLIBCXX_3.4", "GLIBCXX_3.4.30", "CXXABI_1.3.13"), False),
+            ("libstdc++.so.6", ("GLIBCXX_3.4", "GLIBCXX_3.4.29", "CXXABI_1.3.13"), True),
+            ("libstdc++.so.6", (), True),
+        ],
+    )
+    def test_libraries_that_the_image_brings(
+        self, tmp_path: Path, name: str, defined: tuple[str, ...], *, stands_in: bool
+    ) -> None:
+        """A machine whose glibc would do may lack others of the smallest installations, or have an old libstdc++."""
+        loader = make_glibc(tmp_path / "lib", "GLIBC_2.40")
+        architecture = ARCHITECTURES[NATIVE]
+        made = library(name, defined=defined, machine=architecture.elf_machine, bits=architecture.elf_class)
+        made.write(loader.with_name(name))
+        appdir = self.need(tmp_path / "a", "2.36", loader)
+        other = write_script(tmp_path / "other", "#!/bin/sh\necho other\n")
+        brought = [("brings", "libzz.so.1")] if "stdc" not in name else [("libstdc++", "3.4.30")]
+        add_settings(appdir.root, [*brought, ("stand-in", os.path.relpath(other, appdir.root))])
+        if stands_in:
+            assert subprocess.check_output([appdir.apprun], text=True) == "other\n"
+        else:
+            assert_started(start([appdir.apprun]), appdir.root)
+
+    def test_no_version_of_libstdcxx(self, tmp_path: Path) -> None:
+        appdir = self.need(tmp_path / "a", "2.36", make_glibc(tmp_path / "lib", "GLIBC_2.40"))
+        add_settings(appdir.root, [("libstdc++", "4.30"), ("stand-in", "other")])
+        assert refused([appdir.apprun]).endswith("launcher.conf: 4.30 is no version of libstdc++")
+
     def test_unknown_ones_are_left_to_the_loader(self, tmp_path: Path) -> None:
         loader = make_glibc(tmp_path / "lib", "OTHER_1.0")
         appdir = self.need(tmp_path / "a", "2.40", loader)
@@ -1339,6 +1371,7 @@ def test_musl_always_stands_in(tmp_path: Path) -> None:
         found = dict(read_settings((directory / SETTINGS_NAME).read_text()))
         assert (found["stand-in"], found.get("glibc")) == (place, None)
     found = dict(read_settings((appdir.musl / SETTINGS_NAME).read_text()))
+    assert "brings" not in found
     assert (found["bundled-loader"], found["program"]) == (library.loader, "../../libexec/python3.99")
 
 

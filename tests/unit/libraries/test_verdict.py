@@ -117,6 +117,21 @@ class TestBundled:
         assert str(found) == f"{EVERYWHERE}, Alpine, NixOS"
         assert found.limited_by == ()
 
+    def test_versions_that_the_launcher_does_not_compare(self) -> None:
+        """glibc and libstdc++ of Debian 12 and RHEL 9 would do, and are used, but for an older interface of it."""
+        needs = needing(GLIBC=(2, 34), GLIBCXX=(3, 4, 29), CXXABI=(1, 3, 15))
+        found = find_verdict(needs, "x86_64", C_LIBRARIES, bundled_libc=True)
+        debian = next(each for each in found.distributions if each.distribution == "Debian")
+        assert [release.name for release in debian.excluded] == ["12"]
+
+    def test_executable_stack(self) -> None:
+        """The system's glibc is used where it is new enough, and the newest load no such library."""
+        needs = replace(needing(GLIBC=(2, 34)), executable_stack=True)
+        found = find_verdict(needs, "x86_64", C_LIBRARIES, bundled_libc=True)
+        debian = next(each for each in found.distributions if each.distribution == "Debian")
+        assert str(debian) == "Debian 9+ (not 13, testing)"
+        assert [str(each) for each in found.distributions if each.distribution == "Alpine"] == ["Alpine"]
+
     def test_other_libraries_are_for_the_glibc_of_their_system(self) -> None:
         needs = needing(GLIBC=(2, 43))
         assert str(find_verdict(needs, "x86_64", [*C_LIBRARIES, "libGL.so.1"], bundled_libc=True)) == EVERYWHERE
