@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 from hatch_appimage.elf import fits, read_elf, set_rpath
 from hatch_appimage.elf_strip import Stripped, strip_files
 from hatch_appimage.errors import AppImageError
+from hatch_appimage.libraries.apt import Apt
 from hatch_appimage.libraries.debian import copy_licences, find_packages, suggest_packages
 from hatch_appimage.libraries.dependencies import Tree
+from hatch_appimage.libraries.fetch import fetch_libraries
 from hatch_appimage.libraries.limits import check_for_musl, find_executable_stacks, find_isa_levels, find_own_loaders
 from hatch_appimage.libraries.plan import BundleLayout, is_qt_plugin, make_plan, shows_windows
 from hatch_appimage.libraries.policy import matches
@@ -46,6 +48,8 @@ class BundledLibrary:
         source: the file that it was copied from, as the machine calls it.
         package: Debian's package that the file is from, where dpkg knows it.
         size: in bytes.
+        version: of the package, where the build fetched it, as the machine does not have it.
+        digest: the SHA-256 of the fetched package's file in hexadecimal.
 
     """
 
@@ -53,6 +57,8 @@ class BundledLibrary:
     source: str
     package: str | None
     size: int
+    version: str | None = None
+    digest: str | None = None
 
 
 @dataclass(frozen=True)
@@ -157,9 +163,10 @@ def bundle_libraries(
             system; patchelf damages a file; a file needs a newer glibc than allowed, or glibc beside a Python for musl.
 
     """
-    opened = {
-        name: file for entry in policy.libraries for name, file in [_opened(entry, project, system, architecture)]
-    }
+    apt = Apt.of_machine() if policy.fetch_libraries and _is_this_machine(system, python) else None
+    if apt and (lacking := [name for name in policy.libraries if _is_lacking(name, system, architecture)]):
+        system = fetch_libraries(lacking, system, architecture, apt)
+    opened = dict(_opened(entry, project, system, architecture) for entry in policy.libraries)
     place = BundleLayout(
         appdir.lib, python.site_packages, {python.executable: python.interpreter, appdir.usr: python.origin}
     )
@@ -168,6 +175,11 @@ def bundle_libraries(
         check_for_musl({str(path.relative_to(appdir.root)): elf for path, elf in tree.files.items()})
     bundled = policy.for_musl() if python.musl else policy
     plan = make_plan(tree, place, system=system, policy=bundled, opened=opened)
+    while apt and plan.missing:  # what is fetched may need more
+        known, system = system, fetch_libraries(plan.lacking, system, architecture, apt)
+        if system == known:
+            break
+        plan = make_plan(tree, place, system=system, policy=bundled, opened=opened)
     where = _place(system, python, architecture)
     essential = {
         python.executable,
@@ -196,8 +208,7 @@ def bundle_libraries(
         )
     return Libraries(
         bundled=tuple(
-            BundledLibrary(target.name, system.name_of(source), packages.get(source), target.stat().st_size)
-            for target, source in sorted(plan.copies.items())
+            _describe(target, source, packages.get(source), system) for target, source in sorted(plan.copies.items())
         ),
         from_system=tuple(
             SystemLibrary(soname, policy.group(soname) or "excluded") for soname in sorted(plan.from_system)
@@ -213,6 +224,21 @@ def bundle_libraries(
         graph=graph,
         stripped=stripped,
     )
+
+
+def _is_this_machine(system: System, python: BundledPython) -> bool:
+    """Whether libraries are this machine's, as what its package manager has would be."""
+    return system.root == Path("/") and not python.cross and not python.musl
+
+
+def _is_lacking(entry: str, system: System, architecture: Architecture) -> bool:
+    return "/" not in entry and find_on_system(entry, system, architecture) is None
+
+
+def _describe(target: Path, source: Path, package: str | None, system: System) -> BundledLibrary:
+    added = system.package_of(source)
+    pinned = (added.version, added.digest) if added else ()
+    return BundledLibrary(target.name, system.name_of(source), package, target.stat().st_size, *pinned)
 
 
 def _opened(entry: str, project: Path, system: System, architecture: Architecture) -> tuple[str, Path]:

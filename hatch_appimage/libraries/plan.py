@@ -70,6 +70,11 @@ class BundlePlan:
     ignored: list[Dependency] = field(default_factory=list)
     dropped: dict[Path, str] = field(default_factory=dict)
 
+    @property
+    def lacking(self) -> frozenset[str]:
+        """The sonames of what is found nowhere."""
+        return frozenset(need.soname for need in self.missing)
+
 
 @dataclass(frozen=True)
 class BundleLayout:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hatch_appimage.architecture import ByArchitecture
-from hatch_appimage.option import BY_ARCHITECTURE, TEXT, TEXTS, option
+from hatch_appimage.option import BY_ARCHITECTURE, FLAG, TEXT, TEXTS, option
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -191,6 +191,13 @@ class LibraryPolicy:
         "if a start needs it, else a warning.",
         default=(),
         check=_rules,
+    )
+    fetch_libraries: bool = option(
+        FLAG,
+        "Get libraries that the build machine lacks from the archives of its distribution, where it has apt: without "
+        "root, and without installing anything.",
+        details="They are kept in the user's cache. See [missing libraries](how-it-works.md#missing-libraries).",
+        default=True,
     )
     sysroot: ByArchitecture[Path] = option(
         BY_ARCHITECTURE,
