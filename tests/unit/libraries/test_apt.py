@@ -127,15 +127,19 @@ def library(tmp_path: Path, name: str) -> bytes:
     """Return the content of a library that needs nothing."""
     source = tmp_path / "empty.c"
     source.touch()
-    command = [require("cc", "gcc"), "-shared", "-nostdlib", f"-Wl,-soname,{name}", "-o", tmp_path / name, source]
-    subprocess.run(command, check=True)
+    options = ["-shared", "-nostdlib", f"-Wl,-soname,{name}", "-o", str(tmp_path / name)]
+    subprocess.run([require("cc", "gcc"), *options, source], check=True)
     return (tmp_path / name).read_bytes()
 
 
 def test_fetches_and_unpacks(archive: Archive, apt: Apt, tmp_path: Path) -> None:
     """No script of a package is run, and what the archive has no more is taken from the cache."""
     content = library(tmp_path, "libzz.so.3.1")
-    files = {f"./usr/lib/{TRIPLET}/libzz.so.3.1": content, f"./usr/lib/{TRIPLET}/libzz.so.3": Path("libzz.so.3.1")}
+    directory = f"./usr/lib/{TRIPLET}"
+    files: dict[str, bytes | Path] = {
+        f"{directory}/libzz.so.3.1": content,
+        f"{directory}/libzz.so.3": Path("libzz.so.3.1"),
+    }
     package = archive.add("libzz3", files, script=f"#!/bin/sh\ntouch {tmp_path}/ran\n")
     archive.sign()
     found = apt.find(["libzz3", "libyy1"])
