@@ -46,12 +46,19 @@ class System:
         root: its root directory: ``/`` for this machine, another directory for a copy of another one.
         directories: what its loader searches by default, in that order, as paths on this machine.
         added: packages whose files count as the machine's where it has none of that name.
+        release: the release of a distribution of which it has nothing but added packages; "" for any other machine.
 
     """
 
     root: Path
     directories: tuple[Path, ...]
     added: tuple[AddedPackage, ...] = ()
+    release: str = ""
+
+    def __str__(self) -> str:
+        if self.release:
+            return self.release
+        return "this machine" if self.root == Path("/") else f"the sysroot {self.root}"
 
     @classmethod
     def read(cls, root: Path, architecture: Architecture, library_path: str = "", *, musl: bool = False) -> System:

@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import shutil
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.parser import HeaderParser
 from hashlib import sha256
 from pathlib import Path
@@ -15,20 +14,23 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
 from hatch_appimage.cache import cache_directory, is_unchanged, locked, seal
-from hatch_appimage.download import is_offline
+from hatch_appimage.download import OFFLINE, is_offline
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.process import ProcessError, run
+from hatch_appimage.roots.apt import APT, DPKG_NAMES, find_archive, read_sources
 from hatch_appimage.system import AddedPackage
 from hatch_appimage.unpack import unpack_package
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-log = logging.getLogger(__name__)
+    from hatch_appimage.architecture import Architecture
+    from hatch_appimage.roots.releases import Release
 
-_SETTINGS: Final = Path("/etc/apt")
 _STATUS: Final = Path("/var/lib/dpkg/status")
 _PROGRAMS: Final = ("apt-cache", "apt-get")
+# What of an archive every machine of the distribution uses.
+_COMPONENTS: Final = {"debian": "main", "ubuntu": "main universe"}
 _DAY: Final = 24 * 3600
 
 
@@ -48,20 +50,59 @@ class Package:
     digest: str
 
 
+@dataclass(frozen=True)
 class Apt:
-    """The machine's apt, with its sources and its keys, and with lists and files of its own in the user's cache."""
+    """The machine's apt, with lists and files of its own in the user's cache.
 
-    def __init__(self, directory: Path) -> None:
-        """Use a directory, which this user alone can change, for what apt gets."""
-        self._directory = directory
-        self._lists = directory / "lists"
+    Attributes:
+        directory: for packages, which this user alone can change.
+        name: of the directory in it for the lists of what archives have.
+        sources: the archives (sources.list(5)); "" for those of the machine.
+        settings: of apt (apt.conf(5)), beside the machine's.
+
+    """
+
+    directory: Path
+    name: str
+    sources: str = ""
+    settings: Mapping[str, str | Path] = field(default_factory=dict)
 
     @classmethod
     def of_machine(cls) -> Apt | None:
-        """Return that of this machine; None where it has none, or nothing may be downloaded."""
-        if is_offline() or not _STATUS.is_file() or not all(map(shutil.which, _PROGRAMS)):
+        """Return the one with the machine's archives and keys; None where it has no apt, or may download nothing."""
+        if is_offline() or not _STATUS.is_file() or not _is_installed():
             return None
-        return cls(cache_directory() / "packages")
+        return cls(cache_directory() / "packages", "this-machine", settings={"Dir::State::status": _STATUS})
+
+    @classmethod
+    def of_release(cls, release: Release, architecture: Architecture) -> Apt:
+        """Return the one with a release of a distribution of which the machine uses an archive.
+
+        Raises:
+            AppImageError: there is no apt, no such archive or no key for it, or nothing may be downloaded.
+
+        """
+        if is_offline() or not _is_installed():
+            problem = f"{OFFLINE} allows no download" if is_offline() else "this machine has no apt"
+            raise AppImageError(f"Libraries of {release} are to be fetched, and {problem}: name a copy of a system")
+        archive = find_archive(release, None, read_sources())
+        if archive is None:
+            raise AppImageError(
+                f"No archive of {release.distribution} is among the sources of this machine's apt: add one, or name a "
+                "copy of a system"
+            )
+        name = DPKG_NAMES[architecture.name]
+        components = _COMPONENTS[release.distribution]
+        return cls(
+            cache_directory() / "packages",
+            f"{release.distribution}-{release.code_name}-{name}",
+            f"deb [signed-by={archive.keyring}] {archive.uri} {release.code_name} {components}\n",
+            {"APT::Architecture": name, "APT::Architectures": name, "Dir::Etc::sourceparts": "-"},
+        )
+
+    @property
+    def _state(self) -> Path:
+        return self.directory / self.name
 
     def find(self, names: Iterable[str]) -> Mapping[str, Package]:
         """Return those of some packages that the archives have, by name.
@@ -70,7 +111,7 @@ class Apt:
             AppImageError: the archives cannot be read, or are not signed by a key that the machine trusts.
 
         """
-        with locked(self._directory):
+        with locked(self._state):
             self._update()
             try:
                 text = self._run("apt-cache", "show", "--no-all-versions", *names)
@@ -80,7 +121,7 @@ class Apt:
         return {
             stanza["Package"]: Package(stanza["Package"], stanza["Version"], stanza["SHA256"])
             for stanza in stanzas
-            if all(stanza[field] for field in ("Package", "Version", "SHA256"))
+            if all(stanza[name] for name in ("Package", "Version", "SHA256"))
         }
 
     def get(self, packages: Iterable[Package]) -> list[AddedPackage]:
@@ -90,28 +131,34 @@ class Apt:
             AppImageError: one cannot be had, is another file than its archive says, or has in it what is refused.
 
         """
-        packages = list(packages)
-        with locked(self._directory):
-            roots = {package: self._directory / package.digest for package in packages}
+        roots = {package: self.directory / package.digest for package in packages}
+        with locked(self._state):
             lacking = [package for package, root in roots.items() if not root.is_dir() or not is_unchanged(root)]
             if lacking:
-                with TemporaryDirectory(dir=self._directory, prefix=".get-") as place:
-                    wanted = [f"{package.name}={package.version}" for package in lacking]
-                    self._run("apt-get", "download", *wanted, cwd=Path(place))
-                    files = {sha256(file.read_bytes()).hexdigest(): file for file in Path(place).glob("*.deb")}
-                    for package in lacking:
-                        _unpack(files.get(package.digest), package, roots[package])
+                self._download(lacking)
         return [AddedPackage(each.name, each.version, each.digest, root) for each, root in roots.items()]
+
+    def _download(self, packages: Iterable[Package]) -> None:
+        with TemporaryDirectory(dir=self.directory, prefix=".get-") as name:
+            place = Path(name)
+            self._run("apt-get", "download", *(f"{each.name}={each.version}" for each in packages), cwd=place)
+            files = {sha256(file.read_bytes()).hexdigest(): file for file in place.glob("*.deb")}
+            for package in packages:
+                file = files.get(package.digest)
+                if file is None:
+                    raise AppImageError(f"What apt has got of {package.name} is another file than its archive says")
+                _unpack(file, self.directory / package.digest)
 
     def _update(self) -> None:
         """Get the lists of what the archives have, if these are a day old or of other archives."""
-        stamp = self._lists / "sources"
-        sources = _digest_sources()
+        stamp = self._state / "stamp"
+        sources = self.sources or _digest_sources()
         if stamp.is_file() and time.time() - stamp.stat().st_mtime < _DAY and stamp.read_text() == sources:
             return
-        (self._lists / "partial").mkdir(parents=True, exist_ok=True)
-        (self._directory / "archives" / "partial").mkdir(parents=True, exist_ok=True)
-        log.debug("Getting the lists of packages")
+        for part in ("archives", "lists"):
+            (self._state / part / "partial").mkdir(parents=True, exist_ok=True)
+        (self._state / "status").touch()
+        (self._state / "sources.list").write_text(self.sources)
         self._run("apt-get", "update", "--quiet", "--error-on=any")
         stamp.write_text(sources)
 
@@ -122,18 +169,17 @@ class Apt:
             "APT::Get::AllowUnauthenticated": "false",
             # As root apt downloads as another user, who cannot write into this user's cache.
             "APT::Sandbox::User": "root",
-            "Dir::Cache": self._directory,
-            "Dir::Cache::archives": self._directory / "archives",
-            "Dir::State": self._directory,
-            "Dir::State::lists": self._lists,
-            "Dir::State::status": _STATUS,
+            "Dir::Cache": self._state,
+            "Dir::Cache::archives": self._state / "archives",
+            "Dir::State": self._state,
+            "Dir::State::lists": self._state / "lists",
+            "Dir::State::status": self._state / "status",
+            **({"Dir::Etc::sourcelist": self._state / "sources.list"} if self.sources else {}),
+            **self.settings,
         }
         options = [part for name, value in settings.items() for part in ("-o", f"{name}={value}")]
         return run(
-            [program, *options, *arguments],
-            doing="get packages by apt",
-            cwd=cwd,
-            env={**os.environ, "LC_ALL": "C"},
+            [program, *options, *arguments], doing="get packages by apt", cwd=cwd, env={**os.environ, "LC_ALL": "C"}
         )
 
 
@@ -144,23 +190,19 @@ def explain(error: AppImageError) -> str:
     return errors[0] if errors else str(error).splitlines()[0]
 
 
+def _is_installed() -> bool:
+    return all(map(shutil.which, _PROGRAMS))
+
+
 def _digest_sources() -> str:
-    """Return what stands for apt's sources and settings."""
+    """Return what stands for the machine's sources and settings of apt."""
     digest = sha256()
-    for path in sorted(path for path in _SETTINGS.rglob("*") if path.is_file()):
+    for path in sorted(path for path in APT.rglob("*") if path.is_file()):
         digest.update(f"{path}\0{path.stat().st_mtime_ns}\0".encode())
     return digest.hexdigest()
 
 
-def _unpack(file: Path | None, package: Package, root: Path) -> None:
-    """Unpack what a package would put into the file system; its scripts are not looked at.
-
-    Raises:
-        AppImageError: the file is missing, is another one, or has in it what is refused.
-
-    """
-    if file is None:
-        raise AppImageError(f"What apt has downloaded of {package.name} is another file than its archive says")
+def _unpack(file: Path, root: Path) -> None:
     shutil.rmtree(root, ignore_errors=True)
     new = file.with_suffix("")
     new.mkdir()

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from hatch_appimage.elf import fits, read_elf, set_rpath
 from hatch_appimage.elf_strip import Stripped, strip_files
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.libraries.apt import Apt
 from hatch_appimage.libraries.debian import copy_licences, find_packages, suggest_packages
 from hatch_appimage.libraries.dependencies import Tree
 from hatch_appimage.libraries.fetch import fetch_libraries
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
 
     from hatch_appimage.architecture import Architecture
     from hatch_appimage.layout import AppDir
+    from hatch_appimage.libraries.apt import Apt
     from hatch_appimage.libraries.dependencies import Dependency
     from hatch_appimage.libraries.plan import BundlePlan
     from hatch_appimage.libraries.policy import LibraryPolicy
@@ -143,6 +143,7 @@ def bundle_libraries(
     *,
     system: System,
     project: Path,
+    apt: Apt | None = None,
     required: Iterable[Path] = (),
     strip: bool = True,
 ) -> Libraries:
@@ -155,6 +156,7 @@ def bundle_libraries(
         policy: what to bundle.
         system: the build machine's libraries, or those of a copy of another machine.
         project: its directory, which paths in ``policy.libraries`` are relative to.
+        apt: gets packages that the system lacks; None to get none.
         required: modules that every start loads, where no trial will tell whether one lacks a library.
         strip: remove what only debuggers read from the libraries that are copied.
 
@@ -163,7 +165,6 @@ def bundle_libraries(
             system; patchelf damages a file; a file needs a newer glibc than allowed, or glibc beside a Python for musl.
 
     """
-    apt = Apt.of_machine() if policy.fetch_libraries and _is_this_machine(system, python) else None
     if apt and (lacking := [name for name in policy.libraries if _is_lacking(name, system, architecture)]):
         system = fetch_libraries(lacking, system, architecture, apt)
     opened = dict(_opened(entry, project, system, architecture) for entry in policy.libraries)
@@ -175,7 +176,7 @@ def bundle_libraries(
         check_for_musl({str(path.relative_to(appdir.root)): elf for path, elf in tree.files.items()})
     bundled = policy.for_musl() if python.musl else policy
     plan = make_plan(tree, place, system=system, policy=bundled, opened=opened)
-    while apt and plan.missing:  # what is fetched may need more
+    while apt and plan.lacking:  # what is fetched may need more
         known, system = system, fetch_libraries(plan.lacking, system, architecture, apt)
         if system == known:
             break
@@ -224,11 +225,6 @@ def bundle_libraries(
         graph=graph,
         stripped=stripped,
     )
-
-
-def _is_this_machine(system: System, python: BundledPython) -> bool:
-    """Whether libraries are this machine's, as what its package manager has would be."""
-    return system.root == Path("/") and not python.cross and not python.musl
 
 
 def _is_lacking(entry: str, system: System, architecture: Architecture) -> bool:
@@ -323,7 +319,7 @@ def _verify(tree: Tree, plan: BundlePlan) -> list[Dependency]:
 def _place(system: System, python: BundledPython, architecture: Architecture) -> str:
     """Name where libraries are looked for, and what to do if that is no machine of the architecture."""
     if system.root != Path("/"):
-        return f"in the sysroot {system.root}"
+        return f"in {system}"
     if python.cross:
         return f"on this machine (set `sysroot` to a copy of one for {architecture.name})"
     return "on this machine"

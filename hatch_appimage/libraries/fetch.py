@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Get the libraries that a machine lacks from the archives of its distribution."""
+"""Get the libraries that a machine lacks from the archives of its distribution, or all from those of another one."""
 
 from __future__ import annotations
 
@@ -11,15 +11,20 @@ from hatch_appimage.errors import AppImageError
 from hatch_appimage.libraries.apt import explain
 from hatch_appimage.libraries.debian import package_names
 from hatch_appimage.libraries.search import find_on_system
+from hatch_appimage.system import System
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from hatch_appimage.architecture import Architecture
     from hatch_appimage.libraries.apt import Apt, Package
-    from hatch_appimage.system import System
+    from hatch_appimage.roots.releases import Release
 
 log = logging.getLogger(__name__)
+
+# Debian's and Ubuntu's packages of glibc, of the compiler's libraries, and of what images leave to every system, and
+# what Python looks for in a system beside libraries: its locale, and its terminals.
+_BASE = ("libc6", "libc-bin", "libgcc-s1", "libstdc++6", "zlib1g", "libuuid1", "libgmp10", "ncurses-base")
 
 
 def fetch_libraries(sonames: Iterable[str], system: System, architecture: Architecture, apt: Apt) -> System:
@@ -45,6 +50,30 @@ def fetch_libraries(sonames: Iterable[str], system: System, architecture: Archit
             system = _add(wanted, system, architecture, apt)
     except AppImageError as error:
         log.warning("Libraries that this machine lacks cannot be fetched: %s", explain(error))
+    return system
+
+
+def release_system(release: Release, architecture: Architecture, apt: Apt) -> System:
+    """Return a system of a release that has the C library and what is always beside it; other packages may be added.
+
+    Args:
+        release: of which distribution.
+        architecture: of its libraries.
+        apt: for this release and architecture.
+
+    Raises:
+        AppImageError: its archive cannot be read, or is not signed by a key that the machine trusts.
+
+    """
+    root = apt.directory / "root"
+    try:
+        packages = apt.get(apt.find(_BASE).values())
+    except AppImageError as error:
+        raise AppImageError(f"Libraries of {release} cannot be fetched: {explain(error)}") from error
+    root.mkdir(exist_ok=True)
+    system = System(root, (), release=str(release))
+    for package in packages:
+        system = system.add(package, architecture)
     return system
 
 

@@ -72,8 +72,9 @@ class BundlePlan:
 
     @property
     def lacking(self) -> frozenset[str]:
-        """The sonames of what is found nowhere."""
-        return frozenset(need.soname for need in self.missing)
+        """The sonames of what is found nowhere, and is wanted: plugins of Qt without theirs are not."""
+        dropped = (soname for path, soname in self.dropped.items() if not is_qt_plugin(path))
+        return frozenset([*(need.soname for need in self.missing), *dropped])
 
 
 @dataclass(frozen=True)
