@@ -35,9 +35,11 @@ from hatch_appimage.image.test_command import run_test_command
 from hatch_appimage.image.write import load_runtime, write_image
 from hatch_appimage.image.zsync import write_zsync
 from hatch_appimage.layout import AppDir
+from hatch_appimage.libraries.apt import Apt
 from hatch_appimage.libraries.bundle import bundle_libraries
 from hatch_appimage.libraries.c_library import CLibrary, NoCLibrary
 from hatch_appimage.libraries.distributions import oldest_supported_glibc
+from hatch_appimage.libraries.fetch import release_system
 from hatch_appimage.libraries.glibc import bundle_glibc, machine_libraries
 from hatch_appimage.libraries.musl import bundle_musl, find_musl
 from hatch_appimage.libraries.symbol_versions import find_requirements, find_version_for_start
@@ -75,12 +77,14 @@ if TYPE_CHECKING:
     from hatch_appimage.image.write import Image, Runtime
     from hatch_appimage.libraries.bundle import Libraries, MissingLibrary
     from hatch_appimage.libraries.musl import Musl
+    from hatch_appimage.libraries.policy import LibraryPolicy
     from hatch_appimage.options import Settings
     from hatch_appimage.project.entry_points import EntryPoint
     from hatch_appimage.project.metadata import Project
     from hatch_appimage.project.wheel import Wheel
     from hatch_appimage.python import BundledPython, PythonInstallation
     from hatch_appimage.report import Steps
+    from hatch_appimage.roots.releases import Release as DistributionRelease
     from hatch_appimage.sources.reach import Reach
     from hatch_appimage.trim.packages import Trimmed
 
@@ -102,6 +106,7 @@ class BuildInputs:
         python: the Python to bundle.
         build_python: a Python of the same minor version that runs here; None if there is none.
         system: whose shared libraries are taken.
+        apt: gets those that it lacks; None to get none.
         musl: the one that goes into the image; None if its Python is not for musl.
         extra_files: pairs of a file on this machine and its path below the AppDir.
         timestamp: of every file, in seconds since the epoch; None keeps their own.
@@ -121,6 +126,7 @@ class BuildInputs:
     python: PythonInstallation
     build_python: Path | None
     system: System
+    apt: Apt | None
     musl: Musl | None
     extra_files: list[tuple[Path, str]]
     timestamp: int | None
@@ -217,7 +223,9 @@ def resolve_inputs(
     signer = errors.catch(Signer.find, release.sign_key) if release.sign else None
     source = settings.python.python.of(architecture)
     python = errors.catch(provide_python, source, architecture, work, requires_python=project.requires_python)
-    system = errors.catch(_read_system, settings.libraries.sysroot.of(architecture), architecture, python)
+    sysroot = settings.libraries.sysroot.of(architecture)
+    system = errors.catch(_read_system, sysroot, architecture, python)
+    apt = errors.catch(_find_apt, settings.libraries, architecture, python) if python and system else None
     inputs = BuildInputs(
         project=project,
         package=package,
@@ -231,6 +239,7 @@ def resolve_inputs(
         python=python,
         build_python=errors.catch(_build_python, python, project) if python else None,
         system=system,
+        apt=apt,
         musl=errors.catch(_find_musl, python, system, architecture) if python and system and python.musl else None,
         extra_files=errors.catch(extra_files),
         timestamp=errors.catch(timestamp),
@@ -256,8 +265,21 @@ def _build_python(python: PythonInstallation, project: Project) -> Path | None:
     return find_build_python(python.version, project.root)
 
 
-def _read_system(sysroot: Path, architecture: Architecture, python: PythonInstallation | None) -> System:
+def _find_apt(policy: LibraryPolicy, architecture: Architecture, python: PythonInstallation) -> Apt | None:
+    """Return what gets libraries that lack: this machine's, as far as its programs run here, or those of a release."""
+    sysroot = policy.sysroot.of(architecture)
+    if not isinstance(sysroot, Path):
+        return Apt.of_release(sysroot, architecture)
+    is_here = sysroot == Path("/") and is_runnable(python.elf) and not python.musl
+    return Apt.of_machine() if policy.fetch_libraries and is_here else None
+
+
+def _read_system(
+    sysroot: Path | DistributionRelease, architecture: Architecture, python: PythonInstallation | None
+) -> System:
     """Read where libraries are; this machine's loader looks into its user's directories first."""
+    if not isinstance(sysroot, Path):
+        return release_system(sysroot, architecture, Apt.of_release(sysroot, architecture))
     users = os.environ.get("LD_LIBRARY_PATH", "") if sysroot == Path("/") else ""
     return System.read(sysroot, architecture, users, musl=python is not None and python.musl)
 
@@ -392,6 +414,7 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
         settings.libraries,
         system=inputs.system,
         project=project.root,
+        apt=inputs.apt,
         required=() if inputs.shows_missing_libraries else reach.required,
         strip=LIBRARIES in strip,
     )

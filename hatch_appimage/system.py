@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
@@ -21,17 +21,44 @@ _MUSL_DIRECTORIES = ("/lib", "/usr/local/lib", "/usr/lib")
 
 
 @dataclass(frozen=True)
+class AddedPackage:
+    """A package of its distribution that a machine does not have, unpacked beside it.
+
+    Attributes:
+        name: of the package.
+        version: of it.
+        digest: the SHA-256 of its file in hexadecimal.
+        root: the directory with what it would put into the machine's root directory.
+
+    """
+
+    name: str
+    version: str
+    digest: str
+    root: Path
+
+
+@dataclass(frozen=True)
 class System:
     """A machine's libraries.
 
     Attributes:
         root: its root directory: ``/`` for this machine, another directory for a copy of another one.
         directories: what its loader searches by default, in that order, as paths on this machine.
+        added: packages whose files count as the machine's where it has none of that name.
+        release: the release of a distribution of which it has nothing but added packages; "" for any other machine.
 
     """
 
     root: Path
     directories: tuple[Path, ...]
+    added: tuple[AddedPackage, ...] = ()
+    release: str = ""
+
+    def __str__(self) -> str:
+        if self.release:
+            return self.release
+        return "this machine" if self.root == Path("/") else f"the sysroot {self.root}"
 
     @classmethod
     def read(cls, root: Path, architecture: Architecture, library_path: str = "", *, musl: bool = False) -> System:
@@ -50,35 +77,60 @@ class System:
         directories = (system.locate(name) for name in names)
         return cls(root, tuple(dict.fromkeys(directory for directory in directories if directory.is_dir())))
 
+    def add(self, package: AddedPackage, architecture: Architecture) -> System:
+        """Return the machine with a package more."""
+        names = [f"{prefix}/{lib}" for lib in architecture.library_directories for prefix in ("", "/usr")]
+        directories = [directory for name in names if (directory := _locate(package.root, name)).is_dir()]
+        return replace(self, directories=(*self.directories, *directories), added=(*self.added, package))
+
+    def package_of(self, path: Path) -> AddedPackage | None:
+        """Return the added package that a file is of; None if it is the machine's own."""
+        return next((package for package in self.added if path.is_relative_to(package.root)), None)
+
     def locate(self, path: str) -> Path:
         """Return where an absolute path of the machine is on this one; links are followed as they are there."""
-        if self.root == Path("/"):
-            return Path(path)
-        parts = [part for part in reversed(path.split("/")) if part not in {"", "."}]
-        found = self.root
-        links = 0
-        while parts:
-            part = parts.pop()
-            if part == "..":
-                found = found.parent if found != self.root else found
-                continue
-            step = found / part
-            if step.is_symlink() and links < _MAX_LINKS:
-                links += 1
-                target = str(step.readlink())
-                found = self.root if target.startswith("/") else found
-                parts += [part for part in reversed(target.split("/")) if part not in {"", "."}]
-            else:
-                found = step
+        found = _locate(self.root, path)
+        if self.added and not found.exists():
+            places = (_locate(package.root, path) for package in self.added)
+            found = next((place for place in places if place.exists()), found)
         return found
 
     def follow(self, path: Path) -> Path:
         """Return where a file of the machine, by its path on this one, is behind the links of the machine."""
-        return self.locate(self.name_of(path)) if path.is_relative_to(self.root) else path
+        root = self._root_of(path)
+        return _locate(root, f"/{path.relative_to(root)}") if path.is_relative_to(root) else path
 
     def name_of(self, path: Path) -> str:
         """Return what the machine itself calls a path."""
-        return f"/{path.relative_to(self.root)}" if path.is_relative_to(self.root) else str(path)
+        root = self._root_of(path)
+        return f"/{path.relative_to(root)}" if path.is_relative_to(root) else str(path)
+
+    def _root_of(self, path: Path) -> Path:
+        package = self.package_of(path)
+        return package.root if package else self.root
+
+
+def _locate(root: Path, path: str) -> Path:
+    """Return where an absolute path leads below a root directory, whose links are followed as they are there."""
+    if root == Path("/"):
+        return Path(path)
+    parts = [part for part in reversed(path.split("/")) if part not in {"", "."}]
+    found = root
+    links = 0
+    while parts:
+        part = parts.pop()
+        if part == "..":
+            found = found.parent if found != root else found
+            continue
+        step = found / part
+        if step.is_symlink() and links < _MAX_LINKS:
+            links += 1
+            target = str(step.readlink())
+            found = root if target.startswith("/") else found
+            parts += [part for part in reversed(target.split("/")) if part not in {"", "."}]
+        else:
+            found = step
+    return found
 
 
 def _searched_by_glibc(system: System, architecture: Architecture) -> list[str]:

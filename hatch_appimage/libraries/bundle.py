@@ -15,6 +15,7 @@ from hatch_appimage.elf_strip import Stripped, strip_files
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.libraries.debian import copy_licences, find_packages, suggest_packages
 from hatch_appimage.libraries.dependencies import Tree
+from hatch_appimage.libraries.fetch import fetch_libraries
 from hatch_appimage.libraries.limits import check_for_musl, find_executable_stacks, find_isa_levels, find_own_loaders
 from hatch_appimage.libraries.plan import BundleLayout, is_qt_plugin, make_plan, shows_windows
 from hatch_appimage.libraries.policy import matches
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from hatch_appimage.architecture import Architecture
     from hatch_appimage.layout import AppDir
+    from hatch_appimage.libraries.apt import Apt
     from hatch_appimage.libraries.dependencies import Dependency
     from hatch_appimage.libraries.plan import BundlePlan
     from hatch_appimage.libraries.policy import LibraryPolicy
@@ -46,6 +48,8 @@ class BundledLibrary:
         source: the file that it was copied from, as the machine calls it.
         package: Debian's package that the file is from, where dpkg knows it.
         size: in bytes.
+        version: of the package, where the build fetched it, as the machine does not have it.
+        digest: the SHA-256 of the fetched package's file in hexadecimal.
 
     """
 
@@ -53,6 +57,8 @@ class BundledLibrary:
     source: str
     package: str | None
     size: int
+    version: str | None = None
+    digest: str | None = None
 
 
 @dataclass(frozen=True)
@@ -137,6 +143,7 @@ def bundle_libraries(
     *,
     system: System,
     project: Path,
+    apt: Apt | None = None,
     required: Iterable[Path] = (),
     strip: bool = True,
 ) -> Libraries:
@@ -149,6 +156,7 @@ def bundle_libraries(
         policy: what to bundle.
         system: the build machine's libraries, or those of a copy of another machine.
         project: its directory, which paths in ``policy.libraries`` are relative to.
+        apt: gets packages that the system lacks; None to get none.
         required: modules that every start loads, where no trial will tell whether one lacks a library.
         strip: remove what only debuggers read from the libraries that are copied.
 
@@ -157,9 +165,9 @@ def bundle_libraries(
             system; patchelf damages a file; a file needs a newer glibc than allowed, or glibc beside a Python for musl.
 
     """
-    opened = {
-        name: file for entry in policy.libraries for name, file in [_opened(entry, project, system, architecture)]
-    }
+    if apt and (lacking := [name for name in policy.libraries if _is_lacking(name, system, architecture)]):
+        system = fetch_libraries(lacking, system, architecture, apt)
+    opened = dict(_opened(entry, project, system, architecture) for entry in policy.libraries)
     place = BundleLayout(
         appdir.lib, python.site_packages, {python.executable: python.interpreter, appdir.usr: python.origin}
     )
@@ -168,6 +176,11 @@ def bundle_libraries(
         check_for_musl({str(path.relative_to(appdir.root)): elf for path, elf in tree.files.items()})
     bundled = policy.for_musl() if python.musl else policy
     plan = make_plan(tree, place, system=system, policy=bundled, opened=opened)
+    while apt and plan.lacking:  # what is fetched may need more
+        known, system = system, fetch_libraries(plan.lacking, system, architecture, apt)
+        if system == known:
+            break
+        plan = make_plan(tree, place, system=system, policy=bundled, opened=opened)
     where = _place(system, python, architecture)
     essential = {
         python.executable,
@@ -196,8 +209,7 @@ def bundle_libraries(
         )
     return Libraries(
         bundled=tuple(
-            BundledLibrary(target.name, system.name_of(source), packages.get(source), target.stat().st_size)
-            for target, source in sorted(plan.copies.items())
+            _describe(target, source, packages.get(source), system) for target, source in sorted(plan.copies.items())
         ),
         from_system=tuple(
             SystemLibrary(soname, policy.group(soname) or "excluded") for soname in sorted(plan.from_system)
@@ -213,6 +225,16 @@ def bundle_libraries(
         graph=graph,
         stripped=stripped,
     )
+
+
+def _is_lacking(entry: str, system: System, architecture: Architecture) -> bool:
+    return "/" not in entry and find_on_system(entry, system, architecture) is None
+
+
+def _describe(target: Path, source: Path, package: str | None, system: System) -> BundledLibrary:
+    added = system.package_of(source)
+    pinned = (added.version, added.digest) if added else ()
+    return BundledLibrary(target.name, system.name_of(source), package, target.stat().st_size, *pinned)
 
 
 def _opened(entry: str, project: Path, system: System, architecture: Architecture) -> tuple[str, Path]:
@@ -297,7 +319,7 @@ def _verify(tree: Tree, plan: BundlePlan) -> list[Dependency]:
 def _place(system: System, python: BundledPython, architecture: Architecture) -> str:
     """Name where libraries are looked for, and what to do if that is no machine of the architecture."""
     if system.root != Path("/"):
-        return f"in the sysroot {system.root}"
+        return f"in {system}"
     if python.cross:
         return f"on this machine (set `sysroot` to a copy of one for {architecture.name})"
     return "on this machine"

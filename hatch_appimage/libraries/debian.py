@@ -31,9 +31,15 @@ def find_packages(files: Iterable[Path], system: System) -> dict[Path, str]:
         system: this machine or a copy of another one.
 
     Returns:
-        the packages of those files that dpkg knows; nothing where there is no dpkg.
+        the packages of those files that dpkg knows, or that are of added packages; nothing where there is no dpkg.
 
     """
+    files = list(files)
+    added = {file: package.name for file in files if (package := system.package_of(file))}
+    return {**_find_installed([file for file in files if file not in added], system), **added}
+
+
+def _find_installed(files: Iterable[Path], system: System) -> dict[Path, str]:
     if shutil.which("dpkg-query") is None or not system.locate("/var/lib/dpkg/status").is_file():
         return {}
     names: dict[str, Path] = {}
@@ -90,7 +96,7 @@ def suggest_packages(sonames: Iterable[str]) -> Mapping[str, str]:
     apt = shutil.which("apt-cache")
     if apt is None:
         return {}
-    candidates = {soname: _package_names(soname) for soname in sonames}
+    candidates = {soname: package_names(soname) for soname in sonames}
     try:
         known = set(run([apt, "pkgnames"], doing="list the packages that apt knows").split())
     except ProcessError:
@@ -99,7 +105,8 @@ def suggest_packages(sonames: Iterable[str]) -> Mapping[str, str]:
     return {soname: names[0] for soname, names in found.items() if names}
 
 
-def _package_names(soname: str) -> list[str]:
+def package_names(soname: str) -> list[str]:
+    """Return the names that a package may have which has a library, the most likely ones first."""
     match = _SONAME.fullmatch(soname)
     if match is None:
         return []

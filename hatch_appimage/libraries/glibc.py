@@ -139,15 +139,14 @@ def _find_loader(python: BundledPython, system: System, architecture: Architectu
 
 def _problem(loader: Path | None, needed: RequiredVersion, system: System) -> str | None:
     """Say why the system's glibc cannot be bundled; None if it can."""
-    where = "this machine" if system.root == Path("/") else f"the sysroot {system.root}"
     version = _version_of(loader.with_name("libc.so.6")) if loader else None
     if version is None:
-        return f"{where} has no glibc for this architecture (`sysroot` names a copy of a system that has)"
+        return f"{system} has no glibc for this architecture (`sysroot` names a copy of a system that has)"
     text = ".".join(map(str, version))
     if version < OLDEST_BUNDLED:
-        return f"{where} has glibc {text}, and the loader of those before 2.33 cannot be told what to start it as"
+        return f"{system} has glibc {text}, and the loader of those before 2.33 cannot be told what to start it as"
     if version < needed.version:
-        return f"{where} has glibc {text}, and {needed.files[0]} needs {needed}"
+        return f"{system} has glibc {text}, and {needed.files[0]} needs {needed}"
     return None
 
 

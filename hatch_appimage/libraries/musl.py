@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 import shutil
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hatch_appimage.errors import AppImageError
@@ -21,6 +20,8 @@ from hatch_appimage.libraries.limits import check_for_musl
 from hatch_appimage.runtime import BUILT
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from hatch_appimage.architecture import Architecture
     from hatch_appimage.layout import AppDir
     from hatch_appimage.libraries.bundle import Libraries
@@ -66,16 +67,15 @@ def find_musl(system: System, architecture: Architecture, *, python: str) -> Mus
     file = next((place for place in places if place.is_file()), None)
     data = file.read_bytes() if file else b""
     match = _VERSION.search(data) if _NAME in data else None
-    where = "this machine" if system.root == Path("/") else f"the sysroot {system.root}"
     if file is None or match is None:
         raise AppImageError(
-            f"The Python at {python} is for musl, and {where} has no musl at {name} to bundle: install it "
+            f"The Python at {python} is for musl, and {system} has no musl at {name} to bundle: install it "
             "(apt-get install musl), or set `sysroot` to a copy of a system that has it"
         )
     version = tuple(map(int, match.groups()))
     if version < OLDEST_MUSL:
         raise AppImageError(
-            f"musl {'.'.join(map(str, version))} of {where} is too old to be bundled: set `sysroot` to a copy of a "
+            f"musl {'.'.join(map(str, version))} of {system} is too old to be bundled: set `sysroot` to a copy of a "
             f"system that has {'.'.join(map(str, OLDEST_MUSL))} or newer"
         )
     return Musl(file, version)

@@ -70,6 +70,12 @@ class BundlePlan:
     ignored: list[Dependency] = field(default_factory=list)
     dropped: dict[Path, str] = field(default_factory=dict)
 
+    @property
+    def lacking(self) -> frozenset[str]:
+        """The sonames of what is found nowhere, and is wanted: plugins of Qt without theirs are not."""
+        dropped = (soname for path, soname in self.dropped.items() if not is_qt_plugin(path))
+        return frozenset([*(need.soname for need in self.missing), *dropped])
+
 
 @dataclass(frozen=True)
 class BundleLayout:

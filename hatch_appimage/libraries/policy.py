@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hatch_appimage.architecture import ByArchitecture
-from hatch_appimage.option import BY_ARCHITECTURE, TEXT, TEXTS, option
+from hatch_appimage.errors import AppImageError
+from hatch_appimage.option import BY_ARCHITECTURE, FLAG, TEXT, TEXTS, option
+from hatch_appimage.roots.releases import RELEASE, find_release
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from hatch_appimage.roots.releases import Release
     from hatch_appimage.table import Table
 
 # The libraries that have to fit the user's machine: its kernel, graphics driver, sound server, font configuration; and
@@ -144,9 +147,18 @@ def _included(rules: tuple[str, ...], table: Table) -> tuple[str, ...]:
     return rules
 
 
-def _sysroots(texts: dict[str, str], table: Table) -> ByArchitecture[Path]:
-    directories = {name: table.directory(text) for name, text in texts.items()}
-    return ByArchitecture(directories.pop("", Path("/")), directories)
+def _sysroots(texts: dict[str, str], table: Table) -> ByArchitecture[Path | Release]:
+    roots = {name: _sysroot(text, table) for name, text in texts.items()}
+    return ByArchitecture(roots.pop("", Path("/")), roots)
+
+
+def _sysroot(text: str, table: Table) -> Path | Release:
+    if not RELEASE.fullmatch(text) or table.path(text).exists():
+        return table.directory(text)
+    try:
+        return find_release(text)
+    except AppImageError as error:
+        raise ValueError(f"names no release: {error}") from error
 
 
 def _glibc(value: str, _table: Table) -> str:
@@ -192,10 +204,20 @@ class LibraryPolicy:
         default=(),
         check=_rules,
     )
-    sysroot: ByArchitecture[Path] = option(
+    fetch_libraries: bool = option(
+        FLAG,
+        "Get libraries that the build machine lacks from the archives of its distribution, where it has apt: without "
+        "root, and without installing anything.",
+        details="They are kept in the user's cache. See [missing libraries](how-it-works.md#missing-libraries).",
+        default=True,
+    )
+    sysroot: ByArchitecture[Path | Release] = option(
         BY_ARCHITECTURE,
-        "A copy of an older distribution, or of one for another architecture, whose libraries are bundled instead of "
+        "A release such as `debian:12`, or a directory with a copy of a system, whose libraries are bundled instead of "
         "this machine's.",
+        details="A release can be older than this machine, or for another architecture. apt gets its packages from the "
+        "archive of the distribution that the machine uses, as [missing libraries](how-it-works.md#missing-libraries), "
+        "so on a Debian it is a release of Debian.",
         default=ByArchitecture(Path("/"), {}),
         shown='`"/"`',
         check=_sysroots,

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
     from hatch_appimage.layout import AppDir
-    from hatch_appimage.libraries.bundle import Libraries
+    from hatch_appimage.libraries.bundle import BundledLibrary, Libraries
     from hatch_appimage.packages.install import Installation
     from hatch_appimage.project.metadata import Project
     from hatch_appimage.python import BundledPython
@@ -70,7 +70,7 @@ def write_sbom(
     application = components[name]
     application.type = ComponentType.APPLICATION
     interpreter = _interpreter(python)
-    bundled = [_library(appdir, library.soname, library.package) for library in libraries.bundled]
+    bundled = [_library(appdir, library) for library in libraries.bundled]
 
     parts = [component for component in components.values() if component is not application]
     bom = Bom(components=[*parts, interpreter, *bundled], serial_number=UUID(int=0))
@@ -139,14 +139,19 @@ def _interpreter(python: BundledPython) -> Component:
     )
 
 
-def _library(appdir: AppDir, soname: str, package: str | None) -> Component:
-    digest = sha256((appdir.lib / soname).read_bytes()).hexdigest()
+def _library(appdir: AppDir, library: BundledLibrary) -> Component:
+    digest = sha256((appdir.lib / library.soname).read_bytes()).hexdigest()
+    origin = {
+        "debian-package": library.package,
+        "debian-package-version": library.version,
+        "debian-package-sha256": library.digest,
+    }
     return Component(
         type=ComponentType.LIBRARY,
-        name=soname,
-        bom_ref=soname,
+        name=library.soname,
+        bom_ref=library.soname,
         hashes=[HashTypeFactory().from_hashlib_alg("sha256", digest)],
-        properties=[Property(name="hatch-appimage:debian-package", value=package)] if package else (),
+        properties=[Property(name=f"hatch-appimage:{name}", value=value) for name, value in origin.items() if value],
     )
 
 

@@ -9,6 +9,7 @@ from email.parser import HeaderParser
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from hatch_appimage.errors import AppImageError
 from hatch_appimage.roots.releases import suites_of
 
 if TYPE_CHECKING:
@@ -17,6 +18,13 @@ if TYPE_CHECKING:
     from hatch_appimage.roots.releases import Release
 
 APT: Final = Path("/etc/apt")
+#: What dpkg calls architectures.
+DPKG_NAMES: Final = {"x86_64": "amd64", "aarch64": "arm64", "armhf": "armhf", "i686": "i386"}
+#: The packages that have the keys of distributions.
+KEYRING_PACKAGES: Final = {"debian": "debian-archive-keyring", "ubuntu": "ubuntu-archive-keyring"}
+
+# Where these keys are.
+_KEYRINGS: Final = Path("/usr/share/keyrings")
 
 _LINE: Final = re.compile(r"\s*deb\s+(?:\[(?P<options>[^]]*)\]\s*)?(?P<uri>\S+)\s+(?P<suite>\S+)(?P<components>[^#]*)")
 _SIGNED_BY: Final = re.compile(r"signed-by=(\S+)", re.IGNORECASE)
@@ -67,6 +75,48 @@ def find_source(release: Release, sources: Iterable[AptSource]) -> AptSource | N
     ]
     usable.sort(key=lambda source: release.code_name not in source.suites)
     return usable[0] if usable else None
+
+
+@dataclass(frozen=True)
+class Archive:
+    """Where a release is fetched from.
+
+    Attributes:
+        uri: of the archive.
+        keyring: the file of the keys that sign it.
+
+    """
+
+    uri: str
+    keyring: Path
+
+
+def find_archive(release: Release, mirror: str | None, sources: Iterable[AptSource]) -> Archive | None:
+    """Return where a release can be fetched from; None if no archive of its distribution is known.
+
+    Args:
+        release: which one.
+        mirror: where its archive is; None for where the machine's apt finds it.
+        sources: of the machine's apt.
+
+    Raises:
+        AppImageError: the keys of its distribution are not on this machine.
+
+    """
+    source = find_source(release, sources)
+    uri = mirror or (source.uri if source else None)
+    exact = source.keyring if source and release.code_name in source.suites else None
+    return Archive(uri, exact or _find_keyring(release)) if uri else None
+
+
+def _find_keyring(release: Release) -> Path:
+    keyring = _KEYRINGS / f"{release.distribution}-archive-keyring.gpg"
+    if not keyring.is_file():
+        raise AppImageError(
+            f"The keys of {release.distribution}, which its archive is verified with, are not in {keyring}: "
+            f"install the package `{KEYRING_PACKAGES[release.distribution]}`"
+        )
+    return keyring
 
 
 def _text(file: Path) -> str:

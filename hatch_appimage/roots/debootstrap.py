@@ -20,7 +20,7 @@ from hatch_appimage.download import OFFLINE, is_offline
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.process import ProcessError, run
 from hatch_appimage.redact import redact
-from hatch_appimage.roots.apt import find_source, read_sources
+from hatch_appimage.roots.apt import DPKG_NAMES, KEYRING_PACKAGES, find_archive, read_sources
 from hatch_appimage.roots.sandbox import run_inside
 from hatch_appimage.roots.tree import move_into
 from hatch_appimage.terminal import find_terminal, status_line
@@ -31,16 +31,12 @@ if TYPE_CHECKING:
     from hatch_appimage.architecture import Architecture
     from hatch_appimage.roots.releases import Release
 
-# Where debootstrap has its script for each release, and distributions have their keys.
+# Where debootstrap has its script for each release.
 _SCRIPTS: Final = Path("/usr/share/debootstrap/scripts")
-_KEYRINGS: Final = Path("/usr/share/keyrings")
 # Administrators' programs are not on everybody's PATH.
 _SYSTEM_PATH: Final = "/usr/local/sbin:/usr/sbin:/sbin"
-# The script of debootstrap for releases that it does not know yet, and the package with the keys.
+# The script of debootstrap for releases that it does not know yet.
 _NEWEST_SCRIPT: Final = {"debian": "sid", "ubuntu": "gutsy"}
-_KEYRING_PACKAGES: Final = {"debian": "debian-archive-keyring", "ubuntu": "ubuntu-archive-keyring"}
-# What dpkg calls architectures.
-_DPKG_NAMES: Final = {"x86_64": "amd64", "aarch64": "arm64", "armhf": "armhf", "i686": "i386"}
 # Files that the scripts of base-passwd, base-files and libc-bin copy, from where packages have them.
 _COPIED: Final = {
     "usr/share/base-passwd/passwd.master": "etc/passwd",
@@ -77,24 +73,22 @@ def _make(release: Release, architecture: Architecture, mirror: str | None, root
     if is_offline():
         raise AppImageError(f"{release} is not in the cache, and {OFFLINE} allows no download: try it once without it")
     debootstrap, unpack = _find("debootstrap", "debootstrap"), _find("dpkg-deb", "dpkg")
-    source = find_source(release, read_sources())
-    mirror = mirror or (source.uri if source else None)
-    if mirror is None:
+    archive = find_archive(release, mirror, read_sources())
+    if archive is None:
         raise AppImageError(
             f"No archive of {release.distribution} is among the sources of this machine's apt: name one with --mirror"
         )
-    exact = source.keyring if source and release.code_name in source.suites else None
-    keyring = exact or _find_keyring(release)
+    keyring = archive.keyring
     with (
         status_line(find_terminal()) as show,
         TemporaryDirectory(prefix=f".{root.name}-", dir=root.parent) as directory,
     ):
-        show(f"Downloading {release} from {redact(mirror)}")
+        show(f"Downloading {release} from {redact(archive.uri)}")
         options = ("--variant=minbase", "--download-only", "--force-check-gpg", f"--keyring={keyring}")
-        command = [debootstrap, *options, f"--arch={_DPKG_NAMES[architecture.name]}", release.code_name]
+        command = [debootstrap, *options, f"--arch={DPKG_NAMES[architecture.name]}", release.code_name]
         packages = Path(directory, "packages")
         with _explained(release, keyring):
-            run([*command, packages, mirror, *_script(release)], doing=f"download {release}")
+            run([*command, packages, archive.uri, *_script(release)], doing=f"download {release}")
         show(f"Unpacking {release}")
         made = Path(directory, "root")
         unpack_packages(packages, made, unpack, merged_usr=release.has_merged_usr)
@@ -109,17 +103,6 @@ def _find(program: str, package: str) -> str:
             "or give a directory or an archive of a root"
         )
     return found
-
-
-def _find_keyring(release: Release) -> Path:
-    keyring = _KEYRINGS / f"{release.distribution}-archive-keyring.gpg"
-    if not keyring.is_file():
-        package = _KEYRING_PACKAGES[release.distribution]
-        raise AppImageError(
-            f"The keys of {release.distribution}, which its archive is verified with, are not in {keyring}: "
-            f"install the package `{package}`"
-        )
-    return keyring
 
 
 def _script(release: Release) -> tuple[str, ...]:
@@ -138,7 +121,7 @@ def _explained(release: Release, keyring: Path) -> Iterator[None]:
         complaints = [line[3:] for line in error.output.splitlines() if line.startswith("E: ")]
         reason = complaints[-1] if complaints else f"it ended with status {error.status}"
         advice = (
-            f": update the package `{_KEYRING_PACKAGES[release.distribution]}`, if {keyring} lacks this key"
+            f": update the package `{KEYRING_PACKAGES[release.distribution]}`, if {keyring} lacks this key"
             if "key" in reason
             else ""
         )

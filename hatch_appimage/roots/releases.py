@@ -13,6 +13,8 @@ from typing import Final
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.suggest import list_names, suggest_name
 
+#: How a release is written.
+RELEASE: Final = re.compile(r"[a-z]+:[a-z0-9.]+")
 # Debian's package `distro-info-data` keeps the releases there; what it knows is added to the table below.
 DISTRO_INFO: Final = Path("/usr/share/distro-info")
 

@@ -3,24 +3,21 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.roots.container_image import is_container_image, unpack_layers
 from hatch_appimage.roots.debootstrap import release_root
-from hatch_appimage.roots.releases import find_release
+from hatch_appimage.roots.releases import RELEASE, find_release
 from hatch_appimage.unpack import unpack_system
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from hatch_appimage.architecture import Architecture
-
-_RELEASE: Final = re.compile(r"[a-z]+:[a-z0-9.]+")
 
 
 @contextmanager
@@ -38,7 +35,7 @@ def prepared_root(text: str, architecture: Architecture, mirror: str | None = No
 
     """
     path = Path(text).expanduser()
-    if _RELEASE.fullmatch(text) and not path.exists():
+    if RELEASE.fullmatch(text) and not path.exists():
         yield release_root(find_release(text), architecture, mirror)
         return
     if mirror is not None:

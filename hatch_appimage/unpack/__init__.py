@@ -10,12 +10,15 @@ import stat
 import tarfile
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from hatch_appimage.errors import AppImageError, explain_os_error
 from hatch_appimage.format import find_squashfs
 from hatch_appimage.squashfs import SquashFSImage
 from hatch_appimage.text import printable
+from hatch_appimage.unpack.deb import extract_data
 from hatch_appimage.unpack.entry import Entry, Kind
 from hatch_appimage.unpack.tar import read_tar
 from hatch_appimage.unpack.writer import RefusedError, Writer
@@ -24,7 +27,6 @@ from hatch_appimage.zstd import zstd
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
-    from pathlib import Path
 
     from hatch_appimage.squashfs import Entry as SquashFSEntry
 
@@ -66,6 +68,23 @@ def unpack_system(archive: Path, directory: Path, *, source: str) -> None:
     """
     with _whole_or_nothing(directory, source):
         Writer(directory, archive.stat().st_size, is_system=True).write(read_tar(archive))
+
+
+def unpack_package(package: Path, directory: Path) -> None:
+    """Unpack the files of a Debian package (deb(5)); its scripts are not looked at, and devices are left out.
+
+    Args:
+        package: the file.
+        directory: an empty directory, as of `unpack_system`.
+
+    Raises:
+        AppImageError: it is damaged, no package, has something in it that is refused, or there is no room for it.
+
+    """
+    with TemporaryDirectory(prefix="hatch-appimage-package-") as place:
+        with _whole_or_nothing(directory, package.name):
+            data = extract_data(package, Path(place))
+        unpack_system(data, directory, source=package.name)
 
 
 def unpack_appimage(image: Path, directory: Path, below: Collection[str]) -> None:

@@ -58,6 +58,7 @@ SQUASHFS = SquashFSReport(
 )
 
 
+NOT_FETCHED = {"version": None, "digest": None}
 LIBRARIES = Libraries(
     bundled=(BundledLibrary("libssl.so.3", "/usr/lib/libssl.so.3", "libssl3", 700), BundledLibrary("a", "/a", None, 1)),
     from_system=(SystemLibrary("libGL.so.1", "graphics"), SystemLibrary("libc.so.6", "glibc")),
@@ -233,8 +234,14 @@ def test_json(report: Report) -> None:
         ],
         "libraries": {
             "bundled": [
-                {"soname": "libssl.so.3", "source": "/usr/lib/libssl.so.3", "package": "libssl3", "size": 700},
-                {"soname": "a", "source": "/a", "package": None, "size": 1},
+                {
+                    "soname": "libssl.so.3",
+                    "source": "/usr/lib/libssl.so.3",
+                    "package": "libssl3",
+                    "size": 700,
+                    **NOT_FETCHED,
+                },
+                {"soname": "a", "source": "/a", "package": None, "size": 1, **NOT_FETCHED},
             ],
             "from_system": [{"soname": "libGL.so.1", "group": "graphics"}, {"soname": "libc.so.6", "group": "glibc"}],
             "by_name": ["libb.so"],
@@ -320,8 +327,14 @@ def test_c_library(report: Report) -> None:
         "needed": "2.35",
         "size": 2_100_000,
         "libraries": [
-            {"soname": "glibc/ld.so", "source": "/lib/ld.so", "package": "libc6", "size": 200_000},
-            {"soname": "glibc/libc.so.6", "source": "/lib/libc.so.6", "package": "libc6", "size": 1_900_000},
+            {"soname": "glibc/ld.so", "source": "/lib/ld.so", "package": "libc6", "size": 200_000, **NOT_FETCHED},
+            {
+                "soname": "glibc/libc.so.6",
+                "source": "/lib/libc.so.6",
+                "package": "libc6",
+                "size": 1_900_000,
+                **NOT_FETCHED,
+            },
         ],
     }
 
@@ -341,7 +354,13 @@ def test_musl(report: Report) -> None:
         "version": "1.2.5",
         "size": 600_000,
         "libraries": [
-            {"soname": "musl/lib/ld-musl-x86_64.so.1", "source": "/lib/libc.so", "package": None, "size": 600_000}
+            {
+                "soname": "musl/lib/ld-musl-x86_64.so.1",
+                "source": "/lib/libc.so",
+                "package": None,
+                "size": 600_000,
+                **NOT_FETCHED,
+            }
         ],
     }
 

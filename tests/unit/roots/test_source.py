@@ -12,7 +12,7 @@ import pytest
 from hatch_appimage.architecture import ARCHITECTURES
 from hatch_appimage.download import OFFLINE
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.roots import debootstrap
+from hatch_appimage.roots import apt, debootstrap
 from hatch_appimage.roots.source import prepared_root
 
 X86_64 = ARCHITECTURES["x86_64"]
@@ -84,7 +84,7 @@ class TestReleases:
         """Have no programs but those that a test makes, and no keys."""
         monkeypatch.setenv("PATH", f"{tmp_path}/bin")
         monkeypatch.setattr(debootstrap, "_SYSTEM_PATH", "")
-        monkeypatch.setattr(debootstrap, "_KEYRINGS", tmp_path)
+        monkeypatch.setattr(apt, "_KEYRINGS", tmp_path)
         (tmp_path / "ubuntu-archive-keyring.gpg").touch()
         program(tmp_path / "bin", "dpkg-deb", "exit 0")
         return tmp_path / "bin"

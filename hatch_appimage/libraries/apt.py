@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: MIT
+"""Get packages by the machine's own apt, without root: they are verified and unpacked, and nothing is installed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from dataclasses import dataclass, field
+from email.parser import HeaderParser
+from hashlib import sha256
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Final
+
+from hatch_appimage.cache import cache_directory, is_unchanged, locked, seal
+from hatch_appimage.download import OFFLINE, is_offline
+from hatch_appimage.errors import AppImageError
+from hatch_appimage.process import ProcessError, run
+from hatch_appimage.roots.apt import APT, DPKG_NAMES, find_archive, read_sources
+from hatch_appimage.system import AddedPackage
+from hatch_appimage.unpack import unpack_package
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from hatch_appimage.architecture import Architecture
+    from hatch_appimage.roots.releases import Release
+
+_STATUS: Final = Path("/var/lib/dpkg/status")
+_PROGRAMS: Final = ("apt-cache", "apt-get")
+# What of an archive every machine of the distribution uses.
+_COMPONENTS: Final = {"debian": "main", "ubuntu": "main universe"}
+_DAY: Final = 24 * 3600
+
+
+@dataclass(frozen=True)
+class Package:
+    """A package that an archive has (deb-control(5)).
+
+    Attributes:
+        name: of the package.
+        version: the one that apt would install.
+        digest: the SHA-256 of its file in hexadecimal, by the archive's signed index.
+
+    """
+
+    name: str
+    version: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class Apt:
+    """The machine's apt, with lists and files of its own in the user's cache.
+
+    Attributes:
+        directory: for packages, which this user alone can change.
+        name: of the directory in it for the lists of what archives have.
+        sources: the archives (sources.list(5)); "" for those of the machine.
+        settings: of apt (apt.conf(5)), beside the machine's.
+
+    """
+
+    directory: Path
+    name: str
+    sources: str = ""
+    settings: Mapping[str, str | Path] = field(default_factory=dict)
+
+    @classmethod
+    def of_machine(cls) -> Apt | None:
+        """Return the one with the machine's archives and keys; None where it has no apt, or may download nothing."""
+        if is_offline() or not _STATUS.is_file() or not _is_installed():
+            return None
+        return cls(cache_directory() / "packages", "this-machine", settings={"Dir::State::status": _STATUS})
+
+    @classmethod
+    def of_release(cls, release: Release, architecture: Architecture) -> Apt:
+        """Return the one with a release of a distribution of which the machine uses an archive.
+
+        Raises:
+            AppImageError: there is no apt, no such archive or no key for it, or nothing may be downloaded.
+
+        """
+        if is_offline() or not _is_installed():
+            problem = f"{OFFLINE} allows no download" if is_offline() else "this machine has no apt"
+            raise AppImageError(f"Libraries of {release} are to be fetched, and {problem}: name a copy of a system")
+        archive = find_archive(release, None, read_sources())
+        if archive is None:
+            raise AppImageError(
+                f"No archive of {release.distribution} is among the sources of this machine's apt: add one, or name a "
+                "copy of a system"
+            )
+        name = DPKG_NAMES[architecture.name]
+        components = _COMPONENTS[release.distribution]
+        return cls(
+            cache_directory() / "packages",
+            f"{release.distribution}-{release.code_name}-{name}",
+            f"deb [signed-by={archive.keyring}] {archive.uri} {release.code_name} {components}\n",
+            {"APT::Architecture": name, "APT::Architectures": name, "Dir::Etc::sourceparts": "-"},
+        )
+
+    @property
+    def _state(self) -> Path:
+        return self.directory / self.name
+
+    def find(self, names: Iterable[str]) -> Mapping[str, Package]:
+        """Return those of some packages that the archives have, by name.
+
+        Raises:
+            AppImageError: the archives cannot be read, or are not signed by a key that the machine trusts.
+
+        """
+        with locked(self._state):
+            self._update()
+            try:
+                text = self._run("apt-cache", "show", "--no-all-versions", *names)
+            except ProcessError as error:  # status 100: one of the names is of no package, which most are not
+                text = error.output
+        stanzas = (HeaderParser().parsestr(stanza) for stanza in text.split("\n\n"))
+        return {
+            stanza["Package"]: Package(stanza["Package"], stanza["Version"], stanza["SHA256"])
+            for stanza in stanzas
+            if all(stanza[name] for name in ("Package", "Version", "SHA256"))
+        }
+
+    def get(self, packages: Iterable[Package]) -> list[AddedPackage]:
+        """Return packages, unpacked: downloaded, if they were not before.
+
+        Raises:
+            AppImageError: one cannot be had, is another file than its archive says, or has in it what is refused.
+
+        """
+        roots = {package: self.directory / package.digest for package in packages}
+        with locked(self._state):
+            lacking = [package for package, root in roots.items() if not root.is_dir() or not is_unchanged(root)]
+            if lacking:
+                self._download(lacking)
+        return [AddedPackage(each.name, each.version, each.digest, root) for each, root in roots.items()]
+
+    def _download(self, packages: Iterable[Package]) -> None:
+        with TemporaryDirectory(dir=self.directory, prefix=".get-") as name:
+            place = Path(name)
+            self._run("apt-get", "download", *(f"{each.name}={each.version}" for each in packages), cwd=place)
+            files = {sha256(file.read_bytes()).hexdigest(): file for file in place.glob("*.deb")}
+            for package in packages:
+                file = files.get(package.digest)
+                if file is None:
+                    raise AppImageError(f"What apt has got of {package.name} is another file than its archive says")
+                _unpack(file, self.directory / package.digest)
+
+    def _update(self) -> None:
+        """Get the lists of what the archives have, if these are a day old or of other archives."""
+        stamp = self._state / "stamp"
+        sources = self.sources or _digest_sources()
+        if stamp.is_file() and time.time() - stamp.stat().st_mtime < _DAY and stamp.read_text() == sources:
+            return
+        for part in ("archives", "lists"):
+            (self._state / part / "partial").mkdir(parents=True, exist_ok=True)
+        (self._state / "status").touch()
+        (self._state / "sources.list").write_text(self.sources)
+        self._run("apt-get", "update", "--quiet", "--error-on=any")
+        stamp.write_text(sources)
+
+    def _run(self, program: str, *arguments: str, cwd: Path | None = None) -> str:
+        settings = {
+            "Acquire::AllowInsecureRepositories": "false",
+            "Acquire::Languages": "none",
+            "APT::Get::AllowUnauthenticated": "false",
+            # As root apt downloads as another user, who cannot write into this user's cache.
+            "APT::Sandbox::User": "root",
+            "Dir::Cache": self._state,
+            "Dir::Cache::archives": self._state / "archives",
+            "Dir::State": self._state,
+            "Dir::State::lists": self._state / "lists",
+            "Dir::State::status": self._state / "status",
+            **({"Dir::Etc::sourcelist": self._state / "sources.list"} if self.sources else {}),
+            **self.settings,
+        }
+        options = [part for name, value in settings.items() for part in ("-o", f"{name}={value}")]
+        return run(
+            [program, *options, *arguments], doing="get packages by apt", cwd=cwd, env={**os.environ, "LC_ALL": "C"}
+        )
+
+
+def explain(error: AppImageError) -> str:
+    """Return in one line why apt cannot get something: the first error that it tells of, without its mark."""
+    output = error.output if isinstance(error, ProcessError) else ""
+    errors = [line[2:].strip() for line in output.splitlines() if line.startswith("E:")]
+    return errors[0] if errors else str(error).splitlines()[0]
+
+
+def _is_installed() -> bool:
+    return all(map(shutil.which, _PROGRAMS))
+
+
+def _digest_sources() -> str:
+    """Return what stands for the machine's sources and settings of apt."""
+    digest = sha256()
+    for path in sorted(path for path in APT.rglob("*") if path.is_file()):
+        digest.update(f"{path}\0{path.stat().st_mtime_ns}\0".encode())
+    return digest.hexdigest()
+
+
+def _unpack(file: Path, root: Path) -> None:
+    shutil.rmtree(root, ignore_errors=True)
+    new = file.with_suffix("")
+    new.mkdir()
+    unpack_package(file, new)
+    new.rename(root)
+    seal(root)

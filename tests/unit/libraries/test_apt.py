@@ -1,0 +1,261 @@
+# SPDX-License-Identifier: MIT
+"""Packages from an archive that is signed, is not, or is tampered with."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hatch_appimage.architecture import native_architecture
+from hatch_appimage.errors import AppImageError
+from hatch_appimage.libraries.apt import Apt, explain
+from hatch_appimage.libraries.fetch import fetch_libraries
+from hatch_appimage.libraries.search import find_on_system
+from hatch_appimage.system import System
+from support.keys import gpg, make_key
+from support.tools import require
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+TRIPLET = f"{os.uname().machine}-linux-gnu"
+
+
+@dataclass
+class Archive:
+    """An archive of packages in a directory, and what apt is set up with to use it and nothing else."""
+
+    root: Path
+    key: str
+
+    def add(self, name: str, files: Mapping[str, bytes | Path], version: str = "1.0", script: str = "") -> Path:
+        """Put a package into the archive; a file with a path as content is a link to it."""
+        tar = io.BytesIO()
+        with tarfile.open(fileobj=tar, mode="w:xz") as archive:
+            for path, content in files.items():
+                member = tarfile.TarInfo(path)
+                if isinstance(content, Path):
+                    member.type, member.linkname = tarfile.SYMTYPE, str(content)
+                    archive.addfile(member)
+                else:
+                    member.size = len(content)
+                    archive.addfile(member, io.BytesIO(content))
+        return self.add_raw(name, tar.getvalue(), version, script)
+
+    def add_raw(self, name: str, data: bytes, version: str = "1.0", script: str = "") -> Path:
+        """Put a package with any data into the archive."""
+        fields = f"Package: {name}\nVersion: {version}\nArchitecture: {self.architecture}\nMaintainer: x\n"
+        control = io.BytesIO()
+        with tarfile.open(fileobj=control, mode="w:xz") as archive:
+            for file, text in {"control": f"{fields}Description: x\n", "preinst": script, "postinst": script}.items():
+                member = tarfile.TarInfo(file)
+                member.size, member.mode = len(text), 0o755
+                archive.addfile(member, io.BytesIO(text.encode()))
+        path = self.root / f"{name}_{version}_{self.architecture}.deb"
+        parts = {"debian-binary": b"2.0\n", "control.tar.xz": control.getvalue(), "data.tar.xz": data}
+        content = b"!<arch>\n"
+        for member_name, part in parts.items():
+            content += f"{member_name:<16}{0:<12}{0:<6}{0:<6}{100644:<8}{len(part):<10}`\n".encode()
+            content += part + b"\n" * (len(part) % 2)
+        path.write_bytes(content)
+        digest = hashlib.sha256(content).hexdigest()
+        with (self.root / "Packages").open("a") as index:
+            index.write(f"{fields}Filename: ./{path.name}\nSize: {len(content)}\nSHA256: {digest}\n\n")
+        return path
+
+    def sign(self) -> None:
+        """Sign the index."""
+        index = (self.root / "Packages").read_bytes()
+        lines = ["Date: Sun, 29 Nov 2026 00:00:00 UTC", "SHA256:"]
+        lines.append(f" {hashlib.sha256(index).hexdigest()} {len(index)} Packages")
+        (self.root / "Release").write_text("\n".join(lines) + "\n")
+        (self.root / "InRelease").unlink(missing_ok=True)
+        gpg("--local-user", self.key, "--clearsign", "--output", self.root / "InRelease", self.root / "Release")
+
+    @property
+    def architecture(self) -> str:
+        return subprocess.check_output([require("dpkg", "dpkg"), "--print-architecture"], text=True).strip()
+
+
+@pytest.fixture(scope="module")
+def key() -> Iterator[str]:
+    """Return the fingerprint of a key that exists while these tests run."""
+    home = Path(tempfile.mkdtemp(prefix="gpg-", dir="/tmp"))  # a short path: it is one of a socket
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GNUPGHOME", str(home))
+        yield make_key("ed25519")
+        subprocess.run(["gpgconf", "--kill", "all"], check=False)
+    shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture
+def archive(tmp_path: Path, key: str, monkeypatch: pytest.MonkeyPatch) -> Archive:
+    require("apt-get", "apt")
+    root = tmp_path / "archive"
+    etc = tmp_path / "etc"
+    for directory in (root, etc / "sources.list.d"):
+        directory.mkdir(parents=True)
+    gpg("--export", "--output", etc / "key.gpg", key)
+    (etc / "sources.list").write_text(f"deb [signed-by={etc}/key.gpg] file:{root} ./\n")
+    settings = tmp_path / "apt.conf"
+    settings.write_text(f'Dir::Etc "{etc}";\nDir::Etc::parts "{etc}/none";\nDir::Etc::trustedparts "{etc}/none";\n')
+    monkeypatch.setenv("APT_CONFIG", str(settings))
+    (root / "Packages").touch()
+    return Archive(root, key)
+
+
+@pytest.fixture
+def apt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Apt:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "cache" / "hatch-appimage").mkdir(mode=0o700, parents=True)
+    found = Apt.of_machine()
+    assert found is not None
+    return found
+
+
+def library(tmp_path: Path, name: str) -> bytes:
+    """Return the content of a library that needs nothing."""
+    source = tmp_path / "empty.c"
+    source.touch()
+    options = ["-shared", "-nostdlib", f"-Wl,-soname,{name}", "-o", str(tmp_path / name)]
+    subprocess.run([require("cc", "gcc"), *options, source], check=True)
+    return (tmp_path / name).read_bytes()
+
+
+def test_fetches_and_unpacks(archive: Archive, apt: Apt, tmp_path: Path) -> None:
+    """No script of a package is run, and what the archive has no more is taken from the cache."""
+    content = library(tmp_path, "libzz.so.3.1")
+    directory = f"./usr/lib/{TRIPLET}"
+    files: dict[str, bytes | Path] = {
+        f"{directory}/libzz.so.3.1": content,
+        f"{directory}/libzz.so.3": Path("libzz.so.3.1"),
+    }
+    package = archive.add("libzz3", files, script=f"#!/bin/sh\ntouch {tmp_path}/ran\n")
+    archive.sign()
+    found = apt.find(["libzz3", "libyy1"])
+    assert list(found) == ["libzz3"]
+    assert found["libzz3"].version == "1.0"
+    (added,) = apt.get(found.values())
+    assert (added.root / "usr" / "lib" / TRIPLET / "libzz.so.3").read_bytes() == content
+    assert not (tmp_path / "ran").exists()
+    package.unlink()
+    assert apt.get(found.values()) == [added]
+
+
+def test_machine_has_the_library_then(archive: Archive, apt: Apt, tmp_path: Path) -> None:
+    """Of the packages that may have it, the one that has it counts."""
+    archive.add("libzz3", {"./usr/share/doc/libzz3/copyright": b"Free."})
+    files = {f"./usr/lib/{TRIPLET}/libzz.so.3": library(tmp_path, "libzz.so.3")}
+    archive.add("libzz3t64", {**files, "./usr/share/doc/libzz3t64/copyright": b"Free."})
+    archive.sign()
+    system = fetch_libraries(["libzz.so.3", "libyy.so.1"], System(Path("/"), ()), native_architecture(), apt)
+    assert [package.name for package in system.added] == ["libzz3t64"]
+    found = find_on_system("libzz.so.3", system, native_architecture())
+    assert found is not None
+    assert system.name_of(found) == f"/usr/lib/{TRIPLET}/libzz.so.3"
+    assert system.locate("/usr/share/doc/libzz3t64/copyright").read_bytes() == b"Free."
+    assert fetch_libraries(["libyy.so.1"], system, native_architecture(), apt) == system
+
+
+def test_changed_in_the_cache(archive: Archive, apt: Apt) -> None:
+    archive.add("libzz3", {"./usr/lib/file": b"whole"})
+    archive.sign()
+    found = apt.find(["libzz3"])
+    (added,) = apt.get(found.values())
+    (added.root / "usr" / "lib" / "file").write_bytes(b"damaged")
+    (again,) = apt.get(found.values())
+    assert (again.root / "usr" / "lib" / "file").read_bytes() == b"whole"
+
+
+class TestHostile:
+    def test_another_file_than_the_index_says(
+        self, archive: Archive, apt: Apt, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        package = archive.add("libzz3", {"./usr/lib/file": b"whole"})
+        archive.sign()
+        found = apt.find(["libzz3"])
+        package.write_bytes(package.read_bytes().replace(b"data.tar.xz", b"data.tar.xy"))
+        with pytest.raises(
+            AppImageError, match=r"another file than its archive says|Hash Sum mismatch|unexpected size"
+        ):
+            apt.get(found.values())
+        system = System(Path("/"), ())
+        assert fetch_libraries(["libzz.so.3"], system, native_architecture(), apt) == system
+        (message,) = caplog.messages
+        assert message.startswith("Libraries that this machine lacks cannot be fetched: ")
+        assert "\n" not in message
+
+    def test_another_index_than_was_signed(self, archive: Archive, apt: Apt) -> None:
+        archive.add("libyy1", {"./usr/lib/file": b"whole"})
+        archive.sign()
+        archive.add("libzz3", {"./usr/lib/file": b"evil"})
+        with pytest.raises(AppImageError) as error:
+            apt.find(["libzz3"])
+        assert "unexpected size" in explain(error.value) or "Hash Sum mismatch" in explain(error.value)
+
+    @pytest.mark.parametrize("signature", ["none", "another's"])
+    def test_nobody_vouches_for_the_index(self, archive: Archive, apt: Apt, signature: str) -> None:
+        archive.add("libzz3", {"./usr/lib/file": b"whole"})
+        if signature == "another's":
+            archive.key = make_key("ed25519", name="Eve")
+            archive.sign()
+        with pytest.raises(AppImageError) as error:
+            apt.find(["libzz3"])
+        assert "sign" in explain(error.value).lower() or "Release" in explain(error.value)
+
+    def test_leads_outside(self, archive: Archive, apt: Apt, tmp_path: Path) -> None:
+        archive.add("libzz3", {"../../../outside": b"evil"})
+        archive.sign()
+        with pytest.raises(AppImageError, match="leads out of the directory"):
+            apt.get(apt.find(["libzz3"]).values())
+        assert not list(tmp_path.rglob("outside"))
+
+    def test_link_to_the_machine(self, archive: Archive, apt: Apt) -> None:
+        """It leads where it would in a machine that has the package, and not to a file of this one."""
+        archive.add("libzz3", {f"./usr/lib/{TRIPLET}/libzz.so.3": Path("/etc/passwd")})
+        archive.sign()
+        system = System(Path("/"), ())
+        assert fetch_libraries(["libzz.so.3"], system, native_architecture(), apt) == system
+        (added,) = apt.get(apt.find(["libzz3"]).values())
+        extended = system.add(added, native_architecture())
+        assert extended.follow(added.root / "usr/lib" / TRIPLET / "libzz.so.3") == added.root / "etc/passwd"
+
+    def test_device(self, archive: Archive, apt: Apt) -> None:
+        data = io.BytesIO()
+        with tarfile.open(fileobj=data, mode="w:xz") as tar:
+            member = tarfile.TarInfo("./dev/null")
+            member.type, member.devmajor, member.devminor = tarfile.CHRTYPE, 1, 3
+            tar.addfile(member)
+        archive.add_raw("libzz3", data.getvalue())
+        archive.sign()
+        (added,) = apt.get(apt.find(["libzz3"]).values())
+        assert list(added.root.rglob("*")) == []
+
+    @pytest.mark.parametrize("size", [4, 100, 400])
+    def test_cut_off(self, archive: Archive, apt: Apt, size: int) -> None:
+        """Its archive vouches for it all the same."""
+        package = archive.add("libzz3", {"./usr/lib/file": bytes(5000)})
+        content = package.read_bytes()
+        cut = content[:size]
+        package.write_bytes(cut)
+        index = archive.root / "Packages"
+        text = index.read_text().replace(hashlib.sha256(content).hexdigest(), hashlib.sha256(cut).hexdigest())
+        index.write_text(text.replace(f"Size: {len(content)}", f"Size: {size}"))
+        archive.sign()
+        with pytest.raises(AppImageError, match=r"^libzz3_1\.0_\w+\.deb cannot be unpacked: it "):
+            apt.get(apt.find(["libzz3"]).values())
+
+
+def test_offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HATCH_APPIMAGE_OFFLINE", "1")
+    assert Apt.of_machine() is None
