@@ -95,6 +95,11 @@ class AppDir:
         return self.usr / "share" / "icons" / "hicolor"
 
     @property
+    def metainfo(self) -> Path:
+        """What software centres show of the application (AppStream)."""
+        return self.usr / "share" / "metainfo"
+
+    @property
     def pylock(self) -> Path:
         """The lock file of the packages inside (PEP 751)."""
         return self.usr / "share" / self.app_id / "pylock.toml"

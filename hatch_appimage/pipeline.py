@@ -157,6 +157,11 @@ class BuildInputs:
         """Whether a start during the build tells what users' machines lack: only among this machine's libraries."""
         return self.imports_entry_point and self.system.root == Path("/")
 
+    @property
+    def released(self) -> int | None:
+        """When the version is released, in seconds since the epoch: the time of files, unless nobody has chosen it."""
+        return self.timestamp if "SOURCE_DATE_EPOCH" in os.environ else None
+
     def lasting(self, path: Path, directory: Path) -> Path:
         """Return where a file is written that the project wants: what lies in an unpacked sdist is gone afterwards.
 
@@ -395,6 +400,8 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
         architecture=architecture.name,
         name=name,
         entry_point=entry_point,
+        released=inputs.released,
+        extra=[destination for _, destination in inputs.extra_files],
     )
     step("files", appdir.add, inputs.extra_files)
 

@@ -350,7 +350,10 @@ def _(launcher: Launcher) -> str:
 
 @describe.register
 def _(desktop: DesktopIntegration) -> str:
-    return f"{desktop.entry}, {desktop.icon}{' (generated)' if desktop.icon_generated else ''}"
+    icon = f"{desktop.icon} (generated)" if desktop.icon_generated else desktop.icon
+    metainfo = f", {desktop.metainfo}" if desktop.metainfo else ""
+    obstacle = f"; software centres show nothing of it: that needs {desktop.obstacle}" if desktop.obstacle else ""
+    return f"{desktop.entry}, {icon}{metainfo}{obstacle}"
 
 
 @describe.register

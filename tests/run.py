@@ -21,6 +21,7 @@ ENVIRONMENT = ROOT / ".venv"
 
 # Debian's packages that tests use.
 PACKAGES = (
+    "appstream",
     "bash",
     "binutils",
     "busybox-static",
@@ -33,6 +34,7 @@ PACKAGES = (
     "git",
     "gnupg",
     "gcc",
+    "libappimage1.0abi1",
     "libc6-dev",
     "libclang-rt-dev",
     "libdbus-1-3",

@@ -95,9 +95,9 @@ def escape(value: str) -> str:
     return value.replace("\\", "\\\\").replace("\n", "\\n").replace("\t", "\\t").replace("\r", "\\r")
 
 
-def escape_item(value: str) -> str:
-    """Write a text as one of the values of a list."""
-    return escape(value).replace(";", "\\;")
+def unescape_items(value: str) -> list[str]:
+    """Read the values of a list, without empty ones."""
+    return [unescape(item.replace("\\;", ";")) for item in re.findall(r"(?:\\.|[^\\;])+", value)]
 
 
 def unescape(value: str) -> str:

@@ -98,6 +98,12 @@ class Icon:
         if self.size == (_SIZE, _SIZE):
             return self.data
         if not CAN_RENDER:
+            log.warning(
+                "File managers may show no picture of the image: `.DirIcon` is the icon as it is, as nothing scales it "
+                "on this machine; make the icon a PNG of %d x %d pixels",
+                _SIZE,
+                _SIZE,
+            )
             return self.data
         if self.size is not None:
             return render_png(self.data, self.size, _SIZE)

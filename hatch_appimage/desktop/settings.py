@@ -10,15 +10,23 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
+from hatch_appimage.desktop.changelog import read_changelog
 from hatch_appimage.desktop.check import find_faults, is_media_type
+from hatch_appimage.desktop.component import find_obstacle
 from hatch_appimage.desktop.entry import KEY_NAME, MAIN_CATEGORIES, MAIN_GROUP, DesktopEntry
 from hatch_appimage.desktop.exec_line import escape
 from hatch_appimage.desktop.icon import Icon
-from hatch_appimage.option import FLAG, MAPPING, TEXT, TEXTS, option
+from hatch_appimage.desktop.markup import parse_markdown, to_markup
+from hatch_appimage.desktop.metainfo import read_metainfo
+from hatch_appimage.option import FLAG, MAPPING, TEXT, TEXT_OR_FLAG, TEXTS, option
+from hatch_appimage.suggest import suggest_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from xml.etree.ElementTree import Element
 
+    from hatch_appimage.desktop.changelog import Release
+    from hatch_appimage.desktop.metainfo import Metainfo
     from hatch_appimage.project.entry_points import EntryPoint
     from hatch_appimage.table import Table
 
@@ -39,6 +47,19 @@ _KEYS_OF_OPTIONS = {
     "TryExec": "what it names is not on a user's machine",
     "Type": "an image is an application",
 }
+
+# Where a project has its changelog if it does not say otherwise.
+_CHANGELOG = "CHANGELOG.md"
+# Open Age Ratings Service, version 1.1 (https://hughsie.github.io/oars/).
+_RATINGS = frozenset({
+    "drugs-alcohol", "drugs-narcotics", "drugs-tobacco", "language-discrimination", "language-humor",
+    "language-profanity", "money-advertising", "money-gambling", "money-purchasing", "sex-adultery", "sex-appearance",
+    "sex-homosexuality", "sex-nudity", "sex-prostitution", "sex-themes", "social-audio", "social-chat",
+    "social-contacts", "social-info", "social-location", "violence-bloodshed", "violence-cartoon",
+    "violence-desecration", "violence-fantasy", "violence-realistic", "violence-sexual", "violence-slavery",
+    "violence-worship",
+})  # fmt: skip
+_RATING_VALUES = ("none", "mild", "moderate", "intense")
 
 
 def _app_id(value: str, _table: Table) -> str:
@@ -115,6 +136,69 @@ def _refuse_beside_desktop_file(table: Table) -> None:
         raise ValueError("has no effect beside `desktop-file`: write it into that file")
 
 
+def _metainfo(value: str | bool, table: Table) -> Metainfo | bool:  # noqa: FBT001 - as TOML has it
+    if isinstance(value, str):
+        return read_metainfo(table.file(value), table["app-id"])
+    if value and (obstacle := _find_obstacle(table)):
+        raise ValueError(f"cannot be `true`: the generated file needs {obstacle}")
+    return value
+
+
+def _find_obstacle(table: Table) -> str | None:
+    return None if table.is_refused("app-id") else find_obstacle(table.project, table["app-id"])
+
+
+def _refuse_beside_metainfo(table: Table) -> None:
+    if table.raw.get("metainfo") is False:
+        raise ValueError("has no effect beside `metainfo = false`: remove one of them")
+    if "metainfo" in table and table.raw["metainfo"] is not True:
+        raise ValueError("has no effect beside `metainfo`: write it into that file")
+    if "metainfo" not in table and (obstacle := _find_obstacle(table)):
+        raise ValueError(f"has no effect, as there is no metainfo file: the generated one needs {obstacle}")
+
+
+def _description(value: str, table: Table) -> tuple[Element, ...]:
+    _refuse_beside_metainfo(table)
+    if found := tuple(to_markup(parse_markdown(value).children)):
+        return found
+    raise ValueError("has neither paragraphs nor lists")
+
+
+def _changelog(value: str, table: Table) -> tuple[Release, ...]:
+    _refuse_beside_metainfo(table)
+    path = table.file(value)
+    if found := read_changelog(path):
+        return found
+    raise ValueError(f"names a file without a release that has a date, such as `## [1.2.0] - 2026-11-29`: {path}")
+
+
+def _default_changelog(table: Table) -> tuple[Release, ...]:
+    path = table.project.root / _CHANGELOG
+    try:
+        return read_changelog(path) if path.is_file() else ()
+    except ValueError:  # nobody has asked for it
+        return ()
+
+
+def _screenshots(urls: tuple[str, ...], table: Table) -> tuple[str, ...]:
+    if urls:
+        _refuse_beside_metainfo(table)
+    for url in urls:
+        if not re.fullmatch(r"https://[^/\s]+/\S+", url):
+            raise ValueError(f"must be an array of addresses of pictures, which begin with `https://`: `{url}`")
+    return urls
+
+
+def _content_rating(attributes: dict[str, str], table: Table) -> dict[str, str]:
+    _refuse_beside_metainfo(table)
+    for name, value in attributes.items():
+        if name not in _RATINGS:
+            raise ValueError(f"has `{name}`, which is nothing that OARS 1.1 rates{suggest_name(name, _RATINGS)}")
+        if value not in _RATING_VALUES:
+            raise ValueError(f"must rate `{name}` as one of {', '.join(_RATING_VALUES)}: `{value}`")
+    return attributes
+
+
 @dataclass(frozen=True)
 class DesktopSettings:
     """How desktops show an application."""
@@ -181,6 +265,52 @@ class DesktopSettings:
         "Whether the application wants a terminal.",
         shown="`true`, for a GUI script `false`",
         check=_terminal,
+    )
+
+    metainfo: Metainfo | bool | None = option(
+        TEXT_OR_FLAG,
+        "The AppStream metainfo file, which software centres show. `true` generates one or ends the build if that "
+        "cannot be; `false` is for none.",
+        details="A file must be of the type `desktop-application` or `console-application` and have an `id` that is "
+        "`app-id`, or a `launchable` that names the desktop entry; without a `launchable`, it gets one. See [software "
+        "centres](recipes.md#in-software-centres) for what is generated.",
+        shown="generated if the project has a summary, an address on the web, and an id that begins with a domain",
+        check=_metainfo,
+        is_path=True,
+    )
+    description: tuple[Element, ...] = option(
+        TEXT,
+        "What the application does, in some paragraphs and lists of Markdown, for the generated metainfo file.",
+        default=(),
+        shown="the project's summary",
+        check=_description,
+    )
+    changelog: tuple[Release, ...] = option(
+        TEXT,
+        "The file that the generated metainfo file has the releases from, in the form of [Keep a Changelog]"
+        "(https://keepachangelog.com/).",
+        details="Its headings have a version and a date, such as `## [1.2.0] - 2026-11-29`. Unreleased changes, "
+        "withdrawn releases, and those that are later than what is built are left out.",
+        default=(),
+        shown=f"`{_CHANGELOG}`, if it is there",
+        check=_changelog,
+        compute=_default_changelog,
+        is_path=True,
+    )
+    screenshots: tuple[str, ...] = option(
+        TEXTS,
+        "Addresses of pictures of the application for the generated metainfo file, the most important one first.",
+        default=(),
+        check=_screenshots,
+    )
+    content_rating: Mapping[str, str] | None = option(
+        MAPPING,
+        'What parents may want to know of, such as `"violence-cartoon" = "mild"`, for the generated metainfo file; '
+        "`{}` states that there is nothing.",
+        details="The names are those of the [Open Age Ratings Service](https://hughsie.github.io/oars/generate.html) "
+        '1.1; values are `"none"`, `"mild"`, `"moderate"` and `"intense"`.',
+        shown="nothing is stated",
+        check=_content_rating,
     )
 
     @property

@@ -161,7 +161,7 @@ class ReleaseSettings:
         'Where update tools find newer images: `"github"`, `"github:latest-pre"`, or a line of the AppImage '
         "specification (`{arch}` in it stands for the architecture).",
         details="See [updates](recipes.md#updates).",
-        check=lambda value, table: UpdateInformation.read(value, table.project.urls, os.environ),
+        check=lambda value, table: UpdateInformation.read(value, table.project.urls.values(), os.environ),
     )
     sign: bool = option(FLAG, "Sign the image with gpg.", default=False, compute=lambda table: "sign-key" in table)
     sign_key: str | None = option(

@@ -11,6 +11,7 @@ import os
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
+from email.utils import getaddresses
 from importlib.metadata import PathDistribution
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,6 +26,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from hatch_appimage.errors import AppImageError
+from hatch_appimage.project.license import find_license
 from hatch_appimage.project.wheel import Release, Wheel, build_any_wheel
 from hatch_appimage.toml import read_toml
 from hatch_appimage.unpack.zip import DAMAGED
@@ -39,6 +41,7 @@ _MAX_METADATA = 16 << 20
 _FIELDS = (
     *("name", "version", "description", "requires-python", "keywords"),
     *("scripts", "gui-scripts", "optional-dependencies", "urls"),
+    *("license", "classifiers", "authors", "maintainers"),
 )
 
 
@@ -143,7 +146,12 @@ def _static_fields(document: Mapping[str, Any]) -> dict[str, Any] | None:
     if not {*_FIELDS, "entry-points"}.isdisjoint(table.get("dynamic", ())):
         return None
     fields = {field: table[field] for field in _FIELDS if field in table}
-    return fields | {"optional-dependencies": _features(table.get("optional-dependencies", ()))}
+    given = fields.pop("license", "")
+    expression, text = (given, "") if isinstance(given, str) else ("", given.get("text", ""))
+    return fields | {
+        "optional-dependencies": _features(table.get("optional-dependencies", ())),
+        **_license(expression, text, fields.pop("classifiers", ())),
+    }
 
 
 def _wheel_fields(wheel: Wheel) -> dict[str, Any]:
@@ -183,7 +191,24 @@ def _fields(distribution: PathDistribution) -> dict[str, Any]:
         "optional-dependencies": _features(metadata.get("provides_extra", ())),
         "keywords": _keywords(metadata.get("keywords", ())),
         "urls": {label: url for label, url in urls.items() if label and url},
+        **_license(
+            metadata.get("license_expression", ""), metadata.get("license", ""), metadata.get("classifiers", ())
+        ),
+        "authors": _people(metadata.get("author", ""), metadata.get("author_email", "")),
+        "maintainers": _people(metadata.get("maintainer", ""), metadata.get("maintainer_email", "")),
     }
+
+
+def _license(expression: str, text: str, classifiers: Iterable[str]) -> dict[str, str]:
+    """Return the licence if it has a name; hatchling would refuse classifiers that it does not know."""
+    found = find_license(expression, text, classifiers)
+    return {"license": found} if found else {}
+
+
+def _people(names: str, addresses: str) -> list[dict[str, str]]:
+    """Return whom two fields name; people with an address are in the second one only."""
+    written = [name for name, _ in getaddresses([addresses]) if name]
+    return [{"name": name} for name in (names.strip(), *written) if name]
 
 
 def _keywords(words: Iterable[str]) -> list[str]:

@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from email.utils import getaddresses
 from typing import TYPE_CHECKING, Any
+
+from hatch_appimage.project.license import find_license
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,8 +30,10 @@ class Project:
         scripts: ``[project.scripts]``: command to ``module:function``.
         gui_scripts: ``[project.gui-scripts]``: command to ``module:function``.
         features: names of ``[project.optional-dependencies]``.
-        urls: addresses of ``[project.urls]``.
+        urls: addresses of ``[project.urls]``, by their labels.
         keywords: words that people search for.
+        license: an SPDX expression, possibly empty.
+        authors: their names; those of the maintainers if there are none.
         complete: no further commands come with it, neither of dependencies nor scripts that are files.
 
     """
@@ -41,8 +46,10 @@ class Project:
     scripts: Mapping[str, str]
     gui_scripts: Mapping[str, str]
     features: tuple[str, ...]
-    urls: tuple[str, ...] = ()
+    urls: Mapping[str, str] = field(default_factory=dict)
     keywords: tuple[str, ...] = ()
+    license: str = ""
+    authors: tuple[str, ...] = ()
     complete: bool = True
 
     @property
@@ -63,10 +70,17 @@ class Project:
             scripts=core.scripts,
             gui_scripts=core.gui_scripts,
             features=tuple(core.optional_dependencies),
-            urls=tuple(core.urls.values()),
+            urls=core.urls,
             keywords=tuple(core.keywords),
+            license=find_license(core.license_expression, core.license, core.classifiers),
+            authors=_names(core.authors_data) or _names(core.maintainers_data),
             complete=not core.dependencies and _has_no_other_scripts(metadata.config),
         )
+
+
+def _names(people: Mapping[str, list[str]]) -> tuple[str, ...]:
+    """Return the names in what the fields of the core metadata are made of; an address has its name with it."""
+    return (*people["name"], *(name for name, _ in getaddresses(people["email"]) if name))
 
 
 def _has_no_other_scripts(document: Mapping[str, Any]) -> bool:

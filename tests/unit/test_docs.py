@@ -52,12 +52,12 @@ def test_settings_are_taken(text: str, tmp_path: Path) -> None:
         tmp_path,
         next(iter(scripts)),
         "1.0",
-        "",
+        "Shows pictures",
         "",
         scripts=scripts,
         gui_scripts={},
         features=(),
-        urls=("https://github.com/me/my-app",),
+        urls={"Source": "https://github.com/me/my-app"},
     )
     assert [fault for fault in faults_of(table, project) if "not there" not in fault] == []
 

@@ -1098,7 +1098,7 @@ class TestTkinter:
 
 class TestUpdateInformation:
     def test_github(self, project: Project) -> None:
-        settings = read(replace(project, urls=("https://github.com/me/app",)), update_information="github")
+        settings = read(replace(project, urls={"Source": "https://github.com/me/app"}), update_information="github")
         expected = "gh-releases-zsync|me|app|latest|My.App-[0-9]*-x86_64.AppImage.zsync"
         assert settings.release.update_line(settings.image.name, "1.0", "x86_64") == expected
 

@@ -376,8 +376,18 @@ class TestDescribe:
                 "1 packages as locked by uv.lock",
             ),
             (Launcher("usr/bin/my-app", ("flask",), ()), "usr/bin/my-app"),
-            (DesktopIntegration("a.desktop", "a.png", icon_generated=True), "a.desktop, a.png (generated)"),
-            (DesktopIntegration("a.desktop", "a.svg", icon_generated=False), "a.desktop, a.svg"),
+            (
+                DesktopIntegration("a.desktop", "a.png", icon_generated=True, metainfo="a.metainfo.xml", obstacle=None),
+                "a.desktop, a.png (generated), a.metainfo.xml",
+            ),
+            (
+                DesktopIntegration("a.desktop", "a.svg", icon_generated=False, metainfo=None, obstacle="an id"),
+                "a.desktop, a.svg; software centres show nothing of it: that needs an id",
+            ),
+            (
+                DesktopIntegration("a.desktop", "a.svg", icon_generated=False, metainfo=None, obstacle=None),
+                "a.desktop, a.svg",
+            ),
             (ExtraFiles(2), "2 extra files"),
             (Restored({}), "nothing is needed"),
             (Restored({"idlelib": "pkg/a.py names it"}), "idlelib: pkg/a.py names it"),

@@ -301,7 +301,7 @@ class TestGeneratedKeys:
         path = tmp_path / "org.example.Paint.desktop"
         assert path.read_text(encoding="utf-8") == (
             "[Desktop Entry]\nType=Application\nName=My.App\nComment=Paints things\nExec=paint %F\n"
-            "Terminal=false\nCategories=Utility;\nKeywords=draw;a\\;b;\nMimeType=image/png;image/x-own;\n"
+            "Terminal=false\nCategories=Utility;\nKeywords=draw;a;b;\nMimeType=image/png;image/x-own;\n"
             "StartupWMClass=Paint\nComment[de]=Malt\\nschön\nGenericName=Painter\nIcon=org.example.Paint\n"
             "X-AppImage-Name=My.App\nX-AppImage-Version=1.2\nX-AppImage-Arch=x86_64\n"
         )

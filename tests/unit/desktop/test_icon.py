@@ -257,14 +257,21 @@ class TestForDesktops:
         icon = Icon("png", plain(300, 200), (300, 200))
         assert icon.for_desktops() is icon
         assert icon.for_directory() == icon.data
+        unscaled = (
+            "File managers may show no picture of the image: `.DirIcon` is the icon as it is, as nothing scales it on "
+            "this machine; make the icon a PNG of 256 x 256 pixels"
+        )
         assert caplog.messages == [
             (
                 "Most desktops do not find an icon of 300 x 200 pixels, and nothing scales it on this machine: make it "
                 "one of 256 x 256"
-            )
+            ),
+            unscaled,
         ]
+        caplog.clear()
         svg = read(tmp_path, SVG)
         assert svg.for_directory() == SVG
+        assert caplog.messages == [unscaled]
 
 
 class TestForDirectory:

@@ -88,6 +88,11 @@ class TestWhatIsGiven:
             "Keywords: draw, paint,",
             "Provides-Extra: web",
             'Provides-Extra: :python_version < "3"',
+            "License: the one of the file LICENSE",
+            "Classifier: License :: OSI Approved :: MIT License",
+            "Classifier: License :: Nobody Knows",
+            "Author: Jo Doe",
+            "Author-email: Zoë <zoe@example.org>, nobody@example.org",
         ]
         path = make_wheel(tmp_path, "demo", {"demo.py": ""}, metadata=metadata, scripts="demo = demo:main")
         with open_source(str(path)) as source:
@@ -103,6 +108,8 @@ class TestWhatIsGiven:
                 "optional-dependencies": {"web": []},
                 "keywords": ["draw", "paint"],
                 "urls": {"BuildInput": "https://github.com/me/demo", "Homepage": "https://example.org"},
+                "authors": [{"name": "Jo Doe"}, {"name": "Zoë"}],
+                "maintainers": [],
             }
 
     @pytest.mark.slow
