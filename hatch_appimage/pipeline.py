@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -59,18 +60,21 @@ from hatch_appimage.python.source import provide_python
 from hatch_appimage.report import Report, list_files
 from hatch_appimage.results import Results
 from hatch_appimage.runtime import launcher_path, runtime_path
+from hatch_appimage.sources.files import installed_sources
 from hatch_appimage.sources.reach import find_reach
+from hatch_appimage.sources.reader import SourceReader
 from hatch_appimage.system import System
 from hatch_appimage.trim.kept_sources import find_kept_sources, find_modules
 from hatch_appimage.trim.packages import trim_packages
 from hatch_appimage.trim.python import trim_python
 from hatch_appimage.trim.restore import restore_stdlib
-from hatch_appimage.trim.settings import LIBRARIES, PACKAGES, PYTHON
+from hatch_appimage.trim.settings import LIBRARIES, PACKAGES, PYTHON, STDLIB
+from hatch_appimage.trim.stdlib import lasting_sources
 from hatch_appimage.trim.strip import strip_packages
 from hatch_appimage.trim.tkinter import trim_tkinter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from hatch_appimage.appdir.bytecode import Bytecode
     from hatch_appimage.architecture import Architecture
@@ -87,6 +91,7 @@ if TYPE_CHECKING:
     from hatch_appimage.roots.releases import Release as DistributionRelease
     from hatch_appimage.sources.reach import Reach
     from hatch_appimage.trim.packages import Trimmed
+    from hatch_appimage.trim.settings import TrimSettings
 
 
 @dataclass(frozen=True)
@@ -360,18 +365,20 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
         strip=PYTHON in strip,
     )
     max_glibc = settings.libraries.max_glibc
-    packages = step(
-        "install",
-        install_packages,
-        wheel,
-        appdir,
-        python,
-        project,
-        settings.install,
-        architecture=architecture,
-        max_glibc=max_glibc,
-        musl=inputs.musl.version if inputs.musl else None,
-    )
+    reader = SourceReader(inputs.results)
+    with _reading_ahead(reader, python, settings.trim):
+        packages = step(
+            "install",
+            install_packages,
+            wheel,
+            appdir,
+            python,
+            project,
+            settings.install,
+            architecture=architecture,
+            max_glibc=max_glibc,
+            musl=inputs.musl.version if inputs.musl else None,
+        )
 
     # What starts is known for sure once everything is installed.
     entry_point = find_commands(settings.launcher, appdir, python)
@@ -407,10 +414,8 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
 
     # What is left out comes before the libraries: what is gone needs none.
     modules = modules_at_start(entry_point, appdir.bin)
-    reach = step(
-        "imports", find_reach, python, project.name, modules, settings.launcher.entry_points, results=inputs.results
-    )
-    left_out = _leave_out(inputs, appdir, python, reach, step)
+    reach = step("imports", _find_reach, inputs, python, modules, reader)
+    left_out = _leave_out(inputs, appdir, python, reach, reader=reader, step=step)
     launcher = without_commands(launcher, appdir)
     libraries = step(
         "libraries",
@@ -449,8 +454,8 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
         _with_c_library(libraries, c_library),
         timestamp=inputs.timestamp,
     )
-    deferred = inputs.imports_entry_point and defers(python, entry_point, modules)
-    bytecode = step("bytecode", _compile_bytecode, inputs, appdir, python, reach)
+    deferred = inputs.imports_entry_point and defers(python, entry_point, modules, reader)
+    bytecode = step("bytecode", _compile_bytecode, inputs, appdir, python, reach, reader)
     # The files of packages are as they stay from here on, so that RECORD can be made true.
     step("records", update_records, python)
 
@@ -518,10 +523,27 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
     return report
 
 
-def _leave_out(inputs: BuildInputs, appdir: AppDir, python: BundledPython, reach: Reach, step: Steps) -> _LeftOut:
+@contextmanager
+def _reading_ahead(reader: SourceReader, python: BundledPython, settings: TrimSettings) -> Iterator[None]:
+    """Read the standard library meanwhile, as far as trimming looks at all of it."""
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(reader.read, lasting_sources(python) if STDLIB in settings.trim else ())
+        yield
+        reading.result()
+
+
+def _find_reach(inputs: BuildInputs, python: BundledPython, modules: Sequence[str], reader: SourceReader) -> Reach:
+    """Follow the imports of the project; all installed sources are read for it, as what is left out depends on all."""
+    reader.read(installed_sources(python))
+    return find_reach(python, inputs.project.name, modules, inputs.settings.launcher.entry_points, reader=reader)
+
+
+def _leave_out(
+    inputs: BuildInputs, appdir: AppDir, python: BundledPython, reach: Reach, *, reader: SourceReader, step: Steps
+) -> _LeftOut:
     """Remove what nothing in the image uses, and bring back what it does use of that which images come without."""
     settings = inputs.settings
-    restored = step("restore", restore_stdlib, appdir, python, keep=settings.trim.keep_files, results=inputs.results)
+    restored = step("restore", restore_stdlib, appdir, python, keep=settings.trim.keep_files, reader=reader)
     tkinter = step("tkinter", trim_tkinter, appdir, python, reach, wanted=settings.python.tkinter)
     extra = [appdir.root / destination for _, destination in inputs.extra_files]
     trimmed = step(
@@ -533,7 +555,7 @@ def _leave_out(inputs: BuildInputs, appdir: AppDir, python: BundledPython, reach
         reach,
         settings.trim,
         extra=extra,
-        results=inputs.results,
+        reader=reader,
     )
     # What is gone by now uses nothing of Python.
     unused = step(
@@ -546,7 +568,7 @@ def _leave_out(inputs: BuildInputs, appdir: AppDir, python: BundledPython, reach
         settings.trim,
         exposed=settings.launcher.expose_python,
         extra=extra,
-        results=inputs.results,
+        reader=reader,
     )
     trimmed |= unused
     # What is gone needs no stripping. It comes before the libraries, as Python's own and those that are copied are
@@ -558,7 +580,9 @@ def _leave_out(inputs: BuildInputs, appdir: AppDir, python: BundledPython, reach
     return _LeftOut(trimmed, stripped, modules)
 
 
-def _compile_bytecode(inputs: BuildInputs, appdir: AppDir, python: BundledPython, reach: Reach) -> Bytecode:
+def _compile_bytecode(
+    inputs: BuildInputs, appdir: AppDir, python: BundledPython, reach: Reach, reader: SourceReader
+) -> Bytecode:
     """Compile all modules; where that is wanted, bytecode takes the place of their sources."""
     settings, project = inputs.settings.bytecode, inputs.project.name
     if settings.optimize >= WITHOUT_DOCSTRINGS:
@@ -573,7 +597,7 @@ def _compile_bytecode(inputs: BuildInputs, appdir: AppDir, python: BundledPython
         reach,
         settings.keep_sources,
         exposed=inputs.settings.launcher.expose_python,
-        results=inputs.results,
+        reader=reader,
     )
     staying = {path for each in kept for path in each.paths}
     return compile_bytecode(

@@ -17,7 +17,7 @@ from hatch_appimage.cache import cache_directory, is_own, open_file
 from hatch_appimage.errors import AppImageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 #: The variable that says how much is kept, in units of 10⁶ bytes; 0 for nothing.
 LIMIT: Final = "HATCH_APPIMAGE_CACHE_MB"
@@ -97,6 +97,28 @@ class Results:
             result = function()
             self._keep(path, result)
         return result
+
+    def compute_all(
+        self, dependencies: Sequence[Sequence[bytes]], function: Callable[[Sequence[int]], Sequence[bytes]]
+    ) -> list[bytes]:
+        """Return several results, of which those that are not known are computed together.
+
+        Args:
+            dependencies: what each of them depends on, as for `compute`.
+            function: computes some of them, by their positions.
+
+        """
+        directory = self._directory
+        if directory is None:
+            return list(function(range(len(dependencies))))
+        keys = list(map(_digest, dependencies))
+        paths = [directory / key[:2] / key[2:] for key in keys]
+        known = dict(enumerate(map(_read, paths)))
+        missing = [position for position, result in known.items() if result is None]
+        for position, result in zip(missing, function(missing) if missing else (), strict=True):
+            known[position] = result
+            self._keep(paths[position], result)
+        return [result for result in known.values() if result is not None]
 
     def prune(self) -> None:
         """Keep within the limit, if anything has been added."""

@@ -5,6 +5,12 @@ from __future__ import annotations
 
 import ast
 import warnings
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Node = TypeVar("Node", bound=ast.AST)
 
 
 def parse_source(source: str | bytes) -> ast.Module:
@@ -33,3 +39,45 @@ def parse_if_python(source: str | bytes) -> ast.Module | None:
 def last_name(node: ast.AST | None) -> str:
     """Return the last part of the name that an expression is, such as `b` for `a.b`; "" if it is no name."""
     return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
+
+
+# Fields whose values are names, numbers and operators: no statement or expression is in one.
+_LEAVES = frozenset({"arg", "attr", "conversion", "ctx", "id", "is_async", "kind", "level", "module", "op", "ops",
+                     "simple", "type_comment"})  # fmt: skip
+
+
+class _Fields(dict[type[ast.AST], tuple[str, ...]]):
+    """The other fields of each type of nodes."""
+
+    def __missing__(self, kind: type[ast.AST]) -> tuple[str, ...]:
+        return self.setdefault(kind, tuple(name for name in kind._fields if name not in _LEAVES))
+
+
+_FIELDS = _Fields()
+
+
+def children(node: ast.AST) -> list[ast.AST]:
+    """Return what is directly in a node, but for operators and contexts; faster than `ast.iter_child_nodes()`."""
+    found: list[ast.AST] = []
+    for name in _FIELDS[type(node)]:
+        value = getattr(node, name, None)
+        if isinstance(value, ast.AST):
+            found.append(value)
+        elif isinstance(value, list):
+            found += [each for each in value if isinstance(each, ast.AST)]
+    return found
+
+
+class Nodes:
+    """The nodes of a tree by their types, found in one walk for all who look for some."""
+
+    def __init__(self, tree: ast.AST) -> None:
+        self.all = [tree]
+        self._by_type: dict[type[ast.AST], list[Any]] = {}
+        for node in self.all:  # grows meanwhile
+            self._by_type.setdefault(type(node), []).append(node)
+            self.all += children(node)
+
+    def of(self, kind: type[Node]) -> Sequence[Node]:
+        """Return the nodes of one type, breadth first."""
+        return self._by_type.get(kind, [])

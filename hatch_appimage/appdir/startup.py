@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from hatch_appimage.libraries.bundle import MissingLibrary
     from hatch_appimage.project.entry_points import EntryPoint
     from hatch_appimage.python import BundledPython
+    from hatch_appimage.sources.reader import SourceReader
 
 log = logging.getLogger(__name__)
 
@@ -146,16 +147,19 @@ def _check_import(
         )
 
 
-def defers(python: BundledPython, entry_point: EntryPoint, modules: Sequence[str]) -> bool:
+def defers(
+    python: BundledPython, entry_point: EntryPoint, modules: Sequence[str], reader: SourceReader | None = None
+) -> bool:
     """Whether a start imports more than the entry point's modules do when they are imported; sources tell.
 
     Args:
         python: the bundled Python, with sources.
         entry_point: what starts.
         modules: what it imports.
+        reader: knows what sources import.
 
     """
-    return entry_point.attribute is None or defers_imports(modules, python.site_packages)
+    return entry_point.attribute is None or defers_imports(modules, python.site_packages, reader)
 
 
 def _tell_failure(shown: str, run: Reads, command: StartupCommand) -> None:

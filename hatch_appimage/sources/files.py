@@ -3,26 +3,23 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from hatch_appimage.sources.mentions import Mentions, read_mentions
+from hatch_appimage.sources.mentions import Mentions
+from hatch_appimage.sources.reader import File
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping
 
     from hatch_appimage.layout import AppDir
     from hatch_appimage.python import BundledPython
-    from hatch_appimage.results import Results
+    from hatch_appimage.sources.facts import Facts
+    from hatch_appimage.sources.reader import SourceReader
 
-# What has to be in a source for it to be parsed, beside what it is searched for: prose and most comments have it not.
-_WORDS = (
-    rb"[^\s\w]tests?\b|\bimport\b[^\n]*\btests?\b|\bfrom\s+tests?\b|^\s*tests?\s*,?\s*$"
-    rb"|get_include|\.(?:pyi|px[di]|pyx|h|hh|hpp|hxx|c|cc|cpp|cxx|a|pc|cmake)['\"]"
-)
 _DOTTED_TEST = re.compile(rb"\.tests?(?!\w)")
 _NAME = re.compile(rb"[A-Za-z_][\w.]*\Z")
 # In bytes.
@@ -51,43 +48,49 @@ class Source:
     place: PurePosixPath
     owner: str | None
 
+    @property
+    def package(self) -> str:
+        """The absolute name of the package that it is in, if it is a module."""
+        return ".".join(self.place.parent.parts)
+
 
 class Reader:
-    """Reads what sources name, each once.
+    """Reads what files name.
 
     Args:
-        parts: further parts of paths to look for.
-        results: where it is kept what sources name.
+        sources: knows what Python sources say of themselves.
 
     """
 
-    def __init__(self, parts: Iterable[str], results: Results) -> None:
-        self._results = results
-        names = b"|".join(re.escape(part).encode() for part in sorted(parts))
-        self._words = re.compile(_WORDS + rb"|['\"/](?:" + names + rb")['\"/]", re.MULTILINE)
+    def __init__(self, sources: SourceReader) -> None:
+        self._sources = sources
         self._read: dict[Path, Mentions] = {}
 
     def __call__(self, source: Source) -> Mentions:
-        """Return what a source names; nothing of a Python source that has none of the words."""
+        """Return what a file names: that which is no Python 3 names no more than modules of tests."""
         if source.path not in self._read:
             self._read[source.path] = self._mentions(source)
         return self._read[source.path]
 
     def _mentions(self, source: Source) -> Mentions:
-        data = source.path.read_bytes()
-        if not is_python(source.path, data):
-            return Mentions(imports=frozenset(_dotted_tests(data)))
         # What builds a package by numpy.distutils lies in it, and lists its directories.
-        is_build_script = source.path.name == _SETUP and b"distutils" in data
-        if is_build_script or not self._words.search(data):
+        if source.path.name == _SETUP and b"distutils" in source.path.read_bytes():
             return Mentions()
-        package = ".".join(source.place.parent.parts)
-        return read_mentions(data, package, self._results) or Mentions(imports=frozenset(_dotted_tests(data)))
+        facts = facts_of(source, self._sources)
+        return facts.mentions if facts else Mentions(imports=frozenset(_dotted_tests(source.path.read_bytes())))
 
 
-def is_python(path: Path, data: bytes) -> bool:
+def facts_of(source: Source, reader: SourceReader) -> Facts | None:
+    """Return what a file says of itself; None for what is no Python source, or no Python 3."""
+    return reader.facts(File(source.path, source.package)) if is_python(source.path) else None
+
+
+def is_python(path: Path) -> bool:
     """Whether a file may be a Python source: by its name, or as a script; that of a shell cannot be parsed as one."""
-    return path.suffix in _MODULE_SUFFIXES or data.startswith(b"#!")
+    if path.suffix in _MODULE_SUFFIXES:
+        return True
+    with path.open("rb") as file:
+        return file.read(2) == b"#!"
 
 
 def _dotted_tests(data: bytes) -> Iterator[str]:
@@ -96,6 +99,17 @@ def _dotted_tests(data: bytes) -> Iterator[str]:
         start = _NAME.search(data[max(0, found.start() - _LONGEST_NAME) : found.start()])
         if start:
             yield (start[0] + found[0]).decode()
+
+
+def installed_sources(python: BundledPython) -> list[File]:
+    """Return the Python sources in the directories of packages."""
+    found = []
+    for site in python.site_packages:
+        for directory, _, names in os.walk(site):
+            package = ".".join(Path(directory).relative_to(site).parts)
+            sources = (Path(directory, name) for name in names if Path(name).suffix in _MODULE_SUFFIXES)
+            found += [File(path, package) for path in sources if path.is_file()]
+    return found
 
 
 def find_sources(appdir: AppDir, python: BundledPython, owners: Mapping[Path, str]) -> list[Source]:

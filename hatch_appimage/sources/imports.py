@@ -3,47 +3,20 @@
 
 from __future__ import annotations
 
-import ast
-import json
-from collections import deque
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from importlib.machinery import SOURCE_SUFFIXES
-from importlib.util import resolve_name
 from typing import TYPE_CHECKING
 
-from hatch_appimage import syntax
-from hatch_appimage.results import NO_RESULTS, digest_code
-from hatch_appimage.syntax import last_name, parse_if_python
+from hatch_appimage.sources.reader import File, SourceReader
+from hatch_appimage.sources.statements import Import
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from hatch_appimage.results import Results
+    from hatch_appimage.sources.facts import Facts
 
-#: Functions that import what their first argument names.
-IMPORTING = frozenset({"__import__", "import_module", "run_module"})
 _INIT = "__init__"
-_CODE = digest_code(__file__, syntax.__file__)
-_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
-
-
-@dataclass(frozen=True)
-class Import:
-    """What a module imports.
-
-    Attributes:
-        name: absolute; of ``from a import b`` it is ``a.b``, which may be no module but something in ``a``.
-        deferred: a function does it, when it is called.
-        optional: it is in a ``try``, or under a condition.
-        dynamic: the name is an argument of a function such as ``importlib.import_module()``.
-
-    """
-
-    name: str
-    deferred: bool = False
-    optional: bool = False
-    dynamic: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,13 +40,22 @@ class Modules:
         directories: what ``sys.path`` would have.
         own: sources whose functions are looked into, and their calls of functions that import by a name; and extension
             modules that import tkinter if they name it.
-        results: where it is kept what sources import.
+        stdlib: those of the directories that have the standard library.
+        reader: knows what sources import.
 
     """
 
-    def __init__(self, directories: Sequence[Path], own: Collection[Path] = (), results: Results = NO_RESULTS) -> None:
+    def __init__(
+        self,
+        directories: Sequence[Path],
+        own: Collection[Path] = (),
+        *,
+        stdlib: Collection[Path] = (),
+        reader: SourceReader | None = None,
+    ) -> None:
         self.own = own
-        self._results = results
+        self._stdlib = frozenset(stdlib)
+        self._reader = reader or SourceReader()
         self._imports: dict[str, list[Import]] = {}
         self._directories: dict[str, tuple[Path, ...]] = {"": tuple(directories)}
         self._files: dict[str, Path | None] = {"": None}
@@ -97,14 +79,32 @@ class Modules:
             self._imports[name] = list(self._read(name))
         return self._imports[name]
 
+    def read(self, names: Iterable[str]) -> None:
+        """Read the sources of modules whose imports will be asked for."""
+        self._reader.read(file for name in names if name not in self._imports and (file := self._source(name)))
+
+    def facts_of(self, name: str) -> Facts | None:
+        """Return what the source of a module says of itself; None where there is none, or it is no Python 3."""
+        file = self._source(name)
+        return self._reader.facts(file) if file else None
+
     def _read(self, name: str) -> Iterator[Import]:
         path = self.find(name)
-        if path is not None and is_extension(path.name):
-            if path in self.own and b"tkinter" in path.read_bytes():
-                yield Import("tkinter", deferred=True, optional=True)
-            path = _source_of(path)
-        if path is not None and path.is_file():
-            yield from read_imports(path, name, deep=path in self.own, results=self._results)
+        if path and path in self.own and is_extension(path.name) and b"tkinter" in path.read_bytes():
+            yield Import("tkinter", deferred=True, optional=True)
+        file = self._source(name)
+        if file and (facts := self._reader.facts(file)):
+            is_own = file.path in self.own
+            yield from (found for found in facts.imports if is_own or not found.deferred)
+
+    def _source(self, name: str) -> File | None:
+        """Return the source of a module, or the one that it was compiled from; None where there is none."""
+        path = self.find(name)
+        if path is None or not (path := _source_of(path)).is_file():
+            return None
+        package = name if path.stem == _INIT else name.rpartition(".")[0]
+        depth = package.count(".") + 1 if package else 0
+        return File(path, package, path.parents[depth] in self._stdlib)
 
     def _look(self, last: str, directories: Iterable[Path]) -> tuple[Path | None, tuple[Path, ...]]:
         portions = []
@@ -153,49 +153,34 @@ def follow(roots: Iterable[str], modules: Modules, wanted: Callable[[Import], bo
 
     """
     reached: dict[str, Reached] = {}
-    waiting: deque[tuple[str, str | None]] = deque((root, None) for root in roots)
+    waiting: list[tuple[str, str | None]] = [(root, None) for root in roots]
     while waiting:
-        name, importer = waiting.popleft()
-        for module in _with_parents(name):
-            path = modules.find(module)
-            if module in reached or path is None:
-                continue
-            reached[module] = Reached(path, importer)
-            waiting += ((imported.name, module) for imported in modules.imports_of(module) if wanted(imported))
+        found = []
+        for name, importer in waiting:
+            for module in _with_parents(name):
+                path = modules.find(module)
+                if module not in reached and path is not None:
+                    reached[module] = Reached(path, importer)
+                    found.append(module)
+        modules.read(found)
+        waiting = [(each.name, module) for module in found for each in modules.imports_of(module) if wanted(each)]
     return reached
 
 
-def defers_imports(names: Iterable[str], directories: Sequence[Path]) -> bool:
+def defers_imports(names: Iterable[str], directories: Sequence[Path], reader: SourceReader | None = None) -> bool:
     """Whether functions import anything in some modules, or in others of their packages that these import.
 
     Args:
         names: of the modules.
         directories: where they are; what is elsewhere does not count.
+        reader: knows what sources import.
 
     """
     names = list(names)
     packages = {name.partition(".")[0] for name in names}
-    reached = follow(
-        names,
-        Modules(directories),
-        lambda found: not found.deferred and found.name.partition(".")[0] in packages,
-    )
-    return any(_imports_in_function(module.path) for module in reached.values())
-
-
-def _imports_in_function(path: Path) -> bool:
-    tree = parse_if_python(path.read_bytes()) if (path := _source_of(path)).is_file() else None
-    functions = (node for node in ast.walk(tree) if isinstance(node, _FUNCTIONS)) if tree else ()
-    return any(
-        isinstance(node, (ast.Import, ast.ImportFrom)) or called_name(node) in IMPORTING
-        for function in functions
-        for node in ast.walk(function)
-    )
-
-
-def called_name(node: ast.AST) -> str:
-    """Return the name of the function that an expression calls, without what it is an attribute of; "" for none."""
-    return last_name(node.func) if isinstance(node, ast.Call) else ""
+    modules = Modules(directories, reader=reader)
+    reached = follow(names, modules, lambda found: not found.deferred and found.name.partition(".")[0] in packages)
+    return any((facts := modules.facts_of(name)) is not None and facts.deferring for name in reached)
 
 
 def _with_parents(name: str) -> Iterator[str]:
@@ -203,106 +188,3 @@ def _with_parents(name: str) -> Iterator[str]:
     parts = name.split(".")
     for count in range(1, len(parts) + 1):
         yield ".".join(parts[:count])
-
-
-def read_imports(path: Path, name: str, *, deep: bool, results: Results = NO_RESULTS) -> list[Import]:
-    """Return what a source imports; nothing where it is no Python 3.
-
-    Args:
-        path: the source.
-        name: the module's absolute name.
-        deep: look into functions, and for imports by a name in a string.
-        results: where it is kept for later builds.
-
-    """
-    source = path.read_bytes()
-    package = name if path.stem == _INIT else name.rpartition(".")[0]
-
-    def compute() -> bytes:
-        tree = parse_if_python(source)
-        found = find_imports(tree, package, deep=deep) if tree else []
-        return json.dumps([astuple(each) for each in found]).encode()
-
-    dependencies = (b"imports", _CODE, package.encode("utf-8", "surrogateescape"), bytes([deep]), source)
-    return [Import(*values) for values in json.loads(results.compute(dependencies, compute))]
-
-
-def find_imports(tree: ast.Module, package: str, *, deep: bool) -> list[Import]:
-    """Return what a parsed source imports.
-
-    Args:
-        tree: the source.
-        package: the absolute name of the package that it is in.
-        deep: look into functions, and for imports by a name in a string.
-
-    """
-    found = list(_statements(tree.body, package, deep=deep))
-    return found + (list(_calls(tree, package)) if deep else [])
-
-
-def _statements(body: Iterable[ast.stmt], package: str, *, deep: bool) -> Iterator[Import]:
-    waiting = deque((node, False, False) for node in body)
-    while waiting:
-        node, deferred, optional = waiting.popleft()
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            deferred = True
-        elif isinstance(node, ast.If) and is_for_type_checkers(node.test):
-            waiting += ((child, deferred, optional) for child in node.orelse)
-            continue
-        elif isinstance(node, (ast.If, ast.Try)):
-            optional = True
-        for imported in names_of(node, package):
-            yield Import(imported, deferred, optional)
-        if deep or not deferred:
-            waiting += ((child, deferred, optional) for child in _children(node))
-
-
-def _children(node: ast.stmt) -> Iterator[ast.stmt]:
-    """Yield the statements within a statement."""
-    for field in ("body", "orelse", "finalbody"):
-        yield from getattr(node, field, ())
-    for part in (*getattr(node, "handlers", ()), *getattr(node, "cases", ())):
-        yield from part.body
-
-
-def is_for_type_checkers(test: ast.expr) -> bool:
-    """Whether a condition holds for type checkers only."""
-    return last_name(test) == "TYPE_CHECKING"
-
-
-def names_of(node: ast.stmt, package: str) -> Iterator[str]:
-    """Yield the absolute names that a statement imports; of ``from a import b`` that is ``a.b``."""
-    if isinstance(node, ast.Import):
-        yield from (_moved(alias.name) for alias in node.names)
-    elif isinstance(node, ast.ImportFrom):
-        base = _absolute("." * node.level + (node.module or ""), package)
-        for alias in node.names if base else ():
-            yield _moved(base if alias.name == "*" else f"{base}.{alias.name}")
-
-
-def _absolute(name: str, package: str) -> str:
-    """Return an absolute name; an empty one if there is none, as the name leads out of its package."""
-    try:
-        return resolve_name(name, package) if name.startswith(".") else name
-    except ImportError:
-        return ""
-
-
-def _moved(name: str) -> str:
-    """Return the module behind a name of ``six.moves``, whose modules are made when they are imported."""
-    moved = name.removeprefix("six.moves.")
-    return name if moved == name else moved.split("_")[0]
-
-
-def _calls(tree: ast.AST, package: str) -> Iterator[Import]:
-    """Yield what functions import that are called with a name."""
-    for node in ast.walk(tree):
-        if absolute := _absolute(name_of_import(node), package):
-            yield Import(absolute, deferred=True, optional=True, dynamic=True)
-
-
-def name_of_import(node: ast.AST) -> str:
-    """Return the name that a function is called with which imports by name, be it relative or not; "" for none."""
-    arguments = node.args if isinstance(node, ast.Call) and called_name(node) in IMPORTING else []
-    argument = arguments[0] if arguments else None
-    return argument.value if isinstance(argument, ast.Constant) and isinstance(argument.value, str) else ""

@@ -4,28 +4,23 @@
 from __future__ import annotations
 
 import ast
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from hatch_appimage import syntax
-from hatch_appimage.results import NO_RESULTS, digest_code
-from hatch_appimage.sources import imports
-from hatch_appimage.sources.imports import find_imports
-from hatch_appimage.syntax import last_name, parse_source
+from hatch_appimage.sources.statements import find_imports
+from hatch_appimage.syntax import Nodes, children, last_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from hatch_appimage.results import Results
+    from hatch_appimage.sources.statements import Import
 
 # By convention, functions that say where a package has its C headers: whoever compiles against it calls them.
 HEADER_FUNCTIONS = frozenset({"get_include", "get_includes"})
 # What stands in a text for a part that is not known before the program runs.
 UNKNOWN = "{}"
 
-_CODE = digest_code(__file__, imports.__file__, syntax.__file__)
 _RUNNER = "pytest"
 _JOINING = frozenset({"join", "joinpath"})
 # Methods of strings and paths to which an argument is only something to compare with.
@@ -36,6 +31,9 @@ _MATCHING = frozenset({"compile", "findall", "finditer", "fullmatch", "match", "
 _PATHS = frozenset({"Path", "PurePath", "abspath", "dirname", "fspath", "normpath", "realpath", "resolve", "str"})
 # Nodes that may have children whose strings name nothing.
 _WITH_IDLE = (ast.Assign, ast.AugAssign, ast.BinOp, ast.Call, ast.Compare, ast.Expr, ast.FunctionDef)
+# Nodes that may put a path together, and those that may name a function.
+_JOINED = (ast.BinOp, ast.Call)
+_NAMING = (ast.Name, ast.Attribute, ast.alias)
 
 
 @dataclass(frozen=True)
@@ -56,51 +54,42 @@ class Mentions:
     defines: bool = False
 
 
-def read_mentions(source: bytes, package: str, results: Results = NO_RESULTS) -> Mentions | None:
-    """Return what a source names; None where it is no Python 3.
+def find_mentions(tree: ast.Module, nodes: Nodes, imports: Iterable[Import], package: str) -> Mentions:
+    """Return what a source names.
 
     These do not count, as they open and import nothing: paths that are only compared with others, prefixes that
     ``startswith()`` is asked for, patterns of ``re``, sets that are taken from other ones, and code that imports pytest
     before all else, which does not run without it.
 
     Args:
-        source: the text of the module.
+        tree: the source; code that does not count is cut from it.
+        nodes: all of it.
+        imports: all that it imports.
         package: the absolute name of the package that it is in.
-        results: where it is kept for later builds.
 
     """
-
-    def compute() -> bytes:
-        mentions = _find_mentions(source, package)
-        return json.dumps(
-            mentions and [sorted(mentions.imports), sorted(mentions.texts), mentions.calls, mentions.defines]
-        ).encode()
-
-    dependencies = (b"mentions", _CODE, package.encode("utf-8", "surrogateescape"), source)
-    found = json.loads(results.compute(dependencies, compute))
-    return found and Mentions(frozenset(found[0]), frozenset(found[1]), *found[2:])
-
-
-def _find_mentions(source: bytes, package: str) -> Mentions | None:
-    try:
-        tree = parse_source(source)
-        if _RUNNER.encode() in source:
-            _cut_runners(tree)
-        return Mentions(
-            frozenset(found.name for found in find_imports(tree, package, deep=True)),
-            frozenset(_Texts(tree).find()),
-            any(map(_calls_header_function, ast.walk(tree))) if b"get_include" in source else False,
-            any(map(_is_header_function, ast.walk(tree))) if b"get_include" in source else False,
-        )
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
+    if _cut_runners(nodes):
+        nodes = Nodes(tree)
+        imports = find_imports(tree, nodes, package)
+    return Mentions(
+        frozenset(found.name for found in imports),
+        frozenset(_Texts(tree, nodes).find()),
+        any(_calls_header_function(node) for kind in _NAMING for node in nodes.of(kind)),
+        any(map(_is_header_function, nodes.of(ast.FunctionDef))),
+    )
 
 
-def _cut_runners(tree: ast.Module) -> None:
+def _cut_runners(nodes: Nodes) -> bool:
     """Empty the module, or those of its functions, that cannot run where pytest is not installed."""
-    for node in list(ast.walk(tree)):
-        if isinstance(node, ast.Module | ast.FunctionDef | ast.AsyncFunctionDef) and any(map(_needs_runner, node.body)):
-            node.body = []
+    bodies: list[ast.Module | ast.FunctionDef | ast.AsyncFunctionDef] = [
+        *nodes.of(ast.Module),
+        *nodes.of(ast.FunctionDef),
+        *nodes.of(ast.AsyncFunctionDef),
+    ]
+    found = [node for node in bodies if any(map(_needs_runner, node.body))]
+    for node in found:
+        node.body = []
+    return bool(found)
 
 
 def _needs_runner(statement: ast.stmt) -> bool:
@@ -126,12 +115,13 @@ def _is_header_function(node: ast.AST) -> bool:
 class _Texts:
     """Finds the strings of a source that count."""
 
-    def __init__(self, tree: ast.Module) -> None:
+    def __init__(self, tree: ast.Module, nodes: Nodes) -> None:
         self._tree = tree
+        self._nodes = nodes
 
     @cached_property
     def _compared(self) -> frozenset[str]:
-        return _compared_names(self._tree)
+        return _compared_names(self._tree, self._nodes)
 
     def find(self) -> Iterator[str]:
         waiting: list[ast.AST] = [self._tree]
@@ -143,7 +133,7 @@ class _Texts:
             elif isinstance(node, ast.JoinedStr):
                 yield "".join(map(_piece, node.values))
                 waiting += (part for part in node.values if isinstance(part, ast.FormattedValue))
-            elif parts := _joined(node):
+            elif isinstance(node, _JOINED) and (parts := _joined(node)):
                 texts, others = _runs(parts)
                 yield from texts
                 waiting += others
@@ -152,11 +142,11 @@ class _Texts:
 
     def _counting(self, node: ast.AST) -> Iterable[ast.AST]:
         """Return the children of a node, but for those whose strings name nothing."""
-        children = ast.iter_child_nodes(node)
+        found = children(node)
         if not isinstance(node, _WITH_IDLE):
-            return children
+            return found
         idle = {id(child) for child in self._idle(node)}
-        return [child for child in children if id(child) not in idle] if idle else children
+        return [child for child in found if id(child) not in idle] if idle else found
 
     def _idle(self, node: ast.AST) -> Iterable[ast.AST]:
         """Yield those children of a node whose strings name nothing."""
@@ -236,20 +226,19 @@ def _targets(node: ast.Assign) -> list[str]:
     return [target.id if isinstance(target, ast.Name) else "" for target in node.targets]
 
 
-def _compared_names(tree: ast.Module) -> frozenset[str]:
+def _compared_names(tree: ast.Module, nodes: Nodes) -> frozenset[str]:
     """Return the names of variables whose values are never more than compared, wherever in the module.
 
     Names of different functions count as one. Whatever other modules can import counts as used.
     """
-    harmless: set[int] = set()
+    comparisons: list[ast.Compare | ast.Call] = [*nodes.of(ast.Compare), *nodes.of(ast.Call)]
+    harmless = {id(operand) for comparison in comparisons for operand in _compared_with(comparison)}
     copies: dict[str, set[str]] = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Compare | ast.Call):
-            harmless |= {id(operand) for operand in _compared_with(node)}
-        elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Name) and "" not in _targets(node):
+    for node in nodes.of(ast.Assign):
+        if isinstance(node.value, ast.Name) and "" not in _targets(node):
             harmless.add(id(node.value))
             copies.setdefault(node.value.id, set()).update(_targets(node))
-    names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
+    names = nodes.of(ast.Name)
     used = {node.id for node in names if isinstance(node.ctx, ast.Load) and id(node) not in harmless}
     public = {name for node in tree.body if isinstance(node, ast.Assign) for name in _targets(node)}
     used |= {name for name in public if not name.startswith("_")}

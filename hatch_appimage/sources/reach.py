@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from dataclasses import dataclass
 from itertools import chain
@@ -13,22 +12,20 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name
 
 from hatch_appimage.python.installed import installed_distributions
-from hatch_appimage.results import NO_RESULTS
-from hatch_appimage.sources.imports import Modules, follow, is_extension, read_imports
-from hatch_appimage.syntax import last_name, parse_if_python
+from hatch_appimage.sources.imports import Modules, follow, is_extension
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from importlib.metadata import EntryPoint, PathDistribution
 
     from hatch_appimage.python import BundledPython
-    from hatch_appimage.results import Results
-    from hatch_appimage.sources.imports import Import, Reached
+    from hatch_appimage.sources.facts import Facts
+    from hatch_appimage.sources.imports import Reached
+    from hatch_appimage.sources.reader import SourceReader
+    from hatch_appimage.sources.statements import Import
 
 # What every start of the interpreter imports.
 _ALWAYS = ("encodings", "site")
-_PLOTTING = re.compile(rb"\b(?:pyplot|pylab)\b")
-_WINDOWS = frozenset({"pause", "show"})
 _TKINTER = frozenset({"_tkinter", "tkinter", "turtle"})
 _COMMANDS = frozenset({"console_scripts", "gui_scripts"})
 # Groups of entry points by which tools that build, pack or test projects find their plugins.
@@ -67,7 +64,7 @@ def find_reach(
     first: Iterable[str],
     commands: Iterable[str] = (),
     *,
-    results: Results = NO_RESULTS,
+    reader: SourceReader | None = None,
 ) -> Reach:
     """Follow the imports of a project that is installed.
 
@@ -79,7 +76,7 @@ def find_reach(
         project: its name.
         first: the names of the modules that the image starts with.
         commands: the names of other installed scripts that it starts.
-        results: where it is kept what sources import.
+        reader: knows what sources import.
 
     """
     installed = installed_distributions(python)
@@ -91,7 +88,8 @@ def find_reach(
     begun = set(filter(None, map(Modules(directories).find, [*started, *linked])))
     owned = [files for each in installed if not begun.isdisjoint(files := _modules_of([each]))]
     own = begun.union(project_modules, *owned)
-    modules = Modules(directories, own, results)
+    stdlib = (python.stdlib, *python.extension_directories)
+    modules = Modules(directories, own, stdlib=stdlib, reader=reader)
     plugins = [_module_of(point) for point in points if _is_plugin(point)]
     roots = [*_ALWAYS, *started, *linked, *project_modules.values(), *plugins]
     reached = follow(roots, modules, lambda _: True)
@@ -99,8 +97,8 @@ def find_reach(
     return Reach(
         reached,
         frozenset(module.path for module in required.values()),
-        _find_plotter([*project_modules.items(), *_files_of(reached, own)]),
-        _find_doubt(python, reached, own),
+        _find_plotter(modules, [*project_modules.values(), *_names_of(reached, own)]),
+        _find_doubt(python, modules, reached),
         frozenset(own),
     )
 
@@ -143,38 +141,25 @@ def _module_of(point: EntryPoint) -> str:
     return re.split(r"[:\[]", point.value)[0].strip()
 
 
-def _files_of(reached: Mapping[str, Reached], own: Iterable[Path]) -> list[tuple[Path, str]]:
-    return [(module.path, name) for name, module in reached.items() if module.path in own]
+def _names_of(reached: Mapping[str, Reached], own: Iterable[Path]) -> list[str]:
+    return [name for name, module in reached.items() if module.path in own]
 
 
-def _find_plotter(modules: Iterable[tuple[Path, str]]) -> str | None:
-    return next((name for path, name in modules if _opens_plots(path)), None)
+def _find_plotter(modules: Modules, names: Iterable[str]) -> str | None:
+    return next((name for name in names if (facts := modules.facts_of(name)) and facts.plots), None)
 
 
-def _find_doubt(python: BundledPython, reached: Mapping[str, Reached], own: Iterable[Path]) -> str | None:
+def _find_doubt(python: BundledPython, modules: Modules, reached: Mapping[str, Reached]) -> str | None:
     """Return the name of the first module of a dependency that imports tkinter when a function of it is called."""
     for name, module in reached.items():
         is_installed = any(module.path.is_relative_to(directory) for directory in python.site_packages)
         is_source = module.path.suffix == ".py"
-        if is_installed and is_source and module.path not in own and _defers_tkinter(module.path, name):
+        if is_installed and is_source and module.path not in modules.own and _defers_tkinter(modules.facts_of(name)):
             return name
     return None
 
 
-def _defers_tkinter(path: Path, name: str) -> bool:
-    if not re.search(rb"tkinter|turtle", path.read_bytes()):
-        return False
-    found = read_imports(path, name, deep=True)
-    return any(each.deferred and not each.dynamic and each.name.partition(".")[0] in _TKINTER for each in found)
-
-
-def _opens_plots(path: Path) -> bool:
-    """Whether a source has matplotlib open a window: it names pyplot and calls what shows its figures."""
-    source = path.read_bytes()
-    if not _PLOTTING.search(source):
-        return False
-    tree = parse_if_python(source)
-    if tree is None:
-        return False
-    calls = (node.func for node in ast.walk(tree) if isinstance(node, ast.Call))
-    return any(last_name(call) in _WINDOWS for call in calls)
+def _defers_tkinter(facts: Facts | None) -> bool:
+    return facts is not None and any(
+        found.deferred and not found.dynamic and found.name.partition(".")[0] in _TKINTER for found in facts.imports
+    )

@@ -8,27 +8,20 @@ body, which runs when it is imported, and each function and method, which runs o
 from __future__ import annotations
 
 import ast
-import json
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from hatch_appimage import syntax
-from hatch_appimage.results import NO_RESULTS, digest_code
-from hatch_appimage.sources import imports
-from hatch_appimage.sources.imports import is_for_type_checkers, name_of_import, names_of
-from hatch_appimage.syntax import last_name, parse_if_python
+from hatch_appimage.sources.statements import is_for_type_checkers, name_of_import, names_of
+from hatch_appimage.syntax import children, last_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-
-    from hatch_appimage.results import Results
 
 #: The names of the units that are no functions: what runs at the import of a module, and what `python -m` runs.
 BODY = ""
 MAIN = "__main__"
 
-_CODE = digest_code(__file__, imports.__file__, syntax.__file__)
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _CONVERSION = re.compile(r"%[a-z]")
 # What has to be more than a mere underscore.
@@ -112,39 +105,6 @@ class Unit:
     modules: frozenset[str] = frozenset()
 
 
-def read_units(source: bytes, package: str, results: Results = NO_RESULTS) -> list[Unit] | None:
-    """Return the units of a module; None where it is no Python 3.
-
-    Functions that Python calls by itself (``__getattr__``) and those that a decorator tells others of belong to the
-    body. Docstrings, ``__all__``, imports for type checkers, and what is looked up in ``sys.modules`` do not count.
-
-    Args:
-        source: the text of the module.
-        package: the absolute name of the package that it is in.
-        results: where it is kept for later builds.
-
-    """
-
-    def compute() -> bytes:
-        tree = parse_if_python(source)
-        units = tree and [unit.pack() for unit in _find_units(tree, package)]
-        return json.dumps(units).encode()
-
-    dependencies = (b"units", _CODE, package.encode("utf-8", "surrogateescape"), source)
-    found = json.loads(results.compute(dependencies, compute))
-    return None if found is None else [_unpack(packed) for packed in found]
-
-
-def _unpack(packed: list[Any]) -> Unit:
-    name, imported, fallbacks, *others = packed
-    return Unit(
-        name,
-        frozenset(imported),
-        tuple(Fallback(frozenset(tried), frozenset(instead)) for tried, instead in fallbacks),
-        *map(frozenset, others),
-    )
-
-
 @dataclass
 class _Draft:
     """A unit that is being read."""
@@ -156,9 +116,9 @@ class _Draft:
     affixes: set[str] = field(default_factory=set)
     modules: set[str] = field(default_factory=set)
 
-    def pack(self) -> list[object]:
-        fallbacks = [(sorted(each.tried), sorted(each.imports)) for each in self.fallbacks]
-        return [self.name, sorted(self.imports), fallbacks, *map(sorted, (self.names, self.affixes, self.modules))]
+    def finish(self) -> Unit:
+        sets = map(frozenset, (self.names, self.affixes, self.modules))
+        return Unit(self.name, frozenset(self.imports), tuple(self.fallbacks), *sets)
 
     def add_text(self, text: str) -> None:
         self.names.update(_WORD.findall(text))
@@ -166,7 +126,17 @@ class _Draft:
         self.modules.update(modules_in_text(text))
 
 
-def _find_units(tree: ast.Module, package: str) -> list[_Draft]:
+def find_units(tree: ast.Module, package: str) -> tuple[Unit, ...]:
+    """Return the units of a module.
+
+    Functions that Python calls by itself (``__getattr__``) and those that a decorator tells others of belong to the
+    body. Docstrings, ``__all__``, imports for type checkers, and what is looked up in ``sys.modules`` do not count.
+
+    Args:
+        tree: the module.
+        package: the absolute name of the package that it is in.
+
+    """
     body = _Draft(BODY)
     drafts = [body]
     waiting: list[tuple[ast.AST, _Draft]] = [(node, body) for node in tree.body]
@@ -184,7 +154,7 @@ def _find_units(tree: ast.Module, package: str) -> list[_Draft]:
             waiting += ((child, body) for child in node.orelse)
         else:
             waiting += ((child, draft) for child in _read_node(node, draft, package))
-    return drafts
+    return tuple(draft.finish() for draft in drafts)
 
 
 def _runs_by_itself(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
@@ -224,7 +194,7 @@ def _read_expression(node: ast.expr, draft: _Draft) -> Iterable[ast.AST]:
     if isinstance(node, ast.Call) and (name := name_of_import(node)):
         draft.modules.add(name)
     looked_up = _looked_up_modules(node)
-    return [child for child in ast.iter_child_nodes(node) if child not in looked_up]
+    return [child for child in children(node) if child not in looked_up] if looked_up else children(node)
 
 
 def _read_statement(node: ast.AST, draft: _Draft, package: str) -> Iterable[ast.AST]:
@@ -237,7 +207,7 @@ def _read_statement(node: ast.AST, draft: _Draft, package: str) -> Iterable[ast.
         return node.orelse
     if isinstance(node, ast.Try):
         return _read_try(node, draft, package)
-    return () if _is_idle(node) else ast.iter_child_nodes(node)
+    return () if _is_idle(node) else children(node)
 
 
 def _read_try(node: ast.Try, draft: _Draft, package: str) -> Iterator[ast.AST]:

@@ -4,21 +4,15 @@
 from __future__ import annotations
 
 import ast
-import json
 import re
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hatch_appimage import syntax
-from hatch_appimage.results import NO_RESULTS, digest_code
-from hatch_appimage.syntax import last_name, parse_if_python
+from hatch_appimage.syntax import last_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from hatch_appimage.results import Results
-
-_CODE = digest_code(__file__, syntax.__file__)
 # A source without any of these does nothing with sources.
 _WORDS = re.compile(rb"\.py['\"]|\b(?:__file__|getsource|getsourcelines|findsource)\b")
 # A source that looks for others beside itself says where that is.
@@ -74,30 +68,18 @@ class SourceUse:
     others: bool = False
 
 
-def read_source_use(source: bytes, results: Results = NO_RESULTS) -> SourceUse:
-    """Return what a module does with sources; nothing where it is no Python 3.
+def find_source_use(source: bytes, tree: ast.Module) -> SourceUse:
+    """Return what a module does with sources.
 
     Args:
         source: the module's own.
-        results: where it is kept for later builds.
+        tree: the same, parsed.
 
     """
     if not _WORDS.search(source):
         return SourceUse()
-
-    def compute() -> bytes:
-        return json.dumps(astuple(_find_use(source))).encode()
-
-    names, *flags = json.loads(results.compute((b"source use", _CODE, source), compute))
-    return SourceUse(tuple(names), *flags)
-
-
-def _find_use(source: bytes) -> SourceUse:
-    tree = parse_if_python(source)
-    if tree is None:
-        return SourceUse()
     parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
-    texts = set(_texts(tree, parents))
+    texts = set(_texts(parents))
     names = {text for text in texts if text.rpartition("/")[2] not in _ALL}
     return SourceUse(
         names=tuple(sorted(names)),
@@ -107,9 +89,9 @@ def _find_use(source: bytes) -> SourceUse:
     )
 
 
-def _texts(tree: ast.Module, parents: Mapping[ast.AST, ast.AST]) -> Iterator[str]:
+def _texts(parents: Mapping[ast.AST, ast.AST]) -> Iterator[str]:
     """Yield the strings that end like the name of a source, docstrings excepted."""
-    for node in ast.walk(tree):
+    for node in parents:
         if not isinstance(node, ast.Constant) or isinstance(parents[node], ast.Expr):
             continue
         if isinstance(node.value, str) and re.fullmatch(r"\S*\.py", node.value):

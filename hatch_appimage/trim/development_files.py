@@ -138,13 +138,6 @@ def find_documentation(files: Sequence[InstalledFile], owners: Owners) -> list[I
     ]
 
 
-def header_directories(files: Sequence[InstalledFile]) -> set[str]:
-    """Return the names of the directories for headers: the outermost ones on the way to one that hold no modules."""
-    suffixes = frozenset().union(*(kind.suffixes for kind in HEADERS))
-    some = [file for file in files if file.place.suffix in suffixes]
-    return _own_directories(some, _directories_of_modules(files))
-
-
 def _find(files: Sequence[InstalledFile], kind: Kind, owners: Owners) -> list[InstalledFile]:
     if kind.reader in owners or (kind.foreign and owners.read_foreign(kind.suffixes)):
         return []

@@ -6,14 +6,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from hatch_appimage.sources.files import ENTRY_POINTS
+from hatch_appimage.sources.files import ENTRY_POINTS, facts_of
 from hatch_appimage.trim.stdlib_needs import modules_named_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from hatch_appimage.results import Results
     from hatch_appimage.sources.files import Source
+    from hatch_appimage.sources.reader import SourceReader
 
 #: The packages, each with the modules that it installs. setuptools stands in for distutils, which is gone with 3.12.
 MODULES: Mapping[str, Sequence[str]] = {
@@ -30,14 +30,14 @@ _NAMES = re.compile(_WORDS.pattern.replace(b"wheel", rb"wheel\.\w+"))
 _GROUP = re.compile(rb"^\[.*$", re.MULTILINE)
 
 
-def find_users_of_installers(sources: Iterable[Source], results: Results) -> dict[str, str | None]:
+def find_users_of_installers(sources: Iterable[Source], reader: SourceReader) -> dict[str, str | None]:
     """Return which of them are installed, each with what uses it; None where nothing does.
 
     A package that requires one of them, but names none of its modules, does not use it.
 
     Args:
         sources: all files that can name something.
-        results: where it is kept what sources name.
+        reader: knows what sources name.
 
     """
     sources = list(sources)
@@ -47,19 +47,21 @@ def find_users_of_installers(sources: Iterable[Source], results: Results) -> dic
     inside = {package: [source for source in sources if source.owner == package] for package in users}
     while waiting:
         source = waiting.pop()
-        for package in _named_in(source, results):
+        for package in _named_in(source, reader):
             if users.get(package, source) is None:
                 users[package] = f"{source.place} names it"
                 waiting += inside[package]
     return users
 
 
-def _named_in(source: Source, results: Results) -> set[str]:
-    data = source.path.read_bytes()
-    if not _WORDS.search(data):
+def _named_in(source: Source, reader: SourceReader) -> set[str]:
+    facts = facts_of(source, reader)
+    if facts and facts.words.isdisjoint(_OWNER):
         return set()
     if source.place.name == ENTRY_POINTS:
-        data = _GROUP.sub(b"", data)
-    named = modules_named_in(source, data, results, words=_NAMES, ordinary=_ORDINARY)
+        data = _GROUP.sub(b"", source.path.read_bytes())
+        named = {name.decode() for name in _NAMES.findall(data)}
+    else:
+        named = set(modules_named_in(source, reader, words=_NAMES, ordinary=_ORDINARY))
     modules = {name.partition(".")[0] for name in named}
     return {_OWNER[module] for module in modules.intersection(_OWNER)}

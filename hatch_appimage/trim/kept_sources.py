@@ -14,7 +14,8 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from hatch_appimage.python.installed import installed_distributions, installed_files
-from hatch_appimage.sources.uses import SourceUse, read_source_use
+from hatch_appimage.sources.reader import File
+from hatch_appimage.sources.uses import SourceUse
 from hatch_appimage.trim.packages import matches
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 
     from hatch_appimage.layout import AppDir
     from hatch_appimage.python import BundledPython
-    from hatch_appimage.results import Results
     from hatch_appimage.sources.reach import Reach
+    from hatch_appimage.sources.reader import SourceReader
 
 # What Python imports before `encodings` has ended with what gives sourceless modules their paths: see patch_stdlib.py.
 _FIRST = frozenset(map(PurePosixPath, ("codecs.py", "encodings/__init__.py", "encodings/aliases.py")))
@@ -51,6 +52,11 @@ class Module:
     path: Path
     place: PurePosixPath
     owner: str
+
+    @property
+    def package(self) -> str:
+        """The absolute name of the package that it is in."""
+        return ".".join(self.place.parent.parts)
 
 
 @dataclass(frozen=True)
@@ -102,7 +108,7 @@ def find_kept_sources(
     patterns: Iterable[str],
     *,
     exposed: bool,
-    results: Results,
+    reader: SourceReader,
 ) -> list[KeptSources]:
     """Find the modules whose sources something in the image needs, as far as their own text shows it.
 
@@ -113,10 +119,10 @@ def find_kept_sources(
         reach: what the application imports.
         patterns: globs of what the project wants to keep.
         exposed: users can start the interpreter itself, whose standard library is as everywhere then.
-        results: where it is kept what sources do.
+        reader: knows what sources do.
 
     """
-    search = _Search(list(modules), python, canonicalize_name(project), reach, results)
+    search = _Search(list(modules), python, canonicalize_name(project), reach, reader)
     kept: dict[Path, str] = {}
     for module, reason in search.find(tuple(patterns), exposed=exposed):
         kept.setdefault(module.path, reason)
@@ -130,7 +136,7 @@ class _Search:
     """Goes through what may need sources."""
 
     def __init__(
-        self, modules: list[Module], python: BundledPython, project: str, reach: Reach, results: Results
+        self, modules: list[Module], python: BundledPython, project: str, reach: Reach, reader: SourceReader
     ) -> None:
         self._modules = modules
         self._python = python
@@ -139,10 +145,12 @@ class _Search:
         self._by_owner: dict[str, list[Module]] = defaultdict(list)
         for module in modules:
             self._by_owner[module.owner].append(module)
+        files = {module: File(module.path, module.package) for module in modules if module.owner}
+        reader.read(files.values())
         self._uses = [
-            (module, use)
-            for module in modules
-            if module.owner and (use := read_source_use(module.path.read_bytes(), results)) != SourceUse()
+            (module, facts.use)
+            for module, file in files.items()
+            if (facts := reader.facts(file)) and facts.use != SourceUse()
         ]
 
     def find(self, patterns: tuple[str, ...], *, exposed: bool) -> Iterator[tuple[Module, str]]:

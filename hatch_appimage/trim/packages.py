@@ -14,14 +14,7 @@ from packaging.utils import canonicalize_name
 from hatch_appimage.python.installed import InstalledFile, installed_files
 from hatch_appimage.sources.files import Reader, find_sources
 from hatch_appimage.sources.imports import is_extension
-from hatch_appimage.trim.development_files import (
-    SHARE,
-    Owners,
-    find_documentation,
-    find_headers,
-    find_stubs,
-    header_directories,
-)
+from hatch_appimage.trim.development_files import Owners, find_documentation, find_headers, find_stubs
 from hatch_appimage.trim.settings import DOCS, HEADERS, STUBS, TESTS
 from hatch_appimage.trim.stdlib import find_modules
 from hatch_appimage.trim.test_directories import find_test_directories
@@ -32,8 +25,8 @@ if TYPE_CHECKING:
 
     from hatch_appimage.layout import AppDir
     from hatch_appimage.python import BundledPython
-    from hatch_appimage.results import Results
     from hatch_appimage.sources.reach import Reach
+    from hatch_appimage.sources.reader import SourceReader
     from hatch_appimage.trim.settings import TrimSettings
 
 log = logging.getLogger(__name__)
@@ -94,7 +87,7 @@ def trim_packages(
     settings: TrimSettings,
     *,
     extra: Iterable[Path] = (),
-    results: Results,
+    reader: SourceReader,
 ) -> Trimmed:
     """Leave out files of installed packages that their RECORD lists, and the directories that are empty then.
 
@@ -107,7 +100,7 @@ def trim_packages(
         reach: what the application imports.
         settings: what is to be left out.
         extra: files that the project put into the AppDir, which stay.
-        results: where it is kept what sources name.
+        reader: knows what sources name.
 
     """
     extra = frozenset(extra)
@@ -117,7 +110,7 @@ def trim_packages(
     sources = find_sources(appdir, python, {file.path: file.owner for file in installed})
     groups: dict[str, list[InstalledFile]] = {}
     kept: Mapping[PurePosixPath, str] = {}
-    read = Reader([SHARE, *header_directories(others)], results)
+    read = Reader(reader)
     if TESTS in settings.trim:
         tests = find_test_directories(others, sources, reach, read)
         groups[TESTS] = [file for directory in tests.unused for file in directory.files]

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
     from hatch_appimage.layout import AppDir
     from hatch_appimage.python import BundledPython
-    from hatch_appimage.results import Results
     from hatch_appimage.sources.files import Source
     from hatch_appimage.sources.reach import Reach
+    from hatch_appimage.sources.reader import SourceReader
     from hatch_appimage.trim.settings import TrimSettings
 
 
@@ -39,7 +39,7 @@ def trim_python(
     *,
     exposed: bool = False,
     extra: Iterable[Path] = (),
-    results: Results,
+    reader: SourceReader,
 ) -> Trimmed:
     """Leave out the packages that install others, and parts of the standard library.
 
@@ -53,7 +53,7 @@ def trim_python(
         settings: what is to be left out.
         exposed: users can start the interpreter itself.
         extra: files that the project put into the AppDir, which stay.
-        results: where it is kept what sources name.
+        reader: knows what sources name.
 
     """
     groups = [name for name in (INSTALLERS, STDLIB) if name in settings.trim]
@@ -65,11 +65,11 @@ def trim_python(
     foreign = (
         "`expose-python`"
         if exposed
-        else _find_bare_bytecode(python) or find_foreign_code(sources, reach.files, reach.own, results)
+        else _find_bare_bytecode(python) or find_foreign_code(sources, reach.files, reach.own, reader)
     )
     if foreign:
         return Trimmed({}, dict.fromkeys(groups, f"code that is not in the image may use it: {foreign}"))
-    trimming = _Trimming(appdir, python, settings, extra | reach.own, results)
+    trimming = _Trimming(appdir, python, settings, extra | reach.own, reader)
     trimmed = Trimmed({})
     if INSTALLERS in groups:
         trimmed = trimming.leave_out_installers(sources, project)
@@ -97,7 +97,7 @@ class _Trimming:
         python: its Python.
         settings: what is to be left out.
         staying: files that stay with all of the package that they belong to.
-        results: where it is kept what sources name.
+        reader: knows what sources name.
 
     """
 
@@ -105,10 +105,10 @@ class _Trimming:
     python: BundledPython
     settings: TrimSettings
     staying: frozenset[Path]
-    results: Results
+    reader: SourceReader
 
     def leave_out_installers(self, sources: Sequence[Source], project: str) -> Trimmed:
-        users = find_users_of_installers(sources, self.results)
+        users = find_users_of_installers(sources, self.reader)
         keep = self.settings.keep_files
         files = installed_files(self.python)
         stay = {file.owner for file in files if file.path in self.staying or matches(file.place, keep)}
@@ -124,8 +124,8 @@ class _Trimming:
         keep = globs_for_stdlib(self.settings.keep_files)
         files = stdlib_files(self.appdir, self.python)
         kept = {file.path for file in files if file.path in self.staying or matches(file.place, keep)}
-        needs = find_needs(sources, {name.partition(".")[0] for name in library.files}, self.results)
-        parts = find_unused_parts(library, needs, kept=kept, results=self.results)
+        needs = find_needs(sources, {name.partition(".")[0] for name in library.files}, self.reader)
+        parts = find_unused_parts(library, needs, kept=kept, reader=self.reader)
         names = [name for modules in parts.unused.values() for name in modules]
         saved, _ = remove_files({STDLIB: sorted(library.files_of(names) - kept)})
         modules = {name: STDLIB for name in names if name.rpartition(".")[0] not in names}

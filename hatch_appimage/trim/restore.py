@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from hatch_appimage.python.left_out import ENSUREPIP, LEFT_OUT, bring_back, find_left_out
-from hatch_appimage.sources.files import find_sources
+from hatch_appimage.sources.files import facts_of, find_sources
 from hatch_appimage.trim.packages import globs_for_stdlib, matches
 from hatch_appimage.trim.stdlib_needs import modules_named_in
 
@@ -18,13 +18,14 @@ if TYPE_CHECKING:
 
     from hatch_appimage.layout import AppDir
     from hatch_appimage.python import BundledPython
-    from hatch_appimage.results import Results
     from hatch_appimage.sources.files import Source
+    from hatch_appimage.sources.reader import SourceReader
 
 # The argument by which the module venv is told to run ensurepip.
-_WITH_PIP = b"with_pip"
-# What has to be in a file for it to be read any further.
-_WORDS = re.compile(rb"with_pip|ensurepip|idlelib|lib2to3|turtledemo|test\.support|from\s+test\s+import")
+_WITH_PIP = "with_pip"
+# What has to be in a file for it to be read any further: one of these words in a source, and this text in others.
+_WORDS = frozenset({_WITH_PIP, *(name.partition(".")[0] for name in LEFT_OUT)})
+_TEXT = re.compile(rb"with_pip|ensurepip|idlelib|lib2to3|turtledemo|test\.support|from\s+test\s+import")
 
 
 @dataclass(frozen=True)
@@ -41,36 +42,46 @@ class Restored:
     missing: Mapping[str, str] = field(default_factory=dict)
 
 
-def restore_stdlib(appdir: AppDir, python: BundledPython, *, keep: tuple[str, ...] = (), results: Results) -> Restored:
+def restore_stdlib(
+    appdir: AppDir, python: BundledPython, *, keep: tuple[str, ...] = (), reader: SourceReader
+) -> Restored:
     """Bring back the packages of the standard library that something in the image names.
 
     Args:
         appdir: with everything installed.
         python: its Python.
         keep: globs of files to keep.
-        results: where it is kept what sources name.
+        reader: knows what sources name.
 
     """
     places = find_left_out(appdir, python)
-    reasons = _find_reasons(find_sources(appdir, python, {}), results) if places else {}
+    reasons = _find_reasons(find_sources(appdir, python, {}), reader) if places else {}
     for name in places:
         if matches(PurePosixPath(python.stdlib.relative_to(appdir.usr), *name.split(".")), globs_for_stdlib(keep)):
             reasons[name] = "`keep-files` names it"
     back = {name: reasons[name] for name in places if name in reasons}
     for name in back:
         bring_back(name, places[name], appdir, python)
-    return Restored(back, dict.fromkeys(places.keys() - back.keys(), ""))
+    return Restored(back, {name: "" for name in places if name not in back})
 
 
-def _find_reasons(sources: list[Source], results: Results) -> dict[str, str]:
+def _find_reasons(sources: list[Source], reader: SourceReader) -> dict[str, str]:
     reasons: dict[str, str] = {}
     for source in sources:
-        data = source.path.read_bytes()
-        if _WORDS.search(data):
-            for name in modules_named_in(source, data, results):
-                part = next((each for each in LEFT_OUT if f"{name}.".startswith(f"{each}.")), None)
-                if part:
-                    reasons.setdefault(part, f"{source.place} names it")
-            if _WITH_PIP in data:
-                reasons.setdefault(ENSUREPIP, f"{source.place} makes environments with pip")
+        words = _words_of(source, reader)
+        if not words:
+            continue
+        for name in modules_named_in(source, reader):
+            part = next((each for each in LEFT_OUT if f"{name}.".startswith(f"{each}.")), None)
+            if part:
+                reasons.setdefault(part, f"{source.place} names it")
+        if _WITH_PIP in words:
+            reasons.setdefault(ENSUREPIP, f"{source.place} makes environments with pip")
     return reasons
+
+
+def _words_of(source: Source, reader: SourceReader) -> frozenset[str]:
+    """Return those words of a file that may name what is looked for."""
+    if facts := facts_of(source, reader):
+        return facts.words & _WORDS
+    return frozenset(found.decode() for found in _TEXT.findall(source.path.read_bytes()))

@@ -9,16 +9,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from hatch_appimage.sources.imports import is_extension
-from hatch_appimage.sources.units import BODY, MAIN, Unit, affixes_in_text, read_units
+from hatch_appimage.sources.reader import File
+from hatch_appimage.sources.units import BODY, MAIN, Unit, affixes_in_text
 from hatch_appimage.trim.stdlib_parts import part_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from hatch_appimage.layout import AppDir
     from hatch_appimage.python import BundledPython
-    from hatch_appimage.results import Results
+    from hatch_appimage.sources.reader import SourceReader
 
 # Imports that are not made in an image: by an interpreter that a person types into, which does without them all, and on
 # other systems than Linux.
@@ -33,8 +34,6 @@ _IDLE = frozenset({
 _TABLES = re.compile(r"_compat_pickle|_sysconfigdata_.*")
 # Functions for those who try a module, and for `python -m`.
 _PROGRAMS = frozenset({"_main", "_test", "main", "test"})
-#: What Python itself imports for a function that is built in.
-BUILTINS = {"breakpoint": "pdb", "help": "pydoc"}
 # A string in an ELF file, of which all that is passed to C's functions ends with a null byte.
 _STRING = re.compile(rb"(?<=\0)[A-Za-z_][\w.]*(?=\0)")
 _WORD = re.compile(rb"[A-Za-z_][\w.]*")
@@ -97,6 +96,12 @@ def find_modules(python: BundledPython) -> dict[str, Path]:
     return dict(sorted(files.items()))
 
 
+def lasting_sources(python: BundledPython) -> list[File]:
+    """Return the sources of a standard library that stay in every image, as they are of no part."""
+    modules = find_modules(python).items()
+    return [_file(name, path) for name, path in modules if part_of(name) is None and not is_extension(path.name)]
+
+
 @dataclass
 class Needs:
     """What is needed of a standard library by all that is not in it.
@@ -137,7 +142,7 @@ class UnusedParts:
 
 
 def find_unused_parts(
-    library: StandardLibrary, needs: Needs, *, kept: Collection[Path] = (), results: Results
+    library: StandardLibrary, needs: Needs, *, kept: Collection[Path] = (), reader: SourceReader
 ) -> UnusedParts:
     """Find the parts that nothing reaches.
 
@@ -148,10 +153,10 @@ def find_unused_parts(
         library: the standard library.
         needs: what is needed of it.
         kept: files that stay in any case.
-        results: where it is kept what sources need.
+        reader: knows what sources need.
 
     """
-    search = _Search(library, results)
+    search = _Search(library, reader)
     for name in library.files:
         if part_of(name) is None or library.files[name] in kept:
             search.reach(name, "`keep-files`" if library.files[name] in kept else "it is in no part")
@@ -181,15 +186,15 @@ class _Search:
 
     """
 
-    def __init__(self, library: StandardLibrary, results: Results) -> None:
+    def __init__(self, library: StandardLibrary, reader: SourceReader) -> None:
         self.names: set[str] = set()
         self.parts: dict[str, str] = {}
         self.imported: set[str] = set()
         self.runs: set[str] = set()
         self._library = library
-        self._results = results
+        self._reader = reader
         self._reached: set[str] = set()
-        self._waiting: list[tuple[str, Unit]] = []
+        self._added: list[str] = []
 
     def reach(self, name: str, reason: str) -> None:
         """Have a module, or that which something is in, and all of its part; and the packages that it is in."""
@@ -210,20 +215,29 @@ class _Search:
     def _add(self, module: str) -> None:
         if module in self._library.files and module not in self._reached:
             self._reached.add(module)
-            self._waiting += ((module, unit) for unit in _units_of(module, self._library.files[module], self._results))
+            self._added.append(module)
 
     def follow(self) -> None:
         """Go on until nothing more is reached."""
+        waiting: list[tuple[str, Unit]] = []
         found = True
         while found:
-            waiting, self._waiting = self._waiting, []
+            waiting += self._read_added()
+            current, waiting = waiting, []
             found = False
-            for module, unit in waiting:
+            for module, unit in current:
                 if self._counts(module, unit):
                     found = True
                     self._follow_unit(module, unit)
                 else:
-                    self._waiting.append((module, unit))
+                    waiting.append((module, unit))
+
+    def _read_added(self) -> list[tuple[str, Unit]]:
+        """Return the units of the modules that have been reached since the last time."""
+        added, self._added = self._added, []
+        files = {module: self._library.files[module] for module in added}
+        self._reader.read(_file(module, path) for module, path in files.items() if not is_extension(path.name))
+        return [(module, unit) for module, path in files.items() for unit in _units_of(module, path, self._reader)]
 
     def _counts(self, module: str, unit: Unit) -> bool:
         if unit.name == MAIN:
@@ -254,14 +268,16 @@ class _Search:
                 self.reach(name, f"{place} of the standard library imports it")
 
 
-def _units_of(module: str, path: Path, results: Results) -> list[Unit]:
-    data = path.read_bytes()
+def _units_of(module: str, path: Path, reader: SourceReader) -> Sequence[Unit]:
     if is_extension(path.name):
-        texts = frozenset(text.decode() for text in _STRING.findall(data))
+        texts = frozenset(text.decode() for text in _STRING.findall(path.read_bytes()))
         return [Unit(BODY, names=texts, modules=frozenset(text for text in texts if "." in text))]
-    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
-    units = read_units(data, package, results)
-    if units is None:  # its syntax may be newer than the Python that runs this build: any word may be an import
-        words = frozenset(word.decode() for word in _WORD.findall(data))
+    facts = reader.facts(_file(module, path))
+    if facts is None:  # its syntax may be newer than the Python that runs this build: any word may be an import
+        words = frozenset(word.decode() for word in _WORD.findall(path.read_bytes()))
         return [Unit(BODY, imports=words, names=words)]
-    return units
+    return facts.units
+
+
+def _file(module: str, path: Path) -> File:
+    return File(path, module if path.name == "__init__.py" else module.rpartition(".")[0], stdlib=True)

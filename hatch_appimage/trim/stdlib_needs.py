@@ -3,23 +3,20 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from typing import TYPE_CHECKING
 
-from hatch_appimage.sources.files import is_python
-from hatch_appimage.sources.mentions import read_mentions
+from hatch_appimage.sources.files import facts_of, is_python
 from hatch_appimage.sources.units import modules_in_text
-from hatch_appimage.syntax import parse_source
-from hatch_appimage.trim.stdlib import BUILTINS, Needs
+from hatch_appimage.trim.stdlib import Needs
 from hatch_appimage.trim.stdlib_parts import PART_OF
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
-    from hatch_appimage.results import Results
     from hatch_appimage.sources.files import Source
     from hatch_appimage.sources.mentions import Mentions
+    from hatch_appimage.sources.reader import SourceReader
 
 # Parts that are called like things which most programs have in their strings. Such a word alone names no module; code,
 # a command, or a name with a dot does.
@@ -63,10 +60,9 @@ _PARTS = re.compile(
     )
     + rb")(?!\w)"
 )
-_CALLED = re.compile(rb"(?<![\w.])(?:" + b"|".join(name.encode() for name in BUILTINS) + rb")\s*\(")
 
 
-def find_needs(sources: Iterable[Source], known: Collection[str], results: Results) -> Needs:
+def find_needs(sources: Iterable[Source], known: Collection[str], reader: SourceReader) -> Needs:
     """Find what is needed of the standard library by what is not in it.
 
     Imports count wherever they are in a source, and so do names in strings of sources, and in other files. What a
@@ -75,22 +71,23 @@ def find_needs(sources: Iterable[Source], known: Collection[str], results: Resul
     Args:
         sources: the files that can name something.
         known: the names of all modules of the standard library.
-        results: where it is kept what sources name.
+        reader: knows what sources name.
 
     """
     needs = Needs()
     for source in sources:
-        data = source.path.read_bytes()
-        mentions = _mentions(source, data, results)
-        if mentions is not None or is_of_python(data):
-            needs.names.update(word.decode() for word in set(_WORD.findall(data)))
-        if mentions is None:
-            runs = set(_named_in(source, data, _PARTS))
+        if facts := facts_of(source, reader):
+            needs.names |= facts.words
+            needs.add_affixes(facts.mentions.texts)
+            runs = set(_named_in_strings(facts.mentions, _ORDINARY))
+            imports = facts.mentions.imports | facts.builtins
         else:
-            needs.add_affixes(mentions.texts)
-            runs = set(_named_in_strings(mentions, _ORDINARY))
+            data = source.path.read_bytes()
+            needs.names.update(word.decode() for word in (set(_WORD.findall(data)) if is_of_python(data) else ()))
+            runs = set(_named_in(source, data, _PARTS))
+            imports = frozenset()
         needs.runs |= runs
-        for name in sorted(runs.union(mentions.imports if mentions else (), _of_builtins(data, mentions))):
+        for name in sorted(runs | imports):
             if name.partition(".")[0] in known:
                 needs.modules.setdefault(name, f"{source.place} names it")
     return needs
@@ -103,8 +100,7 @@ def is_of_python(data: bytes) -> bool:
 
 def modules_named_in(
     source: Source,
-    data: bytes,
-    results: Results,
+    reader: SourceReader,
     *,
     words: re.Pattern[bytes] = _PARTS,
     ordinary: Collection[str] = _ORDINARY,
@@ -115,30 +111,21 @@ def modules_named_in(
 
     Args:
         source: the file.
-        data: its content.
-        results: where it is kept what sources name.
+        reader: knows what sources name.
         words: what names a module in a file that is no source.
         ordinary: names that are none if they are all of a string.
 
     """
-    mentions = _mentions(source, data, results)
-    if mentions is None:
-        yield from _named_in(source, data, words)
+    if facts := facts_of(source, reader):
+        yield from facts.mentions.imports
+        yield from _named_in_strings(facts.mentions, ordinary)
     else:
-        yield from mentions.imports
-        yield from _named_in_strings(mentions, ordinary)
-
-
-def _mentions(source: Source, data: bytes, results: Results) -> Mentions | None:
-    """Return what a source names; None for what is no Python 3."""
-    if not is_python(source.path, data):
-        return None
-    return read_mentions(data, ".".join(source.place.parent.parts), results)
+        yield from _named_in(source, source.path.read_bytes(), words)
 
 
 def _named_in(source: Source, data: bytes, words: re.Pattern[bytes]) -> Iterator[str]:
     # What cannot be parsed may be of a newer Python than the one that runs this build.
-    if is_python(source.path, data) or source.path.suffix == _PATH_FILE:
+    if is_python(source.path) or source.path.suffix == _PATH_FILE:
         yield from modules_in_text(data.decode("latin-1"))
     if is_of_python(data) or not data.startswith(_ELF):
         yield from (name.decode() for name in set(words.findall(data)))
@@ -150,11 +137,3 @@ def _named_in_strings(mentions: Mentions, ordinary: Collection[str]) -> Iterator
         yield from modules_in_text(text)
         if _NAME.fullmatch(text) and (runs or text not in ordinary):
             yield text
-
-
-def _of_builtins(data: bytes, mentions: Mentions | None) -> Iterator[str]:
-    """Yield what Python imports for built-in functions that a source calls."""
-    if mentions is not None and _CALLED.search(data):
-        for node in ast.walk(parse_source(data)):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in BUILTINS:
-                yield BUILTINS[node.func.id]

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from hatch_appimage.layout import AppDir
 from hatch_appimage.python import BundledPython
-from hatch_appimage.results import NO_RESULTS
 from hatch_appimage.sources.imports import Reached
 from hatch_appimage.sources.reach import Reach
+from hatch_appimage.sources.reader import SourceReader
 from hatch_appimage.trim.packages import trim_packages
 from hatch_appimage.trim.python import trim_python
 from hatch_appimage.trim.restore import restore_stdlib
@@ -63,7 +63,7 @@ class Image:
         settings = TrimSettings(trim=groups, exclude_files=exclude, keep_files=keep)
         reach = reach or Reach({}, frozenset())
         return trim_packages(
-            AppDir(self.root, "app"), self.python, "My_App", reach, settings, extra=extra, results=NO_RESULTS
+            AppDir(self.root, "app"), self.python, "My_App", reach, settings, extra=extra, reader=SourceReader()
         )
 
     @property
@@ -111,8 +111,8 @@ class Image:
             TrimSettings(trim=groups, exclude_files=(), keep_files=keep),
             exposed=exposed,
             extra=extra,
-            results=NO_RESULTS,
+            reader=SourceReader(),
         )
 
     def restore(self, *keep: str) -> Restored:
-        return restore_stdlib(AppDir(self.root, "app"), self.python, keep=keep, results=NO_RESULTS)
+        return restore_stdlib(AppDir(self.root, "app"), self.python, keep=keep, reader=SourceReader())

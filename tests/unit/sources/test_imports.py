@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
-from hatch_appimage.sources.imports import Modules, defers_imports, follow, read_imports
+from hatch_appimage.sources.imports import Modules, defers_imports, follow
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from hatch_appimage.sources.imports import Import
+    from hatch_appimage.sources.statements import Import
 
 
 def write(directory: Path, files: dict[str, str]) -> Modules:
@@ -110,9 +110,10 @@ text = "import w"
 
 class TestReadImports:
     def read(self, tmp_path: Path, source: str, name: str = "top.package.module", *, deep: bool = True) -> list[Import]:
-        path = tmp_path / "x.py"
+        path = tmp_path.joinpath(*name.split(".")).with_suffix(".py")
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(source)
-        return read_imports(path, name, deep=deep)
+        return Modules([tmp_path], [path] if deep else []).imports_of(name)
 
     def test_names(self, tmp_path: Path) -> None:
         found = {imported.name: imported for imported in self.read(tmp_path, SOURCE)}
@@ -130,7 +131,7 @@ class TestReadImports:
 
     def test_of_a_package(self, tmp_path: Path) -> None:
         write(tmp_path, {"p/__init__.py": "from . import a\nfrom .b import c"})
-        found = read_imports(tmp_path / "p" / "__init__.py", "p", deep=False)
+        found = Modules([tmp_path]).imports_of("p")
         assert [imported.name for imported in found] == ["p.a", "p.b.c"]
 
     def test_match(self, tmp_path: Path) -> None:
@@ -179,7 +180,7 @@ class TestFollow:
     def test_each_source_is_read_once(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         modules = write(tmp_path, self.FILES)
         assert follow(["app.main"], modules, lambda _: True)
-        monkeypatch.setattr("hatch_appimage.sources.imports.read_imports", None)
+        monkeypatch.setattr("hatch_appimage.sources.reader.find_all", None)
         assert follow(["app.main"], modules, lambda _: True)
 
 

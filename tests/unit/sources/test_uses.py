@@ -3,19 +3,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
-from hatch_appimage.results import Results
-from hatch_appimage.sources.uses import SourceUse, read_source_use
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from hatch_appimage.sources.facts import Text, find_all
+from hatch_appimage.sources.uses import SourceUse
 
 
 def use_of(text: str) -> SourceUse:
-    return read_source_use(text.encode())
+    (facts,) = find_all([Text(text.encode(), "", stdlib=False)])
+    return facts.use if facts else SourceUse()
 
 
 @pytest.mark.parametrize(
@@ -106,12 +102,3 @@ def test_others(text: str, *, others: bool) -> None:
 @pytest.mark.parametrize("text", ["print 'worker.py'", "(" * 1000 + "'worker.py'" + ")" * 1000, "'worker.py'\0"])
 def test_no_python(text: str) -> None:
     assert use_of(text) == SourceUse()
-
-
-def test_is_kept_for_later_builds(tmp_path: Path) -> None:
-    results = Results(tmp_path, 10**9)
-    source = b"open(__file__); glob('*.py'); getsource(f); run('worker.py')"
-    first = read_source_use(source, results)
-    assert first == SourceUse(("worker.py",), lists=True, itself=True, others=True)
-    assert read_source_use(source, results) == first
-    assert list(tmp_path.rglob("*"))

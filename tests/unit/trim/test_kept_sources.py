@@ -10,9 +10,9 @@ import pytest
 
 from hatch_appimage.layout import AppDir
 from hatch_appimage.python import BundledPython
-from hatch_appimage.results import NO_RESULTS
 from hatch_appimage.sources.imports import Reached
 from hatch_appimage.sources.reach import Reach
+from hatch_appimage.sources.reader import SourceReader
 from hatch_appimage.trim.kept_sources import find_kept_sources, find_modules
 
 STDLIB = "usr/lib/python3.12"
@@ -63,7 +63,7 @@ class Image:
             reach,
             patterns,
             exposed=exposed,
-            results=NO_RESULTS,
+            reader=SourceReader(),
         )
         places = {path: each.reason for each in found for path in each.paths}
         first = {"codecs.py", "encodings/__init__.py", "encodings/aliases.py"}

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: MIT
+"""Reads the Python sources in an image: each once, on all processors, and not at all where an earlier build has."""
+
+from __future__ import annotations
+
+import os
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import chain, groupby
+from typing import TYPE_CHECKING, NamedTuple
+
+from hatch_appimage import syntax
+from hatch_appimage.results import NO_RESULTS, digest_code
+from hatch_appimage.sources import actions, facts, mentions, plots, statements, units, uses
+from hatch_appimage.sources.facts import Text, find_all, pack, unpack
+from hatch_appimage.sources.worker import find_packed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from hatch_appimage.results import Results
+    from hatch_appimage.sources.facts import Facts
+
+_MODULES = (actions, facts, mentions, plots, statements, syntax, units, uses)
+_CODE = digest_code(*(str(module.__file__) for module in _MODULES))
+# What is looked at and kept together has at most so many bytes, unless it is one file.
+_BATCH_SIZE = 500_000
+# Starting processes takes longer than to look at so many bytes of sources.
+_FEW = 200_000
+
+
+class File(NamedTuple):
+    """A Python source.
+
+    Attributes:
+        path: where it is.
+        package: the absolute name of the package that it is in.
+        stdlib: it is of the standard library.
+
+    """
+
+    path: Path
+    package: str
+    stdlib: bool = False
+
+
+class SourceReader:
+    """Knows what sources say of themselves, for the time of one build.
+
+    Args:
+        results: where it is kept for later builds, by the sources' content: some files of a package together.
+        workers: how many processes look at sources; None for one on each processor.
+
+    """
+
+    def __init__(self, results: Results = NO_RESULTS, *, workers: int | None = None) -> None:
+        self._results = results
+        self._workers = workers or len(os.sched_getaffinity(0))
+        self._facts: dict[File, Facts | None] = {}
+
+    def facts(self, file: File) -> Facts | None:
+        """Return what a source says of itself; None if it is no Python 3, or nested too deeply.
+
+        Raises:
+            OSError: it cannot be read.
+
+        """
+        if file not in self._facts:
+            self.read([file])
+        return self._facts[file]
+
+    def read(self, files: Iterable[File]) -> None:
+        """Read sources that will be asked for.
+
+        Raises:
+            OSError: one cannot be read.
+            ProcessError: a process that looks at them failed.
+
+        """
+        new = [file for file in dict.fromkeys(files) if file not in self._facts]
+        batches = list(_divide(new))
+        packed = self._results.compute_all(
+            [batch.dependencies for batch in batches], lambda missing: self._find([batches[each] for each in missing])
+        )
+        for batch, found in zip(batches, packed, strict=True):
+            self._facts |= zip(batch.files, unpack(found), strict=True)
+
+    def _find(self, batches: Sequence[_Batch]) -> list[bytes]:
+        shares = _share(batches, self._workers)
+        if len(shares) == 1 or not sys.executable or sum(batch.size for batch in batches) < _FEW:
+            return [pack(find_all(batch.texts)) for batch in batches]
+        with ThreadPoolExecutor(len(shares)) as pool:
+            found = list(pool.map(find_packed, [[batches[each].texts for each in share] for share in shares]))
+        by_position = dict(zip(chain(*shares), chain(*found), strict=True))
+        return [by_position[position] for position in range(len(batches))]
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Sources that are looked at and kept together."""
+
+    files: tuple[File, ...]
+    texts: tuple[Text, ...]
+
+    @property
+    def size(self) -> int:
+        return sum(len(text.data) for text in self.texts)
+
+    @property
+    def dependencies(self) -> list[bytes]:
+        """What the facts depend on."""
+        dependencies = [b"facts of sources", _CODE]
+        for text in self.texts:
+            dependencies += (text.package.encode("utf-8", "surrogateescape"), bytes([text.stdlib]), text.data)
+        return dependencies
+
+
+def _divide(files: Iterable[File]) -> Iterator[_Batch]:
+    """Yield batches of sources that are of one package at the top, or of the standard library."""
+    for _, some in groupby(sorted(files, key=_top), lambda file: _top(file)[:2]):
+        batch: list[tuple[File, Text]] = []
+        size = 0
+        for file in some:
+            text = Text(file.path.read_bytes(), file.package, file.stdlib)
+            if batch and size + len(text.data) > _BATCH_SIZE:
+                yield _Batch(*zip(*batch, strict=True))
+                batch, size = [], 0
+            batch.append((file, text))
+            size += len(text.data)
+        yield _Batch(*zip(*batch, strict=True))
+
+
+def _top(file: File) -> tuple[bool, str, Path]:
+    return file.stdlib, "" if file.stdlib else file.package.split(".")[0], file.path
+
+
+def _share(batches: Sequence[_Batch], workers: int) -> list[list[int]]:
+    """Divide batches, by their positions, so that all workers have about the same to do; the largest ones go first."""
+    shares: list[list[int]] = [[] for _ in range(min(workers, len(batches)))]
+    sizes = [0] * len(shares)
+    for position in sorted(range(len(batches)), key=lambda each: -batches[each].size):
+        least = sizes.index(min(sizes))
+        shares[least].append(position)
+        sizes[least] += batches[position].size
+    return shares
