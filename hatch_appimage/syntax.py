@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import ast
 import warnings
+from collections import defaultdict
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 Node = TypeVar("Node", bound=ast.AST)
 
@@ -53,7 +55,7 @@ class _Fields(dict[type[ast.AST], tuple[str, ...]]):
         return self.setdefault(kind, tuple(name for name in kind._fields if name not in _LEAVES))
 
 
-_FIELDS = _Fields()
+_FIELDS = _Fields({ast.Constant: (), ast.alias: ()})
 
 
 def children(node: ast.AST) -> list[ast.AST]:
@@ -61,10 +63,12 @@ def children(node: ast.AST) -> list[ast.AST]:
     found: list[ast.AST] = []
     for name in _FIELDS[type(node)]:
         value = getattr(node, name, None)
-        if isinstance(value, ast.AST):
-            found.append(value)
-        elif isinstance(value, list):
+        if not value:
+            continue
+        if isinstance(value, list):
             found += [each for each in value if isinstance(each, ast.AST)]
+        elif isinstance(value, ast.AST):
+            found.append(value)
     return found
 
 
@@ -72,11 +76,23 @@ class Nodes:
     """The nodes of a tree by their types, found in one walk for all who look for some."""
 
     def __init__(self, tree: ast.AST) -> None:
-        self.all = [tree]
-        self._by_type: dict[type[ast.AST], list[Any]] = {}
-        for node in self.all:  # grows meanwhile
-            self._by_type.setdefault(type(node), []).append(node)
-            self.all += children(node)
+        self._tree = tree
+
+    @cached_property
+    def all(self) -> Sequence[ast.AST]:
+        """All nodes but operators and contexts, breadth first."""
+        found = [self._tree]
+        for node in found:  # grows meanwhile
+            if _FIELDS[type(node)]:
+                found += children(node)
+        return found
+
+    @cached_property
+    def _by_type(self) -> Mapping[type[ast.AST], list[Any]]:
+        found = defaultdict(list)
+        for node in self.all:
+            found[type(node)].append(node)
+        return found
 
     def of(self, kind: type[Node]) -> Sequence[Node]:
         """Return the nodes of one type, breadth first."""

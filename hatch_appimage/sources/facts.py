@@ -79,8 +79,8 @@ def _find(text: Text) -> Facts | None:
     try:
         tree = parse_source(text.data)
         nodes = Nodes(tree)
-        imports = tuple(find_imports(tree, nodes, text.package))
-        deferring = imports_in_functions(nodes, imports)
+        imports = tuple(find_imports(text.data, tree, nodes, text.package))
+        deferring = imports_in_functions(text.data, nodes, imports)
         if text.stdlib:
             return Facts(imports, deferring, units=find_units(tree, text.package))
         return Facts(
@@ -89,9 +89,9 @@ def _find(text: Text) -> Facts | None:
             builtins=imports_of_builtins(nodes),
             words=frozenset(word.decode() for word in set(_WORD.findall(text.data))),
             actions=find_actions(text.data, nodes),
-            use=find_source_use(text.data, tree),
+            use=find_source_use(text.data, nodes),
             plots=opens_plots(text.data, nodes),
-            mentions=find_mentions(tree, nodes, imports, text.package),  # the last one, as it cuts the tree
+            mentions=find_mentions(text.data, tree, nodes, imports, text.package),  # the last one, as it cuts the tree
         )
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None

@@ -31,9 +31,8 @@ _MATCHING = frozenset({"compile", "findall", "finditer", "fullmatch", "match", "
 _PATHS = frozenset({"Path", "PurePath", "abspath", "dirname", "fspath", "normpath", "realpath", "resolve", "str"})
 # Nodes that may have children whose strings name nothing.
 _WITH_IDLE = (ast.Assign, ast.AugAssign, ast.BinOp, ast.Call, ast.Compare, ast.Expr, ast.FunctionDef)
-# Nodes that may put a path together, and those that may name a function.
+# Nodes that may put a path together.
 _JOINED = (ast.BinOp, ast.Call)
-_NAMING = (ast.Name, ast.Attribute, ast.alias)
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ class Mentions:
     defines: bool = False
 
 
-def find_mentions(tree: ast.Module, nodes: Nodes, imports: Iterable[Import], package: str) -> Mentions:
+def find_mentions(source: bytes, tree: ast.Module, nodes: Nodes, imports: Iterable[Import], package: str) -> Mentions:
     """Return what a source names.
 
     These do not count, as they open and import nothing: paths that are only compared with others, prefixes that
@@ -62,20 +61,22 @@ def find_mentions(tree: ast.Module, nodes: Nodes, imports: Iterable[Import], pac
     before all else, which does not run without it.
 
     Args:
-        tree: the source; code that does not count is cut from it.
-        nodes: all of it.
+        source: its text.
+        tree: the same, parsed; code that does not count is cut from it.
+        nodes: all of that.
         imports: all that it imports.
         package: the absolute name of the package that it is in.
 
     """
-    if _cut_runners(nodes):
+    if _RUNNER.encode() in source and _cut_runners(nodes):
         nodes = Nodes(tree)
-        imports = find_imports(tree, nodes, package)
+        imports = find_imports(source, tree, nodes, package)
+    has_headers = b"get_include" in source
     return Mentions(
         frozenset(found.name for found in imports),
         frozenset(_Texts(tree, nodes).find()),
-        any(_calls_header_function(node) for kind in _NAMING for node in nodes.of(kind)),
-        any(map(_is_header_function, nodes.of(ast.FunctionDef))),
+        has_headers and any(map(_calls_header_function, nodes.all)),
+        has_headers and any(map(_is_header_function, nodes.all)),
     )
 
 

@@ -8,10 +8,12 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hatch_appimage.syntax import last_name
+from hatch_appimage.syntax import children, last_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from hatch_appimage.syntax import Nodes
 
 # A source without any of these does nothing with sources.
 _WORDS = re.compile(rb"\.py['\"]|\b(?:__file__|getsource|getsourcelines|findsource)\b")
@@ -68,17 +70,17 @@ class SourceUse:
     others: bool = False
 
 
-def find_source_use(source: bytes, tree: ast.Module) -> SourceUse:
+def find_source_use(source: bytes, nodes: Nodes) -> SourceUse:
     """Return what a module does with sources.
 
     Args:
         source: the module's own.
-        tree: the same, parsed.
+        nodes: all of it.
 
     """
     if not _WORDS.search(source):
         return SourceUse()
-    parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
+    parents = {child: node for node in nodes.all for child in children(node)}
     texts = set(_texts(parents))
     names = {text for text in texts if text.rpartition("/")[2] not in _ALL}
     return SourceUse(

@@ -8,7 +8,7 @@ own modules that look at sources, from where this process has them, and nothing 
 
 from __future__ import annotations
 
-import marshal
+import json
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,27 +27,27 @@ _PROGRAM = """
 import sys
 sys.path.insert(0, sys.argv[1])
 sys.setrecursionlimit(int(sys.argv[3]))
-import marshal
+import json
 from hatch_appimage.sources.facts import Text, find_all, pack
-with open(sys.argv[2], "rb") as file:
-    batches = marshal.load(file)
-found = [pack(find_all(Text(*text) for text in batch)) for batch in batches]
 with open(sys.argv[2], "wb") as file:
-    file.write(b"\n".join(found))
+    for batch in json.load(sys.stdin):
+        texts = [Text(data.encode("latin-1"), package, stdlib) for data, package, stdlib in batch]
+        file.write(pack(find_all(texts)) + bytes([10]))
 """
 
 
 def find_packed(batches: Sequence[Sequence[Text]]) -> list[bytes]:
     """Return what sources say of themselves, as it is packed, for each batch of them.
 
+    What the process looks at is what was read here, as text of as many characters, whatever becomes of the files.
+
     Raises:
         ProcessError: the process failed.
 
     """
+    texts = [[(text.data.decode("latin-1"), text.package, text.stdlib) for text in batch] for batch in batches]
     with TemporaryDirectory(prefix="hatch-appimage-sources-") as directory:
-        file = Path(directory, "texts")
-        # What the process looks at is what was read here, whatever becomes of the files.
-        file.write_bytes(marshal.dumps([[tuple(text) for text in batch] for batch in batches]))
+        file = Path(directory, "facts")
         arguments = [str(_PACKAGES), str(file), str(sys.getrecursionlimit())]
-        run([sys.executable, "-BIS", "-c", _PROGRAM, *arguments], doing="read sources")
-        return file.read_bytes().split(b"\n")
+        run([sys.executable, "-BIS", "-c", _PROGRAM, *arguments], doing="read sources", stdin=json.dumps(texts))
+        return file.read_bytes().splitlines()
