@@ -60,7 +60,9 @@ def trim_python(
     if not groups:
         return Trimmed({})
     extra = frozenset(extra)
-    owners = {path: _name(each) for each in installed_distributions(python) for path in _files_of(each) - extra}
+    owners: dict[Path, str] = {}
+    for each in installed_distributions(python):
+        owners |= dict.fromkeys(_files_of(each) - extra, _name(each))
     sources = find_sources(appdir, python, owners)
     foreign = (
         "`expose-python`"

@@ -35,7 +35,7 @@ _TABLES = re.compile(r"_compat_pickle|_sysconfigdata_.*")
 # Functions for those who try a module, and for `python -m`.
 _PROGRAMS = frozenset({"_main", "_test", "main", "test"})
 # A string in an ELF file, of which all that is passed to C's functions ends with a null byte.
-_STRING = re.compile(rb"(?<=\0)[A-Za-z_][\w.]*(?=\0)")
+_STRING = re.compile(rb"\0([A-Za-z_][\w.]*)(?=\0)")
 _WORD = re.compile(rb"[A-Za-z_][\w.]*")
 _INIT = re.compile(rb"PyInit_(\w+)")
 
