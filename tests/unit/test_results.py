@@ -16,7 +16,7 @@ from hatch_appimage.errors import AppImageError
 from hatch_appimage.results import Results, list_entries, results_directory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 DAY = 24 * 3600
 
@@ -82,6 +82,39 @@ class TestCompute:
         for thread in threads:
             thread.join()
         assert found == [b"x" * 100_000] * 8
+
+
+class TestComputeAll:
+    def test_what_is_missing_is_computed_together(self, results: Results) -> None:
+        results.compute([b"b"], lambda: b"two")
+        asked = []
+
+        def function(missing: Sequence[int]) -> list[bytes]:
+            asked.append(list(missing))
+            return [b"one", b"three"]
+
+        dependencies = [[b"a"], [b"b"], [b"c"]]
+        assert results.compute_all(dependencies, function) == [b"one", b"two", b"three"]
+        assert results.compute_all(dependencies, function) == [b"one", b"two", b"three"]
+        assert asked == [[0, 2]]
+        assert results.compute([b"c"], never) == b"three"
+
+    def test_nothing_is_kept(self, directory: Path) -> None:
+        results = Results(directory, 0)
+        for _ in range(2):
+            assert results.compute_all([[b"a"], [b"b"]], lambda missing: [bytes([each]) for each in missing]) == [
+                b"\0",
+                b"\1",
+            ]
+        assert not directory.exists()
+
+    def test_none(self, results: Results) -> None:
+        assert results.compute_all([], lambda _: [never()]) == []
+
+    def test_where_nothing_can_be_written(self, directory: Path) -> None:
+        directory.write_text("")
+        results = Results(directory, 10**6)
+        assert results.compute_all([[b"a"], [b"b"]], lambda _: [b"one", b"two"]) == [b"one", b"two"]
 
 
 def cut(path: Path) -> None:
