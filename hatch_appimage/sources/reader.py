@@ -80,6 +80,8 @@ class SourceReader:
 
         """
         new = [file for file in dict.fromkeys(files) if file not in self._facts]
+        if not new:
+            return
         batches = list(_divide(new))
         packed = self._results.compute_all(
             [batch.dependencies for batch in batches], lambda missing: self._find([batches[each] for each in missing])
@@ -88,13 +90,18 @@ class SourceReader:
             self._facts |= zip(batch.files, unpack(found), strict=True)
 
     def _find(self, batches: Sequence[_Batch]) -> list[bytes]:
-        shares = _share(batches, self._workers)
-        if len(shares) == 1 or not sys.executable or sum(batch.size for batch in batches) < _FEW:
-            return [pack(find_all(batch.texts)) for batch in batches]
+        few = not sys.executable or sum(batch.size for batch in batches) < _FEW
+        shares = _share(batches, 1 if few else self._workers)
+        look = _find_here if few or len(shares) == 1 else find_packed
+        # Threads also where they do the work themselves: what is nested too deeply does not depend on who asks then.
         with ThreadPoolExecutor(len(shares)) as pool:
-            found = list(pool.map(find_packed, [[batches[each].texts for each in share] for share in shares]))
+            found = list(pool.map(look, [[batches[each].texts for each in share] for share in shares]))
         by_position = dict(zip(chain(*shares), chain(*found), strict=True))
         return [by_position[position] for position in range(len(batches))]
+
+
+def _find_here(batches: Sequence[Sequence[Text]]) -> list[bytes]:
+    return [pack(find_all(texts)) for texts in batches]
 
 
 @dataclass(frozen=True)

@@ -86,7 +86,7 @@ class Owners:
 
     def names_part(self, owner: str, part: str) -> bool:
         """Whether a package's code names a file or directory, by one part of a path."""
-        return any(part in re.split(r"[/\\]", text) for text in self._texts[owner])
+        return any(part in text and part in re.split(r"[/\\]", text) for text in self._texts[owner])
 
     def names_suffix(self, owner: str, suffixes: Collection[str]) -> bool:
         """Whether a package's code names files by their suffix."""
@@ -103,7 +103,7 @@ class Owners:
 
 
 def _ends(text: str, suffixes: Collection[str]) -> bool:
-    return not re.search(r"\s", text) and any(text.endswith(suffix) for suffix in suffixes)
+    return text.endswith(tuple(suffixes)) and not re.search(r"\s", text)
 
 
 def find_stubs(files: Sequence[InstalledFile], owners: Owners) -> list[InstalledFile]:

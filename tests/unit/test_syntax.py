@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hatch_appimage.syntax import Nodes, children, parse_if_python
+from hatch_appimage.syntax import Nodes, children
 
 TREES = [ast.parse(Path(module.__file__ or "").read_bytes()) for module in (ast, pytest)]
 CONTEXTS = (ast.expr_context, ast.operator, ast.unaryop, ast.boolop, ast.cmpop)
@@ -44,8 +44,3 @@ def test_children_that_are_missing() -> None:
 def test_match_statements() -> None:
     tree = ast.parse("match x:\n  case {'a': [1, *_], **rest} | P(y=2) as z if z: import a\n")
     assert Nodes(tree).all == known(tree)
-
-
-@pytest.mark.parametrize("source", ["print 'x'", "\0", "(" * 5000, b"\xff"])
-def test_no_python_3(source: str | bytes) -> None:
-    assert parse_if_python(source) is None
