@@ -91,7 +91,6 @@ if TYPE_CHECKING:
     from hatch_appimage.roots.releases import Release as DistributionRelease
     from hatch_appimage.sources.reach import Reach
     from hatch_appimage.trim.packages import Trimmed
-    from hatch_appimage.trim.settings import TrimSettings
 
 
 @dataclass(frozen=True)
@@ -366,7 +365,7 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
     )
     max_glibc = settings.libraries.max_glibc
     reader = SourceReader(inputs.results)
-    with _reading_ahead(reader, python, settings.trim):
+    with _reading_ahead(inputs, appdir, python, reader):
         packages = step(
             "install",
             install_packages,
@@ -524,10 +523,12 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
 
 
 @contextmanager
-def _reading_ahead(reader: SourceReader, python: BundledPython, settings: TrimSettings) -> Iterator[None]:
+def _reading_ahead(inputs: BuildInputs, appdir: AppDir, python: BundledPython, reader: SourceReader) -> Iterator[None]:
     """Read the standard library meanwhile, as far as trimming looks at all of it."""
+    later = {appdir.root / destination for _, destination in inputs.extra_files}
+    files = lasting_sources(python) if STDLIB in inputs.settings.trim.trim else []
     with ThreadPoolExecutor(1) as pool:
-        reading = pool.submit(reader.read, lasting_sources(python) if STDLIB in settings.trim else ())
+        reading = pool.submit(reader.read, [file for file in files if file.path not in later])
         yield
         reading.result()
 
