@@ -12,7 +12,10 @@ import pytest
 
 from hatch_appimage import pipeline
 from hatch_appimage.errors import AppImageError
+from hatch_appimage.layout import AppDir
 from hatch_appimage.pipeline import BuildInputs
+from hatch_appimage.sources.reader import SourceReader
+from support.installed_image import Image
 
 
 @pytest.fixture(autouse=True)
@@ -77,3 +80,46 @@ class TestBytecode:
             '`bytecode = "only"` needs a Python 3.12 that runs on this machine, and there is none: install one, or '
             "leave the option out"
         )
+
+
+class TestReadingAhead:
+    """The standard library is read while packages are installed."""
+
+    @pytest.fixture
+    def image(self, tmp_path: Path) -> Image:
+        image = Image(tmp_path)
+        image.add_stdlib({"os.py": "", "abc.py": "", "sqlite3/__init__.py": "", "lib-dynload/_ssl.abi3.so": ""})
+        return image
+
+    def read(self, image: Image, trim: tuple[str, ...], *extra: str) -> set[str]:
+        settings = SimpleNamespace(trim=SimpleNamespace(trim=trim))
+        inputs = make_inputs(order=False, settings=settings, extra_files=[(Path("x"), name) for name in extra])
+        reader = SourceReader()
+        with pipeline._reading_ahead(inputs, AppDir(image.root, "app"), image.python, reader):
+            pass
+        return {file.path.name for file in reader._facts}
+
+    def test_what_stays_in_any_case(self, image: Image) -> None:
+        assert self.read(image, ("tests", "stdlib")) == {"os.py", "abc.py"}
+
+    def test_not_what_the_project_replaces(self, image: Image) -> None:
+        assert self.read(image, ("stdlib",), "usr/lib/python3.12/os.py") == {"abc.py"}
+
+    def test_not_where_nobody_looks_at_it(self, image: Image) -> None:
+        assert self.read(image, ("tests",)) == set()
+
+    def test_errors_come_out(self, image: Image, monkeypatch: pytest.MonkeyPatch) -> None:
+        def fail(*_: object) -> None:
+            raise AppImageError("cannot read")
+
+        monkeypatch.setattr(SourceReader, "read", fail)
+        with pytest.raises(AppImageError, match="cannot read"):
+            self.read(image, ("stdlib",))
+
+    def test_not_in_the_place_of_others(self, image: Image) -> None:
+        inputs = make_inputs(order=False, settings=SimpleNamespace(trim=SimpleNamespace(trim=())), extra_files=[])
+        with (
+            pytest.raises(AppImageError, match="cannot install"),
+            pipeline._reading_ahead(inputs, AppDir(image.root, "app"), image.python, SourceReader()),
+        ):
+            raise AppImageError("cannot install")
