@@ -68,9 +68,10 @@ from hatch_appimage.trim.kept_sources import find_kept_sources, find_modules
 from hatch_appimage.trim.packages import trim_packages
 from hatch_appimage.trim.python import trim_python
 from hatch_appimage.trim.restore import restore_stdlib
-from hatch_appimage.trim.settings import LIBRARIES, PACKAGES, PYTHON, STDLIB
+from hatch_appimage.trim.settings import LIBRARIES, PACKAGES, PYTHON, STDLIB, TESTS
 from hatch_appimage.trim.stdlib import lasting_sources
 from hatch_appimage.trim.strip import strip_packages
+from hatch_appimage.trim.test_directories import is_of_tests
 from hatch_appimage.trim.tkinter import trim_tkinter
 
 if TYPE_CHECKING:
@@ -534,8 +535,10 @@ def _reading_ahead(inputs: BuildInputs, appdir: AppDir, python: BundledPython, r
 
 
 def _find_reach(inputs: BuildInputs, python: BundledPython, modules: Sequence[str], reader: SourceReader) -> Reach:
-    """Follow the imports of the project; all installed sources are read for it, as what is left out depends on all."""
-    reader.read(installed_sources(python))
+    """Follow the imports of the project; most installed sources are read for it, as what is left out depends on all."""
+    trims_tests = TESTS in inputs.settings.trim.trim
+    # Of tests, those are read that something uses.
+    reader.read(file for file in installed_sources(python) if not (trims_tests and is_of_tests(file.package)))
     return find_reach(python, inputs.project.name, modules, inputs.settings.launcher.entry_points, reader=reader)
 
 

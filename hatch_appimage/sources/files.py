@@ -13,7 +13,7 @@ from hatch_appimage.sources.mentions import Mentions
 from hatch_appimage.sources.reader import File
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from hatch_appimage.layout import AppDir
     from hatch_appimage.python import BundledPython
@@ -49,9 +49,9 @@ class Source:
     owner: str | None
 
     @property
-    def package(self) -> str:
-        """The absolute name of the package that it is in, if it is a module."""
-        return ".".join(self.place.parent.parts)
+    def file(self) -> File:
+        """It as a Python source."""
+        return File(self.path, ".".join(self.place.parent.parts))
 
 
 class Reader:
@@ -72,6 +72,10 @@ class Reader:
             self._read[source.path] = self._mentions(source)
         return self._read[source.path]
 
+    def ahead(self, sources: Iterable[Source]) -> None:
+        """Read together what will be asked for."""
+        self._sources.read(source.file for source in sources if is_python(source.path))
+
     def _mentions(self, source: Source) -> Mentions:
         # What builds a package by numpy.distutils lies in it, and lists its directories.
         if source.path.name == _SETUP and b"distutils" in source.path.read_bytes():
@@ -82,7 +86,7 @@ class Reader:
 
 def facts_of(source: Source, reader: SourceReader) -> Facts | None:
     """Return what a file says of itself; None for what is no Python source, or no Python 3."""
-    return reader.facts(File(source.path, source.package)) if is_python(source.path) else None
+    return reader.facts(source.file) if is_python(source.path) else None
 
 
 def is_python(path: Path) -> bool:

@@ -71,6 +71,10 @@ class SourceReader:
             self.read([file])
         return self._facts[file]
 
+    def has_read(self, file: File) -> bool:
+        """Whether nothing has to be looked at for a source any more."""
+        return file in self._facts
+
     def read(self, files: Iterable[File]) -> None:
         """Read sources that will be asked for.
 

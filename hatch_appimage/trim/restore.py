@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from hatch_appimage.python.left_out import ENSUREPIP, LEFT_OUT, bring_back, find_left_out
-from hatch_appimage.sources.files import facts_of, find_sources
+from hatch_appimage.sources.files import find_sources
 from hatch_appimage.trim.packages import globs_for_stdlib, matches
 from hatch_appimage.trim.stdlib_needs import modules_named_in
 
@@ -82,6 +82,7 @@ def _find_reasons(sources: list[Source], reader: SourceReader) -> dict[str, str]
 
 def _words_of(source: Source, reader: SourceReader) -> frozenset[str]:
     """Return those words of a file that may name what is looked for."""
-    if facts := facts_of(source, reader):
+    # Most tests need not be parsed at all.
+    if reader.has_read(source.file) and (facts := reader.facts(source.file)):
         return facts.words & _WORDS
     return frozenset(found.decode() for found in _TEXT.findall(source.path.read_bytes()))

@@ -11,10 +11,10 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from hatch_appimage.python.installed import InstalledFile
-    from hatch_appimage.sources.files import Source
+    from hatch_appimage.sources.files import Reader, Source
     from hatch_appimage.sources.mentions import Mentions
     from hatch_appimage.sources.reach import Reach
 
@@ -70,7 +70,7 @@ class TestDirectories:
 
 
 def find_test_directories(
-    files: Iterable[InstalledFile], sources: Sequence[Source], reach: Reach, read: Callable[[Source], Mentions]
+    files: Iterable[InstalledFile], sources: Sequence[Source], reach: Reach, read: Reader
 ) -> TestDirectories:
     """Find the directories that hold the tests of installed packages.
 
@@ -97,12 +97,14 @@ def find_test_directories(
     unused = {place: directory for place, directory in found.items() if place not in used}
     for place in used:
         waiting += inside.pop(place, [])
+    read.ahead(waiting)
     staying = []
     while waiting:
         source = waiting.pop()
         staying.append(source)
         for place in _used_by(source, read(source), unused.values()):
             used[place] = f"{source.place} names it"
+            read.ahead(inside[place])
             waiting += inside.pop(place, [])
             del unused[place]
     return TestDirectories(list(unused.values()), used, staying)
@@ -117,6 +119,11 @@ def _directories(files: Iterable[InstalledFile]) -> dict[PurePosixPath, TestDire
             directory.owners.add(file.owner)
             directory.files.append(file)
     return {place: directory for place, directory in sorted(found.items()) if _has_tests(directory)}
+
+
+def is_of_tests(package: str) -> bool:
+    """Whether a package may be in a directory of tests, by its name."""
+    return not _NAMES.isdisjoint(package.split("."))
 
 
 def outermost(place: PurePosixPath) -> PurePosixPath | None:

@@ -13,6 +13,7 @@ from hatch_appimage.sources.imports import Reached
 from hatch_appimage.sources.reach import Reach
 from hatch_appimage.trim.packages import EXCLUDED, Saved, Trimmed
 from hatch_appimage.trim.settings import DOCS, HEADERS, STUBS, TESTS
+from hatch_appimage.trim.test_directories import is_of_tests
 from support.installed_image import Image
 
 if TYPE_CHECKING:
@@ -339,3 +340,8 @@ def test_all_groups_at_once(image: Image) -> None:
     image.add({**TESTED, **TestHeaders.FILES, **TestStubs.FILES, **TestDocs.FILES})
     groups = [TESTS, STUBS, HEADERS, DOCS]
     assert list(image.trim(*groups).groups) == groups
+
+
+@pytest.mark.parametrize(("package", "tests"), [("a.tests.b", True), ("test", True), ("a.testing", False), ("", False)])
+def test_packages_of_tests(package: str, *, tests: bool) -> None:
+    assert is_of_tests(package) is tests

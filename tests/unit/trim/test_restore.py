@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hatch_appimage.trim.restore import Restored
+from hatch_appimage.layout import AppDir
+from hatch_appimage.sources.reader import File, SourceReader
+from hatch_appimage.trim.restore import Restored, restore_stdlib
 from support.installed_image import Image
 
 if TYPE_CHECKING:
@@ -69,3 +71,13 @@ def test_a_python_without_them(image: Image) -> None:
     image.add({"pkg/__init__.py": "import distutils, lib2to3"})
     (image.python.origin / "lib/python3.12/lib2to3").rename(image.root / "gone")
     assert "lib2to3" not in image.restore().missing
+
+
+def test_what_has_no_such_word_is_not_parsed(image: Image) -> None:
+    """Most of a large image may be tests, which go without being looked at."""
+    image.add({"pkg/tests/test_a.py": "import os\n", "pkg/tests/test_b.py": "import lib2to3\n"})
+    reader = SourceReader()
+    assert "lib2to3" in restore_stdlib(AppDir(image.root, "app"), image.python, reader=reader).packages
+    tests = image.site / "pkg/tests"
+    assert reader.has_read(File(tests / "test_b.py", "pkg.tests"))
+    assert not reader.has_read(File(tests / "test_a.py", "pkg.tests"))
