@@ -20,6 +20,7 @@ from hatch_appimage.appdir.bytecode import compile_bytecode
 from hatch_appimage.appdir.commands import check_entry_point, check_scripts, find_commands, find_linked
 from hatch_appimage.appdir.docstrings import WITHOUT_DOCSTRINGS, warn_of_docstrings
 from hatch_appimage.appdir.launcher import require_glibc, without_commands, write_launcher, write_stand_in
+from hatch_appimage.appdir.module_list import write_module_list
 from hatch_appimage.appdir.self_test import write_self_test
 from hatch_appimage.appdir.settings import ONLY
 from hatch_appimage.appdir.startup import StartupOrder, defers, find_startup_order
@@ -474,6 +475,7 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
         seen,
         limited=max_glibc is not None or bundled,
     )
+    listed = step("modules", write_module_list, appdir, python, startup.files)
     appdir.normalize_modes()
 
     image = _make_image(
@@ -481,7 +483,7 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
         appdir,
         beside,
         step,
-        order=startup.files,
+        order=listed.order,
         application=application_files(appdir, python, project),
         libraries=libraries,
     )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TextIO, TypeVar
 
 from hatch_appimage.appdir.bytecode import Bytecode
 from hatch_appimage.appdir.launcher import Launcher
+from hatch_appimage.appdir.module_list import ModuleList
 from hatch_appimage.appdir.startup import StartupOrder
 from hatch_appimage.appdir.startup_file import StartupFile
 from hatch_appimage.desktop.files import DesktopIntegration
@@ -446,6 +447,11 @@ def _(order: StartupOrder) -> str:
 @describe.register
 def _(file: StartupFile) -> str:
     return f"{printable(str(file.path))} says from now on what a start reads"
+
+
+@describe.register
+def _(modules: ModuleList) -> str:
+    return f"{modules.modules} modules are found without a search"
 
 
 @describe.register

@@ -30,6 +30,10 @@ log = logging.getLogger(__name__)
 
 # What runs in the image.
 _MODULE = Path(__file__).with_name("_appimage.py")
+# What is written at the end of `encodings`: this module without what it says of itself.
+_IMPORT_SHORTCUTS = Path(__file__).with_name("_import_shortcuts.py").read_text(encoding="utf-8").split('"""\n', 1)[1]
+#: What a start imports, in the standard library's directory: see `appdir/module_list.py`.
+MODULE_LIST = "_appimage.modules"
 # What is written at the end of modules of the standard library.
 _ADAPTED = {
     "ssl.py": "import _appimage, sys\n_appimage.patch_ssl(sys.modules[__name__])\n",
@@ -226,6 +230,7 @@ def _additions(
         yield from _ADAPTED_IF_C_LIBRARY.items()
     if exposed:
         yield from _ADAPTED_IF_EXPOSED.items()
+    yield "encodings/__init__.py", _IMPORT_SHORTCUTS
     if left_out:
         yield "encodings/__init__.py", _LEFT_OUT.format(modules=repr(dict(sorted(left_out.items()))))
     if Version(python.version.rstrip("+")) < _ASKS_NO_MORE:
