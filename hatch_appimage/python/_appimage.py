@@ -189,6 +189,7 @@ def refuse_left_out(name: str, group: str) -> None:
         "": f"as no code in it names it; {keep}",
         "exclude-files": f"by `exclude-files`; {keep}",
         "installers": f"by `trim`: nothing in it was seen to use this; {keep}",
+        "qt": f"by `trim`: nothing in it was seen to use this; {keep}",
         "stdlib": f"by `trim`: nothing in it was seen to use this; {keep}",
         "tkinter": "by `tkinter`: the application was not seen to use it; `tkinter = true` keeps it",
     }.get(group, f"by `trim`: it is one of the {group} of packages; {keep}")

@@ -62,13 +62,8 @@ def trim_python(
     extra = frozenset(extra)
     owners = {path: _name(each) for each in installed_distributions(python) for path in _files_of(each) - extra}
     sources = find_sources(appdir, python, owners)
-    foreign = (
-        "`expose-python`"
-        if exposed
-        else _find_bare_bytecode(python) or find_foreign_code(sources, reach.files, reach.own, results)
-    )
-    if foreign:
-        return Trimmed({}, dict.fromkeys(groups, f"code that is not in the image may use it: {foreign}"))
+    if unknown := find_unknown_code(python, sources, reach, results, exposed=exposed):
+        return Trimmed({}, dict.fromkeys(groups, f"code that is not in the image may use it: {unknown}"))
     trimming = _Trimming(appdir, python, settings, extra | reach.own, results)
     trimmed = Trimmed({})
     if INSTALLERS in groups:
@@ -77,6 +72,24 @@ def trim_python(
     if STDLIB in groups:
         trimmed |= trimming.leave_out_parts(sources)
     return trimmed
+
+
+def find_unknown_code(
+    python: BundledPython, sources: Sequence[Source], reach: Reach, results: Results, *, exposed: bool
+) -> str | None:
+    """Return why code may run that is not in the image, or that nobody can read; None if nothing is seen to run any.
+
+    Args:
+        python: the bundled Python.
+        sources: the files that can run code.
+        reach: what the application imports.
+        results: where it is kept what sources do.
+        exposed: users can start the interpreter itself.
+
+    """
+    if exposed:
+        return "`expose-python`"
+    return _find_bare_bytecode(python) or find_foreign_code(sources, reach.files, reach.own, results)
 
 
 def _find_bare_bytecode(python: BundledPython) -> str | None:
