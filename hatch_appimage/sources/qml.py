@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 # An import of a document (https://doc.qt.io/qt-6/qtqml-syntax-imports.html), a line of a qmldir file, or an import of a
 # script (`.import`), wherever it is: in a string that becomes a document, too.
 _IMPORT = re.compile(rb"(?<!\w)(?:import|depends)\s+([A-Za-z_]\w*(?:\.\w+)*)")
+# One of Qt's own modules in a program or library, whose resources have documents.
+_EMBEDDED = re.compile(rb"import (Qt\w*(?:\.\w+)*)")
 _RESOURCES = b"qres"
 _LENGTH = struct.Struct(">I")
 _HEADER = struct.Struct(">4sIIII")
@@ -25,6 +27,11 @@ _ZSTD = b"\x28\xb5\x2f\xfd"
 def qml_imports(data: bytes) -> set[str]:
     """Return the names of QML modules that documents import, and qmldir files depend on; and of others, too."""
     return {name.decode() for name in _IMPORT.findall(data)}
+
+
+def embedded_imports(data: bytes) -> set[str]:
+    """Return the names of Qt's QML modules that documents in a program or library import."""
+    return {name.decode() for name in _EMBEDDED.findall(data)}
 
 
 def read_resources(data: bytes) -> Iterator[bytes]:

@@ -12,7 +12,7 @@ from hatch_appimage.python.installed import installed_files
 from hatch_appimage.sources.files import ENTRY_POINTS, find_sources
 from hatch_appimage.trim.packages import Trimmed, matches, remove_files
 from hatch_appimage.trim.python import find_unknown_code
-from hatch_appimage.trim.qt_binding import BINDINGS, Binding
+from hatch_appimage.trim.qt_binding import BINDINGS, SCRIPTS, Binding
 from hatch_appimage.trim.qt_modules import find_unused_files
 from hatch_appimage.trim.qt_uses import find_uses
 from hatch_appimage.trim.settings import QT
@@ -64,7 +64,12 @@ def trim_qt(
     if unknown := find_unknown_code(python, sources, reach, results, exposed=exposed):
         return Trimmed({}, {QT: f"code that is not in the image may use it: {unknown}"})
     owners = {file.owner for some in of_bindings.values() for file in some}
-    sources = [source for source in sources if not _lists_tools(source, owners)]
+    commands = [file for file in files if file.owner in owners and not file.importable]
+    sources = [
+        source
+        for source in sources
+        if not _lists_tools(source, owners) and source.path not in {c.path for c in commands}
+    ]
     own, extra = canonicalize_name(project), frozenset(extra)
     gone: list[Path] = []
     used: dict[str, str] = {}
@@ -76,8 +81,15 @@ def trim_qt(
             for file in some
             if file.owner == own or file.path in extra or matches(file.place, settings.keep_files)
         }
-        unused = find_unused_files(binding, find_uses(sources, binding, results), staying)
+        uses = find_uses(sources, binding, results)
+        if not reach.files.isdisjoint(binding.scripts):  # the image starts one of the programs for developers
+            uses.modules[SCRIPTS] = "the image starts it"
+        unused = find_unused_files(binding, uses, staying)
         gone += sorted(unused.files - staying)
+        if unused.files.issuperset(binding.scripts):
+            gone += [
+                file.path for file in commands if _starts(file.path, f"{name}.{SCRIPTS}") and file.path not in extra
+            ]
         used |= {f"{name}.{module}".rstrip("."): reason for module, reason in unused.used.items()}
         modules |= {f"{name}.{module}": QT for module in unused.modules}
     saved, _ = remove_files({QT: gone})
@@ -94,6 +106,11 @@ def _files_of_bindings(files: Iterable[InstalledFile]) -> dict[str, list[Install
 
 def _root_of(file: InstalledFile) -> Path:
     return file.path.parents[len(file.place.parts) - 2]
+
+
+def _starts(command: Path, package: str) -> bool:
+    """Whether a command calls something in a package."""
+    return package.encode() in command.read_bytes()
 
 
 def _lists_tools(source: Source, owners: set[str]) -> bool:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 #: The packages of all bindings.
 BINDINGS = ("PyQt5", "PyQt6", "PySide2", "PySide6")
+#: The Python package of a binding that starts the programs for developers.
+SCRIPTS = "scripts"
 # Where they have Qt itself.
 _QT = ("Qt", "Qt5", "Qt6")
 # What only compilers, code generators and editors read.
@@ -127,7 +129,7 @@ class Binding:
     @cached_property
     def scripts(self) -> frozenset[Path]:
         """The Python package that starts the programs for developers."""
-        return frozenset(path for path in self.files if path.relative_to(self.root).parts[0] == "scripts")
+        return frozenset(path for path in self.files if path.relative_to(self.root).parts[0] == SCRIPTS)
 
     @cached_property
     def development(self) -> frozenset[Path]:

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from hatch_appimage.elf import read_elf
-from hatch_appimage.sources.qml import qml_imports
-from hatch_appimage.trim.qt_binding import WEB_ENGINE, qt_module_of
+from hatch_appimage.sources.qml import embedded_imports, qml_imports
+from hatch_appimage.trim.qt_binding import SCRIPTS, WEB_ENGINE, qt_module_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from hatch_appimage.trim.qt_binding import Binding
@@ -25,8 +26,9 @@ if TYPE_CHECKING:
 # A plugin that alone would keep more than this of Qt's libraries, in bytes, adds a Qt module to the program that uses
 # none of it: PDF files as images, or the virtual keyboard, which is written in QML. SVG's icons are below that.
 _MAX_FOR_PLUGIN = 4_000_000
+# Who loads plugins that do not need it.
+_LOADERS = {"designer": "UiTools", "vectorimageformats": "QuickVectorImage"}
 _ELF = b"\x7fELF"
-_LIBRARY = re.compile(rb"lib[\w+-]+\.so(?:\.\d+)*")
 # Modules of the binding by whose names QML documents are shown.
 _SHOWING_QML = re.compile(r"QtQml|QtQuick\w*|QtWebEngineQuick|QtWebEngine")
 
@@ -121,7 +123,7 @@ class _Search:
         for path in (*self._binding.libraries.values(), *plugins):
             if not self._uses.files.isdisjoint({path.name, path.name.split(".so")[0].removeprefix("lib")}):
                 self.keep(path)
-        uses_scripts = "scripts" in self._uses.modules
+        uses_scripts = SCRIPTS in self._uses.modules
         for name, paths in self._binding.tools.items():
             if uses_scripts or not self._uses.programs.isdisjoint({name, f"{self._binding.name.lower()}-{name}"}):
                 for path in (*paths, *self._binding.scripts):
@@ -136,14 +138,13 @@ class _Search:
             return
         for library in self._libraries_of(path):
             self.keep(library)
-        libraries = self._binding.libraries
-        for name in set(_LIBRARY.findall(data)):  # what is opened by its name; of Qt's own libraries, these are others
-            if (opened := libraries.get(name.decode())) and qt_module_of(opened.name) is None:
-                self.keep(opened)
+        for name, library in self._binding.libraries.items():  # what is opened by its name
+            if library not in self.kept and qt_module_of(name) is None and b"%s\0" % name.encode() in data:
+                self.keep(library)
         if path.parent == self._binding.root:
             self._reach_imported(path, data)
         if self._shows_qml:
-            self._qml |= qml_imports(data) & self._binding.qml.keys()
+            self._qml |= embedded_imports(data) & self._binding.qml.keys()
         if qt_module_of(path.name) == WEB_ENGINE:
             for each in sorted(self._binding.web_engine):
                 self.keep(each)
@@ -158,16 +159,13 @@ class _Search:
                     self.reach(module, importer)
 
     def _loads(self, path: Path, data: bytes, kind: str) -> bool:
-        """Whether a file has the name of a kind of plugins, as the path of their directory or by itself.
-
-        Names of one byte a letter that stand by themselves mean many things: there, plugins need who loads them.
-        """
-        name, wide = kind.encode(), kind.encode("utf-16-le")
-        if any(text in data for text in (b"/%s\0" % name, b"/\0%s\0\0" % wide, b"\0\0%s\0\0" % wide)):
+        """Whether a library loads plugins of a kind: they need it, and it has the name of their directory."""
+        if _LOADERS.get(kind) == qt_module_of(path.name):
             return True
-        return b"\0%s\0" % name in data and any(
-            path in self._libraries_of(plugin) for plugin in self._binding.plugins[kind]
-        )
+        if not any(path in self._libraries_of(plugin) for plugin in self._binding.plugins[kind]):
+            return False
+        name, wide = kind.encode(), kind.encode("utf-16-le")
+        return any(text in data for text in (b"/%s\0" % name, b"\0%s\0" % name, b"/\0%s\0" % wide, b"\0\0%s\0" % wide))
 
     def _libraries_of(self, path: Path) -> tuple[Path, ...]:
         """Return the libraries of the binding that a file needs itself."""
@@ -183,14 +181,23 @@ class _Search:
                 self.keep(path)
 
     def _keep_widgets(self) -> None:
-        """Reach the modules that have the classes of forms' widgets: their binaries have the names."""
-        modules = self._binding.modules
-        for name, reason in sorted(self._uses.classes.items()):
-            pattern = re.compile(rb"(?<!\w)%s(?!\w)" % name.encode())
-            found = [module for module in modules if pattern.search(modules[module].read_bytes())]
-            if self.reached.keys().isdisjoint(found):
-                for module in found:
-                    self.reach(module, reason)
+        """Reach the modules that have the classes of forms' widgets, where none that is reached has them."""
+        for name, modules in self._modules_with.items():
+            if self.reached.keys().isdisjoint(modules):
+                for module in modules:
+                    self.reach(module, self._uses.classes[name])
+
+    @cached_property
+    def _modules_with(self) -> Mapping[str, Sequence[str]]:
+        """The extension modules that have the name of each class of a form in them."""
+        if not self._uses.classes:
+            return {}
+        binaries = {name: path.read_bytes() for name, path in self._binding.modules.items()}
+        patterns = {name: re.compile(rb"(?<!\w)%s(?!\w)" % name.encode()) for name in sorted(self._uses.classes)}
+        return {
+            name: [module for module, data in binaries.items() if pattern.search(data)]
+            for name, pattern in patterns.items()
+        }
 
     def _keep_plugins(self) -> None:
         for kind in sorted(self._loaded):

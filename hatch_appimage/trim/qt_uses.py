@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from hatch_appimage.sources.files import is_python
 from hatch_appimage.sources.imports import IMPORTING, called_name
-from hatch_appimage.sources.mentions import UNKNOWN, read_mentions
+from hatch_appimage.sources.mentions import read_mentions
 from hatch_appimage.sources.qml import qml_imports, read_entries, read_resources
 from hatch_appimage.sources.units import modules_in_text
 from hatch_appimage.syntax import parse_if_python
@@ -37,6 +37,8 @@ _FORM = ".ui"
 _DOCUMENTS = frozenset({".js", ".mjs", ".qml", "qmldir"})
 _RESOURCE_FILE = ".rcc"
 _RESOURCE_DATA = "qt_resource_data"
+_SMALLEST_RESOURCE = 16  # in bytes
+_QML_BYTES = re.compile(rb"(?<!\w)[bB][rR]?['\"]")
 _STARTING = re.compile(rb"(?<!\w)(?:subprocess|QProcess|Popen|popen|exec[lv]\w*|spawn\w*|system)(?!\w)")
 # PySide's function that starts a program of Qt.
 _LOAD_UI_TYPE, _UI_COMPILER = b"loadUiType", "uic"
@@ -205,8 +207,8 @@ def _read_python(source: Source, data: bytes, binding: Binding, results: Results
         named.programs |= {_UI_COMPILER} if _LOAD_UI_TYPE in data else set()
     elif _LOAD_UI_TYPE in data:
         named.programs = {_UI_COMPILER}
-    if _RESOURCE_DATA.encode() in data:
-        contents = _read_contents(_resources_in(data))
+    if _RESOURCE_DATA.encode() in data or _QML_BYTES.search(data):
+        contents = _read_contents(_bytes_in(data))
         named.qml |= contents.qml
         named.classes |= contents.classes
         named.words |= contents.words
@@ -268,14 +270,13 @@ def _is_constant(arguments: Iterable[ast.expr]) -> bool:
     return all(isinstance(argument, ast.Constant) for argument in list(arguments)[:1])
 
 
-def _resources_in(data: bytes) -> Iterator[bytes]:
-    """Yield the contents of the files in a module that Qt's compiler of resources has written."""
+def _bytes_in(data: bytes) -> Iterator[bytes]:
+    """Yield the bytes in a source that may be documents, or are the data of Qt's resources."""
     tree = parse_if_python(data)
-    for node in tree.body if tree else ():
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
-            names = [target.id for target in node.targets if isinstance(target, ast.Name)]
-            if names == [_RESOURCE_DATA] and isinstance(node.value.value, bytes):
-                yield from read_entries(node.value.value)
+    for node in ast.walk(tree) if tree else ():
+        if isinstance(node, ast.Constant) and isinstance(node.value, bytes):
+            yield node.value
+            yield from read_entries(node.value) if len(node.value) > _SMALLEST_RESOURCE else ()
 
 
 def _words(data: bytes) -> set[str]:
