@@ -8,6 +8,7 @@ library the kinds of plugins that it names, a QML module those that it imports. 
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from hatch_appimage.sources.qml import embedded_imports, qml_imports
 from hatch_appimage.trim.qt_binding import SCRIPTS, WEB_ENGINE, qt_module_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from hatch_appimage.trim.qt_binding import Binding
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 # none of it: PDF files as images, or the virtual keyboard, which is written in QML. SVG's icons are below that.
 _MAX_FOR_PLUGIN = 4_000_000
 # Who loads plugins that do not need it.
-_LOADERS = {"designer": "UiTools", "vectorimageformats": "QuickVectorImage"}
+_LOADERS = {"designer": frozenset({"UiTools"}), "vectorimageformats": frozenset({"QuickVectorImage"})}
 _ELF = b"\x7fELF"
 # Modules of the binding by whose names QML documents are shown.
 _SHOWING_QML = re.compile(r"QtQml|QtQuick\w*|QtWebEngineQuick|QtWebEngine")
@@ -121,7 +122,8 @@ class _Search:
         """Keep libraries, plugins and programs whose files are named."""
         plugins = [path for paths in self._binding.plugins.values() for path in paths]
         for path in (*self._binding.libraries.values(), *plugins):
-            if not self._uses.files.isdisjoint({path.name, path.name.split(".so")[0].removeprefix("lib")}):
+            stem = path.name.split(".so")[0].removeprefix("lib")
+            if not self._uses.files.isdisjoint({path.name, stem, stem.removesuffix("plugin")}):
                 self.keep(path)
         uses_scripts = SCRIPTS in self._uses.modules
         for name, paths in self._binding.tools.items():
@@ -148,7 +150,8 @@ class _Search:
         if qt_module_of(path.name) == WEB_ENGINE:
             for each in sorted(self._binding.web_engine):
                 self.keep(each)
-        self._loaded.update(kind for kind in self._binding.plugins if self._loads(path, data, kind))
+        loader = {path.name, qt_module_of(path.name)}
+        self._loaded.update(kind for kind, loaders in self._loaders.items() if not loader.isdisjoint(loaders))
 
     def _reach_imported(self, path: Path, data: bytes) -> None:
         """Reach what an extension module imports: it has the names, or a pattern of `printf` for them."""
@@ -158,14 +161,27 @@ class _Search:
                 if module.startswith(name.decode()):
                     self.reach(module, importer)
 
-    def _loads(self, path: Path, data: bytes, kind: str) -> bool:
-        """Whether a library loads plugins of a kind: they need it, and it has the name of their directory."""
-        if _LOADERS.get(kind) == qt_module_of(path.name):
-            return True
-        if not any(path in self._libraries_of(plugin) for plugin in self._binding.plugins[kind]):
-            return False
-        name, wide = kind.encode(), kind.encode("utf-16-le")
-        return any(text in data for text in (b"/%s\0" % name, b"\0%s\0" % name, b"/\0%s\0" % wide, b"\0\0%s\0" % wide))
+    @cached_property
+    def _loaders(self) -> Mapping[str, Collection[str]]:
+        """The names of the libraries that load the plugins of each kind: those need it, and it names their directory.
+
+        A name that is no path may mean anything; it counts where none of these libraries has the path.
+        """
+        users: dict[Path, set[str]] = defaultdict(set)
+        for kind, plugins in self._binding.plugins.items():
+            for library in {library for plugin in plugins for library in self._libraries_of(plugin)}:
+                users[library].add(kind)
+        paths: dict[str, set[str]] = defaultdict(set)
+        words: dict[str, set[str]] = defaultdict(set)
+        for library, kinds in users.items():
+            data = library.read_bytes()
+            for kind in kinds:
+                name, wide = kind.encode(), kind.encode("utf-16-le")
+                if b"/%s\0" % name in data or b"/\0%s\0" % wide in data:
+                    paths[kind].add(library.name)
+                elif b"\0%s\0" % name in data or b"\0\0%s\0" % wide in data:
+                    words[kind].add(library.name)
+        return {kind: (paths[kind] or words[kind]) | _LOADERS.get(kind, frozenset()) for kind in self._binding.plugins}
 
     def _libraries_of(self, path: Path) -> tuple[Path, ...]:
         """Return the libraries of the binding that a file needs itself."""
