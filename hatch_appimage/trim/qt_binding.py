@@ -161,8 +161,17 @@ class Binding:
 
     def _below(self, directory: str) -> list[Path]:
         """Return the files in a directory of Qt."""
-        places = [self.root / qt / directory for qt in _QT]
-        return sorted(path for path in self.files if any(path.is_relative_to(place) for place in places))
+        return sorted(self._by_directory.get(directory, ()))
+
+    @cached_property
+    def _by_directory(self) -> Mapping[str, list[Path]]:
+        """The files of Qt by the directory of Qt that they are in."""
+        found: dict[str, list[Path]] = defaultdict(list)
+        for path in self.files:
+            parts = path.parts[len(self.root.parts) :]
+            if parts[0] in _QT and parts[1:-1]:
+                found[parts[1]].append(path)
+        return found
 
     def _is_for_development(self, path: Path) -> bool:
         parts = path.relative_to(self.root).parts

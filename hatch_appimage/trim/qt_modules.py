@@ -18,7 +18,7 @@ from hatch_appimage.sources.qml import embedded_imports, qml_imports
 from hatch_appimage.trim.qt_binding import SCRIPTS, WEB_ENGINE, qt_module_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from hatch_appimage.trim.qt_binding import Binding
@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 # none of it: PDF files as images, or the virtual keyboard, which is written in QML. SVG's icons are below that.
 _MAX_FOR_PLUGIN = 4_000_000
 # Who loads plugins that do not need it.
-_LOADERS = {"designer": frozenset({"UiTools"}), "vectorimageformats": frozenset({"QuickVectorImage"})}
+_LOADERS = {"designer": "UiTools", "vectorimageformats": "QuickVectorImage"}
+# How a library names a directory of plugins.
+_PATH, _WORD = "a path", "a word"
 _ELF = b"\x7fELF"
 # Modules of the binding by whose names QML documents are shown.
 _SHOWING_QML = re.compile(r"QtQml|QtQuick\w*|QtWebEngineQuick|QtWebEngine")
@@ -150,8 +152,7 @@ class _Search:
         if qt_module_of(path.name) == WEB_ENGINE:
             for each in sorted(self._binding.web_engine):
                 self.keep(each)
-        loader = {path.name, qt_module_of(path.name)}
-        self._loaded.update(kind for kind, loaders in self._loaders.items() if not loader.isdisjoint(loaders))
+        self._loaded.update(self._loads(path, data))
 
     def _reach_imported(self, path: Path, data: bytes) -> None:
         """Reach what an extension module imports: it has the names, or a pattern of `printf` for them."""
@@ -161,27 +162,28 @@ class _Search:
                 if module.startswith(name.decode()):
                     self.reach(module, importer)
 
-    @cached_property
-    def _loaders(self) -> Mapping[str, Collection[str]]:
-        """The names of the libraries that load the plugins of each kind: those need it, and it names their directory.
+    def _loads(self, path: Path, data: bytes) -> Iterator[str]:
+        """Yield the kinds of plugins that a library loads: they need it, and it names their directory.
 
-        A name that is no path may mean anything; it counts where none of these libraries has the path.
+        A name that is no path may mean anything. In a library that most kinds need, it counts for nothing.
         """
-        users: dict[Path, set[str]] = defaultdict(set)
+        kinds = self._users.get(path, frozenset())
+        is_general = len(kinds) > len(self._binding.plugins) / 2
+        for kind in self._binding.plugins:
+            if qt_module_of(path.name) == _LOADERS.get(kind, ""):
+                yield kind
+            elif kind in kinds and (form := _form_of(kind, data)) and (form == _PATH or not is_general):
+                yield kind
+
+    @cached_property
+    def _users(self) -> Mapping[Path, Collection[str]]:
+        """The kinds of plugins that need each library."""
+        found: dict[Path, set[str]] = defaultdict(set)
         for kind, plugins in self._binding.plugins.items():
-            for library in {library for plugin in plugins for library in self._libraries_of(plugin)}:
-                users[library].add(kind)
-        paths: dict[str, set[str]] = defaultdict(set)
-        words: dict[str, set[str]] = defaultdict(set)
-        for library, kinds in users.items():
-            data = library.read_bytes()
-            for kind in kinds:
-                name, wide = kind.encode(), kind.encode("utf-16-le")
-                if b"/%s\0" % name in data or b"/\0%s\0" % wide in data:
-                    paths[kind].add(library.name)
-                elif b"\0%s\0" % name in data or b"\0\0%s\0" % wide in data:
-                    words[kind].add(library.name)
-        return {kind: (paths[kind] or words[kind]) | _LOADERS.get(kind, frozenset()) for kind in self._binding.plugins}
+            for plugin in plugins:
+                for library in self._libraries_of(plugin):
+                    found[library].add(kind)
+        return found
 
     def _libraries_of(self, path: Path) -> tuple[Path, ...]:
         """Return the libraries of the binding that a file needs itself."""
@@ -241,6 +243,16 @@ class _Search:
         by_name = {path.stem: path for paths in catalogs.values() for path in paths}
         for path in [path for path in by_name.values() if path in self.kept]:
             self.kept.update(by_name[name] for name in catalogs_named_in(path.read_bytes()) if name in by_name)
+
+
+def _form_of(kind: str, data: bytes) -> str | None:
+    """Return how a library names a kind of plugins, in letters of one byte or two; None where it does not."""
+    forms = set()
+    for name, size in ((kind.encode(), 1), (kind.encode("utf-16-le"), 2)):
+        if name in data:  # which is found much sooner than what begins with a zero
+            forms |= {_PATH} if b"/".ljust(size, b"\0") + name + b"\0" in data else set()
+            forms |= {_WORD} if bytes(size) + name + b"\0" in data else set()
+    return min(forms, default=None)
 
 
 def catalogs_named_in(data: bytes) -> list[str]:

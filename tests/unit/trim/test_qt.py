@@ -218,7 +218,8 @@ class TestPlugins:
     def test_ways_to_name_a_kind(self, tmp_path: Path, text: bytes) -> None:
         image = Image(tmp_path)
         kind = {"PySide6/Qt/plugins/tls/libqtls.so": elf("Core"), f"{LIB}/libQt6Core.so.6": elf(texts=text)}
-        image.add({**BINDING, **kind}, "PySide6")
+        others = {f"PySide6/Qt/plugins/{name}/libq.so": elf("Gui") for name in "ab"}  # most kinds do not need it
+        image.add({**BINDING, **kind, **others}, "PySide6")
         assert "libqtls" in staying(image, app_dot_py="import PySide6.QtCore")
 
 
