@@ -170,9 +170,9 @@ class _Search:
         kinds = self._users.get(path, frozenset())
         is_general = len(kinds) > len(self._binding.plugins) / 2
         for kind in self._binding.plugins:
-            if qt_module_of(path.name) == _LOADERS.get(kind, ""):
-                yield kind
-            elif kind in kinds and (form := _form_of(kind, data)) and (form == _PATH or not is_general):
+            form = _form_of(kind, data) if kind in kinds else None
+            is_named = form == _PATH or (form == _WORD and not is_general)
+            if is_named or qt_module_of(path.name) == _LOADERS.get(kind, ""):
                 yield kind
 
     @cached_property

@@ -90,7 +90,7 @@ def test_empty_table(project: Project) -> None:
         python=PythonSettings(python=ByArchitecture(LocalSource(), {}), python_sha256={}, tkinter=None),
         install=InstallSettings(features=(), requirements=(), lock=None, constraints=None, dependency_groups=()),
         trim=TrimSettings(
-            trim=("tests", "stubs", "headers", "docs", "installers", "stdlib"),
+            trim=("tests", "stubs", "headers", "docs", "qt", "installers", "stdlib"),
             exclude_files=(),
             keep_files=(),
             strip=("python", "libraries"),
