@@ -167,7 +167,7 @@ class TestTrim:
             (["test"], "Option `{}` names an unknown group `test`, did you mean `tests`?"),
             (
                 ["x"],
-                "Option `{}` names an unknown group `x`; known are docs, headers, installers, stdlib, stubs, tests",
+                "Option `{}` names an unknown group `x`; known are docs, headers, installers, qt, stdlib, stubs, tests",
             ),
             ("tests", "Option `{}` must be an array of strings or boolean"),
             ([1], "Item #1 in option `{}` must be a string"),
