@@ -68,6 +68,7 @@ from hatch_appimage.system import System
 from hatch_appimage.trim.kept_sources import find_kept_sources, find_modules
 from hatch_appimage.trim.packages import trim_packages
 from hatch_appimage.trim.python import trim_python
+from hatch_appimage.trim.qt import trim_qt
 from hatch_appimage.trim.restore import restore_stdlib
 from hatch_appimage.trim.settings import LIBRARIES, PACKAGES, PYTHON, STDLIB, TESTS
 from hatch_appimage.trim.stdlib import lasting_sources
@@ -563,6 +564,18 @@ def _leave_out(
         extra=extra,
         reader=reader,
     )
+    qt = step(
+        "qt",
+        trim_qt,
+        appdir,
+        python,
+        inputs.project.name,
+        reach,
+        settings.trim,
+        exposed=settings.launcher.expose_python,
+        extra=extra,
+        reader=reader,
+    )
     # What is gone by now uses nothing of Python.
     unused = step(
         "unused",
@@ -576,7 +589,7 @@ def _leave_out(
         extra=extra,
         reader=reader,
     )
-    trimmed |= unused
+    trimmed |= qt | unused
     # What is gone needs no stripping. It comes before the libraries, as Python's own and those that are copied are
     # stripped before they are patched: patchelf moves what is loaded behind the symbols, where a hole would stay.
     stripped = Stripped()

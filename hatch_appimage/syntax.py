@@ -30,6 +30,14 @@ def parse_source(source: str | bytes) -> ast.Module:
         return ast.parse(source)
 
 
+def parse_if_python(source: str | bytes) -> ast.Module | None:
+    """Return the tree of a source; None if it is no Python 3, or nested too deeply."""
+    try:
+        return parse_source(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
 def last_name(node: ast.AST | None) -> str:
     """Return the last part of the name that an expression is, such as `b` for `a.b`; "" if it is no name."""
     return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")

@@ -177,6 +177,7 @@ def refuse_left_out(name: str, group: str) -> None:
 
     Raises:
         ModuleNotFoundError: the caller of the caller of the finder imports it.
+        ImportError: it does so by ``from package import module``, which passes over the other kind of error.
 
     """
     # This function, the finder, importlib's function that asks all finders, and who called that.
@@ -189,10 +190,21 @@ def refuse_left_out(name: str, group: str) -> None:
         "": f"as no code in it names it; {keep}",
         "exclude-files": f"by `exclude-files`; {keep}",
         "installers": f"by `trim`: nothing in it was seen to use this; {keep}",
+        "qt": f"by `trim`: nothing in it was seen to use this; {keep}",
         "stdlib": f"by `trim`: nothing in it was seen to use this; {keep}",
         "tkinter": "by `tkinter`: the application was not seen to use it; `tkinter = true` keeps it",
     }.get(group, f"by `trim`: it is one of the {group} of packages; {keep}")
+    package, _, last = name.rpartition(".")
+    if package and _is_from_import(sys._getframe(3)):
+        raise ImportError(f"cannot import name {last!r} from {package!r}: left out of the image {reason}", name=package)
     raise ModuleNotFoundError(f"No module named {name!r}: left out of the image {reason}", name=name)
+
+
+def _is_from_import(frame: Any) -> bool:
+    """Whether a frame of importlib looks for what is to be imported from a package, as if it were an attribute."""
+    while frame and frame.f_code.co_name.startswith(("_find_and_load", "_call_with_frames_removed")):
+        frame = frame.f_back
+    return frame is not None and frame.f_code.co_name == "_handle_fromlist"
 
 
 def patch_metadata(metadata: Any) -> None:

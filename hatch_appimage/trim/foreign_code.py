@@ -28,6 +28,8 @@ _WORD = re.compile(rb"[A-Za-z_]\w*")
 _DOTTED = re.compile(rb"[A-Za-z_]\w*(?:\.\w+)+")
 #: Packages that execute only what they have written themselves, such as the methods of a class or a template's code.
 _GENERATORS = (
+    "PyQt5",
+    "PyQt6",
     "attr",
     "cattr",
     "cattrs",

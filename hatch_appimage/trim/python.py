@@ -64,13 +64,8 @@ def trim_python(
     for each in installed_distributions(python):
         owners |= dict.fromkeys(_files_of(each) - extra, _name(each))
     sources = find_sources(appdir, python, owners)
-    foreign = (
-        "`expose-python`"
-        if exposed
-        else _find_bare_bytecode(python) or find_foreign_code(sources, reach.files, reach.own, reader)
-    )
-    if foreign:
-        return Trimmed({}, dict.fromkeys(groups, f"code that is not in the image may use it: {foreign}"))
+    if unknown := find_unknown_code(python, sources, reach, reader, exposed=exposed):
+        return Trimmed({}, dict.fromkeys(groups, f"code that is not in the image may use it: {unknown}"))
     trimming = _Trimming(appdir, python, settings, extra | reach.own, reader)
     trimmed = Trimmed({})
     if INSTALLERS in groups:
@@ -79,6 +74,24 @@ def trim_python(
     if STDLIB in groups:
         trimmed |= trimming.leave_out_parts(sources)
     return trimmed
+
+
+def find_unknown_code(
+    python: BundledPython, sources: Sequence[Source], reach: Reach, reader: SourceReader, *, exposed: bool
+) -> str | None:
+    """Return why code may run that is not in the image, or that nobody can read; None if nothing is seen to run any.
+
+    Args:
+        python: the bundled Python.
+        sources: the files that can run code.
+        reach: what the application imports.
+        reader: knows what sources do.
+        exposed: users can start the interpreter itself.
+
+    """
+    if exposed:
+        return "`expose-python`"
+    return _find_bare_bytecode(python) or find_foreign_code(sources, reach.files, reach.own, reader)
 
 
 def _find_bare_bytecode(python: BundledPython) -> str | None:

@@ -13,11 +13,12 @@ if TYPE_CHECKING:
     from hatch_appimage.table import Table
 
 # Groups of files that are left out of an image.
-TESTS, STUBS, HEADERS, DOCS, INSTALLERS, STDLIB = TRIM_GROUPS = (
+TESTS, STUBS, HEADERS, DOCS, QT, INSTALLERS, STDLIB = TRIM_GROUPS = (
     "tests",
     "stubs",
     "headers",
     "docs",
+    "qt",
     "installers",
     "stdlib",
 )

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,10 +15,13 @@ from hatch_appimage.sources.reach import Reach
 from hatch_appimage.sources.reader import SourceReader
 from hatch_appimage.trim.packages import trim_packages
 from hatch_appimage.trim.python import trim_python
+from hatch_appimage.trim.qt import trim_qt
 from hatch_appimage.trim.restore import restore_stdlib
-from hatch_appimage.trim.settings import TrimSettings
+from hatch_appimage.trim.settings import QT, TrimSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from hatch_appimage.trim.packages import Trimmed
     from hatch_appimage.trim.restore import Restored
 
@@ -40,7 +44,7 @@ class Image:
             origin=root / "origin",
         )
 
-    def add(self, files: dict[str, str], package: str = "pkg", entry_points: str = "") -> None:
+    def add(self, files: Mapping[str, str | bytes], package: str = "pkg", entry_points: str = "") -> None:
         """Install a package."""
         info = f"{package}-1.0.dist-info"
         files = {**files, f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n"}
@@ -48,7 +52,7 @@ class Image:
         for name, text in files.items():
             path = self.site / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
+            path.write_bytes(text.encode() if isinstance(text, str) else text)
         with (self.site / info / "RECORD").open("w") as record:
             csv.writer(record).writerows([name, "", ""] for name in [*files, f"{info}/RECORD"])
 
@@ -111,6 +115,21 @@ class Image:
             TrimSettings(trim=groups, exclude_files=(), keep_files=keep),
             exposed=exposed,
             extra=extra,
+            reader=SourceReader(),
+        )
+
+    def trim_qt(
+        self, *, keep: tuple[str, ...] = (), own: tuple[str, ...] = (), exposed: bool = False, wanted: bool = True
+    ) -> Trimmed:
+        reach = self.reach(*own)
+        started = {name: module for name, module in reach.modules.items() if "scripts" not in module.path.parts}
+        return trim_qt(
+            AppDir(self.root, "app"),
+            self.python,
+            "My_App",
+            replace(reach, modules=started),
+            TrimSettings(trim=(QT,) if wanted else (), exclude_files=(), keep_files=keep),
+            exposed=exposed,
             reader=SourceReader(),
         )
 

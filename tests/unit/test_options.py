@@ -90,7 +90,7 @@ def test_empty_table(project: Project) -> None:
         python=PythonSettings(python=ByArchitecture(LocalSource(), {}), python_sha256={}, tkinter=None),
         install=InstallSettings(features=(), requirements=(), lock=None, constraints=None, dependency_groups=()),
         trim=TrimSettings(
-            trim=("tests", "stubs", "headers", "docs", "installers", "stdlib"),
+            trim=("tests", "stubs", "headers", "docs", "qt", "installers", "stdlib"),
             exclude_files=(),
             keep_files=(),
             strip=("python", "libraries"),
@@ -167,7 +167,7 @@ class TestTrim:
             (["test"], "Option `{}` names an unknown group `test`, did you mean `tests`?"),
             (
                 ["x"],
-                "Option `{}` names an unknown group `x`; known are docs, headers, installers, stdlib, stubs, tests",
+                "Option `{}` names an unknown group `x`; known are docs, headers, installers, qt, stdlib, stubs, tests",
             ),
             ("tests", "Option `{}` must be an array of strings or boolean"),
             ([1], "Item #1 in option `{}` must be a string"),
