@@ -183,6 +183,17 @@ def is_qt_plugin(path: Path) -> bool:
     return bool(_QT_PLUGIN.search(str(path.parent))) and not shows_windows(path)
 
 
+def optional_of(needs: Iterable[Dependency]) -> set[str]:
+    """Return the sonames of what is not found and can be done without: by plugins of Qt, or without a service."""
+    found: dict[str, bool] = {}
+    for need in needs:
+        if need.found is None:
+            group = group_of(need.soname)
+            optional = group in OPTIONAL or (group not in _SELF_CONTAINED and all(map(is_qt_plugin, need.roots)))
+            found[need.soname] = optional and found.get(need.soname, True)
+    return {soname for soname, optional in found.items() if optional}
+
+
 def is_qt_module(soname: str) -> bool:
     """Whether a library is one of Qt's own."""
     return bool(_QT_MODULE.fullmatch(soname))
@@ -400,19 +411,12 @@ class _Planner:
 
     def separate_optional(self) -> None:
         """Tell what is used where the target system has it from what that must have."""
-        users: dict[str, list[Dependency]] = {}
-        for need in self.needs:
-            if need.soname in self.plan.from_system and group_of(need.soname) not in _SELF_CONTAINED:
-                users.setdefault(need.soname, []).append(need)
-        for soname, needs in sorted(users.items()):
-            group = group_of(soname)
-            for_modules = [need for need in needs if not all(map(is_qt_plugin, need.roots))]
-            if for_modules and group not in OPTIONAL:
-                continue
+        for soname in sorted(optional_of(self.needs) & self.plan.from_system):
+            needs = [need for need in self.needs if need.soname == soname and need.found is None]
             self.plan.from_system.discard(soname)
             self.plan.optional[soname] = sorted({self.tree.real(need.file) for need in needs})
-            if group not in OF_THE_MACHINE and self.policy.group(soname) != "excluded":
-                self.plan.unbundled += for_modules[:1]
+            if group_of(soname) not in OF_THE_MACHINE and self.policy.group(soname) != "excluded":
+                self.plan.unbundled += [need for need in needs if not all(map(is_qt_plugin, need.roots))][:1]
 
     def _is_included(self, need: Dependency) -> bool:
         """Whether the project asks for a library, or for one of the machine's that needs it."""

@@ -72,6 +72,16 @@ runs on Debian 12+, Ubuntu 22.04+, RHEL 10+, Fedora 36+, openSUSE Leap 15.6+, op
 
 
 class TestListing:
+    def test_what_can_be_done_without(self, appdir: Path) -> None:
+        """It is neither missing nor in the way of a distribution without it."""
+        before = list_libraries(appdir)
+        plugins = appdir / "usr/lib/python3.12/site-packages/PySide6/Qt/plugins"
+        for name, needed in (("a", ("libcups.so.2", "libgbm.so.1")), ("b", ("libmysqlclient.so.21", "libz.so.1"))):
+            library("", *needed, "libc.so.6").write(plugins / "x" / f"{name}.so")
+        found = list_libraries(appdir)
+        assert (found.missing, found.verdict) == (before.missing, before.verdict)
+        assert "\nsystem, if there: libcups.so.2, libgbm.so.1, libmysqlclient.so.21\n" in found.to_text()
+
     def test_directory(self, appdir: Path) -> None:
         found = list_libraries(appdir)
         assert found.architecture == "x86_64"
