@@ -244,6 +244,7 @@ def _unpacked(path: Path) -> Iterator[Path]:
             target = root / os.fsdecode(entry.path)
             if stat.S_ISLNK(entry.mode):
                 if b"\0" not in entry.target:
+                    target.parent.mkdir(parents=True, exist_ok=True)  # it may hold links only
                     links[entry.path] = entry.target
             elif stat.S_ISREG(entry.mode):
                 chunks = image.chunks(entry)

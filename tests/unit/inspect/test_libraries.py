@@ -91,6 +91,17 @@ class TestListing:
     def test_image(self, appdir: Path, tmp_path: Path) -> None:
         assert list_libraries(pack(appdir, tmp_path / "x.AppImage")).to_text() == TEXT
 
+    def test_directory_of_links_only(self, appdir: Path, tmp_path: Path) -> None:
+        """As those below `usr/lib/selected`."""
+        selected = appdir / "usr" / "lib" / "selected" / "one"
+        selected.mkdir(parents=True)
+        (selected / "libfound.so.1").symlink_to("../../libfound.so.1")
+        library("libfound.so.1").write(appdir / "usr" / "lib" / "libfound.so.1")
+        library("", "libfound.so.1", rpath="$ORIGIN/../lib/selected/one").write(appdir / "usr" / "bin" / "tool.so")
+        found = list_libraries(pack(appdir, tmp_path / "x.AppImage"))
+        assert found == list_libraries(appdir)
+        assert [need.source for need in found.files["usr/bin/tool.so"]] == [Origin.IMAGE]
+
     def test_json(self, appdir: Path) -> None:
         document = json.loads(list_libraries(appdir).to_json())
         assert document["version"] == 1
