@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Build hook of this project's own wheel: compiles the runtimes and launchers that the wheel carries."""
+"""Build hook of this project's own wheel: compiles what the wheel carries of our C."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 
 class RuntimeBuildHook(BuildHookInterface[Any]):
-    """Compile both for every architecture; a development install compiles them when they are wanted."""
+    """Compile it for every architecture; a development install compiles it when it is wanted."""
 
     PLUGIN_NAME = "custom"
 
@@ -28,8 +28,13 @@ class RuntimeBuildHook(BuildHookInterface[Any]):
         if version == "editable":
             return
         from hatch_appimage.runtime import ARCHITECTURES, BUILT  # noqa: PLC0415
-        from hatch_appimage.runtime.compile import compile_launchers, compile_runtimes  # noqa: PLC0415
+        from hatch_appimage.runtime.compile import (  # noqa: PLC0415
+            compile_getenvs,
+            compile_launchers,
+            compile_runtimes,
+        )
 
         compile_runtimes(ARCHITECTURES, BUILT, self.metadata.version)
         compile_launchers(ARCHITECTURES, BUILT)
+        compile_getenvs(ARCHITECTURES, BUILT)
         build_data["artifacts"].append("/hatch_appimage/runtime/built")

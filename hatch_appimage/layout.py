@@ -85,6 +85,11 @@ class AppDir:
         return self.lib / "musl"
 
     @property
+    def getenv(self) -> Path:
+        """The library with toolkits' ``getenv()``, alone."""
+        return self.lib / "getenv"
+
+    @property
     def applications(self) -> Path:
         """Where the desktop entry is found after integration."""
         return self.usr / "share" / "applications"

@@ -25,6 +25,7 @@ from hatch_appimage.appdir.self_test import write_self_test
 from hatch_appimage.appdir.settings import ONLY
 from hatch_appimage.appdir.startup import StartupOrder, defers, find_startup_order
 from hatch_appimage.appdir.startup_file import read_startup_file, write_startup_file
+from hatch_appimage.appdir.toolkits import write_toolkit_variables
 from hatch_appimage.desktop.files import write_desktop_files
 from hatch_appimage.desktop.gui_toolkits import warn_of_terminal
 from hatch_appimage.elf_strip import Stripped
@@ -433,6 +434,15 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
         strip=LIBRARIES in strip,
     )
     c_library = step("libc", _bundle_c_library, inputs, appdir, python, libraries)
+    step(
+        "toolkits",
+        write_toolkit_variables,
+        appdir,
+        python,
+        architecture,
+        libraries.graph.files,
+        settings.launcher.environment,
+    )
     step(
         "patch",
         patch_stdlib,

@@ -17,6 +17,7 @@ from hatch_appimage.appdir.launcher import Launcher
 from hatch_appimage.appdir.module_list import ModuleList
 from hatch_appimage.appdir.startup import StartupOrder
 from hatch_appimage.appdir.startup_file import StartupFile
+from hatch_appimage.appdir.toolkits import ToolkitVariables
 from hatch_appimage.desktop.files import DesktopIntegration
 from hatch_appimage.document import write_json
 from hatch_appimage.elf_strip import Stripped
@@ -27,6 +28,7 @@ from hatch_appimage.image.zsync import Description
 from hatch_appimage.layout import ExtraFiles
 from hatch_appimage.libraries.bundle import Libraries
 from hatch_appimage.libraries.c_library import CLibrary, NoCLibrary
+from hatch_appimage.libraries.plan import is_qt_module
 from hatch_appimage.libraries.symbol_versions import Requirements
 from hatch_appimage.packages.install import Installation
 from hatch_appimage.packages.provenance import Provenance
@@ -43,7 +45,7 @@ from hatch_appimage.trim.restore import Restored
 from hatch_appimage.trim.tkinter import Tkinter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from hatch_appimage.layout import AppDir
@@ -174,6 +176,8 @@ class Report:
             *self._runs_on(),
             *self._required_processor(),
             f"  libraries  {describe(self.libraries)}; the target system must have {self._from_system()}",
+            *(f"             it may have {printable(str(library))}" for library in self.libraries.optional),
+            *self._dropped_plugins(),
             f"  left out   {describe(self.trimmed)}",
             f"  stripped   {self._stripped()}",
             f"  bytecode   {describe(self.bytecode)}",
@@ -231,6 +235,17 @@ class Report:
         sonames = [library.soname for library in self.libraries.from_system if library.group != own]
         return ", ".join(sonames) or ("nothing" if self._own_musl else "nothing but glibc")
 
+    def _dropped_plugins(self) -> list[str]:
+        """Name the modules and plugins that lack a library, by that library; those of absent modules of Qt together."""
+        names: dict[str, list[str]] = {}
+        for path, soname in sorted(self.libraries.dropped.items(), key=lambda item: (item[1], item[0])):
+            lacking = "modules of Qt that are not installed" if is_qt_module(soname) else soname
+            names.setdefault(lacking, []).append(PurePath(path).name)
+        return [
+            f"             without {printable(f'{files[0]}{_and_more(files)}')}, for want of {printable(lacking)}"
+            for lacking, files in names.items()
+        ]
+
     def write(self, path: Path) -> None:
         """Write the report as JSON."""
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -275,6 +290,7 @@ class Report:
                 "from_system": [asdict(library) for library in self.libraries.from_system],
                 "by_name": list(self.libraries.by_name),
                 "ignored": list(self.libraries.ignored),
+                "optional": [asdict(library) for library in self.libraries.optional],
                 "dropped": dict(self.libraries.dropped),
                 "missing": [asdict(library) for library in self.libraries.missing],
                 "executable_stacks": list(self.libraries.executable_stacks),
@@ -313,8 +329,11 @@ def _own_document(library: CLibrary) -> dict[str, Any]:
 
 
 def _files_of(required: RequiredVersion) -> str:
-    more = f" and {len(required.files) - 1} more" if len(required.files) > 1 else ""
-    return f"{printable(required.files[0])}{more}"
+    return f"{printable(required.files[0])}{_and_more(required.files)}"
+
+
+def _and_more(files: Sequence[str]) -> str:
+    return f" and {len(files) - 1} more" if len(files) > 1 else ""
 
 
 @singledispatch
@@ -390,6 +409,16 @@ def _(stripped: Stripped) -> str:
 
 def _saving(saved: Saved | Stripped) -> str:
     return f"{format_size(saved.size)} in {saved.files} file{'' if saved.files == 1 else 's'}"
+
+
+@describe.register
+def _(variables: ToolkitVariables) -> str:
+    said = [
+        *([f"{len(variables.hidden)} of the user's variables do not reach them"] if variables.hidden else []),
+        *(["Wayland first"] if variables.wayland else []),
+        *([f"{', '.join(variables.paths)} set for libraries"] if variables.paths else []),
+    ]
+    return "; ".join(said) or "none that the user's variables mean"
 
 
 @describe.register

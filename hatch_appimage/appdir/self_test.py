@@ -47,7 +47,10 @@ def write_self_test(appdir: AppDir, entry_points: Iterable[EntryPoint], librarie
     (appdir.self_test / "__main__.py").write_text(_MAIN, encoding="utf-8")
     facts = {
         "entry_points": [_describe(each, appdir) for each in entry_points],
-        "left_to_machine": [each.soname for each in libraries.from_system if each.group not in NEVER_BUNDLED],
+        "left_to_machine": [
+            *(each.soname for each in libraries.from_system if each.group not in NEVER_BUNDLED),
+            *(each.soname for each in libraries.optional),
+        ],
         "ignored": libraries.ignored,
         "loaded_before": libraries.by_name,
     }

@@ -20,6 +20,7 @@ from hatch_appimage.elf import fits
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.format import find_squashfs
 from hatch_appimage.libraries.dependencies import Tree, read_directory
+from hatch_appimage.libraries.plan import optional_of
 from hatch_appimage.libraries.policy import group_of
 from hatch_appimage.libraries.symbol_versions import LIBRARIES, Requirements, find_required_versions
 from hatch_appimage.libraries.verdict import find_verdict
@@ -47,6 +48,8 @@ class Origin(Enum):
 
     IMAGE = "image"
     SYSTEM = "system"
+    #: What needs it is a plugin of Qt, which is passed over without it, or speaks to a service.
+    OPTIONAL = "system, if there"
     #: It is in the image, but no search path leads to it: something else has to load it before.
     IMAGE_BY_NAME = "image, by name"
     MISSING = "missing"
@@ -162,9 +165,10 @@ def _list_directory(root: Path) -> Listing:
     elves = {_inside(path, root): elf for path, elf in tree.files.items()}
     names = {name for path, elf in tree.files.items() for name in (path.name, elf.soname)}
     needs = tree.needs()
+    optional = optional_of(needs)
     files: dict[str, dict[str, Library]] = {path: {} for path in elves}
     for need in needs:
-        files[_inside(need.file, root)].setdefault(need.soname, _library(need, names, root))
+        files[_inside(need.file, root)].setdefault(need.soname, _library(need, names, optional, root))
     reached = {_inside(need.found, root) for need in needs if need.found is not None}
     from_system, missing = (
         {library.soname for found in files.values() for library in found.values() if library.source is source}
@@ -207,12 +211,14 @@ def _inside(path: Path, root: Path) -> str:
     return os.path.relpath(os.path.realpath(path), root)
 
 
-def _library(need: Dependency, names: set[str], root: Path) -> Library:
+def _library(need: Dependency, names: set[str], optional: set[str], root: Path) -> Library:
     if need.found is not None:
         return Library(need.soname, Origin.IMAGE, _inside(need.found, root), None)
     group = group_of(need.soname)
     if group == "musl" and _brings_musl(names):
         return Library(need.soname, Origin.IMAGE_BY_NAME, None, None)
+    if need.soname in optional and need.soname not in names:
+        return Library(need.soname, Origin.OPTIONAL, None, group)
     if group is not None:
         return Library(need.soname, Origin.SYSTEM, None, group)
     return Library(need.soname, Origin.IMAGE_BY_NAME if need.soname in names else Origin.MISSING, None, None)
@@ -238,6 +244,7 @@ def _unpacked(path: Path) -> Iterator[Path]:
             target = root / os.fsdecode(entry.path)
             if stat.S_ISLNK(entry.mode):
                 if b"\0" not in entry.target:
+                    target.parent.mkdir(parents=True, exist_ok=True)  # it may hold links only
                     links[entry.path] = entry.target
             elif stat.S_ISREG(entry.mode):
                 chunks = image.chunks(entry)

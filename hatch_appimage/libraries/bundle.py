@@ -7,12 +7,13 @@ import logging
 import os
 import shutil
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from hatch_appimage.elf import fits, read_elf, set_rpath
 from hatch_appimage.elf_strip import Stripped, strip_files
 from hatch_appimage.errors import AppImageError
+from hatch_appimage.libraries.companions import without_companions
 from hatch_appimage.libraries.debian import copy_licences, find_packages, suggest_packages
 from hatch_appimage.libraries.dependencies import Tree
 from hatch_appimage.libraries.fetch import fetch_libraries
@@ -44,7 +45,7 @@ class BundledLibrary:
     """A library of the build machine in the image.
 
     Attributes:
-        soname: its name there.
+        soname: its name there; behind its directory, where it has one below that of the others.
         source: the file that it was copied from, as the machine calls it.
         package: Debian's package that the file is from, where dpkg knows it.
         size: in bytes.
@@ -73,6 +74,24 @@ class SystemLibrary:
 
     soname: str
     group: str
+
+
+@dataclass(frozen=True)
+class OptionalLibrary:
+    """A library that is used where the user's machine has it.
+
+    Attributes:
+        soname: its name.
+        files: what does without it elsewhere, by paths below the AppDir.
+
+    """
+
+    soname: str
+    files: tuple[str, ...]
+
+    def __str__(self) -> str:
+        more = f" and {len(self.files) - 1} more" if len(self.files) > 1 else ""
+        return f"{self.soname}, for {PurePath(self.files[0]).name}{more}"
 
 
 @dataclass(frozen=True)
@@ -107,6 +126,7 @@ class Libraries:
         from_system: what the user's machine must have.
         by_name: sonames that no search path leads to, although the image has them: another module loads them before.
         ignored: sonames that are missing, as the project allows.
+        optional: what is used where the user's machine has it.
         dropped: modules of the standard library and plugins of Qt that were removed because they lack a library, by
             their paths below the AppDir, with that library's soname.
         patched: how many files got another search path.
@@ -127,6 +147,7 @@ class Libraries:
     ignored: tuple[str, ...]
     dropped: Mapping[str, str]
     patched: int
+    optional: tuple[OptionalLibrary, ...] = ()
     missing: tuple[MissingLibrary, ...] = ()
     executable_stacks: tuple[str, ...] = ()
     isa_levels: Mapping[str, int] = field(default_factory=dict)
@@ -175,6 +196,7 @@ def bundle_libraries(
     if python.musl:
         check_for_musl({str(path.relative_to(appdir.root)): elf for path, elf in tree.files.items()})
     bundled = policy.for_musl() if python.musl else policy
+    needed = {soname for elf in tree.files.values() for soname in elf.needed}
     plan = make_plan(tree, place, system=system, policy=bundled, opened=opened)
     while apt and plan.lacking:  # what is fetched may need more
         known, system = system, fetch_libraries(plan.lacking, system, architecture, apt)
@@ -191,7 +213,9 @@ def bundle_libraries(
     if fatal:
         raise AppImageError(explain_missing(_missing(fatal, appdir.root), where))
     missing = _missing(plan.missing, appdir.root)
-    _warn(policy, plan)
+    _warn_of_modules(plan, where)
+    _warn_of_parts(plan)
+    _warn_of_rules(policy, plan, needed, where)
     for library in missing:
         log.warning(
             '%s, is not %s: what loads that file fails. Install it, or allow that: ignore-missing = ["%s"]',
@@ -209,13 +233,18 @@ def bundle_libraries(
         )
     return Libraries(
         bundled=tuple(
-            _describe(target, source, packages.get(source), system) for target, source in sorted(plan.copies.items())
+            _describe(str(target.relative_to(appdir.lib)), target, source, packages.get(source), system)
+            for target, source in sorted(plan.copies.items())
         ),
         from_system=tuple(
             SystemLibrary(soname, policy.group(soname) or "excluded") for soname in sorted(plan.from_system)
         ),
         by_name=tuple(sorted({need.soname for need in plan.by_name})),
         ignored=tuple(sorted({need.soname for need in plan.ignored})),
+        optional=tuple(
+            OptionalLibrary(soname, tuple(str(file.relative_to(appdir.root)) for file in files))
+            for soname, files in plan.optional.items()
+        ),
         dropped={str(path.relative_to(appdir.root)): soname for path, soname in sorted(plan.dropped.items())},
         patched=len(plan.rpaths),
         missing=missing,
@@ -231,10 +260,10 @@ def _is_lacking(entry: str, system: System, architecture: Architecture) -> bool:
     return "/" not in entry and find_on_system(entry, system, architecture) is None
 
 
-def _describe(target: Path, source: Path, package: str | None, system: System) -> BundledLibrary:
+def _describe(name: str, target: Path, source: Path, package: str | None, system: System) -> BundledLibrary:
     added = system.package_of(source)
     pinned = (added.version, added.digest) if added else ()
-    return BundledLibrary(target.name, system.name_of(source), package, target.stat().st_size, *pinned)
+    return BundledLibrary(name, system.name_of(source), package, target.stat().st_size, *pinned)
 
 
 def _opened(entry: str, project: Path, system: System, architecture: Architecture) -> tuple[str, Path]:
@@ -254,16 +283,53 @@ def _opened(entry: str, project: Path, system: System, architecture: Architectur
     )
 
 
-def _warn(policy: LibraryPolicy, plan: BundlePlan) -> None:
-    """Warn of what is left out, and of rules that change nothing: most of them are misspelt."""
+def _warn_of_modules(plan: BundlePlan, where: str) -> None:
+    """Warn of modules that the image does not have, or that are of no use on some target systems.
+
+    Plugins of Qt are in the summary only: nobody expects the wheel's plugins for every database to work.
+    """
     for module, soname in plan.dropped.items():
-        if not is_qt_plugin(module) or matches(soname, policy.include_libraries):
-            log.warning("%s is left out of the image: this machine lacks %s, which it needs", module.name, soname)
-    sonames = {path.name for path in plan.copies} | plan.from_system
-    sonames |= {need.soname for need in (*plan.by_name, *plan.ignored)} | set(plan.dropped.values())
+        if not is_qt_plugin(module):
+            log.warning("%s is left out of the image: it needs %s, which is not %s", module.name, soname, where)
+    for need in plan.unbundled:
+        log.warning(
+            "%s is not %s: %s can be loaded only on systems that have it; install it to have it in the image",
+            *(need.soname, where, need.file.name),
+        )
+
+
+def _warn_of_parts(plan: BundlePlan) -> None:
+    """Warn of libraries of which only a part can come."""
+    for name in sorted(path.name for path in plan.copies):
+        lacking = without_companions(name)
+        if lacking:
+            log.warning("%s is in the image without %s: what these are for does not work there", name, lacking)
+
+
+def _warn_of_rules(policy: LibraryPolicy, plan: BundlePlan, needed: Iterable[str], where: str) -> None:
+    """Warn of rules that change nothing, as most of them are misspelt, and of libraries that cannot be included.
+
+    Args:
+        policy: with the rules.
+        plan: what is done.
+        needed: the sonames that files of the AppDir need.
+        where: where libraries are looked for.
+
+    """
+    bundled = {path.name for path in (*plan.copies, *plan.links)}
+    missing = {need.soname for need in (*plan.by_name, *plan.ignored, *plan.missing)}
+    sonames = {*needed, *bundled, *missing, *plan.from_system, *plan.optional, *plan.dropped.values()}
     for rule in (*policy.include_libraries, *policy.exclude_libraries, *policy.ignore_missing):
         if not any(matches(soname, (rule,)) for soname in sonames):
             log.warning("Nothing in the image needs a library that `%s` means", rule)
+    absent = {*missing, *plan.from_system, *plan.optional, *plan.dropped.values()} - bundled
+    for soname in sorted(absent):
+        if matches(soname, policy.include_libraries) and not matches(soname, policy.exclude_libraries):
+            hint = suggest_packages([soname]).get(soname)
+            log.warning(
+                "`include-libraries` asks for %s, which is not %s%s",
+                *(soname, where, f": install the package {hint}" if hint else ""),
+            )
 
 
 def _apply(plan: BundlePlan, root: Path, *, strip: bool) -> Stripped:
@@ -276,6 +342,7 @@ def _apply(plan: BundlePlan, root: Path, *, strip: bool) -> Stripped:
         shutil.copy(source, target)
         target.chmod(0o755)
     for target, source in plan.data.items():
+        target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
     for path, target in plan.links.items():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -308,7 +375,8 @@ def _owner(
 
 def _verify(tree: Tree, plan: BundlePlan) -> list[Dependency]:
     """Look at the finished tree with fresh eyes: it must need nothing that was not decided about; return its needs."""
-    known = {need.soname for need in (*plan.by_name, *plan.ignored, *plan.missing)} | plan.from_system
+    known = {need.soname for need in (*plan.by_name, *plan.ignored, *plan.missing)}
+    known |= {*plan.from_system, *plan.optional}
     needs = tree.needs()
     for need in needs:
         if need.found is None and need.soname not in known:

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING
 
 from hatch_appimage.elf import from_origin
 from hatch_appimage.libraries.companions import find_companions
-from hatch_appimage.libraries.policy import NEVER_BUNDLED, OF_THE_MACHINE, group_of, matches
+from hatch_appimage.libraries.policy import (
+    NEVER_BUNDLED,
+    OF_THE_MACHINE,
+    OPTIONAL,
+    goes_with_glib,
+    group_of,
+    matches,
+)
 from hatch_appimage.libraries.search import ElfFiles, LinkMap, Loaded, Loader, ends_search
 
 if TYPE_CHECKING:
@@ -23,10 +30,18 @@ if TYPE_CHECKING:
     from hatch_appimage.libraries.policy import LibraryPolicy
     from hatch_appimage.system import System
 
-# Wheels of Qt bring plugins for databases, other toolkits' themes, embedded screens, and for Qt modules that are in
-# other wheels. What they need is not in the wheel, and taking it from the build machine would add GTK to every image.
+# Wheels of Qt bring plugins for printers, databases, other toolkits' themes, embedded screens, and for Qt modules that
+# are in other wheels. Much of what they need is not in the wheel, and taking all of it from the build machine would add
+# GTK to every image. Qt passes over a plugin that cannot be loaded.
 _QT_PLUGIN = re.compile(r"/Qt\d?/(plugins|qml)(/|$)")
 _QT_DISPLAY = re.compile(r"/plugins/(platforms/libq(xcb|wayland[\w-]*)\.so|xcbglintegrations/|wayland-)")
+
+# Modules of Qt: those of a system are of another build than the wheel's, so nothing but the wheel can bring them.
+_QT_MODULE = re.compile(r"libQt\d?[A-Z0-9]\w*\.so(\.\d+)?")
+
+# What is taken from the build machine for a plugin of Qt, together with all that it needs, has at most so many bytes.
+_SMALL = 2_000_000
+_GLIB = "libglib-2.0.so.0"
 
 # Groups of libraries that are not taken from the image, whatever brought them there.
 _NEVER_BUNDLED = {*NEVER_BUNDLED, "excluded"}
@@ -51,7 +66,9 @@ class BundlePlan:
         data: other files of the build machine that these read, by the path that each gets in the AppDir.
         links: symbolic links to be made, and the files of the AppDir that they lead to.
         rpaths: search paths, ``$ORIGIN``-relative, by the file that gets one as its ``DT_RPATH``.
-        from_system: the sonames that are left to the user's machine.
+        from_system: the sonames that are left to the user's machine, which has to have them.
+        optional: those that are used where the user's machine has them, with the files that need them.
+        unbundled: needs of those that would be bundled if the build machine had them, as modules need them, too.
         by_name: needs that only something in the AppDir can fulfil that no search path leads to: something loads it
             before.
         missing: what is found nowhere.
@@ -65,6 +82,8 @@ class BundlePlan:
     links: dict[Path, Path] = field(default_factory=dict)
     rpaths: dict[Path, tuple[str, ...]] = field(default_factory=dict)
     from_system: set[str] = field(default_factory=set)
+    optional: dict[str, list[Path]] = field(default_factory=dict)
+    unbundled: list[Dependency] = field(default_factory=list)
     by_name: list[Dependency] = field(default_factory=list)
     missing: list[Dependency] = field(default_factory=list)
     ignored: list[Dependency] = field(default_factory=list)
@@ -74,7 +93,7 @@ class BundlePlan:
     def lacking(self) -> frozenset[str]:
         """The sonames of what is found nowhere, and is wanted: plugins of Qt without theirs are not."""
         dropped = (soname for path, soname in self.dropped.items() if not is_qt_plugin(path))
-        return frozenset([*(need.soname for need in self.missing), *dropped])
+        return frozenset([*(need.soname for need in (*self.missing, *self.unbundled)), *dropped])
 
 
 @dataclass(frozen=True)
@@ -123,12 +142,11 @@ def make_plan(
         # What is missing when one file is looked at may come with what a later one needs.
         while planner.improve():
             pass
-        useless = {
-            root: need.soname
-            for need in planner.plan.missing
-            for root in need.roots
-            if is_optional(root) or _is_left_over(root, tree, dropped)
-        }
+        useless: dict[Path, str] = {}
+        for need in planner.plan.missing:
+            for root in need.roots:
+                if is_optional(root) or _is_left_over(root, tree, dropped):
+                    useless.setdefault(root, need.soname)
         # Without these nothing may want some of the libraries that were found, so all begins anew.
         if not useless:
             planner.confine()
@@ -136,6 +154,7 @@ def make_plan(
                 pass
             planner.connect_copies()
             planner.connect_opened(opened)
+            planner.separate_optional()
             planner.plan.dropped = dropped
             return planner.plan
         dropped |= useless
@@ -162,6 +181,22 @@ def shows_windows(path: Path) -> bool:
 def is_qt_plugin(path: Path) -> bool:
     """Whether a file is one of Qt's many plugins without which its windows are shown all the same."""
     return bool(_QT_PLUGIN.search(str(path.parent))) and not shows_windows(path)
+
+
+def optional_of(needs: Iterable[Dependency]) -> set[str]:
+    """Return the sonames of what is not found and can be done without: by plugins of Qt, or without a service."""
+    found: dict[str, bool] = {}
+    for need in needs:
+        if need.found is None:
+            group = group_of(need.soname)
+            optional = group in OPTIONAL or (group not in _SELF_CONTAINED and all(map(is_qt_plugin, need.roots)))
+            found[need.soname] = optional and found.get(need.soname, True)
+    return {soname for soname, optional in found.items() if optional}
+
+
+def is_qt_module(soname: str) -> bool:
+    """Whether a library is one of Qt's own."""
+    return bool(_QT_MODULE.fullmatch(soname))
 
 
 class _Planner:
@@ -320,7 +355,7 @@ class _Planner:
         group = self.policy.group(need.soname)
         if group in _NEVER_BUNDLED or self.tree.read(target) is None:
             source = self._find(need, group)
-            if source is None and group is not None:
+            if source is None and (group is not None or self._may_be_on_targets(need)):
                 self.plan.from_system.add(need.soname)
                 return False
             if source is None:
@@ -338,11 +373,50 @@ class _Planner:
             return None
         # What has come with the needing file is bundled even if target systems have something of that name.
         carried = self._find_carried(need)
-        if carried is not None or group is not None:
+        for_plugins = all(map(is_qt_plugin, need.roots)) and not self._is_included(need)
+        # What cannot do without the client of a service needs it on machines without the service, too.
+        if carried is not None or (group is not None and (for_plugins or group not in OPTIONAL)):
             return carried
-        if all(map(is_qt_plugin, need.roots)) and not self._is_included(need):
+        found = None if self._is_in_package(need) else self._find_installed(need)
+        # GTK and GIO open modules of the machine, which are built for its GLib, and read data that is not here.
+        if found is None or (for_plugins and (goes_with_glib(need.soname) or not self._is_small(need, found))):
             return None
-        return None if self._is_in_package(need) else self._find_installed(need)
+        return found
+
+    def _is_small(self, need: Dependency, file: Path) -> bool:
+        """Whether a library of the machine may be bundled for a plugin, by its size with all that would come along."""
+        sizes: dict[Path, int] = {}
+        waiting = [(file, self._loaded(need))]
+        while waiting:
+            path, loader = waiting.pop()
+            elf = self.files(path)
+            if elf is None or path in sizes:
+                continue
+            sizes[path] = path.stat().st_size
+            library = Loaded(path, elf, loader)
+            lacking = (soname for soname in elf.needed if self.tree.read(self.place.lib / soname) is None)
+            for soname in (soname for soname in lacking if self.policy.group(soname) is None):
+                found, _ = self.installed.find(soname, library, LinkMap())
+                if found is not None:
+                    waiting.append((self.system.follow(found), library))
+        return sum(sizes.values()) <= _SMALL
+
+    def _may_be_on_targets(self, need: Dependency) -> bool:
+        """Whether a plugin can stay without a library: it is used where the target system has that."""
+        if not all(map(is_qt_plugin, need.roots)) or is_qt_module(need.soname):
+            return False
+        if self.policy.ignored(need.soname) or self._with_name(need.soname):
+            return False
+        return not (goes_with_glib(need.soname) and self.tree.read(self.place.lib / _GLIB) is not None)
+
+    def separate_optional(self) -> None:
+        """Tell what is used where the target system has it from what that must have."""
+        for soname in sorted(optional_of(self.needs) & self.plan.from_system):
+            needs = [need for need in self.needs if need.soname == soname and need.found is None]
+            self.plan.from_system.discard(soname)
+            self.plan.optional[soname] = sorted({self.tree.real(need.file) for need in needs})
+            if group_of(soname) not in OF_THE_MACHINE and self.policy.group(soname) != "excluded":
+                self.plan.unbundled += [need for need in needs if not all(map(is_qt_plugin, need.roots))][:1]
 
     def _is_included(self, need: Dependency) -> bool:
         """Whether the project asks for a library, or for one of the machine's that needs it."""
@@ -424,15 +498,15 @@ class _Planner:
             self.tree.put(target, elf)
             self.plan.copies[target] = source
             self._set_rpath(target, ())
-            self._copy_companions(source)
+            self._copy_companions(source, elf.soname or name)
         return target
 
-    def _copy_companions(self, source: Path) -> None:
-        for place, file in find_companions(source):
+    def _copy_companions(self, source: Path, soname: str) -> None:
+        for place, file in find_companions(source, soname):
             if self.files(file) is None:
                 self.plan.data[self.place.lib / place] = file
             else:
-                self._copy(file, str(place))
+                self._copy(file, place)
 
     def _link(self, path: Path, target: Path) -> None:
         target = self.plan.links.get(target, target)

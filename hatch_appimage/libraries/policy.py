@@ -80,12 +80,32 @@ GROUPS = {
         "libxcb-dri3.so.0",
         "libxcb.so.1",
     ),
+    # libpipewire reads `client.conf` and opens modules of its own build at paths that are compiled in. Where these are
+    # not there, it gives no context, and some callers crash: so does a machine's that comes without its configuration.
     "sound": ("libasound.so.2", "libjack.so.0", "libpipewire-0.3.so.0"),
     "fonts": ("libfontconfig.so.1", "libfreetype.so.6", "libfribidi.so.0", "libharfbuzz.so.0"),
     "base": ("libgmp.so.10", "libuuid.so.1", "libz.so.1"),
     # The driver's own. What the CUDA toolkit has beside it comes with wheels.
     "cuda": ("libcuda.so.1", "libcudadebugger.so.1", "libnvcuvid.so.1", "libnvidia-*.so*", "libnvoptix.so.1"),
     "opencl": ("libOpenCL.so.1",),
+    # They speak to a server of the machine, with the settings that its distribution gives them.
+    "services": (
+        "libcups.so.2",
+        "libcupsimage.so.2",
+        "libpulse-mainloop-glib.so.0",
+        "libpulse-simple.so.0",
+        "libpulse.so.0",
+    ),
+    # They load drivers and plugins of their own build that the machine's administrator has set up (ODBC, Firebird,
+    # Oracle, Mimer), or refuse a daemon of another version (PC/SC).
+    "drivers": (
+        "libclntsh.so.*",
+        "libfbclient.so.*",
+        "libmimerapi.so",
+        "libodbc.so.*",
+        "libodbcinst.so.*",
+        "libpcsclite.so.1",
+    ),
     # They go with the fabric's kernel modules and with the plugins of these very builds.
     "rdma": (
         "libefa.so.1",
@@ -126,7 +146,27 @@ GROUPS = {
 NEVER_BUNDLED = ("glibc", "musl")
 
 # What must fit the user's hardware or cluster is not taken from the build machine, wherever it is found there.
-OF_THE_MACHINE = frozenset({"cuda", "mpi", "opencl", "rdma"})
+OF_THE_MACHINE = frozenset({"cuda", "drivers", "mpi", "opencl", "rdma"})
+
+# Nobody expects what these are for on every machine: no start counts them as a need.
+OPTIONAL = frozenset({"drivers", "services"})
+
+# Libraries that go with one build of GLib: those of a newer system call functions that an older GLib has not, and end
+# the process when they first do, as GLib's symbols have no versions.
+_WITH_GLIB = (
+    "libatk-1.0.so.0",
+    "libatk-bridge-2.0.so.0",
+    "libgdk-*.so.*",
+    "libgdk_pixbuf-2.0.so.0",
+    "libgio-2.0.so.0",
+    "libglib-2.0.so.0",
+    "libgmodule-2.0.so.0",
+    "libgobject-2.0.so.0",
+    "libgst*-1.0.so.0",
+    "libgthread-2.0.so.0",
+    "libgtk-*.so.*",
+    "libpango*-1.0.so.0",
+)
 
 
 def _rules(rules: tuple[str, ...], _table: Table) -> tuple[str, ...]:
@@ -265,6 +305,11 @@ def group_of(soname: str) -> str | None:
     return next(
         (name for name, patterns in GROUPS.items() if any(fnmatchcase(soname, pattern) for pattern in patterns)), None
     )
+
+
+def goes_with_glib(soname: str) -> bool:
+    """Whether a library has to be of one build with the process's GLib."""
+    return any(fnmatchcase(soname, pattern) for pattern in _WITH_GLIB)
 
 
 def matches(soname: str, rules: Iterable[str]) -> bool:

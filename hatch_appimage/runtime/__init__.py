@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The programs in C of every image: the runtime in front, which mounts it, and the launcher, which starts Python."""
+"""What is in C of every image: the runtime in front, which mounts it, and the launcher, which starts Python.
+
+Those with Qt, GTK or the like have a library beside: the getenv() that these are to use.
+"""
 
 from __future__ import annotations
 
@@ -37,6 +40,16 @@ def launcher_path(architecture: str) -> Path:
     return _provide("launcher", architecture, BUILT.parent / "launcher")
 
 
+def getenv_path(architecture: str) -> Path:
+    """Return the library with toolkits' getenv() for an architecture; in a development install, compile it if need be.
+
+    Raises:
+        AppImageError: there is none, or it cannot be compiled.
+
+    """
+    return _provide("getenv", architecture, BUILT.parent / "getenv")
+
+
 def _provide(program: str, architecture: str, sources: Path) -> Path:
     if architecture not in ARCHITECTURES:
         raise AppImageError(f"There is no {program} for {architecture}, only for {', '.join(ARCHITECTURES)}")
@@ -54,12 +67,18 @@ def _is_stale(path: Path, directory: Path) -> bool:
 
 def _compile(program: str, architecture: str) -> None:
     try:
-        from hatch_appimage.runtime.compile import compile_launchers, compile_runtimes  # noqa: PLC0415 - not in the wheel
+        from hatch_appimage.runtime.compile import (  # noqa: PLC0415 - not in the wheel
+            compile_getenvs,
+            compile_launchers,
+            compile_runtimes,
+        )
     except ImportError as error:
         raise AppImageError(f"The {program} for {architecture} is missing: reinstall hatch-appimage") from error
     try:
         if program == "launcher":
             compile_launchers([architecture], BUILT)
+        elif program == "getenv":
+            compile_getenvs([architecture], BUILT)
         else:
             compile_runtimes([architecture], BUILT, installed_version())
     except AppImageError as error:

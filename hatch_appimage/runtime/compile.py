@@ -26,7 +26,9 @@ from typing import TYPE_CHECKING
 from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 
+from hatch_appimage.elf import read_elf
 from hatch_appimage.errors import AppImageError
+from hatch_appimage.runtime.getenv_settings import SONAME
 from hatch_appimage.runtime.launcher_settings import MAX_LAUNCHER_SIZE
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 
 SOURCE = Path(__file__).parent
 LAUNCHER_SOURCE = SOURCE / "launcher"
+GETENV_SOURCE = SOURCE / "getenv"
 ZSTD = "backports.zstd==1.8.0"
 ZSTD_SHA256 = "9dae4f4c481716e3db473d667457b4f508ff7459c0931b567a5c9677fb3db316"
 
@@ -96,6 +99,24 @@ FLAGS = (
     "-Wl,--build-id=none",
     "-D_GNU_SOURCE",
     "-D_FILE_OFFSET_BITS=64",
+    "-DNDEBUG",
+)
+#: For a library that takes from the process what it needs of any C library.
+LIBRARY_FLAGS = (
+    "-std=gnu11",
+    "-Os",
+    "-shared",
+    "-fPIC",
+    "-nostdlib",
+    "-fvisibility=hidden",
+    "-fno-sanitize=all",
+    "-fno-stack-protector",
+    "-fno-unwind-tables",
+    "-fno-asynchronous-unwind-tables",
+    "-Wl,--strip-all",
+    "-Wl,--build-id=none",
+    "-Wl,-z,undefs",
+    "-D_GNU_SOURCE",
     "-DNDEBUG",
 )
 #: Our own sources compile without any of these.
@@ -259,6 +280,37 @@ def compile_launcher(architecture: str, output: Path) -> None:
         command = compiler_command(architecture, linked, [base, *sorted(LAUNCHER_SOURCE.glob("*.c"))])
         _run(command, what=f"Compiling the launcher for {architecture}")
         _check_program(linked, f"launcher for {architecture}", MAX_LAUNCHER_SIZE)
+        _put(linked, output)
+
+
+def compile_getenvs(architectures: Sequence[str], directory: Path) -> None:
+    """Compile the library with toolkits' getenv() for each architecture into ``directory``."""
+    directory.mkdir(parents=True, exist_ok=True)
+    for architecture in architectures:
+        compile_getenv(architecture, directory / f"getenv-{architecture}")
+
+
+def compile_getenv(architecture: str, output: Path) -> None:
+    """Compile the library with toolkits' getenv() for one architecture.
+
+    Args:
+        architecture: AppImage's name of it.
+        output: the file to write.
+
+    Raises:
+        AppImageError: the compiler failed, or the library needs others.
+
+    """
+    target = TARGETS[architecture]
+    with tempfile.TemporaryDirectory(prefix="hatch-appimage-") as temporary:
+        linked = Path(temporary, "getenv.so")
+        flags = [flag for flag in target.flags if not flag.startswith("-Wl,")]
+        command = [sys.executable, "-m", "ziglang", "cc", "-target", target.triple, *flags, *LIBRARY_FLAGS, *WARNINGS]
+        sources = map(str, sorted(GETENV_SOURCE.glob("*.c")))
+        command += [f"-Wl,-soname,{SONAME}", *sources, "-o", str(linked)]
+        _run(command, what=f"Compiling getenv() for {architecture}")
+        elf = read_elf(linked)
+        _demand(f"getenv() for {architecture}", elf and elf.soname == SONAME and not elf.needed, "it needs more")
         _put(linked, output)
 
 

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hatch_appimage.architecture import native_architecture
-from hatch_appimage.elf import _damage, read_elf, read_sections, set_rpath
+from hatch_appimage.elf import _damage, add_needed, read_elf, read_sections, set_rpath
 from hatch_appimage.errors import AppImageError
 from support.elf_fixtures import (
     AARCH64,
@@ -192,6 +192,12 @@ class TestLinked:
         self.link(library, "-Wl,--disable-new-dtags,-rpath,$ORIGIN")
         set_rpath(library, ["$ORIGIN"])
 
+    def test_a_library_more(self, library: Path) -> None:
+        before = self.link(library, "-Wl,-soname,liba.so.1")
+        add_needed(library, "libfirst.so")
+        assert read(library).needed == ("libfirst.so", *before.needed)
+        assert read(library).soname == "liba.so.1"
+
     @pytest.mark.parametrize(("option", "executable"), [("execstack", True), ("noexecstack", False)])
     def test_executable_stack(self, library: Path, option: str, *, executable: bool) -> None:
         assert self.link(library, "-z", option).executable_stack is executable
@@ -215,13 +221,11 @@ class TestLinked:
         elf = read(library)
         first = elf.segments[0]
         crooked = replace(elf, segments=(replace(first, offset=first.offset + 1), *elf.segments[1:]))
-        assert (
-            _damage(elf, crooked, elf.search_path) == f"the segment at {first.address:#x} is not aligned to 4096 bytes"
-        )
+        assert _damage(elf, crooked) == f"the segment at {first.address:#x} is not aligned to 4096 bytes"
         wide = replace(elf, segments=(replace(first, size=1 << 20), *elf.segments[1:]))
-        assert "overlap" in str(_damage(elf, wide, elf.search_path))
+        assert "overlap" in str(_damage(elf, wide))
         other = replace(elf, needed=("libz.so.1",))
-        assert _damage(elf, other, elf.search_path) == "it needs other libraries than before"
+        assert _damage(elf, other) == "it needs other libraries than it should"
 
     def test_needed(self, library: Path) -> None:
         self.link(library, "-Wl,-soname,liba.so.1")

@@ -24,7 +24,7 @@ from hatch_appimage.image.self_test import SelfTest
 from hatch_appimage.image.test_command import ImageTest
 from hatch_appimage.image.write import Image
 from hatch_appimage.layout import AppDir, ExtraFiles
-from hatch_appimage.libraries.bundle import BundledLibrary, Libraries, MissingLibrary, SystemLibrary
+from hatch_appimage.libraries.bundle import BundledLibrary, Libraries, MissingLibrary, OptionalLibrary, SystemLibrary
 from hatch_appimage.libraries.c_library import CLibrary, NoCLibrary
 from hatch_appimage.libraries.symbol_versions import Exceeding, RequiredVersion, Requirements
 from hatch_appimage.libraries.verdict import find_verdict
@@ -64,8 +64,13 @@ LIBRARIES = Libraries(
     from_system=(SystemLibrary("libGL.so.1", "graphics"), SystemLibrary("libc.so.6", "glibc")),
     by_name=("libb.so",),
     ignored=("libc.so",),
-    dropped={"usr/lib/python3.12/lib-dynload/_x.so": "libx.so.1"},
+    dropped={
+        "usr/lib/python3.12/lib-dynload/_x.so": "libx.so.1",
+        "usr/lib/Qt6/plugins/b.so": "libQt6Scxml.so.6",
+        "usr/lib/Qt6/plugins/a.so": "libQt63DCore.so.6",
+    },
     patched=3,
+    optional=(OptionalLibrary("libcups.so.2", ("usr/lib/cups.so", "usr/lib/print.so")),),
     missing=(MissingLibrary("libtbb.so.12", ("usr/lib/t.so",), None),),
     executable_stacks=("usr/lib/s.so",),
     isa_levels={"usr/lib/u.so": 2, "usr/lib/v.so": 3, "usr/lib/w.so": 3},
@@ -152,8 +157,11 @@ def test_summary(report: Report) -> None:
         "Arch Linux\n"
         "             limited by GLIBC 2.35 of usr/lib/a and 1 more, GLIBCXX 3.4.29 of usr/lib/c\n"
         "  processor  x86-64-v3, for usr/lib/v.so and 1 more\n"
-        "  libraries  2 bundled, 1 module or plugin left out that lacks a library, 1 missing; the target system must "
+        "  libraries  2 bundled, 3 modules and plugins left out, 1 missing; the target system must "
         "have libGL.so.1\n"
+        "             it may have libcups.so.2, for cups.so and 1 more\n"
+        "             without a.so and 1 more, for want of modules of Qt that are not installed\n"
+        "             without _x.so, for want of libx.so.1\n"
         "  left out   tests 48.3 MB in 1203 files, exclude-files 999 B in 1 file\n"
         "  stripped   python 12.0 MB in 2 files, packages 3.5 kB in 1 file (1 left unchanged)\n"
         "  bytecode   900 modules, optimized as by -O, 800 of them without 12.0 MB of sources\n"
@@ -246,7 +254,12 @@ def test_json(report: Report) -> None:
             "from_system": [{"soname": "libGL.so.1", "group": "graphics"}, {"soname": "libc.so.6", "group": "glibc"}],
             "by_name": ["libb.so"],
             "ignored": ["libc.so"],
-            "dropped": {"usr/lib/python3.12/lib-dynload/_x.so": "libx.so.1"},
+            "optional": [{"soname": "libcups.so.2", "files": ["usr/lib/cups.so", "usr/lib/print.so"]}],
+            "dropped": {
+                "usr/lib/python3.12/lib-dynload/_x.so": "libx.so.1",
+                "usr/lib/Qt6/plugins/b.so": "libQt6Scxml.so.6",
+                "usr/lib/Qt6/plugins/a.so": "libQt63DCore.so.6",
+            },
             "missing": [{"soname": "libtbb.so.12", "files": ["usr/lib/t.so"], "package": None}],
             "executable_stacks": ["usr/lib/s.so"],
             "isa_levels": {"usr/lib/u.so": "x86-64-v2", "usr/lib/v.so": "x86-64-v3", "usr/lib/w.so": "x86-64-v3"},

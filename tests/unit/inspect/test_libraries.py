@@ -72,6 +72,16 @@ runs on Debian 12+, Ubuntu 22.04+, RHEL 10+, Fedora 36+, openSUSE Leap 15.6+, op
 
 
 class TestListing:
+    def test_what_can_be_done_without(self, appdir: Path) -> None:
+        """It is neither missing nor in the way of a distribution without it."""
+        before = list_libraries(appdir)
+        plugins = appdir / "usr/lib/python3.12/site-packages/PySide6/Qt/plugins"
+        for name, needed in (("a", ("libcups.so.2", "libgbm.so.1")), ("b", ("libmysqlclient.so.21", "libz.so.1"))):
+            library("", *needed, "libc.so.6").write(plugins / "x" / f"{name}.so")
+        found = list_libraries(appdir)
+        assert (found.missing, found.verdict) == (before.missing, before.verdict)
+        assert "\nsystem, if there: libcups.so.2, libgbm.so.1, libmysqlclient.so.21\n" in found.to_text()
+
     def test_directory(self, appdir: Path) -> None:
         found = list_libraries(appdir)
         assert found.architecture == "x86_64"
@@ -80,6 +90,17 @@ class TestListing:
 
     def test_image(self, appdir: Path, tmp_path: Path) -> None:
         assert list_libraries(pack(appdir, tmp_path / "x.AppImage")).to_text() == TEXT
+
+    def test_directory_of_links_only(self, appdir: Path, tmp_path: Path) -> None:
+        """As those below `usr/lib/selected`."""
+        selected = appdir / "usr" / "lib" / "selected" / "one"
+        selected.mkdir(parents=True)
+        (selected / "libfound.so.1").symlink_to("../../libfound.so.1")
+        library("libfound.so.1").write(appdir / "usr" / "lib" / "libfound.so.1")
+        library("", "libfound.so.1", rpath="$ORIGIN/../lib/selected/one").write(appdir / "usr" / "bin" / "tool.so")
+        found = list_libraries(pack(appdir, tmp_path / "x.AppImage"))
+        assert found == list_libraries(appdir)
+        assert [need.source for need in found.files["usr/bin/tool.so"]] == [Origin.IMAGE]
 
     def test_json(self, appdir: Path) -> None:
         document = json.loads(list_libraries(appdir).to_json())

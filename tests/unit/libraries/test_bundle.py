@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import subprocess
 from dataclasses import dataclass, replace
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -189,7 +190,8 @@ class TestBundle:
         libraries = build.bundle()
         assert libraries.dropped == {"usr/lib/python3.12/lib-dynload/_foo.so": "libfoo.so.1"}
         assert not module.exists()
-        assert caplog.messages == ["_foo.so is left out of the image: this machine lacks libfoo.so.1, which it needs"]
+        where = f"in the sysroot {build.root / 'machine'}"
+        assert caplog.messages == [f"_foo.so is left out of the image: it needs libfoo.so.1, which is not {where}"]
 
     def test_licences(self, build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
         for name in ("first", "second"):
@@ -216,16 +218,78 @@ class TestBundle:
             "Nothing in the image needs a library that `libfoo.so.1` means",
         ]
 
-    def test_a_plugin_that_is_asked_for(self, build: Build, caplog: pytest.LogCaptureFixture) -> None:
-        """Others are left out in silence: nobody expects the wheel's plugins for every database to work."""
+    def test_what_is_asked_for_and_not_there(
+        self, build: Build, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Others are in the summary only: nobody expects the wheel's plugins for every database to work."""
+        monkeypatch.setattr("hatch_appimage.libraries.bundle.suggest_packages", lambda _: {"libpq.so.5": "libpq5"})
         plugins = build.python.site_packages[0] / "PyQt6" / "Qt6" / "plugins" / "sqldrivers"
-        for name, soname in (("libqsqlpsql.so", "libpq.so.5"), ("libqsqlmysql.so", "libmysql.so.21")):
+        names = {"libqsqlpsql.so": "libpq.so.5", "libqsqlmysql.so": "libmysql.so.21"}
+        for name, soname in names.items():
             library("", soname).write(plugins / name)
         libraries = build.bundle(include_libraries=("libpq.so.*",))
-        assert set(libraries.dropped.values()) == {"libpq.so.5", "libmysql.so.21"}
+        assert {PurePath(library.files[0]).name: library.soname for library in libraries.optional} == names
+        assert (libraries.dropped, libraries.missing) == ({}, ())
+        where = f"in the sysroot {build.root / 'machine'}"
         assert caplog.messages == [
-            "libqsqlpsql.so is left out of the image: this machine lacks libpq.so.5, which it needs"
+            f"`include-libraries` asks for libpq.so.5, which is not {where}: install the package libpq5"
         ]
+
+    def test_what_is_asked_for_and_brought_by_a_package(self, build: Build, caplog: pytest.LogCaptureFixture) -> None:
+        site = build.python.site_packages[0]
+        library("", "libown.so.1", rpath="$ORIGIN").write(site / "p" / "a.so")
+        library("libown.so.1").write(site / "p" / "libown.so.1")
+        build.bundle(include_libraries=("libown.so.1",))
+        assert caplog.messages == []
+
+    def test_a_service_that_a_module_needs_is_not_there(self, build: Build, caplog: pytest.LogCaptureFixture) -> None:
+        library("libQt6Multimedia.so.6", "libpulse.so.0").write(build.python.site_packages[0] / "libQt6Multimedia.so.6")
+        libraries = build.bundle()
+        assert [library.soname for library in libraries.optional] == ["libpulse.so.0"]
+        assert libraries.from_system == ()
+        assert caplog.messages == [
+            (
+                f"libpulse.so.0 is not in the sysroot {build.root / 'machine'}: libQt6Multimedia.so.6 can be loaded "
+                "only on systems that have it; install it to have it in the image"
+            )
+        ]
+
+    def test_plugins_with_links_to_links(self, build: Build) -> None:
+        """What is compiled is found by the real loader, wherever the plugin's own search path leads."""
+        lib = build.root / "machine" / "lib"
+        real = build.compile(lib / "first.so.1.0", "-Wl,-soname,first.so.1.0")
+        (lib / "first.so.1").symlink_to(real.name)
+        named = build.compile(build.root / "stub" / "first.so.1")
+        plugins = build.python.site_packages[0] / "PyQt6" / "Qt6" / "plugins" / "multimedia"
+        build.compile(build.python.stdlib / "lib-dynload" / "_first.so", real)
+        plugin = build.compile(plugins / "media.so", named, "-Wl,-rpath,$ORIGIN/../../lib")
+        service = build.compile(build.root / "stub" / "libcups.so.2")
+        printing = build.compile(plugins / "printing.so", service)
+        libraries = build.bundle()
+        assert [library.soname for library in libraries.optional] == ["libcups.so.2"]
+        assert [library.soname for library in libraries.bundled] == ["first.so.1.0"]
+        assert printing.exists()
+        ldd = subprocess.check_output([require("ldd", "libc-bin"), plugin], text=True)
+        assert f"first.so.1 => {build.appdir.root}/" in ldd
+
+    def test_what_cannot_be_whole(self, build: Build, caplog: pytest.LogCaptureFixture) -> None:
+        library("libgstreamer-1.0.so.0").write(build.root / "machine" / "lib" / "libgstreamer-1.0.so.0")
+        user = library("", "libgstreamer-1.0.so.0", rpath="$ORIGIN/../../..")
+        user.write(build.python.site_packages[0] / "a.so")
+        build.bundle()
+        assert caplog.messages == [
+            "libgstreamer-1.0.so.0 is in the image without its plugins: what these are for does not work there"
+        ]
+
+    def test_data(self, build: Build) -> None:
+        """It goes where the library is told to look for it."""
+        magic = build.compile(build.root / "machine" / "lib" / "libmagic.so.1")
+        data = build.root / "machine" / "share" / "misc" / "magic.mgc"
+        data.parent.mkdir(parents=True)
+        data.write_bytes(b"magic")
+        build.compile(build.python.site_packages[0] / "a.so", magic)
+        build.bundle()
+        assert (build.appdir.lib / "file" / "magic.mgc").read_bytes() == b"magic"
 
     def test_one_of_each_name(self, build: Build) -> None:
         """A library that the AppDir has already is not replaced."""

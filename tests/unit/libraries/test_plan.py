@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -625,12 +626,108 @@ class TestQt:
         assert is_qt_plugin(scene.root / path[1:]) is optional
         assert is_optional(scene.root / path[1:]) is optional
 
-    def test_what_only_plugins_need_is_not_taken_from_the_machine(self, scene: Scene) -> None:
-        scene.add(f"{self.PLUGINS}/platformthemes/libqgtk3.so", library("", "libgtk-3.so.0", runpath="$ORIGIN"))
-        scene.install("libgtk-3.so.0")
+    def optional(self, scene: Scene, **policy: Any) -> dict[str, list[str]]:
+        plan = scene.plan(**policy)
+        assert (plan.missing, plan.dropped) == ([], {})
+        assert plan.from_system.isdisjoint(plan.optional)
+        return {soname: [path.name for path in files] for soname, files in plan.optional.items()}
+
+    def add_glib(self, scene: Scene) -> None:
+        scene.add(f"{SITE}/PySide6/Qt/lib/libQt6Core.so.6", library("libQt6Core.so.6", "libglib-2.0.so.0"))
+        scene.install("libglib-2.0.so.0")
+
+    @pytest.mark.parametrize("there", [True, False])
+    @pytest.mark.parametrize(
+        ("plugin", "soname"),
+        [
+            ("printsupport/libcups.so", "libcups.so.2"),
+            ("multimedia/libffmpegmediaplugin.so", "libpulse.so.0"),
+            ("sqldrivers/libqsqlodbc.so", "libodbc.so.2"),
+            ("egldeviceintegrations/libqeglfs-kms.so", "libgbm.so.1"),
+        ],
+    )
+    def test_what_must_fit_the_target(self, scene: Scene, plugin: str, soname: str, *, there: bool) -> None:
+        """It is used where that has it, and never counts as a need."""
+        scene.add(f"{self.PLUGINS}/{plugin}", library("", soname, "libc.so.6", runpath="$ORIGIN"))
+        if there:
+            scene.install(soname)
+        assert self.optional(scene) == {soname: [plugin.rpartition("/")[2]]}
+        assert scene.plan().copies == {}
+
+    def test_what_modules_need_too_is_needed(self, scene: Scene) -> None:
+        scene.add(f"{self.PLUGINS}/a/liba.so", library("", "libgbm.so.1"))
+        scene.add(f"{SITE}/b.so", library("", "libgbm.so.1"))
         plan = scene.plan()
-        assert plan.copies == {}
+        assert ("libgbm.so.1" in plan.from_system, plan.optional) == (True, {})
+
+    def test_client_of_a_service_that_a_module_needs(self, scene: Scene) -> None:
+        """It comes along where the build machine has it: libQt6Multimedia is not even loaded without libpulse."""
+        scene.add(f"{SITE}/PySide6/Qt/lib/libQt6Multimedia.so.6", library("libQt6Multimedia.so.6", "libpulse.so.0"))
+        assert self.optional(scene) == {"libpulse.so.0": ["libQt6Multimedia.so.6"]}
+        assert [need.soname for need in scene.plan().unbundled] == ["libpulse.so.0"]
+        assert scene.plan(exclude_libraries=("libpulse*",)).unbundled == []
+        scene.install("libpulse.so.0", "libpulsecommon.so", runpath="/lib/pulse")
+        scene.install("lib/pulse/libpulsecommon.so")
+        plan = scene.plan()
+        assert [path.name for path in plan.copies] == ["libpulse.so.0", "libpulsecommon.so"]
+        assert (plan.missing, plan.optional) == ([], {})
+
+    def test_what_goes_with_drivers_is_never_taken(self, scene: Scene) -> None:
+        scene.add(f"{SITE}/nfc.so", library("", "libpcsclite.so.1"))
+        scene.install("libpcsclite.so.1")
+        assert self.optional(scene) == {"libpcsclite.so.1": ["nfc.so"]}
+        assert scene.plan().copies == {}
+
+    def test_missing_on_the_build_machine(self, scene: Scene) -> None:
+        """A target system may have it, and Qt passes over a plugin that cannot be loaded."""
+        scene.add(f"{self.PLUGINS}/texttospeech/libspeechd.so", library("", "libspeechd.so.2", runpath="$ORIGIN"))
+        assert self.optional(scene) == {"libspeechd.so.2": ["libspeechd.so"]}
+
+    def test_what_is_small_is_taken(self, scene: Scene) -> None:
+        scene.add(f"{self.PLUGINS}/multimedia/libffmpegmediaplugin.so", library("", "libXrandr.so.2", "libX11.so.6"))
+        scene.install("libXrandr.so.2", "libXrender.so.1", "libX11.so.6")
+        scene.install("libXrender.so.1")
+        assert self.optional(scene) == {"libX11.so.6": ["libXrandr.so.2", "libffmpegmediaplugin.so"]}
+        assert scene.plan().unbundled == []
+        assert sorted(path.name for path in scene.plan().copies) == ["libXrandr.so.2", "libXrender.so.1"]
+
+    def test_what_is_large_with_all_that_it_needs_is_not(self, scene: Scene) -> None:
+        scene.add(f"{self.PLUGINS}/sqldrivers/libqsqlpsql.so", library("", "libpq.so.5"))
+        scene.install("libpq.so.5", "libldap.so.2")
+        large = scene.install("libldap.so.2")
+        large.write_bytes(large.read_bytes() + bytes(2_000_000))
+        assert self.optional(scene) == {"libpq.so.5": ["libqsqlpsql.so"]}
+        assert scene.plan().copies == {}
+
+    def test_modules_of_qt_fit_their_own_wheel_only(self, scene: Scene) -> None:
+        scene.add(f"{self.PLUGINS}/geometryloaders/libgltf.so", library("", "libQt63DCore.so.6", "libcups.so.2"))
+        plan = scene.plan()
+        assert [path.name for path in plan.dropped] == ["libgltf.so"]
+        assert (plan.missing, plan.optional) == ([], {})
+
+    @pytest.mark.parametrize("there", [True, False])
+    def test_what_goes_with_the_targets_glib(self, scene: Scene, *, there: bool) -> None:
+        """A newer GTK calls functions that the image's GLib has not."""
+        scene.add(f"{self.PLUGINS}/platformthemes/libqgtk3.so", library("", "libgtk-3.so.0", runpath="$ORIGIN"))
+        if there:
+            scene.install("libgtk-3.so.0")
+        assert self.optional(scene) == {"libgtk-3.so.0": ["libqgtk3.so"]}
+        self.add_glib(scene)
+        plan = scene.plan()
         assert [path.name for path in plan.dropped] == ["libqgtk3.so"]
+        assert [path.name for path in plan.copies] == ["libglib-2.0.so.0"]
+
+    def test_links_to_links(self, scene: Scene) -> None:
+        """As `libbz2.so.1` of Debian leads to `libbz2.so.1.0`, and that to the file; Python needs the latter name."""
+        scene.install("libbz2.so.1.0.4", soname="libbz2.so.1.0")
+        for name, target in (("libbz2.so.1.0", "libbz2.so.1.0.4"), ("libbz2.so.1", "libbz2.so.1.0")):
+            (scene.root / "machine" / "lib" / name).symlink_to(target)
+        scene.add(f"{DYNLOAD}/_bz2.so", library("", "libbz2.so.1.0"))
+        scene.add(f"{SITE}/qt/lib/libavformat.so", library("libavformat.so", "libbz2.so.1", runpath="$ORIGIN"))
+        scene.add(f"{SITE}/other/a.so", library("", "libbz2.so.1", runpath="$ORIGIN"))
+        plan = scene.plan()
+        assert (plan.missing, plan.dropped) == ([], {})
+        assert len(plan.copies) == 1
 
     def test_unless_it_is_asked_for(self, scene: Scene) -> None:
         scene.add(f"{self.PLUGINS}/platformthemes/libqgtk3.so", library("", "libgtk-3.so.0", runpath="$ORIGIN"))
@@ -646,11 +743,12 @@ class TestQt:
         scene.install("libpq.so.5", "libldap-2.5.so.0")
         scene.install("libldap-2.5.so.0", "liblber-2.5.so.0")
         scene.install("liblber-2.5.so.0")
-        scene.install("libmysql.so.5")
+        large = scene.install("libmysql.so.5")
+        large.write_bytes(large.read_bytes() + bytes(2_000_000))
         plan = scene.plan(include_libraries=("libpq.so.5",))
         names = ["liblber-2.5.so.0", "libldap-2.5.so.0", "libpq.so.5"]
         assert sorted(path.name for path in plan.copies) == names
-        assert [path.name for path in plan.dropped] == ["libqsqlmysql.so"]
+        assert (list(plan.optional), plan.dropped) == (["libmysql.so.5"], {})
 
     @pytest.mark.parametrize("other", ["platforms/libqxcb.so", "../../QtAfter.so"])
     def test_what_others_bring_is_there_for_all(self, scene: Scene, other: str) -> None:
@@ -665,15 +763,15 @@ class TestQt:
         assert f"{self.PLUGINS}/platforminputcontexts/libxkbcommon.so.0" in scene.links(plan)
 
     def test_what_only_dropped_ones_bring_is_not_there(self, scene: Scene) -> None:
-        scene.add(f"{DYNLOAD}/_dropped.so", library("", "libgone.so.1", "libxkbcommon.so.0"))
-        scene.add(f"{self.PLUGINS}/a/libcompose.so", library("", "libxkbcommon.so.0", runpath="$ORIGIN"))
-        scene.install("libxkbcommon.so.0")
+        scene.add(f"{DYNLOAD}/_dropped.so", library("", "libgone.so.1", "libgtk-3.so.0"))
+        scene.add(f"{self.PLUGINS}/a/libtheme.so", library("", "libgtk-3.so.0", runpath="$ORIGIN"))
+        scene.install("libgtk-3.so.0")
         plan = scene.plan()
-        assert sorted(path.name for path in plan.dropped) == ["_dropped.so", "libcompose.so"]
-        assert plan.copies == {}
+        assert [path.name for path in plan.dropped] == ["_dropped.so"]
+        assert (plan.copies, list(plan.optional)) == ({}, ["libgtk-3.so.0"])
 
     def test_plugins_that_have_all_stay(self, scene: Scene) -> None:
-        scene.add(f"{self.PLUGINS}/imageformats/libqjpeg.so", library("", "libGL.so.1", "libz.so.1", "libc.so.6"))
+        scene.add(f"{self.PLUGINS}/imageformats/libqjpeg.so", library("", "libz.so.1", "libc.so.6"))
         plan = scene.plan()
         assert (plan.dropped, plan.missing, plan.copies) == ({}, [], {})
 
@@ -707,6 +805,30 @@ class TestCompanions:
         }
         assert plan.data == {scene.appdir / "usr" / "lib" / f"{place}libsoftokn3.chk": signature}
         assert scene.rpaths(plan)[f"usr/lib/{place}libsoftokn3.so"] == ("$ORIGIN/.." if place else "$ORIGIN",)
+        assert plan.missing == []
+
+    @pytest.mark.parametrize(
+        ("soname", "file", "place"),
+        [
+            ("libcrypto.so.3", "lib/ossl-modules/legacy.so", "ossl-modules/legacy.so"),
+            ("libsasl2.so.2", "lib/sasl2/libscram.so", "sasl2/libscram.so"),
+            ("libmagic.so.1", "share/misc/magic.mgc", "file/magic.mgc"),
+        ],
+    )
+    def test_found_by_variables(self, scene: Scene, soname: str, file: str, place: str) -> None:
+        """By the soname, as the file itself has a longer name."""
+        scene.install(f"{soname}.0.25", soname=soname)
+        (scene.root / "machine" / "lib" / soname).symlink_to(f"{soname}.0.25")
+        scene.add(f"{SITE}/a.so", library("", soname))
+        if file.endswith(".so"):
+            scene.install(file, soname)
+            scene.install(str(PurePath(file).with_name("libsasldb.so")))
+        else:
+            (scene.root / "machine" / file).parent.mkdir(parents=True)
+            (scene.root / "machine" / file).touch()
+        plan = scene.plan()
+        found = {scene.inside(path) for path in (*plan.copies, *plan.data)}
+        assert found == {f"usr/lib/{soname}", f"usr/lib/{place}"}
         assert plan.missing == []
 
     def test_none_of_what_a_package_brings(self, scene: Scene) -> None:

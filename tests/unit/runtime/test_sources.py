@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The C of runtime and launcher as other compilers see it, and what their sanitizers find while it runs."""
+"""The C of images as other compilers see it, and what their sanitizers find while it runs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hatch_appimage.runtime.compile import LAUNCHER_SOURCE, SOURCE, WARNINGS, ZSTD_SOURCES, fetch_zstd
+from hatch_appimage.runtime.compile import GETENV_SOURCE, LAUNCHER_SOURCE, SOURCE, WARNINGS, ZSTD_SOURCES, fetch_zstd
 from support.projects import SUPPORT
 from support.tools import require
 
@@ -46,7 +46,7 @@ def zstd(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory / "zstd/lib"
 
 
-@pytest.mark.parametrize("directory", [SOURCE, LAUNCHER_SOURCE], ids=["runtime", "launcher"])
+@pytest.mark.parametrize("directory", [SOURCE, LAUNCHER_SOURCE, GETENV_SOURCE], ids=["runtime", "launcher", "getenv"])
 def test_compiles_without_a_warning(zstd: Path, directory: Path) -> None:
     """With gcc and glibc; Zig has the same warnings for the programs in the wheel."""
     command: list[str | Path] = [require("gcc", "gcc"), "-std=gnu11", "-fsyntax-only", *WARNINGS]

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: MIT
+"""What the library with toolkits' ``getenv()`` is told: settings in its file; ``runtime/getenv/getenv.c`` reads them.
+
+They are strings, each with a NUL behind it, and an empty one at the end, in place of zeros in the compiled file.
+
+===============  ===================================================================================================
+``NAME``         hides a variable of the caller's environment
+``NAME=VALUE``   hides it unless it has this value, or that of another such string
+``NAME:VALUE``   the value of a variable that is not set, where there is a Wayland compositor
+``NAME@PATH``    the value of a variable that is not set: a path relative to the directory above the library's
+===============  ===================================================================================================
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+#: What the interpreter loads the library by.
+SONAME = "libappimage-getenv.so"
+
+_MAGIC = b"hatch-appimage getenv 1\0"
+_SIZE = 4096
+
+
+def with_settings(library: bytes, settings: Iterable[str]) -> bytes:
+    """Return the library's file with settings in it.
+
+    Raises:
+        ValueError: there is no room for them, or it is another library.
+
+    """
+    text = _MAGIC + b"".join(f"{setting}\0".encode() for setting in settings) + b"\0"
+    place = library.index(_MAGIC)
+    if len(text) > _SIZE:
+        raise ValueError(f"{len(text)} bytes of settings in place of {_SIZE}")
+    return library[:place] + text + library[place + len(text) :]
