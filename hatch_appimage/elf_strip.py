@@ -24,12 +24,17 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
+from hatch_appimage import elf as elf_files
 from hatch_appimage.elf import read_elf, read_sections
 from hatch_appimage.errors import AppImageError
+from hatch_appimage.results import NO_RESULTS, digest_code
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
+    from hatch_appimage.results import Results
+
+_CODE = digest_code(__file__, elf_files.__file__)
 _MAGIC = b"\x7fELF"
 _IDENTIFICATION = 16  # bytes before the header's first field
 _PROGRAM_TYPES = frozenset({2, 3})  # ET_EXEC, ET_DYN: in any other type, linkers need the symbols
@@ -95,20 +100,22 @@ class NotStrippedError(AppImageError):
     """A file has something to remove, and stays as it was; the text says why, to go on with after a colon."""
 
 
-def strip_files(paths: Iterable[Path], root: Path) -> Stripped:
+def strip_files(paths: Iterable[Path], root: Path, results: Results = NO_RESULTS) -> Stripped:
     """Remove what is not read from all files where that can be done; the others stay as they are.
 
     Args:
         paths: any files.
         root: the AppDir that they are in.
+        results: where stripped files are kept for the next image.
 
     """
-    return sum((_try_to_strip(path, root) for path in paths), Stripped())
+    return sum((_try_to_strip(path, root, results) for path in paths), Stripped())
 
 
-def _try_to_strip(path: Path, root: Path) -> Stripped:
+def _try_to_strip(path: Path, root: Path, results: Results) -> Stripped:
+    circumstances = bytes([_is_executable(path.stat()), _has_digest(path)])
     try:
-        size = strip_file(path)
+        size = results.change(path, [b"strip", _CODE, circumstances], lambda: strip_file(path))
     except NotStrippedError as error:
         return Stripped(kept={str(path.relative_to(root)): str(error)})
     return Stripped(int(size > 0), size)
@@ -136,9 +143,8 @@ def strip_file(path: Path) -> int:
             removable = _find_removable(elf) if elf else frozenset()
             if elf is None or sum(map(_size, map(elf.content, removable))) < _MIN_SAVING:
                 return 0
-            _check(elf, removable, runnable=bool(os.fstat(file.fileno()).st_mode & 0o111))
-            digests = {path.with_suffix(".chk").name, *(form.format(path.name) for form in _HMAC_NAMES)}
-            if any(beside.name in digests for beside in path.parent.iterdir()):
+            _check(elf, removable, runnable=_is_executable(os.fstat(file.fileno())))
+            if _has_digest(path):
                 raise NotStrippedError("a file beside it has its digest")
             descriptor, name = tempfile.mkstemp(prefix=".strip-", dir=path.parent)
             os.close(descriptor)
@@ -208,6 +214,16 @@ class _Header(NamedTuple):
     shentsize: int
     shnum: int
     shstrndx: int
+
+
+def _is_executable(status: os.stat_result) -> bool:
+    return bool(status.st_mode & 0o111)
+
+
+def _has_digest(path: Path) -> bool:
+    """Whether a file beside it has its digest."""
+    names = (path.with_suffix(".chk").name, *(form.format(path.name) for form in _HMAC_NAMES))
+    return any(os.path.lexists(path.parent / name) for name in names)
 
 
 class _Section(NamedTuple):

@@ -356,9 +356,11 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
     appdir = AppDir(work / "AppDir", settings.desktop.app_id)
 
     interpreter = inputs.build_python or Path(sys.executable)
-    wheel = inputs.package or step("wheel", build_wheel, project, work / "wheel", interpreter)
     strip = settings.trim.strip
-    python = step(
+    # The only two steps that run at the same time: the project's back end needs nothing of the copy of Python. Of two
+    # errors the wheel's is told, as if it had come first. The wheel's runs in this thread, which Ctrl-C interrupts, as
+    # it may take long.
+    with step.meanwhile(
         "python",
         bundle_python,
         inputs.python,
@@ -366,7 +368,10 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
         cross=inputs.cross,
         build_python=inputs.build_python,
         strip=PYTHON in strip,
-    )
+        results=inputs.results,
+    ) as finish_python:
+        wheel = inputs.package or step("wheel", build_wheel, project, work / "wheel", interpreter)
+    python = finish_python()
     max_glibc = settings.libraries.max_glibc
     reader = SourceReader(inputs.results)
     with _reading_ahead(inputs, appdir, python, reader):
@@ -432,6 +437,7 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
         apt=inputs.apt,
         required=() if inputs.shows_missing_libraries else reach.required,
         strip=LIBRARIES in strip,
+        results=inputs.results,
     )
     c_library = step("libc", _bundle_c_library, inputs, appdir, python, libraries)
     step(
@@ -604,7 +610,16 @@ def _leave_out(
     # stripped before they are patched: patchelf moves what is loaded behind the symbols, where a hole would stay.
     stripped = Stripped()
     if PACKAGES in settings.trim.strip:
-        stripped = step("strip", strip_packages, appdir, inputs.architecture, python, settings.trim, extra=extra)
+        stripped = step(
+            "strip",
+            strip_packages,
+            appdir,
+            inputs.architecture,
+            python,
+            settings.trim,
+            extra=extra,
+            results=inputs.results,
+        )
     modules = {**restored.missing, **tkinter.modules, **trimmed.modules}
     return _LeftOut(trimmed, stripped, modules)
 

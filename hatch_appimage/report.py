@@ -7,6 +7,8 @@ The steps return what they did; the words for it are here.
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import singledispatch
 from pathlib import PurePath
@@ -45,7 +47,7 @@ from hatch_appimage.trim.restore import Restored
 from hatch_appimage.trim.tkinter import Tkinter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from hatch_appimage.layout import AppDir
@@ -80,13 +82,45 @@ class Steps:
 
     def __call__(self, name: str, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run a step: time it, and tell what came of it."""
-        start = time.perf_counter()
         with status_line(self.terminal) as show:
             show(f"  {name:<10} ...")
-            result = function(*args, **kwargs)
-        self.seconds[name] = time.perf_counter() - start
-        self.show(redact(f"  {name:<10} {self.seconds[name]:5.1f} s  {describe(result)}"))
+            result, seconds = _timed(function, *args, **kwargs)
+        self._tell(name, result, seconds)
         return result
+
+    @contextmanager
+    def meanwhile(
+        self, name: str, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Iterator[Callable[[], R]]:
+        """Run a step in a thread of its own while a block runs other steps.
+
+        However the block ends, the step has ended, too, when it is left: nothing is written any more where the build
+        cleans up. What the step raises is raised by the function that is provided.
+
+        Returns:
+            A function for after the block that tells what came of the step and returns it.
+
+        """
+        with ThreadPoolExecutor(1, name) as pool:
+            started = pool.submit(_timed, function, *args, **kwargs)
+
+            def finish() -> R:
+                result, seconds = started.result()
+                self._tell(name, result, seconds)
+                return result
+
+            yield finish
+
+    def _tell(self, name: str, result: object, seconds: float) -> None:
+        self.seconds[name] = seconds
+        self.show(redact(f"  {name:<10} {seconds:5.1f} s  {describe(result)}"))
+
+
+def _timed(function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> tuple[R, float]:
+    """Return what a function returns, and the seconds that it took."""
+    start = time.perf_counter()
+    result = function(*args, **kwargs)
+    return result, time.perf_counter() - start
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import shutil
 import sys
 import tempfile
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -26,6 +28,11 @@ _DEFAULT_LIMIT_MB: Final = 2000
 _AFTER_PRUNING: Final = 0.8
 
 _DIGEST_SIZE: Final = sha256().digest_size
+# Files up to this size, in bytes, are kept as they were changed: libraries for GPUs have gigabytes.
+_MAX_FILE: Final = 64 << 20
+# Before the content of a changed file: what the function that changed it returned.
+_NUMBER_SIZE: Final = 8
+
 # An entry's time says when it was last of use, to a day: those of no use for the longest time go first.
 _DAY: Final = 24 * 3600
 
@@ -120,6 +127,36 @@ class Results:
             self._keep(paths[position], result)
         return [result for result in known.values() if result is not None]
 
+    def change(self, path: Path, dependencies: Iterable[bytes | memoryview], function: Callable[[], int]) -> int:
+        """Have a function change a file, or give the file what a file of the same content became by that function.
+
+        Args:
+            path: the file.
+            dependencies: all that its new content depends on, apart from its old one.
+            function: changes it, or leaves it as it is.
+
+        Returns:
+            What the function returned: a number from 0 on.
+
+        """
+        if self._directory is None or path.stat().st_size > _MAX_FILE:
+            return function()
+        before = path.read_bytes()
+        is_done = False
+
+        def change() -> bytes:
+            nonlocal is_done
+            is_done = True
+            number = function().to_bytes(_NUMBER_SIZE, "little")
+            after = path.read_bytes()
+            return number if after == before else number + after
+
+        result = self.compute([*dependencies, before], change)
+        after = memoryview(result)[_NUMBER_SIZE:]
+        if after and not is_done:
+            _replace(path, after)
+        return int.from_bytes(result[:_NUMBER_SIZE], "little")
+
     def prune(self) -> None:
         """Keep within the limit, if anything has been added."""
         if self._directory is None or not self._grown:
@@ -148,11 +185,12 @@ class Results:
 NO_RESULTS: Final = Results(None, 0)
 
 
+@functools.cache
 def digest_code(*files: str) -> bytes:
     """Return what stands for some modules, and for the Python that runs them, among what a result depends on.
 
     Args:
-        files: paths of the modules' sources.
+        files: paths of the modules' sources, and of programs that they run.
 
     """
     digest = sha256(sys.version.encode())
@@ -204,10 +242,24 @@ def _read(path: Path) -> bytes | None:
 
 def _write(path: Path, result: bytes) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _written_beside(path, (sha256(result).digest(), result)):
+        pass
+
+
+def _replace(path: Path, content: memoryview) -> None:
+    """Give a file another content, with its mode and its times; other names of the same file keep theirs."""
+    with _written_beside(path, (content,)) as beside:
+        shutil.copystat(path, beside)
+
+
+@contextmanager
+def _written_beside(path: Path, content: Iterable[bytes | memoryview]) -> Iterator[Path]:
+    """Provide a new file that takes the place of the path in the end, as a whole or not at all."""
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".")
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.writelines((sha256(result).digest(), result))
+            file.writelines(content)
+        yield Path(name)
         Path(name).replace(path)
     except BaseException:
         with suppress(OSError):

@@ -23,6 +23,7 @@ from hatch_appimage.libraries.policy import matches
 from hatch_appimage.libraries.search import find_on_system
 from hatch_appimage.libraries.symbol_versions import Graph, Owner, check_limit
 from hatch_appimage.python.installed import wheels_by_file
+from hatch_appimage.results import NO_RESULTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from hatch_appimage.libraries.policy import LibraryPolicy
     from hatch_appimage.python import BundledPython
     from hatch_appimage.python.installed import InstalledWheel
+    from hatch_appimage.results import Results
     from hatch_appimage.system import System
 
 log = logging.getLogger(__name__)
@@ -167,6 +169,7 @@ def bundle_libraries(
     apt: Apt | None = None,
     required: Iterable[Path] = (),
     strip: bool = True,
+    results: Results = NO_RESULTS,
 ) -> Libraries:
     """Copy what is needed and not there, and have everything find it.
 
@@ -180,6 +183,7 @@ def bundle_libraries(
         apt: gets packages that the system lacks; None to get none.
         required: modules that every start loads, where no trial will tell whether one lacks a library.
         strip: remove what only debuggers read from the libraries that are copied.
+        results: where stripped and patched files are kept for the next image.
 
     Raises:
         AppImageError: a library that every start needs, or a window of Qt, is found neither in the AppDir nor in the
@@ -222,7 +226,7 @@ def bundle_libraries(
             *(library, where, library.soname),
         )
     packages = find_packages(plan.copies.values(), system)
-    stripped = _apply(plan, appdir.root, strip=strip)
+    stripped = _apply(plan, appdir.root, results, strip=strip)
     copy_licences(set(packages.values()), appdir, system)
     tree = Tree.read_directory(appdir.root, architecture)
     graph = Graph.of(tree, _verify(tree, plan), plan.from_system)
@@ -332,7 +336,7 @@ def _warn_of_rules(policy: LibraryPolicy, plan: BundlePlan, needed: Iterable[str
             )
 
 
-def _apply(plan: BundlePlan, root: Path, *, strip: bool) -> Stripped:
+def _apply(plan: BundlePlan, root: Path, results: Results, *, strip: bool) -> Stripped:
     """Copy, link and patch as planned; return what was removed from the copies."""
     for module in plan.dropped:
         module.unlink()
@@ -348,9 +352,9 @@ def _apply(plan: BundlePlan, root: Path, *, strip: bool) -> Stripped:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.symlink_to(os.path.relpath(target, path.parent))
     # Before patchelf moves what is loaded behind the symbols, where a hole would stay.
-    stripped = strip_files(sorted(plan.copies), root) if strip else Stripped()
+    stripped = strip_files(sorted(plan.copies), root, results) if strip else Stripped()
     for path, directories in plan.rpaths.items():
-        set_rpath(path, directories)
+        set_rpath(path, directories, results)
     return stripped
 
 

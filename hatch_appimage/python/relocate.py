@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 from dataclasses import dataclass
-from fnmatch import fnmatch
+from fnmatch import translate
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -18,6 +18,7 @@ from hatch_appimage.errors import AppImageError
 from hatch_appimage.process import clean_environment, run
 from hatch_appimage.python import BundledPython
 from hatch_appimage.python.files import literal_sysconfig
+from hatch_appimage.results import NO_RESULTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from hatch_appimage.elf import Elf
     from hatch_appimage.layout import AppDir
     from hatch_appimage.python import PythonInstallation
+    from hatch_appimage.results import Results
 
 # What no application needs: tests, tools for developers, files for linking against Python, leftovers of its build.
 _LEFT_OUT_FOLDERS = (
@@ -58,6 +60,7 @@ _LEFT_OUT_FILES = (
     "xxlimited*.so",
     "xxsubtype.*",
 )
+_LEFT_OUT = re.compile("|".join(map(translate, (*_LEFT_OUT_FOLDERS, *_LEFT_OUT_FILES))))
 # Variables of sysconfig that lead to files of the machine that Python runs on, not to Python's own: time zones.
 _OF_THE_HOST = frozenset({"TZPATH"})
 # What tkinter runs on lies beside the standard library of Pythons that bring their own Tcl.
@@ -85,6 +88,7 @@ def bundle_python(
     cross: bool = False,
     build_python: Path | None = None,
     strip: bool = True,
+    results: Results = NO_RESULTS,
 ) -> BundledPython:
     """Copy a Python into the AppDir, without its installed packages, so that it runs wherever the AppDir is.
 
@@ -94,6 +98,7 @@ def bundle_python(
         cross: it does not run on the build machine.
         build_python: a Python of the build machine of the same minor version, for a cross one.
         strip: remove what only debuggers read from its programs and libraries.
+        results: where stripped and patched files are kept for the next image.
 
     Raises:
         AppImageError: it does not start there.
@@ -110,8 +115,8 @@ def bundle_python(
     executable = _copy_executable(python, appdir)
     programs = _copy_libraries(python, appdir)
     # Before patchelf moves what is loaded behind the symbols, where a hole would stay.
-    stripped = strip_files(sorted(programs), appdir.root) if strip else Stripped()
-    _relocate(programs, python, appdir)
+    stripped = strip_files(sorted(programs), appdir.root, results) if strip else Stripped()
+    _relocate(programs, python, appdir, results)
     for path in stdlib.glob("_sysconfigdata_*.py"):
         path.write_text(relocatable_sysconfig(path.read_text(encoding="utf-8"), python.prefix), encoding="utf-8")
     bundled = BundledPython(
@@ -141,8 +146,7 @@ def _copy_stdlib(source: Path, target: Path) -> None:
     """
 
     def left_out(directory: str, names: list[str]) -> set[str]:
-        patterns = (*_LEFT_OUT_FOLDERS, *_LEFT_OUT_FILES)
-        found = {name for name in names if any(fnmatch(name, pattern) for pattern in patterns)}
+        found = set(filter(_LEFT_OUT.match, names))
         links = [path for name in names if name not in found and (path := Path(directory, name)).is_symlink()]
         linked = Path(directory).resolve() != real / Path(directory).relative_to(source)
         for link in links:
@@ -209,7 +213,7 @@ def _expand(directory: str, original: Path) -> Path:
     return Path(os.path.normpath(directory))
 
 
-def _relocate(programs: Mapping[Path, _Program], python: PythonInstallation, appdir: AppDir) -> None:
+def _relocate(programs: Mapping[Path, _Program], python: PythonInstallation, appdir: AppDir, results: Results) -> None:
     """Make RPATHs into the old prefix relative; what fits already is not touched.
 
     Those into other directories stay until the libraries that they lead to are bundled.
@@ -228,7 +232,7 @@ def _relocate(programs: Mapping[Path, _Program], python: PythonInstallation, app
             directories.append(from_origin(path, appdir.lib))
         directories = list(dict.fromkeys(directories))
         if directories != list(elf.search_path):
-            set_rpath(path, directories)
+            set_rpath(path, directories, results)
 
 
 def relocatable_sysconfig(source: str, prefix: Path) -> str:

@@ -9,6 +9,7 @@ from hatch_appimage.elf import fits, read_elf
 from hatch_appimage.elf_strip import strip_files
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.python.installed import installed_files
+from hatch_appimage.results import NO_RESULTS
 from hatch_appimage.trim.packages import matches
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from hatch_appimage.elf_strip import Stripped
     from hatch_appimage.layout import AppDir
     from hatch_appimage.python import BundledPython
+    from hatch_appimage.results import Results
     from hatch_appimage.trim.settings import TrimSettings
 
 
@@ -29,6 +31,7 @@ def strip_packages(
     settings: TrimSettings,
     *,
     extra: Iterable[Path] = (),
+    results: Results = NO_RESULTS,
 ) -> Stripped:
     """Strip the files that the RECORD of any installed package lists, the project's own among them.
 
@@ -38,6 +41,7 @@ def strip_packages(
         python: its Python.
         settings: what the project wants to stay as it is.
         extra: files that the project put into the AppDir, which stay.
+        results: where stripped files are kept for the next image.
 
     """
     left_alone = frozenset(extra)
@@ -46,7 +50,7 @@ def strip_packages(
         for file in installed_files(python)
         if file.path not in left_alone and not file.path.is_symlink() and not matches(file.place, settings.keep_files)
     }
-    return strip_files([path for path in sorted(files) if _is_for(path, architecture)], appdir.root)
+    return strip_files([path for path in sorted(files) if _is_for(path, architecture)], appdir.root, results)
 
 
 def _is_for(path: Path, architecture: Architecture) -> bool:

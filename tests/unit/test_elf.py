@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from hatch_appimage.architecture import native_architecture
 from hatch_appimage.elf import _damage, add_needed, read_elf, read_sections, set_rpath
 from hatch_appimage.errors import AppImageError
+from hatch_appimage.results import Results
 from support.elf_fixtures import (
     AARCH64,
     I386,
@@ -197,6 +198,24 @@ class TestLinked:
         add_needed(library, "libfirst.so")
         assert read(library).needed == ("libfirst.so", *before.needed)
         assert read(library).soname == "liba.so.1"
+
+    def test_what_was_patched_before(self, library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The same file comes out, and patchelf does not run; for another RPATH it does."""
+        self.link(library, "-Wl,--disable-new-dtags,-rpath,/opt/a")
+        other = Path(shutil.copy(library, tmp_path / "other.so"))
+        results = Results(tmp_path / "results", 10**8)
+        set_rpath(library, ["$ORIGIN", "$ORIGIN/b"], results)
+
+        def run(*_: object, **__: object) -> str:
+            raise AssertionError("patchelf ran")
+
+        monkeypatch.setattr("hatch_appimage.elf.run", run)
+        set_rpath(other, ["$ORIGIN", "$ORIGIN/b"], results)
+        assert other.read_bytes() == library.read_bytes()
+        for directories in (["$ORIGIN/b", "$ORIGIN"], []):
+            self.link(other, "-Wl,--disable-new-dtags,-rpath,/opt/a")
+            with pytest.raises(AssertionError, match="patchelf ran"):
+                set_rpath(other, directories, results)
 
     @pytest.mark.parametrize(("option", "executable"), [("execstack", True), ("noexecstack", False)])
     def test_executable_stack(self, library: Path, option: str, *, executable: bool) -> None:

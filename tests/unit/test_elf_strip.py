@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from hatch_appimage import elf_strip
 from hatch_appimage.elf import read_elf, read_sections, set_rpath
 from hatch_appimage.elf_strip import NotStrippedError, Stripped, strip_file, strip_files
+from hatch_appimage.results import Results
 from support.tools import require
 
 if TYPE_CHECKING:
@@ -555,6 +556,31 @@ class TestFile:
         reason = "data is appended that no header describes, which may be for the program to read"
         assert result == Stripped(1, len(original) - library.stat().st_size, {"sub/b.so": reason})
         assert result + Stripped(1, 2, {"a": "b"}) == Stripped(2, result.size + 2, {"sub/b.so": reason, "a": "b"})
+
+
+class TestResults:
+    """What was stripped before."""
+
+    def test_same_again(self, library: Path, original: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        results = Results(tmp_path / "results", 10**8)
+        first = strip_files([library], tmp_path, results)
+        stripped = library.read_bytes()
+        assert first.size > 0
+        assert len(stripped) < len(original)
+        library.write_bytes(original)
+        with monkeypatch.context() as patch:
+            patch.setattr("hatch_appimage.elf_strip.strip_file", divmod)  # takes two numbers
+            assert strip_files([library], tmp_path, results) == first
+        assert library.read_bytes() == stripped
+
+    def test_what_else_counts(self, library: Path, original: bytes, tmp_path: Path) -> None:
+        """A digest beside the file, and whether it may be executed."""
+        results = Results(tmp_path / "results", 10**8)
+        strip_files([library], tmp_path, results)
+        library.write_bytes(original)
+        library.with_suffix(".chk").touch()
+        assert strip_files([library], tmp_path, results).kept
+        assert library.read_bytes() == original
 
 
 def test_damage(original: bytes, tmp_path: Path) -> None:

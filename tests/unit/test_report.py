@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -20,6 +22,7 @@ from hatch_appimage.appdir.startup import StartupOrder
 from hatch_appimage.appdir.startup_file import StartupFile
 from hatch_appimage.desktop.files import DesktopIntegration
 from hatch_appimage.elf_strip import Stripped
+from hatch_appimage.errors import AppImageError
 from hatch_appimage.image.self_test import SelfTest
 from hatch_appimage.image.test_command import ImageTest
 from hatch_appimage.image.write import Image
@@ -457,6 +460,55 @@ class TestSteps:
         step = Steps(lambda _: shown.append(terminal.getvalue()), terminal)
         assert step("test", lambda: ImageTest(terminal.getvalue())).command == "\r  test       ...\x1b[K"
         assert shown[0] == "\r  test       ...\x1b[K\r\x1b[K"
+
+    def test_two_at_the_same_time(self) -> None:
+        lines: list[str] = []
+        step = Steps(lines.append)
+        begun, ended = Event(), Event()
+
+        def meanwhile() -> Records:
+            begun.set()
+            assert ended.wait(60)
+            return Records(1)
+
+        with step.meanwhile("python", meanwhile) as finish:
+            assert begun.wait(60)
+            step("wheel", Records, count=2)
+            ended.set()
+        assert [line.split()[0] for line in lines] == ["wheel"]
+        assert finish() == Records(1)
+        assert [line.split()[0] for line in lines] == ["wheel", "python"]
+        assert list(step.seconds) == ["wheel", "python"]
+
+    @pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt])
+    def test_failure_waits_for_the_other_step(self, error: type[BaseException]) -> None:
+        lines: list[str] = []
+        step = Steps(lines.append)
+        begun, ended = Event(), Event()
+
+        def meanwhile() -> None:
+            begun.set()
+            time.sleep(0.1)
+            ended.set()
+            raise AppImageError("the step that runs meanwhile")
+
+        def fail() -> None:
+            with step.meanwhile("python", meanwhile):
+                assert begun.wait(60)
+                raise error
+
+        with pytest.raises(error):
+            fail()
+        assert ended.is_set()
+        assert (lines, step.seconds) == ([], {})
+
+    def test_failure_of_the_other_step(self) -> None:
+        step = Steps(lambda _: None)
+        with step.meanwhile("python", divmod, 1, 0) as finish:
+            step("wheel", Records, count=2)
+        with pytest.raises(ZeroDivisionError):
+            finish()
+        assert list(step.seconds) == ["wheel"]
 
     def test_failure_leaves_a_clean_line(self) -> None:
         terminal = StringIO()

@@ -170,6 +170,77 @@ def test_no_room(results: Results, directory: Path, monkeypatch: pytest.MonkeyPa
     results.prune()
 
 
+class TestChange:
+    """Files that a function changes."""
+
+    @pytest.fixture
+    def file(self, tmp_path: Path) -> Path:
+        return self.put(tmp_path / "file")
+
+    def put(self, path: Path) -> Path:
+        path.write_bytes(b"before")
+        path.chmod(0o750)
+        os.utime(path, (1000, 1000))
+        return path
+
+    def change(self, path: Path) -> int:
+        path.write_bytes(b"after")
+        return 7
+
+    def never(self) -> int:
+        raise AssertionError("it was changed again")
+
+    def test_once(self, results: Results, file: Path) -> None:
+        assert results.change(file, [b"a"], lambda: self.change(file)) == 7
+        other = self.put(file.with_name("other"))
+        assert results.change(other, [b"a"], self.never) == 7
+        assert (file.read_bytes(), other.read_bytes()) == (b"after", b"after")
+        status = other.stat()
+        assert (status.st_mode & 0o7777, status.st_mtime) == (0o750, 1000)
+        assert sorted(path.name for path in file.parent.iterdir()) == ["file", "other", "results"]
+
+    def test_what_stays_as_it_is(self, results: Results, file: Path) -> None:
+        for function in (lambda: 0, self.never):
+            inode = file.stat().st_ino
+            assert results.change(file, [b"a"], function) == 0
+            assert (file.read_bytes(), file.stat().st_ino) == (b"before", inode)
+
+    def test_other_content_or_dependency(self, results: Results, file: Path) -> None:
+        results.change(file, [b"a"], lambda: self.change(file))
+        assert results.change(file, [b"a"], lambda: 1) == 1
+        assert results.change(self.put(file), [b"b"], lambda: 2) == 2
+
+    def test_other_names_of_the_file_keep_its_content(self, results: Results, file: Path) -> None:
+        results.change(file, [b"a"], lambda: self.change(file))
+        other = file.with_name("other")
+        other.hardlink_to(self.put(file))
+        results.change(file, [b"a"], self.never)
+        assert other.read_bytes() == b"before"
+
+    def test_damaged_entry(self, results: Results, directory: Path, file: Path) -> None:
+        results.change(file, [b"a"], lambda: self.change(file))
+        flip(entry(directory))
+        assert results.change(self.put(file), [b"a"], lambda: self.change(file)) == 7
+        assert file.read_bytes() == b"after"
+
+    def test_failure_is_not_kept(self, results: Results, file: Path) -> None:
+        with pytest.raises(AssertionError):
+            results.change(file, [b"a"], self.never)
+        assert results.change(file, [b"a"], lambda: self.change(file)) == 7
+
+    @pytest.mark.parametrize("limit", ["_MAX_FILE", "nothing"])
+    def test_not_kept(self, directory: Path, file: Path, monkeypatch: pytest.MonkeyPatch, limit: str) -> None:
+        results = Results(directory, 10**6)
+        if limit == "nothing":
+            results = Results(directory, 0)
+        else:
+            monkeypatch.setattr("hatch_appimage.results._MAX_FILE", 3)
+        for _ in range(2):
+            results.change(self.put(file), [b"a"], lambda: self.change(file))
+        assert file.read_bytes() == b"after"
+        assert list(list_entries(directory)) == []
+
+
 class TestPrune:
     def fill(self, results: Results, directory: Path) -> list[Path]:
         """Keep five results of 300 kB; return them from the oldest to the youngest."""
