@@ -631,8 +631,9 @@ def _compile_bytecode(
     settings, project = inputs.settings.bytecode, inputs.project.name
     if settings.optimize >= WITHOUT_DOCSTRINGS:
         warn_of_docstrings(python, project, reach)
+    own = application_files(appdir, python, inputs.project)
     if settings.bytecode != ONLY:
-        return compile_bytecode(appdir, python, inputs.results, level=settings.optimize)
+        return compile_bytecode(appdir, python, inputs.results, level=settings.optimize, own=own)
     modules = find_modules(appdir, python)
     kept = find_kept_sources(
         modules,
@@ -649,6 +650,7 @@ def _compile_bytecode(
         python,
         inputs.results,
         level=settings.optimize,
+        own=own,
         alone=[module.path for module in modules if module.path not in staying],
         kept={each.reason: len(each.paths) for each in kept},
     )

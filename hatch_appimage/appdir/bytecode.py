@@ -17,14 +17,15 @@ from typing import TYPE_CHECKING
 from hatch_appimage.process import run
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from hatch_appimage.layout import AppDir
     from hatch_appimage.python import BundledPython
     from hatch_appimage.results import Results
 
 # What marshal writes depends on which strings the process has interned so far, so each process gets a batch that
-# depends on the tree alone, whatever the number of cores.
+# depends on the tree alone, whatever the number of cores. The project's own modules are in batches of their own: what
+# the packages' bytecode is does not depend on them, and is not compiled again when they change.
 _BATCH = 150
 
 # Runs in the Python that compiles, and puts bytecode into a directory, with the paths that it has below the AppDir. It
@@ -75,6 +76,7 @@ def compile_bytecode(
     results: Results,
     *,
     level: int = 0,
+    own: Collection[str] = (),
     alone: Collection[Path] = (),
     kept: Mapping[str, int] | None = None,
 ) -> Bytecode:
@@ -91,6 +93,7 @@ def compile_bytecode(
         python: its Python.
         results: where bytecode is kept for the next image.
         level: how far it is optimized, as by ``python -O`` (1) or ``-OO`` (2).
+        own: paths below the AppDir of the project's own files.
         alone: sources whose bytecode takes their place, beside the name that they have (PEP 3147, "legacy"). Those
             that do not compile stay.
         kept: how many others keep their sources for each reason.
@@ -111,12 +114,21 @@ def compile_bytecode(
     if executable is None:
         return Bytecode(0, len(sources), level)
     compiler = _Compiler(appdir.root, executable, _identify(executable), results, str(level), frozenset(alone))
-    batches = [sources[start : start + _BATCH] for start in range(0, len(sources), _BATCH)]
+    own_paths = {appdir.root / name for name in own}
+    batches = [
+        *_batches([path for path in sources if path not in own_paths]),
+        *_batches([path for path in sources if path in own_paths]),
+    ]
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         compiled = sum(pool.map(compiler.compile, batches))
     # Not before: the Pythons that compile run on these very sources.
     removed, saved = _remove(path for path in sources if path in compiler.alone)
     return Bytecode(compiled, len(sources) - compiled, level, removed, saved, kept or {})
+
+
+def _batches(sources: Sequence[Path]) -> Iterator[Sequence[Path]]:
+    for start in range(0, len(sources), _BATCH):
+        yield sources[start : start + _BATCH]
 
 
 def _remove(sources: Iterable[Path]) -> tuple[int, int]:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import marshal
 import os
 import subprocess
@@ -125,6 +126,27 @@ def test_modules_of_the_image_do_not_get_in_the_way(appdir: AppDir, python: Bund
     """Files of `force-include` may lie in the root."""
     add_module(appdir, "json.py", "raise SystemExit('wrong json')\n")
     assert compile_bytecode(appdir, python, results).compiled == 1
+
+
+def test_what_the_project_changes_is_compiled_alone(
+    appdir: AppDir, python: BundledPython, results: Results, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "c"):
+        add_module(appdir, f"usr/lib/{name}.py")
+    own = add_module(appdir, "usr/lib/b.py")
+    names = [str(own.relative_to(appdir.root)), "usr/share/my-app/data"]
+    assert compile_bytecode(appdir, python, results, own=names).compiled == 3
+    compiled: list[list[str]] = []
+
+    def note(command: list[str], **named: Any) -> str:
+        if "stdin" in named:
+            compiled.append([name for _, name, _ in json.loads(named["stdin"])])
+        return run(command, **named)
+
+    monkeypatch.setattr(bytecode, "run", note)
+    own.write_text("x = 'changed'\n")
+    assert compile_bytecode(appdir, python, results, own=names).compiled == 3
+    assert compiled == [["usr/lib/b.py"]]
 
 
 def test_users_settings_do_not_reach_it(
