@@ -36,6 +36,16 @@ if TYPE_CHECKING:
     from support.plugin import Plugin
 
 
+# A build hook of hatchling.
+SLOW_HOOK = """\
+import pathlib, time
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+class Hook(BuildHookInterface):
+    def initialize(self, version, data):
+        pathlib.Path(self.root, "begun").touch()
+        time.sleep(600)
+"""
 # Prints what an application sees of its surroundings.
 PROBE = """
 import json, os, subprocess, sys
@@ -678,6 +688,31 @@ class TestBadInput:
         assert [path.name for path in earlier.parent.iterdir()] == [earlier.name]
         assert earlier.read_text() == "of an earlier build"
         assert not list((tmp_path / "tmp").iterdir())
+
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    def test_interrupted_while_two_steps_run(self, plugin: Plugin, tmp_path: Path, number: signal.Signals) -> None:
+        """The back end is slow, and Python is copied meanwhile: neither is waited for, and nothing of either stays."""
+        table = "\n[tool.hatch.build.targets.wheel.hooks.custom]\n"
+        project = make_project(tmp_path / "probe", PROBE, table=table)
+        (project / "hatch_build.py").write_text(SLOW_HOOK)
+        (tmp_path / "tmp").mkdir()
+        process = subprocess.Popen(
+            [plugin.python, "-m", "hatchling", "build", "-t", "appimage"],
+            cwd=project,
+            env={**os.environ, "TMPDIR": str(tmp_path / "tmp")},
+            stderr=PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        while not (project / "begun").exists():
+            assert process.poll() is None
+            time.sleep(0.05)
+        os.killpg(process.pid, number)
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == 130
+        assert errors.splitlines()[-1] == "Interrupted: no image was written"
+        assert not list((project / "dist").iterdir())
+        assert not list((tmp_path / "tmp").glob("*hatch-appimage*"))
 
     @pytest.mark.parametrize("place", ["TMPDIR", "dist"])
     @pytest.mark.usefixtures("needs_root")
