@@ -9,6 +9,7 @@ import struct
 import zlib
 from colorsys import hls_to_rgb
 from dataclasses import dataclass
+from functools import cache
 from hashlib import sha256
 from io import BytesIO
 from math import hypot
@@ -28,6 +29,7 @@ _SVG_ROOT = "{http://www.w3.org/2000/svg}svg"
 # hicolor is not found.
 STANDARD_SIZES = (16, 22, 24, 32, 48, 64, 96, 128, 192, 256, 512)
 _SIZE = 256  # the size that the AppImage specification asks of .DirIcon
+_RADIUS = 52.0  # in pixels, of the corners of a generated icon
 _TEXT = re.compile(rb"<(?:[\w.-]+:)?text[\s>]")
 
 
@@ -140,34 +142,44 @@ def generate_icon(name: str) -> Icon:
     """Draw an icon for an application that has none: a tile with a symmetric pattern, the same for the same name."""
     digest = sha256(name.encode()).digest()
     dark, light = _shade(digest[0], 0.36), _shade(digest[0], 0.88)
-    rows = bytearray()
-    for y in range(_SIZE):
-        rows.append(0)  # each row of a PNG begins with its filter type, here "none"
-        for x in range(_SIZE):
-            rows += light if _is_marked(digest, x, y) else dark
-            rows.append(_tile_alpha(x, y))
-    return Icon("png", _png(bytes(rows)), (_SIZE, _SIZE))
+    cells, corners = [_cell(place) for place in range(_SIZE)], [_corner(place) for place in range(_SIZE)]
+
+    @cache  # most rows are like others
+    def draw(row: int, dy: float) -> bytes:
+        pixels = bytearray(1)  # each row of a PNG begins with its filter type, here "none"
+        for column, dx in zip(cells, corners, strict=True):
+            pixels += light if _is_marked(digest, column, row) else dark
+            pixels.append(_tile_alpha(dx, dy))
+        return bytes(pixels)
+
+    rows = b"".join(map(draw, cells, corners))
+    return Icon("png", _png(rows), (_SIZE, _SIZE))
 
 
 def _shade(hue: int, lightness: float) -> bytes:
     return bytes(round(255 * part) for part in hls_to_rgb(hue / 256, lightness, 0.55))
 
 
-def _is_marked(digest: bytes, x: int, y: int) -> bool:
-    """Tell whether a pixel lies in a marked cell: 5 by 5 cells in the middle of the tile, the right half mirrored."""
-    cell, margin = 32, 48
-    column, row = (x - margin) // cell, (y - margin) // cell
-    if not (0 <= column < 5 and 0 <= row < 5):  # noqa: PLR2004 - the pattern's width
-        return False
-    return digest[1 + 3 * row + min(column, 4 - column)] % 2 == 1
+def _cell(place: int) -> int:
+    """Return in which of 5 by 5 cells in the middle of the tile a pixel lies, in one direction; -1 for none."""
+    size, margin = 32, 48
+    cell = (place - margin) // size
+    return cell if cell in range(5) else -1
 
 
-def _tile_alpha(x: int, y: int) -> int:
+def _is_marked(digest: bytes, column: int, row: int) -> bool:
+    """Tell whether a cell is marked; the right half is mirrored."""
+    return column >= 0 and row >= 0 and digest[1 + 3 * row + min(column, 4 - column)] % 2 == 1
+
+
+def _corner(place: int) -> float:
+    """Return how far a pixel is beyond the straight part of the tile's edge, in one direction."""
+    return max(_RADIUS - (place + 0.5), (place + 0.5) - (_SIZE - _RADIUS), 0.0)
+
+
+def _tile_alpha(dx: float, dy: float) -> int:
     """Return the opacity of a pixel: the tile's corners are round and its edge smooth."""
-    radius = 52.0
-    dx = max(radius - (x + 0.5), (x + 0.5) - (_SIZE - radius), 0.0)
-    dy = max(radius - (y + 0.5), (y + 0.5) - (_SIZE - radius), 0.0)
-    return round(255 * min(1.0, max(0.0, radius - hypot(dx, dy) + 0.5)))
+    return round(255 * min(1.0, max(0.0, _RADIUS - hypot(dx, dy) + 0.5)))
 
 
 def _png(rows: bytes) -> bytes:
