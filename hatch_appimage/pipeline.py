@@ -357,9 +357,8 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
 
     interpreter = inputs.build_python or Path(sys.executable)
     strip = settings.trim.strip
-    # The only two steps that run at the same time: the project's back end needs nothing of the copy of Python. Of two
-    # errors the wheel's is told, as if it had come first. The wheel's runs in this thread, which Ctrl-C interrupts, as
-    # it may take long.
+    # The only two steps that run at the same time: the project's back end needs nothing of the copy of Python. The back
+    # end is waited for in this thread, which Ctrl-C interrupts, as it may take long.
     with step.meanwhile(
         "python",
         bundle_python,

@@ -23,6 +23,7 @@ from hatch_appimage.appdir.toolkits import ToolkitVariables
 from hatch_appimage.desktop.files import DesktopIntegration
 from hatch_appimage.document import write_json
 from hatch_appimage.elf_strip import Stripped
+from hatch_appimage.errors import AppImageError
 from hatch_appimage.image.self_test import SelfTest
 from hatch_appimage.image.test_command import ImageTest
 from hatch_appimage.image.write import Image
@@ -95,7 +96,8 @@ class Steps:
         """Run a step in a thread of its own while a block runs other steps.
 
         However the block ends, the step has ended, too, when it is left: nothing is written any more where the build
-        cleans up. What the step raises is raised by the function that is provided.
+        cleans up. What the step raises is raised by the function that is provided; if the block fails, too, that is
+        told, unless the step has an error of the system, from which the other one may have come.
 
         Returns:
             A function for after the block that tells what came of the step and returns it.
@@ -109,7 +111,13 @@ class Steps:
                 self._tell(name, result, seconds)
                 return result
 
-            yield finish
+            try:
+                yield finish
+            except AppImageError as error:
+                # Programs end in ways of their own where, for one, the disk is full, which the system tells exactly.
+                if isinstance(cause := started.exception(), OSError):
+                    raise cause from error
+                raise
 
     def _tell(self, name: str, result: object, seconds: float) -> None:
         self.seconds[name] = seconds

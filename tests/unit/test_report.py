@@ -502,6 +502,24 @@ class TestSteps:
         assert ended.is_set()
         assert (lines, step.seconds) == ([], {})
 
+    @pytest.mark.parametrize(
+        ("meanwhile", "told"),
+        [(OSError(28, "No space left on device"), "No space"), (AppImageError("no Python"), "uv ended with signal 6")],
+    )
+    def test_failure_of_both(self, meanwhile: Exception, told: str) -> None:
+        """A full disk is told as such, whatever programs say of it."""
+        step = Steps(lambda _: None)
+
+        def fail(error: Exception) -> None:
+            raise error
+
+        def fail_twice() -> None:
+            with step.meanwhile("python", fail, meanwhile):
+                step("wheel", fail, AppImageError("uv ended with signal 6"))
+
+        with pytest.raises((AppImageError, OSError), match=told):
+            fail_twice()
+
     def test_failure_of_the_other_step(self) -> None:
         step = Steps(lambda _: None)
         with step.meanwhile("python", divmod, 1, 0) as finish:
