@@ -87,6 +87,7 @@ if TYPE_CHECKING:
     from hatch_appimage.libraries.musl import Musl
     from hatch_appimage.libraries.policy import LibraryPolicy
     from hatch_appimage.options import Settings
+    from hatch_appimage.packages.install import Installation
     from hatch_appimage.project.entry_points import EntryPoint
     from hatch_appimage.project.metadata import Project
     from hatch_appimage.project.wheel import Wheel
@@ -355,37 +356,8 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
     project, settings, architecture = inputs.project, inputs.settings, inputs.architecture
     appdir = AppDir(work / "AppDir", settings.desktop.app_id)
 
-    interpreter = inputs.build_python or Path(sys.executable)
-    strip = settings.trim.strip
-    # The only two steps that run at the same time: the project's back end needs nothing of the copy of Python. The back
-    # end is waited for in this thread, which Ctrl-C interrupts, as it may take long.
-    with step.meanwhile(
-        "python",
-        bundle_python,
-        inputs.python,
-        appdir,
-        cross=inputs.cross,
-        build_python=inputs.build_python,
-        strip=PYTHON in strip,
-        results=inputs.results,
-    ) as finish_python:
-        wheel = inputs.package or step("wheel", build_wheel, project, work / "wheel", interpreter)
-    python = finish_python()
-    max_glibc = settings.libraries.max_glibc
     reader = SourceReader(inputs.results)
-    with _reading_ahead(inputs, appdir, python, reader):
-        packages = step(
-            "install",
-            install_packages,
-            wheel,
-            appdir,
-            python,
-            project,
-            settings.install,
-            architecture=architecture,
-            max_glibc=max_glibc,
-            musl=inputs.musl.version if inputs.musl else None,
-        )
+    python, packages = _install(inputs, appdir, work, reader, step)
 
     # What starts is known for sure once everything is installed.
     entry_point = find_commands(settings.launcher, appdir, python)
@@ -435,7 +407,7 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
         project=project.root,
         apt=inputs.apt,
         required=() if inputs.shows_missing_libraries else reach.required,
-        strip=LIBRARIES in strip,
+        strip=LIBRARIES in settings.trim.strip,
         results=inputs.results,
     )
     c_library = step("libc", _bundle_c_library, inputs, appdir, python, libraries)
@@ -489,7 +461,7 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
         find_requirements,
         libraries.graph,
         seen,
-        limited=max_glibc is not None or bundled,
+        limited=settings.libraries.max_glibc is not None or bundled,
     )
     listed = step("modules", write_module_list, appdir, python, startup.files)
     appdir.normalize_modes()
@@ -539,6 +511,45 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
         report.write(inputs.lasting(settings.image.report, directory))
     _publish(image.path, target)
     return report
+
+
+def _install(
+    inputs: BuildInputs, appdir: AppDir, work: Path, reader: SourceReader, step: Steps
+) -> tuple[BundledPython, Installation]:
+    """Put Python and all packages into the AppDir; here alone, work is done at the same time.
+
+    Python is copied while the project's back end makes the wheel, which needs nothing of the copy, and the standard
+    library is read while packages are installed.
+    """
+    project, settings = inputs.project, inputs.settings
+    # The back end is waited for in this thread, which Ctrl-C interrupts, as it may take long.
+    with step.meanwhile(
+        "python",
+        bundle_python,
+        inputs.python,
+        appdir,
+        cross=inputs.cross,
+        build_python=inputs.build_python,
+        strip=PYTHON in settings.trim.strip,
+        results=inputs.results,
+    ) as finish_python:
+        interpreter = inputs.build_python or Path(sys.executable)
+        wheel = inputs.package or step("wheel", build_wheel, project, work / "wheel", interpreter)
+    python = finish_python()
+    with _reading_ahead(inputs, appdir, python, reader):
+        packages = step(
+            "install",
+            install_packages,
+            wheel,
+            appdir,
+            python,
+            project,
+            settings.install,
+            architecture=inputs.architecture,
+            max_glibc=settings.libraries.max_glibc,
+            musl=inputs.musl.version if inputs.musl else None,
+        )
+    return python, packages
 
 
 @contextmanager
