@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 PARTS: Final = {
     "answers": "lists of what can be downloaded",
     "downloads": "Pythons as they were downloaded",
+    "packages": "unpacked packages of Debian or Ubuntu, with libraries that the machine lacks",
     "python": "unpacked Pythons",
     "results": "what builds need not do twice: compressed blocks, bytecode and the like",
     "roots": "root file systems for `hatch-appimage try`",

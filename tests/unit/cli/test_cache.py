@@ -30,6 +30,7 @@ def test_info(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert [line.split()[:3] for line in lines[1:]] == [
         ["answers", "0", "B"],
         ["downloads", "0", "B"],
+        ["packages", "0", "B"],
         ["python", "0", "B"],
         ["results", "2.0", "kB"],
         ["roots", "20", "B"],
