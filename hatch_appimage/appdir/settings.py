@@ -119,7 +119,7 @@ class LauncherSettings:
     )
     environment: Mapping[str, str] = option(
         MAPPING,
-        'Variables to set where the user has not set them, such as `QT_QPA_PLATFORM = "wayland;xcb"`; `$APPDIR` in a '
+        'Variables to set where the user has not set them, such as `MPLBACKEND = "agg"`; `$APPDIR` in a '
         "value is the image's directory.",
         details="`PYTHON*` is refused, as the bundled Python is isolated and ignores it, and so is `LD_*`, as programs "
         "that the application starts would break. `PATH` is refused because every user has set it: see "
