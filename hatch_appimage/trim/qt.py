@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from hatch_appimage.sources.files import Source
     from hatch_appimage.sources.reach import Reach
     from hatch_appimage.sources.reader import SourceReader
+    from hatch_appimage.trim.qt_uses import Uses
     from hatch_appimage.trim.settings import TrimSettings
 
 
@@ -64,36 +65,31 @@ def trim_qt(
     if unknown := find_unknown_code(python, sources, reach, reader, exposed=exposed):
         return Trimmed({}, {QT: f"code that is not in the image may use it: {unknown}"})
     owners = {file.owner for some in of_bindings.values() for file in some}
-    commands = [file for file in files if file.owner in owners and not file.importable]
-    sources = [
-        source
-        for source in sources
-        if not _lists_tools(source, owners) and source.path not in {c.path for c in commands}
-    ]
+    commands = [file.path for file in files if file.owner in owners and not file.importable]
+    sources = [source for source in sources if source.path not in commands and not _lists_tools(source, owners)]
     own, extra = canonicalize_name(project), frozenset(extra)
     gone: list[Path] = []
     used: dict[str, str] = {}
     modules: dict[str, str] = {}
     for name, some in sorted(of_bindings.items()):
         binding = Binding(name, _root_of(some[0]), frozenset(file.path for file in some))
-        staying = {
-            file.path
-            for file in some
-            if file.owner == own or file.path in extra or matches(file.place, settings.keep_files)
-        }
-        uses = find_uses(sources, binding, reader)
-        if not reach.files.isdisjoint(binding.scripts):  # the image starts one of the programs for developers
-            uses.modules[SCRIPTS] = "the image starts it"
-        unused = find_unused_files(binding, uses, staying)
-        gone += sorted(unused.files - staying)
+        staying = [file.path for file in some if file.owner == own or matches(file.place, settings.keep_files)]
+        unused = find_unused_files(binding, _find_uses(sources, binding, reach, reader), {*staying, *extra})
+        gone += sorted(unused.files)
         if unused.files.issuperset(binding.scripts):
-            gone += [
-                file.path for file in commands if _starts(file.path, f"{name}.{SCRIPTS}") and file.path not in extra
-            ]
+            gone += [path for path in commands if _starts(path, f"{name}.{SCRIPTS}")]
         used |= {f"{name}.{module}".rstrip("."): reason for module, reason in unused.used.items()}
         modules |= {f"{name}.{module}": QT for module in unused.modules}
-    saved, _ = remove_files({QT: gone})
+    saved, _ = remove_files({QT: [path for path in gone if path not in extra]})
     return Trimmed(saved, used, modules)
+
+
+def _find_uses(sources: Iterable[Source], binding: Binding, reach: Reach, reader: SourceReader) -> Uses:
+    """Find what is used of a binding, its programs for developers among it if the image starts one."""
+    uses = find_uses(sources, binding, reader)
+    if not reach.files.isdisjoint(binding.scripts):
+        uses.modules[SCRIPTS] = "the image starts it"
+    return uses
 
 
 def _files_of_bindings(files: Iterable[InstalledFile]) -> dict[str, list[InstalledFile]]:
