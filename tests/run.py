@@ -109,7 +109,11 @@ def install_packages() -> None:
     if missing and os.geteuid() == 0:
         environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
         subprocess.run(["apt-get", "-qq", "update"], check=True, env=environment)
-        subprocess.run(["apt-get", "-qq", "install", "-y", *missing], check=True, env=environment)
+        subprocess.run(
+            ["apt-get", "-qq", "install", "-y", "-o", "Dpkg::Options::=--force-confold", *missing],
+            check=True,
+            env=environment,
+        )
     elif missing:
         print(f"Missing Debian packages, whose tests are skipped: {' '.join(missing)}", file=sys.stderr)
 

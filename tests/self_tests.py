@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -52,6 +53,7 @@ FROM_INDEX = (
     "yt-dlp",
 )
 SECONDS = 300
+MOUNT_POINT = re.compile(r"/tmp/\.mount_\w+")
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,8 @@ def run(image: Path) -> Outcome:
     lines = tested.stdout.splitlines() or ["no self-test"]
     asked = _start(image, "--help")
     failed = tuple(line for line in lines if line.startswith("failed"))
-    return Outcome(image.stat().st_size, lines[-1], failed, (asked.returncode, asked.stdout + asked.stderr))
+    text = MOUNT_POINT.sub("IMAGE", asked.stdout + asked.stderr)
+    return Outcome(image.stat().st_size, lines[-1], failed, (asked.returncode, text))
 
 
 def _start(image: Path, argument: str) -> subprocess.CompletedProcess[str]:

@@ -140,10 +140,14 @@ def test_hello(plugin: Plugin, machine: Machine, tmp_path: Path) -> None:
         check=True,
     )
     assert (shown.stdout, shown.returncode) == (here.stdout, 0), shown.stderr
+    tested = machine.run(image, "--appimage-self-test")
+    assert tested.returncode == 0, tested.stdout
     if not Path(ARCHITECTURES[machine.architecture].loader).exists():
         # This machine has no C library for such programs: the image's own is used.
         alone = machine.run(image, alone=True)
         assert (alone.stdout, alone.returncode) == (here.stdout, 0), alone.stderr
+        tested = machine.run(image, "--appimage-self-test", alone=True)
+        assert tested.returncode == 0, tested.stdout
     check_files(machine, image, tmp_path, report_of(tmp_path, "hello-cli"))
 
 
