@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import time
@@ -19,13 +20,16 @@ from hatch_appimage.errors import AppImageError
 from hatch_appimage.process import ProcessError, run
 from hatch_appimage.roots.apt import APT, DPKG_NAMES, find_archive, read_sources
 from hatch_appimage.system import AddedPackage
+from hatch_appimage.terminal import find_terminal, status_line
 from hatch_appimage.unpack import unpack_package
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from hatch_appimage.architecture import Architecture
     from hatch_appimage.roots.releases import Release
+
+log = logging.getLogger(__name__)
 
 _STATUS: Final = Path("/var/lib/dpkg/status")
 _PROGRAMS: Final = ("apt-cache", "apt-get")
@@ -105,10 +109,12 @@ class Apt:
         return self.directory / self.name
 
     def find(self, names: Iterable[str]) -> Mapping[str, Package]:
-        """Return those of some packages that the archives have, by name.
+        """Return those of some packages that the archives have, by name; what cannot be read is warned of.
+
+        Archives that are not signed by a key which the machine trusts have nothing.
 
         Raises:
-            AppImageError: the archives cannot be read, or are not signed by a key that the machine trusts.
+            AppImageError: the archive of a release cannot be read, or is not signed by such a key.
 
         """
         with locked(self._state):
@@ -138,8 +144,9 @@ class Apt:
                 self._download(lacking)
         return [AddedPackage(each.name, each.version, each.digest, root) for each, root in roots.items()]
 
-    def _download(self, packages: Iterable[Package]) -> None:
-        with TemporaryDirectory(dir=self.directory, prefix=".get-") as name:
+    def _download(self, packages: Sequence[Package]) -> None:
+        with TemporaryDirectory(dir=self.directory, prefix=".get-") as name, status_line(find_terminal()) as show:
+            show(f"Downloading {len(packages)} packages with libraries that this machine lacks")
             place = Path(name)
             self._run("apt-get", "download", *(f"{each.name}={each.version}" for each in packages), cwd=place)
             files = {sha256(file.read_bytes()).hexdigest(): file for file in place.glob("*.deb")}
@@ -159,8 +166,17 @@ class Apt:
             (self._state / part / "partial").mkdir(parents=True, exist_ok=True)
         (self._state / "status").touch()
         (self._state / "sources.list").write_text(self.sources)
-        self._run("apt-get", "update", "--quiet", "--error-on=any")
-        stamp.write_text(sources)
+        try:
+            with status_line(find_terminal()) as show:
+                show("Downloading the lists of what archives have")
+                self._run("apt-get", "update", "--quiet", "--error-on=any")
+        except ProcessError as error:
+            if self.sources:
+                raise
+            # Of several archives the others do, as far as they are signed by a key that the machine trusts.
+            log.warning("Not all archives of this machine's apt can be read: %s", explain(error))
+        else:
+            stamp.write_text(sources)
 
     def _run(self, program: str, *arguments: str, cwd: Path | None = None) -> str:
         settings = {

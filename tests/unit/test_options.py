@@ -30,6 +30,7 @@ from hatch_appimage.python.local import LocalSource
 from hatch_appimage.python.python_appimage import PythonAppImageSource
 from hatch_appimage.python.settings import PythonSettings
 from hatch_appimage.python.standalone import StandaloneSource
+from hatch_appimage.roots.releases import find_release
 from hatch_appimage.trim.settings import TRIM_GROUPS, TrimSettings
 
 if TYPE_CHECKING:
@@ -1069,6 +1070,11 @@ class TestSysroot:
         assert by_architecture.of(ARCHITECTURES["x86_64"]) == Path("/")
 
     def test_is_not_there(self, project: Project) -> None:
+        assert read(project, sysroot={"aarch64": "debian:12"}).libraries.sysroot.special == {
+            "aarch64": find_release("debian:bookworm")
+        }
+        (error,) = errors_of(project, sysroot="debian:bookwurm")
+        assert error.startswith(f"Option `{TABLE}.sysroot` names no release: There is no release `bookwurm` of debian")
         (error,) = errors_of(project, sysroot="old")
         assert error.startswith(f"Option `{TABLE}.sysroot` names a directory that is not there: `old`")
 
