@@ -469,7 +469,7 @@ def _(libraries: Libraries) -> str:
     what = "1 module or plugin left out that lacks a library" if count == 1 else f"{count} modules and plugins left out"
     missing = f", {len(libraries.missing)} missing" if libraries.missing else ""
     fetched = sum(library.version is not None for library in libraries.bundled)
-    origin = f" ({fetched} of them fetched, as this machine lacks them)" if fetched else ""
+    origin = f" ({fetched} of them fetched)" if fetched else ""
     return f"{len(libraries.bundled)} bundled{origin}{f', {what}' if count else ''}{missing}"
 
 
