@@ -425,7 +425,7 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
         patch_stdlib,
         appdir,
         python,
-        inputs.system,
+        libraries.system,
         exposed=settings.launcher.expose_python,
         sourceless=settings.bytecode.bytecode == ONLY,
         left_out=left_out.modules,
@@ -730,14 +730,14 @@ def _bundle_c_library(
 ) -> CLibrary | NoCLibrary:
     """Bring the C library of a Python for musl, and glibc for systems whose own is too old."""
     if inputs.musl:
-        return bundle_musl(inputs.musl, appdir, inputs.architecture, libraries=libraries, system=inputs.system)
+        return bundle_musl(inputs.musl, appdir, inputs.architecture, libraries=libraries, system=libraries.system)
     return bundle_glibc(
         appdir,
         inputs.architecture,
         python,
         inputs.settings.libraries,
         libraries=libraries,
-        system=inputs.system,
+        system=libraries.system,
         oldest_supported=oldest_supported_glibc(),
     )
 

@@ -30,11 +30,13 @@ class ProcessError(AppImageError):
     Attributes:
         output: what it wrote to stdout and stderr, as one text.
         status: its exit status; negative for the number of the signal that ended it.
+        stdout: what it wrote to stdout alone.
 
     """
 
-    def __init__(self, message: str, output: str, status: int) -> None:
+    def __init__(self, message: str, output: str, status: int, stdout: str = "") -> None:
         self.output = output
+        self.stdout = stdout
         self.status = status
         super().__init__(message)
 
@@ -83,7 +85,7 @@ def run(
         output = (stderr.rstrip() + "\n" + stdout.rstrip()).strip()
         how = f"exit status {status}" if status > 0 else f"signal {-status}"
         shown = "".join(f"\n  {line}" for line in [*output.splitlines(), f"$ {shlex.join(words)}"])
-        raise ProcessError(f"Cannot {doing}: {Path(words[0]).name} ended with {how}{shown}", output, status)
+        raise ProcessError(f"Cannot {doing}: {Path(words[0]).name} ended with {how}{shown}", output, status, stdout)
     return stdout
 
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from hatch_appimage.desktop.markup import capitalize, clean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping, Sequence
 
     from hatch_appimage.project.metadata import Project
 
@@ -47,8 +47,8 @@ def find_obstacle(project: Project, app_id: str) -> str | None:
     """
     if find_component_id(app_id, project.urls) is None:
         return "an id that begins with a domain: set `app-id`, such as `org.example.App`"
-    if not clean(project.summary):
-        return "a summary: set `description` in [project]"
+    if not re.search(r"\w", summarize(project.summary, "")):
+        return "a summary with words: set `description` in [project]"
     if not find_urls(project.urls):
         return "an address on the web: set `Homepage` in [project.urls]"
     return None
@@ -131,10 +131,11 @@ def summarize(text: str, name: str) -> str:
     return capitalize(line.rstrip(". "), name)
 
 
-def _shorten(words: Iterable[str]) -> str:
+def _shorten(words: Sequence[str]) -> str:
     line = ""
     for word in words:
         if len(f"{line} {word}…".encode()) > _MAX_SUMMARY:
             break
         line = f"{line} {word}".strip()
+    line = line or words[0].encode()[: _MAX_SUMMARY - len("…".encode())].decode(errors="ignore")
     return re.sub(r"\W+$", "", line) + "…"

@@ -176,7 +176,7 @@ def _default_changelog(table: Table) -> tuple[Release, ...]:
     path = table.project.root / _CHANGELOG
     try:
         return read_changelog(path) if path.is_file() else ()
-    except ValueError:  # nobody has asked for it
+    except (OSError, ValueError):  # nobody has asked for it
         return ()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import shutil
 import time
 from dataclasses import dataclass, field
@@ -18,13 +19,14 @@ from hatch_appimage.cache import cache_directory, is_unchanged, locked, seal
 from hatch_appimage.download import OFFLINE, is_offline
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.process import ProcessError, run
-from hatch_appimage.roots.apt import APT, DPKG_NAMES, find_archive, read_sources
+from hatch_appimage.roots.apt import APT, DPKG_NAMES, find_archive, find_security_archive, read_sources
 from hatch_appimage.system import AddedPackage
 from hatch_appimage.terminal import find_terminal, status_line
 from hatch_appimage.unpack import unpack_package
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from email.message import Message
 
     from hatch_appimage.architecture import Architecture
     from hatch_appimage.roots.releases import Release
@@ -32,10 +34,22 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _STATUS: Final = Path("/var/lib/dpkg/status")
+# In the directory of lists: which archives they are of, and by its time how old they are.
+_STAMP: Final = "stamp"
 _PROGRAMS: Final = ("apt-cache", "apt-get")
 # What of an archive every machine of the distribution uses.
 _COMPONENTS: Final = {"debian": "main", "ubuntu": "main universe"}
 _DAY: Final = 24 * 3600
+# After a failure lists are tried to get again in so many seconds.
+_PAUSE: Final = 600
+_NOT_FOUND: Final = 100  # exit status of apt-cache(8) for a name that no package has
+# Nothing of the machine is to change: what its packages have apt run after each update is not run.
+_CONFIGURATION: Final = "#clear APT::Update::Post-Invoke;\n#clear APT::Update::Post-Invoke-Success;\n"
+_DEPENDENCY: Final = re.compile(r"(?:^|[,|])\s*([a-z0-9][a-z0-9+.-]+)")
+
+
+class _OtherFileError(AppImageError):
+    """A package is not there, or not as its archive says."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +60,14 @@ class Package:
         name: of the package.
         version: the one that apt would install.
         digest: the SHA-256 of its file in hexadecimal, by the archive's signed index.
+        needs: the names of the packages that it depends on, alternatives among them.
 
     """
 
     name: str
     version: str
     digest: str
+    needs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -61,14 +77,15 @@ class Apt:
     Attributes:
         directory: for packages, which this user alone can change.
         name: of the directory in it for the lists of what archives have.
-        sources: the archives (sources.list(5)); "" for those of the machine.
+        sources: the archives (sources.list(5)), one a line: the first is needed, the others may be missing; none for
+            those of the machine.
         settings: of apt (apt.conf(5)), beside the machine's.
 
     """
 
     directory: Path
     name: str
-    sources: str = ""
+    sources: tuple[str, ...] = ()
     settings: Mapping[str, str | Path] = field(default_factory=dict)
 
     @classmethod
@@ -89,18 +106,25 @@ class Apt:
         if is_offline() or not _is_installed():
             problem = f"{OFFLINE} allows no download" if is_offline() else "this machine has no apt"
             raise AppImageError(f"Libraries of {release} are to be fetched, and {problem}: name a copy of a system")
-        archive = find_archive(release, None, read_sources())
+        known = read_sources()
+        archive = find_archive(release, None, known)
         if archive is None:
             raise AppImageError(
                 f"No archive of {release.distribution} is among the sources of this machine's apt: add one, or name a "
                 "copy of a system"
             )
         name = DPKG_NAMES[architecture.name]
-        components = _COMPONENTS[release.distribution]
+        signed = f"deb [signed-by={archive.keyring}]"
+        security = find_security_archive(release, known) or archive.uri
+        suites = {"": archive.uri, "-updates": archive.uri, "-security": security}
+        lines = (
+            f"{signed} {uri} {release.code_name}{suffix} {_COMPONENTS[release.distribution]}\n"
+            for suffix, uri in suites.items()
+        )
         return cls(
             cache_directory() / "packages",
             f"{release.distribution}-{release.code_name}-{name}",
-            f"deb [signed-by={archive.keyring}] {archive.uri} {release.code_name} {components}\n",
+            tuple(lines),
             {"APT::Architecture": name, "APT::Architectures": name, "Dir::Etc::sourceparts": "-"},
         )
 
@@ -121,11 +145,13 @@ class Apt:
             self._update()
             try:
                 text = self._run("apt-cache", "show", "--no-all-versions", *names)
-            except ProcessError as error:  # status 100: one of the names is of no package, which most are not
-                text = error.output
+            except ProcessError as error:
+                if error.status != _NOT_FOUND:
+                    raise
+                text = error.stdout  # most of the names are of no package
         stanzas = (HeaderParser().parsestr(stanza) for stanza in text.split("\n\n"))
         return {
-            stanza["Package"]: Package(stanza["Package"], stanza["Version"], stanza["SHA256"])
+            stanza["Package"]: Package(stanza["Package"], stanza["Version"], stanza["SHA256"], _needs_of(stanza))
             for stanza in stanzas
             if all(stanza[name] for name in ("Package", "Version", "SHA256"))
         }
@@ -137,46 +163,68 @@ class Apt:
             AppImageError: one cannot be had, is another file than its archive says, or has in it what is refused.
 
         """
+        packages = list(packages)
+        try:
+            return self._get(packages)
+        except (ProcessError, _OtherFileError):
+            # Archives have no old versions, and the lists may be older than they are.
+            (self._state / _STAMP).unlink(missing_ok=True)
+            newer = self.find(package.name for package in packages)
+            return self._get([newer.get(package.name, package) for package in packages])
+
+    def _get(self, packages: Iterable[Package]) -> list[AddedPackage]:
         roots = {package: self.directory / package.digest for package in packages}
         with locked(self._state):
-            lacking = [package for package, root in roots.items() if not root.is_dir() or not is_unchanged(root)]
-            if lacking:
+            if lacking := [package for package, root in roots.items() if not _is_whole(root)]:
                 self._download(lacking)
         return [AddedPackage(each.name, each.version, each.digest, root) for each, root in roots.items()]
 
     def _download(self, packages: Sequence[Package]) -> None:
         with TemporaryDirectory(dir=self.directory, prefix=".get-") as name, status_line(find_terminal()) as show:
-            show(f"Downloading {len(packages)} packages with libraries that this machine lacks")
+            show(f"Downloading packages with libraries: {len(packages)}")
             place = Path(name)
             self._run("apt-get", "download", *(f"{each.name}={each.version}" for each in packages), cwd=place)
             files = {sha256(file.read_bytes()).hexdigest(): file for file in place.glob("*.deb")}
             for package in packages:
                 file = files.get(package.digest)
                 if file is None:
-                    raise AppImageError(f"What apt has got of {package.name} is another file than its archive says")
-                _unpack(file, self.directory / package.digest)
+                    raise _OtherFileError(f"What apt has got of {package.name} is another file than its archive says")
+                root = self.directory / package.digest
+                with locked(root):  # also the builds by other lists of packages unpack to it
+                    if not _is_whole(root):
+                        _unpack(file, root)
 
     def _update(self) -> None:
         """Get the lists of what the archives have, if these are a day old or of other archives."""
-        stamp = self._state / "stamp"
-        sources = self.sources or _digest_sources()
+        stamp = self._state / _STAMP
+        sources = "".join(self.sources) or _digest_sources()
         if stamp.is_file() and time.time() - stamp.stat().st_mtime < _DAY and stamp.read_text() == sources:
             return
         for part in ("archives", "lists"):
             (self._state / part / "partial").mkdir(parents=True, exist_ok=True)
         (self._state / "status").touch()
-        (self._state / "sources.list").write_text(self.sources)
+        (self._state / "apt.conf").write_text(_CONFIGURATION)
+        with status_line(find_terminal()) as show:
+            show("Downloading the lists of what archives have")
+            is_whole = self._update_from(self.sources)
+        stamp.write_text(sources)
+        if not is_whole:
+            os.utime(stamp, (time.time() - _DAY + _PAUSE,) * 2)
+
+    def _update_from(self, sources: tuple[str, ...]) -> bool:
+        """Get the lists, and say whether those of all archives were there."""
+        (self._state / "sources.list").write_text("".join(sources))
         try:
-            with status_line(find_terminal()) as show:
-                show("Downloading the lists of what archives have")
-                self._run("apt-get", "update", "--quiet", "--error-on=any")
+            self._run("apt-get", "update", "--quiet")
         except ProcessError as error:
-            if self.sources:
+            if len(sources) == 1:
                 raise
             # Of several archives the others do, as far as they are signed by a key that the machine trusts.
-            log.warning("Not all archives of this machine's apt can be read: %s", explain(error))
-        else:
-            stamp.write_text(sources)
+            log.warning("Not all archives of packages can be read: %s", explain(error))
+            if sources:
+                self._update_from(sources[:1])
+            return False
+        return True
 
     def _run(self, program: str, *arguments: str, cwd: Path | None = None) -> str:
         settings = {
@@ -185,6 +233,7 @@ class Apt:
             "APT::Get::AllowUnauthenticated": "false",
             # As root apt downloads as another user, who cannot write into this user's cache.
             "APT::Sandbox::User": "root",
+            "APT::Update::Error-Mode": "any",
             "Dir::Cache": self._state,
             "Dir::Cache::archives": self._state / "archives",
             "Dir::State": self._state,
@@ -194,6 +243,7 @@ class Apt:
             **self.settings,
         }
         options = [part for name, value in settings.items() for part in ("-o", f"{name}={value}")]
+        options += ["-c", str(self._state / "apt.conf")]
         return run(
             [program, *options, *arguments], doing="get packages by apt", cwd=cwd, env={**os.environ, "LC_ALL": "C"}
         )
@@ -204,6 +254,16 @@ def explain(error: AppImageError) -> str:
     output = error.output if isinstance(error, ProcessError) else ""
     errors = [line[2:].strip() for line in output.splitlines() if line.startswith("E:")]
     return errors[0] if errors else str(error).splitlines()[0]
+
+
+def _needs_of(stanza: Message) -> tuple[str, ...]:
+    """Return the names in the fields for dependencies (deb-control(5))."""
+    fields = (stanza[name] or "" for name in ("Pre-Depends", "Depends"))
+    return tuple(name for field in fields for name in _DEPENDENCY.findall(field))
+
+
+def _is_whole(root: Path) -> bool:
+    return root.is_dir() and is_unchanged(root)
 
 
 def _is_installed() -> bool:

@@ -24,6 +24,7 @@ from hatch_appimage.libraries.search import find_on_system
 from hatch_appimage.libraries.symbol_versions import Graph, Owner, check_limit
 from hatch_appimage.python.installed import wheels_by_file
 from hatch_appimage.results import NO_RESULTS
+from hatch_appimage.system import System
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from hatch_appimage.python import BundledPython
     from hatch_appimage.python.installed import InstalledWheel
     from hatch_appimage.results import Results
-    from hatch_appimage.system import System
 
 log = logging.getLogger(__name__)
 
@@ -139,6 +139,7 @@ class Libraries:
         own_loaders: the programs that start by a loader at a path that few machines have, by their paths below the
             AppDir, with that loader.
         graph: what each file needs.
+        system: where they are from, with what was fetched.
         stripped: what was removed from the libraries that were copied.
 
     """
@@ -155,6 +156,7 @@ class Libraries:
     isa_levels: Mapping[str, int] = field(default_factory=dict)
     own_loaders: Mapping[str, str] = field(default_factory=dict)
     graph: Graph = field(default_factory=Graph, compare=False, repr=False)
+    system: System = field(default=System(Path("/"), ()), compare=False, repr=False)
     stripped: Stripped = field(default_factory=Stripped)
 
 
@@ -256,6 +258,7 @@ def bundle_libraries(
         isa_levels=find_isa_levels(graph),
         own_loaders=find_own_loaders(graph, architecture),
         graph=graph,
+        system=system,
         stripped=stripped,
     )
 

@@ -3,13 +3,17 @@
 
 from __future__ import annotations
 
+import posixpath
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from hatch_appimage.system import System
 
 
 @dataclass(frozen=True)
@@ -17,23 +21,35 @@ class Companions:
     """What comes with a library of the machine.
 
     Attributes:
-        patterns: globs of the files, relative to the library's directory.
+        paths: of the files, relative to the library's directory.
         place: the directory, relative to that of the bundled libraries, that all of them go to; empty where the library
-            finds them relative to itself, by the paths that the patterns have.
+            finds them relative to itself, by these paths.
         variable: tells the library where they are, which has a path compiled in.
         value: of the variable, relative to the directory of the bundled libraries.
+        packages: Debian's and Ubuntu's names for packages with these files, where they are not in the library's own.
 
     """
 
-    patterns: tuple[str, ...]
+    paths: tuple[str, ...]
     place: str = ""
     variable: str = ""
     value: str = ""
+    packages: tuple[str, ...] = ()
 
 
-_SASL_MECHANISMS = (
-    *("anonymous", "crammd5", "digestmd5", "gs2", "gssapiv2", "login", "ntlm", "oauth2", "otp", "plain", "scram"),
-)
+_SASL_MECHANISMS = [
+    "anonymous",
+    "crammd5",
+    "digestmd5",
+    "gs2",
+    "gssapiv2",
+    "login",
+    "ntlm",
+    "oauth2",
+    "otp",
+    "plain",
+    "scram",
+]
 
 # By sonames.
 _COMPANIONS = {
@@ -49,7 +65,7 @@ _COMPANIONS = {
     ),
     # SASL: the mechanisms of clients. What servers have, such as databases of passwords, stays.
     "libsasl2.so.2": Companions(
-        tuple(f"sasl2/lib{name}.so" for name in _SASL_MECHANISMS), "sasl2", "SASL_PATH", "sasl2"
+        tuple(f"sasl2/lib{name}.so" for name in _SASL_MECHANISMS), "sasl2", "SASL_PATH", "sasl2", ("libsasl2-modules",)
     ),
     # libmagic: the compiled database, without which it knows no type.
     "libmagic.so.1": Companions(
@@ -57,9 +73,12 @@ _COMPANIONS = {
         "file",
         "MAGIC",
         "file/magic.mgc",
+        ("libmagic-mgc",),
     ),
     # OpenSSL: old ciphers and digests, such as MD4. The providers for FIPS and processors are the administrator's.
-    "libcrypto.so.3": Companions(("ossl-modules/legacy.so",), "ossl-modules", "OPENSSL_MODULES", "ossl-modules"),
+    "libcrypto.so.3": Companions(
+        ("ossl-modules/legacy.so",), "ossl-modules", "OPENSSL_MODULES", "ossl-modules", ("openssl-provider-legacy",)
+    ),
 }
 
 # Those of which only a part can come, and what stays behind: it is found by paths of the machine in files of its own.
@@ -70,13 +89,27 @@ _PARTIAL = {
 }
 
 
-def find_companions(library: Path, soname: str) -> Iterator[tuple[str, Path]]:
-    """Yield what a library of the machine opens, each as its place below the bundled libraries and the file."""
+def find_companions(library: Path, soname: str, system: System) -> Iterator[tuple[str, Path]]:
+    """Yield what a library of the machine opens, each as its place below the bundled libraries and the file.
+
+    Args:
+        library: the file.
+        soname: its name.
+        system: the machine; the library and what it opens may be of different packages.
+
+    """
     companions = _COMPANIONS.get(soname)
-    for pattern in companions.patterns if companions else ():
-        for file in sorted(library.parent.glob(pattern)):
-            place = f"{companions.place}/{file.name}" if companions and companions.place else pattern
-            yield place, file
+    directory = PurePosixPath(system.name_of(library)).parent
+    for path in companions.paths if companions else ():
+        file = system.locate(posixpath.normpath(directory / path))
+        if companions and file.is_file():
+            yield (f"{companions.place}/{file.name}" if companions.place else path), file
+
+
+def packages_with(soname: str) -> tuple[str, ...]:
+    """Return the names of the packages that have what a library opens, where its own does not."""
+    companions = _COMPANIONS.get(soname)
+    return companions.packages if companions else ()
 
 
 def companion_variables(directory: Path) -> dict[str, str]:

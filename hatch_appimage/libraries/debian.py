@@ -115,4 +115,5 @@ def package_names(soname: str) -> list[str]:
     joined = f"{name}-{version}" if name[-1:].isdigit() and version else f"{name}{version}"
     names = [joined, f"{name}-{version}" if version else name]
     names += [re.sub(r"-(\d)", r"\1", other, count=1) for other in names]
-    return [f"{other}{suffix}" for other in dict.fromkeys(names) for suffix in ("", "t64", "v5", "g")]
+    names = [f"{other}{suffix}" for other in dict.fromkeys(names) for suffix in ("", "t64", "v5", "g")]
+    return list(dict.fromkeys([*names, name]))

@@ -4,17 +4,18 @@
 from __future__ import annotations
 
 import logging
-from itertools import zip_longest
+from itertools import takewhile, zip_longest
 from typing import TYPE_CHECKING
 
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.libraries.apt import explain
+from hatch_appimage.libraries.companions import packages_with
 from hatch_appimage.libraries.debian import package_names
 from hatch_appimage.libraries.search import find_on_system
 from hatch_appimage.system import System
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from hatch_appimage.architecture import Architecture
     from hatch_appimage.libraries.apt import Apt, Package
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+# How many letters the names of a package and a library have in common at least: "lib" is in nearly all of them.
+_SHARED = 6
 # Debian's and Ubuntu's packages of glibc, of the compiler's libraries, and of what images leave to every system, and
 # what Python looks for in a system beside libraries: its locale, and its terminals.
 _BASE = ("libc6", "libc-bin", "libgcc-s1", "libstdc++6", "zlib1g", "libuuid1", "libgmp10", "ncurses-base")
@@ -44,10 +47,11 @@ def fetch_libraries(sonames: Iterable[str], system: System, architecture: Archit
         return system
     try:
         known = apt.find(sorted({name for names in candidates.values() for name in names}))
-        found = {soname: [known[name] for name in names if name in known] for soname, names in candidates.items()}
-        for rank in zip_longest(*found.values()):  # the most likely packages first, all at once
-            wanted = dict(zip(found, rank, strict=True))
-            system = _add(wanted, system, architecture, apt)
+        system = _add_ranked(candidates, known, system, architecture, apt)
+        lacking = [soname for soname in candidates if _lacks(system, soname, architecture)]
+        if lacking and system.added:
+            system = _add_needed(lacking, system, architecture, apt)
+        system = _add_companions(candidates, system, architecture, apt)
     except AppImageError as error:
         log.warning("Libraries that this machine lacks cannot be fetched: %s", explain(error))
     return system
@@ -67,14 +71,70 @@ def release_system(release: Release, architecture: Architecture, apt: Apt) -> Sy
     """
     root = apt.directory / "root"
     try:
-        packages = apt.get(apt.find(_BASE).values())
+        found = apt.find(_BASE)
+        packages = apt.get(found.values())
     except AppImageError as error:
         raise AppImageError(f"Libraries of {release} cannot be fetched: {explain(error)}") from error
+    if _BASE[0] not in found:
+        raise AppImageError(
+            f"Libraries of {release} cannot be fetched: its archive has no {_BASE[0]} for {architecture.name}"
+        )
     root.mkdir(exist_ok=True)
     system = System(root, (), release=str(release))
     for package in packages:
         system = system.add(package, architecture)
     return system
+
+
+def _add_ranked(
+    candidates: Mapping[str, Sequence[str]],
+    known: Mapping[str, Package],
+    system: System,
+    architecture: Architecture,
+    apt: Apt,
+) -> System:
+    """Add packages that may have libraries: of each library the most likely one first, all at once."""
+    found = {soname: [known[name] for name in names if name in known] for soname, names in candidates.items()}
+    for rank in zip_longest(*found.values()):
+        system = _add(dict(zip(found, rank, strict=True)), system, architecture, apt)
+    return system
+
+
+def _add_needed(sonames: Iterable[str], system: System, architecture: Architecture, apt: Apt) -> System:
+    """Add packages that those which were added depend on, and that are named a little like the libraries.
+
+    Not all are named after the library: `libjpeg.so.62` is in `libjpeg62-turbo`, `libicuuc.so.72` in `libicu72`.
+    """
+    added = apt.find(sorted({package.name for package in system.added}))
+    known = apt.find(sorted({name for package in added.values() for name in package.needs}))
+    candidates = {soname: _named_like(soname, known) for soname in sonames}
+    return _add_ranked(candidates, known, system, architecture, apt)
+
+
+def _named_like(soname: str, names: Iterable[str]) -> list[str]:
+    """Return those of some names of packages that begin like a library's, the most similar first."""
+    shared = {name: _count_shared(name, soname.lower()) for name in names}
+    alike = [name for name in shared if shared[name] >= _SHARED]
+    return sorted(alike, key=lambda name: (-shared[name], name))
+
+
+def _count_shared(one: str, other: str) -> int:
+    """Return by how many letters two names begin alike."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
+
+
+def _add_companions(sonames: Iterable[str], system: System, architecture: Architecture, apt: Apt) -> System:
+    """Add the packages with what fetched libraries open."""
+    names = {name for soname in sonames if _is_added(soname, system, architecture) for name in packages_with(soname)}
+    packages = apt.find(sorted(names - {package.name for package in system.added})) if names else {}
+    for package in apt.get(packages.values()) if packages else ():
+        system = system.add(package, architecture)
+    return system
+
+
+def _is_added(soname: str, system: System, architecture: Architecture) -> bool:
+    file = find_on_system(soname, system, architecture)
+    return file is not None and system.package_of(file) is not None
 
 
 def _add(wanted: Mapping[str, Package | None], system: System, architecture: Architecture, apt: Apt) -> System:

@@ -502,7 +502,7 @@ class _Planner:
         return target
 
     def _copy_companions(self, source: Path, soname: str) -> None:
-        for place, file in find_companions(source, soname):
+        for place, file in find_companions(source, soname, self.system):
             if self.files(file) is None:
                 self.plan.data[self.place.lib / place] = file
             else:

@@ -101,7 +101,7 @@ def _shorten_imports(external: "Any", stdlib: str) -> None:
     try:
         with external._io.FileIO(stdlib + "/_appimage.modules") as file:
             endings = marshal.loads(file.readall())
-    except OSError:  # the build does not know what a start imports
+    except (OSError, EOFError, TypeError, ValueError):  # the build does not know what a start imports; or it is damaged
         return
     _find_without_search(external, prefix, endings)
 

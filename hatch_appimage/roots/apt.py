@@ -109,6 +109,18 @@ def find_archive(release: Release, mirror: str | None, sources: Iterable[AptSour
     return Archive(uri, exact or _find_keyring(release)) if uri else None
 
 
+def find_security_archive(release: Release, sources: Iterable[AptSource]) -> str | None:
+    """Return the address of the archive with security updates of a release, if it is one of its own, as Debian's is."""
+    suites = suites_of(release.distribution)
+    uris = (
+        source.uri
+        for source in sources
+        for suite in source.suites
+        if suite.endswith("-security") and suite.removesuffix("-security") in suites
+    )
+    return next(uris, None)
+
+
 def _find_keyring(release: Release) -> Path:
     keyring = _KEYRINGS / f"{release.distribution}-archive-keyring.gpg"
     if not keyring.is_file():

@@ -15,6 +15,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hatch_appimage.errors import AppImageError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -22,18 +24,26 @@ if TYPE_CHECKING:
 SONAME = "libappimage-getenv.so"
 
 _MAGIC = b"hatch-appimage getenv 1\0"
+# As in getenv.c.
 _SIZE = 4096
+_MAX_SETTINGS = 64
+_MAX_PATHS = 8
 
 
 def with_settings(library: bytes, settings: Iterable[str]) -> bytes:
     """Return the library's file with settings in it.
 
     Raises:
-        ValueError: there is no room for them, or it is another library.
+        AppImageError: there is no room for them.
 
     """
+    settings = list(settings)
     text = _MAGIC + b"".join(f"{setting}\0".encode() for setting in settings) + b"\0"
     place = library.index(_MAGIC)
-    if len(text) > _SIZE:
-        raise ValueError(f"{len(text)} bytes of settings in place of {_SIZE}")
+    paths = sum("@" in setting for setting in settings)
+    if len(text) > _SIZE or len(settings) > _MAX_SETTINGS or paths > _MAX_PATHS:
+        raise AppImageError(
+            f"The image has too many plugins for styles and themes ({len(settings)} in {len(text)} bytes): leave some "
+            "out by `exclude-files`"
+        )
     return library[:place] + text + library[place + len(text) :]

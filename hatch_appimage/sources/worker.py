@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _PACKAGES = Path(facts.__file__).parents[2]
 _PROGRAM = """
 import sys
-sys.path.insert(0, sys.argv[1])
+sys.path.append(sys.argv[1])
 sys.setrecursionlimit(int(sys.argv[3]))
 import json
 from hatch_appimage.sources.facts import Text, find_all, pack

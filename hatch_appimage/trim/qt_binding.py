@@ -101,7 +101,7 @@ class Binding:
         found: dict[str, list[Path]] = defaultdict(list)
         for path in sorted(self.files):
             place = path.relative_to(self.root)
-            is_program = len(place.parts) == 1 and not path.suffix
+            is_program = len(place.parts) == 1 and not path.suffix and _is_program(path)
             is_program |= place.parts[0] in _QT and place.parts[1] in _PROGRAMS and path.name not in _OF_WEB_ENGINE
             if is_program:
                 found[path.name].append(path)
@@ -192,3 +192,9 @@ def _is_library(name: str) -> bool:
 def _qml_name(qmldir: Path) -> str:
     match = _MODULE_LINE.search(qmldir.read_text("utf-8", "replace"))
     return match[1] if match else qmldir.parent.name
+
+
+def _is_program(path: Path) -> bool:
+    """Whether a file is a program, and no licence or the like."""
+    with path.open("rb") as file:
+        return file.read(4).startswith((b"\x7fELF", b"#!"))

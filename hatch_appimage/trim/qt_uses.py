@@ -204,9 +204,8 @@ def _read_python(source: Source, data: bytes, binding: Binding, reader: SourceRe
             named.patterns.add(rf"{binding.name}\..*")
     if _STARTING.search(data):
         named.programs = {word for text in mentions.texts for word in re.split(r"[\s/]", text)}
-        named.programs |= {_UI_COMPILER} if _LOAD_UI_TYPE in data else set()
-    elif _LOAD_UI_TYPE in data:
-        named.programs = {_UI_COMPILER}
+    if _LOAD_UI_TYPE in data:
+        named.programs.add(_UI_COMPILER)
     if _RESOURCE_DATA.encode() in data or _QML_BYTES.search(data):
         contents = _read_contents(_bytes_in(data))
         named.qml |= contents.qml

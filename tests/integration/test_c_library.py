@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trustme
 
+from hatch_appimage.architecture import native_architecture
 from support.chroots import debootstrap, make_small_system
 from support.machine import NOBODY, make_public
 from support.plugin import build_image, build_of_any
@@ -271,6 +272,18 @@ def test_glibc_and_nothing_beside_it(
     chroot = make_small_system(tmp_path_factory.mktemp("alone"), "libc6", "busybox-static")
     assert not [*chroot.root.rglob("libz.so.1")]
     result = chroot.run(hello_image, "--appimage-self-test", env=environment("mounted"))
+    assert result.returncode == 0, result.stdout
+    assert re.search(r"^ok +module zlib$", result.stdout, re.MULTILINE)
+
+
+def test_musl_by_the_name_of_glibc(musl: Chroot, hello_image: Path) -> None:
+    """As with Alpine's gcompat: what lies beside that loader is for musl, also the libz there."""
+    loader = musl.root / native_architecture().loader[1:]
+    loader.parent.mkdir(parents=True, exist_ok=True)
+    (own,) = musl.root.glob("lib/ld-musl-*.so.1")
+    loader.symlink_to(f"/{own.relative_to(musl.root)}")
+    result = musl.run(hello_image, "--appimage-self-test", env=environment("mounted"))
+    loader.unlink()
     assert result.returncode == 0, result.stdout
     assert re.search(r"^ok +module zlib$", result.stdout, re.MULTILINE)
 

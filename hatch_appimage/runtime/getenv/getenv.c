@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The getenv() of an image with Qt, GTK or the like. A user's variables lead toolkits to plugins of the machine, which
- * are built for its own toolkit; and some libraries find what belongs to them by variables only. The interpreter loads this library before the C library, so that all libraries in its
- * process find this function first; the environment itself stays as it is, and so reaches what the application starts.
+ * are built for its own toolkit; and some libraries find what belongs to them by variables only. The interpreter loads
+ * this library before the C library, so that all libraries in its process find this function first; the environment
+ * itself stays as it is, and so reaches what the application starts.
  *
  * A variable that the process has set for itself counts as everywhere.
  */
@@ -12,6 +13,7 @@
 /* What it takes of the process's C library, whichever that is: so the headers of none will do. */
 extern char **environ;
 int access(const char *path, int mode);
+void *memcpy(void *target, const void *source, size_t size);
 char *realpath(const char *path, char *resolved);
 int strcasecmp(const char *one, const char *other);
 char *strcat(char *target, const char *source);
@@ -39,10 +41,10 @@ enum { SETTINGS_SIZE = 4096, MAX_HIDDEN = 64, MAX_SOCKET = 108, MAX_PATHS = 8, P
 #define MAGIC "hatch-appimage getenv 1"
 
 /*
- * What the build writes behind the first string: strings, an empty one at the end. NAME hides a variable of the caller's
- * environment, NAME=VALUE does unless it has this value, or another one that is named so. NAME:VALUE is the value of a
- * variable that is not set, where a Wayland compositor is there; NAME@PATH that of one that is not set, relative to the
- * directory above this library's.
+ * What the build writes behind the first string: strings, an empty one at the end. NAME hides a variable of the
+ * caller's environment, NAME=VALUE does unless it has this value, or another one that is named so. NAME:VALUE is the
+ * value of a variable that is not set, where a Wayland compositor is there; NAME@PATH that of one that is not set,
+ * relative to the directory above this library's.
  */
 static const char settings[SETTINGS_SIZE] = MAGIC;
 
@@ -142,19 +144,19 @@ static bool remove_last_two(char *path)
 	return true;
 }
 
-/* Two threads that come here at once write the same. */
+/* Threads that come here at once write the same bytes over each other's, and never others in between. */
 static char *path_of(const char *relative, size_t index)
 {
 	static char paths[MAX_PATHS][PATH_SIZE];
 	struct library library;
-	char *path, own[PATH_SIZE];
+	char own[PATH_SIZE];
 
 	if (index >= MAX_PATHS || !dladdr || !dladdr(settings, &library) || !realpath(library.path, own))
 		return NULL;
 	if (!remove_last_two(own) || strlen(own) + strlen(relative) + 2 > PATH_SIZE)
 		return NULL;
-	path = paths[index];
-	return strcat(strcat(strcpy(path, own), "/"), relative);
+	strcat(strcat(own, "/"), relative);
+	return memcpy(paths[index], own, strlen(own) + 1);
 }
 
 static char *default_of(const char *name, size_t length)

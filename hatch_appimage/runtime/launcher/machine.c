@@ -85,12 +85,15 @@ char *machine_library(const struct machine *machine, const char *name)
 {
 	static const char *const prefixes[] = {"", "/usr"};
 
-	for (size_t i = 0; machine->loader[0] && i < sizeof(prefixes) / sizeof(*prefixes); i++) {
+	/* What lies beside the loader of musl, or one that stands in for glibc's, is for that C library. */
+	if (!machine_has_glibc(machine))
+		return NULL;
+	for (size_t i = 0; i < sizeof(prefixes) / sizeof(*prefixes); i++) {
 		char *path = join(prefixes[i], directory_of(machine->loader), "/", name, NULL);
 		if (is_elf(path))
 			return path;
 	}
-	return machine_has_glibc(machine) ? find_in_cache(name) : NULL;
+	return find_in_cache(name);
 }
 
 struct version machine_libstdcxx(const struct machine *machine)

@@ -26,7 +26,7 @@ bool is_musl_loader(const char *loader);
 bool machine_has_glibc(const struct machine *machine);
 /* What it has instead of the C library that is needed. */
 const char *machine_text(const struct machine *machine, const char *loader);
-/* Where it has a library: beside its C library, or where the cache of its loader says; NULL for nowhere. */
+/* Where it has a library for glibc: beside that, or where the cache of its loader says; NULL for nowhere. */
 char *machine_library(const struct machine *machine, const char *name);
 /* Of its libstdc++, as libstdcxx_version(); unknown if it has none. */
 struct version machine_libstdcxx(const struct machine *machine);

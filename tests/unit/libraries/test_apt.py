@@ -19,6 +19,7 @@ import pytest
 from hatch_appimage.architecture import native_architecture
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.libraries.apt import Apt
+from hatch_appimage.libraries.companions import find_companions
 from hatch_appimage.libraries.fetch import fetch_libraries, release_system
 from hatch_appimage.libraries.search import find_on_system
 from hatch_appimage.roots.apt import AptSource
@@ -30,6 +31,8 @@ from support.tools import require
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+# Newer than what this machine may have installed.
+NEWEST = "9:1"
 TRIPLET = f"{os.uname().machine}-linux-gnu"
 
 
@@ -48,7 +51,14 @@ class Archive:
         directory.mkdir(parents=True, exist_ok=True)
         return directory / "Packages"
 
-    def add(self, name: str, files: Mapping[str, bytes | Path], version: str = "1.0", script: str = "") -> Path:
+    def add(
+        self,
+        name: str,
+        files: Mapping[str, bytes | Path],
+        version: str = "1.0",
+        script: str = "",
+        needs: str = "libc6",
+    ) -> Path:
         """Put a package into the archive; a file with a path as content is a link to it."""
         tar = io.BytesIO()
         with tarfile.open(fileobj=tar, mode="w:xz") as archive:
@@ -60,18 +70,19 @@ class Archive:
                 else:
                     member.size = len(content)
                     archive.addfile(member, io.BytesIO(content))
-        return self.add_raw(name, tar.getvalue(), version, script)
+        return self.add_raw(name, tar.getvalue(), version, script, needs)
 
-    def add_raw(self, name: str, data: bytes, version: str = "1.0", script: str = "") -> Path:
+    def add_raw(self, name: str, data: bytes, version: str = "1.0", script: str = "", needs: str = "libc6") -> Path:
         """Put a package with any data into the archive."""
         fields = f"Package: {name}\nVersion: {version}\nArchitecture: {self.architecture}\nMaintainer: x\n"
+        fields += f"Depends: libc6 (>= 2.3) | libc, {needs}\n"
         control = io.BytesIO()
         with tarfile.open(fileobj=control, mode="w:xz") as archive:
             for file, text in {"control": f"{fields}Description: x\n", "preinst": script, "postinst": script}.items():
                 member = tarfile.TarInfo(file)
                 member.size, member.mode = len(text), 0o755
                 archive.addfile(member, io.BytesIO(text.encode()))
-        path = self.root / f"{name}_{version}_{self.architecture}.deb"
+        path = self.root / f"{name}_{version.rpartition(':')[2]}_{self.architecture}.deb"
         parts = {"debian-binary": b"2.0\n", "control.tar.xz": control.getvalue(), "data.tar.xz": data}
         content = b"!<arch>\n"
         for member_name, part in parts.items():
@@ -180,6 +191,43 @@ def test_machine_has_the_library_then(archive: Archive, apt: Apt, tmp_path: Path
     assert fetch_libraries(["libyy.so.1"], system, native_architecture(), apt) == system
 
 
+def test_packages_that_are_not_named_after_libraries(archive: Archive, apt: Apt, tmp_path: Path) -> None:
+    """What a package that was fetched before depends on is looked at as well."""
+    archive.add("libzz3", {f"./usr/lib/{TRIPLET}/libzz.so.3": library(tmp_path, "libzz.so.3")}, needs="libyyuc-turbo")
+    archive.add("libyyuc-turbo", {f"./usr/lib/{TRIPLET}/libyyuc.so.62": library(tmp_path, "libyyuc.so.62")})
+    archive.sign()
+    system = fetch_libraries(["libzz.so.3"], System(Path("/"), ()), native_architecture(), apt)
+    system = fetch_libraries(["libyyuc.so.62"], system, native_architecture(), apt)
+    assert [package.name for package in system.added] == ["libzz3", "libyyuc-turbo"]
+
+
+def test_what_a_library_opens(archive: Archive, apt: Apt, tmp_path: Path) -> None:
+    """Its package is another one, and so is the directory that it was unpacked to."""
+    files = {f"./usr/lib/{TRIPLET}/libmagic.so.1": library(tmp_path, "libmagic.so.1")}
+    archive.add("libmagic1", files, version=NEWEST)
+    archive.add("libmagic-mgc", {"./usr/lib/file/magic.mgc": b"types"}, version=NEWEST)
+    archive.sign()
+    there = System(Path(tmp_path / "nothing"), ())
+    system = fetch_libraries(["libmagic.so.1"], there, native_architecture(), apt)
+    found = find_on_system("libmagic.so.1", system, native_architecture())
+    assert found is not None
+    ((place, file),) = find_companions(found, "libmagic.so.1", system)
+    assert (place, file.read_bytes()) == ("file/magic.mgc", b"types")
+
+
+def test_newer_than_the_lists(archive: Archive, apt: Apt) -> None:
+    package = archive.add("libzz3", {"./usr/lib/file": b"old"})
+    archive.sign()
+    found = apt.find(["libzz3"])
+    package.unlink()
+    archive.index.unlink()
+    archive.add("libzz3", {"./usr/lib/file": b"new"}, version="1.1")
+    archive.sign()
+    (added,) = apt.get(found.values())
+    assert added.version == "1.1"
+    assert (added.root / "usr" / "lib" / "file").read_bytes() == b"new"
+
+
 def test_changed_in_the_cache(archive: Archive, apt: Apt) -> None:
     archive.add("libzz3", {"./usr/lib/file": b"whole"})
     archive.sign()
@@ -256,7 +304,7 @@ class TestHostile:
         archive.add("libzz3", {"./usr/lib/file": b"evil"})
         assert apt.find(["libzz3"]) == {}
         (message,) = caplog.messages
-        assert message.startswith("Not all archives of this machine's apt can be read: ")
+        assert message.startswith("Not all archives of packages can be read: ")
         assert "unexpected size" in message or "Hash Sum mismatch" in message
 
     @pytest.mark.parametrize("signature", ["none", "another's"])
