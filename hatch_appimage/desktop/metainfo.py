@@ -78,7 +78,7 @@ class _Document:
             ExpatError: it is not well-formed.
 
         """
-        document, parser, opened = cls(data), ParserCreate(), list[_Element]()
+        document, parser, opened = cls(data), ParserCreate("utf-8"), list[_Element]()
 
         def start(name: str, attributes: dict[str, str]) -> None:
             path = (*(opened[-1].path if opened else ()), name)
