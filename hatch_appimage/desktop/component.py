@@ -47,8 +47,8 @@ def find_obstacle(project: Project, app_id: str) -> str | None:
     """
     if find_component_id(app_id, project.urls) is None:
         return "an id that begins with a domain: set `app-id`, such as `org.example.App`"
-    if not re.search(r"\w", summarize(project.summary, "")):
-        return "a summary with words: set `description` in [project]"
+    if not summarize(project.summary, ""):
+        return "a summary: set `description` in [project]"
     if not find_urls(project.urls):
         return "an address on the web: set `Homepage` in [project.urls]"
     return None
