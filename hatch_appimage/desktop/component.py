@@ -37,7 +37,7 @@ _URL_TYPES = {
     **dict.fromkeys(("contribute", "contributing"), "contribute"),
 }
 _IGNORED = str.maketrans("", "", string.punctuation + string.whitespace)
-_MAX_SUMMARY = 100  # in bytes
+_MAX_SUMMARY = 90  # in bytes
 
 
 def find_obstacle(project: Project, app_id: str) -> str | None:
