@@ -678,7 +678,7 @@ class TestBadInput:
         )
         assert process.stderr is not None
         for line in process.stderr:
-            if "requires" in line:  # the image is being packed now
+            if line.split()[:1] == ["modules"]:  # the image is being packed now
                 break
         time.sleep(0.2)
         os.killpg(process.pid, number)
