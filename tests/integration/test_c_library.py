@@ -238,7 +238,7 @@ def test_self_test_of_qt(old: Chroot, qt_image: Path) -> None:
     lines = result.stdout.splitlines()
     assert [line for line in lines if line.startswith("FAILED") and "wl_proxy_marshal_flags" not in line] == []
     assert {"ok       entry point qt-window", "ok       module PySide6.QtWidgets"} <= set(lines)
-    assert sum(line.startswith("ok") for line in lines) > 200
+    assert sum(line.startswith("ok") for line in lines) > 100
 
 
 def test_window_on_an_old_system(old: Chroot, qt_image: Path, display: str) -> None:
@@ -273,7 +273,7 @@ def test_glibc_and_nothing_beside_it(
     assert not [*chroot.root.rglob("libz.so.1")]
     result = chroot.run(hello_image, "--appimage-self-test", env=environment("mounted"))
     assert result.returncode == 0, result.stdout
-    assert re.search(r"^ok +module zlib$", result.stdout, re.MULTILINE)
+    assert re.search(r"^ok +C library: glibc [\d.]+ of the image$", result.stdout, re.MULTILINE)
 
 
 def test_musl_by_the_name_of_glibc(musl: Chroot, hello_image: Path) -> None:
@@ -285,7 +285,7 @@ def test_musl_by_the_name_of_glibc(musl: Chroot, hello_image: Path) -> None:
     result = musl.run(hello_image, "--appimage-self-test", env=environment("mounted"))
     loader.unlink()
     assert result.returncode == 0, result.stdout
-    assert re.search(r"^ok +module zlib$", result.stdout, re.MULTILINE)
+    assert re.search(r"^ok +C library: glibc [\d.]+ of the image$", result.stdout, re.MULTILINE)
 
 
 def test_path_with_a_colon(musl: Chroot, hello_image: Path) -> None:
