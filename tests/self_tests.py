@@ -33,25 +33,26 @@ OPTIONS = {
     "bytecode only": ('bytecode="only"',),
     "all of it": ('compression="small"', "trim=true", 'strip="all"', 'bytecode="only"'),
 }
-#: Chosen for what they are made of: web servers, TLS, compiled modules, plugins, data files, code that reads code.
-FROM_INDEX = (
-    "ansible-lint",
-    "aws-shell",
-    "black",
-    "cookiecutter",
-    "csvkit[zstandard]",
-    "datasette",
-    "glances",
-    "httpie",
-    "ipython",
-    "mkdocs",
-    "pgcli",
-    "poetry",
-    "pylint",
-    "sqlfluff",
-    "streamlink",
-    "yt-dlp",
-)
+#: Each with the options that it needs. They are chosen for what they are made of: web servers, TLS, compiled modules,
+#: plugins, data files, code that reads code.
+FROM_INDEX: dict[str, tuple[str, ...]] = {
+    "ansible-lint": (),
+    "aws-shell": (),
+    "black": (),
+    "cookiecutter": (),
+    "csvkit": ('entry-point="csvlook"',),
+    "datasette": (),
+    "glances": (),
+    "httpie": (),
+    "ipython": (),
+    "mkdocs": (),
+    "pgcli": (),
+    "poetry": (),
+    "pylint": (),
+    "sqlfluff": (),
+    "streamlink": (),
+    "yt-dlp": (),
+}
 SECONDS = 300
 MOUNT_POINT = re.compile(r"/tmp/\.mount_\w+")
 
@@ -125,7 +126,8 @@ def build(name: str, options: Sequence[str], output: Path) -> Path:
 
     """
     source = PROJECTS / name if (PROJECTS / name).is_dir() else name
-    settings = [part for option in options for part in ("--set", option)]
+    chosen = [*options, *FROM_INDEX.get(name, ())]
+    settings = [part for option in chosen for part in ("--set", option)]
     command = Path(sys.executable).with_name("hatch-appimage")
     arguments = ["build", source, "--quiet", "--output", output, *settings]
     subprocess.run([command, *arguments], check=True, capture_output=True, text=True)
