@@ -220,8 +220,12 @@ class _Search:
     def _keep_plugins(self) -> None:
         for kind in sorted(self._loaded):
             for path in self._binding.plugins[kind]:
-                if path not in self.kept and self._cost(path) <= _MAX_FOR_PLUGIN:
+                if path not in self.kept and (self._is_for_form(path) or self._cost(path) <= _MAX_FOR_PLUGIN):
                     self.keep(path)
+
+    def _is_for_form(self, plugin: Path) -> bool:
+        """Whether a plugin has the class of a form's widget: it is called like it, such as libqquickwidget.so."""
+        return plugin.name.removeprefix("lib").split(".")[0] in map(str.lower, self._uses.classes)
 
     def _cost(self, plugin: Path) -> int:
         """Return how many bytes of Qt's own libraries would stay for a plugin alone."""

@@ -201,6 +201,20 @@ class TestForms:
         assert "QtSvgWidgets" in modules(image, source)
 
 
+    @pytest.mark.parametrize(("name", "stays"), [("QSvgWidget", True), ("QLabel", False)])
+    def test_plugins_of_widgets(self, image: Image, name: str, *, stays: bool) -> None:
+        """QUiLoader makes such widgets by plugins for the designer, which is large."""
+        tools = {
+            "PySide6/QtUiTools.abi3.so": elf("UiTools"),
+            f"{LIB}/libQt6UiTools.so.6": elf("Widgets"),
+            f"{LIB}/libQt6Designer.so.6": elf("Widgets") + bytes(2000),
+            f"{PLUGINS}/designer/libqsvgwidget.so": elf("Designer", "SvgWidgets"),
+        }
+        image.add(tools, "PySide6")
+        files = {"app_dot_py": "import PySide6.QtUiTools", "form_dot_ui": self.FORM.format(name)}
+        assert ({"libqsvgwidget", "libQt6Designer"} <= staying(image, **files)) is stays
+
+
 class TestPlugins:
     def test_those_of_what_stays(self, image: Image) -> None:
         """One that would bring a large Qt module alone goes."""
