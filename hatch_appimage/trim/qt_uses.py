@@ -27,7 +27,11 @@ _ELF = b"\x7fELF"
 _CANDIDATE = re.compile(rb"Qt|PySide|\bQ[a-z]\w|\.so\b|qt_resource_data")
 _WORD = re.compile(r"\w+")
 _BYTES_WORD = re.compile(rb"\w+")
-_FILE = re.compile(rb"[\w+.-]+\.so(?:\.\d+)*")
+# The end of a library's name, and what may be before it. One expression for both takes minutes where a large file has
+# long runs of letters.
+_FILE_END = re.compile(rb"\.so(?:\.\d+)*")
+_FILE_BEGIN = re.compile(rb"[\w+.-]+\Z")
+_LONGEST_FILE = 255  # NAME_MAX of Linux, in bytes
 _DOTTED = re.compile(rb"(?<![\w.])(?:" + "|".join(BINDINGS).encode() + rb")(?:\.\w+)+")
 _STAR = re.compile(rb"from\s+(PySide\d)\s+import\s+\*")
 # A class of a widget in a form (https://doc.qt.io/qt-6/designer-ui-file-format.html).
@@ -110,7 +114,7 @@ def find_uses(sources: Iterable[Source], binding: Binding, reader: SourceReader)
     for source in sources:
         if (module := _stands_for(source, binding)) is None:
             _add(uses, source, _read(source, binding, reader), binding)
-        else:
+        elif module:
             waiting.setdefault(module, []).append(source)
     while reached := waiting.keys() & uses.modules.keys():
         for module in sorted(reached):
@@ -148,7 +152,7 @@ def _modules_in(named: Named, binding: Binding) -> Iterator[str]:
     """Yield the names of the binding's modules, Python packages among them, that are among names."""
     for name in named.names:
         parts = name.split(".")
-        if parts[0] == binding.name and len(parts) > 1:
+        if parts[0] == binding.name and any(parts[1:2]):  # "PySide6." names none
             yield parts[1]
         named.words.update(parts)
     for word in named.words:
@@ -283,8 +287,13 @@ def _words(data: bytes) -> set[str]:
 
 
 def _dotted(data: bytes) -> set[str]:
-    return {name.decode("ascii", "replace") for name in _DOTTED.findall(data)}
+    found = _DOTTED.findall(data) if any(name.encode() in data for name in BINDINGS) else ()  # which is much sooner
+    return {name.decode("ascii", "replace") for name in found}
 
 
 def _files(data: bytes) -> set[str]:
-    return {name.decode() for name in _FILE.findall(data)}
+    found = set()
+    for end in _FILE_END.finditer(data):
+        begin = _FILE_BEGIN.search(data, max(0, end.start() - _LONGEST_FILE), end.start())
+        found |= {(begin[0] + end[0]).decode("ascii", "replace")} if begin else set()
+    return found

@@ -141,6 +141,7 @@ class TestModules:
         [
             '"""Draws like QtSvg does."""',
             "# from PySide6 import QtSvg",
+            "def f(name):\n    return name.startswith('PySide6.')",
             "raise ImportError('this needs the module QtSvg, which is not there')",
             "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from PySide6 import QtSvg",
         ],
@@ -181,6 +182,11 @@ class TestModules:
     def test_libraries_by_name(self, image: Image, text: str) -> None:
         assert "libQt6Pdf" in staying(image, app_dot_py=f"import PySide6.QtCore\nNAME = '{text}'\n")
 
+    def test_libraries_in_a_long_run_of_letters(self, image: Image) -> None:
+        """A large library of another package may have such, as data: the time does not grow with their square."""
+        data = b"\x7fELF" + b"A" * 1_000_000 + b"\0libQt6Pdf.so.6\0"
+        assert "libQt6Pdf" in staying(image, app_dot_py="import PySide6.QtCore", a_dot_so=data)
+
     def test_keep_files(self, image: Image) -> None:
         """What is kept brings what it needs."""
         image.add({"app.py": "import PySide6.QtCore"})
@@ -199,7 +205,6 @@ class TestForms:
     def test_in_a_string(self, image: Image) -> None:
         source = f"import PySide6.QtWidgets\nFORM = '{self.FORM.format('QSvgWidget')}'\n"
         assert "QtSvgWidgets" in modules(image, source)
-
 
     @pytest.mark.parametrize(("name", "stays"), [("QSvgWidget", True), ("QLabel", False)])
     def test_plugins_of_widgets(self, image: Image, name: str, *, stays: bool) -> None:
