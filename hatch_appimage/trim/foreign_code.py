@@ -130,6 +130,7 @@ def _module_of(source: Source) -> str:
 def _counting(source: Source, actions: Sequence[str]) -> Sequence[str]:
     """Return what counts of that which a module of a dependency does."""
     actions = [action for action in actions if action not in _OF_APPLICATIONS]
-    if source.place.parts[0] in _GENERATORS and _module_of(source) not in _ON_REQUEST:
+    module = _module_of(source)
+    if module.split(".")[0] in _GENERATORS and module not in _ON_REQUEST:
         return [action for action in actions if action not in EXECUTING]
     return actions
