@@ -24,9 +24,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from elftools.common.exceptions import ELFError
+from elftools.elf.dynamic import DynamicSegment
 from elftools.elf.elffile import ELFFile
 
-from hatch_appimage.elf import read_elf
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.runtime.getenv_settings import SONAME
 from hatch_appimage.runtime.launcher_settings import MAX_LAUNCHER_SIZE
@@ -309,9 +309,19 @@ def compile_getenv(architecture: str, output: Path) -> None:
         sources = map(str, sorted(GETENV_SOURCE.glob("*.c")))
         command += [f"-Wl,-soname,{SONAME}", *sources, "-o", str(linked)]
         _run(command, what=f"Compiling getenv() for {architecture}")
-        elf = read_elf(linked)
-        _demand(f"getenv() for {architecture}", elf and elf.soname == SONAME and not elf.needed, "it needs more")
+        program = f"getenv() for {architecture}"
+        tags = _read_tags(linked)
+        _demand(program, tags.get("DT_SONAME") == SONAME, f"its name is not {SONAME}")
+        _demand(program, "DT_NEEDED" not in tags, "it needs other libraries")
         _put(linked, output)
+
+
+def _read_tags(library: Path) -> dict[str, str]:
+    """Return the entries of a library's dynamic section; those that are names, with these."""
+    with library.open("rb") as file:
+        segments = [segment for segment in ELFFile(file).iter_segments() if isinstance(segment, DynamicSegment)]
+        tags = [tag for segment in segments for tag in segment.iter_tags()]
+        return {tag.entry.d_tag: getattr(tag, "soname", getattr(tag, "needed", "")) for tag in tags}
 
 
 def _put(program: Path, output: Path) -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -92,6 +93,32 @@ def test_rooms_use_lower_ones_only() -> None:
         if used and ROOMS.index(used.partition(".")[0]) > ROOMS.index(name.partition(".")[0])
     ]
     assert upwards == []
+
+
+def imported_at_once(path: Path) -> Iterator[str]:
+    """Yield the modules that a module imports whenever it is imported itself."""
+    for node in ast.parse(path.read_bytes()).body:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            inner = (f"{node.module}.{alias.name}".partition(".")[2] for alias in node.names)
+            yield node.module
+            yield from (f"{PACKAGE.name}.{name}" for name in inner if name in modules())
+
+
+def test_the_wheel_is_built_with_little() -> None:
+    """Where pip builds this project, nothing is installed but hatchling and what compiling needs."""
+    waiting, needed = ["runtime", "runtime.compile"], set()
+    reached = set(waiting)
+    while waiting:
+        for name in imported_at_once(modules()[waiting.pop()]):
+            top, _, place = name.partition(".")
+            if top != PACKAGE.name:
+                needed.add(top)
+            elif place and place not in reached:
+                reached.add(place)
+                waiting.append(place)
+    assert needed - sys.stdlib_module_names - {"__future__"} == {"elftools"}
 
 
 def test_no_circle() -> None:
