@@ -590,32 +590,20 @@ def _leave_out(
         extra=extra,
         reader=reader,
     )
-    qt = step(
-        "qt",
-        trim_qt,
-        appdir,
-        python,
-        inputs.project.name,
-        reach,
-        settings.trim,
-        exposed=settings.launcher.expose_python,
-        extra=extra,
-        reader=reader,
-    )
-    # What is gone by now uses nothing of Python.
-    unused = step(
-        "unused",
-        trim_python,
-        appdir,
-        python,
-        inputs.project.name,
-        reach,
-        settings.trim,
-        exposed=settings.launcher.expose_python,
-        extra=extra,
-        reader=reader,
-    )
-    trimmed |= qt | unused
+    # Modules of Qt go first: what is gone by then uses nothing of Python.
+    for name, leave_out in (("qt", trim_qt), ("unused", trim_python)):
+        trimmed |= step(
+            name,
+            leave_out,
+            appdir,
+            python,
+            inputs.project.name,
+            reach,
+            settings.trim,
+            exposed=settings.launcher.expose_python,
+            extra=extra,
+            reader=reader,
+        )
     # What is gone needs no stripping. It comes before the libraries, as Python's own and those that are copied are
     # stripped before they are patched: patchelf moves what is loaded behind the symbols, where a hole would stay.
     stripped = Stripped()
