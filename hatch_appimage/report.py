@@ -284,7 +284,8 @@ class Report:
             lacking = "modules of Qt that are not installed" if is_qt_module(soname) else soname
             names.setdefault(lacking, []).append(PurePath(path).name)
         return [
-            f"             without {printable(f'{files[0]}{_and_more(files)}')}, which need {printable(lacking)}"
+            f"             without {printable(f'{files[0]}{_and_more(files)}')}, which "
+            f"{'needs' if len(files) == 1 else 'need'} {printable(lacking)}"
             for lacking, files in names.items()
         ]
 
