@@ -21,11 +21,13 @@ from hatch_appimage.appdir.commands import check_entry_point, check_scripts, fin
 from hatch_appimage.appdir.docstrings import WITHOUT_DOCSTRINGS, warn_of_docstrings
 from hatch_appimage.appdir.launcher import require_glibc, without_commands, write_launcher, write_stand_in
 from hatch_appimage.appdir.module_list import write_module_list
+from hatch_appimage.appdir.outside import OutsideSearch
 from hatch_appimage.appdir.self_test import write_self_test
 from hatch_appimage.appdir.settings import ONLY
 from hatch_appimage.appdir.startup import StartupOrder, defers, find_startup_order
 from hatch_appimage.appdir.startup_file import read_startup_file, write_startup_file
 from hatch_appimage.appdir.toolkits import write_toolkit_variables
+from hatch_appimage.appdir.trace import Outside, Trace, read_trace, warn_of_outside, write_trace_file
 from hatch_appimage.desktop.files import write_desktop_files
 from hatch_appimage.desktop.gui_toolkits import warn_of_terminal
 from hatch_appimage.elf_strip import Stripped
@@ -81,6 +83,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from hatch_appimage.appdir.bytecode import Bytecode
+    from hatch_appimage.appdir.seen import Seen
     from hatch_appimage.architecture import Architecture
     from hatch_appimage.image.write import Image, Runtime
     from hatch_appimage.libraries.bundle import Libraries, MissingLibrary
@@ -118,6 +121,7 @@ class BuildInputs:
         apt: gets those that it lacks; None to get none.
         musl: the one that goes into the image; None if its Python is not for musl.
         extra_files: pairs of a file on this machine and its path below the AppDir.
+        trace: what earlier runs of the application opened outside of an image.
         timestamp: of every file, in seconds since the epoch; None keeps their own.
         results: what earlier builds computed.
 
@@ -138,6 +142,7 @@ class BuildInputs:
     apt: Apt | None
     musl: Musl | None
     extra_files: list[tuple[Path, str]]
+    trace: Trace
     timestamp: int | None
     results: Results
 
@@ -157,9 +162,24 @@ class BuildInputs:
 
     @property
     def imports_entry_point(self) -> bool:
-        """Whether the build has to find out what a start reads, and can."""
+        """Whether the build has to find out what a start reads, or what it opens outside of the image, and can."""
+        is_asked = self.finds_startup_order or self.trace_file is not None
+        return self.settings.image.startup_order is not False and is_asked and not self.cross
+
+    @property
+    def finds_startup_order(self) -> bool:
+        """Whether the project wants the order of a start, and has no file yet that says it."""
         stored = self.startup_file is not None and self.startup_file.exists()
-        return self.settings.image.startup_order is not False and not stored and not self.cross
+        return self.settings.image.startup_order is not False and not stored
+
+    @property
+    def trace_file(self) -> Path | None:
+        """The file of the project that is to say what is opened outside of the image; None if it is there, or none is.
+
+        What cannot be run here opens nothing.
+        """
+        path = self.settings.image.trace
+        return None if isinstance(path, bool) or path.exists() or self.cross else path
 
     @property
     def shows_missing_libraries(self) -> bool:
@@ -240,6 +260,8 @@ def resolve_inputs(
     sysroot = settings.libraries.sysroot.of(architecture)
     system = errors.catch(_read_system, sysroot, architecture, python)
     apt = errors.catch(_find_apt, settings.libraries, architecture, python) if python and system else None
+    trace = errors.catch(_read_trace, settings.image.trace, system) if system else None
+    files = errors.catch(extra_files)
     inputs = BuildInputs(
         project=project,
         package=package,
@@ -255,7 +277,8 @@ def resolve_inputs(
         system=system,
         apt=apt,
         musl=errors.catch(_find_musl, python, system, architecture) if python and system and python.musl else None,
-        extra_files=errors.catch(extra_files),
+        extra_files=[*trace.files, *files] if trace and files is not None else files,
+        trace=trace or Trace(),
         timestamp=errors.catch(timestamp),
         results=errors.catch(Results.of_user),
     )
@@ -296,6 +319,10 @@ def _read_system(
         return release_system(sysroot, architecture, Apt.of_release(sysroot, architecture))
     users = os.environ.get("LD_LIBRARY_PATH", "") if sysroot == Path("/") else ""
     return System.read(sysroot, architecture, users, musl=python is not None and python.musl)
+
+
+def _read_trace(path: Path | bool, system: System) -> Trace:  # noqa: FBT001 - as the option has it
+    return Trace() if isinstance(path, bool) or not path.exists() else read_trace(path, system)
 
 
 def _find_musl(python: PythonInstallation, system: System, architecture: Architecture) -> Musl:
@@ -406,6 +433,7 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
         system=inputs.system,
         project=project.root,
         apt=inputs.apt,
+        traced=inputs.trace.libraries,
         required=() if inputs.shows_missing_libraries else reach.required,
         strip=LIBRARIES in settings.trim.strip,
         results=inputs.results,
@@ -473,8 +501,10 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
         step,
         order=listed.order,
         application=application_files(appdir, python, project),
-        libraries=libraries,
     )
+    tested = _try_image(inputs, image, libraries, step)
+    _describe_image(inputs, image, step)
+    outside = _find_outside(inputs, appdir, libraries, [*startup.seen, *tested], step)
     inputs.results.prune()
     target = directory / inputs.file_name
     report = Report(
@@ -501,12 +531,12 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
             from_system,
             bundled_libc=bundled,
         ),
+        outside=outside.files,
         files=list_files(appdir),
         seconds=step.seconds,
         warnings=tuple(step.warnings),
     )
-    if inputs.startup_file and inputs.imports_entry_point:
-        step("order", write_startup_file, inputs.lasting(inputs.startup_file, directory), startup)
+    _store_findings(inputs, directory, startup, outside, step)
     if settings.image.report:
         report.write(inputs.lasting(settings.image.report, directory))
     _publish(image.path, target)
@@ -665,13 +695,17 @@ def _find_startup_order(
     step: Steps,
 ) -> StartupOrder:
     """Find out what a start reads, or read it from the project's file; nothing if neither is wanted or possible."""
+    seen: tuple[Seen, ...] = ()
     if inputs.imports_entry_point:
         command = inputs.settings.image.startup_command
-        return step(
+        found = step(
             "startup", find_startup_order, appdir, python, entry_point, missing, command=command, deferred=deferred
         )
+        if inputs.finds_startup_order:
+            return found
+        seen = found.seen
     if inputs.startup_file and inputs.startup_file.exists():
-        return step("startup", read_startup_file, inputs.startup_file, appdir)
+        return replace(step("startup", read_startup_file, inputs.startup_file, appdir), seen=seen)
     return StartupOrder(())
 
 
@@ -683,10 +717,9 @@ def _make_image(
     *,
     order: tuple[str, ...],
     application: Collection[str],
-    libraries: Libraries,
 ) -> Image:
-    """Write the image, sign it, try it, and describe it for updates; beside its target, to appear there as a whole."""
-    settings, architecture = inputs.settings, inputs.architecture
+    """Write the image and sign it; beside its target, to appear there as a whole."""
+    settings = inputs.settings
     image = step(
         "image",
         write_image,
@@ -700,17 +733,40 @@ def _make_image(
         timestamp=inputs.timestamp,
         results=inputs.results,
     )
-    if inputs.signer:
-        image = step("sign", sign_image, image, inputs.signer)
+    return step("sign", sign_image, image, inputs.signer) if inputs.signer else image
+
+
+def _try_image(inputs: BuildInputs, image: Image, libraries: Libraries, step: Steps) -> list[Seen]:
+    """Run the tests that the project wants; return what they opened."""
+    settings, architecture = inputs.settings, inputs.architecture
+    seen = []
     # What is tried is what people get; and a file that has just been run cannot be written to for a while.
     if command := settings.image.test_command:
-        step("test", run_test_command, command, image.path, architecture, libraries.missing)
+        watch = settings.image.trace is not False
+        test = step("test", run_test_command, command, image.path, architecture, libraries.missing, watch=watch)
+        seen.append(test.seen)
     if settings.image.self_test:
         step("self-test", run_self_test, image.path, architecture)
+    return seen
+
+
+def _describe_image(inputs: BuildInputs, image: Image, step: Steps) -> None:
+    """Describe the image for updates."""
     if inputs.update_information:
         mtime = int(time.time()) if inputs.timestamp is None else inputs.timestamp
         step("zsync", write_zsync, image.path, url=quote(inputs.file_name), mtime=mtime)
-    return image
+
+
+def _find_outside(
+    inputs: BuildInputs, appdir: AppDir, libraries: Libraries, seen: Sequence[Seen], step: Steps
+) -> Outside:
+    """Tell what the application opened outside of the image, as far as it was run and that is wanted."""
+    settings = inputs.settings
+    if settings.image.trace is False or not seen:
+        return Outside()
+    policy = settings.libraries.for_musl() if inputs.musl else settings.libraries
+    search = OutsideSearch(appdir, inputs.architecture, policy, libraries.system, settings.image.system_files)
+    return step("outside", warn_of_outside, search.find(seen), appdir, inputs.trace)
 
 
 def _bundle_c_library(
@@ -755,6 +811,14 @@ def _with_c_library(libraries: Libraries, c_library: CLibrary | NoCLibrary) -> L
     if isinstance(c_library, NoCLibrary):
         return libraries
     return replace(libraries, bundled=(*libraries.bundled, *c_library.files))
+
+
+def _store_findings(inputs: BuildInputs, directory: Path, startup: StartupOrder, outside: Outside, step: Steps) -> None:
+    """Write the files of the project that are to keep what this build has found out."""
+    if inputs.startup_file and inputs.finds_startup_order and not inputs.cross:
+        step("order", write_startup_file, inputs.lasting(inputs.startup_file, directory), startup)
+    if inputs.trace_file:
+        step("traced", write_trace_file, inputs.lasting(inputs.trace_file, directory), outside)
 
 
 def companions(image: Path) -> list[Path]:

@@ -20,6 +20,7 @@ from hatch_appimage.appdir.module_list import ModuleList
 from hatch_appimage.appdir.startup import StartupOrder
 from hatch_appimage.appdir.startup_file import StartupFile
 from hatch_appimage.appdir.toolkits import ToolkitVariables
+from hatch_appimage.appdir.trace import Outside, TraceFile
 from hatch_appimage.desktop.files import DesktopIntegration
 from hatch_appimage.document import write_json
 from hatch_appimage.elf_strip import Stripped
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from hatch_appimage.appdir.outside import OutsideFile
     from hatch_appimage.layout import AppDir
     from hatch_appimage.libraries.symbol_versions import RequiredVersion
     from hatch_appimage.libraries.verdict import Verdict
@@ -168,6 +170,7 @@ class Report:
         c_library: what is used where the target system's does not do, or always.
         requirements: the versions of the user's C and C++ libraries that are needed.
         verdict: the distributions on which it starts.
+        outside: what the application opened outside of the image while the build ran it.
         files: every file of the AppDir.
         seconds: how long each step took.
         warnings: what the build warned of.
@@ -192,6 +195,7 @@ class Report:
     c_library: CLibrary | NoCLibrary
     requirements: Requirements
     verdict: Verdict
+    outside: tuple[OutsideFile, ...]
     files: tuple[File, ...]
     seconds: Mapping[str, float]
     warnings: tuple[str, ...]
@@ -348,6 +352,7 @@ class Report:
                 for file in self.requirements.exceeding
             ],
             "runs_on": self.verdict.to_dict(),
+            "outside": [asdict(file) for file in self.outside],
             "largest_files": [asdict(file) for file in self.largest],
             "steps": [{"name": name, "seconds": round(seconds, 3)} for name, seconds in self.seconds.items()],
             "warnings": list(self.warnings),
@@ -519,6 +524,16 @@ def _(order: StartupOrder) -> str:
 @describe.register
 def _(file: StartupFile) -> str:
     return f"{printable(str(file.path))} says from now on what a start reads"
+
+
+@describe.register
+def _(outside: Outside) -> str:
+    return f"{len(outside.files) or 'no'} files outside of the image were opened"
+
+
+@describe.register
+def _(file: TraceFile) -> str:
+    return f"{printable(str(file.path))} brings these files into the image from the next build on"
 
 
 @describe.register

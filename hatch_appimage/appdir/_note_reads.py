@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Import modules or run a script, and note the files below a directory that are read for it, in that order.
+"""Import modules or run a script, and note the files below a directory that are read for it, in that order, and others.
 
 The build runs this program in the bundled Python, whichever version that is. It uses no module beyond those that every
 start loads. The arguments are the file for the answer, which exists, the directory, the path that the application is to
@@ -11,6 +11,9 @@ what was read is known however the process ends:
 - ``read`` and a path: the main thread opened the file.
 - ``aside`` and a path: another thread or a child process did, so when that was is left to chance.
 - ``mapped`` and a path: it was in memory. Shared libraries are seen by this alone.
+- ``outside``, a path, and the module and line that opened it: the file is not below the directory. Where it was seen in
+  memory only, the module is empty.
+- ``opened``, a name, and the module and line: a library was opened by that name, which is not a path.
 - ``end``, why it failed (None if it did not), the module that was missing, and the texts of all causes.
 """
 
@@ -20,6 +23,7 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from types import FrameType
     from typing import Callable
 
 # Where the path is among the arguments of audit events (PEP 578). Those of `import` have one for extension modules.
@@ -27,6 +31,7 @@ PLACES = {"open": 0, "import": 1, "ctypes.dlopen": 0, "os.exec": 0, "os.posix_sp
 # After these, shared libraries may have been mapped.
 LOADING = ("import", "ctypes.dlopen")
 MAX_CAUSES = 100
+WRITING = os.O_WRONLY | os.O_RDWR
 
 answer, root, executable, action, *words = sys.argv[1:]
 # As the application may replace any of them.
@@ -35,7 +40,15 @@ _getpid, _get_ident, _abspath, _fsdecode = os.getpid, _thread.get_ident, os.path
 _main = (_getpid(), _get_ident())
 _own_module = sys.modules["__main__"]  # which the application's takes the place of
 _told: "set[tuple[object, ...]]" = set()
+_told_outside: "set[str]" = set()
 _loaded: "list[object]" = []
+_globals = globals()
+# Python 3.8 and 3.9 do not know their modules; these are the ones by which files are opened.
+_stdlib = getattr(
+    sys,
+    "stdlib_module_names",
+    ("codecs", "configparser", "ctypes", "importlib", "io", "json", "linecache", "os", "pathlib", "runpy", "tokenize"),
+)
 
 
 def tell(*record: object) -> None:
@@ -58,12 +71,38 @@ def tell_mapped() -> None:
     del _loaded[:]
     try:
         with open("/proc/self/maps", errors="surrogateescape") as maps:
-            paths = {line.split(None, 5)[5].strip() for line in maps if root in line}
+            paths = {line.split(None, 5)[5].strip() for line in maps if "/" in line}
     except OSError:
         return
     for path in sorted(paths):
         if path.startswith(root + "/"):
             tell("mapped", path)
+        else:
+            tell_outside(path, ("", 0))
+
+
+def tell_outside(path: str, caller: "tuple[str, int] | None" = None) -> None:
+    """Tell of a file that is not below the directory, once."""
+    if path not in _told_outside:
+        _told_outside.add(path)
+        tell("outside", path, *(caller or find_caller()))
+
+
+def find_caller() -> "tuple[str, int]":
+    """Return the module and the line that led to what happens now: the innermost one that is not Python's own."""
+    frame: "FrameType | None" = sys._getframe(1)  # noqa: SLF001 - it is public in all but its name
+    while frame is not None:
+        name = frame.f_globals.get("__name__")
+        if frame.f_globals is not _globals and isinstance(name, str) and name.partition(".")[0] not in _stdlib:
+            return name, frame.f_lineno
+        frame = frame.f_back
+    return "", 0
+
+
+def is_writing(arguments: "tuple[object, ...]") -> bool:
+    """Whether the event `open` with these arguments is for more than reading."""
+    flags = arguments[-1]  # of open(2)
+    return isinstance(flags, int) and flags & WRITING != 0
 
 
 def notice(event: str, arguments: "tuple[object, ...]") -> None:
@@ -73,6 +112,10 @@ def notice(event: str, arguments: "tuple[object, ...]") -> None:
     if _loaded or event == "os.exec":
         tell_mapped()
     path = arguments[PLACES[event]]
+    if event == "ctypes.dlopen" and isinstance(path, str) and "/" not in path:
+        tell("opened", path, *find_caller())
+        _loaded.append(path)
+        return
     if isinstance(path, (str, bytes)):
         try:
             path = _abspath(_fsdecode(path))
@@ -80,6 +123,8 @@ def notice(event: str, arguments: "tuple[object, ...]") -> None:
             return
         if path.startswith(root + "/"):
             tell("read" if (_getpid(), _get_ident()) == _main else "aside", path)
+        elif event == "open" and not is_writing(arguments):
+            tell_outside(path)
     if event in LOADING and path is not None:
         _loaded.append(path)
 

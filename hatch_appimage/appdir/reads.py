@@ -12,6 +12,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from hatch_appimage.appdir.loader_log import loader_variables, read_loads
+from hatch_appimage.appdir.seen import NOTHING_SEEN, Opened, Seen
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.process import ProcessError, clean_environment, run, run_quietly
 from hatch_appimage.roots.namespaces import run_isolated
@@ -53,6 +55,7 @@ class Reads:
         module: the missing module that it failed for, if that was why.
         causes: the texts of the exception and of all that led to it.
         timed_out: it took too long, and was ended.
+        seen: what it opened outside of the AppDir.
 
     """
 
@@ -63,6 +66,7 @@ class Reads:
     module: str | None = None
     causes: tuple[str, ...] = ()
     timed_out: bool = False
+    seen: Seen = NOTHING_SEEN
 
 
 def reads_of_import(appdir: AppDir, python: BundledPython, modules: Sequence[str]) -> Reads:
@@ -152,6 +156,7 @@ class _Places:
     home: Path
     temporary: Path
     working: Path
+    loads: Path
 
     def command(self, python: BundledPython, appdir: AppDir, action: str, *words: str | Path) -> list[str | Path]:
         # Not -I, which would ignore the hash seed.
@@ -163,6 +168,7 @@ class _Places:
         return {
             **_defaults(appdir),
             **clean_environment(self.home),
+            **loader_variables(self.loads),
             **({"QT_QPA_PLATFORM": "offscreen"} if any(appdir.root.rglob(QT_OFFSCREEN)) else {}),
             "APPDIR": str(appdir.root),
             "TMPDIR": str(self.temporary),
@@ -184,18 +190,22 @@ class _Places:
             for kind in ("read", "aside", "mapped")
         }
         ends = [record[1:] for record in records if record[0] == "end"]
-        return Reads(
-            found["read"], tuple(sorted(found["aside"])), tuple(sorted(found["mapped"])), *(ends[-1] if ends else ())
-        )
+        opened = {
+            kind: tuple(Opened(*record[1:]) for record in records if record[0] == kind)
+            for kind in ("outside", "opened")
+        }
+        aside, mapped = tuple(sorted(found["aside"])), tuple(sorted(found["mapped"]))
+        reads = Reads(found["read"], aside, mapped, *(ends[-1] if ends else ()))
+        return replace(reads, seen=Seen(read_loads(self.loads), opened["outside"], opened["opened"]))
 
 
 @contextmanager
 def _places() -> Iterator[_Places]:
     with TemporaryDirectory(prefix="hatch-appimage-start-", ignore_cleanup_errors=True) as name:
         parent = Path(name).resolve()
-        places = _Places(parent / "answer", parent / "home", parent / "tmp", parent / "working")
+        places = _Places(parent / "answer", parent / "home", parent / "tmp", parent / "working", parent / "loads")
         places.answer.touch()
-        for directory in (places.home, places.temporary, places.working):
+        for directory in (places.home, places.temporary, places.working, places.loads):
             directory.mkdir()
         yield places
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hatch_appimage.appdir.reads import Reads
+    from hatch_appimage.appdir.seen import Seen
     from hatch_appimage.layout import AppDir
     from hatch_appimage.libraries.bundle import MissingLibrary
     from hatch_appimage.project.entry_points import EntryPoint
@@ -63,6 +64,7 @@ class StartupOrder:
         imported: those that the import of the entry point reads: no start does without them.
         command: the run of the application that showed them, for a shell; None if the import of the entry point did.
         stored: the file of the project that they are from; None if they were found now.
+        seen: what each run of the application opened outside of the image.
 
     """
 
@@ -70,6 +72,7 @@ class StartupOrder:
     imported: tuple[str, ...] = ()
     command: str | None = None
     stored: Path | None = None
+    seen: tuple[Seen, ...] = ()
 
 
 def find_startup_order(
@@ -108,14 +111,15 @@ def find_startup_order(
     first = [appdir.apprun, appdir.root / SETTINGS_NAME, python.executable, appdir.bin / entry_point.command]
     imported = _as_loaded(appdir, first, [trial])
     if command is None or not (command.asked or deferred):
-        return StartupOrder(imported, imported)
+        return StartupOrder(imported, imported, seen=(trial.seen,))
     shown = shlex.join([entry_point.command, *command.arguments])
     run = reads_of_run(appdir, python, appdir.bin / entry_point.command, command.arguments, command.seconds)
     _restore(appdir, before, f"`{shown}`", "startup-command")
+    seen = (trial.seen, run.seen)
     if run.failure is not None:
         _tell_failure(shown, run, command)
-        return StartupOrder(imported, imported)
-    return StartupOrder(_as_loaded(appdir, first, [trial, run]), imported, shown)
+        return StartupOrder(imported, imported, seen=seen)
+    return StartupOrder(_as_loaded(appdir, first, [trial, run]), imported, shown, seen=seen)
 
 
 def _check_import(

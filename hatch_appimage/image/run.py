@@ -13,7 +13,7 @@ from hatch_appimage.architecture import native_architecture
 from hatch_appimage.process import clean_environment, run
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from hatch_appimage.architecture import Architecture
 
@@ -28,15 +28,19 @@ def runs_here(architecture: Architecture, option: str) -> bool:
     return False
 
 
-def run_clean(command: Sequence[str | Path]) -> str:
+def run_clean(command: Sequence[str | Path], variables: Mapping[str, str] | None = None) -> str:
     """Run a command that starts an image, in an empty directory and an empty environment; return what it printed.
+
+    Args:
+        command: the program and its arguments.
+        variables: that it is to have.
 
     Raises:
         ProcessError: it ends with another status than 0.
 
     """
     with TemporaryDirectory(prefix="hatch-appimage-test-") as home:
-        env = clean_environment(Path(home))
+        env = {**clean_environment(Path(home)), **(variables or {})}
         if not os.access("/dev/fuse", os.R_OK | os.W_OK):
             # A build container without FUSE says nothing about the application; older runtimes need to be told.
             env["APPIMAGE_EXTRACT_AND_RUN"] = "1"

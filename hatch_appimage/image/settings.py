@@ -14,7 +14,7 @@ from hatch_appimage.errors import ConfigurationError
 from hatch_appimage.image.compression import PRESETS
 from hatch_appimage.image.name import ApplicationName, image_name
 from hatch_appimage.image.updates import UpdateInformation
-from hatch_appimage.option import FLAG, TEXT, TEXT_OR_FLAG, option
+from hatch_appimage.option import FLAG, TEXT, TEXT_OR_FLAG, TEXTS, option
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,6 +71,25 @@ def _startup_command(value: str | bool, table: Table) -> StartupCommand | None: 
     if any(_APPIMAGE in word for word in arguments):
         raise ValueError(f"has the arguments of the application alone, which can follow `{_APPIMAGE}`: `{value}`")
     return StartupCommand(tuple(arguments), asked=True)
+
+
+def _system_files(patterns: tuple[str, ...], _table: Table) -> tuple[str, ...]:
+    for pattern in patterns:
+        if not pattern.startswith(("/", "*")):
+            raise ValueError(f"must have whole paths, which begin with `/` or `*`: `{pattern}`")
+    return patterns
+
+
+def _trace(value: str | bool, table: Table) -> Path | bool:  # noqa: FBT001 - as TOML has it
+    if isinstance(value, bool):
+        return value
+    path = table.new_file(value)
+    if not path.exists() and table["startup-order"] is False and "test-command" not in table:
+        raise ValueError(
+            f"names a file that is not there, and nothing that the build could see: set `test-command`, or remove "
+            f"`startup-order = false`: `{value}`"
+        )
+    return path
 
 
 def _sign_key(value: str, table: Table) -> str:
@@ -143,6 +162,26 @@ class ImageSettings:
         default=StartupCommand(),
         shown="`--help`, if functions of the application import modules",
         check=_startup_command,
+    )
+    trace: Path | bool = option(
+        TEXT_OR_FLAG,
+        "Watch what the application opens outside of the image while the build runs it (for `startup-order` and by "
+        "`test-command`), and warn of each file with the line to add.",
+        details='It can also be a file of the project, such as `"appimage.trace"`: if it is not there, the build '
+        "writes it; if it is, the files that it names come into the image. It is never changed: remove it to have it "
+        "made anew. See [what is opened by name](how-it-works.md#what-is-opened-by-name).",
+        default=True,
+        check=_trace,
+        is_path=True,
+    )
+    system_files: tuple[str, ...] = option(
+        TEXTS,
+        "Globs of files that the application is meant to open on the user's machine, such as "
+        '`"/usr/share/dict/*"`: `trace` passes over them.',
+        details="A glob is matched against the whole path; `*` matches `/`, too. `exclude-libraries` does the same for "
+        "libraries by their sonames.",
+        default=(),
+        check=_system_files,
     )
     report: Path | None = option(
         TEXT,

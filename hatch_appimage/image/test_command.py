@@ -5,8 +5,12 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from hatch_appimage.appdir.loader_log import loader_variables, read_loads
+from hatch_appimage.appdir.seen import NOTHING_SEEN, Seen
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.image.run import run_clean, runs_here
 from hatch_appimage.libraries.bundle import explain_missing
@@ -14,7 +18,6 @@ from hatch_appimage.process import ProcessError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     from hatch_appimage.architecture import Architecture
     from hatch_appimage.libraries.bundle import MissingLibrary
@@ -26,14 +29,21 @@ class ImageTest:
 
     Attributes:
         command: that was run; None if it cannot be run here.
+        seen: which libraries the image and all programs that the command started have loaded.
 
     """
 
     command: str | None
+    seen: Seen = NOTHING_SEEN
 
 
 def run_test_command(
-    command: str, image: Path, architecture: Architecture, missing: Iterable[MissingLibrary] = ()
+    command: str,
+    image: Path,
+    architecture: Architecture,
+    missing: Iterable[MissingLibrary] = (),
+    *,
+    watch: bool = False,
 ) -> ImageTest:
     """Run the project's own test of its image, in an empty directory and an empty environment.
 
@@ -42,6 +52,7 @@ def run_test_command(
         image: the file.
         architecture: that it is for; what does not run here is not run, and a warning says so.
         missing: libraries that files in the image lack.
+        watch: note which libraries are loaded.
 
     Raises:
         AppImageError: it ends with another status than 0.
@@ -49,8 +60,11 @@ def run_test_command(
     """
     if not runs_here(architecture, "test-command"):
         return ImageTest(None)
+    words = ["/bin/sh", "-c", command.replace("{appimage}", shlex.quote(str(image)))]
     try:
-        run_clean(["/bin/sh", "-c", command.replace("{appimage}", shlex.quote(str(image)))])
+        with TemporaryDirectory(prefix="hatch-appimage-loads-") as name:
+            run_clean(words, loader_variables(Path(name)) if watch else None)
+            return ImageTest(command, Seen(read_loads(Path(name))))
     except ProcessError as error:
         output = "".join(f"\n  {text}" for text in error.output.splitlines())
         lacking = [library for library in missing if library.soname in error.output]
@@ -58,4 +72,3 @@ def run_test_command(
         raise AppImageError(
             f"`test-command` failed with exit status {error.status}: {command}{output}{reason}"
         ) from error
-    return ImageTest(command)

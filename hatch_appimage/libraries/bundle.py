@@ -169,6 +169,7 @@ def bundle_libraries(
     system: System,
     project: Path,
     apt: Apt | None = None,
+    traced: Mapping[str, str] | None = None,
     required: Iterable[Path] = (),
     strip: bool = True,
     results: Results = NO_RESULTS,
@@ -183,6 +184,7 @@ def bundle_libraries(
         system: the build machine's libraries, or those of a copy of another machine.
         project: its directory, which paths in ``policy.libraries`` are relative to.
         apt: gets packages that the system lacks; None to get none.
+        traced: libraries beside ``policy.libraries``, each with what names it.
         required: modules that every start loads, where no trial will tell whether one lacks a library.
         strip: remove what only debuggers read from the libraries that are copied.
         results: where stripped and patched files are kept for the next image.
@@ -192,9 +194,10 @@ def bundle_libraries(
             system; patchelf damages a file; a file needs a newer glibc than allowed, or glibc beside a Python for musl.
 
     """
-    if apt and (lacking := [name for name in policy.libraries if _is_lacking(name, system, architecture)]):
+    wanted = {**(traced or {}), **dict.fromkeys(policy.libraries, "`libraries`")}
+    if apt and (lacking := [name for name in wanted if _is_lacking(name, system, architecture)]):
         system = fetch_libraries(lacking, system, architecture, apt)
-    opened = dict(_opened(entry, project, system, architecture) for entry in policy.libraries)
+    opened = dict(_opened(entry, named, project, system, architecture) for entry, named in wanted.items())
     place = BundleLayout(
         appdir.lib, python.site_packages, {python.executable: python.interpreter, appdir.usr: python.origin}
     )
@@ -273,20 +276,32 @@ def _describe(name: str, target: Path, source: Path, package: str | None, system
     return BundledLibrary(name, system.name_of(source), package, target.stat().st_size, *pinned)
 
 
-def _opened(entry: str, project: Path, system: System, architecture: Architecture) -> tuple[str, Path]:
-    """Find a library that is opened at run time; return the name it is opened by, and the file."""
+def _opened(entry: str, named: str, project: Path, system: System, architecture: Architecture) -> tuple[str, Path]:
+    """Find a library that is opened at run time; return the name it is opened by, and the file.
+
+    Args:
+        entry: its soname or path.
+        named: what names it, as it begins a sentence.
+        project: the directory that paths are relative to.
+        system: where sonames are looked for.
+        architecture: files of others are passed over.
+
+    Raises:
+        AppImageError: it is not there.
+
+    """
     if "/" in entry:
         path = project / Path(entry).expanduser()
         elf = read_elf(path) if path.is_file() else None
         if elf is not None and fits(elf, architecture):
             return path.name, path
-        raise AppImageError(f"`libraries` names {entry}, which is no library for {architecture.name}")
+        raise AppImageError(f"{named} names {entry}, which is no library for {architecture.name}")
     file = find_on_system(entry, system, architecture)
     if file is not None:
         return entry, file
     hint = suggest_packages([entry]).get(entry)
     raise AppImageError(
-        f"`libraries` names {entry}, which this machine does not have{f': install the package {hint}' if hint else ''}"
+        f"{named} names {entry}, which this machine does not have{f': install the package {hint}' if hint else ''}"
     )
 
 

@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: MIT
+"""Tell which of the files that an application opened lie outside of its image, and which of these it would miss."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hatch_appimage.elf import read_elf
+from hatch_appimage.errors import AppImageError
+from hatch_appimage.libraries.search import find_on_system
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from hatch_appimage.appdir.loader_log import Load
+    from hatch_appimage.appdir.seen import Opened, Seen
+    from hatch_appimage.architecture import Architecture
+    from hatch_appimage.layout import AppDir
+    from hatch_appimage.libraries.policy import LibraryPolicy
+    from hatch_appimage.system import System
+
+# What a file outside of the image is. Modules of the machine's Python are no matter of files.
+LIBRARY, TYPELIB, MODULE, FILE = "library", "typelib", "module", "file"
+#: How names of compiled descriptions of libraries end (GObject introspection).
+TYPELIB_SUFFIX = ".typelib"
+_MODULE = re.compile(r".*(\.pyc?|\.(cpython-\w[\w-]*|abi3)\.so|/lib-dynload/[^/]*\.so|/(site|dist)-packages/.*\.so)")
+
+# Where distributions and administrators put files of programs. All others are the user's, the kernel's, temporary, or
+# settings of the machine (``/etc``).
+_OF_PROGRAMS = ("/usr/", "/lib/", "/lib32/", "/lib64/", "/opt/", "/srv/", "/var/lib/", "/nix/store/", "/gnu/store/")
+# Among these, what an application expects of the machine it runs on: its fonts, languages, time zones, themes, what its
+# drivers and servers read, and its programs.
+_OF_SYSTEM = (
+    *(f"/usr/{name}/*" for name in ("bin", "sbin", "libexec", "include", "local/bin", "local/sbin")),
+    *(
+        f"{prefix}/share/{name}/*"
+        for prefix in ("/usr", "/usr/local")
+        for name in (
+            "X11",
+            "alsa",
+            "applications",
+            "ca-certificates",
+            "cups",
+            "dbus-1",
+            "drirc.d",
+            "egl",
+            "fontconfig",
+            "fonts",
+            "glvnd",
+            "i18n",
+            "icons",
+            "libdrm",
+            "locale",
+            "locale-langpack",
+            "mime",
+            "nvidia",
+            "pipewire",
+            "pixmaps",
+            "pki",
+            "sounds",
+            "ssl",
+            "terminfo",
+            "themes",
+            "vulkan",
+            "zoneinfo",
+        )
+    ),
+    *(f"*/lib/{name}/*" for name in ("locale", "ssl", "terminfo")),
+    "*/lib/os-release",
+    *(f"*/lib*/{name}/*" for name in ("dri", "gconv", "vdpau")),
+    "/var/lib/*/machine-id",
+    "/var/lib/dbus/*",
+)
+
+
+@dataclass(frozen=True)
+class OutsideFile:
+    """A file outside of the image that the application opened.
+
+    Attributes:
+        kind: `LIBRARY`, `TYPELIB`, `MODULE` (of the machine's Python) or `FILE`.
+        entry: what stands for it in the file of the option ``trace``: the name of a library or a typelib that is found
+            by it, else the path.
+        path: where it is on this machine.
+        by: who opened it: a module of Python with the line, or the name of a library; "" if that is not known.
+
+    """
+
+    kind: str
+    entry: str
+    path: str
+    by: str
+
+
+@dataclass(frozen=True)
+class OutsideSearch:
+    """What decides whether a file is outside of the image, and is to be in it.
+
+    Attributes:
+        appdir: complete.
+        architecture: of the image.
+        policy: says which libraries stay the machine's.
+        system: where libraries are found by their names.
+        system_files: globs of files that are meant to be the machine's.
+
+    """
+
+    appdir: AppDir
+    architecture: Architecture
+    policy: LibraryPolicy
+    system: System
+    system_files: Sequence[str] = ()
+
+    def find(self, seen: Iterable[Seen]) -> tuple[OutsideFile, ...]:
+        """Return what runs of the application opened outside of the image, each file once, by entries.
+
+        Args:
+            seen: what each run opened.
+
+        """
+        found: dict[str, OutsideFile] = {}
+        for run in seen:
+            for file in (*self._libraries(run), *self._files(run)):
+                known = found.get(file.entry)
+                if known is None or (file.by and not known.by):
+                    found[file.entry] = file
+        return tuple(file for _, file in sorted(found.items()) if self._is_wanted(file))
+
+    def _is_wanted(self, file: OutsideFile) -> bool:
+        patterns = [*self.system_files, *(_OF_SYSTEM if file.kind in {FILE, TYPELIB} else ())]
+        return not any(fnmatchcase(file.path, pattern) for pattern in patterns)
+
+    def _libraries(self, run: Seen) -> Iterator[OutsideFile]:
+        """Yield the libraries that something in the image opened, or something that it opened in turn."""
+        first = {load.path: load for load in reversed(run.loads)}
+        callers = {library.name: str(library) for library in run.libraries}
+        for load in run.loads:
+            if not load.needed and not self._is_inside(load.path) and not self._is_of_system(load, first):
+                by = callers.get(load.name) or posixpath.basename(load.loader)
+                yield from self._library(load.name, load.path, by)
+        if not run.loads:  # musl says nothing
+            mapped = {posixpath.basename(file.name): file.name for file in run.files}
+            for name in sorted(callers.keys() & mapped.keys()):
+                if self.policy.group(name) is None:
+                    yield from self._library(name, mapped[name], callers[name])
+
+    def _is_of_system(self, load: Load, loads: dict[str, Load]) -> bool:
+        """Whether a library stays the machine's, or is only there for one that does, or for a program of the machine.
+
+        What the libraries of a graphics driver or of a name service open must be of one build with them.
+        """
+        passed: set[str] = set()
+        path = load.path
+        while not self._is_inside(path):
+            if path in passed or self.policy.group(posixpath.basename(path)) is not None or path not in loads:
+                return True
+            passed.add(path)
+            path = loads[path].loader
+        return False
+
+    def _is_inside(self, path: str) -> bool:
+        """Whether a path is of the image, which may have been mounted elsewhere than the AppDir is."""
+        if Path(path).is_relative_to(self.appdir.root):
+            return True
+        mount, usr, rest = path.partition("/usr/")
+        return bool(mount and usr) and (self.appdir.usr / rest).exists()
+
+    def _library(self, name: str, path: str, by: str) -> Iterator[OutsideFile]:
+        """Yield a library; by its path where its name alone does not find it."""
+        if _MODULE.fullmatch(path):
+            yield OutsideFile(MODULE, path, path, by)
+        elif self._elf(path):
+            is_found = "/" not in name and find_on_system(name, self.system, self.architecture) is not None
+            yield OutsideFile(LIBRARY, name if is_found else path, path, by)
+
+    def _files(self, run: Seen) -> Iterator[OutsideFile]:
+        for file in run.files:
+            yield from self._file(file)
+
+    def _file(self, file: Opened) -> Iterator[OutsideFile]:
+        """Yield a file of a program that is no library; libraries are told of by their names."""
+        path = posixpath.normpath(file.name)
+        if not path.startswith(_OF_PROGRAMS) or self._is_inside(path) or not path.isprintable():
+            return
+        if _MODULE.fullmatch(path) and _is_file(path):
+            yield OutsideFile(MODULE, path, path, str(file))
+        elif _is_file(path) and not self._elf(path):
+            is_typelib = path.endswith(TYPELIB_SUFFIX)
+            entry = posixpath.basename(path) if is_typelib else path
+            yield OutsideFile(TYPELIB if is_typelib else FILE, entry, path, str(file))
+
+    @staticmethod
+    def _elf(path: str) -> bool:
+        try:
+            return Path(path).is_file() and read_elf(Path(path)) is not None
+        except (AppImageError, OSError):
+            return False
+
+
+def _is_file(path: str) -> bool:
+    try:
+        return Path(path).is_file()
+    except OSError:  # the user may not look there, or the name is none that a file can have
+        return False
