@@ -766,7 +766,7 @@ def _find_outside(
         return Outside()
     policy = settings.libraries.for_musl() if inputs.musl else settings.libraries
     search = OutsideSearch(appdir, inputs.architecture, policy, libraries.system, settings.image.system_files)
-    return step("outside", warn_of_outside, search.find(seen), appdir, inputs.trace)
+    return step("outside", warn_of_outside, search.find(seen), appdir)
 
 
 def _bundle_c_library(

@@ -90,7 +90,7 @@ def tell_outside(path: str, caller: "tuple[str, int] | None" = None) -> None:
 
 def find_caller() -> "tuple[str, int]":
     """Return the module and the line that led to what happens now: the innermost one that is not Python's own."""
-    frame: "FrameType | None" = sys._getframe(1)  # noqa: SLF001 - it is public in all but its name
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - it is public in all but its name
     while frame is not None:
         name = frame.f_globals.get("__name__")
         if frame.f_globals is not _globals and isinstance(name, str) and name.partition(".")[0] not in _stdlib:

@@ -5,17 +5,15 @@ from __future__ import annotations
 
 import posixpath
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hatch_appimage.elf import read_elf
-from hatch_appimage.errors import AppImageError
-from hatch_appimage.libraries.search import find_on_system
+from hatch_appimage.libraries.search import ElfFiles, find_on_system
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from hatch_appimage.appdir.loader_log import Load
     from hatch_appimage.appdir.seen import Opened, Seen
@@ -88,6 +86,7 @@ class OutsideFile:
             by it, else the path.
         path: where it is on this machine.
         by: who opened it: a module of Python with the line, or the name of a library; "" if that is not known.
+        by_path: a library was opened by its path, which leads to the machine's even where the image has it.
 
     """
 
@@ -95,6 +94,7 @@ class OutsideFile:
     entry: str
     path: str
     by: str
+    by_path: bool = False
 
 
 @dataclass(frozen=True)
@@ -115,6 +115,7 @@ class OutsideSearch:
     policy: LibraryPolicy
     system: System
     system_files: Sequence[str] = ()
+    _read: ElfFiles = field(default_factory=ElfFiles, compare=False, repr=False)
 
     def find(self, seen: Iterable[Seen]) -> tuple[OutsideFile, ...]:
         """Return what runs of the application opened outside of the image, each file once, by entries.
@@ -137,31 +138,44 @@ class OutsideSearch:
 
     def _libraries(self, run: Seen) -> Iterator[OutsideFile]:
         """Yield the libraries that something in the image opened, or something that it opened in turn."""
-        first = {load.path: load for load in reversed(run.loads)}
+        loads = {load.path: load for load in reversed(run.loads)}
         callers = {library.name: str(library) for library in run.libraries}
         for load in run.loads:
-            if not load.needed and not self._is_inside(load.path) and not self._is_of_system(load, first):
-                by = callers.get(load.name) or posixpath.basename(load.loader)
-                yield from self._library(load.name, load.path, by)
+            if not load.needed and not self._is_inside(load.path) and not self._is_of_system(load, loads, run.programs):
+                yield from self._library(load.name, load.path, callers.get(load.name) or _called(load.loader))
         if not run.loads:  # musl says nothing
             mapped = {posixpath.basename(file.name): file.name for file in run.files}
             for name in sorted(callers.keys() & mapped.keys()):
-                if self.policy.group(name) is None:
+                if not self._stays(mapped[name]):
                     yield from self._library(name, mapped[name], callers[name])
 
-    def _is_of_system(self, load: Load, loads: dict[str, Load]) -> bool:
+    def _is_of_system(self, load: Load, loads: Mapping[str, Load], programs: Collection[str]) -> bool:
         """Whether a library stays the machine's, or is only there for one that does, or for a program of the machine.
 
         What the libraries of a graphics driver or of a name service open must be of one build with them.
+
+        Args:
+            load: of the library.
+            loads: all of the run, by the libraries' paths.
+            programs: names of programs that are the image's.
+
         """
         passed: set[str] = set()
         path = load.path
         while not self._is_inside(path):
-            if path in passed or self.policy.group(posixpath.basename(path)) is not None or path not in loads:
+            if path in programs:
+                return False
+            if path in passed or path not in loads or self._stays(path):
                 return True
             passed.add(path)
             path = loads[path].loader
         return False
+
+    def _stays(self, path: str) -> bool:
+        """Whether a library is one that images do not bring; links for developers have other names than it has."""
+        elf = self._read(Path(path))
+        names = {posixpath.basename(path), *([elf.soname] if elf and elf.soname else [])}
+        return any(self.policy.group(name) is not None for name in names)
 
     def _is_inside(self, path: str) -> bool:
         """Whether a path is of the image, which may have been mounted elsewhere than the AppDir is."""
@@ -174,9 +188,11 @@ class OutsideSearch:
         """Yield a library; by its path where its name alone does not find it."""
         if _MODULE.fullmatch(path):
             yield OutsideFile(MODULE, path, path, by)
-        elif self._elf(path):
-            is_found = "/" not in name and find_on_system(name, self.system, self.architecture) is not None
-            yield OutsideFile(LIBRARY, name if is_found else path, path, by)
+        elif self._read(Path(path)):
+            short = posixpath.basename(path)
+            found = find_on_system(short, self.system, self.architecture)
+            is_found = found is not None and found.resolve() == Path(path).resolve()
+            yield OutsideFile(LIBRARY, short if is_found else path, path, by, by_path="/" in name)
 
     def _files(self, run: Seen) -> Iterator[OutsideFile]:
         for file in run.files:
@@ -185,21 +201,20 @@ class OutsideSearch:
     def _file(self, file: Opened) -> Iterator[OutsideFile]:
         """Yield a file of a program that is no library; libraries are told of by their names."""
         path = posixpath.normpath(file.name)
-        if not path.startswith(_OF_PROGRAMS) or self._is_inside(path) or not path.isprintable():
+        if not (path.startswith(_OF_PROGRAMS) and path.isprintable() and _is_file(path)) or self._is_inside(path):
             return
-        if _MODULE.fullmatch(path) and _is_file(path):
+        if _MODULE.fullmatch(path):
             yield OutsideFile(MODULE, path, path, str(file))
-        elif _is_file(path) and not self._elf(path):
-            is_typelib = path.endswith(TYPELIB_SUFFIX)
-            entry = posixpath.basename(path) if is_typelib else path
-            yield OutsideFile(TYPELIB if is_typelib else FILE, entry, path, str(file))
+        elif path.endswith(TYPELIB_SUFFIX):
+            yield OutsideFile(TYPELIB, posixpath.basename(path), path, str(file))
+        elif not self._read(Path(path)):
+            yield OutsideFile(FILE, path, path, str(file))
 
-    @staticmethod
-    def _elf(path: str) -> bool:
-        try:
-            return Path(path).is_file() and read_elf(Path(path)) is not None
-        except (AppImageError, OSError):
-            return False
+
+def _called(loader: str) -> str:
+    """Return what to call a file that opened a library: an extension module by its name."""
+    name = posixpath.basename(loader)
+    return name.partition(".")[0] if _MODULE.fullmatch(loader) else name
 
 
 def _is_file(path: str) -> bool:

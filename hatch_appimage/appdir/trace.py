@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING
 from hatch_appimage import TABLE
 from hatch_appimage.appdir.outside import FILE, LIBRARY, MODULE, TYPELIB, TYPELIB_SUFFIX
 from hatch_appimage.elf import read_elf
-from hatch_appimage.errors import AppImageError, ConfigurationError
+from hatch_appimage.errors import AppImageError, ErrorCollector
+from hatch_appimage.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from hatch_appimage.appdir.outside import OutsideFile
@@ -45,13 +46,11 @@ class Trace:
     Attributes:
         libraries: by sonames or paths, each with what to call the place where it is named.
         files: pairs of a file on this machine and its path below the AppDir.
-        entries: all lines of the file.
 
     """
 
     libraries: Mapping[str, str] = field(default_factory=dict)
     files: tuple[tuple[Path, str], ...] = ()
-    entries: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -91,85 +90,95 @@ def read_trace(path: Path, system: System) -> Trace:
 
     """
     lines = (line.strip() for line in path.read_text(encoding="utf-8", errors="surrogateescape").split("\n"))
-    entries = tuple(dict.fromkeys(line for line in lines if line and not line.startswith("#")))
-    libraries: dict[str, str] = {}
-    files, errors = [], []
-    for entry in entries:
-        try:
-            source, target = _find(entry, system)
-        except AppImageError as error:
-            errors.append(f"{path.name} names {entry}, {error}")
-            continue
-        if target is None:
-            libraries[entry if source is None else str(source)] = path.name
-        elif source is not None:
-            files.append((source, target))
-    if errors:
-        raise ConfigurationError(errors)
-    return Trace(libraries, tuple(files), entries)
+    entries = dict.fromkeys(line for line in lines if line and not line.startswith("#"))
+    errors = ErrorCollector()
+    found = [errors.catch(_read_entry, entry, path.name, system) for entry in entries]
+    errors.raise_all()
+    libraries = {name: named for each in found for name, named in each.libraries.items()}
+    return Trace(libraries, tuple(pair for each in found for pair in each.files))
 
 
-def _find(entry: str, system: System) -> tuple[Path | None, str | None]:
-    """Return a file and its place in the image; no place for a library, and no file for a library's name.
+def _read_entry(entry: str, named: str, system: System) -> Trace:
+    """Return what one line brings.
 
     Raises:
-        AppImageError: there is none; the text completes "... names ..., ".
+        AppImageError: there is no such file, or the line means nothing.
 
     """
-    if "/" not in entry and not entry.endswith(TYPELIB_SUFFIX):
-        return None, None
+    if entry.endswith(TYPELIB_SUFFIX) and "/" not in entry:
+        places = [directory / "girepository-1.0" / entry for directory in system.directories]
+        return Trace(files=((_first_file(places, entry, named, system), f"{_TYPELIBS}/{entry}"),))
     if "/" not in entry:
-        places = (directory / "girepository-1.0" / entry for directory in system.directories)
-        return _existing(places, system), f"{_TYPELIBS}/{entry}"
-    if not entry.startswith("/") or posixpath.normpath(entry) != entry or "\0" in entry:
-        raise AppImageError("which is neither the name of a library or typelib nor a whole path: remove that line")
-    source = _existing([system.locate(entry)], system)
-    return source, None if read_elf(source) else entry[1:]
+        return Trace({entry: named})
+    if not entry.startswith("/") or posixpath.normpath(entry) != entry or not entry.isprintable():
+        raise AppImageError(
+            f"{named} has a line that is neither the name of a library or typelib nor a whole path: {printable(entry)}"
+        )
+    source = _first_file([system.locate(entry)], entry, named, system)
+    return Trace({str(source): named}) if read_elf(source) else Trace(files=((source, entry[1:]),))
 
 
-def _existing(places: Iterable[Path], system: System) -> Path:
-    for place in places:
-        if place.is_file():
-            return place
-    raise AppImageError(f"which {system} does not have: install what provides it, or remove that line")
+def _first_file(places: Iterable[Path], entry: str, named: str, system: System) -> Path:
+    found = next((place for place in places if place.is_file()), None)
+    if found is None:
+        raise AppImageError(
+            f"{named} names {entry}, which {system} does not have: install what provides it, or remove that line"
+        )
+    return found
 
 
-def warn_of_outside(files: tuple[OutsideFile, ...], appdir: AppDir, given: Trace) -> Outside:
+def warn_of_outside(files: tuple[OutsideFile, ...], appdir: AppDir) -> Outside:
     """Warn of each file outside of the image that the application opened, with what to do about it.
 
     Args:
         files: what it opened.
         appdir: complete; what it has is opened by the wrong path.
-        given: what the project's file brings.
 
     """
     for file in files:
         by = f" by {file.by}" if file.by else ""
-        log.warning("%s was opened outside of the image%s: %s", file.entry, by, _advise(file, appdir, given))
+        log.warning("%s was opened outside of the image%s: %s", file.path, by, _ADVICE[file.kind](file, appdir))
     return Outside(files)
 
 
-def _advise(file: OutsideFile, appdir: AppDir, given: Trace) -> str:
-    if file.kind == MODULE:
-        return "it is of the machine's Python; add its package to the project's `dependencies`"
-    if file.kind == LIBRARY:
-        name = posixpath.basename(file.entry)
-        if (appdir.lib / name).exists() or file.entry in given.entries:
-            return f"the image has it, too; open it by its name, {name}, without a directory"
-        return f"add libraries = {json.dumps([file.entry])}"
-    target = f"{_TYPELIBS}/{file.entry}" if file.kind == TYPELIB else file.path[1:]
-    inside = (
-        f"sys.prefix + {json.dumps(target.removeprefix('usr'))}"
-        if target.startswith("usr/")
-        else (f'os.environ["APPDIR"] + {json.dumps("/" + target)}')
-    )
+def _advise_module(_file: OutsideFile, _appdir: AppDir) -> str:
+    return "it is of the machine's Python; add its package to the project's `dependencies`"
+
+
+def _advise_library(file: OutsideFile, appdir: AppDir) -> str:
+    name = posixpath.basename(file.path)
+    by_name = f"open it by its name, {json.dumps(name)}, without a directory"
+    if (appdir.lib / name).exists():
+        return f"the image has it, too; {by_name if file.by_path else 'whatever opened it did not find that'}"
+    return f"add libraries = {json.dumps([file.entry])}{f' and {by_name}' if file.by_path else ''}"
+
+
+def _advise_typelib(file: OutsideFile, appdir: AppDir) -> str:
+    target = f"{_TYPELIBS}/{file.entry}"
+    variable = f'environment.GI_TYPELIB_PATH = "$APPDIR/{_TYPELIBS}"'
     if (appdir.root / target).exists():
-        return f"the image has it, too; open {inside} where that exists"
-    line = f"{json.dumps(file.path)} = {json.dumps(target)}"
+        return f"the image has it, too; add {variable}"
+    return f"add {_include(file.path, target)} to [{TABLE}.force-include] and {variable}"
+
+
+def _advise_file(file: OutsideFile, appdir: AppDir) -> str:
+    target = file.path[1:]
+    root, rest = ("sys.prefix", target[3:]) if target.startswith("usr/") else ('os.environ["APPDIR"]', f"/{target}")
+    inside = f"open {root} + {json.dumps(rest)} where that exists"
+    if (appdir.root / target).exists():
+        return f"the image has it, too; {inside}"
     return (
-        f"add {line} to [{TABLE}.force-include] and open {inside} where that exists, or name it in `system-files` if "
+        f"add {_include(file.path, target)} to [{TABLE}.force-include] and {inside}, or name it in `system-files` if "
         "it is to be the machine's"
     )
+
+
+def _include(path: str, target: str) -> str:
+    """Return a line of the table of additional files; what JSON makes of a text means the same in TOML."""
+    return f"{json.dumps(path)} = {json.dumps(target)}"
+
+
+_ADVICE = {MODULE: _advise_module, LIBRARY: _advise_library, TYPELIB: _advise_typelib, FILE: _advise_file}
 
 
 def write_trace_file(path: Path, outside: Outside) -> TraceFile:
@@ -182,13 +191,10 @@ def write_trace_file(path: Path, outside: Outside) -> TraceFile:
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.new")
     try:
-        text = _HEADER + "".join(f"{entry}\n" for entry in _recorded(outside))
+        entries = (file.entry for file in outside.files if file.kind != MODULE)
+        text = _HEADER + "".join(f"{entry}\n" for entry in entries)
         beside.write_text(text, encoding="utf-8", errors="surrogateescape", newline="\n")
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
     return TraceFile(path)
-
-
-def _recorded(outside: Outside) -> Iterator[str]:
-    return (file.entry for file in outside.files if file.kind in {LIBRARY, TYPELIB, FILE})

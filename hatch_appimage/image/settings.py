@@ -146,7 +146,7 @@ class ImageSettings:
         "Find out during the build which files a start reads, to lay them at the front of the image: the entry point "
         "is imported, and the application may be run (`startup-command`).",
         details='It can also be a file of the project, such as `"appimage.startup"`: if it is not there, the build '
-        "writes it; if it is, it says the order, and nothing is imported or run. It is never changed: remove it to "
+        "writes it; if it is, it says the order, and nothing is imported or run for it. It is never changed: remove it to "
         "have it made anew. See [the start-up order](how-it-works.md#the-start-up-order).",
         default=True,
         check=_startup_order,
