@@ -528,7 +528,7 @@ def _(file: StartupFile) -> str:
 
 @describe.register
 def _(outside: Outside) -> str:
-    return f"{len(outside.files) or 'no'} files outside of the image were opened"
+    return f"{len(outside.files)} files were opened there" if outside.files else "nothing was opened there"
 
 
 @describe.register

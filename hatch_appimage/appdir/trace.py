@@ -147,10 +147,10 @@ def _advise_module(_file: OutsideFile, _appdir: AppDir) -> str:
 
 def _advise_library(file: OutsideFile, appdir: AppDir) -> str:
     name = posixpath.basename(file.path)
-    by_name = f"open it by its name, {json.dumps(name)}, without a directory"
+    by_name = f"open it by its name, {_quote(name)}, without a directory"
     if (appdir.lib / name).exists():
         return f"the image has it, too; {by_name if file.by_path else 'whatever opened it did not find that'}"
-    return f"add libraries = {json.dumps([file.entry])}{f' and {by_name}' if file.by_path else ''}"
+    return f"add libraries = {_quote([file.entry])}{f' and {by_name}' if file.by_path else ''}"
 
 
 def _advise_typelib(file: OutsideFile, appdir: AppDir) -> str:
@@ -164,7 +164,7 @@ def _advise_typelib(file: OutsideFile, appdir: AppDir) -> str:
 def _advise_file(file: OutsideFile, appdir: AppDir) -> str:
     target = file.path[1:]
     root, rest = ("sys.prefix", target[3:]) if target.startswith("usr/") else ('os.environ["APPDIR"]', f"/{target}")
-    inside = f"open {root} + {json.dumps(rest)} where that exists"
+    inside = f"open {root} + {_quote(rest)} where that exists"
     if (appdir.root / target).exists():
         return f"the image has it, too; {inside}"
     return (
@@ -173,9 +173,14 @@ def _advise_file(file: OutsideFile, appdir: AppDir) -> str:
     )
 
 
+def _quote(value: object) -> str:
+    """Return a text, or a list of texts, as TOML and Python write it; JSON is much the same."""
+    return json.dumps(value, ensure_ascii=False)
+
+
 def _include(path: str, target: str) -> str:
-    """Return a line of the table of additional files; what JSON makes of a text means the same in TOML."""
-    return f"{json.dumps(path)} = {json.dumps(target)}"
+    """Return a line of the table of additional files."""
+    return f"{_quote(path)} = {_quote(target)}"
 
 
 _ADVICE = {MODULE: _advise_module, LIBRARY: _advise_library, TYPELIB: _advise_typelib, FILE: _advise_file}

@@ -86,8 +86,8 @@ def _trace(value: str | bool, table: Table) -> Path | bool:  # noqa: FBT001 - as
     path = table.new_file(value)
     if not path.exists() and table["startup-order"] is False and "test-command" not in table:
         raise ValueError(
-            f"names a file that is not there, and nothing that the build could see: set `test-command`, or remove "
-            f"`startup-order = false`: `{value}`"
+            "names a file that is not there, and the build would run nothing to write it: set `test-command`, or "
+            f"remove `startup-order = false`: `{value}`"
         )
     return path
 
@@ -146,8 +146,8 @@ class ImageSettings:
         "Find out during the build which files a start reads, to lay them at the front of the image: the entry point "
         "is imported, and the application may be run (`startup-command`).",
         details='It can also be a file of the project, such as `"appimage.startup"`: if it is not there, the build '
-        "writes it; if it is, it says the order, and nothing is imported or run for it. It is never changed: remove it to "
-        "have it made anew. See [the start-up order](how-it-works.md#the-start-up-order).",
+        "writes it; if it is, it says the order, and nothing is imported or run for it. It is never changed: remove it "
+        "to have it made anew. See [the start-up order](how-it-works.md#the-start-up-order).",
         default=True,
         check=_startup_order,
         is_path=True,

@@ -79,6 +79,8 @@ def test_empty_table(project: Project) -> None:
             self_test=False,
             startup_order=True,
             startup_command=StartupCommand(),
+            trace=True,
+            system_files=(),
             report=None,
         ),
         launcher=LauncherSettings(
@@ -293,6 +295,8 @@ class TestWholeTable:
             test_command="true",
             startup_order=0,
             startup_command=True,
+            trace=1,
+            system_files=["share"],
             report=1,
             icno="",
         )
@@ -312,6 +316,8 @@ class TestWholeTable:
             "test-command",
             "startup-order",
             "startup-command",
+            "trace",
+            "system-files",
             "report",
             "icno",
         }
@@ -979,6 +985,49 @@ class TestStartupCommand:
     def test_without_the_order(self, project: Project) -> None:
         assert errors_of(project, startup_command="--version", startup_order=False) == [
             f"Option `{TABLE}.startup-command` has no effect beside `startup-order = false`: remove one of them"
+        ]
+
+
+class TestTrace:
+    @pytest.mark.parametrize("value", [True, False])
+    def test_specific(self, project: Project, *, value: bool) -> None:
+        assert read(project, trace=value).image.trace is value
+
+    def test_not_a_boolean(self, project: Project) -> None:
+        assert errors_of(project, trace=1) == [f"Option `{TABLE}.trace` must be a string or boolean"]
+
+    @pytest.mark.parametrize("more", [{}, {"startup_order": False, "test_command": "{appimage}"}])
+    def test_file(self, project: Project, more: dict[str, Any]) -> None:
+        """It need not be there, if something is run."""
+        assert read(project, trace="app.trace", **more).image.trace == project.root / "app.trace"
+
+    def test_file_where_nothing_is_run(self, project: Project) -> None:
+        assert errors_of(project, trace="app.trace", startup_order=False) == [
+            (
+                f"Option `{TABLE}.trace` names a file that is not there, and the build would run nothing to write it: set "
+                "`test-command`, or remove `startup-order = false`: `app.trace`"
+            )
+        ]
+        (project.root / "app.trace").touch()
+        assert read(project, trace="app.trace", startup_order=False).image.trace == project.root / "app.trace"
+
+    def test_directory(self, project: Project) -> None:
+        (project.root / "app.trace").mkdir()
+        assert errors_of(project, trace="app.trace") == [
+            f"Option `{TABLE}.trace` names a directory where a file is to be written: `app.trace`"
+        ]
+
+
+class TestSystemFiles:
+    def test_globs(self, project: Project) -> None:
+        assert read(project, system_files=["/usr/share/dict/*", "*.mo"]).image.system_files == (
+            "/usr/share/dict/*",
+            "*.mo",
+        )
+
+    def test_not_a_whole_path(self, project: Project) -> None:
+        assert errors_of(project, system_files=["share/dict"]) == [
+            f"Option `{TABLE}.system-files` must have whole paths, which begin with `/` or `*`: `share/dict`"
         ]
 
 

@@ -24,8 +24,8 @@ def what_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pipeline, "is_runnable", lambda elf: elf == "runs")
 
 
-def make_inputs(*, order: Path | bool, **values: Any) -> BuildInputs:
-    settings = SimpleNamespace(image=SimpleNamespace(startup_order=order))
+def make_inputs(*, order: Path | bool, trace: Path | bool = True, **values: Any) -> BuildInputs:
+    settings = SimpleNamespace(image=SimpleNamespace(startup_order=order, trace=trace))
     known: dict[str, Any] = {
         "settings": settings,
         "python": SimpleNamespace(elf="runs"),
@@ -49,6 +49,24 @@ class TestStartupOrder:
         assert inputs.imports_entry_point is (imports and elf == "runs")
         assert inputs.shows_missing_libraries is inputs.imports_entry_point
         assert inputs.startup_file == (None if isinstance(order, bool) else tmp_path / order)
+
+    @pytest.mark.parametrize(
+        ("order", "trace", "imports"),
+        [("there", "new", True), ("there", "there", False), (False, "new", False), (True, "there", True)],
+    )
+    def test_when_it_is_imported_for_the_trace(
+        self, tmp_path: Path, *, order: str | bool, trace: str, imports: bool
+    ) -> None:
+        (tmp_path / "there").touch()
+        order_ = order if isinstance(order, bool) else tmp_path / order
+        inputs = make_inputs(order=order_, trace=tmp_path / trace)
+        assert inputs.imports_entry_point is imports
+        assert inputs.finds_startup_order is (order is True)
+        assert inputs.trace_file == (None if trace == "there" else tmp_path / trace)
+
+    def test_what_cannot_run_here_leaves_no_trace(self, tmp_path: Path) -> None:
+        inputs = make_inputs(order=True, trace=tmp_path / "new", python=SimpleNamespace(elf="does not"))
+        assert inputs.trace_file is None
 
     def test_other_systems_say_nothing_of_missing_libraries(self) -> None:
         inputs = make_inputs(order=True, system=SimpleNamespace(root=Path("/old")))

@@ -18,8 +18,10 @@ from packaging.version import Version
 
 from hatch_appimage.appdir.bytecode import Bytecode
 from hatch_appimage.appdir.launcher import Launcher
+from hatch_appimage.appdir.outside import LIBRARY, OutsideFile
 from hatch_appimage.appdir.startup import StartupOrder
 from hatch_appimage.appdir.startup_file import StartupFile
+from hatch_appimage.appdir.trace import Outside, TraceFile
 from hatch_appimage.desktop.files import DesktopIntegration
 from hatch_appimage.elf_strip import Stripped
 from hatch_appimage.errors import AppImageError
@@ -137,6 +139,7 @@ def report() -> Report:
         c_library=NoCLibrary('`glibc = "host"`'),
         requirements=REQUIREMENTS,
         verdict=find_verdict(REQUIREMENTS, "x86_64", ["libGL.so.1", "libc.so.6", "libstdc++.so.6"]),
+        outside=(OutsideFile(LIBRARY, "liba.so.1", "/lib/liba.so.1", "app, line 3"),),
         files=tuple(File(f"usr/{number:02}", size) for number, size in enumerate([5, 900_000, *[7] * 11, 1_000])),
         seconds={"wheel": 1.23456, "python": 0.5},
         warnings=("beware",),
@@ -278,6 +281,15 @@ def test_json(report: Report) -> None:
         "musl": None,
         "exceeding": [
             {"file": "usr/lib/libcrypt.so.1", "family": "GLIBC", "version": "2.36", "modules": ["_crypt"]},
+        ],
+        "outside": [
+            {
+                "kind": "library",
+                "entry": "liba.so.1",
+                "path": "/lib/liba.so.1",
+                "by": "app, line 3",
+                "by_path": False,
+            },
         ],
         "steps": [{"name": "wheel", "seconds": 1.235}, {"name": "python", "seconds": 0.5}],
         "warnings": ["beware"],
@@ -428,6 +440,9 @@ class TestDescribe:
             (StartupOrder(("a",), command="app 'x\n'"), r"1 files are read at every start, as `app 'x\n'` shows"),
             (StartupOrder(("a",), stored=Path("/p/a.txt")), "1 files are read at every start, says a.txt"),
             (StartupFile(Path("/p/a.txt")), "/p/a.txt says from now on what a start reads"),
+            (Outside(), "nothing was opened there"),
+            (Outside((OutsideFile(LIBRARY, "a", "/a", ""),)), "1 files were opened there"),
+            (TraceFile(Path("/p/a.txt")), "/p/a.txt brings these files into the image from the next build on"),
             (REQUIREMENTS, "glibc 2.35 for a start"),
             (Requirements((), ()), "no glibc for a start"),
             (Image(Path("/tmp/x/a.AppImage"), 1, "ab", SQUASHFS), "a.AppImage"),

@@ -77,6 +77,7 @@ class Build:
         required: tuple[Path, ...] = (),
         musl: bool = False,
         strip: bool = True,
+        traced: dict[str, str] | None = None,
         **policy: Any,
     ) -> Libraries:
         return bundle_libraries(
@@ -86,6 +87,7 @@ class Build:
             LibraryPolicy(max_glibc=max_glibc, **policy),
             system=System(self.root / "machine", (self.root / "machine" / "lib",)),
             project=self.root / "project",
+            traced=traced,
             required=required,
             strip=strip,
         )
@@ -107,6 +109,18 @@ class TestBundle:
             AppImageError, match=r"^usr/lib/python3\.12/site-packages/module\.so is for glibc and does "
         ):
             build.bundle(musl=True, required=(build.python.site_packages[0] / "module.so",))
+
+    def test_what_a_trace_names(self, build: Build) -> None:
+        """A library that the machine has not any more is told of by the name of the file."""
+        lib = build.root / "machine" / "lib"
+        inner = build.compile(lib / "libinner.so.1")
+        build.compile(lib / "libopened.so.1", inner)
+        by_path = build.compile(build.root / "elsewhere" / "libother.so.2")
+        build.compile(build.python.site_packages[0] / "module.so")
+        found = build.bundle(traced={"libopened.so.1": "app.trace", str(by_path): "app.trace"})
+        assert [each.soname for each in found.bundled] == ["libinner.so.1", "libopened.so.1", "libother.so.2"]
+        with pytest.raises(AppImageError, match=r"^app\.trace names libgone\.so\.1, which this machine does not have"):
+            build.bundle(traced={"libgone.so.1": "app.trace"})
 
     @pytest.mark.parametrize("musl", [True, False])
     def test_what_every_desktop_has(self, build: Build, caplog: pytest.LogCaptureFixture, *, musl: bool) -> None:
