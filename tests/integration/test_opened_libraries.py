@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from ctypes.util import find_library
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,8 +16,6 @@ from support.projects import make_project
 from support.tools import unavailable
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from support.plugin import Plugin
     from support.runner import Runner
 
@@ -43,6 +42,10 @@ def crypto():
     load.restype = ctypes.c_void_p
     return bool(load(None, b"legacy"))
 
+def data():
+    with open(sys.prefix + "/share/dpkg/cputable") as file:
+        return "amd64" in file.read()
+
 def main():
     works = globals()[sys.argv[1]]()
     with open("/proc/self/maps") as maps:
@@ -61,12 +64,19 @@ OPENED = {
 SONAMES = {"nss3": "libnss3.so", "magic": "libmagic.so.1", "sasl2": "libsasl2.so.2", "crypto": "libcrypto.so.3"}
 
 
+#: A file of every Debian.
+DATA = "/usr/share/dpkg/cputable"
+
+
 @pytest.fixture(scope="module")
 def opening_image(plugin: Plugin, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return an image with those of these libraries that this machine has."""
+    """Return an image with those of these libraries that this machine has, some of them and data by a trace."""
     sonames = [soname for name, soname in SONAMES.items() if find_library(name) == soname]
-    table = f"libraries = {json.dumps(sonames)}\nstartup-order = false\n"
-    return build_image(plugin, make_project(make_public(tmp_path_factory, "opened"), PROBE, table=table))
+    table = f'libraries = {json.dumps(sonames[::2])}\ntrace = "probe.trace"\nstartup-order = false\n'
+    project = make_project(make_public(tmp_path_factory, "opened"), PROBE, table=table)
+    traced = [*sonames[1::2], *([DATA] if Path(DATA).exists() else [])]
+    (project / "probe.trace").write_text("".join(f"{name}\n" for name in traced))
+    return build_image(plugin, project)
 
 
 @pytest.mark.parametrize("name", SONAMES)
@@ -81,3 +91,12 @@ def test_opens_what_is_in_the_image(opening_image: Path, quick_runner: Runner, n
     assert len(opened) == len(OPENED[name])
     assert all(file.startswith(f"{appdir}/usr/lib/") for file in opened), opened
     assert set_for_child == []
+
+
+def test_data_of_the_trace(opening_image: Path, quick_runner: Runner) -> None:
+    """It lies where it did, below the prefix."""
+    if not Path(DATA).exists():
+        unavailable(f"{DATA} is missing")
+    result = quick_runner.run(opening_image, "data")
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout)[0]

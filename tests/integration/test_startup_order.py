@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import subprocess
+from ctypes.util import find_library
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from support.projects import make_project
+from support.tools import unavailable
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from support.plugin import Plugin
 
 LAZY = """\
@@ -19,10 +20,19 @@ def main():
     from flask import Flask
     parser = argparse.ArgumentParser()
     parser.add_argument("--fetch", action="store_true")
-    if parser.parse_args().fetch:
+    parser.add_argument("--acl", action="store_true")
+    arguments = parser.parse_args()
+    if arguments.fetch:
         import requests
+        open("/usr/share/dpkg/cputable").close()
+    if arguments.acl:
+        import ctypes
+        ctypes.CDLL("libacl.so.1")
     print(Flask.__name__)
 """
+#: What this reads outside of an image: every Debian has both.
+OUTSIDE = "/usr/share/dpkg/cputable"
+LIBRARY = "libacl.so.1"
 
 
 def steps(output: str) -> dict[str, str]:
@@ -56,7 +66,24 @@ def test_application_that_imports_in_main(plugin: Plugin, tmp_path: Path) -> Non
 
 
 def test_command_of_the_project(plugin: Plugin, tmp_path: Path) -> None:
-    table = 'startup-order = "probe.startup"\nstartup-command = "--fetch"\n'
+    """What it opens outside of the image is told of, and written down."""
+    if find_library("acl") != LIBRARY or not Path(OUTSIDE).exists():
+        unavailable(f"{LIBRARY} or {OUTSIDE} is missing")
+    table = 'startup-order = "probe.startup"\nstartup-command = "--fetch"\ntrace = "probe.trace"\n'
+    table += 'test-command = "{appimage} --acl"\n'
     project = make_project(tmp_path / "probe", LAZY, project='dependencies = ["flask", "requests"]', table=table)
-    assert steps(plugin.build(project).stderr)["startup"].endswith(", as `probe --fetch` shows")
+    told = plugin.build(project).stderr
+    assert steps(told)["startup"].endswith(", as `probe --fetch` shows")
     assert "/requests/__pycache__/api." in (project / "probe.startup").read_text()
+    warnings = {line.partition(" was ")[0]: line for line in told.splitlines() if " was opened outside of " in line}
+    assert [path.rpartition("/")[2] for path in warnings] == ["cputable", LIBRARY]
+    assert (
+        warnings[OUTSIDE]
+        .partition(" outside of the image by probe, line 9: add ")[2]
+        .startswith(
+            f'"{OUTSIDE}" = "{OUTSIDE[1:]}" to [tool.hatch.build.targets.appimage.force-include] and open sys.prefix + '
+        )
+    )
+    assert list(warnings.values())[1].endswith(f' outside of the image by _ctypes: add libraries = ["{LIBRARY}"]')
+    lines = (project / "probe.trace").read_text().splitlines()
+    assert [line for line in lines if not line.startswith("#")] == [OUTSIDE, LIBRARY]

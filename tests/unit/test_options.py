@@ -1004,8 +1004,8 @@ class TestTrace:
     def test_file_where_nothing_is_run(self, project: Project) -> None:
         assert errors_of(project, trace="app.trace", startup_order=False) == [
             (
-                f"Option `{TABLE}.trace` names a file that is not there, and the build would run nothing to write it: set "
-                "`test-command`, or remove `startup-order = false`: `app.trace`"
+                f"Option `{TABLE}.trace` names a file that is not there, and the build would run nothing to write it: "
+                "set `test-command`, or remove `startup-order = false`: `app.trace`"
             )
         ]
         (project.root / "app.trace").touch()

@@ -7,6 +7,7 @@ import contextlib
 import shutil
 import socket
 import sys
+from ctypes.util import find_library
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ import pytest
 
 from hatch_appimage.appdir import reads
 from hatch_appimage.appdir.bytecode import compile_bytecode
+from hatch_appimage.appdir.seen import Opened
 from hatch_appimage.appdir.startup import StartupCommand, as_loaded, defers, find_startup_order
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.layout import AppDir
@@ -24,6 +26,7 @@ from hatch_appimage.python.relocate import bundle_python
 from hatch_appimage.results import Results
 from hatch_appimage.runtime.launcher_settings import SETTINGS_NAME, write_settings
 from support.elf_fixtures import library, program
+from support.tools import unavailable
 
 if TYPE_CHECKING:
     from hatch_appimage.appdir.startup import StartupOrder
@@ -84,6 +87,10 @@ MAINS = {
     "writes_home": "import sys, tempfile\nfrom pathlib import Path\nPath.home().joinpath('a').touch()\n"
     "Path('b').touch()\ntempfile.mkstemp()\nimport colorsys",
     "plain": "return 0",
+    "opens": "import ctypes, mmap, sys\nfrom pathlib import Path\n_, library, read, mapped, written = sys.argv\n"
+    "Path(read).read_text()\nctypes.CDLL(library)\n"
+    "file = ctypes.CDLL(None).open(mapped.encode(), 0)\nkept = mmap.mmap(file, 0, prot=mmap.PROT_READ)\n"
+    "try: open(written, 'w').close()\nexcept OSError: pass\nimport colorsys",
     "checks": "import os, sys\nroot, = sys.argv[1:]\nassert os.environ['APP_DATA'] == root + '/usr/$APPDIRX'\n"
     "assert os.environ['HOME'] != '/nowhere' and os.environ['APPDIR'] == root\n"
     "assert os.environ['QT_QPA_PLATFORM'] == 'offscreen'\n"
@@ -280,6 +287,25 @@ class TestRun:
         assert wanted not in stems(order.imported)
         assert order.files[: len(order.imported)] == order.imported
         assert set(tree(bundle[0])) == before
+
+    @pytest.mark.usefixtures("way")
+    def test_what_is_opened_outside(self, bundle: tuple[AppDir, BundledPython], tmp_path: Path) -> None:
+        """Files by Python, by C code that has them in memory, and libraries; not what is written."""
+        library = find_library("crypt") or unavailable("there is no libcrypt")
+        read, mapped, written = (tmp_path / name for name in ("read", "mapped", "written"))
+        for path in (read, mapped):
+            path.write_text("data")
+        order = self.run(bundle, "opens", library, str(read), str(mapped), str(written))
+        assert order.command is not None
+        _, seen = order.seen
+        files = {file.name: file for file in seen.files}
+        assert files[str(read)] == Opened(str(read), "run_opens", 5)
+        assert files[str(mapped)] == Opened(str(mapped))
+        assert str(written) not in files
+        assert seen.libraries == (Opened(library, "run_opens", 6),)
+        (load,) = (load for load in seen.loads if load.name == library)
+        assert load.loader.startswith(str(bundle[0].root))
+        assert not load.needed
 
     @pytest.mark.parametrize(
         ("name", "reason"),

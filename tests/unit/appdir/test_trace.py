@@ -99,8 +99,8 @@ def test_what_to_do(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
             f'{TABLE} and open os.environ["APPDIR"] + "/opt/app/b.dat" where that exists, {or_the_systems}'
         ),
         (
-            "/usr/lib/python3/a.py was opened outside of the image by app, line 3: it is of the machine's Python; add its "
-            "package to the project's `dependencies`"
+            "/usr/lib/python3/a.py was opened outside of the image by app, line 3: it is of the machine's Python; add "
+            "its package to the project's `dependencies`"
         ),
         (
             "/usr/lib/girepository-1.0/Gtk-4.0.typelib was opened outside of the image: add "
@@ -109,8 +109,8 @@ def test_what_to_do(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
         ),
         '/usr/lib/liba.so.1 was opened outside of the image by app, line 4: add libraries = ["liba.so.1"]',
         (
-            '/opt/app/libb.so was opened outside of the image by _ctypes: add libraries = ["/opt/app/libb.so"] and open it '
-            'by its name, "libb.so", without a directory'
+            '/opt/app/libb.so was opened outside of the image by _ctypes: add libraries = ["/opt/app/libb.so"] and '
+            'open it by its name, "libb.so", without a directory'
         ),
     ]
 
