@@ -185,14 +185,21 @@ class OutsideSearch:
         return bool(mount and usr) and (self.appdir.usr / rest).exists()
 
     def _library(self, name: str, path: str, by: str) -> Iterator[OutsideFile]:
-        """Yield a library; by its path where its name alone does not find it."""
+        """Yield a library, unless it is gone by now."""
+        if not path.isprintable() or not self._read(Path(path)):
+            return
         if _MODULE.fullmatch(path):
             yield OutsideFile(MODULE, path, path, by)
-        elif self._read(Path(path)):
-            short = posixpath.basename(path)
-            found = find_on_system(short, self.system, self.architecture)
-            is_found = found is not None and found.resolve() == Path(path).resolve()
-            yield OutsideFile(LIBRARY, short if is_found else path, path, by, by_path="/" in name)
+        else:
+            yield OutsideFile(LIBRARY, self._library_entry(path), path, by, by_path="/" in name)
+
+    def _library_entry(self, path: str) -> str:
+        """Return a library's name; its path where the name leads to no library or another one of this machine."""
+        name = posixpath.basename(path)
+        if self.system.root != Path("/"):  # has its own, if any
+            return name
+        found = find_on_system(name, self.system, self.architecture)
+        return name if found is not None and found.resolve() == Path(path).resolve() else path
 
     def _files(self, run: Seen) -> Iterator[OutsideFile]:
         for file in run.files:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -17,9 +17,6 @@ from hatch_appimage.layout import AppDir
 from hatch_appimage.libraries.policy import LibraryPolicy
 from hatch_appimage.system import System
 from support.elf_fixtures import library
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 MOUNT = "/tmp/.mount_appXYZ"  # where nothing is any more
 
@@ -39,7 +36,7 @@ def search(tmp_path: Path, lib: Path) -> OutsideSearch:
     for name in ("usr/bin/python3", "usr/lib/_ctypes.cpython-312-x86_64-linux-gnu.so", "usr/lib/libin.so.1"):
         (appdir.root / name).parent.mkdir(parents=True, exist_ok=True)
         (appdir.root / name).touch()
-    system = System(tmp_path / "machine", (lib,))
+    system = System(Path("/"), (lib,))
     return OutsideSearch(appdir, native_architecture(), LibraryPolicy(), system)
 
 
@@ -110,6 +107,18 @@ class TestLibraries:
             OutsideFile(LIBRARY, str(elsewhere), str(elsewhere), "python3", by_path=True),
             OutsideFile(LIBRARY, "liba.so.1", str(lib / "liba.so.1"), "python3", by_path=True),
         )
+
+    def test_names_of_other_systems(self, tmp_path: Path, search: OutsideSearch) -> None:
+        """Those of a sysroot are found by their names, wherever this machine has its own."""
+        elsewhere = library("libe.so.1").write(tmp_path / "opt" / "libe.so.1")
+        search = replace(search, system=System(tmp_path / "old", ()))
+        (file,) = search.find([Seen((opened(elsewhere, search.appdir.bin / "python3"),))])
+        assert file.entry == "libe.so.1"
+
+    def test_modules_of_the_machine(self, tmp_path: Path, search: OutsideSearch) -> None:
+        path = library("").write(tmp_path / "dist-packages" / "apt_pkg.cpython-312-x86_64-linux-gnu.so")
+        (file,) = search.find([Seen((opened(path, search.appdir.bin / "python3", name=str(path)),))])
+        assert (file.kind, file.entry) == (MODULE, str(path))
 
     def test_of_musl(self, lib: Path, search: OutsideSearch) -> None:
         """Its loader says nothing."""

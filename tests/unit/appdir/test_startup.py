@@ -89,7 +89,7 @@ MAINS = {
     "plain": "return 0",
     "opens": "import ctypes, mmap, sys\nfrom pathlib import Path\n_, library, read, mapped, written = sys.argv\n"
     "Path(read).read_text()\nctypes.CDLL(library)\n"
-    "file = ctypes.CDLL(None).open(mapped.encode(), 0)\nkept = mmap.mmap(file, 0, prot=mmap.PROT_READ)\n"
+    "file = ctypes.CDLL(None).open(mapped.encode(), 0)\nsys.kept = mmap.mmap(file, 0, prot=mmap.PROT_READ)\n"
     "try: open(written, 'w').close()\nexcept OSError: pass\nimport colorsys",
     "checks": "import os, sys\nroot, = sys.argv[1:]\nassert os.environ['APP_DATA'] == root + '/usr/$APPDIRX'\n"
     "assert os.environ['HOME'] != '/nowhere' and os.environ['APPDIR'] == root\n"
