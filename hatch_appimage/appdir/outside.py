@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from hatch_appimage.libraries.search import ElfFiles, find_on_system
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from hatch_appimage.appdir.loader_log import Load
     from hatch_appimage.appdir.seen import Opened, Seen
@@ -141,7 +141,7 @@ class OutsideSearch:
         loads = {load.path: load for load in reversed(run.loads)}
         callers = {library.name: str(library) for library in run.libraries}
         for load in run.loads:
-            if not load.needed and not self._is_inside(load.path) and not self._is_of_system(load, loads, run.programs):
+            if not load.needed and not self._is_inside(load.path) and not self._is_of_system(load.path, loads):
                 yield from self._library(load.name, load.path, callers.get(load.name) or _called(load.loader))
         if not run.loads:  # musl says nothing
             mapped = {posixpath.basename(file.name): file.name for file in run.files}
@@ -149,22 +149,18 @@ class OutsideSearch:
                 if not self._stays(mapped[name]):
                     yield from self._library(name, mapped[name], callers[name])
 
-    def _is_of_system(self, load: Load, loads: Mapping[str, Load], programs: Collection[str]) -> bool:
+    def _is_of_system(self, path: str, loads: Mapping[str, Load]) -> bool:
         """Whether a library stays the machine's, or is only there for one that does, or for a program of the machine.
 
         What the libraries of a graphics driver or of a name service open must be of one build with them.
 
         Args:
-            load: of the library.
+            path: of the library.
             loads: all of the run, by the libraries' paths.
-            programs: names of programs that are the image's.
 
         """
         passed: set[str] = set()
-        path = load.path
         while not self._is_inside(path):
-            if path in programs:
-                return False
             if path in passed or path not in loads or self._stays(path):
                 return True
             passed.add(path)

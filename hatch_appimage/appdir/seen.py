@@ -37,14 +37,12 @@ class Seen:
         loads: libraries, as glibc's loader tells of them.
         files: files outside of the image that Python opened for reading, or that were in memory.
         libraries: those that Python opened by their names.
-        programs: what programs of the image were started by, where that is no path in it.
 
     """
 
     loads: tuple[Load, ...] = ()
     files: tuple[Opened, ...] = ()
     libraries: tuple[Opened, ...] = ()
-    programs: tuple[str, ...] = ()
 
 
 #: What was seen where nothing was run, or nobody looked.

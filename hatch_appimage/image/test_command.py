@@ -64,7 +64,7 @@ def run_test_command(
     try:
         with TemporaryDirectory(prefix="hatch-appimage-loads-") as name:
             run_clean(words, loader_variables(Path(name)) if watch else None)
-            return ImageTest(command, Seen(read_loads(Path(name)), programs=(str(image),)))
+            return ImageTest(command, Seen(read_loads(Path(name))))
     except ProcessError as error:
         output = "".join(f"\n  {text}" for text in error.output.splitlines())
         lacking = [library for library in missing if library.soname in error.output]
