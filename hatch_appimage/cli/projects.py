@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from hatch_appimage.project.build_input import BuildInput
 
 # Options with a path of a file that the build may write.
-_WRITTEN = frozenset({"report", "startup-order"})
+_WRITTEN = frozenset({"library-lock", "report", "startup-order"})
 
 
 def build(options: argparse.Namespace) -> int:

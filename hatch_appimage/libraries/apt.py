@@ -13,13 +13,18 @@ from dataclasses import dataclass, field
 from email.parser import HeaderParser
 from hashlib import sha256
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
 from hatch_appimage.cache import locked
 from hatch_appimage.download import OFFLINE, is_offline
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.libraries.package_cache import Package, find_unpacked, package_directory, unpack
+from hatch_appimage.libraries.package_cache import (
+    Package,
+    find_unpacked,
+    package_directory,
+    temporary_directory,
+    unpack,
+)
 from hatch_appimage.process import ProcessError, run
 from hatch_appimage.roots.apt import APT, DPKG_NAMES, find_archive, find_security_archive, read_sources
 from hatch_appimage.terminal import find_terminal, status_line
@@ -179,10 +184,8 @@ class Apt:
         return [added for added in found.values() if added]
 
     def _download(self, packages: Sequence[Package]) -> dict[Package, AddedPackage]:
-        directory = package_directory()
-        with TemporaryDirectory(dir=directory, prefix=".get-") as name, status_line(find_terminal()) as show:
+        with temporary_directory() as place, status_line(find_terminal()) as show:
             show(f"Downloading packages with libraries: {len(packages)}")
-            place = Path(name)
             self._run("apt-get", "download", *(f"{each.name}={each.version}" for each in packages), cwd=place)
             files = {sha256(file.read_bytes()).hexdigest(): file for file in place.glob("*.deb")}
             for package in packages:

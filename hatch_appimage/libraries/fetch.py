@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import logging
 from itertools import takewhile, zip_longest
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from hatch_appimage.download import download
@@ -15,7 +13,7 @@ from hatch_appimage.libraries.apt import explain
 from hatch_appimage.libraries.companions import packages_with
 from hatch_appimage.libraries.debian import package_names
 from hatch_appimage.libraries.licences import documented_by
-from hatch_appimage.libraries.package_cache import find_unpacked, package_directory, unpack
+from hatch_appimage.libraries.package_cache import find_unpacked, package_directory, temporary_directory, unpack
 from hatch_appimage.libraries.search import find_on_system
 from hatch_appimage.process import ProcessError
 from hatch_appimage.system import System
@@ -154,8 +152,8 @@ def _get_from_snapshots(package: Package, snapshots: Iterable[str]) -> str:
         except AppImageError as error:
             reason = str(error)
             continue
-        with TemporaryDirectory(dir=package_directory(), prefix=".get-") as work:
-            unpack(package, file, Path(work))
+        with temporary_directory() as work:
+            unpack(package, file, work)
         return ""
     return reason
 

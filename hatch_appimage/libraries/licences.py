@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from email.parser import HeaderParser
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 _DIRECTORY: Final = "/usr/share/doc"
 # Such a directory may be a link to that of another package of the same source, and this one to a third.
 _MAX_LINKS: Final = 4
+# Debian Policy, section 5.6.1.
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9+.-]+")
 
 
 def find_licence(package: str, system: System) -> Path | None:
@@ -33,7 +36,8 @@ def find_licence(package: str, system: System) -> Path | None:
 def documented_by(package: AddedPackage) -> str | None:
     """Return the name of the package that has the documentation of another one; None if its own has it."""
     directory = package.root / _DIRECTORY.lstrip("/") / package.name
-    return directory.readlink().name if directory.is_symlink() else None
+    other = directory.readlink().name if directory.is_symlink() else ""
+    return other if _NAME.fullmatch(other) else None
 
 
 def read_licences(file: Path) -> tuple[str, ...]:

@@ -4,7 +4,10 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from hatch_appimage.cache import cache_directory, is_unchanged, locked, seal
@@ -12,7 +15,7 @@ from hatch_appimage.system import AddedPackage
 from hatch_appimage.unpack import unpack_package
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,15 @@ def package_directory() -> Path:
     return cache_directory() / "packages"
 
 
+@contextmanager
+def temporary_directory() -> Iterator[Path]:
+    """Provide a directory for what is about to become a package of the cache; it is gone afterwards."""
+    directory = package_directory()
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=directory, prefix=".get-") as name:
+        yield Path(name)
+
+
 def find_unpacked(package: Package) -> AddedPackage | None:
     """Return a package if it is there, as it was unpacked once; None if it is not."""
     root = package_directory() / package.digest
@@ -54,7 +66,7 @@ def unpack(package: Package, file: Path, work: Path) -> AddedPackage:
     Args:
         package: it.
         file: its file, whose digest has been verified.
-        work: a directory in the cache, which is removed afterwards.
+        work: where it is unpacked first (`temporary_directory`).
 
     Raises:
         AppImageError: it is damaged, or has in it what is refused.
