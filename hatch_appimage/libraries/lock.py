@@ -178,11 +178,13 @@ class LibraryLock:
         document = read_toml(path) if path.exists() else {"version": _VERSION}
         version = document.pop("version", None)
         if version != _VERSION:
-            raise AppImageError(f"{path} is no lock of libraries of a version that can be read: `version` is {version}")
+            raise AppImageError(f"names no lock of libraries that can be read: in {path}, `version` is {version}")
         try:
             return cls(path, {name: PinnedPackages.read(part) for name, part in document.items()})
         except ValueError as error:
-            raise AppImageError(f"{path} is no lock of libraries: {error}; remove it to have it made anew") from error
+            raise AppImageError(
+                f"names no lock of libraries: {path}: {error}; remove it to have it made anew"
+            ) from error
 
     def of(self, architecture: Architecture) -> PinnedPackages | None:
         """Return what it has for an architecture; None if it has nothing yet."""

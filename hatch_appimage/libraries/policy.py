@@ -202,9 +202,12 @@ def _sysroot(text: str, table: Table) -> Path | Release:
 
 
 def _library_lock(value: str, table: Table) -> LibraryLock:
-    is_of_release = any(isinstance(root, Release) for root in table["sysroot"].all)
-    if not table["fetch-libraries"] and not is_of_release:
-        raise ValueError("has no effect beside `fetch-libraries = false`: remove one of them")
+    is_fetched = any(
+        isinstance(root, Release) or (root == Path("/") and table["fetch-libraries"]) for root in table["sysroot"].all
+    )
+    if not is_fetched:
+        other = "a directory as `sysroot`" if table["fetch-libraries"] else "`fetch-libraries = false`"
+        raise ValueError(f"has no effect beside {other}, as nothing is fetched: remove one of them")
     return LibraryLock.read(table.new_file(value))
 
 

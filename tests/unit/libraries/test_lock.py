@@ -54,7 +54,7 @@ def test_licences_are_for_readers(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "error"),
     [
-        ("version = 1\n", "version = 2\n", "is no lock of libraries of a version that can be read: `version` is 2"),
+        ("version = 1\n", "version = 2\n", "a.toml, `version` is 2"),
         ("[x86_64]", "[x86_64", "is no valid TOML"),
         ('system = "debian:12"', "", "an architecture is no table with `system`, `missing` and `packages`"),
         ("libyaml-0-2", "--config-file=x", "`name` of a package is '--config-file=x'"),
@@ -73,7 +73,7 @@ def test_cannot_be_read(tmp_path: Path, old: str, new: str, error: str) -> None:
     path.write_text(text.replace(old, new, 1))
     with pytest.raises(AppImageError) as caught:
         LibraryLock.read(path)
-    assert str(caught.value).startswith(f"{path} ")
+    assert str(path) in str(caught.value)
     assert error in str(caught.value)
 
 
