@@ -39,7 +39,7 @@ _HEADER: Final = """\
 # Debian Policy, sections 5.6.1 and 5.6.12. They become arguments of apt, and none is to be taken for an option.
 _PATTERNS: Final = {
     "name": re.compile(r"[a-z0-9][a-z0-9+.-]+"),
-    "version": re.compile(r"[0-9][A-Za-z0-9.+:~-]*"),
+    "version": re.compile(r"[A-Za-z0-9][A-Za-z0-9.+:~-]*"),
     "file": re.compile(r"(?!/)(?!.*\.\./)[\w./+:~%-]+"),
     "sha256": re.compile(r"[0-9a-f]{64}"),
 }
