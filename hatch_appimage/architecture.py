@@ -119,6 +119,11 @@ class ByArchitecture(Generic[T]):
     default: T
     special: Mapping[str, T]
 
+    @property
+    def all(self) -> tuple[T, ...]:
+        """All values that it has."""
+        return (self.default, *self.special.values())
+
     def of(self, architecture: Architecture) -> T:
         """Return its value for an architecture."""
         return self.special.get(architecture.name, self.default)

@@ -24,7 +24,7 @@ from hatch_appimage.architecture import ARCHITECTURES, native_architecture
 from hatch_appimage.errors import AppImageError, explain_os_error
 from hatch_appimage.image.name import is_image_of
 from hatch_appimage.options import Settings, check_hook_table
-from hatch_appimage.pipeline import build_image, companions, resolve_inputs, temporary_directory
+from hatch_appimage.pipeline import build_image, companions, find_libraries, resolve_inputs, temporary_directory
 from hatch_appimage.project.metadata import Project
 from hatch_appimage.redact import redact
 from hatch_appimage.report import Steps
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from hatchling.bridge.app import Application
 
     from hatch_appimage.architecture import Architecture
+    from hatch_appimage.libraries.bundle import Libraries
     from hatch_appimage.pipeline import BuildInputs
     from hatch_appimage.project.wheel import Release, Wheel
 
@@ -117,6 +118,19 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
             extra_files=self._forced_files,
             timestamp=_timestamp if self.config.reproducible else lambda: None,
         )
+
+    def find_libraries(self, inputs: BuildInputs, directory: Path) -> Libraries:
+        """Return what a build would do with shared libraries; no image is made.
+
+        Args:
+            inputs: what it would be built from.
+            directory: for what is made on the way.
+
+        Raises:
+            AppImageError: the build would fail before that is known.
+
+        """
+        return find_libraries(inputs, directory, Steps(self.app.display_debug, find_terminal()))
 
     @property
     def project(self) -> Project:

@@ -110,6 +110,11 @@ class AppDir:
         return self.usr / "share" / self.app_id / "pylock.toml"
 
     @property
+    def library_lock(self) -> Path:
+        """The lock of the packages that libraries were fetched from."""
+        return self.usr / "share" / self.app_id / "libraries.toml"
+
+    @property
     def sbom(self) -> Path:
         """The bill of materials (CycloneDX)."""
         return self.usr / "share" / self.app_id / "sbom.cdx.json"

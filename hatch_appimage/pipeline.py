@@ -28,6 +28,7 @@ from hatch_appimage.appdir.startup import StartupOrder, defers, find_startup_ord
 from hatch_appimage.appdir.startup_file import read_startup_file, write_startup_file
 from hatch_appimage.appdir.toolkits import write_toolkit_variables
 from hatch_appimage.appdir.trace import Outside, Trace, read_trace, warn_of_outside, write_trace_file
+from hatch_appimage.architecture import native_architecture
 from hatch_appimage.desktop.files import write_desktop_files
 from hatch_appimage.desktop.gui_toolkits import warn_of_terminal
 from hatch_appimage.elf_strip import Stripped
@@ -44,8 +45,9 @@ from hatch_appimage.libraries.apt import Apt
 from hatch_appimage.libraries.bundle import bundle_libraries
 from hatch_appimage.libraries.c_library import CLibrary, NoCLibrary
 from hatch_appimage.libraries.distributions import oldest_supported_glibc
-from hatch_appimage.libraries.fetch import release_system
+from hatch_appimage.libraries.fetch import add_locked, empty_system, release_system
 from hatch_appimage.libraries.glibc import bundle_glibc, machine_libraries
+from hatch_appimage.libraries.lock import write_library_lock
 from hatch_appimage.libraries.musl import bundle_musl, find_musl
 from hatch_appimage.libraries.symbol_versions import find_requirements, find_version_for_start
 from hatch_appimage.libraries.verdict import find_verdict
@@ -63,6 +65,7 @@ from hatch_appimage.python.relocate import bundle_python
 from hatch_appimage.python.source import provide_python
 from hatch_appimage.report import Report, list_files
 from hatch_appimage.results import Results
+from hatch_appimage.roots.releases import Release as DistributionRelease
 from hatch_appimage.runtime import launcher_path, runtime_path
 from hatch_appimage.sources.files import installed_sources
 from hatch_appimage.sources.reach import find_reach
@@ -83,10 +86,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from hatch_appimage.appdir.bytecode import Bytecode
+    from hatch_appimage.appdir.launcher import Launcher
     from hatch_appimage.appdir.seen import Seen
     from hatch_appimage.architecture import Architecture
     from hatch_appimage.image.write import Image, Runtime
     from hatch_appimage.libraries.bundle import Libraries, MissingLibrary
+    from hatch_appimage.libraries.lock import LibraryLock
     from hatch_appimage.libraries.musl import Musl
     from hatch_appimage.libraries.policy import LibraryPolicy
     from hatch_appimage.options import Settings
@@ -96,7 +101,6 @@ if TYPE_CHECKING:
     from hatch_appimage.project.wheel import Wheel
     from hatch_appimage.python import BundledPython, PythonInstallation
     from hatch_appimage.report import Steps
-    from hatch_appimage.roots.releases import Release as DistributionRelease
     from hatch_appimage.sources.reach import Reach
     from hatch_appimage.trim.packages import Trimmed
 
@@ -117,8 +121,9 @@ class BuildInputs:
         signer: who signs the image; None for nobody.
         python: the Python to bundle.
         build_python: a Python of the same minor version that runs here; None if there is none.
-        system: whose shared libraries are taken.
+        system: whose shared libraries are taken, with the packages that a lock names.
         apt: gets those that it lacks; None to get none.
+        library_lock: nothing is fetched but what this one names; None for none, or one that is still to be written.
         musl: the one that goes into the image; None if its Python is not for musl.
         extra_files: pairs of a file on this machine and its path below the AppDir.
         trace: what earlier runs of the application opened outside of an image.
@@ -140,6 +145,7 @@ class BuildInputs:
     build_python: Path | None
     system: System
     apt: Apt | None
+    library_lock: LibraryLock | None
     musl: Musl | None
     extra_files: list[tuple[Path, str]]
     trace: Trace
@@ -159,6 +165,12 @@ class BuildInputs:
         """The file of the project that says what a start reads, or is to say it from now on; None for none."""
         order = self.settings.image.startup_order
         return None if isinstance(order, bool) else order
+
+    @property
+    def new_library_lock(self) -> Path | None:
+        """The file of the project that is to say from now on what libraries are fetched from; None for none."""
+        wanted = self.settings.libraries.library_lock
+        return wanted.path if wanted and not self.library_lock else None
 
     @property
     def imports_entry_point(self) -> bool:
@@ -222,6 +234,34 @@ class _LeftOut:
     modules: Mapping[str, str]
 
 
+@dataclass(frozen=True)
+class _Contents:
+    """An AppDir that has all but the libraries that it needs.
+
+    Attributes:
+        appdir: the tree.
+        python: the Python in it.
+        packages: what is installed.
+        entry_point: what starts.
+        launcher: the commands.
+        modules: the names of those that every start imports.
+        reach: what the project's imports lead to.
+        left_out: what is not in it.
+        reader: has read its sources.
+
+    """
+
+    appdir: AppDir
+    python: BundledPython
+    packages: Installation
+    entry_point: EntryPoint
+    launcher: Launcher
+    modules: Sequence[str]
+    reach: Reach
+    left_out: _LeftOut
+    reader: SourceReader
+
+
 def resolve_inputs(
     project: Project,
     package: Wheel | Release | None,
@@ -257,9 +297,10 @@ def resolve_inputs(
     signer = errors.catch(Signer.find, release.sign_key) if release.sign else None
     source = settings.python.python.of(architecture)
     python = errors.catch(provide_python, source, architecture, work, requires_python=project.requires_python)
-    sysroot = settings.libraries.sysroot.of(architecture)
-    system = errors.catch(_read_system, sysroot, architecture, python)
-    apt = errors.catch(_find_apt, settings.libraries, architecture, python) if python and system else None
+    policy = settings.libraries
+    library_lock = policy.library_lock if policy.library_lock and policy.library_lock.of(architecture) else None
+    system = errors.catch(_read_system, policy, architecture, python, library_lock)
+    apt = errors.catch(_find_apt, policy, architecture, python) if python and system and not library_lock else None
     trace = errors.catch(_read_trace, settings.image.trace, system) if system else None
     files = errors.catch(extra_files)
     inputs = BuildInputs(
@@ -276,6 +317,7 @@ def resolve_inputs(
         build_python=errors.catch(_build_python, python, project) if python else None,
         system=system,
         apt=apt,
+        library_lock=library_lock,
         musl=errors.catch(_find_musl, python, system, architecture) if python and system and python.musl else None,
         extra_files=[*trace.files, *files] if trace and files is not None else files,
         trace=trace or Trace(),
@@ -305,20 +347,37 @@ def _build_python(python: PythonInstallation, project: Project) -> Path | None:
 def _find_apt(policy: LibraryPolicy, architecture: Architecture, python: PythonInstallation) -> Apt | None:
     """Return what gets libraries that lack: this machine's, as far as its programs run here, or those of a release."""
     sysroot = policy.sysroot.of(architecture)
-    if not isinstance(sysroot, Path):
+    if isinstance(sysroot, DistributionRelease):
         return Apt.of_release(sysroot, architecture)
     is_here = sysroot == Path("/") and is_runnable(python.elf) and not python.musl
     return Apt.of_machine() if policy.fetch_libraries and is_here else None
 
 
 def _read_system(
-    sysroot: Path | DistributionRelease, architecture: Architecture, python: PythonInstallation | None
+    policy: LibraryPolicy, architecture: Architecture, python: PythonInstallation | None, lock: LibraryLock | None
 ) -> System:
     """Read where libraries are; this machine's loader looks into its user's directories first."""
-    if not isinstance(sysroot, Path):
-        return release_system(sysroot, architecture, Apt.of_release(sysroot, architecture))
-    users = os.environ.get("LD_LIBRARY_PATH", "") if sysroot == Path("/") else ""
-    return System.read(sysroot, architecture, users, musl=python is not None and python.musl)
+    sysroot = policy.sysroot.of(architecture)
+    if isinstance(sysroot, DistributionRelease):
+        if lock is None:
+            return release_system(sysroot, architecture, Apt.of_release(sysroot, architecture))
+        system = empty_system(sysroot)
+    else:
+        users = os.environ.get("LD_LIBRARY_PATH", "") if sysroot == Path("/") else ""
+        system = System.read(sysroot, architecture, users, musl=python is not None and python.musl)
+    if lock is None:
+        return system
+    return add_locked(lock, system, architecture, _find_apt_for_lock(sysroot, architecture), policy.library_snapshots)
+
+
+def _find_apt_for_lock(sysroot: Path | DistributionRelease, architecture: Architecture) -> Apt | None:
+    """Return what can get the packages of a lock; they may be had elsewhere where there is no apt."""
+    if isinstance(sysroot, Path):
+        return Apt.of_machine() if architecture == native_architecture() else None
+    try:
+        return Apt.of_release(sysroot, architecture)
+    except AppImageError:
+        return None
 
 
 def _read_trace(path: Path | bool, system: System) -> Trace:  # noqa: FBT001 - as the option has it
@@ -365,21 +424,23 @@ def _check_bytecode(inputs: BuildInputs) -> None:
         )
 
 
-def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, step: Steps) -> Report:
-    """Build the image, and put it into its place when it is whole.
+def find_libraries(inputs: BuildInputs, work: Path, step: Steps) -> Libraries:
+    """Return what a build would do with shared libraries; no image is made.
 
     Args:
-        inputs: what it is built from.
+        inputs: what it would be built from.
         work: a directory for what is made on the way.
-        beside: a directory for the image until it is whole, on the file system of the one where it goes.
-        directory: where the image goes.
         step: runs a step and tells what came of it.
 
     Raises:
-        AppImageError: a step fails; then the directory is as it was.
-        OSError: there is no room, or something cannot be read or written.
+        AppImageError: a step fails.
 
     """
+    return _bundle_libraries(inputs, _fill_appdir(inputs, work, step), step)
+
+
+def _fill_appdir(inputs: BuildInputs, work: Path, step: Steps) -> _Contents:
+    """Put all into an AppDir but the libraries that it needs."""
     project, settings, architecture = inputs.project, inputs.settings, inputs.architecture
     appdir = AppDir(work / "AppDir", settings.desktop.app_id)
 
@@ -423,21 +484,51 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
     reach = step("imports", _find_reach, inputs, python, modules, reader)
     left_out = _leave_out(inputs, appdir, python, reach, reader=reader, step=step)
     launcher = without_commands(launcher, appdir)
-    libraries = step(
+    return _Contents(appdir, python, packages, entry_point, launcher, modules, reach, left_out, reader)
+
+
+def _bundle_libraries(inputs: BuildInputs, contents: _Contents, step: Steps) -> Libraries:
+    """Bring the libraries that an AppDir needs."""
+    settings = inputs.settings
+    return step(
         "libraries",
         bundle_libraries,
-        appdir,
-        architecture,
-        python,
+        contents.appdir,
+        inputs.architecture,
+        contents.python,
         settings.libraries,
         system=inputs.system,
-        project=project.root,
+        project=inputs.project.root,
         apt=inputs.apt,
         traced=inputs.trace.libraries,
-        required=() if inputs.shows_missing_libraries else reach.required,
+        lock=inputs.library_lock,
+        required=() if inputs.shows_missing_libraries else contents.reach.required,
         strip=LIBRARIES in settings.trim.strip,
         results=inputs.results,
     )
+
+
+def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, step: Steps) -> Report:
+    """Build the image, and put it into its place when it is whole.
+
+    Args:
+        inputs: what it is built from.
+        work: a directory for what is made on the way.
+        beside: a directory for the image until it is whole, on the file system of the one where it goes.
+        directory: where the image goes.
+        step: runs a step and tells what came of it.
+
+    Raises:
+        AppImageError: a step fails; then the directory is as it was.
+        OSError: there is no room, or something cannot be read or written.
+
+    """
+    project, settings, architecture = inputs.project, inputs.settings, inputs.architecture
+    contents = _fill_appdir(inputs, work, step)
+    appdir, python, packages = contents.appdir, contents.python, contents.packages
+    entry_point, launcher, left_out = contents.entry_point, contents.launcher, contents.left_out
+    modules, reach, reader = contents.modules, contents.reach, contents.reader
+    libraries = _bundle_libraries(inputs, contents, step)
     c_library = step("libc", _bundle_c_library, inputs, appdir, python, libraries)
     step(
         "toolkits",
@@ -469,6 +560,7 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
         python,
         packages,
         _with_c_library(libraries, c_library),
+        architecture=architecture,
         timestamp=inputs.timestamp,
     )
     deferred = inputs.imports_entry_point and defers(python, entry_point, modules, reader)
@@ -481,7 +573,13 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
     start = {*startup.imported, *appdir.names([python.executable, *reach.required])}
     bundled = isinstance(c_library, CLibrary)
     from_system = _settle_c_library(
-        appdir, python, libraries, c_library, start=start, program=inputs.launcher, dialogue=dialogue
+        appdir,
+        python,
+        libraries,
+        c_library,
+        start=start,
+        program=inputs.launcher,
+        dialogue=inputs.dialogue_for(entry_point),
     )
     seen = {*start, *appdir.names(reach.files)}
     requirements = step(
@@ -508,7 +606,7 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
     inputs.results.prune()
     target = directory / inputs.file_name
     report = Report(
-        name=name,
+        name=settings.image.name.shown,
         version=project.version,
         architecture=architecture.name,
         path=target,
@@ -521,6 +619,7 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
         bytecode=bytecode,
         packages=tuple(package for package in packages.packages if package.name not in left_out.trimmed.packages),
         lock=packages.lock,
+        library_lock=settings.libraries.library_lock,
         provenance=provenance,
         libraries=libraries,
         c_library=c_library,
@@ -537,6 +636,9 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
         warnings=tuple(step.warnings),
     )
     _store_findings(inputs, directory, startup, outside, step)
+    if inputs.new_library_lock and libraries.fetched.packages:
+        path = inputs.lasting(inputs.new_library_lock, directory)
+        step("lock", write_library_lock, path, architecture, libraries.fetched)
     if settings.image.report:
         report.write(inputs.lasting(settings.image.report, directory))
     _publish(image.path, target)

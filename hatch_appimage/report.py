@@ -32,6 +32,7 @@ from hatch_appimage.image.zsync import Description
 from hatch_appimage.layout import ExtraFiles
 from hatch_appimage.libraries.bundle import Libraries
 from hatch_appimage.libraries.c_library import CLibrary, NoCLibrary
+from hatch_appimage.libraries.lock import LibraryLock, PinnedPackages
 from hatch_appimage.libraries.plan import is_qt_module
 from hatch_appimage.libraries.symbol_versions import Requirements
 from hatch_appimage.packages.install import Installation
@@ -165,6 +166,7 @@ class Report:
         bytecode: as what modules are in the image.
         packages: what is installed.
         lock: what decided on them; None for uv.
+        library_lock: what pins the packages that were fetched, from now on at least; None for nothing.
         provenance: the files in the image that say what it is made of.
         libraries: what became of the shared libraries.
         c_library: what is used where the target system's does not do, or always.
@@ -190,6 +192,7 @@ class Report:
     bytecode: Bytecode
     packages: tuple[Package, ...]
     lock: Lock | None
+    library_lock: LibraryLock | None
     provenance: Provenance
     libraries: Libraries
     c_library: CLibrary | NoCLibrary
@@ -224,6 +227,7 @@ class Report:
             f"  libraries  {describe(self.libraries)}; the target system must have {self._from_system()}",
             *(f"             it may have {printable(str(library))}" for library in self.libraries.optional),
             *self._dropped_plugins(),
+            *self._fetched(),
             f"  left out   {describe(self.trimmed)}",
             f"  stripped   {self._stripped()}",
             f"  bytecode   {describe(self.bytecode)}",
@@ -280,6 +284,14 @@ class Report:
         own = "musl" if self._own_musl else "glibc"
         sonames = [library.soname for library in self.libraries.from_system if library.group != own]
         return ", ".join(sonames) or ("nothing" if self._own_musl else "nothing but glibc")
+
+    def _fetched(self) -> list[str]:
+        """Say how much was fetched, and what pins it."""
+        fetched = self.libraries.fetched
+        if not fetched.packages:
+            return []
+        pinned = f"pinned by {self.library_lock}" if self.library_lock else "not pinned: `library-lock` does that"
+        return [f"  fetched    {describe(fetched)}; {pinned}"]
 
     def _dropped_plugins(self) -> list[str]:
         """Name the modules and plugins that lack a library, by that library; those of absent modules of Qt together."""
@@ -343,6 +355,7 @@ class Report:
                 "executable_stacks": list(self.libraries.executable_stacks),
                 "isa_levels": {path: f"x86-64-v{level}" for path, level in self.libraries.isa_levels.items()},
                 "own_loaders": dict(self.libraries.own_loaders),
+                "fetched": asdict(self.libraries.fetched),
             },
             "glibc": _glibc_document(self.c_library),
             "musl": None if self._own_musl is None else _own_document(self._own_musl),
@@ -496,8 +509,20 @@ def _(patches: Patches) -> str:
 
 
 @describe.register
+def _(fetched: PinnedPackages) -> str:
+    count = len(fetched.packages)
+    return f"{count} package{'' if count == 1 else 's'} of {fetched.system}, {format_size(fetched.size)}"
+
+
+@describe.register
+def _(lock: LibraryLock) -> str:
+    return f"{printable(str(lock.path))} says from now on what libraries are fetched from"
+
+
+@describe.register
 def _(provenance: Provenance) -> str:
-    return f"{provenance.pylock}, {PurePath(provenance.sbom).name}"
+    first, *others = provenance.files
+    return ", ".join([first, *(PurePath(other).name for other in others)])
 
 
 @describe.register

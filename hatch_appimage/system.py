@@ -29,6 +29,8 @@ class AddedPackage:
         version: of it.
         digest: the SHA-256 of its file in hexadecimal.
         root: the directory with what it would put into the machine's root directory.
+        file: the path of its file, below the address of the archive.
+        size: of its file, in bytes.
 
     """
 
@@ -36,6 +38,8 @@ class AddedPackage:
     version: str
     digest: str
     root: Path
+    file: str
+    size: int
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,8 @@ import pytest
 pytest.register_assert_rewrite("support")
 
 from hatch_appimage import PASSPHRASE
+from support.archive import Archive
+from support.keys import gpg, make_key
 from support.machine import DEVICE, NOBODY, make_public
 from support.plugin import SHARED, Plugin, build_once, install_plugin, make_once
 from support.processes import end_processes, processes
@@ -221,3 +223,31 @@ def gnupg_home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     yield directory
     subprocess.run(["gpgconf", "--kill", "all"], check=False)
     shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def archive_key() -> Iterator[str]:
+    """Return the fingerprint of a key that exists while these tests run."""
+    home = Path(mkdtemp(prefix="gpg-", dir="/tmp"))  # a short path: it is one of a socket
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GNUPGHOME", str(home))
+        yield make_key("ed25519")
+        subprocess.run(["gpgconf", "--kill", "all"], check=False)
+    shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture
+def archive(tmp_path: Path, archive_key: str, monkeypatch: pytest.MonkeyPatch) -> Archive:
+    """Return an archive, and have apt use it and nothing else."""
+    require("apt-get", "apt")
+    root = tmp_path / "archive"
+    etc = tmp_path / "etc"
+    for directory in (root, etc / "sources.list.d"):
+        directory.mkdir(parents=True)
+    gpg("--export", "--output", etc / "key.gpg", archive_key)
+    (etc / "sources.list").write_text(f"deb [signed-by={etc}/key.gpg] file:{root} ./\n")
+    settings = tmp_path / "apt.conf"
+    settings.write_text(f'Dir::Etc "{etc}";\nDir::Etc::parts "{etc}/none";\nDir::Etc::trustedparts "{etc}/none";\n')
+    monkeypatch.setenv("APT_CONFIG", str(settings))
+    (root / "Packages").touch()
+    return Archive(root, archive_key)

@@ -73,6 +73,12 @@ def _add_commands(commands: Any) -> None:
     ):
         command = _add(commands, name, summary, f"The options are those of [{TABLE}].", what=what)
         _add_settings(command)
+    commands.choices["check"].add_argument(
+        "--libraries",
+        action="store_true",
+        help="show which packages with libraries would be fetched; packages are installed in a temporary directory for "
+        "that, and those with libraries are downloaded",
+    )
     command = commands.choices["build"]
     command.add_argument("--output", metavar="DIR", type=Path, help="where the AppImage goes (default: dist)")
     command.add_argument("-v", "--verbose", action="count", default=0, help="show the programs that are run")

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from hatch_appimage.project.build_input import BuildInput
 
 # Options with a path of a file that the build may write.
-_WRITTEN = frozenset({"report", "startup-order"})
+_WRITTEN = frozenset({"library-lock", "report", "startup-order"})
 
 
 def build(options: argparse.Namespace) -> int:
@@ -63,7 +63,8 @@ def check(options: argparse.Namespace) -> int:
         for name in names:
             with TemporaryDirectory(prefix="hatch-appimage-") as directory:
                 if inputs := errors.catch(builder.resolve_inputs, ARCHITECTURES[name], Path(directory)):
-                    print(describe(inputs))
+                    found = errors.catch(builder.find_libraries, inputs, Path(directory)) if options.libraries else None
+                    print(describe(inputs, found))
     try:
         errors.raise_all()
     except ConfigurationError as error:

@@ -8,21 +8,26 @@ import os
 import re
 import shutil
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from email.parser import HeaderParser
 from hashlib import sha256
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
-from hatch_appimage.cache import cache_directory, is_unchanged, locked, seal
+from hatch_appimage.cache import locked
 from hatch_appimage.download import OFFLINE, is_offline
 from hatch_appimage.errors import AppImageError
+from hatch_appimage.libraries.package_cache import (
+    Package,
+    find_unpacked,
+    package_directory,
+    temporary_directory,
+    unpack,
+)
 from hatch_appimage.process import ProcessError, run
 from hatch_appimage.roots.apt import APT, DPKG_NAMES, find_archive, find_security_archive, read_sources
-from hatch_appimage.system import AddedPackage
 from hatch_appimage.terminal import find_terminal, status_line
-from hatch_appimage.unpack import unpack_package
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -30,6 +35,7 @@ if TYPE_CHECKING:
 
     from hatch_appimage.architecture import Architecture
     from hatch_appimage.roots.releases import Release
+    from hatch_appimage.system import AddedPackage
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +51,8 @@ _PAUSE: Final = 600
 _NOT_FOUND: Final = 100  # exit status of apt-cache(8) for a name that no package has
 # Nothing of the machine is to change: what its packages have apt run after each update is not run.
 _CONFIGURATION: Final = "#clear APT::Update::Post-Invoke;\n#clear APT::Update::Post-Invoke-Success;\n"
+# Of each package in an index (https://wiki.debian.org/DebianRepository/Format).
+_FIELDS: Final = ("Package", "Version", "SHA256", "Filename", "Size")
 _DEPENDENCY: Final = re.compile(r"(?:^|[,|])\s*([a-z0-9][a-z0-9+.-]+)")
 
 
@@ -53,37 +61,17 @@ class _OtherFileError(AppImageError):
 
 
 @dataclass(frozen=True)
-class Package:
-    """A package that an archive has (deb-control(5)).
-
-    Attributes:
-        name: of the package.
-        version: the one that apt would install.
-        digest: the SHA-256 of its file in hexadecimal, by the archive's signed index.
-        needs: the names of the packages that it depends on, alternatives among them.
-
-    """
-
-    name: str
-    version: str
-    digest: str
-    needs: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
 class Apt:
     """The machine's apt, with lists and files of its own in the user's cache.
 
     Attributes:
-        directory: for packages, which this user alone can change.
-        name: of the directory in it for the lists of what archives have.
+        name: of the directory for the lists of what archives have, beside the packages.
         sources: the archives (sources.list(5)), one a line: the first is needed, the others may be missing; none for
             those of the machine.
         settings: of apt (apt.conf(5)), beside the machine's.
 
     """
 
-    directory: Path
     name: str
     sources: tuple[str, ...] = ()
     settings: Mapping[str, str | Path] = field(default_factory=dict)
@@ -93,7 +81,7 @@ class Apt:
         """Return the one with the machine's archives and keys; None where it has no apt, or may download nothing."""
         if is_offline() or not _STATUS.is_file() or not _is_installed():
             return None
-        return cls(cache_directory() / "packages", "this-machine", settings={"Dir::State::status": _STATUS})
+        return cls("this-machine", settings={"Dir::State::status": _STATUS})
 
     @classmethod
     def of_release(cls, release: Release, architecture: Architecture) -> Apt:
@@ -122,7 +110,6 @@ class Apt:
             for suffix, uri in suites.items()
         )
         return cls(
-            cache_directory() / "packages",
             f"{release.distribution}-{release.code_name}-{name}",
             tuple(lines),
             {"APT::Architecture": name, "APT::Architectures": name, "Dir::Etc::sourceparts": "-"},
@@ -130,7 +117,7 @@ class Apt:
 
     @property
     def _state(self) -> Path:
-        return self.directory / self.name
+        return package_directory() / self.name
 
     def find(self, names: Iterable[str]) -> Mapping[str, Package]:
         """Return those of some packages that the archives have, by name; what cannot be read is warned of.
@@ -150,11 +137,7 @@ class Apt:
                     raise
                 text = error.stdout  # most of the names are of no package
         stanzas = (HeaderParser().parsestr(stanza) for stanza in text.split("\n\n"))
-        return {
-            stanza["Package"]: Package(stanza["Package"], stanza["Version"], stanza["SHA256"], _needs_of(stanza))
-            for stanza in stanzas
-            if all(stanza[name] for name in ("Package", "Version", "SHA256"))
-        }
+        return {stanza["Package"]: _package_of(stanza) for stanza in stanzas if all(map(stanza.get, _FIELDS))}
 
     def get(self, packages: Iterable[Package]) -> list[AddedPackage]:
         """Return packages, unpacked: downloaded, if they were not before.
@@ -172,27 +155,43 @@ class Apt:
             newer = self.find(package.name for package in packages)
             return self._get([newer.get(package.name, package) for package in packages])
 
-    def _get(self, packages: Iterable[Package]) -> list[AddedPackage]:
-        roots = {package: self.directory / package.digest for package in packages}
-        with locked(self._state):
-            if lacking := [package for package, root in roots.items() if not _is_whole(root)]:
-                self._download(lacking)
-        return [AddedPackage(each.name, each.version, each.digest, root) for each, root in roots.items()]
+    def get_exactly(self, packages: Sequence[Package]) -> list[AddedPackage]:
+        """Return those of some packages, unpacked, that the archives have in these very versions.
 
-    def _download(self, packages: Sequence[Package]) -> None:
-        with TemporaryDirectory(dir=self.directory, prefix=".get-") as name, status_line(find_terminal()) as show:
+        Raises:
+            ProcessError: no archive can be read.
+            AppImageError: a package has in it what is refused.
+
+        """
+        try:
+            return self._get(packages)
+        except (ProcessError, _OtherFileError):
+            (self._state / _STAMP).unlink(missing_ok=True)
+        with locked(self._state):
+            self._update()
+        found = []
+        for package in packages:  # apt gets nothing if it lacks one of them
+            with suppress(ProcessError, _OtherFileError):
+                found += self._get([package])
+        return found
+
+    def _get(self, packages: Sequence[Package]) -> list[AddedPackage]:
+        with locked(self._state):
+            found = {package: find_unpacked(package) for package in packages}
+            if lacking := [package for package in packages if found[package] is None]:
+                self._update()
+                found |= self._download(lacking)
+        return [added for added in found.values() if added]
+
+    def _download(self, packages: Sequence[Package]) -> dict[Package, AddedPackage]:
+        with temporary_directory() as place, status_line(find_terminal()) as show:
             show(f"Downloading packages with libraries: {len(packages)}")
-            place = Path(name)
             self._run("apt-get", "download", *(f"{each.name}={each.version}" for each in packages), cwd=place)
             files = {sha256(file.read_bytes()).hexdigest(): file for file in place.glob("*.deb")}
             for package in packages:
-                file = files.get(package.digest)
-                if file is None:
+                if package.digest not in files:
                     raise _OtherFileError(f"What apt has got of {package.name} is another file than its archive says")
-                root = self.directory / package.digest
-                with locked(root):  # also the builds by other lists of packages unpack to it
-                    if not _is_whole(root):
-                        _unpack(file, root)
+            return {package: unpack(package, files[package.digest], place) for package in packages}
 
     def _update(self) -> None:
         """Get the lists of what the archives have, if these are a day old or of other archives."""
@@ -256,14 +255,15 @@ def explain(error: AppImageError) -> str:
     return errors[0] if errors else str(error).splitlines()[0]
 
 
+def _package_of(stanza: Message) -> Package:
+    name, version, digest, file, size = (stanza[field].strip() for field in _FIELDS)
+    return Package(name, version, digest, file, int(size), _needs_of(stanza))
+
+
 def _needs_of(stanza: Message) -> tuple[str, ...]:
     """Return the names in the fields for dependencies (deb-control(5))."""
     fields = (stanza[name] or "" for name in ("Pre-Depends", "Depends"))
     return tuple(name for field in fields for name in _DEPENDENCY.findall(field))
-
-
-def _is_whole(root: Path) -> bool:
-    return root.is_dir() and is_unchanged(root)
 
 
 def _is_installed() -> bool:
@@ -276,12 +276,3 @@ def _digest_sources() -> str:
     for path in sorted(path for path in APT.rglob("*") if path.is_file()):
         digest.update(f"{path}\0{path.stat().st_mtime_ns}\0".encode())
     return digest.hexdigest()
-
-
-def _unpack(file: Path, root: Path) -> None:
-    shutil.rmtree(root, ignore_errors=True)
-    new = file.with_suffix("")
-    new.mkdir()
-    unpack_package(file, new)
-    new.rename(root)
-    seal(root)

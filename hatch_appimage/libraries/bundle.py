@@ -18,6 +18,7 @@ from hatch_appimage.libraries.debian import copy_licences, find_packages, sugges
 from hatch_appimage.libraries.dependencies import Tree
 from hatch_appimage.libraries.fetch import fetch_libraries
 from hatch_appimage.libraries.limits import check_for_musl, find_executable_stacks, find_isa_levels, find_own_loaders
+from hatch_appimage.libraries.lock import PinnedPackages
 from hatch_appimage.libraries.plan import BundleLayout, is_qt_plugin, make_plan, shows_windows
 from hatch_appimage.libraries.policy import matches
 from hatch_appimage.libraries.search import find_on_system
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from hatch_appimage.layout import AppDir
     from hatch_appimage.libraries.apt import Apt
     from hatch_appimage.libraries.dependencies import Dependency
+    from hatch_appimage.libraries.lock import LibraryLock
     from hatch_appimage.libraries.plan import BundlePlan
     from hatch_appimage.libraries.policy import LibraryPolicy
     from hatch_appimage.python import BundledPython
@@ -62,6 +64,22 @@ class BundledLibrary:
     size: int
     version: str | None = None
     digest: str | None = None
+
+    @classmethod
+    def of(cls, name: str, target: Path, source: Path, package: str | None, system: System) -> BundledLibrary:
+        """Return what was copied from a system.
+
+        Args:
+            name: its soname, behind its directory.
+            target: the copy.
+            source: what it was copied from.
+            package: that the source is from, where it is known.
+            system: that it is from.
+
+        """
+        added = system.package_of(source)
+        pinned = (added.version, added.digest) if added else ()
+        return cls(name, system.name_of(source), package, target.stat().st_size, *pinned)
 
 
 @dataclass(frozen=True)
@@ -138,6 +156,8 @@ class Libraries:
             with the micro-architecture level (3 for ``x86-64-v3``).
         own_loaders: the programs that start by a loader at a path that few machines have, by their paths below the
             AppDir, with that loader.
+        fetched: the packages that were fetched, also those of which nothing is in the image.
+        data_packages: the packages that other files than libraries are from.
         graph: what each file needs.
         system: where they are from, with what was fetched.
         stripped: what was removed from the libraries that were copied.
@@ -155,6 +175,8 @@ class Libraries:
     executable_stacks: tuple[str, ...] = ()
     isa_levels: Mapping[str, int] = field(default_factory=dict)
     own_loaders: Mapping[str, str] = field(default_factory=dict)
+    fetched: PinnedPackages = field(default_factory=PinnedPackages)
+    data_packages: tuple[str, ...] = ()
     graph: Graph = field(default_factory=Graph, compare=False, repr=False)
     system: System = field(default=System(Path("/"), ()), compare=False, repr=False)
     stripped: Stripped = field(default_factory=Stripped)
@@ -170,6 +192,7 @@ def bundle_libraries(
     project: Path,
     apt: Apt | None = None,
     traced: Mapping[str, str] | None = None,
+    lock: LibraryLock | None = None,
     required: Iterable[Path] = (),
     strip: bool = True,
     results: Results = NO_RESULTS,
@@ -185,17 +208,22 @@ def bundle_libraries(
         project: its directory, which paths in ``policy.libraries`` are relative to.
         apt: gets packages that the system lacks; None to get none.
         traced: libraries beside ``policy.libraries``, each with what names it.
+        lock: whose packages the system has, where nothing else is to be fetched; None for none.
         required: modules that every start loads, where no trial will tell whether one lacks a library.
         strip: remove what only debuggers read from the libraries that are copied.
         results: where stripped and patched files are kept for the next image.
 
     Raises:
         AppImageError: a library that every start needs, or a window of Qt, is found neither in the AppDir nor in the
-            system; patchelf damages a file; a file needs a newer glibc than allowed, or glibc beside a Python for musl.
+            system; the lock is out of date; patchelf damages a file; a file needs a newer glibc than allowed, or glibc
+            beside a Python for musl.
 
     """
     wanted = {**(traced or {}), **dict.fromkeys(policy.libraries, "`libraries`")}
-    if apt and (lacking := [name for name in wanted if _is_lacking(name, system, architecture)]):
+    lacking = [name for name in wanted if _is_lacking(name, system, architecture)]
+    if lock:
+        lock.check_complete(architecture, lacking)
+    if apt and lacking:
         system = fetch_libraries(lacking, system, architecture, apt)
     opened = dict(_opened(entry, named, project, system, architecture) for entry, named in wanted.items())
     place = BundleLayout(
@@ -212,6 +240,8 @@ def bundle_libraries(
         if system == known:
             break
         plan = make_plan(tree, place, system=system, policy=bundled, opened=opened)
+    if lock:
+        lock.check_complete(architecture, plan.lacking)
     where = _place(system, python, architecture)
     essential = {
         python.executable,
@@ -230,7 +260,7 @@ def bundle_libraries(
             '%s, is not %s: what loads that file fails. Install it, or allow that: ignore-missing = ["%s"]',
             *(library, where, library.soname),
         )
-    packages = find_packages(plan.copies.values(), system)
+    packages = find_packages([*plan.copies.values(), *plan.data.values()], system)
     stripped = _apply(plan, appdir.root, results, strip=strip)
     copy_licences(set(packages.values()), appdir, system)
     tree = Tree.read_directory(appdir.root, architecture)
@@ -242,7 +272,7 @@ def bundle_libraries(
         )
     return Libraries(
         bundled=tuple(
-            _describe(str(target.relative_to(appdir.lib)), target, source, packages.get(source), system)
+            BundledLibrary.of(str(target.relative_to(appdir.lib)), target, source, packages.get(source), system)
             for target, source in sorted(plan.copies.items())
         ),
         from_system=tuple(
@@ -260,6 +290,8 @@ def bundle_libraries(
         executable_stacks=find_executable_stacks(graph),
         isa_levels=find_isa_levels(graph),
         own_loaders=find_own_loaders(graph, architecture),
+        fetched=PinnedPackages.of(system, plan.lacking),
+        data_packages=tuple(sorted({packages[source] for source in plan.data.values() if source in packages})),
         graph=graph,
         system=system,
         stripped=stripped,
@@ -268,12 +300,6 @@ def bundle_libraries(
 
 def _is_lacking(entry: str, system: System, architecture: Architecture) -> bool:
     return "/" not in entry and find_on_system(entry, system, architecture) is None
-
-
-def _describe(name: str, target: Path, source: Path, package: str | None, system: System) -> BundledLibrary:
-    added = system.package_of(source)
-    pinned = (added.version, added.digest) if added else ()
-    return BundledLibrary(name, system.name_of(source), package, target.stat().st_size, *pinned)
 
 
 def _opened(entry: str, named: str, project: Path, system: System, architecture: Architecture) -> tuple[str, Path]:

@@ -74,8 +74,6 @@ def copied(
 
     """
     return tuple(
-        BundledLibrary(
-            str(target.relative_to(appdir.lib)), system.name_of(source), packages.get(source), target.stat().st_size
-        )
+        BundledLibrary.of(str(target.relative_to(appdir.lib)), target, source, packages.get(source), system)
         for target, source in sorted(sources.items())
     )

@@ -9,6 +9,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hatch_appimage.libraries.licences import find_licence
 from hatch_appimage.process import ProcessError, run
 
 if TYPE_CHECKING:
@@ -80,8 +81,7 @@ def _follow(file: Path, system: System) -> Path:
 def copy_licences(packages: Iterable[str], appdir: AppDir, system: System) -> None:
     """Copy the licences of packages into an AppDir, where the packages are installed (Debian Policy, section 12.5)."""
     for package in sorted(packages):
-        licence = system.locate(f"/usr/share/doc/{package}/copyright")
-        if licence.is_file():
+        if licence := find_licence(package, system):
             directory = appdir.usr / "share" / "doc" / package
             directory.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(licence, directory / "copyright")

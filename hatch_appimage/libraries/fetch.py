@@ -7,19 +7,26 @@ import logging
 from itertools import takewhile, zip_longest
 from typing import TYPE_CHECKING
 
+from hatch_appimage.download import download
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.libraries.apt import explain
 from hatch_appimage.libraries.companions import packages_with
 from hatch_appimage.libraries.debian import package_names
+from hatch_appimage.libraries.licences import documented_by
+from hatch_appimage.libraries.package_cache import find_unpacked, package_directory, temporary_directory, unpack
 from hatch_appimage.libraries.search import find_on_system
+from hatch_appimage.process import ProcessError
 from hatch_appimage.system import System
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from hatch_appimage.architecture import Architecture
-    from hatch_appimage.libraries.apt import Apt, Package
+    from hatch_appimage.libraries.apt import Apt
+    from hatch_appimage.libraries.lock import LibraryLock
+    from hatch_appimage.libraries.package_cache import Package
     from hatch_appimage.roots.releases import Release
+    from hatch_appimage.system import AddedPackage
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +59,7 @@ def fetch_libraries(sonames: Iterable[str], system: System, architecture: Archit
         if lacking and system.added:
             system = _add_needed(lacking, system, architecture, apt)
         system = _add_companions(candidates, system, architecture, apt)
+        system = _add_licences(system, architecture, apt)
     except AppImageError as error:
         log.warning("Libraries that this machine lacks cannot be fetched: %s", explain(error))
     return system
@@ -69,18 +77,88 @@ def release_system(release: Release, architecture: Architecture, apt: Apt) -> Sy
         AppImageError: its archive cannot be read, or is not signed by a key that the machine trusts.
 
     """
-    root = apt.directory / "root"
     try:
         found = apt.find(_BASE)
-        packages = apt.get(found.values())
+        system = _add_all(apt.get(found.values()), empty_system(release), architecture)
+        system = _add_licences(system, architecture, apt)
     except AppImageError as error:
         raise AppImageError(f"Libraries of {release} cannot be fetched: {explain(error)}") from error
     if _BASE[0] not in found:
         raise AppImageError(
             f"Libraries of {release} cannot be fetched: its archive has no {_BASE[0]} for {architecture.name}"
         )
-    root.mkdir(exist_ok=True)
-    system = System(root, (), release=str(release))
+    return system
+
+
+def empty_system(release: Release) -> System:
+    """Return a system of a release that has nothing yet."""
+    root = package_directory() / "root"
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return System(root, (), release=str(release))
+
+
+def add_locked(
+    lock: LibraryLock, system: System, architecture: Architecture, apt: Apt | None, snapshots: Sequence[str]
+) -> System:
+    """Add the packages of a lock to a machine.
+
+    Args:
+        lock: which has some for the architecture.
+        system: the machine.
+        architecture: of the libraries.
+        apt: of the machine, or for the release; None to ask no archive.
+        snapshots: addresses of archives that have what the others have no more.
+
+    Raises:
+        AppImageError: the lock is of another system, or a package is nowhere.
+
+    """
+    locked = lock.parts[architecture.name]
+    lock.check_system(locked, system)
+    packages = [each.package for each in locked.packages]
+    found = {package: find_unpacked(package) for package in packages}
+    reason = _get_locked([package for package in packages if found[package] is None], apt, snapshots)
+    found = {package: found[package] or find_unpacked(package) for package in packages}
+    if lacking := [str(each) for each in locked.packages if found[each.package] is None]:
+        places = ["the cache", *(["apt's archives"] if apt else []), *(["`library-snapshots`"] if snapshots else [])]
+        raise AppImageError(
+            f"{lock} names {', '.join(lacking)}, not to be had from {', '.join(places)}"
+            f"{f' ({reason})' if reason else ''}: name an archive in `library-snapshots` that has it, or remove {lock} "
+            "to have it made anew"
+        )
+    return _add_all([each for each in found.values() if each], system, architecture)
+
+
+def _get_locked(packages: Sequence[Package], apt: Apt | None, snapshots: Sequence[str]) -> str:
+    """Unpack packages of a lock to the cache, as far as they can be had; return why one cannot, or nothing."""
+    reason = ""
+    if apt and packages:
+        try:
+            apt.get_exactly(packages)
+        except ProcessError as error:
+            reason = explain(error)
+    for package in packages:
+        if find_unpacked(package) is None:
+            reason = _get_from_snapshots(package, snapshots) or reason
+    return reason
+
+
+def _get_from_snapshots(package: Package, snapshots: Iterable[str]) -> str:
+    """Unpack a package of the first archive that has it; return why the last one did not, or nothing."""
+    reason = ""
+    for address in snapshots:
+        try:
+            file = download(f"{address.rstrip('/')}/{package.file.removeprefix('./')}", package.digest)
+        except AppImageError as error:
+            reason = str(error)
+            continue
+        with temporary_directory() as work:
+            unpack(package, file, work)
+        return ""
+    return reason
+
+
+def _add_all(packages: Iterable[AddedPackage], system: System, architecture: Architecture) -> System:
     for package in packages:
         system = system.add(package, architecture)
     return system
@@ -126,10 +204,20 @@ def _count_shared(one: str, other: str) -> int:
 def _add_companions(sonames: Iterable[str], system: System, architecture: Architecture, apt: Apt) -> System:
     """Add the packages with what fetched libraries open."""
     names = {name for soname in sonames if _is_added(soname, system, architecture) for name in packages_with(soname)}
-    packages = apt.find(sorted(names - {package.name for package in system.added})) if names else {}
-    for package in apt.get(packages.values()) if packages else ():
-        system = system.add(package, architecture)
-    return system
+    return _add_named(names, system, architecture, apt)
+
+
+def _add_named(names: Iterable[str], system: System, architecture: Architecture, apt: Apt) -> System:
+    """Add packages by their names, as far as the archives have them, and they are not there."""
+    lacking = sorted({*names}.difference(package.name for package in system.added))
+    packages = apt.find(lacking) if lacking else {}
+    return _add_all(apt.get(packages.values()) if packages else (), system, architecture)
+
+
+def _add_licences(system: System, architecture: Architecture, apt: Apt) -> System:
+    """Add the packages that have the licences of others."""
+    others = {other for package in system.added if (other := documented_by(package))}
+    return _add_named(others, system, architecture, apt)
 
 
 def _is_added(soname: str, system: System, architecture: Architecture) -> bool:

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 from hatch_appimage.architecture import ByArchitecture
 from hatch_appimage.errors import AppImageError
+from hatch_appimage.libraries.lock import LibraryLock
 from hatch_appimage.option import BY_ARCHITECTURE, FLAG, TEXT, TEXTS, option
-from hatch_appimage.roots.releases import RELEASE, find_release
+from hatch_appimage.roots.releases import RELEASE, Release, find_release
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from hatch_appimage.roots.releases import Release
     from hatch_appimage.table import Table
 
 # The libraries that have to fit the user's machine: its kernel, graphics driver, sound server, font configuration; and
@@ -201,6 +201,25 @@ def _sysroot(text: str, table: Table) -> Path | Release:
         raise ValueError(f"names no release: {error}") from error
 
 
+def _library_lock(value: str, table: Table) -> LibraryLock:
+    is_fetched = any(
+        isinstance(root, Release) or (root == Path("/") and table["fetch-libraries"]) for root in table["sysroot"].all
+    )
+    if not is_fetched:
+        other = "a directory as `sysroot`" if table["fetch-libraries"] else "`fetch-libraries = false`"
+        raise ValueError(f"has no effect beside {other}, as nothing is fetched: remove one of them")
+    return LibraryLock.read(table.new_file(value))
+
+
+def _snapshots(values: tuple[str, ...], table: Table) -> tuple[str, ...]:
+    if "library-lock" not in table:
+        raise ValueError("has no effect without `library-lock`, whose packages it is for")
+    for value in values:
+        if not value.startswith(("http://", "https://")):
+            raise ValueError(f"must be an array of addresses that begin with `https://` or `http://`: `{value}`")
+    return values
+
+
 def _glibc(value: str, _table: Table) -> str:
     if value not in {"auto", "bundle", "host"}:
         raise ValueError(f'must be "auto", "bundle" or "host", not `{value}`')
@@ -250,6 +269,26 @@ class LibraryPolicy:
         "root, and without installing anything.",
         details="They are kept in the user's cache. See [missing libraries](how-it-works.md#missing-libraries).",
         default=True,
+    )
+    library_lock: LibraryLock | None = option(
+        TEXT,
+        "A file of the project that pins what libraries are fetched from, such as "
+        '`"appimage.libraries.toml"`: packages with version and SHA-256.',
+        details="If it is not there, or has nothing for the architecture, the build writes it; if it is, nothing else "
+        "is fetched. It is never changed: remove it to have it made anew. The image's own "
+        "`usr/share/<app-id>/libraries.toml` can be given here. See "
+        "[the lock of libraries](how-it-works.md#the-lock-of-libraries).",
+        check=_library_lock,
+        is_path=True,
+    )
+    library_snapshots: tuple[str, ...] = option(
+        TEXTS,
+        "Addresses of archives for packages of `library-lock` that the archives of apt have no more.",
+        details="They are asked in this order for what is not in the cache either, and the SHA-256 in the lock "
+        "decides. The archive's directory `pool` lies below such an address. Debian keeps all former states of its "
+        "archive, and those of the security updates apart from it.",
+        default=(),
+        check=_snapshots,
     )
     sysroot: ByArchitecture[Path | Release] = option(
         BY_ARCHITECTURE,

@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 from packaging.markers import Marker
 from packaging.specifiers import SpecifierSet
 
+from hatch_appimage.libraries.lock import format_lock
 from hatch_appimage.packages.lock import write_pylock
 from hatch_appimage.packages.sbom import write_sbom
 from hatch_appimage.redact import redact
@@ -18,6 +19,7 @@ from hatch_appimage.redact import redact
 if TYPE_CHECKING:
     from packaging.pylock import Package
 
+    from hatch_appimage.architecture import Architecture
     from hatch_appimage.layout import AppDir
     from hatch_appimage.libraries.bundle import Libraries
     from hatch_appimage.packages.install import Installation
@@ -32,11 +34,18 @@ class Provenance:
     Attributes:
         pylock: the lock file (PEP 751), below the AppDir.
         sbom: the CycloneDX document, below the AppDir.
+        library_lock: the lock of the packages that libraries were fetched from, below the AppDir; None for none.
 
     """
 
     pylock: str
     sbom: str
+    library_lock: str | None = None
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """All of them."""
+        return tuple(file for file in (self.pylock, self.library_lock, self.sbom) if file)
 
 
 def write_provenance(
@@ -46,6 +55,7 @@ def write_provenance(
     installation: Installation,
     libraries: Libraries,
     *,
+    architecture: Architecture,
     timestamp: int | None,
 ) -> Provenance:
     """Write down what was installed.
@@ -55,7 +65,8 @@ def write_provenance(
         project: what the image is of.
         python: the one inside.
         installation: the packages.
-        libraries: those of the build machine that were bundled.
+        libraries: those of the build machine that were bundled, and what was fetched for it.
+        architecture: of the image.
         timestamp: of the image, in seconds since the epoch; None for none.
 
     """
@@ -78,7 +89,11 @@ def write_provenance(
         ),
         encoding="utf-8",
     )
-    return Provenance(str(appdir.pylock.relative_to(appdir.root)), str(appdir.sbom.relative_to(appdir.root)))
+    files = [appdir.pylock, appdir.sbom]
+    if libraries.fetched.packages:
+        appdir.library_lock.write_text(format_lock({architecture.name: libraries.fetched}), encoding="utf-8")
+        files.append(appdir.library_lock)
+    return Provenance(*(str(file.relative_to(appdir.root)) for file in files))
 
 
 def _portable(package: Package, root: Path) -> Package:

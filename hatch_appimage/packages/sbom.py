@@ -71,13 +71,17 @@ def write_sbom(
     application.type = ComponentType.APPLICATION
     interpreter = _interpreter(python)
     bundled = [_library(appdir, library) for library in libraries.bundled]
+    fetched = _fetched(libraries)
 
     parts = [component for component in components.values() if component is not application]
-    bom = Bom(components=[*parts, interpreter, *bundled], serial_number=UUID(int=0))
+    bom = Bom(components=[*parts, interpreter, *bundled, *fetched.values()], serial_number=UUID(int=0))
     bom.metadata.component = application
     bom.metadata.timestamp = None if timestamp is None else datetime.fromtimestamp(timestamp, timezone.utc)  # type: ignore[assignment] # None is written as none
     graph = _graph(distributions, installation.requirements, name, installation.environment)
     bom.register_dependency(application, [interpreter, *bundled])
+    for component, library in zip(bundled, libraries.bundled, strict=True):
+        if library.package in fetched:
+            bom.register_dependency(component, [fetched[library.package]])
     for needing, needed in graph.items():
         bom.register_dependency(components[needing], [components[it] for it in sorted(needed)])
     bom.serial_number = uuid5(bom.serial_number, _text(bom))
@@ -153,6 +157,32 @@ def _library(appdir: AppDir, library: BundledLibrary) -> Component:
         hashes=[HashTypeFactory().from_hashlib_alg("sha256", digest)],
         properties=[Property(name=f"hatch-appimage:{name}", value=value) for name, value in origin.items() if value],
     )
+
+
+def _fetched(libraries: Libraries) -> dict[str, Component]:
+    """Return the packages, by their names, that something in the image was fetched from."""
+    used = {*libraries.data_packages, *(library.package for library in libraries.bundled)}
+    distribution, _, release = libraries.fetched.system.partition(":")
+    return {
+        package.name: Component(
+            type=ComponentType.LIBRARY,
+            name=package.name,
+            version=package.version,
+            bom_ref=f"{package.name}={package.version}",
+            licenses=[LicenseFactory().make_with_name(name) for name in package.licences],
+            # https://github.com/package-url/purl-spec, type "deb"
+            purl=PackageURL(
+                "deb",
+                distribution,
+                package.name,
+                package.version,
+                {"arch": package.architecture, "distro": f"{distribution}-{release}"},
+            ),
+            hashes=[HashTypeFactory().from_hashlib_alg("sha256", package.sha256)],
+        )
+        for package in libraries.fetched.packages
+        if package.name in used
+    }
 
 
 def _graph(

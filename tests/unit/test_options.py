@@ -19,6 +19,7 @@ from hatch_appimage.errors import ConfigurationError
 from hatch_appimage.image.compression import PRESETS
 from hatch_appimage.image.name import ApplicationName
 from hatch_appimage.image.settings import ImageSettings, ReleaseSettings
+from hatch_appimage.libraries.lock import LibraryLock
 from hatch_appimage.libraries.policy import LibraryPolicy
 from hatch_appimage.options import HATCHLING_KEYS, Settings
 from hatch_appimage.packages.lock import Lock
@@ -1126,6 +1127,36 @@ class TestSysroot:
         assert error.startswith(f"Option `{TABLE}.sysroot` names no release: There is no release `bookwurm` of debian")
         (error,) = errors_of(project, sysroot="old")
         assert error.startswith(f"Option `{TABLE}.sysroot` names a directory that is not there: `old`")
+
+    def test_library_lock(self, project: Project) -> None:
+        path = project.root / "appimage.libraries.toml"
+        assert read(project, library_lock=path.name).libraries.library_lock == LibraryLock(path)
+        snapshots = ["https://snapshot.example/debian/20260101"]
+        settings = read(project, library_lock=path.name, library_snapshots=snapshots)
+        assert settings.libraries.library_snapshots == tuple(snapshots)
+        read(project, library_lock=path.name, fetch_libraries=False, sysroot={"aarch64": "debian:12"})
+        path.write_text("[x86_64]\n")
+        (error,) = errors_of(project, library_lock=path.name)
+        assert error.startswith(
+            f"Option `{TABLE}.library-lock` names no lock of libraries that can be read: in {path}, "
+        )
+
+    def test_library_lock_without_effect(self, project: Project) -> None:
+        (project.root / "old").mkdir()
+        lock = "appimage.libraries.toml"
+        for options, other in (
+            ({"fetch_libraries": False}, "`fetch-libraries = false`"),
+            ({"sysroot": "old"}, "`sysroot`"),
+        ):
+            (error,) = errors_of(project, library_lock=lock, **options)
+            assert error.startswith(f"Option `{TABLE}.library-lock` has no effect beside ")
+            assert other in error
+        (error,) = errors_of(project, library_snapshots=["https://a.example"])
+        assert error.startswith(f"Option `{TABLE}.library-snapshots` has no effect without `library-lock`")
+        (error,) = errors_of(project, library_lock=lock, library_snapshots=["ftp://a.example"])
+        assert error.endswith(
+            "must be an array of addresses that begin with `https://` or `http://`: `ftp://a.example`"
+        )
 
 
 class TestMaxGlibc:

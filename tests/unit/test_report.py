@@ -31,6 +31,7 @@ from hatch_appimage.image.write import Image
 from hatch_appimage.layout import AppDir, ExtraFiles
 from hatch_appimage.libraries.bundle import BundledLibrary, Libraries, MissingLibrary, OptionalLibrary, SystemLibrary
 from hatch_appimage.libraries.c_library import CLibrary, NoCLibrary
+from hatch_appimage.libraries.lock import LibraryLock, PinnedPackage, PinnedPackages
 from hatch_appimage.libraries.symbol_versions import Exceeding, RequiredVersion, Requirements
 from hatch_appimage.libraries.verdict import find_verdict
 from hatch_appimage.packages.install import Installation, Package
@@ -102,6 +103,11 @@ C_LIBRARY = CLibrary(
 )
 
 
+FETCHED = PinnedPackages(
+    "debian:12", (PinnedPackage("libx1", "2.0-1", "pool/libx1_2.0-1_amd64.deb", 70_500, "ab" * 32, ("Expat",)),)
+)
+
+
 @pytest.fixture
 def report() -> Report:
     return Report(
@@ -134,6 +140,7 @@ def report() -> Report:
         bytecode=Bytecode(900, 3, 1, 800, 12_000_000, {"a.py names them": 2}),
         packages=(Package("my-app", "1.2", 500), Package("flask", "3.1", 300_000), Package("abc", "1", 500)),
         lock=Lock(Path("/p/uv.lock"), found=True),
+        library_lock=None,
         provenance=Provenance("usr/share/my-app/pylock.toml", "usr/share/my-app/sbom.cdx.json"),
         libraries=LIBRARIES,
         c_library=NoCLibrary('`glibc = "host"`'),
@@ -144,6 +151,28 @@ def report() -> Report:
         seconds={"wheel": 1.23456, "python": 0.5},
         warnings=("beware",),
     )
+
+
+@pytest.mark.parametrize(
+    ("lock", "pinned"),
+    [
+        (None, "not pinned: `library-lock` does that"),
+        (LibraryLock(Path("/p/appimage.libraries.toml")), "pinned by appimage.libraries.toml"),
+    ],
+)
+def test_fetched_packages(report: Report, lock: LibraryLock | None, pinned: str) -> None:
+    report = replace(report, libraries=replace(LIBRARIES, fetched=FETCHED), library_lock=lock)
+    assert f"\n  fetched    1 package of debian:12, 70.5 kB; {pinned}\n" in report.summary()
+    package = {
+        "name": "libx1",
+        "version": "2.0-1",
+        "file": "pool/libx1_2.0-1_amd64.deb",
+        "size": 70_500,
+        "sha256": "ab" * 32,
+        "licences": ["Expat"],
+    }
+    fetched = json.loads(report.to_json())["libraries"]["fetched"]
+    assert fetched == {"system": "debian:12", "packages": [package], "missing": []}
 
 
 def test_summary(report: Report) -> None:
@@ -270,9 +299,14 @@ def test_json(report: Report) -> None:
             "executable_stacks": ["usr/lib/s.so"],
             "isa_levels": {"usr/lib/u.so": "x86-64-v2", "usr/lib/v.so": "x86-64-v3", "usr/lib/w.so": "x86-64-v3"},
             "own_loaders": {"usr/bin/n": "/nix/ld.so"},
+            "fetched": {"system": "", "packages": [], "missing": []},
         },
         "lock": {"path": "/p/uv.lock", "found": True},
-        "provenance": {"pylock": "usr/share/my-app/pylock.toml", "sbom": "usr/share/my-app/sbom.cdx.json"},
+        "provenance": {
+            "pylock": "usr/share/my-app/pylock.toml",
+            "sbom": "usr/share/my-app/sbom.cdx.json",
+            "library_lock": None,
+        },
         "requires": [
             {"family": "GLIBC", "version": "2.35", "files": ["usr/lib/a", "usr/lib/b"]},
             {"family": "GLIBCXX", "version": "3.4.29", "files": ["usr/lib/c"]},
@@ -432,6 +466,12 @@ class TestDescribe:
                 Provenance("usr/share/a/pylock.toml", "usr/share/a/sbom.cdx.json"),
                 "usr/share/a/pylock.toml, sbom.cdx.json",
             ),
+            (
+                Provenance("usr/share/a/pylock.toml", "usr/share/a/sbom.cdx.json", "usr/share/a/libraries.toml"),
+                "usr/share/a/pylock.toml, libraries.toml, sbom.cdx.json",
+            ),
+            (FETCHED, "1 package of debian:12, 70.5 kB"),
+            (LibraryLock(Path("/p/a.toml")), "/p/a.toml says from now on what libraries are fetched from"),
             (Bytecode(compiled=3, skipped=1), "3 modules"),
             (Bytecode(compiled=0, skipped=0), "none"),
             (Bytecode(compiled=3, skipped=1, level=2), "3 modules, optimized as by -OO"),

@@ -5,12 +5,8 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import shutil
-import subprocess
 import tarfile
-import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,122 +16,27 @@ from hatch_appimage.architecture import native_architecture
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.libraries.apt import Apt
 from hatch_appimage.libraries.companions import find_companions
-from hatch_appimage.libraries.fetch import fetch_libraries, release_system
+from hatch_appimage.libraries.fetch import add_locked, fetch_libraries, release_system
+from hatch_appimage.libraries.licences import find_licence
+from hatch_appimage.libraries.lock import PinnedPackages, write_library_lock
 from hatch_appimage.libraries.search import find_on_system
 from hatch_appimage.roots.apt import AptSource
 from hatch_appimage.roots.releases import find_release
 from hatch_appimage.system import System
+from hatch_appimage.unpack import unpack_package
+from support.archive import TRIPLET, Archive, make_library
 from support.keys import gpg, make_key
-from support.tools import require
+from support.mirror import serve
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
+
+    from hatch_appimage.libraries.lock import LibraryLock
+    from hatch_appimage.system import AddedPackage
+    from support.mirror import Mirror
 
 # Newer than what this machine may have installed.
 NEWEST = "9:1"
-TRIPLET = f"{os.uname().machine}-linux-gnu"
-
-
-@dataclass
-class Archive:
-    """An archive of packages in a directory, and what apt is set up with to use it and nothing else."""
-
-    root: Path
-    key: str
-    suite: str = ""
-
-    @property
-    def index(self) -> Path:
-        """The list of packages."""
-        directory = self.root / self.suite / f"main/binary-{self.architecture}" if self.suite else self.root
-        directory.mkdir(parents=True, exist_ok=True)
-        return directory / "Packages"
-
-    def add(
-        self,
-        name: str,
-        files: Mapping[str, bytes | Path],
-        version: str = "1.0",
-        script: str = "",
-        needs: str = "libc6",
-    ) -> Path:
-        """Put a package into the archive; a file with a path as content is a link to it."""
-        tar = io.BytesIO()
-        with tarfile.open(fileobj=tar, mode="w:xz") as archive:
-            for path, content in files.items():
-                member = tarfile.TarInfo(path)
-                if isinstance(content, Path):
-                    member.type, member.linkname = tarfile.SYMTYPE, str(content)
-                    archive.addfile(member)
-                else:
-                    member.size = len(content)
-                    archive.addfile(member, io.BytesIO(content))
-        return self.add_raw(name, tar.getvalue(), version, script, needs)
-
-    def add_raw(self, name: str, data: bytes, version: str = "1.0", script: str = "", needs: str = "libc6") -> Path:
-        """Put a package with any data into the archive."""
-        fields = f"Package: {name}\nVersion: {version}\nArchitecture: {self.architecture}\nMaintainer: x\n"
-        fields += f"Depends: libc6 (>= 2.3) | libc, {needs}\n"
-        control = io.BytesIO()
-        with tarfile.open(fileobj=control, mode="w:xz") as archive:
-            for file, text in {"control": f"{fields}Description: x\n", "preinst": script, "postinst": script}.items():
-                member = tarfile.TarInfo(file)
-                member.size, member.mode = len(text), 0o755
-                archive.addfile(member, io.BytesIO(text.encode()))
-        path = self.root / f"{name}_{version.rpartition(':')[2]}_{self.architecture}.deb"
-        parts = {"debian-binary": b"2.0\n", "control.tar.xz": control.getvalue(), "data.tar.xz": data}
-        content = b"!<arch>\n"
-        for member_name, part in parts.items():
-            content += f"{member_name:<16}{0:<12}{0:<6}{0:<6}{100644:<8}{len(part):<10}`\n".encode()
-            content += part + b"\n" * (len(part) % 2)
-        path.write_bytes(content)
-        digest = hashlib.sha256(content).hexdigest()
-        with self.index.open("a") as index:
-            index.write(f"{fields}Filename: ./{path.name}\nSize: {len(content)}\nSHA256: {digest}\n\n")
-        return path
-
-    def sign(self) -> None:
-        """Sign the index."""
-        index, release = self.index.read_bytes(), self.root / self.suite / "Release"
-        name = self.index.relative_to(release.parent)
-        lines = [f"Codename: {Path(self.suite).name}"] if self.suite else []
-        lines += ["Date: Sun, 29 Nov 2026 00:00:00 UTC", f"Architectures: {self.architecture}", "Components: main"]
-        lines += ["SHA256:", f" {hashlib.sha256(index).hexdigest()} {len(index)} {name}"]
-        release.write_text("\n".join(lines) + "\n")
-        signed = release.with_name("InRelease")
-        signed.unlink(missing_ok=True)
-        gpg("--local-user", self.key, "--clearsign", "--output", signed, release)
-
-    @property
-    def architecture(self) -> str:
-        return subprocess.check_output([require("dpkg", "dpkg"), "--print-architecture"], text=True).strip()
-
-
-@pytest.fixture(scope="module")
-def key() -> Iterator[str]:
-    """Return the fingerprint of a key that exists while these tests run."""
-    home = Path(tempfile.mkdtemp(prefix="gpg-", dir="/tmp"))  # a short path: it is one of a socket
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GNUPGHOME", str(home))
-        yield make_key("ed25519")
-        subprocess.run(["gpgconf", "--kill", "all"], check=False)
-    shutil.rmtree(home, ignore_errors=True)
-
-
-@pytest.fixture
-def archive(tmp_path: Path, key: str, monkeypatch: pytest.MonkeyPatch) -> Archive:
-    require("apt-get", "apt")
-    root = tmp_path / "archive"
-    etc = tmp_path / "etc"
-    for directory in (root, etc / "sources.list.d"):
-        directory.mkdir(parents=True)
-    gpg("--export", "--output", etc / "key.gpg", key)
-    (etc / "sources.list").write_text(f"deb [signed-by={etc}/key.gpg] file:{root} ./\n")
-    settings = tmp_path / "apt.conf"
-    settings.write_text(f'Dir::Etc "{etc}";\nDir::Etc::parts "{etc}/none";\nDir::Etc::trustedparts "{etc}/none";\n')
-    monkeypatch.setenv("APT_CONFIG", str(settings))
-    (root / "Packages").touch()
-    return Archive(root, key)
 
 
 @pytest.fixture
@@ -147,18 +48,20 @@ def apt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Apt:
     return found
 
 
-def library(tmp_path: Path, name: str) -> bytes:
-    """Return the content of a library that needs nothing."""
-    source = tmp_path / "empty.c"
-    source.touch()
-    options = ["-shared", "-nostdlib", f"-Wl,-soname,{name}", "-o", str(tmp_path / name)]
-    subprocess.run([require("cc", "gcc"), *options, source], check=True)
-    return (tmp_path / name).read_bytes()
+def locked_files(tmp_path: Path) -> dict[str, bytes | Path]:
+    licence = b"Format: x\n\nFiles: *\nLicense: Expat\n"
+    content = make_library(tmp_path, "libzz.so.3")
+    return {f"./usr/lib/{TRIPLET}/libzz.so.3": content, "./usr/share/doc/libzz3/copyright": licence}
+
+
+def lock_digest(lock: LibraryLock) -> str:
+    (package,) = lock.parts[native_architecture().name].packages
+    return package.sha256
 
 
 def test_fetches_and_unpacks(archive: Archive, apt: Apt, tmp_path: Path) -> None:
     """No script of a package is run, and what the archive has no more is taken from the cache."""
-    content = library(tmp_path, "libzz.so.3.1")
+    content = make_library(tmp_path, "libzz.so.3.1")
     directory = f"./usr/lib/{TRIPLET}"
     files: dict[str, bytes | Path] = {
         f"{directory}/libzz.so.3.1": content,
@@ -179,7 +82,7 @@ def test_fetches_and_unpacks(archive: Archive, apt: Apt, tmp_path: Path) -> None
 def test_machine_has_the_library_then(archive: Archive, apt: Apt, tmp_path: Path) -> None:
     """Of the packages that may have it, the one that has it counts."""
     archive.add("libzz3", {"./usr/share/doc/libzz3/copyright": b"Free."})
-    files = {f"./usr/lib/{TRIPLET}/libzz.so.3": library(tmp_path, "libzz.so.3")}
+    files = {f"./usr/lib/{TRIPLET}/libzz.so.3": make_library(tmp_path, "libzz.so.3")}
     archive.add("libzz3t64", {**files, "./usr/share/doc/libzz3t64/copyright": b"Free."})
     archive.sign()
     system = fetch_libraries(["libzz.so.3", "libyy.so.1"], System(Path("/"), ()), native_architecture(), apt)
@@ -193,17 +96,31 @@ def test_machine_has_the_library_then(archive: Archive, apt: Apt, tmp_path: Path
 
 def test_packages_that_are_not_named_after_libraries(archive: Archive, apt: Apt, tmp_path: Path) -> None:
     """What a package that was fetched before depends on is looked at as well."""
-    archive.add("libzz3", {f"./usr/lib/{TRIPLET}/libzz.so.3": library(tmp_path, "libzz.so.3")}, needs="libyyuc-turbo")
-    archive.add("libyyuc-turbo", {f"./usr/lib/{TRIPLET}/libyyuc.so.62": library(tmp_path, "libyyuc.so.62")})
+    archive.add(
+        "libzz3", {f"./usr/lib/{TRIPLET}/libzz.so.3": make_library(tmp_path, "libzz.so.3")}, needs="libyyuc-turbo"
+    )
+    archive.add("libyyuc-turbo", {f"./usr/lib/{TRIPLET}/libyyuc.so.62": make_library(tmp_path, "libyyuc.so.62")})
     archive.sign()
     system = fetch_libraries(["libzz.so.3"], System(Path("/"), ()), native_architecture(), apt)
     system = fetch_libraries(["libyyuc.so.62"], system, native_architecture(), apt)
     assert [package.name for package in system.added] == ["libzz3", "libyyuc-turbo"]
 
 
+def test_licences_in_other_packages(archive: Archive, apt: Apt, tmp_path: Path) -> None:
+    """A package's documentation may be in one that it depends on, as that of libgcc-s1 is in gcc-12-base."""
+    files = {f"./usr/lib/{TRIPLET}/libzz.so.3": make_library(tmp_path, "libzz.so.3")}
+    archive.add("libzz3", {**files, "./usr/share/doc/libzz3": Path("zz-base")}, needs="zz-base")
+    archive.add("zz-base", {"./usr/share/doc/zz-base/copyright": b"Free."})
+    archive.sign()
+    system = fetch_libraries(["libzz.so.3"], System(Path("/"), ()), native_architecture(), apt)
+    licence = find_licence("libzz3", system)
+    assert licence is not None
+    assert licence.read_bytes() == b"Free."
+
+
 def test_what_a_library_opens(archive: Archive, apt: Apt, tmp_path: Path) -> None:
     """Its package is another one, and so is the directory that it was unpacked to."""
-    files = {f"./usr/lib/{TRIPLET}/libmagic.so.1": library(tmp_path, "libmagic.so.1")}
+    files = {f"./usr/lib/{TRIPLET}/libmagic.so.1": make_library(tmp_path, "libmagic.so.1")}
     archive.add("libmagic1", files, version=NEWEST)
     archive.add("libmagic-mgc", {"./usr/lib/file/magic.mgc": b"types"}, version=NEWEST)
     archive.sign()
@@ -253,7 +170,7 @@ class TestRelease:
 
     def test_has_nothing_but_packages(self, archive: Archive, bookworm: Apt, tmp_path: Path) -> None:
         for package, soname in {"libc6": "libc.so.6", "libzz3": "libzz.so.3"}.items():
-            archive.add(package, {f"./usr/lib/{TRIPLET}/{soname}": library(tmp_path, soname)})
+            archive.add(package, {f"./usr/lib/{TRIPLET}/{soname}": make_library(tmp_path, soname)})
         archive.sign()
         architecture = native_architecture()
         system = release_system(find_release("debian:12"), architecture, bookworm)
@@ -280,7 +197,162 @@ class TestRelease:
             Apt.of_release(find_release("debian:12"), native_architecture())
 
 
+class TestLocked:
+    """What a lock names is had, whatever the archive has by now."""
+
+    @pytest.fixture
+    def mirror(self) -> Iterator[Mirror]:
+        with serve() as mirror:
+            yield mirror
+
+    @pytest.fixture
+    def lock(self, archive: Archive, apt: Apt, tmp_path: Path) -> LibraryLock:
+        """Return a lock of a package which the archive has in a newer version now."""
+        package = archive.add("libzz3", locked_files(tmp_path))
+        archive.sign()
+        system = fetch_libraries(["libzz.so.3"], System(Path("/"), ()), native_architecture(), apt)
+        shutil.move(package, tmp_path / package.name)
+        archive.index.unlink()
+        archive.add("libzz3", {"./usr/lib/file": b"newer"}, version="1.1")
+        archive.sign()
+        path = tmp_path / "appimage.libraries.toml"
+        return write_library_lock(path, native_architecture(), PinnedPackages.of(system, ()))
+
+    def add(self, lock: LibraryLock, apt: Apt | None, *snapshots: str) -> tuple[AddedPackage, ...]:
+        return add_locked(lock, System(Path("/"), ()), native_architecture(), apt, snapshots).added
+
+    def test_says_what_was_fetched(self, lock: LibraryLock, tmp_path: Path) -> None:
+        (package,) = lock.parts[native_architecture().name].packages
+        content = next(tmp_path.glob("libzz3_1.0_*.deb")).read_bytes()
+        assert (package.name, package.version, package.size) == ("libzz3", "1.0", len(content))
+        assert package.sha256 == hashlib.sha256(content).hexdigest()
+        assert package.licences == ("Expat",)
+
+    def test_from_the_cache(self, lock: LibraryLock, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("HATCH_APPIMAGE_OFFLINE", "1")
+        assert Apt.of_machine() is None
+        (added,) = self.add(lock, None)
+        assert (added.name, added.version) == ("libzz3", "1.0")
+
+    def test_from_a_snapshot(self, lock: LibraryLock, apt: Apt, mirror: Mirror, tmp_path: Path) -> None:
+        """The first one has another file by that name, and the second one the right one."""
+        (before,) = self.add(lock, None)
+        content = (before.root / "usr/lib" / TRIPLET / "libzz.so.3").read_bytes()
+        shutil.rmtree(tmp_path / "cache" / "hatch-appimage" / "packages")
+        file = next(tmp_path.glob("libzz3_1.0_*.deb"))
+        mirror.files |= {f"/bad/{file.name}": b"evil", f"/good/{file.name}": file.read_bytes()}
+        (added,) = self.add(lock, apt, f"{mirror.url}/none", f"{mirror.url}/bad", f"{mirror.url}/good/")
+        assert added == before
+        assert (added.root / "usr/lib" / TRIPLET / "libzz.so.3").read_bytes() == content
+
+    def test_from_the_archive(self, archive: Archive, lock: LibraryLock, apt: Apt, tmp_path: Path) -> None:
+        """Its lists may be older than the lock, and it may have newer versions beside those of the lock."""
+        apt.find(["libzz3"])
+        shutil.rmtree(tmp_path / "cache" / "hatch-appimage" / "packages" / lock_digest(lock))
+        archive.add("libzz3", locked_files(tmp_path))
+        archive.sign()
+        (added,) = self.add(lock, apt)
+        assert added.version == "1.0"
+
+    def test_another_file_of_that_version(self, archive: Archive, lock: LibraryLock, apt: Apt, tmp_path: Path) -> None:
+        shutil.rmtree(tmp_path / "cache" / "hatch-appimage" / "packages" / lock_digest(lock))
+        archive.add("libzz3", {"./usr/lib/file": b"evil"})
+        archive.sign()
+        with pytest.raises(AppImageError, match=r"names libzz3 1\.0, not to be had from the cache, apt's archives: "):
+            self.add(lock, apt)
+
+    def test_nowhere(self, lock: LibraryLock, apt: Apt, mirror: Mirror, tmp_path: Path) -> None:
+        shutil.rmtree(tmp_path / "cache" / "hatch-appimage" / "packages" / lock_digest(lock))
+        with pytest.raises(AppImageError) as caught:
+            self.add(lock, apt, mirror.url)
+        message = str(caught.value)
+        places = "the cache, apt's archives, `library-snapshots`"
+        assert message.startswith(f"appimage.libraries.toml names libzz3 1.0, not to be had from {places} (")
+        assert message.endswith(
+            "name an archive in `library-snapshots` that has it, or remove appimage.libraries.toml to have it made anew"
+        )
+        with pytest.raises(AppImageError, match=r"names libzz3 1\.0, not to be had from the cache: "):
+            self.add(lock, None)
+
+
+@pytest.mark.parametrize("kind", ["deb822", "deb822 with the key", "options", "mirror", "proxy"])
+def test_sources_of_the_machine(archive: Archive, apt: Apt, kind: str, tmp_path: Path) -> None:
+    """They are used as they are, whatever apt understands (sources.list(5), apt.conf(5))."""
+    etc = tmp_path / "etc"
+    archive.add("libzz3", {"./usr/lib/file": b"whole"})
+    archive.sign()
+    key, uri, suite = f"{etc}/key.gpg", f"file:{archive.root}", "./"
+    (etc / "sources.list").unlink()
+    with serve() as mirror:
+        if kind == "deb822 with the key":
+            armored = gpg("--armor", "--export", archive.key).splitlines()
+            key = "\n" + "\n".join(f" {line or '.'}" for line in armored)
+        if kind == "mirror":
+            (tmp_path / "mirrors").write_text(f"file:{tmp_path}/gone\tpriority:1\n{uri}\tpriority:2\n")
+            uri = f"mirror+file:{tmp_path}/mirrors"
+        if kind == "proxy":
+            uri = "http://archive.invalid/debian"
+            mirror.files |= {f"{uri}/./{file.name}": file.read_bytes() for file in archive.root.iterdir()} | {
+                f"{uri}/{file.name}": file.read_bytes() for file in archive.root.iterdir()
+            }
+            with (tmp_path / "apt.conf").open("a") as settings:
+                settings.write(f'Acquire::http::Proxy "{mirror.url}";\n')
+        if kind.startswith("deb822"):
+            text = f"# ours\nTypes: deb\nURIs: {uri}\nSuites: {suite}\nSigned-By: {key}\n"
+            (etc / "sources.list.d" / "own.sources").write_text(text)
+        else:
+            options = (
+                f"arch={archive.architecture},riscv64 signed-by={key}" if kind == "options" else f"signed-by={key}"
+            )
+            (etc / "sources.list.d" / "own.list").write_text(f"deb [{options}] {uri} {suite}\n")
+        (added,) = apt.get(apt.find(["libzz3"]).values())
+    assert (added.root / "usr/lib/file").read_bytes() == b"whole"
+
+
+# Of what an archive's owner puts into a package, with all signatures right: the entries, and why they are refused.
+REFUSED: dict[str, tuple[list[tuple[str, bytes, str, int]], str]] = {
+    "another name of a file outside": ([("./x", tarfile.LNKTYPE, "/etc/passwd", 0)], "is another name of etc/passwd"),
+    "another name of a file above": ([("./x", tarfile.LNKTYPE, "../../x", 0)], "leads out of the directory"),
+    "below a link": (
+        [("./usr/lib", tarfile.SYMTYPE, "/tmp", 0), ("./usr/lib/x", tarfile.REGTYPE, "", 0)],
+        "usr/lib is in it as a directory and as something else",
+    ),
+    "in place of a link": (
+        [("./x", tarfile.SYMTYPE, "/etc/passwd", 0), ("./x", tarfile.REGTYPE, "", 0)],
+        "x is in it twice",
+    ),
+    "a terabyte": ([("./x", tarfile.REGTYPE, "", 1 << 40)], "more than 100 times as large"),
+}
+
+
 class TestHostile:
+    @pytest.mark.parametrize("kind", REFUSED)
+    def test_refused(self, tmp_path: Path, kind: str) -> None:
+        entries, reason = REFUSED[kind]
+        data = io.BytesIO()
+        with tarfile.open(fileobj=data, mode="w") as tar:
+            for name, type_, target, size in entries:
+                member = tarfile.TarInfo(name)
+                member.type, member.linkname, member.size = type_, target, size
+                tar.addfile(member)
+        package = Archive(tmp_path, "", architecture="amd64").add_raw("libzz3", data.getvalue())
+        (tmp_path / "root").mkdir()
+        with pytest.raises(AppImageError, match=rf"^libzz3_1\.0_amd64\.deb is refused: .*{reason}"):
+            unpack_package(package, tmp_path / "root")
+        assert list((tmp_path / "root").iterdir()) == []
+
+    def test_rights(self, tmp_path: Path) -> None:
+        """No program in it gets those of its owner."""
+        data = io.BytesIO()
+        with tarfile.open(fileobj=data, mode="w") as tar:
+            member = tarfile.TarInfo("./bin/su")
+            member.mode = 0o6755
+            tar.addfile(member)
+        package = Archive(tmp_path, "", architecture="amd64").add_raw("libzz3", data.getvalue())
+        (tmp_path / "root").mkdir()
+        unpack_package(package, tmp_path / "root")
+        assert (tmp_path / "root/bin/su").stat().st_mode & 0o7777 == 0o755
+
     def test_another_file_than_the_index_says(
         self, archive: Archive, apt: Apt, caplog: pytest.LogCaptureFixture
     ) -> None:

@@ -137,7 +137,15 @@ class Site:
             architecture=native_architecture(),
         )
         libraries = Libraries((), (), (), (), {}, 0, ())
-        write_provenance(appdir, self.project, python, installation, libraries, timestamp=1_580_601_600)
+        write_provenance(
+            appdir,
+            self.project,
+            python,
+            installation,
+            libraries,
+            architecture=native_architecture(),
+            timestamp=1_580_601_600,
+        )
         return Image(appdir, installation)
 
     def uv(self, *arguments: str) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +20,10 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from hatch_appimage.architecture import ARCHITECTURES
 from hatch_appimage.layout import AppDir
 from hatch_appimage.libraries.bundle import BundledLibrary, Libraries
+from hatch_appimage.libraries.lock import LibraryLock, PinnedPackage, PinnedPackages
 from hatch_appimage.packages.install import Installation
 from hatch_appimage.packages.provenance import Provenance, write_provenance
 from hatch_appimage.project.metadata import Project
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
 OTHER = canonicalize_name("other")
 HASHES = {"sha256": "ab" * 32}
 TIMESTAMP = 1_580_601_600
+NOTHING_FETCHED = PinnedPackages()
 
 
 @pytest.fixture
@@ -65,7 +69,11 @@ def project(tmp_path: Path) -> Project:
 
 
 def record(
-    appdir: AppDir, project: Project, sources: Sequence[LockedPackage] = (), timestamp: int | None = TIMESTAMP
+    appdir: AppDir,
+    project: Project,
+    sources: Sequence[LockedPackage] = (),
+    timestamp: int | None = TIMESTAMP,
+    fetched: PinnedPackages = NOTHING_FETCHED,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Write the records and return the lock and the SBOM."""
     python = BundledPython(
@@ -80,8 +88,13 @@ def record(
     environment.update({"python_version": "3.12", "platform_machine": "aarch64"})
     installation = Installation((), tuple(sources), (Requirement("other[fast]"),), environment)
     libraries = Libraries((BundledLibrary("libx.so.1", "/usr/lib/libx.so.1", "libx1", 1),), (), (), (), {}, 0, ())
-    records = write_provenance(appdir, project, python, installation, libraries, timestamp=timestamp)
-    assert records == Provenance("usr/share/my-app/pylock.toml", "usr/share/my-app/sbom.cdx.json")
+    libraries = replace(libraries, fetched=fetched, data_packages=("libx-data",))
+    architecture = ARCHITECTURES["aarch64"]
+    records = write_provenance(
+        appdir, project, python, installation, libraries, architecture=architecture, timestamp=timestamp
+    )
+    locked = "usr/share/my-app/libraries.toml" if fetched.packages else None
+    assert records == Provenance("usr/share/my-app/pylock.toml", "usr/share/my-app/sbom.cdx.json", locked)
     text = (appdir.root / records.sbom).read_text()
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
     lock = tomllib.loads((appdir.root / records.pylock).read_text())
@@ -166,6 +179,30 @@ class TestSbom:
         assert components["cpython"]["version"] == "3.12.1"
         assert components["libx.so.1"]["properties"] == [{"name": "hatch-appimage:debian-package", "value": "libx1"}]
         assert "purl" not in components["third"]  # nobody knows where it is from
+
+    def test_fetched_packages(self, appdir: AppDir, project: Project) -> None:
+        """Those that something in the image is from, with what scanners for vulnerabilities know them by."""
+        fetched = PinnedPackages(
+            "debian:12",
+            tuple(
+                PinnedPackage(name, "1:2.0-1", f"pool/{name}_2.0-1_arm64.deb", 5, "ab" * 32, ("Expat",))
+                for name in ("libx1", "libx-data", "unused")
+            ),
+        )
+        _, sbom = record(appdir, project, fetched=fetched)
+        components = {component["name"]: component for component in sbom["components"]}
+        assert "libx-data" in components
+        assert "unused" not in components
+        package = components["libx1"]
+        assert package["version"] == "1:2.0-1"
+        assert package["purl"] == "pkg:deb/debian/libx1@1:2.0-1?arch=arm64&distro=debian-12"
+        assert package["hashes"] == [{"alg": "SHA-256", "content": "ab" * 32}]
+        assert package["licenses"] == [{"license": {"name": "Expat"}}]
+        graph = {entry["ref"]: entry.get("dependsOn", []) for entry in sbom["dependencies"]}
+        assert graph["libx.so.1"] == ["libx1=1:2.0-1"]
+        assert LibraryLock.read(appdir.library_lock).parts["aarch64"].packages == tuple(
+            replace(package, licences=()) for package in fetched.packages
+        )
 
     def test_graph(self, appdir: AppDir, project: Project) -> None:
         _, sbom = record(appdir, project)
