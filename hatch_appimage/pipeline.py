@@ -37,6 +37,7 @@ from hatch_appimage.image.sign import Signer, check_room, sign_image
 from hatch_appimage.image.test_command import run_test_command
 from hatch_appimage.image.write import load_runtime, write_image
 from hatch_appimage.image.zsync import write_zsync
+from hatch_appimage.introspection.collect import collect_introspection
 from hatch_appimage.layout import AppDir
 from hatch_appimage.libraries.apt import Apt
 from hatch_appimage.libraries.bundle import bundle_libraries
@@ -396,6 +397,17 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
     reach = step("imports", _find_reach, inputs, python, modules, reader)
     left_out = _leave_out(inputs, appdir, python, reach, reader=reader, step=step)
     launcher = without_commands(launcher, appdir)
+    introspection = step(
+        "introspection",
+        collect_introspection,
+        appdir,
+        architecture,
+        python,
+        reach,
+        settings.introspection,
+        reader=reader,
+        system=inputs.system,
+    )
     libraries = step(
         "libraries",
         bundle_libraries,
@@ -406,6 +418,7 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
         system=inputs.system,
         project=project.root,
         apt=inputs.apt,
+        collected=introspection.collected,
         required=() if inputs.shows_missing_libraries else reach.required,
         strip=LIBRARIES in settings.trim.strip,
         results=inputs.results,
@@ -493,6 +506,7 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
         lock=packages.lock,
         provenance=provenance,
         libraries=libraries,
+        introspection=introspection,
         c_library=c_library,
         requirements=requirements,
         verdict=find_verdict(

@@ -28,6 +28,7 @@ from hatch_appimage.image.self_test import SelfTest
 from hatch_appimage.image.test_command import ImageTest
 from hatch_appimage.image.write import Image
 from hatch_appimage.image.zsync import Description
+from hatch_appimage.introspection.collect import Introspection
 from hatch_appimage.layout import ExtraFiles
 from hatch_appimage.libraries.bundle import Libraries
 from hatch_appimage.libraries.c_library import CLibrary, NoCLibrary
@@ -165,6 +166,7 @@ class Report:
         lock: what decided on them; None for uv.
         provenance: the files in the image that say what it is made of.
         libraries: what became of the shared libraries.
+        introspection: what was collected for PyGObject.
         c_library: what is used where the target system's does not do, or always.
         requirements: the versions of the user's C and C++ libraries that are needed.
         verdict: the distributions on which it starts.
@@ -189,6 +191,7 @@ class Report:
     lock: Lock | None
     provenance: Provenance
     libraries: Libraries
+    introspection: Introspection
     c_library: CLibrary | NoCLibrary
     requirements: Requirements
     verdict: Verdict
@@ -220,6 +223,7 @@ class Report:
             f"  libraries  {describe(self.libraries)}; the target system must have {self._from_system()}",
             *(f"             it may have {printable(str(library))}" for library in self.libraries.optional),
             *self._dropped_plugins(),
+            *([f"  pygobject  {describe(self.introspection)}"] if self.introspection.typelibs else []),
             f"  left out   {describe(self.trimmed)}",
             f"  stripped   {self._stripped()}",
             f"  bytecode   {describe(self.bytecode)}",
@@ -323,6 +327,13 @@ class Report:
                     if stripped.files
                 },
                 "kept": dict(sum(self.stripped.values(), Stripped()).kept),
+            },
+            "introspection": {
+                "typelibs": list(self.introspection.typelibs),
+                "missing": list(self.introspection.missing),
+                "modules": list(self.introspection.modules),
+                "schemas": self.introspection.schemas,
+                "data_size": self.introspection.data,
             },
             "bytecode": asdict(self.bytecode),
             "packages": [asdict(package) for package in self.packages],
@@ -459,7 +470,7 @@ def _(variables: ToolkitVariables) -> str:
     said = [
         *([f"{len(variables.hidden)} of the user's variables do not reach them"] if variables.hidden else []),
         *(["Wayland first"] if variables.wayland else []),
-        *([f"{', '.join(variables.paths)} set for libraries"] if variables.paths else []),
+        *([f"{', '.join([*variables.paths, *variables.lists])} set for libraries"] if variables.paths else []),
     ]
     return "; ".join(said) or "none that the user's variables mean"
 
@@ -472,6 +483,19 @@ def _(libraries: Libraries) -> str:
     fetched = sum(library.version is not None for library in libraries.bundled)
     origin = f" ({fetched} of them fetched)" if fetched else ""
     return f"{len(libraries.bundled)} bundled{origin}{f', {what}' if count else ''}{missing}"
+
+
+@describe.register
+def _(introspection: Introspection) -> str:
+    if not introspection.typelibs:
+        return "nothing uses PyGObject"
+    parts = [
+        f"typelibs of {', '.join(introspection.typelibs)}",
+        f"{len(introspection.modules)} modules",
+        f"schemas from {introspection.schemas} files",
+        f"{format_size(introspection.data)} of icons and other data",
+    ]
+    return "; ".join(parts)
 
 
 @describe.register
