@@ -37,6 +37,7 @@ from hatch_appimage.image.sign import Signer, check_room, sign_image
 from hatch_appimage.image.test_command import run_test_command
 from hatch_appimage.image.write import load_runtime, write_image
 from hatch_appimage.image.zsync import write_zsync
+from hatch_appimage.introspection.closed import close_repository
 from hatch_appimage.introspection.collect import collect_introspection
 from hatch_appimage.layout import AppDir
 from hatch_appimage.libraries.apt import Apt
@@ -423,6 +424,7 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
         strip=LIBRARIES in settings.trim.strip,
         results=inputs.results,
     )
+    close_repository(appdir)
     c_library = step("libc", _bundle_c_library, inputs, appdir, python, libraries)
     step(
         "toolkits",

@@ -10,11 +10,17 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from hatch_appimage.introspection.modules import find_modules
-from hatch_appimage.introspection.namespaces import has_pygobject, is_known, named_by_option, named_namespaces
+from hatch_appimage.introspection.namespaces import (
+    has_pygobject,
+    is_known,
+    named_by_option,
+    named_by_overrides,
+    named_namespaces,
+)
 from hatch_appimage.introspection.places import GIO_MODULES, LOADERS, TYPELIBS
 from hatch_appimage.introspection.repository import Repository, find_typelibs, sonames_of
 from hatch_appimage.introspection.schemas import compile_schemas, find_schemas, names_in
-from hatch_appimage.introspection.shared_data import find_icons, find_types
+from hatch_appimage.introspection.shared_data import find_icons, find_types, theme_of
 from hatch_appimage.libraries.collected import Collected
 from hatch_appimage.libraries.debian import copy_licences, find_packages
 from hatch_appimage.libraries.policy import group_of
@@ -96,7 +102,7 @@ def collect_introspection(
     if not has_pygobject(python):
         return Introspection()
     wanted = named_namespaces(python, reach, reader).union(named_by_option(settings.gi_namespaces))
-    typelibs, missing = find_typelibs(wanted, Repository(system))
+    typelibs, missing = _find_typelibs(wanted, Repository(system), python, reader)
     _warn(typelibs.values(), missing)
     libraries = _find_libraries(typelibs.values(), system, architecture)
     modules = find_modules(typelibs, system, network=_uses_network(typelibs.values(), reach, python, reader))
@@ -106,6 +112,9 @@ def collect_introspection(
     data = _copy_data(typelibs, appdir, system)
     users = [*libraries.values(), *modules.files.values(), *sorted(reach.own)]
     schemas = find_schemas({name for path in users for name in names_in(path.read_bytes())}, system)
+    # Of a theme's thousands of files one says whose it is.
+    packages = find_packages([*schemas, *filter(None, [theme_of(system)])], system)
+    copy_licences(set(packages.values()), appdir, system)
     return Introspection(
         typelibs=tuple(sorted(typelibs)),
         missing=tuple(_title(*pair) for pair in missing),
@@ -122,6 +131,28 @@ def collect_introspection(
             complete=(_PIXBUF,) if modules.lists.get(LOADERS) else (),
         ),
     )
+
+
+def _find_typelibs(
+    wanted: Iterable[tuple[str, str]], repository: Repository, python: BundledPython, reader: SourceReader
+) -> tuple[dict[str, Typelib], list[tuple[str, str]]]:
+    """Find typelibs, and those that PyGObject uses beside them: of the same version, if there is one."""
+    found, missing = find_typelibs(wanted, repository)
+    looked_at: set[str] = set()
+    while new := set(found) - looked_at:
+        looked_at |= new
+        present = {typelib.namespace for typelib in found.values()}
+        beside = {
+            (name, version)
+            for typelib in (found[each] for each in sorted(new))
+            for name in named_by_overrides(typelib.namespace, python, reader) - present
+            for version in (typelib.version, "")
+            if repository.find(name, version)
+        }
+        versioned = {name for name, version in beside if version}
+        more, _ = find_typelibs({pair for pair in beside if pair[1] or pair[0] not in versioned}, repository)
+        found |= more
+    return found, missing
 
 
 def _warn(typelibs: Iterable[Typelib], missing: Iterable[tuple[str, str]]) -> None:
@@ -171,7 +202,6 @@ def _copy_data(names: Container[str], appdir: AppDir, system: System) -> int:
         target = appdir.usr / "share" / place
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target)
-    copy_licences(set(find_packages(files.values(), system).values()), appdir, system)
     return sum(path.stat().st_size for path in files.values())
 
 

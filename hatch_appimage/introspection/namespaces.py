@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hatch_appimage.sources.files import installed_sources
+from hatch_appimage.sources.reader import File
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -65,6 +66,14 @@ def named_namespaces(python: BundledPython, reach: Reach, reader: SourceReader) 
     sources = [file for file in installed_sources(python) if file.path in counting]
     facts = (reader.facts(file) for file in sources if file.package.split(".")[0] not in _BINDING)
     return {pair for found in facts if found for pair in found.namespaces}
+
+
+def named_by_overrides(namespace: str, python: BundledPython, reader: SourceReader) -> set[str]:
+    """Return the namespaces that PyGObject's own additions to a namespace import, where they are there."""
+    package = (_BINDING[0], "overrides")
+    paths = (directory.joinpath(*package, f"{namespace}.py") for directory in python.site_packages)
+    facts = (reader.facts(File(path, ".".join(package))) for path in paths if path.is_file())
+    return {name for found in facts if found for name, _ in found.namespaces}
 
 
 def named_by_option(names: Iterable[str]) -> Iterator[tuple[str, str]]:

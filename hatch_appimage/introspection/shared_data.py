@@ -13,10 +13,15 @@ if TYPE_CHECKING:
     from hatch_appimage.system import System
 
 _ICONS = "icons/Adwaita"
-# Its icons of one colour are those of buttons and menus. Its pictures of devices, places and types of files, the
-# cursors and the same in fixed sizes, which make ten times as many bytes, are left to the machine.
-_CHOSEN = ("index.theme", "symbolic", "symbolic-up-to-32")
+# Its drawings. Cursors, and pictures in fixed sizes, which make ten times as many bytes, are left to the machine.
+_CHOSEN = ("index.theme", "scalable", "symbolic", "scalable-up-to-32", "symbolic-up-to-32")
 _MIME = "mime/mime.cache"
+
+
+def theme_of(system: System) -> Path | None:
+    """Return the file that describes the theme; None where the machine has none."""
+    path = system.locate(f"/usr/share/{_ICONS}/{_CHOSEN[0]}")
+    return path if path.is_file() else None
 
 
 def find_icons(system: System) -> Iterator[tuple[str, Path]]:
