@@ -56,7 +56,8 @@ SECONDS = 20
 ENTER = """
 mount --bind "$1" "$1"; cd "$1"
 mkdir -p srv/tree srv/work; mount --bind "$2" srv/tree; mount --bind "$3" srv/work
-mount -t proc proc proc; mount --rbind /sys sys; mount --rbind /dev dev; mount -t tmpfs tmpfs tmp; mount -t tmpfs tmpfs run
+mount -t proc proc proc; mount --rbind /sys sys; mount --rbind /dev dev
+mount -t tmpfs tmpfs tmp; mount -t tmpfs tmpfs run; mkdir -m 700 run/user
 root=$1; shift 3
 exec chroot "$root" "$@"
 """
@@ -71,7 +72,7 @@ rm -rf /tmp/project; cp -r "/srv/tree/test-projects/$1" /tmp/project; cd /tmp/pr
 # In X windows with transparency are on no picture of the root window, but in the memory of the server.
 SHOW = """
 out=$1; shift
-mkdir -p -m 700 /run/user
+mkdir -p ~/.config/gtk-3.0; printf '[Settings]\ngtk-cursor-blink=false\n' >~/.config/gtk-3.0/settings.ini
 if [ "$DISPLAY" ]; then
     Xvfb "$DISPLAY" -screen 0 700x500x24 -fbdir /run >/dev/null 2>&1 &
 else
@@ -81,7 +82,7 @@ sleep 4
 timeout $SECONDS "$@" $SECONDS >"$out.log" 2>&1 &
 sleep $((SECONDS - 5))
 [ "$DISPLAY" ] && cp /run/Xvfb_screen0 "$out.xwd"
-process=$(pgrep -f "libexec/python3|^/usr/bin/python3" | head -1)
+process=$(pgrep -f "[l]ibexec/python3|^/usr/bin/python3" | head -1)
 cat "/proc/$process/maps" >"$out.maps"
 tr '\\0' '\\n' <"/proc/$process/environ" >"$out.environ"
 """
@@ -139,6 +140,7 @@ class Place:
         variables = {
             "XDG_RUNTIME_DIR": "/run/user",
             "NO_AT_BRIDGE": "1",
+            "GTK_A11Y": "none",
             "GSK_RENDERER": "cairo",
             "SECONDS": str(SECONDS),
         }

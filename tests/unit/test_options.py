@@ -19,6 +19,7 @@ from hatch_appimage.errors import ConfigurationError
 from hatch_appimage.image.compression import PRESETS
 from hatch_appimage.image.name import ApplicationName
 from hatch_appimage.image.settings import ImageSettings, ReleaseSettings
+from hatch_appimage.introspection.settings import IntrospectionSettings
 from hatch_appimage.libraries.policy import LibraryPolicy
 from hatch_appimage.options import HATCHLING_KEYS, Settings
 from hatch_appimage.packages.lock import Lock
@@ -98,6 +99,7 @@ def test_empty_table(project: Project) -> None:
         ),
         bytecode=BytecodeSettings(bytecode="both", optimize=0, keep_sources=()),
         desktop=DesktopSettings(icon=None, app_id="my-app", desktop_file=None, categories=("Utility",), terminal=None),
+        introspection=IntrospectionSettings(gi_namespaces=()),
         libraries=LibraryPolicy(
             libraries=(),
             include_libraries=(),

@@ -88,7 +88,7 @@ def test_none(system: System, tmp_path: Path) -> None:
 
 
 def test_no_compiler(system: System, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(schemas.shutil, "which", lambda _: None)
+    monkeypatch.setattr("shutil.which", lambda _: None)
     monkeypatch.setattr(schemas, "_beside_libraries", lambda _: iter(()))
     with pytest.raises(AppImageError, match=r"glib-compile-schemas is missing that compiles them: install it"):
         compile_schemas(find_schemas({b"org.gtk.Settings"}, system), AppDir(tmp_path / "AppDir", "a"), system)
