@@ -25,7 +25,7 @@ SUITES = ("bookworm", "trixie")
 PROJECTS = ("gtk3-window", "gtk4-window")
 PACKAGES = (
     *("adwaita-icon-theme", "ca-certificates", "dbus", "fonts-dejavu-core", "gcc", "gir1.2-adw-1", "gir1.2-gtk-3.0"),
-    *("gir1.2-gtk-4.0", "libc6-dev", "libcairo2-dev", "libglib2.0-bin", "librsvg2-common", "pkg-config", "procps"),
+    *("gir1.2-gtk-4.0", "libc6-dev", "libcairo2-dev", "libglib2.0-bin", "librsvg2-common", "pkg-config"),
     *("python3-dev", "python3-gi", "python3-gi-cairo", "python3-venv", "weston", "xvfb"),
 )
 #: What PyGObject is compiled with, and which of its releases can be.
@@ -72,7 +72,7 @@ rm -rf /tmp/project; cp -r "/srv/tree/test-projects/$1" /tmp/project; cd /tmp/pr
 # In X windows with transparency are on no picture of the root window, but in the memory of the server.
 SHOW = """
 out=$1; shift
-mkdir -p ~/.config/gtk-3.0; printf '[Settings]\ngtk-cursor-blink=false\n' >~/.config/gtk-3.0/settings.ini
+mkdir -p ~/.config/gtk-3.0; printf '[Settings]\\ngtk-cursor-blink=false\\n' >~/.config/gtk-3.0/settings.ini
 if [ "$DISPLAY" ]; then
     Xvfb "$DISPLAY" -screen 0 700x500x24 -fbdir /run >/dev/null 2>&1 &
 else
@@ -82,9 +82,9 @@ sleep 4
 timeout $SECONDS "$@" $SECONDS >"$out.log" 2>&1 &
 sleep $((SECONDS - 5))
 [ "$DISPLAY" ] && cp /run/Xvfb_screen0 "$out.xwd"
-process=$(pgrep -f "[l]ibexec/python3|^/usr/bin/python3" | head -1)
-cat "/proc/$process/maps" >"$out.maps"
-tr '\\0' '\\n' <"/proc/$process/environ" >"$out.environ"
+process=$(dirname "$(grep -l libgtk- /proc/[0-9]*/maps 2>/dev/null | head -1)")
+cat "$process/maps" >"$out.maps"
+tr '\\0' '\\n' <"$process/environ" >"$out.environ" || true
 """
 
 
