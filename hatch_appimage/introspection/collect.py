@@ -152,7 +152,7 @@ def _find_typelibs(
         versioned = {name for name, version in beside if version}
         more, _ = find_typelibs({pair for pair in beside if pair[1] or pair[0] not in versioned}, repository)
         found |= more
-    return found, missing
+    return dict(sorted(found.items())), missing
 
 
 def _warn(typelibs: Iterable[Typelib], missing: Iterable[tuple[str, str]]) -> None:
