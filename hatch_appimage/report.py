@@ -470,7 +470,11 @@ def _(variables: ToolkitVariables) -> str:
     said = [
         *([f"{len(variables.hidden)} of the user's variables do not reach them"] if variables.hidden else []),
         *(["Wayland first"] if variables.wayland else []),
-        *([f"{', '.join([*variables.paths, *variables.lists])} set for libraries"] if variables.paths else []),
+        *(
+            [f"{', '.join([*variables.paths, *variables.values, *variables.lists])} set for libraries"]
+            if variables.paths
+            else []
+        ),
     ]
     return "; ".join(said) or "none that the user's variables mean"
 

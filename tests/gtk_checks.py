@@ -23,8 +23,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 SUITES = ("bookworm", "trixie")
 PROJECTS = ("gtk3-window", "gtk4-window")
+SOUND = "gst-sound"
 PACKAGES = (
     *("adwaita-icon-theme", "ca-certificates", "dbus", "fonts-dejavu-core", "gcc", "gir1.2-adw-1", "gir1.2-gtk-3.0"),
+    *("gir1.2-gst-plugins-base-1.0", "gstreamer1.0-plugins-base", "gstreamer1.0-plugins-good"),
     *("gir1.2-gtk-4.0", "libc6-dev", "libcairo2-dev", "libglib2.0-bin", "librsvg2-common", "pkg-config"),
     *("python3-dev", "python3-gi", "python3-gi-cairo", "python3-venv", "weston", "xvfb"),
 )
@@ -80,11 +82,14 @@ if [ "$DISPLAY" ]; then
 else
     weston --backend=headless-backend.so --socket=wayland-7 --idle-time=0 >/dev/null 2>&1 &
 fi
-sleep 4
+until [ -S /tmp/.X11-unix/X7 ] || [ -S "$XDG_RUNTIME_DIR/wayland-7" ]; do sleep 1; done
+sleep 1
 timeout $SECONDS "$@" $SECONDS >"$out.log" 2>&1 &
 sleep $((SECONDS - 5))
 [ "$DISPLAY" ] && cp /run/Xvfb_screen0 "$out.xwd"
-process=$(dirname "$(grep -l libgtk- /proc/[0-9]*/maps 2>/dev/null | head -1)")
+maps=$(grep -l libgtk- /proc/[0-9]*/maps 2>/dev/null | head -1)
+process=${maps:+$(dirname "$maps")}
+process=${process:-/proc/self}
 cat "$process/maps" >"$out.maps"
 tr '\\0' '\\n' <"$process/environ" >"$out.environ" || true
 """
@@ -157,11 +162,27 @@ def main() -> int:
     parser.add_argument("--directory", type=Path, required=True, help="for the roots and the images")
     place = Place(parser.parse_args().directory.resolve())
     place.directory.mkdir(parents=True, exist_ok=True)
-    faults = 0
     for suite in SUITES:
         place.make(suite)
-        for project in PROJECTS:
+        for project in (*PROJECTS, SOUND):
             place.build(project, suite)
+    return 1 if check_sounds(place) + check_windows(place) else 0
+
+
+def check_sounds(place: Place) -> int:
+    """Have all images decode a sound; return how many tell something else than the distribution's own Python."""
+    faults = 0
+    for built in SUITES:
+        for suite in SUITES:
+            own, told = play(place, suite), play(place, suite, built)
+            print(f"{f'{SOUND} of {built} on {suite}':<55} {'ok' if own == told else f'{told}, not {own}'}", flush=True)
+            faults += own != told
+    return faults
+
+
+def check_windows(place: Place) -> int:
+    """Have all images show their windows; return how many faults there are."""
+    faults = 0
     for project in PROJECTS:
         for built in SUITES:
             own = run_own(place, project, built)
@@ -171,7 +192,19 @@ def main() -> int:
                     label = f"{project} of {built} on {suite}, {'weston' if wayland else 'Xvfb'}"
                     print(f"{label:<55} {'; '.join(found) or 'ok'}", flush=True)
                     faults += len(found)
-    return 1 if faults else 0
+    return faults
+
+
+def play(place: Place, suite: str, built: str = "") -> str:
+    """Return what is told of a sound: by an image, or by the distribution's own Python and GStreamer."""
+    code = f"import sys; sys.path.insert(0, '/srv/tree/test-projects/{SOUND}/src'); import gst_sound; gst_sound.main()"
+    command = ["/usr/bin/python3", "-B", "-c", code]
+    if built:
+        (image,) = (place.directory / "work" / built).glob(f"{SOUND}-*.AppImage")
+        command = [f"/srv/work/{built}/{image.name}"]
+    variables = {"APPIMAGE_EXTRACT_AND_RUN": "1", "GST_PLUGIN_PATH": f"{LIB}/gstreamer-1.0"}
+    place.enter(suite, '"$@" >/srv/work/sound.log 2>&1 || true', *command, alone=True, **variables)
+    return (place.directory / "work/sound.log").read_text().strip()
 
 
 def run_own(place: Place, project: str, suite: str) -> Path:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from hatch_appimage.introspection.gstreamer import find_plugins
 from hatch_appimage.introspection.modules import find_modules
 from hatch_appimage.introspection.namespaces import (
     has_pygobject,
@@ -46,6 +47,8 @@ log = logging.getLogger(__name__)
 # loader of Vulkan, which not every desktop has.
 _WITH_PANGO = "@fonts"
 _WITH_GTK_4 = "libvulkan.so.1"
+_GSTREAMER = "Gst-1.0"
+_GST_LIBRARY = "libgstreamer-1.0.so.0"
 _PIXBUF = "libgdk_pixbuf-2.0.so.0"
 # Where one of these is used, the network is.
 _NETWORK = ("Soup", "WebKit", "WebKit2")
@@ -59,7 +62,7 @@ class Introspection:
     Attributes:
         typelibs: the names of the namespaces with their versions, such as ``Gtk-4.0``.
         missing: those that code names and the machine does not have.
-        modules: the names of modules of GIO, gdk-pixbuf and GTK.
+        modules: the names of modules of GIO, gdk-pixbuf, GTK and GStreamer.
         schemas: how many files with schemas.
         data: how many bytes of icons and types of files.
         collected: what the step for libraries is to bring.
@@ -106,11 +109,13 @@ def collect_introspection(
     _warn(typelibs.values(), missing)
     libraries = _find_libraries(typelibs.values(), system, architecture)
     modules = find_modules(typelibs, system, network=_uses_network(typelibs.values(), reach, python, reader))
+    plugins = find_plugins(system, settings.gstreamer_plugins) if _GSTREAMER in typelibs else {}
     (appdir.lib / GIO_MODULES).mkdir(parents=True, exist_ok=True)  # an empty one keeps GIO from the machine's
     for place, text in modules.lists.items():
         _write(appdir.lib / place, text)
     data = _copy_data(typelibs, appdir, system)
-    users = [*libraries.values(), *modules.files.values(), *sorted(reach.own)]
+    opened = {**modules.files, **plugins}
+    users = [*libraries.values(), *opened.values(), *sorted(reach.own)]
     schemas = find_schemas({name for path in users for name in names_in(path.read_bytes())}, system)
     # Of a theme's thousands of files one says whose it is.
     packages = find_packages([*schemas, *filter(None, [theme_of(system)])], system)
@@ -118,17 +123,17 @@ def collect_introspection(
     return Introspection(
         typelibs=tuple(sorted(typelibs)),
         missing=tuple(_title(*pair) for pair in missing),
-        modules=tuple(sorted(PurePosixPath(place).name for place in modules.files)),
+        modules=tuple(sorted(PurePosixPath(place).name for place in opened)),
         schemas=compile_schemas(schemas, appdir, system),
         data=data,
         collected=Collected(
             {
                 **{f"{TYPELIBS}/{typelib.path.name}": typelib.path for typelib in typelibs.values()},
                 **libraries,
-                **modules.files,
+                **opened,
             },
             included=tuple(_included(typelibs)),
-            complete=(_PIXBUF,) if modules.lists.get(LOADERS) else (),
+            complete=(*([_PIXBUF] if modules.lists.get(LOADERS) else []), *([_GST_LIBRARY] if plugins else [])),
         ),
     )
 

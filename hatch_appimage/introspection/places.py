@@ -9,6 +9,7 @@ from typing import Final
 TYPELIBS: Final = "girepository-1.0"
 GIO_MODULES: Final = "gio/modules"
 LOADERS: Final = "gdk-pixbuf-2.0/loaders.cache"
+GST_PLUGINS: Final = "gstreamer-1.0"
 IM_MODULES: Final = "gtk-3.0/3.0.0/immodules.cache"
 #: Below the directory `share` beside it.
 SCHEMAS: Final = "glib-2.0/schemas"
@@ -20,8 +21,13 @@ PATHS: Final = {
     "GIO_MODULE_DIR": GIO_MODULES,
     "GI_TYPELIB_PATH": TYPELIBS,
     "GSETTINGS_SCHEMA_DIR": f"../share/{SCHEMAS}",
+    "GST_PLUGIN_SYSTEM_PATH_1_0": GST_PLUGINS,
     "GTK_EXE_PREFIX": "..",
 }
+#: Variables with values of their own, where there are plugins of GStreamer. Their registry has full paths, which change
+#: at each start, and would lie where the machine's GStreamer has its own: a name below a device is no file's. What
+#: looks at plugins in a process of its own would be the machine's program.
+GST_VALUES: Final = {"GST_REGISTRY_1_0": "/dev/null/none", "GST_REGISTRY_FORK": "no"}
 #: Variables that are lists of directories: such a path, which comes first, and those that are meant where the user has
 #: set none (XDG Base Directory Specification).
 LISTS: Final = {"XDG_DATA_DIRS": ("../share", "/usr/local/share:/usr/share")}

@@ -8,6 +8,7 @@ They are strings, each with a NUL behind it, and an empty one at the end, in pla
 ``NAME=VALUE``         hides it unless it has this value, or that of another such string
 ``NAME:VALUE``         the value of a variable that is not set, where there is a Wayland compositor
 ``NAME@PATH``          the value of a variable that is not set: a path relative to the directory above the library's
+``NAME!VALUE``         the value of a variable that is not set
 ``NAME+PATH:VALUE``    puts such a path before the caller's list of directories, or before this value where it has none
 =====================  =============================================================================================
 """

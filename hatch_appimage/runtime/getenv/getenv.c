@@ -18,6 +18,7 @@ char *realpath(const char *path, char *resolved);
 int strcasecmp(const char *one, const char *other);
 char *strcat(char *target, const char *source);
 char *strcpy(char *target, const char *source);
+char *strchr(const char *text, int character);
 char *strrchr(const char *text, int character);
 size_t strcspn(const char *text, const char *characters);
 size_t strlen(const char *text);
@@ -40,14 +41,14 @@ enum { F_OK = 0 };
 enum { SETTINGS_SIZE = 4096, MAX_HIDDEN = 64, MAX_SOCKET = 108, MAX_PATHS = 16, PATH_SIZE = 4096, LIST_SIZE = 16384 };
 #define MAGIC "hatch-appimage getenv 1"
 /* What ends the name of a variable in a setting, and says what the rest is. */
-#define KINDS "=:@+"
+#define KINDS "=:@+!"
 
 /*
  * What the build writes behind the first string: strings, an empty one at the end. NAME hides a variable of the
  * caller's environment, NAME=VALUE does unless it has this value, or another one that is named so. NAME:VALUE is the
  * value of a variable that is not set, where a Wayland compositor is there; NAME@PATH that of one that is not set,
  * relative to the directory above this library's. NAME+PATH:VALUE puts such a path before the caller's list of
- * directories, or before this value where there is none.
+ * directories, or before this value where there is none; NAME!VALUE is the value of one that is not set.
  */
 static const char settings[SETTINGS_SIZE] = MAGIC;
 
@@ -104,7 +105,7 @@ __attribute__((constructor)) static void note(int argc, char **argv, char **envp
 	(void)argv;
 	FOR_EACH(setting) {
 		size_t length = strcspn(setting, KINDS);
-		char *variable = setting[length] == ':' || setting[length] == '@' ? NULL : find(variables, setting, length);
+		char *variable = setting[length] && strchr(":@!", setting[length]) ? NULL : find(variables, setting, length);
 		if (variable && count < MAX_HIDDEN && !is_hidden(variable) && !has_one_of_its_values(variable, length))
 			hidden[count++] = variable;
 	}
@@ -186,6 +187,8 @@ static char *default_of(const char *name, size_t length, char *callers)
 		bool is_meant = !strncmp(setting, name, length) && setting + length == kind;
 		if (is_meant && *kind == ':')
 			return has_wayland() ? (char *)kind + 1 : NULL;
+		if (is_meant && *kind == '!')
+			return (char *)kind + 1;
 		if (is_meant && *kind == '@')
 			return path_of(kind + 1, index);
 		if (is_meant && *kind == '+')

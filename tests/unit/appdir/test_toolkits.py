@@ -204,13 +204,23 @@ class TestGetenv:
         typelibs = "GI_TYPELIB_PATH"
         assert self.ask(program, typelibs, GI_TYPELIB_PATH="/m") == [f"{appdir.lib}/girepository-1.0", "/m"]
 
+    def test_values(self, appdir: AppDir, python: BundledPython) -> None:
+        """GStreamer keeps no registry, and looks at plugins within the process."""
+        add_introspection(appdir)
+        (appdir.lib / "gstreamer-1.0").mkdir()
+        write(appdir, python)
+        assert self.ask(python.executable, "GST_REGISTRY_FORK") == ["no", "(none)"]
+        assert self.ask(python.executable, "GST_REGISTRY_FORK", GST_REGISTRY_FORK="yes") == ["no", "yes"]
+        plugins = [f"{appdir.lib}/gstreamer-1.0", "/m"]
+        assert self.ask(python.executable, "GST_PLUGIN_SYSTEM_PATH_1_0", GST_PLUGIN_SYSTEM_PATH_1_0="/m") == plugins
+
     def test_what_the_process_sets_itself(self, program: Path) -> None:
         """As cv2 does, which has a Qt of its own."""
         name = "QT_QPA_PLATFORM_PLUGIN_PATH"
         assert self.ask(program, name, name, "/mine", **{name: "/machine"}) == ["/mine", "/mine"]
 
     @pytest.mark.parametrize(("style", "seen"), [("Fusion", "Fusion"), ("kvantum", "(none)"), ("", "(none)")])
-    def test_values(self, program: Path, style: str, seen: str) -> None:
+    def test_values_of_styles(self, program: Path, style: str, seen: str) -> None:
         assert self.ask(program, "QT_STYLE_OVERRIDE", QT_STYLE_OVERRIDE=style) == [seen, style]
 
     def test_wayland(self, program: Path, tmp_path: Path) -> None:
