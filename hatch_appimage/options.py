@@ -11,6 +11,7 @@ from hatch_appimage.appdir.settings import BytecodeSettings, LauncherSettings
 from hatch_appimage.desktop.settings import DesktopSettings
 from hatch_appimage.errors import ConfigurationError
 from hatch_appimage.image.settings import ImageSettings, ReleaseSettings
+from hatch_appimage.introspection.settings import IntrospectionSettings
 from hatch_appimage.libraries.policy import LibraryPolicy
 from hatch_appimage.option import options_of
 from hatch_appimage.packages.settings import InstallSettings
@@ -71,6 +72,7 @@ _GROUPS: dict[str, type] = {
     "bytecode": BytecodeSettings,
     "desktop": DesktopSettings,
     "libraries": LibraryPolicy,
+    "introspection": IntrospectionSettings,
     "release": ReleaseSettings,
 }
 #: Every option of ours, by its key.
@@ -89,6 +91,7 @@ class Settings:
     bytecode: BytecodeSettings
     desktop: DesktopSettings
     libraries: LibraryPolicy
+    introspection: IntrospectionSettings
     release: ReleaseSettings
 
     @classmethod

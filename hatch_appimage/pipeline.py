@@ -40,6 +40,8 @@ from hatch_appimage.image.sign import Signer, check_room, sign_image
 from hatch_appimage.image.test_command import run_test_command
 from hatch_appimage.image.write import load_runtime, write_image
 from hatch_appimage.image.zsync import write_zsync
+from hatch_appimage.introspection.closed import close_repository
+from hatch_appimage.introspection.collect import collect_introspection
 from hatch_appimage.layout import AppDir
 from hatch_appimage.libraries.apt import Apt
 from hatch_appimage.libraries.bundle import bundle_libraries
@@ -90,6 +92,7 @@ if TYPE_CHECKING:
     from hatch_appimage.appdir.seen import Seen
     from hatch_appimage.architecture import Architecture
     from hatch_appimage.image.write import Image, Runtime
+    from hatch_appimage.introspection.collect import Introspection
     from hatch_appimage.libraries.bundle import Libraries, MissingLibrary
     from hatch_appimage.libraries.lock import LibraryLock
     from hatch_appimage.libraries.musl import Musl
@@ -247,6 +250,7 @@ class _Contents:
         modules: the names of those that every start imports.
         reach: what the project's imports lead to.
         left_out: what is not in it.
+        introspection: what was collected for PyGObject.
         reader: has read its sources.
 
     """
@@ -259,6 +263,7 @@ class _Contents:
     modules: Sequence[str]
     reach: Reach
     left_out: _LeftOut
+    introspection: Introspection
     reader: SourceReader
 
 
@@ -484,13 +489,24 @@ def _fill_appdir(inputs: BuildInputs, work: Path, step: Steps) -> _Contents:
     reach = step("imports", _find_reach, inputs, python, modules, reader)
     left_out = _leave_out(inputs, appdir, python, reach, reader=reader, step=step)
     launcher = without_commands(launcher, appdir)
-    return _Contents(appdir, python, packages, entry_point, launcher, modules, reach, left_out, reader)
+    introspection = step(
+        "introspection",
+        collect_introspection,
+        appdir,
+        architecture,
+        python,
+        reach,
+        settings.introspection,
+        reader=reader,
+        system=inputs.system,
+    )
+    return _Contents(appdir, python, packages, entry_point, launcher, modules, reach, left_out, introspection, reader)
 
 
 def _bundle_libraries(inputs: BuildInputs, contents: _Contents, step: Steps) -> Libraries:
     """Bring the libraries that an AppDir needs."""
     settings = inputs.settings
-    return step(
+    libraries: Libraries = step(
         "libraries",
         bundle_libraries,
         contents.appdir,
@@ -502,10 +518,13 @@ def _bundle_libraries(inputs: BuildInputs, contents: _Contents, step: Steps) -> 
         apt=inputs.apt,
         traced=inputs.trace.libraries,
         lock=inputs.library_lock,
+        collected=contents.introspection.collected,
         required=() if inputs.shows_missing_libraries else contents.reach.required,
         strip=LIBRARIES in settings.trim.strip,
         results=inputs.results,
     )
+    close_repository(contents.appdir)
+    return libraries
 
 
 def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, step: Steps) -> Report:
@@ -622,6 +641,7 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
         library_lock=settings.libraries.library_lock,
         provenance=provenance,
         libraries=libraries,
+        introspection=contents.introspection,
         c_library=c_library,
         requirements=requirements,
         verdict=find_verdict(

@@ -29,6 +29,7 @@ from hatch_appimage.image.self_test import SelfTest
 from hatch_appimage.image.test_command import ImageTest
 from hatch_appimage.image.write import Image
 from hatch_appimage.image.zsync import Description
+from hatch_appimage.introspection.collect import Introspection
 from hatch_appimage.layout import ExtraFiles
 from hatch_appimage.libraries.bundle import Libraries
 from hatch_appimage.libraries.c_library import CLibrary, NoCLibrary
@@ -169,6 +170,7 @@ class Report:
         library_lock: what pins the packages that were fetched, from now on at least; None for nothing.
         provenance: the files in the image that say what it is made of.
         libraries: what became of the shared libraries.
+        introspection: what was collected for PyGObject.
         c_library: what is used where the target system's does not do, or always.
         requirements: the versions of the user's C and C++ libraries that are needed.
         verdict: the distributions on which it starts.
@@ -195,6 +197,7 @@ class Report:
     library_lock: LibraryLock | None
     provenance: Provenance
     libraries: Libraries
+    introspection: Introspection
     c_library: CLibrary | NoCLibrary
     requirements: Requirements
     verdict: Verdict
@@ -228,6 +231,7 @@ class Report:
             *(f"             it may have {printable(str(library))}" for library in self.libraries.optional),
             *self._dropped_plugins(),
             *self._fetched(),
+            *([f"  pygobject  {describe(self.introspection)}"] if self.introspection.typelibs else []),
             f"  left out   {describe(self.trimmed)}",
             f"  stripped   {self._stripped()}",
             f"  bytecode   {describe(self.bytecode)}",
@@ -339,6 +343,13 @@ class Report:
                     if stripped.files
                 },
                 "kept": dict(sum(self.stripped.values(), Stripped()).kept),
+            },
+            "introspection": {
+                "typelibs": list(self.introspection.typelibs),
+                "missing": list(self.introspection.missing),
+                "modules": list(self.introspection.modules),
+                "schemas": self.introspection.schemas,
+                "data_size": self.introspection.data,
             },
             "bytecode": asdict(self.bytecode),
             "packages": [asdict(package) for package in self.packages],
@@ -477,7 +488,11 @@ def _(variables: ToolkitVariables) -> str:
     said = [
         *([f"{len(variables.hidden)} of the user's variables do not reach them"] if variables.hidden else []),
         *(["Wayland first"] if variables.wayland else []),
-        *([f"{', '.join(variables.paths)} set for libraries"] if variables.paths else []),
+        *(
+            [f"{', '.join([*variables.paths, *variables.values, *variables.lists])} set for libraries"]
+            if variables.paths
+            else []
+        ),
     ]
     return "; ".join(said) or "none that the user's variables mean"
 
@@ -490,6 +505,19 @@ def _(libraries: Libraries) -> str:
     fetched = sum(library.version is not None for library in libraries.bundled)
     origin = f" ({fetched} of them fetched)" if fetched else ""
     return f"{len(libraries.bundled)} bundled{origin}{f', {what}' if count else ''}{missing}"
+
+
+@describe.register
+def _(introspection: Introspection) -> str:
+    if not introspection.typelibs:
+        return "nothing uses PyGObject"
+    parts = [
+        f"typelibs of {', '.join(introspection.typelibs)}",
+        f"{len(introspection.modules)} modules",
+        f"schemas from {introspection.schemas} files",
+        f"{format_size(introspection.data)} of icons and other data",
+    ]
+    return "; ".join(parts)
 
 
 @describe.register

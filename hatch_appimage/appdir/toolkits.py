@@ -14,6 +14,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from hatch_appimage.elf import add_needed, from_origin, read_elf, set_rpath
+from hatch_appimage.introspection.places import GST_PLUGINS, GST_VALUES, LISTS, PATHS
 from hatch_appimage.libraries.companions import companion_variables
 from hatch_appimage.libraries.policy import goes_with_glib
 from hatch_appimage.runtime import getenv_path
@@ -81,12 +82,17 @@ class ToolkitVariables:
         hidden: the variables that they do not see, each with the values that they do.
         paths: variables by which bundled libraries find what belongs to them, where they are not set: paths relative to
             the directory of the bundled libraries.
+        values: variables by which these are told something else, where they are not set.
+        lists: variables that are lists of directories, with such a path that comes before the others, and those that
+            are meant where the user's variable is not set.
         wayland: Qt uses Wayland where there is a compositor.
 
     """
 
     hidden: dict[str, tuple[str, ...]] = field(default_factory=dict)
     paths: dict[str, str] = field(default_factory=dict)
+    values: dict[str, str] = field(default_factory=dict)
+    lists: dict[str, tuple[str, str]] = field(default_factory=dict)
     wayland: bool = False
 
 
@@ -118,9 +124,19 @@ def write_toolkit_variables(
         path for directory in plugins for path in directory.glob("platforms/libqwayland*.so")
     )
     paths = companion_variables(appdir.lib)
+    values, lists = {}, {}
+    if (appdir.lib / PATHS["GI_TYPELIB_PATH"]).is_dir():
+        paths |= {name: path for name, path in PATHS.items() if (appdir.lib / path).exists()}
+        hidden |= dict.fromkeys(PATHS, ())
+        lists = LISTS
+        if (appdir.lib / GST_PLUGINS).is_dir():
+            values = GST_VALUES
+            hidden |= dict.fromkeys(GST_VALUES, ())
     variables = ToolkitVariables(
         {name: values for name, values in hidden.items() if name not in environment},
         {name: value for name, value in paths.items() if name not in environment},
+        {name: value for name, value in values.items() if name not in environment},
+        {name: value for name, value in lists.items() if name not in environment},
         wayland,
     )
     if variables != ToolkitVariables():
@@ -178,5 +194,7 @@ def _settings(variables: ToolkitVariables) -> Iterator[str]:
     for name, values in variables.hidden.items():
         yield from (f"{name}={value}" for value in values) if values else (name,)
     yield from (f"{name}@{value}" for name, value in variables.paths.items())
+    yield from (f"{name}!{value}" for name, value in variables.values.items())
+    yield from (f"{name}+{path}:{default}" for name, (path, default) in variables.lists.items())
     if variables.wayland:
         yield f"{_PLATFORM}:{_WAYLAND_FIRST}"

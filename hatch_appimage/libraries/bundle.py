@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from hatch_appimage.elf import fits, read_elf, set_rpath
 from hatch_appimage.elf_strip import Stripped, strip_files
 from hatch_appimage.errors import AppImageError
+from hatch_appimage.libraries.collected import NOTHING
 from hatch_appimage.libraries.companions import without_companions
 from hatch_appimage.libraries.debian import copy_licences, find_packages, suggest_packages
 from hatch_appimage.libraries.dependencies import Tree
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from hatch_appimage.architecture import Architecture
     from hatch_appimage.layout import AppDir
     from hatch_appimage.libraries.apt import Apt
+    from hatch_appimage.libraries.collected import Collected
     from hatch_appimage.libraries.dependencies import Dependency
     from hatch_appimage.libraries.lock import LibraryLock
     from hatch_appimage.libraries.plan import BundlePlan
@@ -193,6 +195,7 @@ def bundle_libraries(
     apt: Apt | None = None,
     traced: Mapping[str, str] | None = None,
     lock: LibraryLock | None = None,
+    collected: Collected = NOTHING,
     required: Iterable[Path] = (),
     strip: bool = True,
     results: Results = NO_RESULTS,
@@ -209,6 +212,7 @@ def bundle_libraries(
         apt: gets packages that the system lacks; None to get none.
         traced: libraries beside ``policy.libraries``, each with what names it.
         lock: whose packages the system has, where nothing else is to be fetched; None for none.
+        collected: what an earlier step has found that libraries open.
         required: modules that every start loads, where no trial will tell whether one lacks a library.
         strip: remove what only debuggers read from the libraries that are copied.
         results: where stripped and patched files are kept for the next image.
@@ -232,14 +236,14 @@ def bundle_libraries(
     tree = Tree.read_directory(appdir.root, architecture)
     if python.musl:
         check_for_musl({str(path.relative_to(appdir.root)): elf for path, elf in tree.files.items()})
-    bundled = policy.for_musl() if python.musl else policy
+    bundled = policy.for_musl() if python.musl else policy.including(collected.included)
     needed = {soname for elf in tree.files.values() for soname in elf.needed}
-    plan = make_plan(tree, place, system=system, policy=bundled, opened=opened)
+    plan = make_plan(tree, place, system=system, policy=bundled, opened=opened, collected=collected)
     while apt and plan.lacking:  # what is fetched may need more
         known, system = system, fetch_libraries(plan.lacking, system, architecture, apt)
         if system == known:
             break
-        plan = make_plan(tree, place, system=system, policy=bundled, opened=opened)
+        plan = make_plan(tree, place, system=system, policy=bundled, opened=opened, collected=collected)
     if lock:
         lock.check_complete(architecture, plan.lacking)
     where = _place(system, python, architecture)
@@ -253,7 +257,7 @@ def bundle_libraries(
         raise AppImageError(explain_missing(_missing(fatal, appdir.root), where))
     missing = _missing(plan.missing, appdir.root)
     _warn_of_modules(plan, where)
-    _warn_of_parts(plan)
+    _warn_of_parts(plan, collected)
     _warn_of_rules(policy, plan, needed, where)
     for library in missing:
         log.warning(
@@ -346,10 +350,10 @@ def _warn_of_modules(plan: BundlePlan, where: str) -> None:
         )
 
 
-def _warn_of_parts(plan: BundlePlan) -> None:
+def _warn_of_parts(plan: BundlePlan, collected: Collected) -> None:
     """Warn of libraries of which only a part can come."""
     for name in sorted(path.name for path in plan.copies):
-        lacking = without_companions(name)
+        lacking = None if name in collected.complete else without_companions(name)
         if lacking:
             log.warning("%s is in the image without %s: what these are for does not work there", name, lacking)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hatch_appimage.elf import from_origin
+from hatch_appimage.libraries.collected import NOTHING
 from hatch_appimage.libraries.companions import find_companions
 from hatch_appimage.libraries.policy import (
     NEVER_BUNDLED,
@@ -23,9 +24,10 @@ from hatch_appimage.libraries.policy import (
 from hatch_appimage.libraries.search import ElfFiles, LinkMap, Loaded, Loader, ends_search
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from hatch_appimage.elf import Elf
+    from hatch_appimage.libraries.collected import Collected
     from hatch_appimage.libraries.dependencies import Dependency, Tree
     from hatch_appimage.libraries.policy import LibraryPolicy
     from hatch_appimage.system import System
@@ -42,6 +44,8 @@ _QT_MODULE = re.compile(r"libQt\d?[A-Z0-9]\w*\.so(\.\d+)?")
 # What is taken from the build machine for a plugin of Qt, together with all that it needs, has at most so many bytes.
 _SMALL = 2_000_000
 _GLIB = "libglib-2.0.so.0"
+# What GLib, GTK and PyGObject open modules and libraries by.
+_GLIB_OPENER = "libgmodule-2.0.so.0"
 
 # Groups of libraries that are not taken from the image, whatever brought them there.
 _NEVER_BUNDLED = {*NEVER_BUNDLED, "excluded"}
@@ -55,6 +59,8 @@ _SELF_CONTAINED = frozenset({*NEVER_BUNDLED, "compiler", "base"})
 # Below the bundled libraries: directories with links to some of them, for files that must not find the others.
 _SELECTIONS = "selected"
 _MAX_NAME = 100
+# From such a directory to the bundled libraries.
+_FROM_SELECTION = "$ORIGIN/../.."
 
 
 @dataclass
@@ -121,7 +127,13 @@ class BundleLayout:
 
 
 def make_plan(
-    tree: Tree, place: BundleLayout, *, system: System, policy: LibraryPolicy, opened: Mapping[str, Path]
+    tree: Tree,
+    place: BundleLayout,
+    *,
+    system: System,
+    policy: LibraryPolicy,
+    opened: Mapping[str, Path],
+    collected: Collected = NOTHING,
 ) -> BundlePlan:
     """Find what an AppDir lacks on the build machine, again and again until nothing more is needed.
 
@@ -131,6 +143,7 @@ def make_plan(
         system: the build machine's libraries.
         policy: what to bundle.
         opened: libraries that are opened at run time only: the names that they are to have, and the files.
+        collected: what an earlier step has found that libraries open.
 
     """
     dropped: dict[Path, str] = {}
@@ -139,6 +152,8 @@ def make_plan(
         planner.clean_search_paths()
         for name, file in opened.items():
             planner.copy_opened(name, file)
+        for name, file in collected.files.items():
+            planner.copy_collected(name, file)
         # What is missing when one file is looked at may come with what a later one needs.
         while planner.improve():
             pass
@@ -149,11 +164,12 @@ def make_plan(
                     useless.setdefault(root, need.soname)
         # Without these nothing may want some of the libraries that were found, so all begins anew.
         if not useless:
-            planner.confine()
+            planner.confine(collected.opened)
             while planner.improve():
                 pass
             planner.connect_copies()
             planner.connect_opened(opened)
+            planner.connect_collected(collected.opened)
             planner.separate_optional()
             planner.plan.dropped = dropped
             return planner.plan
@@ -266,6 +282,29 @@ class _Planner:
         if target.name != name:
             self._link(target.with_name(name), target)
 
+    def copy_collected(self, place: str, file: Path) -> None:
+        """Bundle what libraries open or read."""
+        if "/" not in place:
+            self.copy_opened(place, file)
+        elif self.files(file) is None:
+            self.plan.data[self.place.lib / place] = file
+        else:
+            self._copy(file, place)
+
+    def connect_collected(self, names: Iterable[str]) -> None:
+        """Let GLib's way to open libraries find those that typelibs and lists of modules name.
+
+        It finds them in a directory of links, which is their ``$ORIGIN``.
+        """
+        libraries = {name: self.place.lib / name for name in names}
+        for path in self._glib_openers() if libraries else ():
+            self._add_directory(path, libraries)
+        for path in {self.tree.real(path) for path in libraries.values()} - self.confined:
+            self._add_entries(path, [_FROM_SELECTION], first=False)
+
+    def _glib_openers(self) -> list[Path]:
+        return [path for path in self.plan.copies if path.name == _GLIB_OPENER]
+
     def connect_opened(self, names: Iterable[str]) -> None:
         """Let Python's own ways to open libraries find those that no file names."""
         for path in self._openers() if names else ():
@@ -281,14 +320,20 @@ class _Planner:
         own = {path for path in self.tree.files if path.parent == self.place.lib and path.name.startswith("libpython")}
         return [*modules, *([interpreter] if interpreter else []), *sorted(own)]
 
-    def confine(self) -> None:
+    def confine(self, opened: Collection[str] = ()) -> None:
         """Keep what the image brings from the machine's libraries, which want their own: a newer one, maybe.
 
         A ``DT_RPATH`` counts for all that a file loads, too, and that of a program for its whole process. Where
         libraries of the machine are among that, it may only lead to what the file itself needs: all of this is loaded
         before the loader looks for what those libraries need.
+
+        Args:
+            opened: the names of what GLib opens, which may load more of the machine.
+
         """
         self.confined = self._loading_from_machine()
+        if opened:
+            self.confined.update(self._glib_openers())
         selected: dict[Path, dict[str, Path]] = {}
         for need in self.needs:
             found = self.tree.real(need.found) if need.found else None

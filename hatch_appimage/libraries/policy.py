@@ -334,6 +334,10 @@ class LibraryPolicy:
         groups = (f"@{name}" for name in GROUPS if name not in NEVER_BUNDLED)
         return replace(self, include_libraries=(*self.include_libraries, *groups))
 
+    def including(self, rules: Iterable[str]) -> LibraryPolicy:
+        """Return the policy with further libraries to bundle, unless the project excludes them."""
+        return replace(self, include_libraries=(*self.include_libraries, *rules))
+
     def ignored(self, soname: str) -> bool:
         """Whether a library may be missing."""
         return matches(soname, self.ignore_missing)

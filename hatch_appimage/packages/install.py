@@ -19,6 +19,7 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.packages.bindings import Scope, check_resolved
+from hatch_appimage.packages.headers import missing_headers
 from hatch_appimage.packages.lock import InstallRequest, read_lock, resolve, source_of, write_pylock
 from hatch_appimage.packages.requirements import applies, check_fit, requirements_of
 from hatch_appimage.packages.target import TargetEnvironment
@@ -241,10 +242,12 @@ def _platform(
 
 @contextmanager
 def _explained(platform: str, *, cross: bool) -> Iterator[None]:
-    """Say of each package that has no wheel for a platform other than this machine's what can be done about it."""
+    """Say what can be done about packages without wheels: for another platform, or where they cannot be compiled."""
     try:
         yield
     except ProcessError as error:
+        if headers := missing_headers(error.output):
+            raise AppImageError(headers) from error
         missing = dict.fromkeys(_NO_WHEEL.findall(" ".join(error.output.split())))
         if not cross or not missing:
             raise

@@ -3,12 +3,14 @@
 
 They are strings, each with a NUL behind it, and an empty one at the end, in place of zeros in the compiled file.
 
-===============  ===================================================================================================
-``NAME``         hides a variable of the caller's environment
-``NAME=VALUE``   hides it unless it has this value, or that of another such string
-``NAME:VALUE``   the value of a variable that is not set, where there is a Wayland compositor
-``NAME@PATH``    the value of a variable that is not set: a path relative to the directory above the library's
-===============  ===================================================================================================
+=====================  =============================================================================================
+``NAME``               hides a variable of the caller's environment
+``NAME=VALUE``         hides it unless it has this value, or that of another such string
+``NAME:VALUE``         the value of a variable that is not set, where there is a Wayland compositor
+``NAME@PATH``          the value of a variable that is not set: a path relative to the directory above the library's
+``NAME!VALUE``         the value of a variable that is not set
+``NAME+PATH:VALUE``    puts such a path before the caller's list of directories, or before this value where it has none
+=====================  =============================================================================================
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ _MAGIC = b"hatch-appimage getenv 1\0"
 # As in getenv.c.
 _SIZE = 4096
 _MAX_SETTINGS = 64
-_MAX_PATHS = 8
+_MAX_PATHS = 16
 
 
 def with_settings(library: bytes, settings: Iterable[str]) -> bytes:
@@ -40,7 +42,7 @@ def with_settings(library: bytes, settings: Iterable[str]) -> bytes:
     settings = list(settings)
     text = _MAGIC + b"".join(f"{setting}\0".encode() for setting in settings) + b"\0"
     place = library.index(_MAGIC)
-    paths = sum("@" in setting for setting in settings)
+    paths = sum("@" in setting or "+" in setting for setting in settings)
     if len(text) > _SIZE or len(settings) > _MAX_SETTINGS or paths > _MAX_PATHS:
         raise AppImageError(
             f"The image has too many plugins for styles and themes ({len(settings)} in {len(text)} bytes): leave some "

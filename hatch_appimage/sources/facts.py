@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hatch_appimage.sources.actions import find_actions
 from hatch_appimage.sources.mentions import Mentions, find_mentions
+from hatch_appimage.sources.namespaces import find_namespaces
 from hatch_appimage.sources.plots import opens_plots
 from hatch_appimage.sources.statements import Import, find_imports, imports_in_functions, imports_of_builtins
 from hatch_appimage.sources.units import Fallback, Unit, find_units
@@ -55,6 +56,7 @@ class Facts:
         actions: what it does that runs other code.
         use: what it does with the files of sources.
         plots: it has matplotlib open windows.
+        namespaces: those of GObject introspection that it names, with their versions; "" where it names none.
 
     """
 
@@ -67,6 +69,7 @@ class Facts:
     actions: tuple[str, ...] = ()
     use: SourceUse = field(default_factory=SourceUse)
     plots: bool = False
+    namespaces: tuple[tuple[str, str], ...] = ()
 
 
 def find_all(texts: Iterable[Text]) -> list[Facts | None]:
@@ -91,6 +94,7 @@ def _find(text: Text) -> Facts | None:
             actions=find_actions(text.data, nodes),
             use=find_source_use(text.data, nodes),
             plots=opens_plots(text.data, nodes),
+            namespaces=find_namespaces(text.data, nodes, imports),
             mentions=find_mentions(text.data, tree, nodes, imports, text.package),  # the last one, as it cuts the tree
         )
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -136,6 +140,7 @@ def _pack(facts: Facts | None) -> list[Any] | None:
         facts.actions,
         astuple(facts.use),
         facts.plots,
+        facts.namespaces,
     ]
 
 
@@ -147,7 +152,8 @@ def _pack_unit(unit: Unit) -> list[Any]:
 def _unpack(packed: list[Any] | None) -> Facts | None:
     if packed is None:
         return None
-    imports, deferring, units, (imported, texts, *flags), builtins, words, actions, (names, *uses), plots = packed
+    imports, deferring, units, (imported, texts, *flags), builtins, words, actions, (names, *uses), *rest = packed
+    plots, namespaces = rest
     return Facts(
         tuple(Import(*each) for each in imports),
         deferring,
@@ -158,6 +164,7 @@ def _unpack(packed: list[Any] | None) -> Facts | None:
         tuple(actions),
         SourceUse(tuple(names), *uses),
         plots,
+        tuple((name, version) for name, version in namespaces),
     )
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _WITH_PIP = "with_pip"
 # What has to be in a file for it to be read any further: one of these words in a source, and this text in others.
 _WORDS = frozenset({_WITH_PIP, *(name.partition(".")[0] for name in LEFT_OUT)})
-_TEXT = re.compile(rb"with_pip|ensurepip|idlelib|lib2to3|turtledemo|test\.support|from\s+test\s+import")
+_TEXT = re.compile(rb"\bwith_pip\b|ensurepip|idlelib|lib2to3|turtledemo|test\.support|from\s+test\s+import")
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from hatch_appimage.errors import ConfigurationError
 from hatch_appimage.image.compression import PRESETS
 from hatch_appimage.image.name import ApplicationName
 from hatch_appimage.image.settings import ImageSettings, ReleaseSettings
+from hatch_appimage.introspection.settings import IntrospectionSettings
 from hatch_appimage.libraries.lock import LibraryLock
 from hatch_appimage.libraries.policy import LibraryPolicy
 from hatch_appimage.options import HATCHLING_KEYS, Settings
@@ -101,6 +102,7 @@ def test_empty_table(project: Project) -> None:
         ),
         bytecode=BytecodeSettings(bytecode="both", optimize=0, keep_sources=()),
         desktop=DesktopSettings(icon=None, app_id="my-app", desktop_file=None, categories=("Utility",), terminal=None),
+        introspection=IntrospectionSettings(gi_namespaces=(), gstreamer_plugins=()),
         libraries=LibraryPolicy(
             libraries=(),
             include_libraries=(),
@@ -584,6 +586,22 @@ class TestRequirements:
         assert errors_of(project, requirements=["six", value]) == [
             f"Option `{TABLE}.requirements` has an item that is no requirement (PEP 508): `{value}`"
         ]
+
+
+class TestIntrospection:
+    def test_names(self, project: Project) -> None:
+        settings = read(project, gi_namespaces=["Gtk-4.0", "Gst"], gstreamer_plugins=["libav"])
+        assert settings.introspection == IntrospectionSettings(("Gtk-4.0", "Gst"), ("libav",))
+
+    @pytest.mark.parametrize("name", ["Gtk 4.0", "Gtk-", "-4.0", "../Gtk-4.0"])
+    def test_no_namespace(self, project: Project, name: str) -> None:
+        (error,) = errors_of(project, gi_namespaces=[name])
+        assert f'must be an array of namespaces, such as `"Gtk-4.0"`: `{name}`' in error
+
+    @pytest.mark.parametrize("name", ["../x", "libgstlibav.so"])
+    def test_no_plugin(self, project: Project, name: str) -> None:
+        (error,) = errors_of(project, gstreamer_plugins=[name])
+        assert f'must be an array of names of plugins, such as `"libav"`: `{name}`' in error
 
 
 class TestLock:

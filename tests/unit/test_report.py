@@ -28,6 +28,7 @@ from hatch_appimage.errors import AppImageError
 from hatch_appimage.image.self_test import SelfTest
 from hatch_appimage.image.test_command import ImageTest
 from hatch_appimage.image.write import Image
+from hatch_appimage.introspection.collect import Introspection
 from hatch_appimage.layout import AppDir, ExtraFiles
 from hatch_appimage.libraries.bundle import BundledLibrary, Libraries, MissingLibrary, OptionalLibrary, SystemLibrary
 from hatch_appimage.libraries.c_library import CLibrary, NoCLibrary
@@ -106,6 +107,7 @@ C_LIBRARY = CLibrary(
 FETCHED = PinnedPackages(
     "debian:12", (PinnedPackage("libx1", "2.0-1", "pool/libx1_2.0-1_amd64.deb", 70_500, "ab" * 32, ("Expat",)),)
 )
+INTROSPECTION = Introspection(("GLib-2.0", "Gtk-4.0"), ("Adw-1",), ("im-ibus.so",), schemas=3, data=1_200_000)
 
 
 @pytest.fixture
@@ -143,6 +145,7 @@ def report() -> Report:
         library_lock=None,
         provenance=Provenance("usr/share/my-app/pylock.toml", "usr/share/my-app/sbom.cdx.json"),
         libraries=LIBRARIES,
+        introspection=INTROSPECTION,
         c_library=NoCLibrary('`glibc = "host"`'),
         requirements=REQUIREMENTS,
         verdict=find_verdict(REQUIREMENTS, "x86_64", ["libGL.so.1", "libc.so.6", "libstdc++.so.6"]),
@@ -197,6 +200,7 @@ def test_summary(report: Report) -> None:
         "             it may have libcups.so.2, for cups.so and 1 more\n"
         "             without a.so and 1 more, which need modules of Qt that are not installed\n"
         "             without _x.so, which needs libx.so.1\n"
+        "  pygobject  typelibs of GLib-2.0, Gtk-4.0; 1 modules; schemas from 3 files; 1.2 MB of icons and other data\n"
         "  left out   tests 48.3 MB in 1203 files, exclude-files 999 B in 1 file\n"
         "  stripped   python 12.0 MB in 2 files, packages 3.5 kB in 1 file (1 left unchanged)\n"
         "  bytecode   900 modules, optimized as by -O, 800 of them without 12.0 MB of sources\n"
@@ -261,6 +265,13 @@ def test_json(report: Report) -> None:
         "strip": {
             "groups": {"python": {"files": 2, "size": 12_000_000}, "packages": {"files": 1, "size": 3_500}},
             "kept": {"usr/lib/x/b.so": "it is odd"},
+        },
+        "introspection": {
+            "typelibs": ["GLib-2.0", "Gtk-4.0"],
+            "missing": ["Adw-1"],
+            "modules": ["im-ibus.so"],
+            "schemas": 3,
+            "data_size": 1_200_000,
         },
         "bytecode": {
             "compiled": 900,
@@ -459,6 +470,7 @@ class TestDescribe:
             (Tkinter(kept=False, reason="`tkinter = false`"), "tkinter left out: `tkinter = false`"),
             (replace(LIBRARIES, dropped={"a": "b", "c": "d"}), "2 bundled, 2 modules and plugins left out, 1 missing"),
             (replace(LIBRARIES, dropped={}, missing=()), "2 bundled"),
+            (Introspection(), "nothing uses PyGObject"),
             (C_LIBRARY, "glibc 2.36 for systems with an older one than 2.35, 2.1 MB"),
             (NoCLibrary("nothing needs one"), "the target system's: nothing needs one"),
             (Patches(("curses", "ssl")), "curses, ssl"),

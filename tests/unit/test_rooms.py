@@ -50,6 +50,7 @@ ROOMS = (
     "libraries",
     "packages",
     "sources",
+    "introspection",
     "trim",
     "desktop",
     "appdir",

@@ -18,6 +18,7 @@ char *realpath(const char *path, char *resolved);
 int strcasecmp(const char *one, const char *other);
 char *strcat(char *target, const char *source);
 char *strcpy(char *target, const char *source);
+char *strchr(const char *text, int character);
 char *strrchr(const char *text, int character);
 size_t strcspn(const char *text, const char *characters);
 size_t strlen(const char *text);
@@ -37,14 +38,17 @@ __attribute__((weak)) int dladdr(const void *address, struct library *library);
 enum { F_OK = 0 };
 
 /* The longest path of a socket (sockaddr_un) has 108 bytes. */
-enum { SETTINGS_SIZE = 4096, MAX_HIDDEN = 64, MAX_SOCKET = 108, MAX_PATHS = 8, PATH_SIZE = 4096 };
+enum { SETTINGS_SIZE = 4096, MAX_HIDDEN = 64, MAX_SOCKET = 108, MAX_PATHS = 16, PATH_SIZE = 4096, LIST_SIZE = 16384 };
 #define MAGIC "hatch-appimage getenv 1"
+/* What ends the name of a variable in a setting, and says what the rest is. */
+#define KINDS "=:@+!"
 
 /*
  * What the build writes behind the first string: strings, an empty one at the end. NAME hides a variable of the
  * caller's environment, NAME=VALUE does unless it has this value, or another one that is named so. NAME:VALUE is the
  * value of a variable that is not set, where a Wayland compositor is there; NAME@PATH that of one that is not set,
- * relative to the directory above this library's.
+ * relative to the directory above this library's. NAME+PATH:VALUE puts such a path before the caller's list of
+ * directories, or before this value where there is none; NAME!VALUE is the value of one that is not set.
  */
 static const char settings[SETTINGS_SIZE] = MAGIC;
 
@@ -100,8 +104,8 @@ __attribute__((constructor)) static void note(int argc, char **argv, char **envp
 	(void)argc;
 	(void)argv;
 	FOR_EACH(setting) {
-		size_t length = strcspn(setting, "=:@");
-		char *variable = setting[length] == ':' || setting[length] == '@' ? NULL : find(variables, setting, length);
+		size_t length = strcspn(setting, KINDS);
+		char *variable = setting[length] && strchr(":@!", setting[length]) ? NULL : find(variables, setting, length);
 		if (variable && count < MAX_HIDDEN && !is_hidden(variable) && !has_one_of_its_values(variable, length))
 			hidden[count++] = variable;
 	}
@@ -159,18 +163,37 @@ static char *path_of(const char *relative, size_t index)
 	return memcpy(paths[index], own, strlen(own) + 1);
 }
 
-static char *default_of(const char *name, size_t length)
+/* As with paths, threads write the same bytes. A list for which there is no room stays as it is. */
+static char *list_of(const char *setting, char *callers, size_t index)
+{
+	static char list[LIST_SIZE];
+	char relative[PATH_SIZE] = "", whole[LIST_SIZE];
+	size_t length = strcspn(setting, ":");
+	const char *rest = callers && *callers ? callers : setting + length + 1;
+	char *path = length < sizeof(relative) ? path_of(memcpy(relative, setting, length), index) : NULL;
+
+	if (!path || strlen(path) + strlen(rest) + 2 > sizeof(whole))
+		return callers;
+	strcat(strcat(strcpy(whole, path), ":"), rest);
+	return memcpy(list, whole, strlen(whole) + 1);
+}
+
+static char *default_of(const char *name, size_t length, char *callers)
 {
 	size_t index = 0;
 
 	FOR_EACH(setting) {
-		const char *kind = setting + strcspn(setting, "=:@");
+		const char *kind = setting + strcspn(setting, KINDS);
 		bool is_meant = !strncmp(setting, name, length) && setting + length == kind;
 		if (is_meant && *kind == ':')
 			return has_wayland() ? (char *)kind + 1 : NULL;
+		if (is_meant && *kind == '!')
+			return (char *)kind + 1;
 		if (is_meant && *kind == '@')
 			return path_of(kind + 1, index);
-		index += *kind == '@';
+		if (is_meant && *kind == '+')
+			return list_of(kind + 1, callers, index);
+		index += *kind == '@' || *kind == '+';
 	}
 	return NULL;
 }
@@ -181,7 +204,7 @@ __attribute__((visibility("default"))) char *getenv(const char *name)
 	char *variable = find(environ, name, length);
 
 	if (!variable || is_hidden(variable))
-		return default_of(name, length);
+		return default_of(name, length, variable ? variable + length + 1 : NULL);
 	return variable + length + 1;
 }
 

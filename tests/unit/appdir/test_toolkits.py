@@ -61,6 +61,12 @@ def add_qt(python: BundledPython, *plugins: str) -> Path:
     return directory
 
 
+def add_introspection(appdir: AppDir) -> None:
+    """Put the directories into the AppDir that the introspection step makes."""
+    for directory in ("lib/girepository-1.0", "lib/gio/modules", "share/glib-2.0/schemas"):
+        (appdir.usr / directory).mkdir(parents=True)
+
+
 def write(appdir: AppDir, python: BundledPython, *environment: str) -> ToolkitVariables:
     elves = {str(path.relative_to(appdir.root)): elf for path, elf in read_directory(appdir.root).items()}
     return write_toolkit_variables(appdir, python, native_architecture(), elves, environment)
@@ -125,6 +131,18 @@ class TestVariables:
         (appdir.lib / "file" / "magic.mgc").touch()
         assert write(appdir, python) == ToolkitVariables(paths={"MAGIC": "file/magic.mgc"})
 
+    def test_pygobject(self, appdir: AppDir, python: BundledPython) -> None:
+        add_introspection(appdir)
+        variables = write(appdir, python, "GIO_MODULE_DIR")
+        assert variables.paths == {
+            "GI_TYPELIB_PATH": "girepository-1.0",
+            "GSETTINGS_SCHEMA_DIR": "../share/glib-2.0/schemas",
+            "GTK_EXE_PREFIX": "..",
+        }
+        assert variables.lists == {"XDG_DATA_DIRS": ("../share", "/usr/local/share:/usr/share")}
+        assert {"GSETTINGS_SCHEMA_DIR", "GDK_PIXBUF_MODULE_FILE"} <= variables.hidden.keys()
+        assert "GIO_MODULE_DIR" not in variables.hidden
+
     def test_wayland(self, appdir: AppDir, python: BundledPython) -> None:
         add_qt(python, "platforms/libqwayland-generic.so")
         assert write(appdir, python).wayland
@@ -172,13 +190,37 @@ class TestGetenv:
         assert self.ask(python.executable, "MAGIC", MAGIC="/mine") == ["/mine", "/mine"]
         assert self.ask(python.executable, "MAGI") == ["(none)", "(none)"]
 
+    def test_lists(self, appdir: AppDir, python: BundledPython) -> None:
+        """The image's directory comes first, and what the process sets itself counts."""
+        add_introspection(appdir)
+        write(appdir, python)
+        program, name, own = python.executable, "XDG_DATA_DIRS", f"{appdir.lib}/../share"
+        assert self.ask(program, name) == [f"{own}:/usr/local/share:/usr/share", "(none)"]
+        assert self.ask(program, name, XDG_DATA_DIRS="") == [f"{own}:/usr/local/share:/usr/share", ""]
+        assert self.ask(program, name, XDG_DATA_DIRS="/a:/b") == [f"{own}:/a:/b", "/a:/b"]
+        assert self.ask(program, name, name, "/mine", XDG_DATA_DIRS="/a") == ["/mine", "/mine"]
+        long = "/" + "x" * 20_000
+        assert self.ask(program, name, XDG_DATA_DIRS=long) == [long, long]
+        typelibs = "GI_TYPELIB_PATH"
+        assert self.ask(program, typelibs, GI_TYPELIB_PATH="/m") == [f"{appdir.lib}/girepository-1.0", "/m"]
+
+    def test_values(self, appdir: AppDir, python: BundledPython) -> None:
+        """GStreamer keeps no registry, and looks at plugins within the process."""
+        add_introspection(appdir)
+        (appdir.lib / "gstreamer-1.0").mkdir()
+        write(appdir, python)
+        assert self.ask(python.executable, "GST_REGISTRY_FORK") == ["no", "(none)"]
+        assert self.ask(python.executable, "GST_REGISTRY_FORK", GST_REGISTRY_FORK="yes") == ["no", "yes"]
+        plugins = [f"{appdir.lib}/gstreamer-1.0", "/m"]
+        assert self.ask(python.executable, "GST_PLUGIN_SYSTEM_PATH_1_0", GST_PLUGIN_SYSTEM_PATH_1_0="/m") == plugins
+
     def test_what_the_process_sets_itself(self, program: Path) -> None:
         """As cv2 does, which has a Qt of its own."""
         name = "QT_QPA_PLATFORM_PLUGIN_PATH"
         assert self.ask(program, name, name, "/mine", **{name: "/machine"}) == ["/mine", "/mine"]
 
     @pytest.mark.parametrize(("style", "seen"), [("Fusion", "Fusion"), ("kvantum", "(none)"), ("", "(none)")])
-    def test_values(self, program: Path, style: str, seen: str) -> None:
+    def test_values_of_styles(self, program: Path, style: str, seen: str) -> None:
         assert self.ask(program, "QT_STYLE_OVERRIDE", QT_STYLE_OVERRIDE=style) == [seen, style]
 
     def test_wayland(self, program: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from hatch_appimage.architecture import ARCHITECTURES
 from hatch_appimage.elf import from_origin
+from hatch_appimage.libraries.collected import NOTHING, Collected
 from hatch_appimage.libraries.dependencies import Tree
 from hatch_appimage.libraries.plan import BundleLayout, is_optional, is_qt_plugin, make_plan
 from hatch_appimage.libraries.policy import LibraryPolicy
@@ -48,11 +49,15 @@ class Scene:
         own = name.rpartition("/")[2] if soname is None else soname
         return library(own, *needed, **more).write(self.root / "machine" / place)
 
-    def plan(self, opened: dict[str, Path] | None = None, **policy: Any) -> BundlePlan:
+    def plan(
+        self, opened: dict[str, Path] | None = None, *, collected: Collected = NOTHING, **policy: Any
+    ) -> BundlePlan:
         place = BundleLayout(self.appdir / "usr" / "lib", (self.appdir / SITE,), self.origins)
         system = System(self.root / "machine", (self.root / "machine" / "lib",))
         tree = Tree.read_directory(self.appdir, X86_64)
-        return make_plan(tree, place, system=system, policy=LibraryPolicy(**policy), opened=opened or {})
+        return make_plan(
+            tree, place, system=system, policy=LibraryPolicy(**policy), opened=opened or {}, collected=collected
+        )
 
     def copies(self, plan: BundlePlan) -> dict[str, str]:
         return {self.inside(target): str(source.relative_to(self.root)) for target, source in plan.copies.items()}
@@ -914,3 +919,34 @@ class TestOpened:
 def test_from_origin(tmp_path: Path) -> None:
     assert from_origin(tmp_path / "a" / "b.so", tmp_path / "a") == "$ORIGIN"
     assert from_origin(tmp_path / "a" / "b.so", tmp_path / "c" / "d") == "$ORIGIN/../c/d"
+
+
+class TestCollected:
+    def test_files_get_their_places(self, scene: Scene) -> None:
+        module = scene.install("gio/modules/libtls.so", "libtls.so.1")
+        scene.install("libtls.so.1")
+        data = scene.root / "Gtk-4.0.typelib"
+        data.touch()
+        collected = Collected({"gio/modules/libtls.so": module, "girepository-1.0/Gtk-4.0.typelib": data})
+        plan = scene.plan(collected=collected)
+        assert set(scene.copies(plan)) == {"usr/lib/gio/modules/libtls.so", "usr/lib/libtls.so.1"}
+        assert scene.rpaths(plan)["usr/lib/gio/modules/libtls.so"] == ("$ORIGIN/../..",)
+        assert {scene.inside(path) for path in plan.data} == {"usr/lib/girepository-1.0/Gtk-4.0.typelib"}
+
+    def test_what_glib_opens_by_name(self, scene: Scene) -> None:
+        """Libraries of the machine that come with it find nothing of the image but that."""
+        scene.add(f"{SITE}/gi/_gi.so", library("", "libgmodule-2.0.so.0"))
+        scene.install("libgmodule-2.0.so.0")
+        files = {name: scene.install(name, *needed) for name, *needed in (
+            ("libgtk-4.so.1", "libX11.so.6", "libpango-1.0.so.0"),
+            ("libpango-1.0.so.0", "libfribidi.so.9"),
+        )}  # fmt: skip
+        scene.install("libfribidi.so.9")
+        plan = scene.plan(collected=Collected(files))
+        rpaths = scene.rpaths(plan)
+        chosen = "libgtk-4.so.1+libpango-1.0.so.0"
+        assert rpaths["usr/lib/libgmodule-2.0.so.0"][0] == f"$ORIGIN/selected/{chosen}"
+        assert scene.links(plan)[f"usr/lib/selected/{chosen}/libpango-1.0.so.0"] == "usr/lib/libpango-1.0.so.0"
+        # Opened by the link, it finds its own from there.
+        assert rpaths["usr/lib/libpango-1.0.so.0"] == ("$ORIGIN", "$ORIGIN/../..")
+        assert "$ORIGIN" not in rpaths["usr/lib/libgtk-4.so.1"]

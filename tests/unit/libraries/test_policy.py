@@ -65,6 +65,16 @@ def test_c_libraries_are_never_bundled(group: str) -> None:
         assert policy.group(soname.replace("*", "x86-64")) == group
 
 
+def test_including() -> None:
+    """What a step asks for comes beside what the project includes, and yields to what that excludes."""
+    policy = LibraryPolicy(include_libraries=("libz.so.1",), exclude_libraries=("libfreetype.so.6",))
+    including = policy.including(["@fonts"])
+    assert policy.group("libharfbuzz.so.0") == "fonts"
+    assert including.group("libharfbuzz.so.0") is None
+    assert including.group("libz.so.1") is None
+    assert including.group("libfreetype.so.6") == "excluded"
+
+
 def test_for_musl() -> None:
     """The target system's libraries are for another C library; what the project leaves out stays out."""
     policy = LibraryPolicy(exclude_libraries=("libGL.so.1",)).for_musl()

@@ -62,6 +62,12 @@ def test_named(image: Image, source: str, files: set[str]) -> None:
     assert wheels == (["pip-24.0-py3-none-any.whl"] if "ensurepip" in restored.packages else [])
 
 
+@pytest.mark.parametrize(("text", "named"), [("\0with_pip\0", True), ("\0g_spawn_async_with_pipes\0", False)])
+def test_word_in_an_extension_module(image: Image, text: str, *, named: bool) -> None:
+    image.add({"pkg/__init__.py": "", "pkg/_gi.so": text})
+    assert ("ensurepip" in image.restore().packages) is named
+
+
 def test_keep_files(image: Image) -> None:
     assert image.restore("lib*/python3*/idlelib", "lib2to3").packages == {"idlelib": "`keep-files` names it"}
     assert image.stdlib == {"idlelib/__init__.py"}

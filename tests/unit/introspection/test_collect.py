@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: MIT
+"""What comes along for an application with PyGObject, and what the build says of it."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hatch_appimage.architecture import ARCHITECTURES
+from hatch_appimage.introspection.closed import close_repository
+from hatch_appimage.introspection.collect import Introspection, collect_introspection
+from hatch_appimage.introspection.settings import IntrospectionSettings
+from hatch_appimage.layout import AppDir
+from hatch_appimage.python import BundledPython
+from hatch_appimage.sources.imports import Reached
+from hatch_appimage.sources.reach import Reach
+from hatch_appimage.sources.reader import SourceReader
+from hatch_appimage.system import System
+from support.elf_fixtures import library
+from support.typelibs import write_typelib
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Scene:
+    """An AppDir with PyGObject and an application, on a machine with GTK."""
+
+    def __init__(self, root: Path) -> None:
+        self.appdir = AppDir(root / "AppDir", "my-app")
+        stdlib = self.appdir.lib / "python3.12"
+        self.site = stdlib / "site-packages"
+        executable = self.appdir.bin / "python3.12"
+        self.python = BundledPython("3.12.0", executable, stdlib, (self.site,), executable, root)
+        self.root = root / "machine"
+        self.lib = self.root / "usr/lib/x86_64-linux-gnu"
+        for soname in ("libgtk-4.so.1", "libglib-2.0.so.0", "libX11.so.6"):
+            library(soname).write(self.lib / soname)
+        typelibs = self.lib / "girepository-1.0"
+        for name in ("GLib-2.0", "GObject-2.0", "Gio-2.0", "Pango-1.0"):
+            write_typelib(typelibs, name, libraries="libglib-2.0.so.0")
+        write_typelib(typelibs, "Gdk-4.0", "Gio-2.0", "Pango-1.0", libraries="libgtk-4.so.1")
+        write_typelib(typelibs, "Gtk-4.0", "Gdk-4.0", libraries="libgtk-4.so.1,libX11.so.6")
+        for version in ("3.0", "4.0"):
+            write_typelib(typelibs, f"GdkX11-{version}")
+        write_typelib(typelibs, "Unusual-1")
+        self.write("gi/__init__.py", "gi.require_version('Unusual', '1')")
+        self.write("gi/overrides/Gdk.py", "from gi.repository import GdkX11, GdkNone")
+
+    def write(self, name: str, text: str) -> Path:
+        path = self.site / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return path
+
+    def collect(self, *namespaces: str) -> Introspection:
+        modules = {path.stem: Reached(path, None) for path in self.site.glob("*.py")}
+        own = frozenset(reached.path for reached in modules.values())
+        return collect_introspection(
+            self.appdir,
+            ARCHITECTURES["x86_64"],
+            self.python,
+            Reach(modules, frozenset(), own=own),
+            IntrospectionSettings(namespaces),
+            reader=SourceReader(),
+            system=System(self.root, (self.lib,)),
+        )
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Scene:
+    return Scene(tmp_path)
+
+
+def test_namespaces_of_the_code(scene: Scene) -> None:
+    """Those that PyGObject names for itself come with theirs, in their version."""
+    scene.write("my_app.py", "gi.require_version('Gtk', '4.0')\nfrom gi.repository import Gtk")
+    found = scene.collect()
+    names = ("GLib-2.0", "GObject-2.0", "Gdk-4.0", "GdkX11-4.0", "Gio-2.0", "Gtk-4.0", "Pango-1.0")
+    assert found.typelibs == names
+    assert {f"girepository-1.0/{name}.typelib" for name in names} <= found.collected.files.keys()
+    # What is left to every machine is.
+    assert found.collected.opened == ("libglib-2.0.so.0", "libgtk-4.so.1")
+    assert found.collected.included == ("@fonts", "libvulkan.so.1")
+    assert (scene.appdir.lib / "gio/modules").is_dir()
+
+
+def test_icons_and_types(scene: Scene) -> None:
+    for name in ("index.theme", "symbolic/a.svg", "scalable/b.svg", "16x16/c.png", "cursors/d"):
+        path = scene.root / "usr/share/icons/Adwaita" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+    found = scene.collect("Gtk-4.0")
+    share = scene.appdir.usr / "share"
+    copied = {str(path.relative_to(share)) for path in share.rglob("*") if path.is_file()}
+    assert copied == {f"icons/Adwaita/{name}" for name in ("index.theme", "symbolic/a.svg", "scalable/b.svg")}
+    assert found.data == sum(len(name) for name in ("index.theme", "symbolic/a.svg", "scalable/b.svg"))
+
+
+def test_without_pygobject(scene: Scene) -> None:
+    (scene.site / "gi/__init__.py").unlink()
+    scene.write("my_app.py", "from gi.repository import Gtk")
+    assert scene.collect() == Introspection()
+    assert not scene.appdir.lib.joinpath("gio").exists()
+
+
+def test_what_nothing_imports_does_not_count(scene: Scene) -> None:
+    scene.write("package/backend_gtk4.py", "from gi.repository import Gtk")
+    assert scene.collect().typelibs == ("GLib-2.0", "GObject-2.0", "Gio-2.0")
+
+
+def test_missing(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    assert scene.collect("Adw-1").missing == ("Adw-1",)
+    (message,) = caplog.messages
+    assert message == (
+        "Adw-1 is not on this machine, and so its typelib is not in the image: install what has it (Debian's package "
+        "may be called gir1.2-adw-1)"
+    )
+
+
+def test_not_known_to_work(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        scene.collect("Unusual", "Gtk-4.0")
+    (message,) = caplog.messages
+    assert message.startswith("Unusual-1 is in the image with its libraries, but is not known to work on other systems")
+
+
+def test_directories_of_the_machine(scene: Scene) -> None:
+    path = scene.appdir.lib / "libgirepository-1.0.so.1"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"\x7fELF\0/usr/lib/x86_64-linux-gnu\0girepository-1.0\0/usr/share/gir-1.0\0/usr/lib64/x\0")
+    assert close_repository(scene.appdir) == 1
+    assert path.read_bytes() == (
+        b"\x7fELF\0/usr/\1\1\1/x86_64-linux-gnu\0girepository-1.0\0/usr/share/gir-1.0\0/usr/\1\1\x0164/x\0"
+    )
