@@ -28,6 +28,7 @@ from hatch_appimage.appdir.startup_file import read_startup_file, write_startup_
 from hatch_appimage.appdir.toolkits import write_toolkit_variables
 from hatch_appimage.desktop.files import write_desktop_files
 from hatch_appimage.desktop.gui_toolkits import warn_of_terminal
+from hatch_appimage.desktop.window_name import choose_window_class, warn_of_unnamed_windows
 from hatch_appimage.elf_strip import Stripped
 from hatch_appimage.errors import AppImageError, ErrorCollector
 from hatch_appimage.format import UPDATE_INFORMATION
@@ -376,6 +377,7 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
     )
     check_scripts(entry_point, settings.launcher.entry_points, appdir, launcher.commands)
     warn_of_terminal(settings.desktop, entry_point, appdir, python)
+    warn_of_unnamed_windows(settings.desktop, entry_point, appdir, python)
     name = settings.image.name.shown
     step(
         "desktop",
@@ -386,6 +388,7 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
         architecture=architecture.name,
         name=name,
         entry_point=entry_point,
+        window_class=choose_window_class(settings.desktop, entry_point, python),
         released=inputs.released,
         extra=[destination for _, destination in inputs.extra_files],
     )
@@ -419,6 +422,7 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
         architecture,
         libraries.graph.files,
         settings.launcher.environment,
+        window_name=settings.desktop.window_name,
     )
     step(
         "patch",

@@ -460,6 +460,7 @@ def _(variables: ToolkitVariables) -> str:
         *([f"{len(variables.hidden)} of the user's variables do not reach them"] if variables.hidden else []),
         *(["Wayland first"] if variables.wayland else []),
         *([f"{', '.join(variables.paths)} set for libraries"] if variables.paths else []),
+        *(f"windows are called {name}" for name in sorted(set(variables.names.values()))),
     ]
     return "; ".join(said) or "none that the user's variables mean"
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+from hatch_appimage.desktop.window_name import variables_for_name
 from hatch_appimage.elf import add_needed, from_origin, read_elf, set_rpath
 from hatch_appimage.libraries.companions import companion_variables
 from hatch_appimage.libraries.policy import goes_with_glib
@@ -81,12 +82,14 @@ class ToolkitVariables:
         hidden: the variables that they do not see, each with the values that they do.
         paths: variables by which bundled libraries find what belongs to them, where they are not set: paths relative to
             the directory of the bundled libraries.
+        names: variables by which toolkits name windows, where they are not set.
         wayland: Qt uses Wayland where there is a compositor.
 
     """
 
     hidden: dict[str, tuple[str, ...]] = field(default_factory=dict)
     paths: dict[str, str] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
     wayland: bool = False
 
 
@@ -96,6 +99,8 @@ def write_toolkit_variables(
     architecture: Architecture,
     files: Mapping[str, Elf],
     environment: Collection[str],
+    *,
+    window_name: str,
 ) -> ToolkitVariables:
     """Have the interpreter load the library with that ``getenv()`` if anything in the image wants it.
 
@@ -105,6 +110,7 @@ def write_toolkit_variables(
         architecture: that it is for.
         files: all ELF files in it, by their paths below the AppDir.
         environment: names of the variables that the project sets: these stay as they are.
+        window_name: what desktops know the application's windows by.
 
     Raises:
         AppImageError: the library is missing, or the interpreter cannot be changed.
@@ -121,6 +127,7 @@ def write_toolkit_variables(
     variables = ToolkitVariables(
         {name: values for name, values in hidden.items() if name not in environment},
         {name: value for name, value in paths.items() if name not in environment},
+        {name: window_name for name in variables_for_name(files) if name not in environment},
         wayland,
     )
     if variables != ToolkitVariables():
@@ -178,5 +185,6 @@ def _settings(variables: ToolkitVariables) -> Iterator[str]:
     for name, values in variables.hidden.items():
         yield from (f"{name}={value}" for value in values) if values else (name,)
     yield from (f"{name}@{value}" for name, value in variables.paths.items())
+    yield from (f"{name}+{value}" for name, value in variables.names.items())
     if variables.wayland:
         yield f"{_PLATFORM}:{_WAYLAND_FIRST}"

@@ -7,6 +7,7 @@ They are strings, each with a NUL behind it, and an empty one at the end, in pla
 ``NAME``         hides a variable of the caller's environment
 ``NAME=VALUE``   hides it unless it has this value, or that of another such string
 ``NAME:VALUE``   the value of a variable that is not set, where there is a Wayland compositor
+``NAME+VALUE``   the value of a variable that is not set
 ``NAME@PATH``    the value of a variable that is not set: a path relative to the directory above the library's
 ===============  ===================================================================================================
 """

@@ -43,9 +43,10 @@ enum { SETTINGS_SIZE = 4096, MAX_HIDDEN = 64, MAX_SOCKET = 108, MAX_PATHS = 8, P
 /*
  * What the build writes behind the first string: strings, an empty one at the end. NAME hides a variable of the
  * caller's environment, NAME=VALUE does unless it has this value, or another one that is named so. NAME:VALUE is the
- * value of a variable that is not set, where a Wayland compositor is there; NAME@PATH that of one that is not set,
- * relative to the directory above this library's.
+ * value of a variable that is not set, where a Wayland compositor is there; NAME+VALUE that of one that is not set;
+ * NAME@PATH likewise, relative to the directory above this library's.
  */
+#define KINDS "=:+@"
 static const char settings[SETTINGS_SIZE] = MAGIC;
 
 /* The caller's variables among those; what replaces them lies elsewhere. */
@@ -100,8 +101,9 @@ __attribute__((constructor)) static void note(int argc, char **argv, char **envp
 	(void)argc;
 	(void)argv;
 	FOR_EACH(setting) {
-		size_t length = strcspn(setting, "=:@");
-		char *variable = setting[length] == ':' || setting[length] == '@' ? NULL : find(variables, setting, length);
+		size_t length = strcspn(setting, KINDS);
+		bool hides = !setting[length] || setting[length] == '=';
+		char *variable = hides ? find(variables, setting, length) : NULL;
 		if (variable && count < MAX_HIDDEN && !is_hidden(variable) && !has_one_of_its_values(variable, length))
 			hidden[count++] = variable;
 	}
@@ -164,8 +166,10 @@ static char *default_of(const char *name, size_t length)
 	size_t index = 0;
 
 	FOR_EACH(setting) {
-		const char *kind = setting + strcspn(setting, "=:@");
+		const char *kind = setting + strcspn(setting, KINDS);
 		bool is_meant = !strncmp(setting, name, length) && setting + length == kind;
+		if (is_meant && *kind == '+')
+			return (char *)kind + 1;
 		if (is_meant && *kind == ':')
 			return has_wayland() ? (char *)kind + 1 : NULL;
 		if (is_meant && *kind == '@')
