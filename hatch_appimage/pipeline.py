@@ -379,6 +379,7 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
     warn_of_terminal(settings.desktop, entry_point, appdir, python)
     warn_of_unnamed_windows(settings.desktop, entry_point, appdir, python)
     name = settings.image.name.shown
+    window_class = choose_window_class(settings.desktop, entry_point, python)
     step(
         "desktop",
         write_desktop_files,
@@ -388,7 +389,7 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
         architecture=architecture.name,
         name=name,
         entry_point=entry_point,
-        window_class=choose_window_class(settings.desktop, entry_point, python),
+        window_class=window_class,
         released=inputs.released,
         extra=[destination for _, destination in inputs.extra_files],
     )
@@ -422,7 +423,7 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
         architecture,
         libraries.graph.files,
         settings.launcher.environment,
-        window_name=settings.desktop.window_name,
+        window_name=window_class,
     )
     step(
         "patch",

@@ -321,11 +321,6 @@ class DesktopSettings:
         return self.desktop_keys.get("StartupWMClass")
 
     @property
-    def window_name(self) -> str:
-        """What windows are called in toolkits that can be told from outside."""
-        return self.given_window_name or self.app_id
-
-    @property
     def field_code(self) -> str:
         """What stands for files or addresses in the command line of the generated entry."""
         schemes = any(name.startswith("x-scheme-handler/") for name in self.mime_types)

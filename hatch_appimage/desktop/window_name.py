@@ -26,9 +26,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_QT_PLUGIN = "libqxcb.so"
 # Variables that toolkits have the name from, by the names of their files: Qt's plugin for X11, SDL 2 and 3.
 _VARIABLES = (
-    (re.compile(r"libqxcb\.so"), ("RESOURCE_NAME",)),
+    (re.compile(re.escape(_QT_PLUGIN)), ("RESOURCE_NAME",)),
     (re.compile(r"libSDL2[-.].*"), ("SDL_VIDEO_X11_WMCLASS", "SDL_VIDEO_WAYLAND_WMCLASS")),
     (re.compile(r"libSDL3[-.].*"), ("SDL_APP_ID",)),
 )
@@ -49,9 +50,14 @@ def variables_for_name(files: Iterable[str]) -> tuple[str, ...]:
 
 
 def choose_window_class(settings: DesktopSettings, entry_point: EntryPoint, python: BundledPython) -> str:
-    """Return the name that windows will have: the one that is set for them, or what most toolkits take by default."""
-    files = (path.name for directory in python.site_packages for path in directory.rglob("*.so*"))
-    return settings.window_name if variables_for_name(files) else entry_point.command
+    """Return the name that windows will have: the project's, or with Qt the id, or what other toolkits take by default.
+
+    pygame gives SDL the name of the command by itself, which wins.
+    """
+    if settings.given_window_name:
+        return settings.given_window_name
+    has_qt = any(path for directory in python.site_packages for path in directory.rglob(_QT_PLUGIN))
+    return settings.app_id if has_qt else entry_point.command
 
 
 def warn_of_unnamed_windows(
@@ -73,7 +79,7 @@ def warn_of_unnamed_windows(
     if any(word.encode() in path.read_bytes() for path in _sources(entry_point.module, python)):
         return
     if toolkit != "tkinter":
-        text = f'on Wayland: call `{call}("{settings.window_name}")` before the first window is shown'
+        text = f'on Wayland: call `{call}("{settings.app_id}")` before the first window is shown'
     elif settings.given_window_name:
         return
     else:
