@@ -31,6 +31,7 @@ from hatch_appimage.appdir.trace import Outside, Trace, read_trace, warn_of_outs
 from hatch_appimage.architecture import native_architecture
 from hatch_appimage.desktop.files import write_desktop_files
 from hatch_appimage.desktop.gui_toolkits import warn_of_terminal
+from hatch_appimage.desktop.window_name import choose_window_class, warn_of_unnamed_windows
 from hatch_appimage.elf_strip import Stripped
 from hatch_appimage.errors import AppImageError, ErrorCollector
 from hatch_appimage.format import UPDATE_INFORMATION
@@ -246,6 +247,7 @@ class _Contents:
         python: the Python in it.
         packages: what is installed.
         entry_point: what starts.
+        window_class: what desktops know the application's windows by.
         launcher: the commands.
         modules: the names of those that every start imports.
         reach: what the project's imports lead to.
@@ -259,6 +261,7 @@ class _Contents:
     python: BundledPython
     packages: Installation
     entry_point: EntryPoint
+    window_class: str
     launcher: Launcher
     modules: Sequence[str]
     reach: Reach
@@ -469,7 +472,9 @@ def _fill_appdir(inputs: BuildInputs, work: Path, step: Steps) -> _Contents:
     )
     check_scripts(entry_point, settings.launcher.entry_points, appdir, launcher.commands)
     warn_of_terminal(settings.desktop, entry_point, appdir, python)
+    warn_of_unnamed_windows(settings.desktop, entry_point, appdir, python)
     name = settings.image.name.shown
+    window_class = choose_window_class(settings.desktop, entry_point, python)
     step(
         "desktop",
         write_desktop_files,
@@ -479,6 +484,7 @@ def _fill_appdir(inputs: BuildInputs, work: Path, step: Steps) -> _Contents:
         architecture=architecture.name,
         name=name,
         entry_point=entry_point,
+        window_class=window_class,
         released=inputs.released,
         extra=[destination for _, destination in inputs.extra_files],
     )
@@ -500,7 +506,19 @@ def _fill_appdir(inputs: BuildInputs, work: Path, step: Steps) -> _Contents:
         reader=reader,
         system=inputs.system,
     )
-    return _Contents(appdir, python, packages, entry_point, launcher, modules, reach, left_out, introspection, reader)
+    return _Contents(
+        appdir=appdir,
+        python=python,
+        packages=packages,
+        entry_point=entry_point,
+        window_class=window_class,
+        launcher=launcher,
+        modules=modules,
+        reach=reach,
+        left_out=left_out,
+        introspection=introspection,
+        reader=reader,
+    )
 
 
 def _bundle_libraries(inputs: BuildInputs, contents: _Contents, step: Steps) -> Libraries:
@@ -557,6 +575,7 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
         architecture,
         libraries.graph.files,
         settings.launcher.environment,
+        window_name=contents.window_class,
     )
     step(
         "patch",

@@ -493,6 +493,7 @@ def _(variables: ToolkitVariables) -> str:
             if variables.paths
             else []
         ),
+        *(f"windows are called {name}" for name in sorted(set(variables.names.values()))),
     ]
     return "; ".join(said) or "none that the user's variables mean"
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+from hatch_appimage.desktop.window_name import variables_for_name
 from hatch_appimage.elf import add_needed, from_origin, read_elf, set_rpath
 from hatch_appimage.introspection.places import GST_PLUGINS, GST_VALUES, LISTS, PATHS
 from hatch_appimage.libraries.companions import companion_variables
@@ -85,6 +86,7 @@ class ToolkitVariables:
         values: variables by which these are told something else, where they are not set.
         lists: variables that are lists of directories, with such a path that comes before the others, and those that
             are meant where the user's variable is not set.
+        names: variables by which toolkits name windows, where they are not set.
         wayland: Qt uses Wayland where there is a compositor.
 
     """
@@ -93,6 +95,7 @@ class ToolkitVariables:
     paths: dict[str, str] = field(default_factory=dict)
     values: dict[str, str] = field(default_factory=dict)
     lists: dict[str, tuple[str, str]] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
     wayland: bool = False
 
 
@@ -102,6 +105,8 @@ def write_toolkit_variables(
     architecture: Architecture,
     files: Mapping[str, Elf],
     environment: Collection[str],
+    *,
+    window_name: str,
 ) -> ToolkitVariables:
     """Have the interpreter load the library with that ``getenv()`` if anything in the image wants it.
 
@@ -111,6 +116,7 @@ def write_toolkit_variables(
         architecture: that it is for.
         files: all ELF files in it, by their paths below the AppDir.
         environment: names of the variables that the project sets: these stay as they are.
+        window_name: what desktops know the application's windows by.
 
     Raises:
         AppImageError: the library is missing, or the interpreter cannot be changed.
@@ -137,6 +143,7 @@ def write_toolkit_variables(
         {name: value for name, value in paths.items() if name not in environment},
         {name: value for name, value in values.items() if name not in environment},
         {name: value for name, value in lists.items() if name not in environment},
+        {name: window_name for name in variables_for_name(files) if name not in environment},
         wayland,
     )
     if variables != ToolkitVariables():
@@ -194,7 +201,7 @@ def _settings(variables: ToolkitVariables) -> Iterator[str]:
     for name, values in variables.hidden.items():
         yield from (f"{name}={value}" for value in values) if values else (name,)
     yield from (f"{name}@{value}" for name, value in variables.paths.items())
-    yield from (f"{name}!{value}" for name, value in variables.values.items())
+    yield from (f"{name}!{value}" for name, value in {**variables.values, **variables.names}.items())
     yield from (f"{name}+{path}:{default}" for name, (path, default) in variables.lists.items())
     if variables.wayland:
         yield f"{_PLATFORM}:{_WAYLAND_FIRST}"

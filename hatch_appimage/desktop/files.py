@@ -56,6 +56,7 @@ def write_desktop_files(
     architecture: str,
     name: str,
     entry_point: EntryPoint,
+    window_class: str,
     released: int | None = None,
     extra: Iterable[str] = (),
 ) -> DesktopIntegration:
@@ -72,11 +73,14 @@ def write_desktop_files(
         architecture: AppImage's name of it.
         name: what people call the application.
         entry_point: what starts.
+        window_class: what its windows are called.
         released: when the version was released, in seconds since the epoch; None if that is not known.
         extra: paths below the AppDir of files that the project adds to it.
 
     """
-    entry = _find_entry(appdir, project, settings, name, entry_point).with_keys({
+    entry = _find_entry(
+        appdir, project, settings, name=name, entry_point=entry_point, window_class=window_class
+    ).with_keys({
         "Icon": appdir.app_id,
         "X-AppImage-Name": escape(name),
         "X-AppImage-Version": project.version,
@@ -120,16 +124,24 @@ def _find_metainfo(appdir: AppDir, settings: DesktopSettings, extra: Iterable[st
 
 
 def _find_entry(
-    appdir: AppDir, project: Project, settings: DesktopSettings, name: str, entry_point: EntryPoint
+    appdir: AppDir,
+    project: Project,
+    settings: DesktopSettings,
+    *,
+    name: str,
+    entry_point: EntryPoint,
+    window_class: str,
 ) -> DesktopEntry:
     if settings.desktop_file is None:
-        return _generate(project, name, entry_point, settings)
+        return _generate(project, name, entry_point, window_class, settings)
     for fault in find_faults(settings.desktop_file):
         log.warning("The desktop entry has a fault in %s", fault)
     return adapt_entry(settings.desktop_file, command=entry_point.command, app_id=appdir.app_id)
 
 
-def _generate(project: Project, name: str, entry_point: EntryPoint, settings: DesktopSettings) -> DesktopEntry:
+def _generate(
+    project: Project, name: str, entry_point: EntryPoint, window_class: str, settings: DesktopSettings
+) -> DesktopEntry:
     terminal = settings.wants_terminal(entry_point)
     values = {"Type": "Application", "Name": escape(name)}
     if project.summary:
@@ -143,8 +155,7 @@ def _generate(project: Project, name: str, entry_point: EntryPoint, settings: De
     if settings.mime_types:
         values["MimeType"] = _list(settings.mime_types)
     if not terminal:
-        # What toolkits call the windows of a program by default, so that desktops know whose they are.
-        values["StartupWMClass"] = escape(entry_point.command)
+        values["StartupWMClass"] = escape(window_class)  # so that desktops know whose they are
     values.update((key, escape(value)) for key, value in settings.desktop_keys.items())
     return DesktopEntry((f"[{MAIN_GROUP}]", *(f"{key}={value}" for key, value in values.items())))
 

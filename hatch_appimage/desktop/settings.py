@@ -314,6 +314,13 @@ class DesktopSettings:
     )
 
     @property
+    def given_window_name(self) -> str | None:
+        """What the project says that its windows are called; None where that is not said."""
+        if self.desktop_file:
+            return self.desktop_file.get("StartupWMClass")
+        return self.desktop_keys.get("StartupWMClass")
+
+    @property
     def field_code(self) -> str:
         """What stands for files or addresses in the command line of the generated entry."""
         schemes = any(name.startswith("x-scheme-handler/") for name in self.mime_types)

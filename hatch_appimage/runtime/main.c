@@ -158,7 +158,8 @@ static bool belongs_to_user(const struct stat *status)
 
 /*
  * Its files are obeyed as the user's own, so nobody else may put any into it, nor lead elsewhere by a link in its place.
- * One that the user cannot write to has been made for somebody else.
+ * One that the user cannot write to has been made for somebody else. Root can write to all of them: when an application
+ * starts a part of itself as root, its user's stays the user's.
  */
 static void use_portable(const struct appimage *image, const char *variable, const char *suffix)
 {
@@ -167,6 +168,8 @@ static void use_portable(const struct appimage *image, const char *variable, con
 
 	snprintf(path, sizeof(path), "%s%s", image->path, suffix);
 	if (lstat(path, &name) || stat(path, &status) || !S_ISDIR(status.st_mode) || access(path, W_OK))
+		return;
+	if (!geteuid() && status.st_uid)
 		return;
 	if (!belongs_to_user(&name) || !belongs_to_user(&status))
 		die("%s is not used as $%s, because it belongs to another user: remove it, or become its owner", path, variable);

@@ -336,8 +336,9 @@ class TestPortable:
             target.chmod(0o777)
         elif kind == "link":
             os.chown(place, NOBODY, NOBODY, follow_symlinks=False)
-        else:
-            os.chown(target, NOBODY, NOBODY)
+        if kind in {"owner", "target"}:
+            target.chmod(0o777)  # root leaves alone what is another user's
+            image = self.of_nobody(image)
         result = image.run("here")
         assert (result.returncode, result.stdout) == (127, "")
         assert result.stderr.startswith(f"AppImage: {place} is not used as ${variable}, because ")
@@ -354,11 +355,23 @@ class TestPortable:
     def test_that_the_user_cannot_write_to(self, image: Image) -> None:
         place = Path(f"{image.path}.home")
         place.mkdir(mode=0o755)
+        result = self.of_nobody(image).run("run", "eval", 'echo "$HOME"')
+        assert (result.stdout, result.stderr) == ("/nonexistent\n", "")
+
+    def test_of_a_user_whom_root_helps(self, image: Image) -> None:
+        """As with `pkexec "$APPIMAGE"`: it starts, and what is root's stays out of the user's directory."""
+        place = Path(f"{image.path}.home")
+        place.mkdir(mode=0o755)
+        os.chown(place, NOBODY, NOBODY)
+        result = image.run("run", "eval", 'echo "$HOME"')
+        assert (result.stdout, result.stderr) == ("/nonexistent\n", "")
+
+    def of_nobody(self, image: Image) -> Image:
+        """Return the image as a user starts it who is not root."""
         os.chown(image.temporary, NOBODY, NOBODY)
         for parent in image.path.parents[:4]:
             parent.chmod(parent.stat().st_mode | 0o005)
-        result = Image(image.path, image.temporary, NOBODY).run("run", "eval", 'echo "$HOME"')
-        assert (result.stdout, result.stderr) == ("/nonexistent\n", "")
+        return Image(image.path, image.temporary, NOBODY)
 
 
 class TestLifetime:

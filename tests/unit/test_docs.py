@@ -15,6 +15,7 @@ from hatch_appimage.errors import ConfigurationError
 from hatch_appimage.options import Settings, check_hook_table
 from hatch_appimage.project.metadata import Project
 from support.projects import REPOSITORY
+from support.recipes import read_recipes
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -23,6 +24,8 @@ else:
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from support.recipes import Recipe
 
 PAGES = [*sorted(REPOSITORY.glob("*.md")), *sorted((REPOSITORY / "docs").rglob("*.md"))]
 NAMES = [str(page.relative_to(REPOSITORY)) for page in PAGES]
@@ -111,6 +114,31 @@ def test_commands_are_there(page: Path, capsys: pytest.CaptureFixture[str]) -> N
         known = capsys.readouterr().out
         for option in re.findall(r"--[a-z]+", rest.partition("'{")[0]):
             assert option in known, option
+
+
+RECIPES = [pytest.param(recipe, id=recipe.name) for recipe in read_recipes()]
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_recipes_are_whole(recipe: Recipe, tmp_path: Path) -> None:
+    """The files that a project names are there, its sources compile, and its picture is small."""
+    recipe.write(tmp_path)
+    document = tomllib.loads(recipe.files["pyproject.toml"])
+    (target,) = document["project"]["gui-scripts"].values()
+    table = document["tool"]["hatch"]["build"]["targets"]["appimage"]
+    project = Project(tmp_path, recipe.name, "1.0", "", "", scripts={}, gui_scripts={recipe.name: target}, features=())
+    assert faults_of(table, project) == []
+    assert all((tmp_path / path).is_file() for path in table.get("force-include", {}))
+    for name, text in recipe.files.items():
+        if name.endswith(".py"):
+            compile(text, name, "exec")
+    module = target.partition(":")[0]
+    assert {f"{module}.py", f"{module}/__init__.py"} & recipe.files.keys()
+    assert recipe.picture is None or recipe.picture.stat().st_size < 15_000
+
+
+def test_there_are_recipes() -> None:
+    assert len(RECIPES) > 10
 
 
 def test_readme_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:

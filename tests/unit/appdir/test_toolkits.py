@@ -69,7 +69,9 @@ def add_introspection(appdir: AppDir) -> None:
 
 def write(appdir: AppDir, python: BundledPython, *environment: str) -> ToolkitVariables:
     elves = {str(path.relative_to(appdir.root)): elf for path, elf in read_directory(appdir.root).items()}
-    return write_toolkit_variables(appdir, python, native_architecture(), elves, environment)
+    return write_toolkit_variables(
+        appdir, python, native_architecture(), elves, environment, window_name="org.example.App"
+    )
 
 
 def metadata(*keys: str) -> bytes:
@@ -143,6 +145,20 @@ class TestVariables:
         assert {"GSETTINGS_SCHEMA_DIR", "GDK_PIXBUF_MODULE_FILE"} <= variables.hidden.keys()
         assert "GIO_MODULE_DIR" not in variables.hidden
 
+    @pytest.mark.parametrize(
+        ("file", "names"),
+        [
+            ("PyQt6/Qt6/plugins/platforms/libqxcb.so", {"RESOURCE_NAME"}),
+            ("game.libs/libSDL2-2-f3e3c0.0.so.0.3200.10", {"SDL_VIDEO_X11_WMCLASS", "SDL_VIDEO_WAYLAND_WMCLASS"}),
+            ("game.libs/libSDL3.so.0", {"SDL_APP_ID"}),
+            ("game.libs/libSDL2_image-2.0.so.0", set()),
+        ],
+    )
+    def test_names_of_windows(self, appdir: AppDir, python: BundledPython, file: str, names: set[str]) -> None:
+        library("").write(python.site_packages[0] / file)
+        assert write(appdir, python).names == dict.fromkeys(names, "org.example.App")
+        assert appdir.getenv.exists() == bool(names)
+
     def test_wayland(self, appdir: AppDir, python: BundledPython) -> None:
         add_qt(python, "platforms/libqwayland-generic.so")
         assert write(appdir, python).wayland
@@ -213,6 +229,14 @@ class TestGetenv:
         assert self.ask(python.executable, "GST_REGISTRY_FORK", GST_REGISTRY_FORK="yes") == ["no", "yes"]
         plugins = [f"{appdir.lib}/gstreamer-1.0", "/m"]
         assert self.ask(python.executable, "GST_PLUGIN_SYSTEM_PATH_1_0", GST_PLUGIN_SYSTEM_PATH_1_0="/m") == plugins
+
+    def test_names_of_windows(self, appdir: AppDir, python: BundledPython) -> None:
+        """The caller's own wins, and what the application starts has none."""
+        library("").write(python.site_packages[0] / "libSDL3.so.0")
+        write(appdir, python)
+        assert self.ask(python.executable, "SDL_APP_ID") == ["org.example.App", "(none)"]
+        assert self.ask(python.executable, "SDL_APP_ID", SDL_APP_ID="mine") == ["mine", "mine"]
+        assert self.ask(python.executable, "SDL_APP") == ["(none)", "(none)"]
 
     def test_what_the_process_sets_itself(self, program: Path) -> None:
         """As cv2 does, which has a Qt of its own."""

@@ -163,6 +163,7 @@ def write(appdir: AppDir, project: Project, settings: Settings) -> DesktopIntegr
         architecture="x86_64",
         name=settings.image.name.shown,
         entry_point=settings.launcher.entry_point,
+        window_class="my-window",
     )
 
 
@@ -196,7 +197,9 @@ class TestWrite:
         settings = Settings.read({"categories": ["Graphics", "2DGraphics"]}, project)
         write(AppDir(tmp_path, "my-app"), project, settings)
         lines = (tmp_path / "my-app.desktop").read_text().splitlines()
-        assert {"Exec=paint", "Terminal=false", "Categories=Graphics;2DGraphics;", "StartupWMClass=paint"} < set(lines)
+        assert {"Exec=paint", "Terminal=false", "Categories=Graphics;2DGraphics;", "StartupWMClass=my-window"} < set(
+            lines
+        )
         assert not any(line.startswith("Comment") for line in lines)
 
     @pytest.mark.parametrize("summary", ["plain", "back\\slash", "two\nlines\tand\rmore", "Färber & Söhne"])

@@ -119,6 +119,7 @@ def write(
         architecture="x86_64",
         name=settings.image.name.shown,
         entry_point=settings.launcher.entry_point,
+        window_class="my-window",
         released=released,
         extra=extra,
     )

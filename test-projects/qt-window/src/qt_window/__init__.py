@@ -6,6 +6,7 @@ from PySide6.QtWidgets import QApplication, QLabel
 
 def main():
     application = QApplication(sys.argv)
+    application.setDesktopFileName("qt-window")
     label = QLabel("Hello from an AppImage")
     label.resize(400, 100)
     label.show()

@@ -9,7 +9,7 @@ def main():
     parser.add_argument("--once", action="store_true", help="say what Tk is shown with, and close")
     arguments = parser.parse_args()
 
-    window = tkinter.Tk()
+    window = tkinter.Tk(className="tk-clock")
     window.title("Clock")
     face = ttk.Label(window, font=("TkDefaultFont", 40))
     face.pack(padx=20, pady=20)
