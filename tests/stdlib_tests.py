@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -97,6 +98,8 @@ def main() -> int:
     parser.add_argument("--directory", type=Path, help="where the image stays (default: nowhere)")
     parser.add_argument("tests", nargs="*", help=f"these only (default: {', '.join(TESTS)})")
     options = parser.parse_args()
+    # A shell has what it starts in the background ignore it, and tests that send it to themselves wait forever then.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with tempfile.TemporaryDirectory() as temporary:
         directory = options.directory or Path(temporary)
         directory.mkdir(parents=True, exist_ok=True)
