@@ -1031,10 +1031,10 @@ class TestGlibc:
         return appdir
 
     def test_what_is_written(self, tmp_path: Path) -> None:
-        appdir = make_appdir(tmp_path)
+        appdir = make_appdir(tmp_path, expose_python=True)
         require_glibc(appdir, RequiredVersion("GLIBC", (), ()))
         require_glibc(appdir, RequiredVersion("GLIBC", (2, 36), ("usr/libexec/python3.99",)))
-        for directory in (appdir.root, appdir.bin):
+        for directory in (appdir.root, appdir.bin, appdir.exposed):
             settings = read_settings((directory / SETTINGS_NAME).read_text())
             assert [value for key, value in settings if key == "glibc"] == ["2.36"]
 
@@ -1383,10 +1383,14 @@ class TestDialogue:
 
 def test_musl_always_stands_in(tmp_path: Path) -> None:
     """No version of a system's C library makes it needless."""
-    appdir = make_appdir(tmp_path / "a")
+    appdir = make_appdir(tmp_path / "a", expose_python=True)
     library = CLibrary("musl", (1, 2, 5), None, "lib/ld-musl-x86_64.so.1", (), 0)
     write_stand_in(appdir, bundled(appdir.libexec / "python3.99"), library, (), program=LAUNCHER)
-    for directory, place in ((appdir.root, "usr/lib/musl/python3.99"), (appdir.bin, "../lib/musl/python3.99")):
+    for directory, place in (
+        (appdir.root, "usr/lib/musl/python3.99"),
+        (appdir.bin, "../lib/musl/python3.99"),
+        (appdir.exposed, "../../lib/musl/python3.99"),
+    ):
         found = dict(read_settings((directory / SETTINGS_NAME).read_text()))
         assert (found["stand-in"], found.get("glibc")) == (place, None)
     found = dict(read_settings((appdir.musl / SETTINGS_NAME).read_text()))
