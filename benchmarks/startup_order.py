@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""What the start-up order is worth: images beside a virtual environment, for two places of the same imports.
+"""What the start-up order is worth: images beside a virtual environment, for several places of the same imports.
 
 ``benchmarks/startup_order.py [--rounds N] [--directory DIR]``
 
-A program imports Flask and Requests, at the top of its module or inside `main()`, and ends. Of each, two images are
-built: with the application run for the start-up order as by default, and with ``startup-command = false``, when the
-entry point is only imported. Each round starts the virtual environment's command and then the image's, so that what
-disturbs the machine disturbs both of a pair; the ratio of the pair is what counts. Printed are the median of these
+A program imports Flask and Requests, at the top of its module, inside `main()`, in the function of a subcommand, or in
+a module that click loads for it, and ends. Images of each are built: with the application run for the start-up order as
+by default; with ``startup-command = false``, when the entry point is only imported; without any order; and with the
+subcommand as ``startup-command``. Each round starts the virtual environment's command and then the image's, so that
+what disturbs the machine disturbs both of a pair; the ratio of the pair is what counts. Printed are the median of these
 ratios, the middle half of them, and the median times in milliseconds, with the machine's load before and after: other
 work on it makes the figures worthless. The environment has the same Python and packages, with bytecode compiled.
 What is built stays in ``--directory`` and is used again, so that it can be built at another time than it is measured.
@@ -21,19 +22,58 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from uv import find_uv_bin
 
 from rounds import Case, measure, paired_ratios, print_load
 
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+COMMAND = "work"
 MODULES = {
     "imports at the top": "import flask, requests\ndef main():\n    print(flask.Flask, requests.get)\n",
     "imports in main()": "def main():\n    import flask, requests\n    print(flask.Flask, requests.get)\n",
+    "imports in a subcommand": """\
+import click
+
+@click.group()
+def main():
+    pass
+
+@main.command()
+def work():
+    import flask, requests
+    print(flask.Flask, requests.get)
+""",
+    "subcommand loaded by click": """\
+import importlib
+
+import click
+
+class Commands(click.Group):
+    def list_commands(self, context):
+        return ["work"]
+
+    def get_command(self, context, name):
+        return importlib.import_module(f"app_{name}").main
+
+main = Commands()
+""",
 }
+SUBCOMMAND = """\
+import click, flask, requests
+
+@click.command()
+def main():
+    print(flask.Flask, requests.get)
+"""
 ORDERS = {
     "by default": [],
     "import alone": ["--set", "startup-command=false"],
     "none": ["--set", "startup-order=false"],
+    "of the subcommand": ["--set", f'startup-command="{COMMAND}"'],
 }
 PROJECT = """\
 [build-system]
@@ -49,7 +89,7 @@ dependencies = ["flask", "requests"]
 app = "app:main"
 
 [tool.hatch.build.targets.wheel]
-only-include = ["app.py"]
+only-include = ["app.py", "app_work.py"]
 """
 
 
@@ -58,37 +98,43 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=21)
     parser.add_argument("--directory", type=Path)
+    parser.add_argument("--programs", nargs="*", choices=MODULES, default=list(MODULES), help="these only")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="hatch-appimage-") as temporary:
-        pairs = make_pairs(options.directory or Path(temporary))
+        pairs = make_pairs(options.directory or Path(temporary), options.programs)
         print_load()
         print(f"\n{'':40} ratio  middle half     environment      image")
         for name, (command, image) in pairs.items():
             cases = Case("environment", command), Case("image", image)
-            measure(cases, (), options.rounds)
+            measure(cases, (COMMAND,), options.rounds)
             report(name, *cases)
         print_load()
 
 
-def make_pairs(directory: Path) -> dict[str, tuple[Path, Path]]:
+def make_pairs(directory: Path, programs: Collection[str]) -> dict[str, tuple[Path, Path]]:
     """Return the commands that are compared, the environment's first, by what they have in common."""
     pairs = {}
     for number, (title, module) in enumerate(MODULES.items()):
+        if title not in programs:
+            continue
+        # What takes no arguments does the same with them as without.
+        orders = [order for order in ORDERS if "subcommand" in title or "subcommand" not in order]
         project = directory / str(number)
         if not project.exists():
             install(write_project(project, module))
-            for order, options in ORDERS.items():
-                build(project, order, options)
-        for order in ORDERS:
+            for order in orders:
+                build(project, order, ORDERS[order])
+        for order in orders:
             (image,) = (project / order).glob("*.AppImage")
             pairs[f"{title}, order {order}"] = (project / "environment" / "bin" / "app", image)
     return pairs
 
 
 def write_project(directory: Path, module: str) -> Path:
-    """Write a project of one module."""
+    """Write a project of one module, and one that only click loads."""
     directory.mkdir(parents=True)
     (directory / "app.py").write_text(module)
+    (directory / "app_work.py").write_text(SUBCOMMAND)
     (directory / "pyproject.toml").write_text(PROJECT)
     return directory
 

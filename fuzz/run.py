@@ -158,6 +158,7 @@ def launcher_seeds() -> Iterator[bytes]:
         "script",
         "link",
         "expose",
+        "exposed-name",
         "default A",
         "commands",
         "dialogue",

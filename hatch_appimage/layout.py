@@ -60,6 +60,11 @@ class AppDir:
         return self.usr / "libexec"
 
     @property
+    def exposed(self) -> Path:
+        """The launcher that an exposed interpreter starts others by; they are no more isolated than it is itself."""
+        return self.libexec / "exposed"
+
+    @property
     def commands(self) -> Path:
         """Links to the commands, for an application that wants them on its PATH; never one to the interpreter."""
         return self.libexec / "commands"

@@ -42,6 +42,8 @@ _APPLICATION_OPTIONS = ("-I",)
 # What it starts as sys.executable is isolated from the same, but finds the script's or the working directory, as in a
 # virtual environment: `python -m module` and `python script.py` are for that.
 _INTERPRETER_OPTIONS = ("-E", "-s")
+# What an exposed interpreter starts as sys.executable is as it is itself: variables such as PYTHONPATH reach it.
+_EXPOSED_OPTIONS = ("-s",)
 # Names in the image's bin by which the machine's scripts would find its interpreter on a PATH.
 _INTERPRETER = re.compile(r"python[\d.]*t?")
 
@@ -118,7 +120,7 @@ def write_launcher(
         AppImageError: one of the commands was not installed.
 
     """
-    _install_interpreter(python, program, optimize)
+    _install_interpreter(python, python.launcher, program, _INTERPRETER_OPTIONS, optimize)
     header = _SCRIPT_HEADER.format(python=python.launcher.name)
     commands = sorted(path.name for path in appdir.bin.iterdir() if _relocate_script(path, header))
     script = appdir.bin / entry_point.command
@@ -138,12 +140,16 @@ def write_launcher(
     exposed = interpreters if settings.expose_python else ()
     main = str(script.relative_to(appdir.root))
     lines = [
-        *_settings(python, appdir.root, _APPLICATION_OPTIONS, optimize),
+        *_settings(python, appdir.root, python.launcher, _APPLICATION_OPTIONS, optimize),
         ("script", main),
         *(("link", name) for name in others),
         *(("expose", name) for name in exposed),
         *(("default", f"{name} {value}") for name, value in settings.environment.items()),
     ]
+    if exposed:
+        interpreter = appdir.exposed / python.launcher.name
+        _install_interpreter(python, interpreter, program, _EXPOSED_OPTIONS)
+        lines.append(("exposed-name", str(interpreter.relative_to(appdir.root))))
     if settings.commands_on_path:
         _link_commands(appdir)
         lines.append(("commands", str(appdir.commands.relative_to(appdir.root))))
@@ -164,8 +170,13 @@ def require_glibc(appdir: AppDir, glibc: RequiredVersion) -> None:
     """
     if not glibc.version:
         return
-    for directory in (appdir.root, appdir.bin):
+    for directory in _launchers(appdir):
         add_settings(directory, [("glibc", str(glibc))])
+
+
+def _launchers(appdir: AppDir) -> list[Path]:
+    """Return the directories of the launchers that become the real interpreter."""
+    return [appdir.root, appdir.bin, *([appdir.exposed] if appdir.exposed.is_dir() else [])]
 
 
 def write_stand_in(
@@ -196,7 +207,7 @@ def write_stand_in(
     write_settings(
         place,
         [
-            *_settings(python, place, ()),
+            *_settings(python, place, python.launcher, ()),
             ("bundled-loader", library.loader),
             *((group, group) for group in beside),
             *(("brings", soname) for soname in beside.get("base", ())),
@@ -209,7 +220,7 @@ def write_stand_in(
         *([("libstdc++", str(library.libstdcxx))] if library.libstdcxx else []),
         *(("brings", soname) for names in beside.values() for soname in names),
     ]
-    for directory in (appdir.root, appdir.bin):
+    for directory in _launchers(appdir):
         add_settings(directory, [*limits, ("stand-in", os.path.relpath(stand_in, directory))])
 
 
@@ -235,10 +246,11 @@ def without_commands(launcher: Launcher, appdir: AppDir) -> Launcher:
     return replace(launcher, commands=tuple(name for name in launcher.commands if (appdir.bin / name).is_file()))
 
 
-def _install_interpreter(python: BundledPython, program: Path, optimize: int) -> None:
-    launcher = python.launcher
+def _install_interpreter(
+    python: BundledPython, launcher: Path, program: Path, options: Iterable[str], optimize: int = 0
+) -> None:
     _install(program, launcher)
-    write_settings(launcher.parent, _settings(python, launcher.parent, _INTERPRETER_OPTIONS, optimize))
+    write_settings(launcher.parent, _settings(python, launcher.parent, launcher, options, optimize))
     for name in _interpreters(python):
         alias = launcher.with_name(name)
         if not alias.is_file():  # a package may have a command of this name
@@ -252,12 +264,15 @@ def _install(program: Path, target: Path) -> None:
     target.chmod(0o755)
 
 
-def _settings(python: BundledPython, directory: Path, options: Iterable[str], optimize: int = 0) -> list[Setting]:
+def _settings(
+    python: BundledPython, directory: Path, name: Path, options: Iterable[str], optimize: int = 0
+) -> list[Setting]:
     """Return what all launchers are told.
 
     Args:
         python: what they start.
         directory: where the launcher lies.
+        name: what the interpreter takes for its own path.
         options: the interpreter's.
         optimize: how far the bytecode is optimized that the interpreter reads.
 
@@ -265,7 +280,7 @@ def _settings(python: BundledPython, directory: Path, options: Iterable[str], op
     elf = read_elf(python.executable)
     return [
         ("program", os.path.relpath(python.executable, directory)),
-        ("name", os.path.relpath(python.launcher, directory)),
+        ("name", os.path.relpath(name, directory)),
         *([("loader", elf.interpreter)] if elf and elf.interpreter else []),
         *(("option", option) for option in options),
         *([("optimize", f"-{'O' * optimize}")] if optimize else []),

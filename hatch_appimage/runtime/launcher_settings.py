@@ -19,6 +19,7 @@ optimize      the option with which it reads optimized bytecode, ``-O`` or ``-OO
 script        the command that the launcher starts; without it, it is the interpreter itself that is started
 link          the name of a link that starts the command of that name beside ``script``; once for each
 expose        the name of a link that starts the interpreter, not isolated; once for each
+exposed-name  what the interpreter takes for its own path then, in place of ``name``: a launcher with other options
 default       a variable's name, a blank, and its value where it is not set; ``$APPDIR`` and ``${APPDIR}`` in the value
               are the file's directory; once for each
 commands      a directory that comes first on PATH

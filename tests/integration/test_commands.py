@@ -245,7 +245,7 @@ class TestInterpreter:
     def test_starts_like_any_python(self, several_image: Path, runner: Runner) -> None:
         python = link(runner, several_image, "python")
         executable, prefix, base, path, argv = json.loads(run(runner, python, "-c", TELL, "x"))
-        assert executable.startswith(f"{prefix}/bin/python3")
+        assert executable.startswith(f"{prefix}/libexec/exposed/python3")
         assert prefix == base
         assert (path[0], argv) == ("", ["-c", "x"])
         (runner.home / "script.py").write_text(TELL)
@@ -276,6 +276,15 @@ class TestInterpreter:
         (site / "six.py").write_text("raise SystemExit('the module of the user was imported')")
         python = link(runner, several_image, "python")
         assert run(runner, python, "-c", "import six; print(six.PY3)") == "True\n"
+
+    def test_variables_reach_what_it_starts(self, several_image: Path, runner: Runner) -> None:
+        python = link(runner, several_image, "python")
+        (runner.home / "script.py").write_text(
+            "import os, subprocess, sys\n"
+            "command = [sys.executable, '-c', 'import sys; print(sys.path[1])']\n"
+            "subprocess.run(command, env={**os.environ, 'PYTHONPATH': '/opt/mine'}, check=True)\n"
+        )
+        assert run(runner, python, "script.py") == "/opt/mine\n"
 
     def test_its_own_processes(self, several_image: Path, runner: Runner) -> None:
         python = link(runner, several_image, "python")
@@ -455,7 +464,7 @@ class TestVirtualEnvironments:
         configuration = (environment / "pyvenv.cfg").read_text()
         if runner.mode == "extracted":
             appdir = Path(runner.command(several_image)[-1]).parent
-            assert (environment / "bin" / "python").resolve() == next(appdir.glob("usr/bin/python3.*"))
+            assert (environment / "bin" / "python").resolve() == next(appdir.glob("usr/libexec/exposed/python3.*"))
         else:
             assert (environment / "bin" / "python").resolve() == several_image
             assert f"home = {several_image.parent}\n" in configuration

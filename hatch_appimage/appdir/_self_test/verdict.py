@@ -24,6 +24,8 @@ BROKEN = re.compile(
     r"|ELF (?:class|file|header|load)|file too short|cannot read file data|failed to map segment"
     r"|Error (?:loading|relocating)|executable stack|static TLS block"
 )
+# What `_appimage.refuse_left_out()` says of a module that the build took for unused: wanting it is the build's fault.
+TRIMMED = "left out of the image by `trim`"
 
 
 def judge(error: BaseException, image: Image, *, optional: bool) -> Result:
@@ -43,7 +45,7 @@ def judge(error: BaseException, image: Image, *, optional: bool) -> Result:
             return Result(SKIPPED, f"this machine lacks {missing}")
         if missing in image.ignored:
             return Result(SKIPPED, f"{missing} is missing, as the project allows")
-        if BROKEN.search(text):
+        if TRIMMED in text or BROKEN.search(text):
             return Result(FAILED, text)
     absent = absent_module(error) if optional else None
     if absent:

@@ -51,8 +51,8 @@ static char *find_script(const struct launch *launch, const char *called)
 }
 
 /*
- * Not isolated: whoever asks for the interpreter by its name wants what every interpreter does. Only packages of the
- * user's own Python stay out (-s). The options -X tell site.py by which link it was called, as a virtual environment
+ * Not isolated: whoever asks for the interpreter by its name wants what every interpreter does, and so does what it
+ * starts, for which it has a name of its own. Only packages of the user's own Python stay out (-s). The options -X tell site.py by which link it was called, as a virtual environment
  * may be around that, and have it read from its file, which is adapted, instead of the copy within the interpreter.
  */
 static void add_exposed(struct arguments *arguments, const char *called)
@@ -74,14 +74,18 @@ static _Noreturn void run_application(const struct launch *launch, size_t argc, 
 {
 	const char *appdir = *launch->place.directory ? launch->place.directory : "/";
 	const char *called = find_called(launch, appdir);
-	struct arguments arguments = arguments_begin(launch, argc, launch_path(launch, launch_get(launch, KEY_NAME)));
+	bool tests = wants_self_test(launch, given);
+	bool exposes = !tests && launch_has(launch, KEY_EXPOSE, last_part(called));
+	const char *own = exposes ? launch_get(launch, KEY_EXPOSED_NAME) : NULL;
+	const char *name = launch_path(launch, own ? own : launch_get(launch, KEY_NAME));
+	struct arguments arguments = arguments_begin(launch, argc, name);
 
-	if (wants_self_test(launch, given)) {
+	if (tests) {
 		arguments_add_options(&arguments, launch);
 		arguments_add_level(&arguments, launch, NULL);
 		arguments_add(&arguments, launch_path(launch, launch_get(launch, KEY_SELF_TEST)));
 		given++;
-	} else if (launch_has(launch, KEY_EXPOSE, last_part(called))) {
+	} else if (exposes) {
 		add_exposed(&arguments, called);
 	} else {
 		arguments_add_options(&arguments, launch);

@@ -26,6 +26,7 @@ static const struct {
 	[KEY_SCRIPT] = {.name = "script"},
 	[KEY_LINK] = {.name = "link", .repeated = true},
 	[KEY_EXPOSE] = {.name = "expose", .repeated = true},
+	[KEY_EXPOSED_NAME] = {.name = "exposed-name"},
 	[KEY_DEFAULT] = {.name = "default", .repeated = true},
 	[KEY_COMMANDS] = {.name = "commands"},
 	[KEY_SELF_TEST] = {.name = "self-test"},

@@ -52,6 +52,8 @@ if TYPE_CHECKING:
 NATIVE = native_architecture().name
 LAUNCHER = launcher_path(NATIVE)
 INSTALLED = EntryPoint("my-app", "my_app", "main", installed=True)
+# What an exposed interpreter takes for its own path.
+EXPOSED = "usr/libexec/exposed/python3.99"
 PATH = "/usr/bin:/bin"
 
 STRANGE_NAMES = [
@@ -508,10 +510,27 @@ class TestLinks:
             for called in (name, f"./b c/{name}", f"/$HOME/`id`/'/{name}"):
                 result = start([root / "AppRun", "-c", "x y"], env={"APPDIR": str(root), "ARGV0": called})
                 options = ["-s", "-X", "frozen_modules=off", "-X", f"appimage={called}"]
-                assert (result.name, result.arguments) == (f"{root}/usr/bin/python3.99", [*options, "-c", "x y"])
+                assert (result.name, result.arguments) == (f"{root}/{EXPOSED}", [*options, "-c", "x y"])
                 assert "ARGV0" not in result.environment
         assert_command(start([root / "AppRun"], env={"ARGV0": "other"}), root, "other")
         assert_command(start([root / "AppRun"], env={"ARGV0": "python3.98"}), root, "my-app")
+
+    @pytest.mark.parametrize("name", ["python", "python3", "python3.99"])
+    def test_what_an_exposed_interpreter_starts(self, tmp_path: Path, name: str) -> None:
+        """Its own path is that of an interpreter which heeds variables as it does itself."""
+        root = make_appdir(tmp_path / "a", expose_python=True).root
+        interpreter = (root / EXPOSED).with_name(name)
+        result = start([interpreter, "-c", "x y"], env={"PYTHONPATH": "/opt/python"})
+        assert (result.name, result.arguments) == (str(interpreter), ["-s", "-c", "x y"])
+        assert result.program == f"{root}/usr/libexec/python3.99"
+        assert result.environment == {"PYTHONPATH": "/opt/python", "PATH": PATH}
+        again = start([root / EXPOSED, "-s", "x"])
+        assert again.arguments == ["-s", "x"]
+
+    def test_interpreter_that_is_not_exposed(self, tmp_path: Path) -> None:
+        root = make_appdir(tmp_path / "a").root
+        assert not (root / EXPOSED).parent.exists()
+        assert start([root / "usr/bin/python3", "x"]).arguments == ["-E", "-s", "x"]
 
     def test_script_of_an_environment(self, tmp_path: Path) -> None:
         """A script that names a link to AppRun as its interpreter is run by that, not as the application's argument."""
@@ -1012,10 +1031,10 @@ class TestGlibc:
         return appdir
 
     def test_what_is_written(self, tmp_path: Path) -> None:
-        appdir = make_appdir(tmp_path)
+        appdir = make_appdir(tmp_path, expose_python=True)
         require_glibc(appdir, RequiredVersion("GLIBC", (), ()))
         require_glibc(appdir, RequiredVersion("GLIBC", (2, 36), ("usr/libexec/python3.99",)))
-        for directory in (appdir.root, appdir.bin):
+        for directory in (appdir.root, appdir.bin, appdir.exposed):
             settings = read_settings((directory / SETTINGS_NAME).read_text())
             assert [value for key, value in settings if key == "glibc"] == ["2.36"]
 
@@ -1364,10 +1383,14 @@ class TestDialogue:
 
 def test_musl_always_stands_in(tmp_path: Path) -> None:
     """No version of a system's C library makes it needless."""
-    appdir = make_appdir(tmp_path / "a")
+    appdir = make_appdir(tmp_path / "a", expose_python=True)
     library = CLibrary("musl", (1, 2, 5), None, "lib/ld-musl-x86_64.so.1", (), 0)
     write_stand_in(appdir, bundled(appdir.libexec / "python3.99"), library, (), program=LAUNCHER)
-    for directory, place in ((appdir.root, "usr/lib/musl/python3.99"), (appdir.bin, "../lib/musl/python3.99")):
+    for directory, place in (
+        (appdir.root, "usr/lib/musl/python3.99"),
+        (appdir.bin, "../lib/musl/python3.99"),
+        (appdir.exposed, "../../lib/musl/python3.99"),
+    ):
         found = dict(read_settings((directory / SETTINGS_NAME).read_text()))
         assert (found["stand-in"], found.get("glibc")) == (place, None)
     found = dict(read_settings((appdir.musl / SETTINGS_NAME).read_text()))

@@ -63,6 +63,11 @@ def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 ABSENT = ModuleNotFoundError("No module named 'zz'", name="zz")
 
 
+def left_out(reason: str) -> ModuleNotFoundError:
+    """Return what a module that the image comes without ends an import with."""
+    return ModuleNotFoundError(f"No module named 'zz': left out of the image {reason}", name="zz")
+
+
 def after(first: Exception, error: Exception) -> Exception:
     """Return an exception as it is if it is raised where another one is handled."""
     error.__context__ = first
@@ -103,6 +108,9 @@ class TestVerdict:
             (ABSENT, SKIPPED, "the image has no module zz"),
             (ImportError("cannot import name 'a' from 'json'", name="json"), FAILED, "ImportError: cannot import name"),
             (ModuleNotFoundError("No module named 'ELFs'", name="ELFs"), SKIPPED, "the image has no module ELFs"),
+            (left_out("by `trim`: nothing in it"), FAILED, "No module named 'zz': left out of the image by `trim`: no"),
+            (left_out("by `tkinter`: the application"), SKIPPED, "the image has no module zz"),
+            (left_out("by `exclude-files`; `keep"), SKIPPED, "the image has no module zz"),
             (OSError("a.so: wrong ELF class: ELFCLASS32"), FAILED, "a.so: wrong ELF class: ELFCLASS32"),
             (ValueError("wrong"), FAILED, "ValueError: wrong"),
             (SystemExit(3), FAILED, "SystemExit: 3"),
