@@ -135,36 +135,48 @@ class Answer:
         return "" if share <= SHARE else f"{share:.1%} of the screen has another colour"
 
 
-def _stable(take: Callable[[], Screenshot]) -> Screenshot:
+@dataclass(frozen=True)
+class Comparison:
+    """The answer of a virtual environment, and how that of the image differs; empty if it does not."""
+
+    expected: str
+    difference: str
+
+    def __str__(self) -> str:
+        return self.difference or f"the same: {self.expected}"
+
+
+def _stable(take: Callable[[], bytes]) -> bytes:
     """Return a picture of the screen once it does not change any more."""
     picture = take()
     for _ in range(20):
-        time.sleep(0.5)
+        time.sleep(1)
         before, picture = picture, take()
-        if picture.pixels == before.pixels and picture.colours() > 1:
+        if picture == before:
             break
     return picture
 
 
+def _shown(picture: Screenshot) -> Answer:
+    return Answer("a window" if picture.colours() > 1 else "an empty screen", picture)
+
+
 def _window(session: Session, application: Application) -> Answer:
     application.wait_until_ready()
-    picture = _stable(lambda: read_xwd(session.display.frame))
-    return Answer("a window" if picture.colours() > 1 else "an empty screen", picture)
+    return _shown(read_xwd(_stable(session.display.frame.read_bytes)))
 
 
 def _wayland(session: Session, application: Application) -> Answer:
     application.wait_until_ready()
-    picture = _stable(lambda: _shoot(session))
-    return Answer("a window" if picture.colours() > 1 else "an empty screen", picture)
+    return _shown(read_png(_stable(lambda: _shoot(session))))
 
 
-def _shoot(session: Session) -> Screenshot:
-    directory = session.desktop.path("wayland")
+def _shoot(session: Session) -> bytes:
     session.desktop.run(["sh", "-c", "cd /tmp/wayland && exec weston-screenshooter"], session.wayland)
-    (path,) = directory.glob("*.png")
-    picture = read_png(path)
+    (path,) = session.desktop.path("wayland").glob("*.png")
+    data = path.read_bytes()
     path.unlink()
-    return picture
+    return data
 
 
 def _keys(session: Session, application: Application) -> Answer:
@@ -186,8 +198,8 @@ def _clipboard(session: Session, application: Application) -> Answer:
 
 def _dialogue(session: Session, application: Application) -> Answer:
     application.wait_until_ready()
-    picture = _stable(lambda: read_xwd(session.display.frame))
-    return Answer(" ".join(session.tool("xdotool", "search", "--name", "Choose", "getwindowname").split()), picture)
+    picture = read_xwd(_stable(session.display.frame.read_bytes))
+    return Answer(session.tool("xdotool", "search", "--name", "Choose", "getwindowname").strip(), picture)
 
 
 def _told(_session: Session, application: Application) -> Answer:
@@ -216,18 +228,18 @@ def main() -> int:
     parser.add_argument("--checks", nargs="*", choices=CHECKS, default=list(CHECKS), help="these only")
     parser.add_argument("--page", type=Path, help="write the table there")
     options = parser.parse_args()
-    results: dict[tuple[str, str, str], str] = {}
+    results: dict[tuple[str, str, str], Comparison] = {}
     with tempfile.TemporaryDirectory() as temporary:
         directory = (options.directory or Path(temporary)).absolute()
         for suite in options.suites:
             with _session(suite, directory) as session:
                 for toolkit in options.toolkits:
                     for check, result in _compare(session, suite, toolkit, options.checks):
-                        print(f"{suite:<9} {toolkit:<19} {check:<10} {result or 'the same'}", flush=True)
+                        print(f"{suite:<9} {toolkit:<19} {check:<10} {result}", flush=True)
                         results[toolkit, check, suite] = result
         if options.page:
             options.page.write_text(_page(results, directory / "shared"), encoding="utf-8")
-    return 1 if any(results.values()) else 0
+    return 1 if any(result.difference for result in results.values()) else 0
 
 
 @contextmanager
@@ -252,8 +264,8 @@ def _session(suite: str, directory: Path) -> Iterator[Session]:
         yield Session(desktop, bare, variables, display, stack.enter_context(servers.wayland(desktop)))
 
 
-def _compare(session: Session, suite: str, name: str, chosen: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Yield the checks of a toolkit, each with how the image's answer differs."""
+def _compare(session: Session, suite: str, name: str, chosen: Sequence[str]) -> Iterator[tuple[str, Comparison]]:
+    """Yield the checks of a toolkit, each with what came of it."""
     toolkit, file_name = TOOLKITS[name], _file_name(name)
     project = session.desktop.path(f"projects/{file_name}")
     image = session.desktop.path(f"images/{file_name}.AppImage")
@@ -268,7 +280,7 @@ def _compare(session: Session, suite: str, name: str, chosen: Sequence[str]) -> 
             python = (f"/tmp/{environment}/bin/python", "-m", "probe")
             expected = _ask(session, session.desktop, python, check)
             found = _ask(session, session.bare, (f"/tmp/images/{image.name}",), check)
-            yield check, expected.difference(found)
+            yield check, Comparison(expected.words, expected.difference(found))
 
 
 def _ask(session: Session, machine: DesktopMachine, command: Sequence[str], check: str) -> Answer:
@@ -296,7 +308,7 @@ _LEGEND = {
 }
 
 
-def _page(results: Mapping[tuple[str, str, str], str], shared: Path) -> str:
+def _page(results: Mapping[tuple[str, str, str], Comparison], shared: Path) -> str:
     """Return the page of the documentation."""
     suites = list(dict.fromkeys(suite for _, _, suite in results))
     pairs = dict.fromkeys((toolkit, check) for toolkit, check, _ in results)
@@ -323,8 +335,8 @@ def _page(results: Mapping[tuple[str, str, str], str], shared: Path) -> str:
     )
 
 
-def _cell(result: str | None) -> str:
-    return "not compared" if result is None else result.replace("|", "\\|") or "the same"
+def _cell(result: Comparison | None) -> str:
+    return "not compared" if result is None else result.difference.replace("|", "\\|") or "the same"
 
 
 def _versions(shared: Path, toolkits: Iterable[str]) -> Iterator[str]:

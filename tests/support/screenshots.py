@@ -6,12 +6,8 @@ from __future__ import annotations
 import struct
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from support.png import chunks, unfiltered
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 #: What counts as another colour: one of red, green and blue differs by more than this, of 255.
 TOLERANCE = 32
@@ -59,9 +55,8 @@ def _different(row: bytes, other: bytes) -> int:
     )
 
 
-def read_xwd(path: Path) -> Screenshot:
+def read_xwd(data: bytes) -> Screenshot:
     """Read what Xvfb keeps of its screen with ``-fbdir`` (X11/XWDFile.h), of 24 bits in 32."""
-    data = path.read_bytes()
     header = struct.unpack_from(">25I", data)
     size, width, height, length, colours = (header[place] for place in (0, 4, 5, 12, 19))
     start = size + colours * 12
@@ -69,9 +64,9 @@ def read_xwd(path: Path) -> Screenshot:
     return Screenshot(width, height, b"".join(rows))
 
 
-def read_png(path: Path) -> Screenshot:
+def read_png(data: bytes) -> Screenshot:
     """Read a PNG of 8 bits in three colours, with or without an alpha channel, as weston's tool writes it."""
-    parts = chunks(path.read_bytes())
+    parts = chunks(data)
     width, height, *kind = struct.unpack(">IIBBBBB", parts[b"IHDR"])
     size = {(8, 2, 0, 0, 0): 3, (8, 6, 0, 0, 0): 4}[tuple(kind)]
     pixels = bytearray(width * height * 4)
