@@ -168,7 +168,7 @@ def _window(session: Session, application: Application) -> Answer:
 
 def _wayland(session: Session, application: Application) -> Answer:
     application.wait_until_ready()
-    return _shown(read_png(_stable(lambda: _shoot(session))))
+    return _shown(read_png(_stable(lambda: _shoot(session))).window())
 
 
 def _shoot(session: Session) -> bytes:

@@ -30,6 +30,14 @@ _FONTS = """\
 <!DOCTYPE fontconfig SYSTEM "fonts.dtd">
 <fontconfig><dir>/usr/share/fonts/truetype/dejavu</dir><cachedir>/tmp/fonts</cachedir></fontconfig>
 """
+_WESTON = """\
+[shell]
+background-color=0xff204060
+panel-position=none
+startup-animation=none
+focus-animation=none
+close-animation=none
+"""
 _CUPS = """\
 Listen 127.0.0.1:{port}
 Browsing Off
@@ -128,15 +136,16 @@ def x_server(machine: DesktopMachine, number: int) -> Iterator[Display]:
 
 @contextmanager
 def wayland(machine: DesktopMachine) -> Iterator[dict[str, str]]:
-    """Start a compositor that shows each window on the whole screen; yield the variables by which clients find it."""
+    """Start a compositor, which puts windows anywhere on a plain background; yield the variables by which clients find it."""
     directory = machine.path("wayland")
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(mode=0o700)
     os.chown(directory, USER, USER)
+    (directory / "weston.ini").write_text(_WESTON)
     variables = {"XDG_RUNTIME_DIR": "/tmp/wayland", "WAYLAND_DISPLAY": "wayland-7", "XDG_SESSION_TYPE": "wayland"}
     options = [
         "--socket=wayland-7",
-        "--shell=kiosk-shell.so",
+        "--shell=desktop-shell.so",
         "--idle-time=0",
         "--debug",
         "--width=800",
@@ -146,7 +155,7 @@ def wayland(machine: DesktopMachine) -> Iterator[dict[str, str]]:
     backend = (
         ["--backend=headless", "--renderer=pixman"] if newer else ["--backend=headless-backend.so", "--use-pixman"]
     )
-    command = ["weston", *backend, *options]
+    command = ["weston", *backend, *options, "--width=800", "--height=600"]
     process = machine.start(command, variables, output=subprocess.DEVNULL)
     with _running(process, directory / "wayland-7"):
         yield variables
@@ -225,7 +234,7 @@ def web_server(machine: DesktopMachine) -> Iterator[dict[str, str]]:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield {
-            "PROBE_URL": f"https://localhost:{server.server_port}/",
+            "PROBE_URL": f"https://127.0.0.1:{server.server_port}/",
             "PROBE_AUTHORITY": "/tmp/authority/authority.pem",
         }
     finally:

@@ -43,6 +43,18 @@ class Screenshot:
         """Return how many colours there are: a screen without windows has one."""
         return len(set(struct.unpack(f"<{self.width * self.height}I", self.pixels)))
 
+    def window(self) -> Screenshot:
+        """Return what is not the background, which is the colour of the first pixel."""
+        background = self.pixels[:4]
+        rows = [row for row in self._rows() if row != background * self.width]
+        lines = [struct.unpack(f"<{self.width}I", row) for row in rows]
+        (plain,) = struct.unpack("<I", background)
+        columns = [place for place, column in enumerate(zip(*lines, strict=True)) if set(column) != {plain}]
+        if not columns:
+            return self
+        left, right = columns[0], columns[-1] + 1
+        return Screenshot(right - left, len(rows), b"".join(row[left * 4 : right * 4] for row in rows))
+
     def _rows(self) -> list[bytes]:
         length = self.width * 4
         return [self.pixels[place : place + length] for place in range(0, len(self.pixels), length)]
