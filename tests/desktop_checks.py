@@ -181,7 +181,7 @@ def _shoot(session: Session) -> bytes:
 
 def _keys(session: Session, application: Application) -> Answer:
     application.wait_until_ready()
-    session.tool("xdotool", "search", "--sync", "--name", "^probe$", "windowfocus", "--sync")
+    session.tool("xdotool", "search", "--sync", "--name", "^probe$", "windowfocus")
     time.sleep(0.5)
     session.tool("xdotool", "key", "--delay", "100", "a", "dead_acute", "e")
     typed = [line for line in application.rest(_QUIET_SECONDS) if line != '["ready"]']
@@ -203,7 +203,7 @@ def _dialogue(session: Session, application: Application) -> Answer:
 
 
 def _told(_session: Session, application: Application) -> Answer:
-    return Answer(" ".join(application.rest(_START_SECONDS)) or application.errors[-1].strip())
+    return Answer(" ".join(application.rest(_START_SECONDS)) or "".join(application.errors).strip())
 
 
 CHECKS = {
@@ -280,6 +280,11 @@ def _compare(session: Session, suite: str, name: str, chosen: Sequence[str]) -> 
             python = (f"/tmp/{environment}/bin/python", "-m", "probe")
             expected = _ask(session, session.desktop, python, check)
             found = _ask(session, session.bare, (f"/tmp/images/{image.name}",), check)
+            for side, answer in (("environment", expected), ("image", found)):
+                if answer.picture:
+                    path = session.desktop.path(f"pictures/{suite}-{file_name}-{check}-{side}.png")
+                    path.parent.mkdir(exist_ok=True)
+                    path.write_bytes(answer.picture.to_png())
             yield check, Comparison(expected.words, expected.difference(found))
 
 

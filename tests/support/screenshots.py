@@ -7,7 +7,7 @@ import struct
 import zlib
 from dataclasses import dataclass
 
-from support.png import chunks, unfiltered
+from support.png import SIGNATURE, chunk, chunks, unfiltered
 
 #: What counts as another colour: one of red, green and blue differs by more than this, of 255.
 TOLERANCE = 32
@@ -54,6 +54,16 @@ class Screenshot:
             return self
         left, right = columns[0], columns[-1] + 1
         return Screenshot(right - left, len(rows), b"".join(row[left * 4 : right * 4] for row in rows))
+
+    def to_png(self) -> bytes:
+        """Return it as a file to look at."""
+        pixels = bytearray(self.width * self.height * 3)
+        for channel, place in enumerate((2, 1, 0)):
+            pixels[channel::3] = self.pixels[place::4]
+        length = self.width * 3
+        rows = b"".join(b"\0" + pixels[place : place + length] for place in range(0, len(pixels), length))
+        header = struct.pack(">IIBBBBB", self.width, self.height, 8, 2, 0, 0, 0)
+        return SIGNATURE + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
     def _rows(self) -> list[bytes]:
         length = self.width * 4

@@ -87,15 +87,16 @@ def printers():
 def tls():
     application = QApplication(sys.argv)
     say(QSslSocket.supportsSsl(), QSslSocket.sslLibraryVersionString().split()[0])
-    manager = QNetworkAccessManager()
+    managers = []
 
     def ask(trusting):
+        managers.append(QNetworkAccessManager())  # one remembers its connections and their settings
         request = QNetworkRequest(QUrl(os.environ["PROBE_URL"]))
         if trusting:
             settings = QSslConfiguration.defaultConfiguration()
             settings.setCaCertificates(QSslCertificate.fromPath(os.environ["PROBE_AUTHORITY"]))
             request.setSslConfiguration(settings)
-        reply = manager.get(request)
+        reply = managers[-1].get(request)
         reply.finished.connect(lambda: answer(reply, trusting))
 
     def answer(reply, trusting):
