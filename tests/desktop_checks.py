@@ -181,7 +181,10 @@ def _shoot(session: Session) -> bytes:
 
 def _keys(session: Session, application: Application) -> Answer:
     application.wait_until_ready()
-    session.tool("xdotool", "search", "--sync", "--name", "^probe$", "windowfocus")
+    # It finds no window of SDL's by its name.
+    visible = session.tool("xdotool", "search", "--onlyvisible", "--class", "").split()
+    named = [window for window in visible if session.tool("xdotool", "getwindowname", window) == "probe\n"]
+    session.tool("xdotool", "windowfocus", named[-1])
     time.sleep(0.5)
     session.tool("xdotool", "key", "--delay", "100", "a", "dead_acute", "e")
     typed = [line for line in application.rest(_QUIET_SECONDS) if line != '["ready"]']

@@ -143,18 +143,9 @@ def wayland(machine: DesktopMachine) -> Iterator[dict[str, str]]:
     os.chown(directory, USER, USER)
     (directory / "weston.ini").write_text(_WESTON)
     variables = {"XDG_RUNTIME_DIR": "/tmp/wayland", "WAYLAND_DISPLAY": "wayland-7", "XDG_SESSION_TYPE": "wayland"}
-    options = [
-        "--socket=wayland-7",
-        "--shell=desktop-shell.so",
-        "--idle-time=0",
-        "--debug",
-        "--width=800",
-        "--height=600",
-    ]
-    newer = _weston(machine) >= 12
-    backend = (
-        ["--backend=headless", "--renderer=pixman"] if newer else ["--backend=headless-backend.so", "--use-pixman"]
-    )
+    older = ("--backend=headless-backend.so", "--use-pixman")
+    backend = ("--backend=headless", "--renderer=pixman") if _weston(machine) >= 12 else older
+    options = ("--config=/tmp/wayland/weston.ini", "--socket=wayland-7", "--idle-time=0", "--debug")
     command = ["weston", *backend, *options, "--width=800", "--height=600"]
     process = machine.start(command, variables, output=subprocess.DEVNULL)
     with _running(process, directory / "wayland-7"):

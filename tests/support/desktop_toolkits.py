@@ -60,7 +60,8 @@ TOOLKITS = {
     "PyQt6": Toolkit(("PyQt6",), ("qt_widgets", "qt_sound"), "PyQt6"),
     "PyQt5": Toolkit(("PyQt5",), ("qt_widgets", "qt_sound"), "PyQt5"),
     "Tk": Toolkit((), ("tk",), wayland=False),
-    "pygame": Toolkit(("pygame",), ("pygame_",)),
+    # SDL ends with a fault on a compositor without any input device, such as weston's without a screen.
+    "pygame": Toolkit(("pygame",), ("pygame_",), wayland=False),
     "Kivy": Toolkit(("kivy[base]",), ("kivy_",)),
     "pyglet": Toolkit(("pyglet",), ("pyglet_",), wayland=False),
     "Dear PyGui": Toolkit(("dearpygui",), ("dearpygui_",), wayland=False),
