@@ -31,7 +31,9 @@ from typing import TYPE_CHECKING
 from support import desktop_servers as servers
 from support.desktop_machines import LEFT_TO_THE_MACHINE, OF_A_DESKTOP, make_machine
 from support.desktop_toolkits import TOOLKITS, build_image, make_environment, write_project
+from support.integrators import complaints_of_appstream, complaints_of_validator, register
 from support.projects import SUPPORT
+from support.runner import unpack
 from support.screenshots import SHARE, TOLERANCE, read_png, read_xwd
 
 if TYPE_CHECKING:
@@ -209,7 +211,7 @@ def _told(_session: Session, application: Application) -> Answer:
     return Answer(" ".join(application.rest(_START_SECONDS)) or "".join(application.errors).strip())
 
 
-CHECKS = {
+CHECKS: dict[str, tuple[str, Callable[[Session, Application], Answer] | None]] = {
     "window": ("window on X11", _window),
     "wayland": ("window on Wayland", _wayland),
     "keys": ("dead keys", _keys),
@@ -219,6 +221,7 @@ CHECKS = {
     "tls": ("TLS with an own authority", _told),
     "sound": ("sound decoded", _told),
     "web": ("web page over https", _told),
+    "menu": ("entry in menus", None),
 }
 
 
@@ -278,6 +281,8 @@ def _compare(session: Session, suite: str, name: str, chosen: Sequence[str]) -> 
         build_image(write_project(toolkit, project), image)
     if not session.desktop.path(environment).exists():
         make_environment(project, session.desktop, environment)
+    if "menu" in chosen:
+        yield "menu", Comparison("registered", "; ".join(_complaints(image)))
     for check in (*toolkit.checks, *(["wayland"] if toolkit.wayland else [])):
         if check in chosen:
             python = (f"/tmp/{environment}/bin/python", "-m", "probe")
@@ -291,13 +296,27 @@ def _compare(session: Session, suite: str, name: str, chosen: Sequence[str]) -> 
             yield check, Comparison(expected.words, expected.difference(found))
 
 
+def _complaints(image: Path) -> list[str]:
+    """Return what desktop-file-validate, AppStream and libappimage have against an image."""
+    with tempfile.TemporaryDirectory() as temporary:
+        tree = unpack(image, Path(temporary))
+        (entry,) = tree.glob("*.desktop")
+        said = [*complaints_of_validator(entry), *complaints_of_appstream(tree)]
+        registered = register(image, Path(temporary))
+    wanted = {"refused": False, "failed": False, "registered": True, "thumbnail": True}
+    return said if registered == wanted else [*said, f"libappimage says {registered}"]
+
+
 def _ask(session: Session, machine: DesktopMachine, command: Sequence[str], check: str) -> Answer:
     display = session.wayland if check == "wayland" else session.display.variables
     argument = "window" if check == "wayland" else check
+    answer_of = CHECKS[check][1]
+    if answer_of is None:
+        raise AssertionError(check)
     with machine.start([*command, argument], {**session.variables, **display}) as process:
         application = Application(process)
         try:
-            return CHECKS[check][1](session, application)
+            return answer_of(session, application)
         except (RuntimeError, subprocess.SubprocessError) as error:
             return Answer(f"{type(error).__name__}: {error}")
         finally:
@@ -312,6 +331,8 @@ _LEGEND = {
     "printers": "the queues of a local CUPS, the default one and its description",
     "tls": "a request that fails, as its authority is unknown, and one that knows the authority",
     "sound": "the frames or the length of a WAV file",
+    "menu": "`desktop-file-validate` and `appstreamcli validate-tree` have no complaint, and libappimage registers the "
+    "image with a picture; instead of a virtual environment, this is compared with nothing",
     "web": "the title and text of a page of a local server, whose authority is in the user's NSS database",
 }
 
