@@ -260,6 +260,7 @@ def _session(suite: str, directory: Path) -> Iterator[Session]:
         variables = {
             "LIBGL_ALWAYS_SOFTWARE": "1",
             "SDL_AUDIODRIVER": "dummy",
+            "PYGAME_HIDE_SUPPORT_PROMPT": "1",
             **servers.write_fonts(desktop),
             **servers.write_sound(desktop),
             **stack.enter_context(servers.web_server(desktop)),

@@ -117,7 +117,6 @@ def x_server(machine: DesktopMachine, number: int) -> Iterator[Display]:
     directory = machine.path(f"x{number}")
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir()
-    socket = machine.path(f".X11-unix/X{number}")
     command = [
         "Xvfb",
         f":{number}",
@@ -130,8 +129,9 @@ def x_server(machine: DesktopMachine, number: int) -> Iterator[Display]:
         "-noreset",
     ]
     process = machine.start([*command, "-nolisten", "tcp"], {}, user=0, output=subprocess.DEVNULL)
-    with _running(process, socket):
-        yield Display({"DISPLAY": f":{number}"}, directory / "Xvfb_screen0")
+    frame = directory / "Xvfb_screen0"
+    with _running(process, frame):
+        yield Display({"DISPLAY": f":{number}"}, frame)
 
 
 @contextmanager

@@ -34,14 +34,19 @@ def keys():
 
 def clipboard():
     root, _ = show(tkinter.Label, text="clipboard")
+    own = "from the program: é"
     root.clipboard_clear()
-    root.clipboard_append("from the program: é")
+    root.clipboard_append(own)
 
     def look():
-        if root.selection_own_get(selection="CLIPBOARD") is None:
-            say(root.clipboard_get())
-        else:
+        try:
+            found = root.clipboard_get()
+        except tkinter.TclError:  # its owner has changed just now
+            found = own
+        if found == own:
             root.after(200, look)
+        else:
+            say(found)
 
     look()
     root.mainloop()
