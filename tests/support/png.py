@@ -96,7 +96,7 @@ def unfiltered(data: bytes, length: int, size: int) -> Iterator[bytearray]:
     above = bytearray(length)
     for start in range(0, len(data), length + 1):
         row = bytearray(data[start + 1 : start + 1 + length])
-        for place in range(length):
+        for place in range(length if data[start] else 0):
             left, corner = (row[place - size], above[place - size]) if place >= size else (0, 0)
             row[place] = (row[place] + _predict(data[start], left, above[place], corner)) % 256
         yield row
@@ -104,5 +104,6 @@ def unfiltered(data: bytes, length: int, size: int) -> Iterator[bytearray]:
 
 
 def _predict(kind: int, left: int, up: int, corner: int) -> int:
-    paeth = min((left, up, corner), key=lambda value: abs(left + up - corner - value))
-    return (0, left, up, (left + up) // 2, paeth)[kind]
+    if kind == 4:  # Paeth's, which takes the longest
+        return min((left, up, corner), key=lambda value: abs(left + up - corner - value))
+    return (0, left, up, (left + up) // 2)[kind]
