@@ -6,7 +6,7 @@ For each toolkit, and each release of Debian, a small application is started by 
 machine that has just what images leave to it, and from a virtual environment, on one that has all that the toolkit's
 wheels need. Both use the same display, fonts, printers and servers. Prints a table, which ``--page`` writes as a page
 of the documentation, and ends with 1 where anything differs. It needs root, debootstrap and the package index, and
-takes an hour, most of it for what ``--directory`` keeps: systems, images and environments. So it is no part of the
+takes an hour, most of it for what ``--directory`` keeps: systems, images, environments and results. So it is no part of the
 tests.
 """
 
@@ -230,24 +230,42 @@ CHECKS: dict[str, tuple[str, Callable[[Session, Application], Answer] | None]] =
 def main() -> int:
     """Compare all; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--directory", type=Path, help="keep systems, images and environments there")
+    parser.add_argument("--directory", type=Path, help="keep systems, images, environments and results there")
     parser.add_argument("--suites", nargs="*", choices=SUITES, default=list(SUITES), help="these only")
     parser.add_argument("--toolkits", nargs="*", choices=TOOLKITS, default=list(TOOLKITS), help="these only")
     parser.add_argument("--checks", nargs="*", choices=CHECKS, default=list(CHECKS), help="these only")
     parser.add_argument("--page", type=Path, help="write the table there")
     options = parser.parse_args()
-    results: dict[tuple[str, str, str], Comparison] = {}
     with tempfile.TemporaryDirectory() as temporary:
         directory = (options.directory or Path(temporary)).absolute()
+        differ = False
         for suite in options.suites:
             with _session(suite, directory) as session:
                 for toolkit in options.toolkits:
                     for check, result in _compare(session, suite, toolkit, options.checks):
                         print(f"{suite:<9} {toolkit:<19} {check:<10} {result}", flush=True)
-                        results[toolkit, check, suite] = result
+                        _store(directory, (toolkit, check, suite), result)
+                        differ = differ or bool(result.difference)
         if options.page:
-            options.page.write_text(_page(results, directory / "shared"), encoding="utf-8")
-    return 1 if any(result.difference for result in results.values()) else 0
+            options.page.write_text(_page(_stored(directory), directory / "shared"), encoding="utf-8")
+    return 1 if differ else 0
+
+
+def _stored(directory: Path) -> dict[tuple[str, str, str], Comparison]:
+    """Return the results that a directory keeps, which may be of several runs, in the order of the table."""
+    path = directory / "results.json"
+    rows = json.loads(path.read_text()) if path.exists() else []
+    found = {(toolkit, check, suite): Comparison(*words) for toolkit, check, suite, *words in rows}
+    order = [[*TOOLKITS], [*CHECKS], [*SUITES]]
+    return dict(
+        sorted(found.items(), key=lambda item: [names.index(name) for names, name in zip(order, item[0], strict=True)])
+    )
+
+
+def _store(directory: Path, key: tuple[str, str, str], result: Comparison) -> None:
+    results = {**_stored(directory), key: result}
+    rows = [[*each, found.expected, found.difference] for each, found in results.items()]
+    (directory / "results.json").write_text(json.dumps(rows, indent=1))
 
 
 @contextmanager
