@@ -6,8 +6,8 @@ For each toolkit, and each release of Debian, a small application is started by 
 machine that has just what images leave to it, and from a virtual environment, on one that has all that the toolkit's
 wheels need. Both use the same display, fonts, printers and servers. Prints a table, which ``--page`` writes as a page
 of the documentation, and ends with 1 where anything differs. It needs root, debootstrap and the package index, and
-takes an hour, most of it for what ``--directory`` keeps: systems, images, environments and results. So it is no part of the
-tests.
+takes an hour, most of it for what ``--directory`` keeps, beside results: systems, images and environments. So it is no
+part of the tests.
 """
 
 from __future__ import annotations
