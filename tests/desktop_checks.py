@@ -37,7 +37,7 @@ from support.runner import unpack
 from support.screenshots import SHARE, TOLERANCE, read_png, read_xwd
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from support.desktop_machines import DesktopMachine
     from support.screenshots import Screenshot
@@ -380,6 +380,7 @@ def _page(results: Mapping[tuple[str, str, str], Comparison], shared: Path) -> s
             rules=" | ".join("---" for _ in suites),
             rows="\n".join(rows),
             legend="\n".join([*legend, ""]),
+            missing=_missing({toolkit for toolkit, _ in pairs}),
             versions=", ".join(_versions(shared, dict.fromkeys(toolkit for toolkit, _ in pairs))),
         )
     )
@@ -389,17 +390,21 @@ def _cell(result: Comparison | None) -> str:
     return "not compared" if result is None else result.difference.replace("|", "\\|") or "the same"
 
 
+def _missing(compared: Collection[str]) -> str:
+    names = [name for name in TOOLKITS if name not in compared]
+    return f"The command can compare these, too, and has not done so: {', '.join(names)}." if names else ""
+
+
 def _versions(shared: Path, toolkits: Iterable[str]) -> Iterator[str]:
     """Yield the toolkits that come from the index, with their versions."""
     for toolkit in toolkits:
+        pattern = f"venvs/*/{_file_name(toolkit)}/lib/python*/site-packages/*.dist-info"
+        found = [path.stem for path in shared.glob(pattern)]
         for requirement in TOOLKITS[toolkit].requirements:
             name = requirement.partition("[")[0]
-            patterns = (
-                f"venvs/*/{_file_name(toolkit)}/lib/python*/site-packages/{name}-*.dist-info"
-                for name in (name, name.replace("-", "_"), name.lower())
-            )
-            found = {path.name for pattern in patterns for path in shared.glob(pattern)}
-            yield from (f"{name} {path.removesuffix('.dist-info').rpartition('-')[2]}" for path in found)
+            prefix = name.lower().replace("-", "_") + "-"
+            versions = {stem[len(prefix) :] for stem in found if stem.lower().startswith(prefix)}
+            yield f"{name} {' and '.join(sorted(versions))}"
 
 
 def _file_name(toolkit: str) -> str:
