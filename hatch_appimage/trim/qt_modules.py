@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from hatch_appimage.trim.qt_uses import Uses
 
 # A plugin that alone would keep more than this of Qt's libraries, in bytes, adds a Qt module to the program that uses
-# none of it: PDF files as images, or the virtual keyboard, which is written in QML. SVG's icons are below that.
+# none of it: PDF files as images, or the virtual keyboard, which is written in QML. SVG's icons are below that. Where
+# all plugins of a kind are above, they are what the program uses: the player of QtMultimedia needs QtQuick.
 _MAX_FOR_PLUGIN = 4_000_000
 # Who loads plugins that do not need it.
 _LOADERS = {"designer": "UiTools", "vectorimageformats": "QuickVectorImage"}
@@ -118,6 +119,8 @@ class _Search:
             self._keep_qml()
             self._keep_widgets()
             self._keep_plugins()
+            if not self._waiting:
+                self._keep_only_plugins()
         self._keep_catalogs()
 
     def _keep_named(self) -> None:
@@ -221,6 +224,13 @@ class _Search:
         for kind in sorted(self._loaded):
             for path in self._binding.plugins[kind]:
                 if path not in self.kept and (self._is_for_form(path) or self._cost(path) <= _MAX_FOR_PLUGIN):
+                    self.keep(path)
+
+    def _keep_only_plugins(self) -> None:
+        """Keep plugins of any size where a library would have none of a kind: QtMultimedia plays nothing without."""
+        for kind in sorted(self._loaded - _LOADERS.keys()):
+            if self.kept.isdisjoint(self._binding.plugins[kind]):
+                for path in self._binding.plugins[kind]:
                     self.keep(path)
 
     def _is_for_form(self, plugin: Path) -> bool:

@@ -3,27 +3,21 @@
 
 from __future__ import annotations
 
-import ctypes
-import json
-import subprocess
-import sys
-import textwrap
 from typing import TYPE_CHECKING
 
 import pytest
 
 from hatch_appimage import cli
 from hatch_appimage.desktop.entry import DesktopEntry
+from support.integrators import complaints_of_appstream, complaints_of_validator, register
 from support.projects import make_project
 from support.runner import unpack
-from support.tools import require, unavailable
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 pytestmark = pytest.mark.slow
 
-LIBAPPIMAGE = "libappimage.so.1.0abi1"
 BODY = "def main():\n    print('started')\n"
 FIELDS = """\
 description = "Shows a window."
@@ -84,10 +78,7 @@ def tree(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 def test_appstream_finds_no_fault(tree: Path) -> None:
     """Neither an error nor a warning in either file, of a description that fits the desktop entry."""
-    command = [require("appstreamcli", "appstream"), "validate-tree", "--no-net", "--no-color", str(tree)]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (result.returncode, result.stderr) == (0, "")
-    assert not [line for line in result.stdout.splitlines() if line.lstrip().startswith(("E: ", "W: ", "U: "))]
+    assert complaints_of_appstream(tree) == []
     names = {path.name for path in (tree / "usr/share/metainfo").iterdir()}
     assert names == {"org.example.probe.metainfo.xml", "org.example.probe.appdata.xml"}
 
@@ -100,8 +91,7 @@ def test_what_the_lint_of_appimagehub_asks_for(tree: Path) -> None:
     assert (tree / ".DirIcon").read_bytes().startswith(b"\x89PNG")
     (entry,) = tree.glob("*.desktop")
     for path in (entry, tree / "usr/share/applications" / entry.name):
-        command = [require("desktop-file-validate", "desktop-file-utils"), str(path)]
-        assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == ""
+        assert complaints_of_validator(path) == []
     for key in ("Icon", "Categories"):
         assert len([line for line in DesktopEntry.read(entry).pairs() if line.full_key == key]) == 1
     assert list((tree / "usr/share/metainfo").glob("*.appdata.xml"))
@@ -114,31 +104,6 @@ def test_metadata_is_the_projects(window_image: Path, tmp_path: Path) -> None:
     assert "<project_license>MIT</project_license>" in metainfo
     assert '<developer id="org.example">\n    <name>Jo Doe</name>' in metainfo
     assert '<release version="1.0" date="2026-11-29" type="stable" />\n    <release version="0.9" date=' in metainfo
-
-
-def register(image: Path, home: Path) -> dict[str, bool]:
-    """Have libappimage, which desktops and launchers of AppImages use, show an image in the menu of a user."""
-    try:
-        ctypes.CDLL(LIBAPPIMAGE)
-    except OSError:
-        unavailable(f"there is no {LIBAPPIMAGE}: install Debian's `libappimage1.0abi1`")
-    code = f"""\
-        import ctypes, json, sys
-        library, path = ctypes.CDLL("{LIBAPPIMAGE}"), sys.argv[1].encode()
-        library.appimage_is_registered_in_system.restype = ctypes.c_bool
-        library.appimage_create_thumbnail.restype = ctypes.c_bool
-        answers = {{
-            "refused": library.appimage_shall_not_be_integrated(path) != 0,
-            "failed": library.appimage_register_in_system(path, False) != 0,
-            "registered": library.appimage_is_registered_in_system(path),
-            "thumbnail": library.appimage_create_thumbnail(path, False),
-        }}
-        print(json.dumps(answers))
-        """
-    command = [sys.executable, "-c", textwrap.dedent(code), str(image)]
-    result = subprocess.run(command, env={"HOME": str(home)}, capture_output=True, text=True, check=True)
-    answers: dict[str, bool] = json.loads(result.stdout.splitlines()[-1])
-    return answers
 
 
 def test_libappimage_puts_it_into_the_menu(window_image: Path, tmp_path: Path) -> None:

@@ -79,22 +79,31 @@ def read_pixels(png: bytes) -> list[list[Pixel]]:
     parts = chunks(png)
     width, height, *kind = struct.unpack(">IIBBBBB", parts[b"IHDR"])
     assert kind == [8, 6, 0, 0, 0]
-    rows = list(_unfiltered(zlib.decompress(parts[b"IDAT"]), 4 * width))
+    rows = list(unfiltered(zlib.decompress(parts[b"IDAT"]), 4 * width, 4))
     assert len(rows) == height
     return [[tuple(row[place : place + 4]) for place in range(0, 4 * width, 4)] for row in rows]
 
 
-def _unfiltered(data: bytes, length: int) -> Iterator[bytearray]:
+def unfiltered(data: bytes, length: int, size: int) -> Iterator[bytearray]:
+    """Yield the rows of a PNG's unpacked data.
+
+    Args:
+        data: each row with the kind of its filter before it.
+        length: of a row, in bytes.
+        size: of a pixel, in bytes.
+
+    """
     above = bytearray(length)
     for start in range(0, len(data), length + 1):
         row = bytearray(data[start + 1 : start + 1 + length])
-        for place in range(length):
-            left, corner = (row[place - 4], above[place - 4]) if place >= 4 else (0, 0)
+        for place in range(length if data[start] else 0):
+            left, corner = (row[place - size], above[place - size]) if place >= size else (0, 0)
             row[place] = (row[place] + _predict(data[start], left, above[place], corner)) % 256
         yield row
         above = row
 
 
 def _predict(kind: int, left: int, up: int, corner: int) -> int:
-    paeth = min((left, up, corner), key=lambda value: abs(left + up - corner - value))
-    return (0, left, up, (left + up) // 2, paeth)[kind]
+    if kind == 4:  # Paeth's, which takes the longest
+        return min((left, up, corner), key=lambda value: abs(left + up - corner - value))
+    return (0, left, up, (left + up) // 2)[kind]

@@ -53,12 +53,13 @@ static bool is_unfit(const struct machine *machine, struct version wanted)
 	return machine->musl || (machine->glibc.major && version_before(machine->glibc, wanted));
 }
 
-/* The numbers behind the 3 with which all of them begin. */
+/* The numbers behind the 3 with which all of them begin; the first, 3.4, has just one. */
 static struct version parse_libstdcxx(const struct launch *launch, const char *text)
 {
 	struct version version;
 
-	if (strncmp(text, "3.", 2) || !version_parse(&version, text + 2))
+	if (strncmp(text, "3.", 2) ||
+	    (!version_parse(&version, text + 2) && !version_parse(&version, join(text + 2, ".0", NULL))))
 		die(launch_path(launch, "launcher.conf"), ": ", text, " is no version of libstdc++", NULL);
 	return version;
 }

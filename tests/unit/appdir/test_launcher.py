@@ -1138,6 +1138,21 @@ class TestGlibc:
         else:
             assert_started(start([appdir.apprun]), appdir.root)
 
+    @pytest.mark.parametrize("defined", [("GLIBCXX_3.4", "GLIBCXX_3.4.1"), ()])
+    def test_first_version_of_libstdcxx(self, tmp_path: Path, defined: tuple[str, ...]) -> None:
+        """Nothing newer is needed by what uses none of its later symbols, whatever GCC has built it."""
+        loader = make_glibc(tmp_path / "lib", "GLIBC_2.40")
+        architecture = ARCHITECTURES[NATIVE]
+        made = library("libstdc++.so.6", defined=defined, machine=architecture.elf_machine, bits=architecture.elf_class)
+        made.write(loader.with_name("libstdc++.so.6"))
+        appdir = self.need(tmp_path / "a", "2.36", loader)
+        other = write_script(tmp_path / "other", "#!/bin/sh\necho other\n")
+        add_settings(appdir.root, [("libstdc++", "3.4"), ("stand-in", os.path.relpath(other, appdir.root))])
+        if defined:
+            assert_started(start([appdir.apprun]), appdir.root)
+        else:
+            assert subprocess.check_output([appdir.apprun], text=True) == "other\n"
+
     def test_no_version_of_libstdcxx(self, tmp_path: Path) -> None:
         appdir = self.need(tmp_path / "a", "2.36", make_glibc(tmp_path / "lib", "GLIBC_2.40"))
         add_settings(appdir.root, [("libstdc++", "4.30"), ("stand-in", "other")])

@@ -227,6 +227,24 @@ class TestPlugins:
         assert {"libqxcb", "libqsvg", "libQt6Svg"} <= names
         assert names.isdisjoint({"libqpdf", "libQt6Pdf"})
 
+    @pytest.mark.parametrize("others", [(), ("libqsmall",)])
+    def test_large_ones_without_others_of_the_kind(self, image: Image, others: tuple[str, ...]) -> None:
+        """QtMultimedia and QtWebView do nothing without their only plugin, and that needs QtQuick or QtWebEngine."""
+        kind = f"{PLUGINS}/multimedia"
+        image.add(
+            {
+                "PySide6/QtMultimedia.abi3.so": elf("Multimedia"),
+                f"{LIB}/libQt6Multimedia.so.6": elf("Gui", texts=b"/multimedia"),
+                f"{LIB}/libQt6Quick.so.6": elf("Gui") + bytes(2000),
+                f"{kind}/libplayer.so": elf("Multimedia", "Quick"),
+                **{f"{kind}/{name}.so": elf("Multimedia") for name in others},
+            },
+            "PySide6",
+        )
+        names = staying(image, app_dot_py="import PySide6.QtMultimedia")
+        assert names >= (set(others) or {"libplayer", "libQt6Quick"})
+        assert not (others and {"libplayer", "libQt6Quick"} & names)
+
     def test_large_one_whose_module_is_used(self, image: Image) -> None:
         assert "libqpdf" in staying(image, app_dot_py="import PySide6.QtPdf")
 
