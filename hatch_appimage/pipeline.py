@@ -392,7 +392,8 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
         extra=[destination for _, destination in inputs.extra_files],
     )
     step("files", appdir.add, inputs.extra_files)
-    identity = Identity(name, settings.image.name.in_files, project.version, architecture.name)
+    commands = tuple(dict.fromkeys((entry_point.command, *settings.launcher.entry_points)))
+    identity = Identity(name, settings.image.name.in_files, project.version, architecture.name, commands)
     write_management(appdir, python, entry_point, identity, manage=settings.launcher.manage)
 
     # What is left out comes before the libraries: what is gone needs none.

@@ -41,6 +41,7 @@ class Identity:
         file_name: what names of files of it begin with.
         version: of the project.
         architecture: as in names of files.
+        commands: the names by which links to its file start something.
 
     """
 
@@ -48,6 +49,7 @@ class Identity:
     file_name: str
     version: str
     architecture: str
+    commands: tuple[str, ...]
 
 
 def write_management(
@@ -80,6 +82,7 @@ def write_management(
         "file_name": identity.file_name,
         "version": identity.version,
         "architecture": identity.architecture,
+        "commands": identity.commands,
         "command": f"{entry_point.command} {_WORD}" if has_word else "",
         "sbom": str(appdir.sbom.relative_to(appdir.root)),
         "packages": [str(path.relative_to(appdir.root)) for path in python.site_packages],

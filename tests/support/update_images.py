@@ -86,6 +86,7 @@ def installed(path: Path, version: str) -> Image:
         version=version,
         architecture=ARCHITECTURE,
         command="app self",
+        commands=("app", "app-tool"),
         packages=(),
         sbom="sbom.cdx.json",
     )

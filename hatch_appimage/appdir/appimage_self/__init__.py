@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from .engine import Release, Updated
 
-__all__ = ["NotAnImageError", "SelfError", "check", "restart", "update"]
+__all__ = ["NotAnImageError", "SelfError", "check", "install", "is_installed", "restart", "uninstall", "update"]
 
 
 def check(to: str | None = None) -> Release | None:
@@ -72,6 +72,56 @@ def update(to: str | None = None, *, progress: Callable[[int, int], object] | No
         return engine.update(image, connection, release, asked=to is not None, progress=progress)
     finally:
         connection.close()
+
+
+def install(*, system: bool = False, link_commands: str | None = None) -> None:
+    """Put the image into the menu, or bring what is there up to date: ask the user first.
+
+    Args:
+        system: for all users of this machine; only root can.
+        link_commands: a directory for links by the names of its commands; None for none.
+
+    Raises:
+        NotAnImageError: the application does not run from the file of an image.
+        SelfError: another program takes care of that, or it cannot be done, for a reason that can be shown to users.
+
+    """
+    from . import running
+    from .commands import install as command
+    from .integration import Directories
+
+    where = Directories.of_system() if system else Directories.of_user()
+    links = None if link_commands is None else os.path.abspath(link_commands)
+    command.install(running.running(), where, links=links, force=False)
+
+
+def is_installed(*, system: bool = False) -> bool:
+    """Tell whether the image has been put into the menu.
+
+    Raises:
+        NotAnImageError: the application does not run from an image that manages itself.
+
+    """
+    from . import running
+    from .integration import Directories
+
+    where = Directories.of_system() if system else Directories.of_user()
+    return os.path.exists(where.record(running.running()))
+
+
+def uninstall(*, system: bool = False) -> None:
+    """Take the image out of the menu; the file itself stays, and so does what somebody has changed.
+
+    Raises:
+        NotAnImageError: the application does not run from an image that manages itself.
+        SelfError: it cannot be done, for a reason that can be shown to users.
+
+    """
+    from . import running
+    from .commands import uninstall as command
+    from .integration import Directories
+
+    command.uninstall(running.running(), Directories.of_system() if system else Directories.of_user())
 
 
 def restart() -> NoReturn:

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+from contextlib import nullcontext
 from importlib import import_module
 
 from .errors import SelfError
+from .notification import notifying
 from .running import running
 
 TYPE_CHECKING = False
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     Run = Callable[[Image, argparse.Namespace], int]
 
 #: Each is a module in ``commands`` with a docstring, ``add_arguments(parser)`` and ``run(image, options)``.
-COMMANDS = ("update", "verify", "info", "sbom", "licenses")
+COMMANDS = ("update", "install", "uninstall", "verify", "info", "sbom", "licenses")
 FAILED = 2
 _INTERRUPTED = 130
 
@@ -31,8 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # What is installed is not on the search path, but one may bring certificates for machines that have none.
         sys.path += image.packages
         options = _parse(image, arguments)
-        run: Run = options.run
-        return run(image, options)
+        with notifying(image.name) if options.notify else nullcontext():
+            run: Run = options.run
+            return run(image, options)
     except SelfError as error:
         print(f"AppImage: {error}", file=sys.stderr)
         return FAILED
@@ -51,5 +54,6 @@ def _parse(image: Image, arguments: Sequence[str] | None) -> argparse.Namespace:
         summary = (module.__doc__ or "").strip().split("\n")[0]
         command = commands.add_parser(name, help=summary.rstrip("."), description=summary)
         module.add_arguments(command)
+        command.add_argument("--notify", action="store_true", help="also show the outcome as a notification")
         command.set_defaults(run=module.run)
     return parser.parse_args(arguments)

@@ -25,6 +25,7 @@ class Image(NamedTuple):
         version: its own.
         architecture: that it is for, as in names of files.
         command: what its commands begin with.
+        commands: the names by which links to its file start something.
         packages: the directories of installed packages.
         sbom: the bill of materials, relative to the root.
 
@@ -37,6 +38,7 @@ class Image(NamedTuple):
     version: str
     architecture: str
     command: str
+    commands: tuple[str, ...]
     packages: tuple[str, ...]
     sbom: str
 
@@ -76,6 +78,7 @@ def running() -> Image:
             version=known["version"],
             architecture=known["architecture"],
             command=known["command"] or f"{os.path.basename(os.environ.get('ARGV0') or 'AppRun')} --appimage-self",
+            commands=tuple(known["commands"]),
             packages=tuple(os.path.join(root, each) for each in known["packages"]),
             sbom=known["sbom"],
         )
