@@ -79,7 +79,8 @@ def install(*, system: bool = False, link_commands: str | None = None) -> None:
 
     Args:
         system: for all users of this machine; only root can.
-        link_commands: a directory for links by the names of its commands; None for none.
+        link_commands: a directory for links by the names of its commands; None for where they are, if they are
+            anywhere.
 
     Raises:
         NotAnImageError: the application does not run from the file of an image.

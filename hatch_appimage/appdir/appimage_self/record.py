@@ -34,6 +34,7 @@ class Record(NamedTuple):
         files: paths, each with a digest of what was put there.
         directories: those that were not there before, outer ones first.
         before: files of the desktop's own tools that were there before.
+        links: the directory of links to the image's commands; None if there are none.
 
     """
 
@@ -41,6 +42,7 @@ class Record(NamedTuple):
     files: dict[str, str]
     directories: list[str]
     before: list[str]
+    links: str | None
 
     @classmethod
     def read(cls, path: str) -> Record | None:
@@ -53,7 +55,13 @@ class Record(NamedTuple):
         try:
             with open(path, encoding="utf-8") as file:
                 found = json.load(file)
-            return cls(found["image"], dict(found["files"]), list(found["directories"]), list(found["before"]))
+            return cls(
+                image=found["image"],
+                files=dict(found["files"]),
+                directories=list(found["directories"]),
+                before=list(found["before"]),
+                links=found["links"],
+            )
         except (FileNotFoundError, NotADirectoryError):
             return None
         except (KeyError, TypeError, ValueError) as error:
@@ -93,15 +101,14 @@ def check_free(contents: Mapping[str, Content], old: Record | None) -> None:
             raise SelfError(f"{path} is there already and is not this image's: remove or rename it first")
 
 
-def put(contents: Mapping[str, Content], old: Record | None, path: str, *, image: str, before: list[str]) -> Record:
+def put(contents: Mapping[str, Content], path: str, new: Record, old: Record | None) -> Record:
     """Put files and links in their places, and write a record of it.
 
     Args:
         contents: what is to be at each absolute path.
-        old: the record of the last installation; what it has besides is removed.
         path: of the record.
-        image: that it is for.
-        before: files of the desktop's own tools that are there now.
+        new: what the record is to have, other than what is put.
+        old: the record of the last installation; what it has besides is removed.
 
     Returns:
         the record that was written.
@@ -112,20 +119,18 @@ def put(contents: Mapping[str, Content], old: Record | None, path: str, *, image
 
     """
     check_free(contents, old)
-    new = {each: digest(content) for each, content in contents.items()}
+    files = {each: digest(content) for each, content in contents.items()}
     made = [*(old.directories if old else []), *_missing_directories([*contents, path])]
-    before = old.before if old else before
-    files = {**(old.files if old else {}), **new}
+    new = new._replace(files=files, directories=made, before=old.before if old else new.before)
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    Record(image, files, made, before).write(path)
+    new._replace(files={**(old.files if old else {}), **files}).write(path)
     for each, content in contents.items():
         os.makedirs(os.path.dirname(each), exist_ok=True)
         _place(each, content)
     if old:
-        take_away({each: known for each, known in old.files.items() if each not in new}, ())
-    record = Record(image, new, made, before)
-    record.write(path)
-    return record
+        take_away({each: known for each, known in old.files.items() if each not in files}, ())
+    new.write(path)
+    return new
 
 
 def take_away(files: Mapping[str, str], directories: Iterable[str]) -> list[str]:

@@ -36,8 +36,8 @@ def run(image: Image, options: argparse.Namespace) -> int:
     links = None if options.link_commands is None else os.path.abspath(options.link_commands or where.commands)
     record = install(image, where, links=links, force=options.force)
     print(f"{image.name} {image.version} is in the menu: {len(record.files)} files below {where.data}")
-    if links and links not in os.environ.get("PATH", "").split(":"):
-        print(f"{links} is not on PATH, so that its commands are found by their whole path only")
+    if record.links and record.links not in os.environ.get("PATH", "").split(":"):
+        print(f"{record.links} is not on PATH, so that its commands are found by their whole path only")
     return 0
 
 
@@ -47,7 +47,7 @@ def install(image: Image, where: Directories, *, links: str | None, force: bool)
     Args:
         image: that is installed; it stays where it is.
         where: to.
-        links: a directory for links by the names of its commands; None for none.
+        links: a directory for links by the names of its commands; None for where they are, if they are anywhere.
         force: also where another program takes care of it.
 
     Raises:
@@ -56,13 +56,15 @@ def install(image: Image, where: Directories, *, links: str | None, force: bool)
     """
     path = where.record(image)
     old = Record.read(path)
+    if links is None and old:
+        links = old.links
     if not force and (reason := find_manager(image, where, old)):
         raise SelfError(f"nothing was installed, as {reason}; --force does it all the same")
     with open(image.file, "rb") as file:
         updates = bool(read_section(file, read_runtime(file), UPDATE_INFORMATION))
     try:
         contents = find_contents(image, where, links, updates=updates)
-        record = put(contents, old, path, image=image.file, before=files_of_tools(where.data))
+        record = put(contents, path, Record(image.file, {}, [], files_of_tools(where.data), links), old)
         refresh(where.data)
     except OSError as error:
         raise SelfError(f"{error.filename} cannot be written: {error.strerror}") from error

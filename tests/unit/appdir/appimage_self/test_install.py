@@ -220,6 +220,8 @@ class TestHome:
         assert "Name=Better App\n" in (home / ".local/share/applications/org.example.App.desktop").read_text()
         assert (home / ".local/share/icons/hicolor/scalable/apps/org.example.App.svg").read_text() == "<svg/>"
         assert not (home / ".local/share/bash-completion/completions/app").exists()
+        assert (home / "bin" / "app").is_symlink()
+        put(make_image(tmp_path / "moved", file, "2.0", new), links=str(home / "other"))
         assert not (home / "bin" / "app").is_symlink()
         uninstall(image, Directories.of_user())
         assert tree(home) == before
@@ -275,7 +277,12 @@ class TestHome:
     def test_damaged_record(self, home: Path, image: Image) -> None:
         record = home / ".local/share/appimage-self/org.example.App.json"
         record.parent.mkdir(parents=True)
-        for text in ("{}", "[]", "nothing", json.dumps({"image": "", "files": 1, "directories": [], "before": []})):
+        for text in (
+            "{}",
+            "[]",
+            "nothing",
+            json.dumps({"image": "", "files": 1, "directories": [], "before": [], "links": None}),
+        ):
             record.write_text(text)
             with pytest.raises(SelfError, match="which says what was installed, is damaged: remove it"):
                 put(image)
