@@ -75,6 +75,11 @@ class AppDir:
         return self.libexec / "self-test"
 
     @property
+    def manage(self) -> Path:
+        """The program of ``--appimage-self``, by which the runtime tells that the image manages itself (``main.c``)."""
+        return self.libexec / "appimage-self"
+
+    @property
     def lib(self) -> Path:
         """Shared libraries, with the standard library beside them."""
         return self.usr / "lib"

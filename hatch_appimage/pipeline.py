@@ -20,6 +20,7 @@ from hatch_appimage.appdir.bytecode import compile_bytecode
 from hatch_appimage.appdir.commands import check_entry_point, check_scripts, find_commands, find_linked
 from hatch_appimage.appdir.docstrings import WITHOUT_DOCSTRINGS, warn_of_docstrings
 from hatch_appimage.appdir.launcher import require_glibc, without_commands, write_launcher, write_stand_in
+from hatch_appimage.appdir.manage import Identity, write_management
 from hatch_appimage.appdir.module_list import write_module_list
 from hatch_appimage.appdir.outside import OutsideSearch
 from hatch_appimage.appdir.self_test import write_self_test
@@ -35,6 +36,7 @@ from hatch_appimage.desktop.window_name import choose_window_class, warn_of_unna
 from hatch_appimage.elf_strip import Stripped
 from hatch_appimage.errors import AppImageError, ErrorCollector
 from hatch_appimage.format import UPDATE_INFORMATION
+from hatch_appimage.image.block_map import write_block_map
 from hatch_appimage.image.name import check_length, image_name
 from hatch_appimage.image.self_test import run_self_test
 from hatch_appimage.image.sign import Signer, check_room, sign_image
@@ -489,6 +491,9 @@ def _fill_appdir(inputs: BuildInputs, work: Path, step: Steps) -> _Contents:
         extra=[destination for _, destination in inputs.extra_files],
     )
     step("files", appdir.add, inputs.extra_files)
+    commands = tuple(dict.fromkeys((entry_point.command, *settings.launcher.entry_points)))
+    identity = Identity(name, settings.image.name.in_files, project.version, architecture.name, commands)
+    write_management(appdir, python, entry_point, identity, manage=settings.launcher.manage)
 
     # What is left out comes before the libraries: what is gone needs none.
     modules = modules_at_start(entry_point, appdir.bin)
@@ -896,6 +901,8 @@ def _describe_image(inputs: BuildInputs, image: Image, step: Steps) -> None:
     if inputs.update_information:
         mtime = int(time.time()) if inputs.timestamp is None else inputs.timestamp
         step("zsync", write_zsync, image.path, url=quote(inputs.file_name), mtime=mtime)
+        if inputs.settings.launcher.manage:
+            step("blocks", write_block_map, image.path, version=inputs.project.version)
 
 
 def _find_outside(
@@ -964,7 +971,7 @@ def _store_findings(inputs: BuildInputs, directory: Path, startup: StartupOrder,
 
 def companions(image: Path) -> list[Path]:
     """Return the files beside an image that are of use with this very image only."""
-    return [image.with_name(f"{image.name}{ending}") for ending in (".sig", ".zsync")]
+    return [image.with_name(f"{image.name}{ending}") for ending in (".sig", ".zsync", ".blocks")]
 
 
 def _publish(image: Path, target: Path) -> None:

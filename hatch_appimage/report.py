@@ -25,6 +25,7 @@ from hatch_appimage.desktop.files import DesktopIntegration
 from hatch_appimage.document import write_json
 from hatch_appimage.elf_strip import Stripped
 from hatch_appimage.errors import AppImageError
+from hatch_appimage.image.block_map import WrittenMap
 from hatch_appimage.image.self_test import SelfTest
 from hatch_appimage.image.test_command import ImageTest
 from hatch_appimage.image.write import Image
@@ -620,6 +621,11 @@ def _(test: SelfTest) -> str:
 @describe.register
 def _(description: Description) -> str:
     return description.path.name
+
+
+@describe.register
+def _(written: WrittenMap) -> str:
+    return f"{written.path.name}, {written.blocks} blocks"
 
 
 def list_files(appdir: AppDir) -> tuple[File, ...]:

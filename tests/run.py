@@ -63,6 +63,7 @@ PACKAGES = (
     "python3-tk",
     "python3-venv",
     "qemu-user-static",
+    "shared-mime-info",
     "shellcheck",
     "squashfs-tools",
     "squashfuse",

@@ -7,7 +7,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hatch_appimage.option import FLAG, INTEGER, MAPPING, TEXT, TEXTS, option
+from hatch_appimage.appdir.manage import COMMAND
+from hatch_appimage.option import FLAG, INTEGER, MAPPING, TEXT, TEXT_OR_FLAG, TEXTS, option
 from hatch_appimage.project.entry_points import choose_entry_point, choose_links
 from hatch_appimage.trim.settings import check_globs
 
@@ -64,6 +65,12 @@ def _environment(variables: dict[str, str], _table: Table) -> dict[str, str]:
         if "\0" in value:
             raise ValueError(f"sets `{name}` to a value with a NUL character")
     return variables
+
+
+def _manage(value: str | bool, _table: Table) -> str | bool:  # noqa: FBT001 - as TOML has it
+    if isinstance(value, str) and value != COMMAND:
+        raise ValueError(f"must be true, false or `{COMMAND}`, not `{value}`")
+    return value
 
 
 def _bytecode(kind: str, _table: Table) -> str:
@@ -135,6 +142,16 @@ class LauncherSettings:
         "caller's, and with it that of every program that the application starts; "
         '`subprocess.run([sys.executable, "-m", "uvicorn"])` works either way.',
         default=False,
+    )
+    manage: bool | str = option(
+        TEXT_OR_FLAG,
+        "The image can update and verify itself: `App.AppImage --appimage-self update`, and `import appimage_self` in "
+        "the application.",
+        details='`"command"` also gives the application\'s command a sub-command for it, `app self update`. What is '
+        "fetched, and when, is only what the user or the application asks for. See [an application that updates itself]"
+        "(recipes.md#an-application-that-updates-itself).",
+        default=False,
+        check=_manage,
     )
 
 

@@ -24,6 +24,8 @@ default       a variable's name, a blank, and its value where it is not set; ``$
               are the file's directory; once for each
 commands      a directory that comes first on PATH
 self-test     what the interpreter runs instead of the script when the first argument is ``--appimage-self-test``
+manage        what the interpreter runs instead of the script when the first argument is ``--appimage-self``
+manage-word   another first argument that means the same, unless a link starts something else than the script
 dialogue      the name of an application with windows: what keeps it from starting is shown in a dialogue, too
 ============  ======================================================================================================
 

@@ -19,8 +19,15 @@
 #include "squashfs.h"
 
 #define PREFIX "--appimage"
-/* What AppRun runs instead of the application when this is its first argument (hatch_appimage/layout.py). */
-#define SELF_TEST "/usr/libexec/self-test"
+#define LIBEXEC "/usr/libexec/"
+
+/* What AppRun runs instead of the application by its first argument, if the image has it (hatch_appimage/layout.py). */
+static const struct part {
+	const char *option, *directory, *missing;
+} PARTS[] = {
+	{PREFIX "-self-test", "self-test", "this AppImage has no self-test"},
+	{PREFIX "-self", "appimage-self", "this AppImage does not manage itself: it was built without `manage`"},
+};
 
 struct appimage {
 	int file;
@@ -42,6 +49,7 @@ static void help(const struct appimage *image)
 	        "  --appimage-offset               Print where in this file the SquashFS image begins\n"
 	        "  --appimage-portable-home        Make a directory that is used as $HOME\n"
 	        "  --appimage-portable-config      Make a directory that is used as $XDG_CONFIG_HOME\n"
+	        "  --appimage-self <command>       Update or verify this file, if it can; --help lists the commands\n"
 	        "  --appimage-self-test            See whether all parts of the application work on this machine\n"
 	        "  --appimage-signature            Print the signature\n"
 	        "  --appimage-updateinfo[rmation]  Print where updates come from\n"
@@ -232,28 +240,32 @@ static int start_daemon(const struct appimage *image, struct daemon *daemon, boo
 	                                                  .in_namespace = !for_others && is_large(image)});
 }
 
-static bool wants_self_test(char **argv)
+static const struct part *find_part(char **argv)
 {
-	return argv[0] && argv[1] && !strcmp(argv[1], PREFIX "-self-test");
+	for (size_t i = 0; argv[0] && argv[1] && i < sizeof(PARTS) / sizeof(*PARTS); i++)
+		if (!strcmp(argv[1], PARTS[i].option))
+			return &PARTS[i];
+	return NULL;
 }
 
 /* An AppRun that does not know the option would start the application with it. */
-static void check_self_test(const char *root)
+static void check_part(const char *root, const struct part *part)
 {
-	char path[PATH_MAX + sizeof(SELF_TEST)];
+	char path[PATH_MAX + 64];
 
-	snprintf(path, sizeof(path), "%s" SELF_TEST, root);
+	snprintf(path, sizeof(path), "%s" LIBEXEC "%s", root, part->directory);
 	if (access(path, F_OK))
-		die("this AppImage has no self-test");
+		die("%s", part->missing);
 }
 
 /* Becomes the application. */
 static _Noreturn void run_from(const char *root, char **argv)
 {
 	char program[PATH_MAX + 16];
+	const struct part *part = find_part(argv);
 
-	if (wants_self_test(argv))
-		check_self_test(root);
+	if (part)
+		check_part(root, part);
 	snprintf(program, sizeof(program), "%s/AppRun", root);
 	setenv("APPDIR", root, 1);
 	execv(program, argv);
@@ -347,7 +359,7 @@ int main(int argc, char **argv)
 
 	occupy_standard_streams();
 	find_image(&image, argc ? argv[0] : "AppImage");
-	if (argc < 2 || strncmp(argv[1], PREFIX, strlen(PREFIX)) || wants_self_test(argv))
+	if (argc < 2 || strncmp(argv[1], PREFIX, strlen(PREFIX)) || find_part(argv))
 		run(&image, argv, false);
 	if (!strcmp(argv[1], PREFIX "-extract-and-run")) {
 		argv[1] = argv[0];

@@ -64,10 +64,23 @@ static void add_exposed(struct arguments *arguments, const char *called)
 	arguments_add(arguments, join("appimage=", called, NULL));
 }
 
-/* As the first argument, the runtime keeps everything that looks like this to itself, and hands on this one only. */
+/* As the first argument, the runtime keeps everything that looks like these to itself, and hands on these only. */
 static bool wants_self_test(const struct launch *launch, char **given)
 {
 	return *given && !strcmp(*given, "--appimage-self-test") && launch_get(launch, KEY_SELF_TEST);
+}
+
+/* A link that starts another command, or the interpreter, has no such sub-command. */
+static bool wants_to_manage(const struct launch *launch, char **given, const char *called)
+{
+	const char *name = last_part(called), *word = launch_get(launch, KEY_MANAGE_WORD);
+
+	if (!*given || !launch_get(launch, KEY_MANAGE))
+		return false;
+	if (!strcmp(*given, "--appimage-self"))
+		return true;
+	return word && !strcmp(*given, word) && !launch_has(launch, KEY_LINK, name) &&
+	       !launch_has(launch, KEY_EXPOSE, name);
 }
 
 static _Noreturn void run_application(const struct launch *launch, size_t argc, char **given)
@@ -75,7 +88,8 @@ static _Noreturn void run_application(const struct launch *launch, size_t argc, 
 	const char *appdir = *launch->place.directory ? launch->place.directory : "/";
 	const char *called = find_called(launch, appdir);
 	bool tests = wants_self_test(launch, given);
-	bool exposes = !tests && launch_has(launch, KEY_EXPOSE, last_part(called));
+	bool manages = !tests && wants_to_manage(launch, given, called);
+	bool exposes = !tests && !manages && launch_has(launch, KEY_EXPOSE, last_part(called));
 	const char *own = exposes ? launch_get(launch, KEY_EXPOSED_NAME) : NULL;
 	const char *name = launch_path(launch, own ? own : launch_get(launch, KEY_NAME));
 	struct arguments arguments = arguments_begin(launch, argc, name);
@@ -84,6 +98,13 @@ static _Noreturn void run_application(const struct launch *launch, size_t argc, 
 		arguments_add_options(&arguments, launch);
 		arguments_add_level(&arguments, launch, NULL);
 		arguments_add(&arguments, launch_path(launch, launch_get(launch, KEY_SELF_TEST)));
+		given++;
+	} else if (manages) {
+		/* Without what packages bring into every start (-S): it is for when the application is broken, too. */
+		arguments_add_options(&arguments, launch);
+		arguments_add(&arguments, "-S");
+		arguments_add_level(&arguments, launch, NULL);
+		arguments_add(&arguments, launch_path(launch, launch_get(launch, KEY_MANAGE)));
 		given++;
 	} else if (exposes) {
 		add_exposed(&arguments, called);

@@ -30,6 +30,8 @@ static const struct {
 	[KEY_DEFAULT] = {.name = "default", .repeated = true},
 	[KEY_COMMANDS] = {.name = "commands"},
 	[KEY_SELF_TEST] = {.name = "self-test"},
+	[KEY_MANAGE] = {.name = "manage"},
+	[KEY_MANAGE_WORD] = {.name = "manage-word"},
 	[KEY_DIALOGUE] = {.name = "dialogue"},
 };
 

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""The commands of ``--appimage-self``: one module a command."""
