@@ -120,7 +120,7 @@ class AppDir:
             directories.sort()
             for name in sorted(names):
                 path = Path(directory, name)
-                if path.is_file() and not path.is_symlink():
+                if stat.S_ISREG(path.lstat().st_mode):
                     yield path
 
     def names(self, paths: Iterable[Path]) -> frozenset[str]:

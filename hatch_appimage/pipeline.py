@@ -9,6 +9,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -554,11 +555,12 @@ def _install(
 
 @contextmanager
 def _reading_ahead(inputs: BuildInputs, appdir: AppDir, python: BundledPython, reader: SourceReader) -> Iterator[None]:
-    """Read the standard library meanwhile, as far as trimming looks at all of it."""
+    """Read the standard library meanwhile, as far as trimming looks at all of it; and load what takes long to load."""
     later = {appdir.root / destination for _, destination in inputs.extra_files}
     files = lasting_sources(python) if STDLIB in inputs.settings.trim.trim else []
     with ThreadPoolExecutor(1) as pool:
         reading = pool.submit(reader.read, [file for file in files if file.path not in later])
+        pool.submit(import_module, "hatch_appimage.packages.sbom")
         yield
         reading.result()
 

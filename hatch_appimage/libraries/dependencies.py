@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -153,7 +154,7 @@ def read_directory(root: Path) -> dict[Path, Elf]:
     found = {}
     for directory, _, names in os.walk(root):
         for path in (Path(directory, name) for name in names):
-            if path.is_file() and not path.is_symlink():
+            if stat.S_ISREG(path.lstat().st_mode):
                 with suppress(AppImageError):  # test data of packages
                     elf = read_elf(path)
                     if elf is not None:

@@ -12,7 +12,6 @@ from packaging.markers import Marker
 from packaging.specifiers import SpecifierSet
 
 from hatch_appimage.packages.lock import write_pylock
-from hatch_appimage.packages.sbom import write_sbom
 from hatch_appimage.redact import redact
 
 if TYPE_CHECKING:
@@ -59,6 +58,8 @@ def write_provenance(
         timestamp: of the image, in seconds since the epoch; None for none.
 
     """
+    from hatch_appimage.packages.sbom import write_sbom  # noqa: PLC0415 - CycloneDX takes long to load: see pipeline
+
     appdir.pylock.parent.mkdir(parents=True, exist_ok=True)
     locked = [_portable(package, project.root) for package in installation.sources]
     environment = installation.environment
