@@ -16,9 +16,15 @@ if TYPE_CHECKING:
 
 
 def files_below(directory: Path) -> Iterator[Path]:
-    """Yield the regular files of a directory and of all below it, in a fixed order; links are not followed."""
-    with os.scandir(directory) as scanned:
-        entries = sorted(scanned, key=lambda entry: entry.name)
+    """Yield the regular files of a directory and of all below it, in a fixed order; links are not followed.
+
+    Like `os.walk`, it passes over directories that cannot be read.
+    """
+    try:
+        with os.scandir(directory) as scanned:
+            entries = sorted(scanned, key=lambda entry: entry.name)
+    except OSError:
+        return
     yield from (Path(entry.path) for entry in entries if entry.is_file(follow_symlinks=False))
     for entry in entries:
         if entry.is_dir(follow_symlinks=False):

@@ -119,9 +119,11 @@ class TestReadingAhead:
 
     def test_not_in_the_place_of_others(self, image: Image) -> None:
         inputs = make_inputs(order=False, settings=SimpleNamespace(trim=SimpleNamespace(trim=())), extra_files=[])
-        with (
-            pytest.raises(AppImageError, match="cannot install"),
-            pipeline._reading_ahead(inputs, AppDir(image.root, "app"), SourceReader()) as read_ahead,
-        ):
-            read_ahead(image.python)
-            raise AppImageError("cannot install")
+
+        def fail() -> None:
+            with pipeline._reading_ahead(inputs, AppDir(image.root, "app"), SourceReader()) as read_ahead:
+                read_ahead(image.python)
+                raise AppImageError("cannot install")
+
+        with pytest.raises(AppImageError, match="cannot install"):
+            fail()
