@@ -104,7 +104,7 @@ def test_program_headers_of_another_size(tmp_path: Path) -> None:
 
 def test_strings_in_no_segment(tmp_path: Path) -> None:
     data = make_elf(library("a.so", "b.so"))
-    place = data.index(struct.pack("<Q", DT_STRTAB)) + 8
+    place = data.rindex(struct.pack("<Q", DT_STRTAB)) + 8
     (tmp_path / "a.so").write_bytes(data[:place] + b"\xff" * 8 + data[place + 8 :])
     with pytest.raises(AppImageError, match=r"the address 0xffffffffffffffff is in no segment$"):
         read_elf(tmp_path / "a.so")
