@@ -12,8 +12,6 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import requests
-
 from hatch_appimage.cache import cache_directory, discard_unless_file, locked, open_file
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.terminal import find_terminal, status_line
@@ -22,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
     from typing import BinaryIO, TypeVar
+
+    import requests
 
     T = TypeVar("T")
 
@@ -165,6 +165,8 @@ def _retry(url: str, attempt: Callable[[], T]) -> T:
 
 def _fetch(url: str, part: Path) -> None:
     """Fetch a file to its end, from where an earlier try has got to."""
+    import requests  # noqa: PLC0415 - loading it takes long, and most builds download nothing
+
     have = part.stat().st_size if part.exists() else 0
     # Without the second one servers may compress what they send, and ranges count bytes of that.
     headers = {"Range": f"bytes={have}-"} if have else {}
@@ -223,6 +225,8 @@ def _copy(answer: requests.Response, file: BinaryIO, have: int) -> None:
 
 def _reason(error: requests.exceptions.RequestException) -> str:
     """Say in a few words why a request failed; requests nests the reasons of the libraries below it."""
+    import requests  # noqa: PLC0415 - as above
+
     if isinstance(error, requests.exceptions.Timeout):
         return "the server does not answer in time"
     if isinstance(error, requests.exceptions.SSLError):

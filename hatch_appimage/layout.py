@@ -15,6 +15,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 
+def files_below(directory: Path) -> Iterator[Path]:
+    """Yield the regular files of a directory and of all below it, in a fixed order; links are not followed.
+
+    Like `os.walk`, it passes over directories that cannot be read.
+    """
+    try:
+        with os.scandir(directory) as scanned:
+            entries = sorted(scanned, key=lambda entry: entry.name)
+    except OSError:
+        return
+    yield from (Path(entry.path) for entry in entries if entry.is_file(follow_symlinks=False))
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            yield from files_below(Path(entry.path))
+
+
 @dataclass(frozen=True)
 class ExtraFiles:
     """How many of the project's extra files were copied."""
@@ -131,12 +147,7 @@ class AppDir:
 
     def files(self) -> Iterator[Path]:
         """Yield the regular files of the tree in a fixed order."""
-        for directory, directories, names in os.walk(self.root):
-            directories.sort()
-            for name in sorted(names):
-                path = Path(directory, name)
-                if path.is_file() and not path.is_symlink():
-                    yield path
+        return files_below(self.root)
 
     def names(self, paths: Iterable[Path]) -> frozenset[str]:
         """Return the paths below the root of what lies in the tree."""

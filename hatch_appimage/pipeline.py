@@ -9,6 +9,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -89,6 +90,7 @@ from hatch_appimage.trim.tkinter import trim_tkinter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from concurrent.futures import Future
 
     from hatch_appimage.appdir.bytecode import Bytecode
     from hatch_appimage.appdir.launcher import Launcher
@@ -108,6 +110,7 @@ if TYPE_CHECKING:
     from hatch_appimage.python import BundledPython, PythonInstallation
     from hatch_appimage.report import Steps
     from hatch_appimage.sources.reach import Reach
+    from hatch_appimage.sources.reader import File
     from hatch_appimage.trim.packages import Trimmed
 
 
@@ -694,25 +697,16 @@ def _install(
 ) -> tuple[BundledPython, Installation]:
     """Put Python and all packages into the AppDir; here alone, work is done at the same time.
 
-    Python is copied while the project's back end makes the wheel, which needs nothing of the copy, and the standard
-    library is read while packages are installed.
+    Python is copied while the project's back end makes the wheel, which needs nothing of the copy. From then on the
+    standard library is read, until packages are installed.
     """
     project, settings = inputs.project, inputs.settings
-    # The back end is waited for in this thread, which Ctrl-C interrupts, as it may take long.
-    with step.meanwhile(
-        "python",
-        bundle_python,
-        inputs.python,
-        appdir,
-        cross=inputs.cross,
-        build_python=inputs.build_python,
-        strip=PYTHON in settings.trim.strip,
-        results=inputs.results,
-    ) as finish_python:
-        interpreter = inputs.build_python or Path(sys.executable)
-        wheel = inputs.package or step("wheel", build_wheel, project, work / "wheel", interpreter)
-    python = finish_python()
-    with _reading_ahead(inputs, appdir, python, reader):
+    with _reading_ahead(inputs, appdir, reader) as read_ahead:
+        # The back end is waited for in this thread, which Ctrl-C interrupts, as it may take long.
+        with step.meanwhile("python", _bundle_python, inputs, appdir, read_ahead) as finish_python:
+            interpreter = inputs.build_python or Path(sys.executable)
+            wheel = inputs.package or step("wheel", build_wheel, project, work / "wheel", interpreter)
+        python = finish_python()
         packages = step(
             "install",
             install_packages,
@@ -728,15 +722,41 @@ def _install(
     return python, packages
 
 
+def _bundle_python(inputs: BuildInputs, appdir: AppDir, use: Callable[[BundledPython], object]) -> BundledPython:
+    """Copy Python, and let it be used at once by what need not wait for anything else."""
+    python = bundle_python(
+        inputs.python,
+        appdir,
+        cross=inputs.cross,
+        build_python=inputs.build_python,
+        strip=PYTHON in inputs.settings.trim.strip,
+        results=inputs.results,
+    )
+    use(python)
+    return python
+
+
 @contextmanager
-def _reading_ahead(inputs: BuildInputs, appdir: AppDir, python: BundledPython, reader: SourceReader) -> Iterator[None]:
-    """Read the standard library meanwhile, as far as trimming looks at all of it."""
+def _reading_ahead(
+    inputs: BuildInputs, appdir: AppDir, reader: SourceReader
+) -> Iterator[Callable[[BundledPython], object]]:
+    """Provide what has the standard library read during the block, as far as trimming looks at all of it."""
     later = {appdir.root / destination for _, destination in inputs.extra_files}
-    files = lasting_sources(python) if STDLIB in inputs.settings.trim.trim else []
+    reading: list[Future[None]] = []
+
+    def read(files: Iterable[File]) -> None:
+        import_module("hatch_appimage.packages.sbom")  # takes as long as reading what an earlier build has read
+        reader.read(files)
+
+    def read_ahead(python: BundledPython) -> None:
+        # They are looked for before anything is installed among them.
+        files = lasting_sources(python) if STDLIB in inputs.settings.trim.trim else []
+        reading.append(pool.submit(read, [file for file in files if file.path not in later]))
+
     with ThreadPoolExecutor(1) as pool:
-        reading = pool.submit(reader.read, [file for file in files if file.path not in later])
-        yield
-        reading.result()
+        yield read_ahead
+        for each in reading:
+            each.result()
 
 
 def _find_reach(inputs: BuildInputs, python: BundledPython, modules: Sequence[str], reader: SourceReader) -> Reach:

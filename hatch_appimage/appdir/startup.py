@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import logging
 import shlex
+import stat
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -241,7 +242,7 @@ def _state(appdir: AppDir) -> dict[Path, tuple[int, int]]:
     state = {}
     for path in appdir.root.rglob("*"):
         status = path.lstat()
-        state[path] = (0, 0) if path.is_dir() else (status.st_size, status.st_mtime_ns)
+        state[path] = (0, 0) if stat.S_ISDIR(status.st_mode) else (status.st_size, status.st_mtime_ns)
     return state
 
 

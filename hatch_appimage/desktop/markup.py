@@ -10,11 +10,10 @@ import re
 from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element, SubElement
 
-from markdown_it import MarkdownIt
-from markdown_it.tree import SyntaxTreeNode
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from markdown_it.tree import SyntaxTreeNode
 
 _LISTS = {"bullet_list": "ul", "ordered_list": "ol"}
 _EMPHASIS = frozenset({"em", "strong"})
@@ -26,6 +25,9 @@ _SCHEME = re.compile(r"(?:https?|ftp)://(?=\S)")
 
 def parse_markdown(text: str) -> SyntaxTreeNode:
     """Return the tree of a document."""
+    from markdown_it import MarkdownIt  # noqa: PLC0415 - loading it takes long, and few builds have such a document
+    from markdown_it.tree import SyntaxTreeNode  # noqa: PLC0415 - as above
+
     return SyntaxTreeNode(MarkdownIt("commonmark").enable("table").parse(text))
 
 

@@ -13,8 +13,6 @@ from email.utils import formatdate
 from hashlib import sha1
 from typing import TYPE_CHECKING, BinaryIO
 
-from Crypto.Hash import MD4
-
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.text import printable
 
@@ -121,6 +119,8 @@ def write_zsync(image: Path, *, url: str, mtime: int) -> Description:
 
 def _describe(file: BinaryIO, layout: Layout, see: Callable[[bytes], None]) -> Iterator[bytes]:
     """Yield the records of all blocks: the end of the rolling sum, and the beginning of the MD4 digest."""
+    from Crypto.Hash import MD4  # noqa: PLC0415 - loading it takes long, and not every image is updated by zsync
+
     while data := file.read(layout.block_size * _BATCH):
         see(data)
         data += bytes(-len(data) % layout.block_size)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from hatch_appimage.elf import fits, read_elf
 from hatch_appimage.errors import AppImageError
+from hatch_appimage.layout import files_below
 from hatch_appimage.libraries.search import LinkMap, Loader
 
 if TYPE_CHECKING:
@@ -151,13 +152,11 @@ class Tree:
 def read_directory(root: Path) -> dict[Path, Elf]:
     """Read every ELF file below a directory, but those that are damaged: the loader would not take them either."""
     found = {}
-    for directory, _, names in os.walk(root):
-        for path in (Path(directory, name) for name in names):
-            if path.is_file() and not path.is_symlink():
-                with suppress(AppImageError):  # test data of packages
-                    elf = read_elf(path)
-                    if elf is not None:
-                        found[path] = elf
+    for path in files_below(root):
+        with suppress(AppImageError):  # test data of packages
+            elf = read_elf(path)
+            if elf is not None:
+                found[path] = elf
     return found
 
 

@@ -25,7 +25,7 @@ from hatch_appimage.packages.requirements import applies, check_fit, requirement
 from hatch_appimage.packages.target import TargetEnvironment
 from hatch_appimage.process import ProcessError
 from hatch_appimage.project.wheel import Wheel, read_metadata
-from hatch_appimage.python.installed import installed_distributions, is_metadata, place_of, wheels_by_file
+from hatch_appimage.python.installed import installed_distributions, is_metadata, name_of, place_of, wheels_by_file
 from hatch_appimage.python.interpreter_shim import newest_glibc, write_interpreter_shim
 from hatch_appimage.redact import redact
 from hatch_appimage.uv import check_settings, run_uv
@@ -363,7 +363,7 @@ def _pin(package: LockedPackage) -> str:
 def _check_installed(python: BundledPython, project: Project) -> PathDistribution:
     """See that uv put the packages where it was told to, and for the Python that it was told; return the project's."""
     for distribution in installed_distributions(python):
-        if canonicalize_name(distribution.metadata["Name"]) == canonicalize_name(project.name):
+        if name_of(distribution) == canonicalize_name(project.name):
             return distribution
     raise AppImageError(f"uv did not install {project.name} into the image: check the settings in [tool.uv.pip]")
 
@@ -374,7 +374,7 @@ def _package(distribution: PathDistribution) -> Package:
         for path in (Path(str(file.locate())) for file in distribution.files or ())
         if path.is_file()
     )
-    return Package(canonicalize_name(distribution.metadata["Name"]), distribution.version, size)
+    return Package(name_of(distribution), distribution.version, size)
 
 
 def _forget_origin(distribution: PathDistribution) -> None:
@@ -398,7 +398,7 @@ def application_files(appdir: AppDir, python: BundledPython, project: Project) -
     """Return what changes with every release of a project: its files and bytecode, by paths below the AppDir."""
     paths = {*appdir.root.glob("*.desktop"), *appdir.applications.glob("*.desktop"), appdir.pylock, appdir.sbom}
     for distribution in installed_distributions(python):
-        if canonicalize_name(distribution.metadata["Name"]) == canonicalize_name(project.name):
+        if name_of(distribution) == canonicalize_name(project.name):
             for file in distribution.files or ():
                 path = place_of(file)
                 paths |= {path, *path.parent.glob(f"__pycache__/{path.stem}.*.pyc")}

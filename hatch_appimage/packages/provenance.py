@@ -13,7 +13,6 @@ from packaging.specifiers import SpecifierSet
 
 from hatch_appimage.libraries.lock import format_lock
 from hatch_appimage.packages.lock import write_pylock
-from hatch_appimage.packages.sbom import write_sbom
 from hatch_appimage.redact import redact
 
 if TYPE_CHECKING:
@@ -70,6 +69,8 @@ def write_provenance(
         timestamp: of the image, in seconds since the epoch; None for none.
 
     """
+    from hatch_appimage.packages.sbom import write_sbom  # noqa: PLC0415 - CycloneDX takes long to load: see pipeline
+
     appdir.pylock.parent.mkdir(parents=True, exist_ok=True)
     locked = [_portable(package, project.root) for package in installation.sources]
     environment = installation.environment

@@ -20,7 +20,7 @@ from packaging.utils import canonicalize_name
 
 from hatch_appimage.packages.lock import source_of
 from hatch_appimage.packages.requirements import requirements_of
-from hatch_appimage.python.installed import installed_distributions
+from hatch_appimage.python.installed import installed_distributions, name_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -62,9 +62,7 @@ def write_sbom(
 
     """
     sources: dict[str, Package] = {source.name: source for source in installation.sources}
-    distributions: dict[str, Distribution] = {
-        canonicalize_name(found.metadata["Name"]): found for found in installed_distributions(python)
-    }
+    distributions: dict[str, Distribution] = {name_of(found): found for found in installed_distributions(python)}
     components = {name: _package(found, sources.get(name)) for name, found in distributions.items()}
     name = canonicalize_name(project.name)
     application = components[name]
@@ -93,7 +91,7 @@ def _text(bom: Bom) -> str:
 
 
 def _package(distribution: Distribution, locked: Package | None) -> Component:
-    name = canonicalize_name(distribution.metadata["Name"])
+    name = name_of(distribution)
     source = source_of(locked) if locked else None
     url = getattr(source, "url", None)
     hashes = getattr(source, "hashes", {})

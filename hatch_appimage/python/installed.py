@@ -8,7 +8,8 @@ import csv
 import io
 import os
 from dataclasses import dataclass
-from email.parser import Parser
+from email.parser import HeaderParser, Parser
+from functools import cache
 from hashlib import sha256
 from importlib.metadata import PackagePath, PathDistribution, distributions
 from pathlib import Path, PurePosixPath
@@ -18,6 +19,7 @@ from packaging.utils import canonicalize_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from importlib.metadata import Distribution
 
     from hatch_appimage.python import BundledPython
 
@@ -26,6 +28,19 @@ def installed_distributions(python: BundledPython) -> list[PathDistribution]:
     """Return the metadata of everything that is installed."""
     found = distributions(path=[str(directory) for directory in python.site_packages])
     return [distribution for distribution in found if isinstance(distribution, PathDistribution)]
+
+
+def name_of(distribution: Distribution) -> str:
+    """Return a package's normalized name."""
+    files = ("METADATA", "PKG-INFO", "")  # where `Distribution.metadata` looks
+    text = next((text for file in files if (text := distribution.read_text(file))), "")
+    return _name_in(text.partition("\n\n")[0])
+
+
+@cache
+def _name_in(headers: str) -> str:
+    """Read a name, which is asked for far more often than there are packages."""
+    return canonicalize_name(HeaderParser().parsestr(headers)["Name"])
 
 
 @dataclass(frozen=True)
@@ -88,7 +103,7 @@ def installed_files(python: BundledPython) -> Iterator[InstalledFile]:
     """Yield the files that each installed package's RECORD lists and that are there, but for its metadata."""
     prefix = python.stdlib.parent.parent
     for distribution in installed_distributions(python):
-        owner = canonicalize_name(distribution.metadata["Name"])
+        owner = name_of(distribution)
         for file in distribution.files or ():
             path = place_of(file)
             base = next((site for site in python.site_packages if path.is_relative_to(site)), prefix)

@@ -67,7 +67,8 @@ class LocalSource:
         if self.path is not None:
             return find_host_python(self.path)
         if architecture == native_architecture():
-            return find_host_python(Path(sys.executable))
+            # In a virtual environment that is the Python below it, which need not be asked for then.
+            return find_host_python(Path(getattr(sys, "_base_executable", None) or sys.executable))
         version = f"{sys.version_info.major}.{sys.version_info.minor}"
         return StandaloneSource(version).provide(architecture, directory)
 

@@ -103,9 +103,9 @@ def _find(text: Text) -> Facts | None:
 
 @contextmanager
 def _no_collection() -> Iterator[None]:
-    """Have no garbage collection meanwhile: a tree has no circles, and all that is there is looked at again and again.
+    """Have no garbage collection meanwhile: trees and facts have no circles, and all of them are looked at repeatedly.
 
-    Parsing takes a third of the time then.
+    Parsing and unpacking take a third of the time then.
     """
     enabled = gc.isenabled()
     gc.disable()
@@ -123,7 +123,8 @@ def pack(found: Iterable[Facts | None]) -> bytes:
 
 def unpack(packed: bytes) -> list[Facts | None]:
     """Return what was packed."""
-    return list(map(_unpack, json.loads(packed)))
+    with _no_collection():
+        return list(map(_unpack, json.loads(packed)))
 
 
 def _pack(facts: Facts | None) -> list[Any] | None:

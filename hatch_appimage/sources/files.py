@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -127,21 +128,26 @@ def find_sources(appdir: AppDir, python: BundledPython, owners: Mapping[Path, st
         owners: the installed packages by their files.
 
     """
+    base_of = cache(partial(_base_of, appdir=appdir, python=python))
     return [
         Source(path, PurePosixPath(path.relative_to(base)), owners.get(path))
         for path in appdir.files()
-        if (base := _base_of(path, appdir, python)) and not _is_silent(path)
+        if (base := base_of(path.parent)) and not _is_interpreter(path, python) and not _is_silent(path)
     ]
 
 
-def _base_of(path: Path, appdir: AppDir, python: BundledPython) -> Path | None:
+def _base_of(directory: Path, appdir: AppDir, python: BundledPython) -> Path | None:
+    """Return what the files in a directory have their places below; None for those of the standard library."""
     for site in python.site_packages:
-        if path.is_relative_to(site):
+        if directory.is_relative_to(site):
             return site
-    is_stdlib = path.is_relative_to(python.stdlib) or path.parent.name == "lib-dynload"
-    # The names of all modules of the standard library are in these.
-    is_interpreter = path == python.executable or path.name.startswith("libpython")
-    return None if is_stdlib or is_interpreter else appdir.root
+    is_stdlib = directory.is_relative_to(python.stdlib) or directory.name == "lib-dynload"
+    return None if is_stdlib else appdir.root
+
+
+def _is_interpreter(path: Path, python: BundledPython) -> bool:
+    """Whether a file is Python itself, which has the names of all modules of the standard library in it."""
+    return path == python.executable or path.name.startswith("libpython")
 
 
 def _is_silent(path: Path) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
-from hatch_appimage.python.installed import installed_distributions
+from hatch_appimage.python.installed import installed_distributions, name_of
 from hatch_appimage.sources.imports import Modules, follow, is_extension
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def _is_required(found: Import) -> bool:
 
 
 def _is_named(distribution: PathDistribution, name: str) -> bool:
-    return canonicalize_name(distribution.metadata["Name"]) == canonicalize_name(name)
+    return name_of(distribution) == canonicalize_name(name)
 
 
 def _modules_of(packages: Iterable[PathDistribution]) -> dict[Path, str]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from hatch_appimage.python.installed import installed_distributions, installed_files
+from hatch_appimage.python.installed import installed_distributions, installed_files, name_of
 from hatch_appimage.sources.reader import File
 from hatch_appimage.sources.uses import SourceUse
 from hatch_appimage.trim.packages import matches
@@ -206,7 +206,7 @@ class _Search:
         direct: dict[str, frozenset[str]] = {}
         for distribution in installed_distributions(self._python):
             names = map(_name_of, distribution.requires or ())
-            direct[canonicalize_name(distribution.metadata["Name"])] = frozenset(filter(None, names))
+            direct[name_of(distribution)] = frozenset(filter(None, names))
         return {name: _closure(name, direct) for name in direct}
 
 

@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import logging
+import os
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
@@ -21,7 +22,6 @@ from hatch_appimage.trim.test_directories import find_test_directories
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-    from pathlib import Path
 
     from hatch_appimage.layout import AppDir
     from hatch_appimage.python import BundledPython
@@ -130,11 +130,15 @@ def trim_packages(
 
 def stdlib_files(appdir: AppDir, python: BundledPython) -> list[InstalledFile]:
     """Return the files of the standard library, as files of a package that is installed elsewhere."""
-    paths = {path for directory in (python.stdlib, *python.extension_directories) for path in directory.rglob("*")}
+    paths: set[Path] = set()
+    for top in (python.stdlib, *python.extension_directories):
+        for directory, directories, names in os.walk(top):
+            directories[:] = [name for name in directories if Path(directory, name) not in python.site_packages]
+            paths.update(Path(directory, name) for name in names)
     return [
         InstalledFile(python.stdlib.name, PurePosixPath(path.relative_to(appdir.usr)), importable=False, path=path)
         for path in sorted(paths)
-        if path.is_file() and not any(path.is_relative_to(site) for site in python.site_packages)
+        if path.is_file()
     ]
 
 

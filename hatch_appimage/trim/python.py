@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
-from hatch_appimage.python.installed import installed_distributions, installed_files, place_of
+from hatch_appimage.python.installed import installed_distributions, installed_files, name_of, place_of
 from hatch_appimage.sources.files import find_sources
 from hatch_appimage.trim.foreign_code import find_foreign_code
 from hatch_appimage.trim.installers import MODULES, find_users_of_installers
@@ -62,7 +62,7 @@ def trim_python(
     extra = frozenset(extra)
     owners: dict[Path, str] = {}
     for each in installed_distributions(python):
-        owners |= dict.fromkeys(_files_of(each) - extra, _name(each))
+        owners |= dict.fromkeys(_files_of(each) - extra, name_of(each))
     sources = find_sources(appdir, python, owners)
     if unknown := find_unknown_code(python, sources, reach, reader, exposed=exposed):
         return Trimmed({}, dict.fromkeys(groups, f"code that is not in the image may use it: {unknown}"))
@@ -128,7 +128,7 @@ class _Trimming:
         files = installed_files(self.python)
         stay = {file.owner for file in files if file.path in self.staying or matches(file.place, keep)}
         unused = frozenset(name for name, user in users.items() if user is None) - stay - {canonicalize_name(project)}
-        distributions = [each for each in installed_distributions(self.python) if _name(each) in unused]
+        distributions = [each for each in installed_distributions(self.python) if name_of(each) in unused]
         # The metadata goes as well: importlib.metadata tells what is in the image, whatever else requires the package.
         saved, _ = remove_files({INSTALLERS: [path for each in distributions for path in _files_of(each)]})
         modules = {name: INSTALLERS for package in unused for name in MODULES[package]}
@@ -145,10 +145,6 @@ class _Trimming:
         saved, _ = remove_files({STDLIB: sorted(library.files_of(names) - kept)})
         modules = {name: STDLIB for name in names if name.rpartition(".")[0] not in names}
         return Trimmed(saved, parts.used, modules)
-
-
-def _name(distribution: PathDistribution) -> str:
-    return canonicalize_name(distribution.metadata["Name"])
 
 
 def _files_of(distribution: PathDistribution) -> set[Path]:

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import defaultdict
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hatch_appimage.sources.imports import is_extension
@@ -15,7 +17,6 @@ from hatch_appimage.trim.stdlib_parts import part_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
-    from pathlib import Path
 
     from hatch_appimage.layout import AppDir
     from hatch_appimage.python import BundledPython
@@ -30,6 +31,8 @@ _IDLE = frozenset({
     ("site", "readline"),
     ("site", "rlcompleter"),
 })  # fmt: skip
+# Directories in that of the standard library that have other modules than its sources.
+_ELSEWHERE = frozenset({"dist-packages", "lib-dynload", "site-packages"})
 # Their tables name modules, and import none of them: how Python 2 called what pickles name, how Python was built.
 _TABLES = re.compile(r"_compat_pickle|_sysconfigdata_.*")
 # Functions for those who try a module, and for `python -m`.
@@ -88,11 +91,11 @@ def find_modules(python: BundledPython) -> dict[str, Path]:
     files: dict[str, Path] = {}
     for directory in python.extension_directories:
         files |= {path.name.split(".")[0]: path for path in directory.iterdir() if is_extension(path.name)}
-    for path in python.stdlib.rglob("*.py"):
-        place = path.relative_to(python.stdlib)
-        if not {"site-packages", "dist-packages", "lib-dynload"}.intersection(place.parts):
-            parts = place.with_suffix("").parts
-            files[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    for directory, directories, names in os.walk(python.stdlib):
+        directories[:] = [name for name in directories if name not in _ELSEWHERE]
+        package = Path(directory).relative_to(python.stdlib).parts
+        for stem in (name.removesuffix(".py") for name in names if name.endswith(".py")):
+            files[".".join(package if stem == "__init__" else (*package, stem))] = Path(directory, f"{stem}.py")
     return dict(sorted(files.items()))
 
 

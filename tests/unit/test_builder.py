@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -130,3 +131,10 @@ def test_builds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "modules",
         "image",
     ]
+
+
+def test_loads_nothing_that_few_builds_need() -> None:
+    code = "import sys, hatch_appimage.builder; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
+    assert "hatch_appimage.pipeline" in loaded
+    assert not {"Crypto", "cyclonedx", "markdown_it", "requests"}.intersection(loaded)

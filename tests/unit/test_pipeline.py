@@ -101,7 +101,7 @@ class TestBytecode:
 
 
 class TestReadingAhead:
-    """The standard library is read while packages are installed."""
+    """The standard library, as it is then, is read while packages are installed."""
 
     @pytest.fixture
     def image(self, tmp_path: Path) -> Image:
@@ -113,8 +113,9 @@ class TestReadingAhead:
         settings = SimpleNamespace(trim=SimpleNamespace(trim=trim))
         inputs = make_inputs(order=False, settings=settings, extra_files=[(Path("x"), name) for name in extra])
         reader = SourceReader()
-        with pipeline._reading_ahead(inputs, AppDir(image.root, "app"), image.python, reader):
-            pass
+        with pipeline._reading_ahead(inputs, AppDir(image.root, "app"), reader) as read_ahead:
+            read_ahead(image.python)
+            image.add_stdlib({"later.py": ""})
         return {file.path.name for file in reader._facts}
 
     def test_what_stays_in_any_case(self, image: Image) -> None:
@@ -136,8 +137,11 @@ class TestReadingAhead:
 
     def test_not_in_the_place_of_others(self, image: Image) -> None:
         inputs = make_inputs(order=False, settings=SimpleNamespace(trim=SimpleNamespace(trim=())), extra_files=[])
-        with (
-            pytest.raises(AppImageError, match="cannot install"),
-            pipeline._reading_ahead(inputs, AppDir(image.root, "app"), image.python, SourceReader()),
-        ):
-            raise AppImageError("cannot install")
+
+        def fail() -> None:
+            with pipeline._reading_ahead(inputs, AppDir(image.root, "app"), SourceReader()) as read_ahead:
+                read_ahead(image.python)
+                raise AppImageError("cannot install")
+
+        with pytest.raises(AppImageError, match="cannot install"):
+            fail()
