@@ -8,45 +8,44 @@ the Linux Standard Base for symbol versions (section 10.7, "Symbol Versioning").
 
 from __future__ import annotations
 
-import mmap
 import os
 import stat
 import struct
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+
+from elftools.common.exceptions import ELFError
+from elftools.common.utils import struct_parse
+from elftools.construct import ConstructError
+from elftools.elf.dynamic import Dynamic
+from elftools.elf.elffile import ELFFile
 
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.process import find_program, run
 from hatch_appimage.results import NO_RESULTS, digest_code
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from hatch_appimage.architecture import Architecture
     from hatch_appimage.results import Results
 
 _MAGIC = b"\x7fELF"
-_IDENTIFICATION = 16  # bytes before the header's first field
-# Where a file's header has e_machine.
+# e_machine of architectures, for which pyelftools gives names: a file's header has it at this offset.
 _MACHINE = slice(18, 20)
-_PT_LOAD, _PT_DYNAMIC, _PT_INTERP = 1, 2, 3
-_PT_GNU_STACK, _PT_GNU_PROPERTY = 0x6474E551, 0x6474E553
-_DT_NULL, _DT_NEEDED, _DT_STRTAB, _DT_SONAME, _DT_RPATH, _DT_RUNPATH, _DT_RELR = 0, 1, 5, 14, 15, 29, 36
-_DT_VERNEED = 0x6FFFFFFE
+_DT_RPATH = 15
 _PF_X = 1
-_EM_386, _EM_ARM, _EM_X86_64 = 3, 40, 62
 # Where a stack is executable unless a file says that it need not be.
-_EXECUTABLE_STACKS = frozenset({_EM_386, _EM_ARM, _EM_X86_64})
+_EXECUTABLE_STACKS = frozenset({"EM_386", "EM_ARM", "EM_X86_64"})
 # Whose files may say which level of processors they need.
-_WITH_ISA_LEVELS = frozenset({_EM_386, _EM_X86_64})
+_WITH_ISA_LEVELS = frozenset({"EM_386", "EM_X86_64"})
 # Of a GNU property note: its type and name, and the property that matters ("Linux Extensions to gABI", section 2.1.7).
 _NT_GNU_PROPERTY_TYPE_0 = 5
 _GNU = b"GNU\0"
 _X86_ISA_1_NEEDED = 0xC0008002
 _MAX_NOTE = 4096  # in bytes; real ones take less than 100
-_VERNEED, _VERNAUX = "HHIII", "IHHII"
 _WEAK = 0x2  # VER_FLG_WEAK: the loader only remarks that such a version is missing
 _PATH_MAX = 4096  # limits.h
 # More version records than any real file has; a damaged chain of them may be endless.
@@ -56,62 +55,23 @@ _MAX_NAMES = 1 << 20
 _MAX_NAME = 256
 
 
-class _DamagedError(Exception):
-    """An ELF file cannot be read."""
-
-
-class _Segment32(NamedTuple):
-    """The fields of a program header, without the prefix ``p_``."""
-
-    type: int
-    offset: int
-    vaddr: int
-    paddr: int
-    filesz: int
-    memsz: int
-    flags: int
-    align: int
-
-
-class _Segment64(NamedTuple):
-    """The fields of a program header, without the prefix ``p_``."""
-
-    type: int
-    flags: int
-    offset: int
-    vaddr: int
-    paddr: int
-    filesz: int
-    memsz: int
-    align: int
-
-
-class _Layout(NamedTuple):
-    """How a file's headers are packed, as ``struct`` formats.
+class _SectionLayout(NamedTuple):
+    """What concerns sections, as ``struct`` formats.
 
     Attributes:
-        header: of the file, behind ``e_ident``: offset, size and number of the program headers.
-        sections: of the same: offset, size and number of the section headers, the one of their names.
-        segment: of a program header.
-        segment_fields: names of all its fields.
+        header: of the ELF header behind ``e_ident``: offset, size and number of the section headers, the one of their
+            names.
         section: of a section header: name, offset, size.
-        dynamic: of an entry of the dynamic section.
 
     """
 
     header: str
-    sections: str
-    segment: str
-    segment_fields: type[_Segment32 | _Segment64]
     section: str
-    dynamic: str
 
 
+_IDENTIFICATION = 16
 # By EI_CLASS and EI_DATA.
-_LAYOUTS = {
-    1: _Layout("12xI10xHH", "16xI10xHHH", "8I", _Segment32, "I12xII16x", "II"),
-    2: _Layout("16xQ14xHH", "24xQ10xHHH", "IIQQQQQQ", _Segment64, "I20xQQ24x", "QQ"),
-}
+_SECTION_LAYOUTS = {1: _SectionLayout("16xI10xHHH", "I12xII16x"), 2: _SectionLayout("24xQ10xHHH", "I20xQQ24x")}
 _BYTE_ORDERS = {1: "<", 2: ">"}
 
 
@@ -183,141 +143,55 @@ def read_elf(path: Path) -> Elf | None:
         AppImageError: it begins like an ELF file but is damaged.
 
     """
-    with path.open("rb", buffering=0) as file:
-        if file.read(len(_MAGIC)) != _MAGIC:
+    with path.open("rb") as file:
+        if file.read(4) != _MAGIC:
             return None
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            try:
-                return _read(_File.of(data))
-            except (_DamagedError, struct.error, ValueError, OverflowError) as error:
-                raise AppImageError(f"Damaged ELF file: {path}: {error}") from error
+        try:
+            return _read(ELFFile(file))
+        except (ELFError, ConstructError, AssertionError, OSError, ValueError, OverflowError) as error:
+            raise AppImageError(f"Damaged ELF file: {path}: {error}") from error
 
 
-@dataclass(frozen=True)
-class _File:
-    """An ELF file, as the loader sees it.
-
-    Attributes:
-        data: all of it.
-        order: of the bytes in a number, as ``struct`` writes it.
-        bits: 32 or 64.
-        layout: of its headers.
-        segments: its program headers.
-
-    """
-
-    data: mmap.mmap
-    order: str
-    bits: int
-    layout: _Layout
-    segments: tuple[_Segment32 | _Segment64, ...]
-
-    @classmethod
-    def of(cls, data: mmap.mmap) -> _File:
-        """Read the program headers.
-
-        Raises:
-            _DamagedError: they cannot be read.
-            struct.error: the file ends before.
-
-        """
-        order, layout = _identify(data[:_IDENTIFICATION])
-        offset, size, count = struct.unpack_from(order + layout.header, data, _IDENTIFICATION)
-        record = struct.Struct(order + layout.segment)
-        if count and size != record.size:
-            raise _DamagedError(f"its program headers have {size} bytes in place of {record.size}")
-        headers = record.iter_unpack(_cut(data, offset, size * count))
-        return cls(data, order, 32 * data[4], layout, tuple(layout.segment_fields(*header) for header in headers))
-
-    @property
-    def machine(self) -> int:
-        """Its ``e_machine``."""
-        return int.from_bytes(self.data[_MACHINE], "little" if self.order == "<" else "big")
-
-    def unpack(self, layout: str, offset: int) -> tuple[int, ...]:
-        """Read numbers; `struct.error` says that the file ends before."""
-        return struct.unpack_from(self.order + layout, self.data, offset)
-
-    def string(self, offset: int) -> str:
-        """Read what ends with a null byte."""
-        end = self.data.find(b"\0", offset)
-        if end < 0:
-            raise _DamagedError("it is cut off within a string")
-        return self.data[offset:end].decode()
-
-    def place(self, address: int) -> int:
-        """Return where in the file something is by its address."""
-        for segment in self.segments:
-            if segment.type == _PT_LOAD and segment.vaddr <= address < segment.vaddr + segment.filesz:
-                return address - segment.vaddr + segment.offset
-        raise _DamagedError(f"the address {address:#x} is in no segment")
-
-    def dynamic(self) -> Iterator[tuple[int, int]]:
-        """Yield tags and values of the dynamic section up to the one that ends it."""
-        for segment in self.segments:
-            if segment.type == _PT_DYNAMIC:
-                data = _cut(self.data, segment.offset, segment.filesz)
-                record = struct.Struct(self.order + self.layout.dynamic)
-                for tag, value in record.iter_unpack(data[: len(data) // record.size * record.size]):
-                    if tag == _DT_NULL:
-                        break
-                    yield tag, value
-
-
-def _identify(identification: bytes) -> tuple[str, _Layout]:
-    """Return the order of bytes and the layout of headers that a file's first bytes tell of."""
-    try:
-        return _BYTE_ORDERS[identification[5]], _LAYOUTS[identification[4]]
-    except (IndexError, KeyError) as error:
-        raise _DamagedError("its header is cut off or unknown") from error
-
-
-def _cut(data: mmap.mmap, offset: int, size: int) -> bytes:
-    if offset + size > len(data):
-        raise _DamagedError(f"it has {len(data)} bytes, and {offset + size} according to its headers")
-    return data[offset : offset + size]
-
-
-def _read(file: _File) -> Elf:
-    by_type = {segment.type: segment for segment in file.segments}
-    interpreter = by_type.get(_PT_INTERP)
-    stack = by_type.get(_PT_GNU_STACK)
-    note = by_type.get(_PT_GNU_PROPERTY) if file.machine in _WITH_ISA_LEVELS else None
-    tags: dict[int, list[int]] = {}
-    for tag, value in file.dynamic():
-        tags.setdefault(tag, []).append(value)
-    strings = file.place(tags[_DT_STRTAB][0]) if _DT_STRTAB in tags else 0
-
-    def texts(tag: int) -> list[str]:
-        return [file.string(strings + value) for value in tags.get(tag, ())]
-
+def _read(elf: ELFFile) -> Elf:
+    interpreter = ""
+    dynamic: Dynamic | None = None
+    executable_stack = elf["e_machine"] in _EXECUTABLE_STACKS
+    isa_level = 0
+    segments = []
+    for number in range(elf.num_segments()):
+        header = elf._get_segment_header(number)  # noqa: SLF001 - Segment objects cost twice as much
+        if header["p_type"] == "PT_LOAD":
+            fields = ("p_offset", "p_vaddr", "p_memsz", "p_align")
+            segments.append(Segment(*(header[field] for field in fields)))
+        elif header["p_type"] == "PT_GNU_STACK":
+            executable_stack = bool(header["p_flags"] & _PF_X)
+        elif header["p_type"] == "PT_GNU_PROPERTY" and elf["e_machine"] in _WITH_ISA_LEVELS:
+            elf.stream.seek(header["p_offset"])
+            isa_level = _isa_level(elf.stream.read(min(header["p_filesz"], _MAX_NOTE)), elf.elfclass)
+        elif header["p_type"] == "PT_INTERP":
+            elf.stream.seek(header["p_offset"])
+            interpreter = elf.stream.read(min(header["p_filesz"], _PATH_MAX)).rstrip(b"\0").decode(errors="replace")
+        elif header["p_type"] == "PT_DYNAMIC" and header["p_filesz"]:
+            dynamic = Dynamic(elf.stream, elf, None, header["p_offset"], empty=False)
+    tags: dict[str, list[Any]] = {}
+    for tag in dynamic.iter_tags() if dynamic else ():
+        tags.setdefault(tag.entry.d_tag, []).append(tag)
+    elf.stream.seek(0)
     return Elf(
-        machine=file.machine,
-        bits=file.bits,
-        interpreter=_interpreter(file.data, interpreter) if interpreter else "",
-        dynamic=any(segment.type == _PT_DYNAMIC and segment.filesz for segment in file.segments),
-        soname=next(iter(texts(_DT_SONAME)), ""),
-        needed=tuple(texts(_DT_NEEDED)),
-        rpath=tuple(directory for path in texts(_DT_RPATH) for directory in path.split(":")),
-        runpath=tuple(directory for path in texts(_DT_RUNPATH) for directory in path.split(":")),
-        versions=_versions(file, file.place(tags[_DT_VERNEED][0]), strings) if _DT_VERNEED in tags else {},
-        relr=_DT_RELR in tags,
-        segments=tuple(
-            Segment(segment.offset, segment.vaddr, segment.memsz, segment.align)
-            for segment in file.segments
-            if segment.type == _PT_LOAD
-        ),
-        executable_stack=bool(stack.flags & _PF_X) if stack else file.machine in _EXECUTABLE_STACKS,
-        isa_level=_isa_level(_read_segment(file.data, note, _MAX_NOTE), file.bits) if note else 0,
+        machine=int.from_bytes(elf.stream.read(20)[_MACHINE], "little" if elf.little_endian else "big"),
+        bits=elf.elfclass,
+        interpreter=interpreter,
+        dynamic=dynamic is not None,
+        soname=next((tag.soname for tag in tags.get("DT_SONAME", ())), ""),
+        needed=tuple(tag.needed for tag in tags.get("DT_NEEDED", ())),
+        rpath=tuple(directory for tag in tags.get("DT_RPATH", ()) for directory in tag.rpath.split(":")),
+        runpath=tuple(directory for tag in tags.get("DT_RUNPATH", ()) for directory in tag.runpath.split(":")),
+        versions=_versions(elf, dynamic, tags) if dynamic else {},
+        relr="DT_RELR" in tags,
+        segments=tuple(segments),
+        executable_stack=executable_stack,
+        isa_level=isa_level,
     )
-
-
-def _interpreter(data: mmap.mmap, segment: _Segment32 | _Segment64) -> str:
-    return _read_segment(data, segment, _PATH_MAX).rstrip(b"\0").decode(errors="replace")
-
-
-def _read_segment(data: mmap.mmap, segment: _Segment32 | _Segment64, limit: int) -> bytes:
-    return data[segment.offset : segment.offset + min(segment.filesz, limit)]
 
 
 def _isa_level(note: bytes, bits: int) -> int:
@@ -338,29 +212,28 @@ def _isa_level(note: bytes, bits: int) -> int:
     return 0
 
 
-def _versions(file: _File, place: int, strings: int) -> dict[str, tuple[str, ...]]:
-    """Read the records that ``DT_VERNEED`` points at.
-
-    Args:
-        file: that has them.
-        place: where the first one is in the file, in bytes.
-        strings: where its strings are, in bytes.
-
-    """
+def _versions(elf: ELFFile, dynamic: Dynamic, tags: Mapping[str, list[Any]]) -> dict[str, tuple[str, ...]]:
+    """Read the records that ``DT_VERNEED`` points at."""
+    if "DT_VERNEED" not in tags:
+        return {}
+    strings = dynamic._get_stringtable()  # noqa: SLF001 - the one that needs no section headers
+    place = next(elf.address_offsets(tags["DT_VERNEED"][0].entry.d_ptr), None)
+    if place is None:
+        raise ELFError("its symbol versions are in no segment")
     versions: dict[str, tuple[str, ...]] = {}
     for _ in range(_MAX_VERSIONS):
-        _, count, soname, first, following = file.unpack(_VERNEED, place)
+        record = struct_parse(elf.structs.Elf_Verneed, elf.stream, stream_pos=place)
         names = []
-        at = place + first
-        for _ in range(min(count, _MAX_VERSIONS)):
-            _, flags, _, name, step = file.unpack(_VERNAUX, at)
-            if not flags & _WEAK:
-                names.append(file.string(strings + name))
-            at += step
-        versions[file.string(strings + soname)] = tuple(names)
-        if not following:
+        at = place + record["vn_aux"]
+        for _ in range(min(record["vn_cnt"], _MAX_VERSIONS)):
+            needed = struct_parse(elf.structs.Elf_Vernaux, elf.stream, stream_pos=at)
+            if not needed["vna_flags"] & _WEAK:
+                names.append(strings.get_string(needed["vna_name"]))
+            at += needed["vna_next"]
+        versions[strings.get_string(record["vn_file"])] = tuple(names)
+        if not record["vn_next"]:
             break
-        place += following
+        place += record["vn_next"]
     return versions
 
 
@@ -392,20 +265,24 @@ def read_sections(path: Path) -> Sections:
     with path.open("rb") as file:
         try:
             return _read_sections(file)
-        except (_DamagedError, struct.error) as error:
+        except (ELFError, struct.error) as error:
             raise AppImageError(f"Damaged ELF file: {path}: {error}") from error
 
 
 def _read_sections(file: BinaryIO) -> Sections:
     identification = file.read(_IDENTIFICATION)
     if not identification.startswith(_MAGIC):
-        raise _DamagedError("it does not begin like one")
-    order, layout = _identify(identification)
-    header = struct.Struct(order + layout.sections)
+        raise ELFError("Magic number does not match")
+    try:
+        layout = _SECTION_LAYOUTS[identification[4]]
+        order = _BYTE_ORDERS[identification[5]]
+    except (IndexError, KeyError) as error:
+        raise ELFError("its header is cut off or unknown") from error
+    header = struct.Struct(order + layout.header)
     table_offset, size, count, names_index = header.unpack(file.read(header.size))
     record = struct.Struct(order + layout.section)
     if count and size != record.size:
-        raise _DamagedError(f"its section headers have {size} bytes in place of {record.size}")
+        raise ELFError(f"its section headers have {size} bytes in place of {record.size}")
     headers = list(record.iter_unpack(_read_at(file, table_offset, size * count)))
     names = b""
     if names_index < count:
@@ -421,7 +298,7 @@ def _read_sections(file: BinaryIO) -> Sections:
 def _read_at(file: BinaryIO, offset: int, size: int) -> bytes:
     end = file.seek(0, os.SEEK_END)
     if offset + size > end:
-        raise _DamagedError(f"it has {end} bytes, and its section headers or their names end at {offset + size}")
+        raise ELFError(f"it has {end} bytes, and its section headers or their names end at {offset + size}")
     file.seek(offset)
     return file.read(size)
 
@@ -496,13 +373,12 @@ def _find_patchelf() -> Path:
 
 
 def _turn_runpath_into_rpath(path: Path) -> None:
-    with path.open("r+b") as file, mmap.mmap(file.fileno(), 0) as data:
-        elf = _File.of(data)
-        (start,) = (segment.offset for segment in elf.segments if segment.type == _PT_DYNAMIC)
-        number = [tag for tag, _ in elf.dynamic()].index(_DT_RUNPATH)
-        record = struct.Struct(elf.order + elf.layout.dynamic)
-        value = record.unpack_from(data, start + number * record.size)[1]
-        record.pack_into(data, start + number * record.size, _DT_RPATH, value)
+    with path.open("r+b") as file:
+        elf = ELFFile(file)
+        segment: Any = next(elf.iter_segments("PT_DYNAMIC"))
+        tags = [tag.entry.d_tag for tag in segment.iter_tags()]
+        file.seek(segment["p_offset"] + tags.index("DT_RUNPATH") * elf.structs.Elf_Dyn.sizeof())
+        file.write(_DT_RPATH.to_bytes(elf.elfclass // 8, "little" if elf.little_endian else "big"))
 
 
 def _damage(expected: Elf, after: Elf) -> str | None:
