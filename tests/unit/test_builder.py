@@ -129,4 +129,5 @@ def test_builds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "requires",
         "modules",
         "image",
+        "outside",
     ]
