@@ -130,6 +130,7 @@ def test_builds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "requires",
         "modules",
         "image",
+        "outside",
     ]
 
 
