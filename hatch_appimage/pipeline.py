@@ -510,7 +510,7 @@ def _fill_appdir(inputs: BuildInputs, work: Path, step: Steps) -> _Contents:
         architecture,
         python,
         reach,
-        settings.introspection,
+        settings.introspection.with_namespaces(inputs.trace.namespaces),
         reader=reader,
         system=inputs.system,
     )

@@ -18,6 +18,7 @@ from hatch_appimage import TABLE
 from hatch_appimage.appdir.outside import FILE, LIBRARY, MODULE, TYPELIB, TYPELIB_SUFFIX
 from hatch_appimage.elf import read_elf
 from hatch_appimage.errors import AppImageError, ErrorCollector
+from hatch_appimage.introspection.places import TYPELIBS
 from hatch_appimage.text import printable
 
 if TYPE_CHECKING:
@@ -35,8 +36,6 @@ _HEADER = """\
 # names, other files at their paths below the image's directory.
 # hatch-appimage wrote this once and does not change it: remove it to have it made anew.
 """
-# Below the root of an image; machines have them beside each architecture's libraries.
-_TYPELIBS = "usr/lib/girepository-1.0"
 
 
 @dataclass(frozen=True)
@@ -45,11 +44,13 @@ class Trace:
 
     Attributes:
         libraries: by sonames or paths, each with what to call the place where it is named.
+        namespaces: those of typelibs, with their versions.
         files: pairs of a file on this machine and its path below the AppDir.
 
     """
 
     libraries: Mapping[str, str] = field(default_factory=dict)
+    namespaces: tuple[str, ...] = ()
     files: tuple[tuple[Path, str], ...] = ()
 
 
@@ -95,7 +96,8 @@ def read_trace(path: Path, system: System) -> Trace:
     found = [errors.catch(_read_entry, entry, path.name, system) for entry in entries]
     errors.raise_all()
     libraries = {name: named for each in found for name, named in each.libraries.items()}
-    return Trace(libraries, tuple(pair for each in found for pair in each.files))
+    namespaces = tuple(name for each in found for name in each.namespaces)
+    return Trace(libraries, namespaces, tuple(pair for each in found for pair in each.files))
 
 
 def _read_entry(entry: str, named: str, system: System) -> Trace:
@@ -106,8 +108,9 @@ def _read_entry(entry: str, named: str, system: System) -> Trace:
 
     """
     if entry.endswith(TYPELIB_SUFFIX) and "/" not in entry:
-        places = [directory / "girepository-1.0" / entry for directory in system.directories]
-        return Trace(files=((_first_file(places, entry, named, system), f"{_TYPELIBS}/{entry}"),))
+        places = [directory / TYPELIBS / entry for directory in system.directories]
+        _first_file(places, entry, named, system)
+        return Trace(namespaces=(entry[: -len(TYPELIB_SUFFIX)],))
     if "/" not in entry:
         return Trace({entry: named})
     if not entry.startswith("/") or posixpath.normpath(entry) != entry or not entry.isprintable():
@@ -154,11 +157,9 @@ def _advise_library(file: OutsideFile, appdir: AppDir) -> str:
 
 
 def _advise_typelib(file: OutsideFile, appdir: AppDir) -> str:
-    target = f"{_TYPELIBS}/{file.entry}"
-    variable = f'environment.GI_TYPELIB_PATH = "$APPDIR/{_TYPELIBS}"'
-    if (appdir.root / target).exists():
-        return f"the image has it, too; add {variable}"
-    return f"add {_include(file.path, target)} to [{TABLE}.force-include] and {variable}"
+    if (appdir.lib / TYPELIBS / file.entry).exists():
+        return "the image has it, too; whatever opened it did not find that"
+    return f"add gi-namespaces = {_quote([file.entry[: -len(TYPELIB_SUFFIX)]])}"
 
 
 def _advise_file(file: OutsideFile, appdir: AppDir) -> str:

@@ -87,7 +87,7 @@ def collect_introspection(
     reader: SourceReader,
     system: System,
 ) -> Introspection:
-    """Find typelibs, modules and data, if PyGObject is installed; the data are copied.
+    """Find typelibs, modules and data, if PyGObject is installed or namespaces are given; the data are copied.
 
     Args:
         appdir: with everything installed, and the project's extra files.
@@ -102,7 +102,7 @@ def collect_introspection(
         AppImageError: a typelib is damaged, or schemas cannot be compiled.
 
     """
-    if not has_pygobject(python):
+    if not has_pygobject(python) and not settings.gi_namespaces:
         return Introspection()
     wanted = named_namespaces(python, reach, reader).union(named_by_option(settings.gi_namespaces))
     typelibs, missing = _find_typelibs(wanted, Repository(system), python, reader)

@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from hatch_appimage.option import TEXTS, option
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from hatch_appimage.table import Table
 
 _PLUGIN = re.compile(r"[\w-]+")
@@ -49,3 +51,7 @@ class IntrospectionSettings:
         default=(),
         check=_plugins,
     )
+
+    def with_namespaces(self, names: Iterable[str]) -> IntrospectionSettings:
+        """Return the settings with further namespaces."""
+        return replace(self, gi_namespaces=tuple(dict.fromkeys((*self.gi_namespaces, *names))))
