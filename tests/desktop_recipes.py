@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from support.recipes import read_recipes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from support.recipes import Recipe
 
@@ -61,7 +61,7 @@ def carry_out(recipe: Recipe, project: Path, *, pictures: bool) -> bool:
         recipe.write(project)
         image = build(project)
     wanted = read_window_class(image)
-    with display() as name, start(image, name) as process:
+    with display() as name, start(image, recipe.arguments, name) as process:
         found = wait_for_window(name, process) if recipe.picture else ("none",)
         if pictures and recipe.picture:
             take_picture(name, recipe.picture)
@@ -112,9 +112,9 @@ def display() -> Iterator[str]:
 
 
 @contextmanager
-def start(image: Path, name: str) -> Iterator[subprocess.Popen[bytes]]:
+def start(image: Path, arguments: Sequence[str], name: str) -> Iterator[subprocess.Popen[bytes]]:
     """Start an image with a session bus of its own."""
-    command: list[str | Path] = ["dbus-run-session", "--", image]
+    command: list[str | Path] = ["dbus-run-session", "--", image, *arguments]
     log = (image.parent.parent / "run.log").open("wb")
     with (
         log,

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _QT_PLUGIN = "libqxcb.so"
+# Other packages, such as OpenCV, have a Qt of their own for few windows.
+_PLACE_IN_BINDINGS = "*/Qt*/plugins/platforms/"
 # Variables that toolkits have the name from, by the names of their files: Qt's plugin for X11, SDL 2 and 3.
 _VARIABLES = (
     (re.compile(re.escape(_QT_PLUGIN)), ("RESOURCE_NAME",)),
@@ -56,7 +58,7 @@ def choose_window_class(settings: DesktopSettings, entry_point: EntryPoint, pyth
     """
     if settings.given_window_name:
         return settings.given_window_name
-    has_qt = any(path for directory in python.site_packages for path in directory.rglob(_QT_PLUGIN))
+    has_qt = any(path for directory in python.site_packages for path in directory.glob(_PLACE_IN_BINDINGS + _QT_PLUGIN))
     return settings.app_id if has_qt else entry_point.command
 
 
@@ -78,12 +80,13 @@ def warn_of_unnamed_windows(
     word, call = _CALLS[toolkit]
     if any(word.encode() in path.read_bytes() for path in _sources(entry_point.module, python)):
         return
-    if toolkit != "tkinter":
-        text = f'on Wayland: call `{call}("{settings.app_id}")` before the first window is shown'
-    elif settings.given_window_name:
+    name = settings.given_window_name
+    if toolkit == "tkinter" and name:
         return
-    else:
+    if toolkit == "tkinter":
         text = f'which are all called `Tk`: create the first one by `{call}(className="{entry_point.command}")`'
+    else:
+        text = f'on Wayland: call `{call}("{name or settings.app_id}")` before the first window is shown'
     log.warning("Docks will show no icon for the windows of `%s` %s", entry_point.command, text)
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 PAGE = REPOSITORY / "docs" / "desktop-recipes.md"
 # A file's name in a line of its own, and the file.
 _FILE = re.compile(r"^`(?P<name>[^`\n]+)`\n\n```\w+\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+# How a project's image is started, where that needs arguments.
+_START = re.compile(r"^`dist/\S+\.AppImage (?P<arguments>[^`]+)`", re.MULTILINE)
 _PICTURE = re.compile(r"^!\[[^\]]+\]\((?P<path>[^)]+)\)$", re.MULTILINE)
 
 
@@ -25,12 +28,14 @@ class Recipe:
     Attributes:
         title: its heading.
         files: of the project, by their names.
+        arguments: with which its image is started.
         picture: of its window, if it has one.
 
     """
 
     title: str
     files: dict[str, str]
+    arguments: tuple[str, ...]
     picture: Path | None
 
     @property
@@ -56,5 +61,7 @@ def read_recipes() -> list[Recipe]:
 
 def _read(section: str) -> Recipe:
     picture = _PICTURE.search(section)
+    start = _START.search(section)
+    arguments = tuple(shlex.split(start["arguments"])) if start else ()
     files = {match["name"]: match["text"] for match in _FILE.finditer(section)}
-    return Recipe(section.partition("\n")[0], files, PAGE.parent / picture["path"] if picture else None)
+    return Recipe(section.partition("\n")[0], files, arguments, PAGE.parent / picture["path"] if picture else None)

@@ -47,6 +47,10 @@ class TestClass:
         assert choose_window_class(settings(desktop_file=entry), ENTRY_POINT, python) == "other"
 
     def test_of_others(self, python: BundledPython) -> None:
+        """The Qt of OpenCV is not what shows the application's windows."""
+        plugins = python.site_packages[0] / "cv2" / "qt" / "plugins" / "platforms"
+        plugins.mkdir(parents=True)
+        (plugins / "libqxcb.so").touch()
         assert choose_window_class(settings(), ENTRY_POINT, python) == "paint"
 
 
