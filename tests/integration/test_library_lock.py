@@ -43,7 +43,7 @@ def test_same_bytes(
     assert cli.main(["check", "--libraries", str(project), *options]) == 0
     assert "\n             libzz3 1.0  " in capsys.readouterr().out
     assert not lock.exists()
-    images = []
+    images: list[Path] = []
     for name in ("first", "again"):
         assert cli.main(["build", str(project), "--output", str(tmp_path / name), *options]) == 0
         images += (tmp_path / name).glob("*.AppImage")
