@@ -84,6 +84,6 @@ def write_management(
         "sbom": str(appdir.sbom.relative_to(appdir.root)),
         "packages": [str(path.relative_to(appdir.root)) for path in python.site_packages],
     }
-    (appdir.manage / "image.json").write_text(json.dumps(facts), encoding="utf-8")
+    appdir.identity.write_text(json.dumps(facts), encoding="utf-8")
     settings = [("manage", str(appdir.manage.relative_to(appdir.root)))]
     add_settings(appdir.root, [*settings, *([("manage-word", _WORD)] if has_word else [])])

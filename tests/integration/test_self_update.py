@@ -82,7 +82,6 @@ class World:
         return target
 
     def run(self, *command: str | Path, user: int = 0, **variables: str) -> subprocess.CompletedProcess[str]:
-        who = {"user": user, "group": user, "extra_groups": []} if user else {}
         return subprocess.run(
             command,
             env={**clean_environment(self.home), **variables},
@@ -91,7 +90,9 @@ class World:
             text=True,
             check=False,
             timeout=120,
-            **who,  # type: ignore[call-overload]
+            user=user or None,
+            group=user or None,
+            extra_groups=[] if user else None,
         )
 
 
@@ -107,7 +108,7 @@ def world(plugin: Plugin, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
             metadata = project / "pyproject.toml"
             metadata.write_text(metadata.read_text().replace('version = "1.0"', f'version = "{version}"'))
             images.append(build_image(plugin, project))
-        yield World(site, *images, directory)
+        yield World(site, images[0], images[1], directory)
 
 
 def test_recipe(world: World) -> None:
