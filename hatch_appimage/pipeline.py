@@ -35,7 +35,7 @@ from hatch_appimage.format import UPDATE_INFORMATION
 from hatch_appimage.image.block_map import write_block_map
 from hatch_appimage.image.name import check_length, image_name
 from hatch_appimage.image.self_test import run_self_test
-from hatch_appimage.image.sign import Signer, check_room, sign_image
+from hatch_appimage.image.sign import Signer, check_room, check_verifiable, sign_image
 from hatch_appimage.image.test_command import run_test_command
 from hatch_appimage.image.write import load_runtime, write_image
 from hatch_appimage.image.zsync import write_zsync
@@ -263,6 +263,8 @@ def resolve_inputs(
     )
     if python and not settings.install.lock:
         errors.catch(_check_bindings, inputs)
+    if signer and settings.launcher.manage:
+        errors.catch(check_verifiable, signer)
     if inputs.runtime:
         errors.catch(_check_sections, inputs)
     if python:

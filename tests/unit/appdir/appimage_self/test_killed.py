@@ -68,6 +68,6 @@ def test_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             if data == old.data:  # with whatever the killed one has left
                 update(target)
                 assert target.read_bytes() == new.data
-        assert seen
+        assert MOMENTS < 100 or seen == {True, False}
         names = {path.name for path in target.parent.iterdir()}
     assert names <= {"App.AppImage", "App.AppImage.previous", ".App.AppImage.part", ".App.AppImage.old"}
