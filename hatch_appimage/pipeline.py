@@ -20,7 +20,7 @@ from hatch_appimage.appdir.bytecode import compile_bytecode
 from hatch_appimage.appdir.commands import check_entry_point, check_scripts, find_commands, find_linked
 from hatch_appimage.appdir.docstrings import WITHOUT_DOCSTRINGS, warn_of_docstrings
 from hatch_appimage.appdir.launcher import require_glibc, without_commands, write_launcher, write_stand_in
-from hatch_appimage.appdir.manage import Identity, write_management
+from hatch_appimage.appdir.manage import Identity, management_files, write_management
 from hatch_appimage.appdir.module_list import write_module_list
 from hatch_appimage.appdir.self_test import write_self_test
 from hatch_appimage.appdir.settings import ONLY
@@ -637,7 +637,9 @@ def _compile_bytecode(
         warn_of_docstrings(python, project, reach)
     own = application_files(appdir, python, inputs.project)
     if settings.bytecode != ONLY:
-        return compile_bytecode(appdir, python, inputs.results, level=settings.optimize, own=own)
+        return compile_bytecode(
+            appdir, python, inputs.results, level=settings.optimize, own=own, without=management_files(python)
+        )
     modules = find_modules(appdir, python)
     kept = find_kept_sources(
         modules,
@@ -657,6 +659,7 @@ def _compile_bytecode(
         own=own,
         alone=[module.path for module in modules if module.path not in staying],
         kept={each.reason: len(each.paths) for each in kept},
+        without=management_files(python),
     )
 
 

@@ -50,6 +50,14 @@ class Identity:
     architecture: str
 
 
+def management_files(python: BundledPython) -> frozenset[Path]:
+    """Return the sources of the package, if it is there.
+
+    They have no bytecode: that would be two thirds of what the package costs, and it runs once in a while.
+    """
+    return frozenset((python.stdlib / _PACKAGE.name).rglob("*.py"))
+
+
 def write_management(
     appdir: AppDir, python: BundledPython, entry_point: EntryPoint, identity: Identity, *, manage: bool | str
 ) -> None:
