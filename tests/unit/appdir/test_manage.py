@@ -66,6 +66,6 @@ def test_another_apprun(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Non
 def test_to_import_it_costs_nothing(tmp_path: Path) -> None:
     """Neither the network nor cryptography is loaded, until it is used."""
     write(tmp_path)
-    code = "import __future__, os, sys; before = set(sys.modules); import appimage_self; print(*sorted(set(sys.modules) - before))"
+    code = "import __future__, os; known = {*sys.modules}; import appimage_self; print(*sorted({*sys.modules} - known))"
     command = [sys.executable, "-ISc", f"import sys; sys.path.append({str(tmp_path / STDLIB)!r}); {code}"]
     assert subprocess.check_output(command, text=True).split() == ["appimage_self", "appimage_self.errors"]
