@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""How much an update costs: what the real zsync client fetches to get from one version of an image to the next.
+"""How much an update costs, from one version of an image to the next: by the real zsync client, and by a block map.
 
 Builds two versions of the test projects with this checkout, one line or one dependency apart, and packs the same two
-trees with mksquashfs, too.
+trees with mksquashfs, too. Bytes are all that is fetched: of the image, and of the file that describes it.
 
 Needs Debian's zsync and squashfs-tools, and a package index.
 """
@@ -20,7 +20,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from apps import ROOT, Edit
+from hatch_appimage.appdir.appimage_self.assemble import assemble, is_announced
+from hatch_appimage.appdir.appimage_self.blocks import MAX_SIZE, SUFFIX, read_map
+from hatch_appimage.appdir.appimage_self.engine import Release
+from hatch_appimage.appdir.appimage_self.web import Web
+from hatch_appimage.appdir.appimage_self.zsync import fetch_header
 from hatch_appimage.format import find_squashfs
+from hatch_appimage.image.block_map import write_block_map
 from hatch_appimage.image.zsync import write_zsync
 from range_server import serving
 
@@ -76,12 +82,38 @@ CHANGES = (
 )
 
 
+@dataclass(frozen=True)
+class Cost:
+    """What an update costs.
+
+    Attributes:
+        image: bytes that are fetched of the image.
+        description: bytes that are fetched of what describes it.
+        requests: how many are sent.
+        seconds: of processor time that the client takes.
+
+    """
+
+    image: int
+    description: int
+    requests: int
+    seconds: float
+
+    @property
+    def fetched(self) -> int:
+        """Bytes that are fetched altogether."""
+        return self.image + self.description
+
+
 def main() -> None:
-    """Print a row for each change."""
+    """Print rows for each change."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", help="one project")
     options = parser.parse_args()
-    print(f"{'project':<14} {'change':<10} {'size':>11} {'ours':>10} {'':>7} {'mksquashfs':>11} {'':>7} {'ratio':>6}")
+    print(f"{'project':<14} {'change':<10} {'packed by':<11} {'size':>11}", end="")
+    print(
+        "".join(f"  {name:>10} {'':>7} {'image':>10} {'requests':>8} {'CPU':>6}" for name in ("zsync", "map")), " ratio"
+    )
     for change in CHANGES:
         if options.only in {None, change.project}:
             with TemporaryDirectory() as directory:
@@ -94,13 +126,13 @@ def measure(change: Change, directory: Path) -> None:
         build(change, directory / f"ours-{number}", text) for number, text in enumerate((change.before, change.after))
     ]
     theirs = [repack(image, directory / f"theirs-{number}") for number, image in enumerate(images)]
-    ours_sent, theirs_sent = update(*images), update(*theirs)
-    size, their_size = images[1].stat().st_size, theirs[1].stat().st_size
-    print(
-        f"{change.project:<14} {change.name:<10} {size:>11,} {ours_sent:>10,} {ours_sent / size:>7.2%} "
-        f"{theirs_sent:>11,} {theirs_sent / their_size:>7.2%} {ours_sent / theirs_sent:>6.2f}",
-        flush=True,
-    )
+    for packer, (old, new) in {"this": images, "mksquashfs": theirs}.items():
+        size, costs = new.stat().st_size, (update(old, new), update_by_map(old, new))
+        print(f"{change.project:<14} {change.name:<10} {packer:<11} {size:>11,}", end="")
+        for cost in costs:
+            print(f"  {cost.fetched:>10,} {cost.fetched / size:>7.2%} {cost.image:>10,}", end="")
+            print(f" {cost.requests:>8} {cost.seconds:>5.2f}s", end="")
+        print(f" {costs[1].fetched / costs[0].fetched:>6.2f}", flush=True)
 
 
 def build(change: Change, directory: Path, text: str) -> Path:
@@ -142,16 +174,58 @@ def repack(image: Path, directory: Path) -> Path:
     return packed
 
 
-def update(old: Path, new: Path) -> int:
-    """Update with the real client; return how many bytes of the image it fetched."""
+def update(old: Path, new: Path) -> Cost:
+    """Update with the real client."""
     write_zsync(new, url=new.name, mtime=0)
     with serving(new.parent) as server, TemporaryDirectory() as directory:
         output = Path(directory, "updated")
         command: list[str | Path] = ["zsync", "-q", "-i", old, "-o", output, f"{server.url}/{new.name}.zsync"]
-        subprocess.run(command, check=True, cwd=directory, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        if output.read_bytes() != new.read_bytes():
-            raise SystemExit("The updated file is not the new one")
-        return server.sent.get(new.name, 0)
+        with subprocess.Popen(command, cwd=directory, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+            seconds = processor_time(process.pid)
+            process.returncode = 0
+        check(output, new)
+        return Cost(server.sent.get(new.name, 0), server.sent[f"{new.name}.zsync"], server.requests, seconds)
+
+
+def update_by_map(old: Path, new: Path) -> Cost:
+    """Update as images that manage themselves do."""
+    write_block_map(new, version="2")
+    with serving(new.parent) as server, TemporaryDirectory() as directory:
+        output = Path(directory, "updated")
+        child = os.fork()
+        if not child:
+            try:
+                fetch(f"{server.url}/{new.name}", old, output)
+            finally:
+                os._exit(0)
+        seconds = processor_time(child)
+        check(output, new)
+        sent = server.sent
+        described = sent[new.name + SUFFIX] + sent[f"{new.name}.zsync"]
+        return Cost(sent.get(new.name, 0), described, server.requests, seconds)
+
+
+def fetch(url: str, old: Path, output: Path) -> None:
+    """Put the new image together."""
+    web = Web()
+    header = fetch_header(web, f"{url}.zsync")
+    block_map = read_map(web.read(url + SUFFIX, MAX_SIZE), url)
+    release = Release("2", header.size, url, f"{url}.zsync", header.sha1, block_map.sha256, block_map)
+    with output.open("wb+") as part:
+        assemble(web, release, [str(old)], part, lambda *_: None)
+        is_announced(part, release)
+
+
+def processor_time(process: int) -> float:
+    """Wait for a process, and return how many seconds of processor time it took."""
+    _, _, usage = os.wait4(process, 0)
+    return usage.ru_utime + usage.ru_stime
+
+
+def check(updated: Path, new: Path) -> None:
+    """See that an update was one."""
+    if updated.read_bytes() != new.read_bytes():
+        raise SystemExit("The updated file is not the new one")
 
 
 if __name__ == "__main__":

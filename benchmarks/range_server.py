@@ -22,12 +22,14 @@ class RangeServer(http.server.ThreadingHTTPServer):
 
     Attributes:
         sent: bytes of bodies, by the file's name.
+        requests: how many have come.
 
     """
 
     def __init__(self, directory: Path) -> None:
         super().__init__(("127.0.0.1", 0), partial(_Handler, directory))
         self.sent: dict[str, int] = {}
+        self.requests = 0
 
     @property
     def url(self) -> str:
@@ -47,6 +49,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Send a file, or the parts of it that are asked for."""
+        self.server.requests += 1
         file = self.directory / self.path.rpartition("/")[2]
         if not file.is_file():
             self.send_error(404)

@@ -96,6 +96,11 @@ class AppDir:
         return self.libexec / "appimage-self"
 
     @property
+    def identity(self) -> Path:
+        """What an image that manages itself knows of itself; it has the version in it."""
+        return self.manage / "image.json"
+
+    @property
     def lib(self) -> Path:
         """Shared libraries, with the standard library beside them."""
         return self.usr / "lib"

@@ -21,7 +21,7 @@ from hatch_appimage.appdir.bytecode import compile_bytecode
 from hatch_appimage.appdir.commands import check_entry_point, check_scripts, find_commands, find_linked
 from hatch_appimage.appdir.docstrings import WITHOUT_DOCSTRINGS, warn_of_docstrings
 from hatch_appimage.appdir.launcher import require_glibc, without_commands, write_launcher, write_stand_in
-from hatch_appimage.appdir.manage import Identity, write_management
+from hatch_appimage.appdir.manage import Identity, management_files, write_management
 from hatch_appimage.appdir.module_list import write_module_list
 from hatch_appimage.appdir.outside import OutsideSearch
 from hatch_appimage.appdir.self_test import write_self_test
@@ -40,7 +40,7 @@ from hatch_appimage.format import UPDATE_INFORMATION
 from hatch_appimage.image.block_map import write_block_map
 from hatch_appimage.image.name import check_length, image_name
 from hatch_appimage.image.self_test import run_self_test
-from hatch_appimage.image.sign import Signer, check_room, sign_image
+from hatch_appimage.image.sign import Signer, check_room, check_verifiable, sign_image
 from hatch_appimage.image.test_command import run_test_command
 from hatch_appimage.image.write import load_runtime, write_image
 from hatch_appimage.image.zsync import write_zsync
@@ -339,6 +339,8 @@ def resolve_inputs(
     )
     if python and not settings.install.lock:
         errors.catch(_check_bindings, inputs)
+    if signer and settings.launcher.manage:
+        errors.catch(check_verifiable, signer)
     if inputs.runtime:
         errors.catch(_check_sections, inputs)
     if python:
@@ -827,7 +829,9 @@ def _compile_bytecode(
         warn_of_docstrings(python, project, reach)
     own = application_files(appdir, python, inputs.project)
     if settings.bytecode != ONLY:
-        return compile_bytecode(appdir, python, inputs.results, level=settings.optimize, own=own)
+        return compile_bytecode(
+            appdir, python, inputs.results, level=settings.optimize, own=own, without=management_files(python)
+        )
     modules = find_modules(appdir, python)
     kept = find_kept_sources(
         modules,
@@ -847,6 +851,7 @@ def _compile_bytecode(
         own=own,
         alone=[module.path for module in modules if module.path not in staying],
         kept={each.reason: len(each.paths) for each in kept},
+        without=management_files(python),
     )
 
 

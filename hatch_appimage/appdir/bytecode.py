@@ -79,6 +79,7 @@ def compile_bytecode(
     own: Collection[str] = (),
     alone: Collection[Path] = (),
     kept: Mapping[str, int] | None = None,
+    without: Collection[Path] = (),
 ) -> Bytecode:
     """Compile every module of the standard library and of the installed packages.
 
@@ -97,6 +98,7 @@ def compile_bytecode(
         alone: sources whose bytecode takes their place, beside the name that they have (PEP 3147, "legacy"). Those
             that do not compile stay.
         kept: how many others keep their sources for each reason.
+        without: sources that get no bytecode.
 
     Raises:
         AppImageError: the Python that compiles fails.
@@ -106,7 +108,7 @@ def compile_bytecode(
     for path in appdir.files():
         if path.suffix == ".pyc" and path.parent.name == "__pycache__":
             path.unlink()
-        elif path.suffix == ".py":
+        elif path.suffix == ".py" and path not in without:
             sources.append(path)
             if path in alone:  # what lies beside a source is never used
                 path.with_suffix(".pyc").unlink(missing_ok=True)

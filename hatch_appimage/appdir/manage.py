@@ -52,6 +52,14 @@ class Identity:
     commands: tuple[str, ...]
 
 
+def management_files(python: BundledPython) -> frozenset[Path]:
+    """Return the sources of the package, if it is there.
+
+    They have no bytecode: that would be two thirds of what the package costs, and it runs once in a while.
+    """
+    return frozenset((python.stdlib / _PACKAGE.name).rglob("*.py"))
+
+
 def write_management(
     appdir: AppDir, python: BundledPython, entry_point: EntryPoint, identity: Identity, *, manage: bool | str
 ) -> None:
@@ -87,6 +95,6 @@ def write_management(
         "sbom": str(appdir.sbom.relative_to(appdir.root)),
         "packages": [str(path.relative_to(appdir.root)) for path in python.site_packages],
     }
-    (appdir.manage / "image.json").write_text(json.dumps(facts), encoding="utf-8")
+    appdir.identity.write_text(json.dumps(facts), encoding="utf-8")
     settings = [("manage", str(appdir.manage.relative_to(appdir.root)))]
     add_settings(appdir.root, [*settings, *([("manage-word", _WORD)] if has_word else [])])

@@ -12,9 +12,12 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from hatch_appimage.appdir.appimage_self.blocks import SUFFIX, read_map
+from hatch_appimage.appdir.appimage_self.errors import SelfError
 from hatch_appimage.cli.status import BAD_SIGNATURE, DAMAGED, MISSING, OTHER_KEY, UNSIGNED, explain
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.format import find_squashfs
+from hatch_appimage.image.block_map import write_block_map
 from hatch_appimage.image.sign import Signer, State, sign_file, verify_signature
 from hatch_appimage.image.zsync import write_zsync
 from hatch_appimage.inspect.image import check_blocks, inspect_image
@@ -81,11 +84,21 @@ def sign(options: argparse.Namespace) -> int:
 
 
 def zsync(options: argparse.Namespace) -> int:
-    """Write the .zsync file of an AppImage."""
+    """Write the .zsync file of an AppImage, and its block map anew if there is one."""
     find_squashfs(options.path)
+    described = options.path.with_name(options.path.name + SUFFIX)
+    if described.is_file():
+        print(write_block_map(options.path, version=_version_in(described)).path)
     mtime = int(options.path.stat().st_mtime)
     print(write_zsync(options.path, url=options.url or quote(options.path.name), mtime=mtime).path)
     return 0
+
+
+def _version_in(described: Path) -> str:
+    try:
+        return read_map(described.read_bytes(), str(described)).version
+    except SelfError as error:
+        raise AppImageError(f"{error}: remove it, or build the image again") from error
 
 
 @contextmanager

@@ -19,6 +19,9 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from hatch_appimage import PASSPHRASE
+from hatch_appimage.appdir.appimage_self.errors import SelfError
+from hatch_appimage.appdir.appimage_self.openpgp import read_certificate
+from hatch_appimage.appdir.appimage_self.packets import remove_armor
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.format import KEY, SIGNATURE, file_digest, find_sections, read_section, write_section
 from hatch_appimage.process import ProcessError, run
@@ -139,6 +142,21 @@ def sign_file(path: Path, signer: Signer) -> Path:
     detached = path.with_name(f"{path.name}.sig")
     _sign(signer.gpg, f"{signer.fingerprint}!", path, detached, armor=False)
     return detached
+
+
+def check_verifiable(signer: Signer) -> None:
+    """See that images that manage themselves can verify what a key signs, which they do without gpg.
+
+    Raises:
+        AppImageError: they cannot.
+
+    """
+    try:
+        certificate = read_certificate(remove_armor(signer.public_key.strip(), "PUBLIC KEY BLOCK"))
+    except SelfError as error:
+        raise AppImageError(f"Images with `manage` cannot verify what {signer.fingerprint} signs: {error}") from error
+    if all(key.fingerprint != signer.fingerprint for key, _ in certificate.signers):
+        raise AppImageError(f"Images with `manage` cannot verify what {signer.fingerprint} signs: it may not sign")
 
 
 def check_room(name: str, sections: Mapping[str, tuple[int, int]]) -> None:

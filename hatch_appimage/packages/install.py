@@ -397,6 +397,7 @@ def _leave_out_secrets(distribution: PathDistribution) -> None:
 def application_files(appdir: AppDir, python: BundledPython, project: Project) -> list[str]:
     """Return what changes with every release of a project: its files and bytecode, by paths below the AppDir."""
     paths = {*appdir.root.glob("*.desktop"), *appdir.applications.glob("*.desktop"), appdir.pylock, appdir.sbom}
+    paths.add(appdir.identity)
     for distribution in installed_distributions(python):
         if name_of(distribution) == canonicalize_name(project.name):
             for file in distribution.files or ():

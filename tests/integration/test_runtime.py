@@ -163,6 +163,21 @@ class TestCommandLine:
         assert result.returncode == 127
         image.wait_until_clean()
 
+    def test_does_not_manage_itself(self, mounted: Image) -> None:
+        result = mounted.run("--appimage-self", "update")
+        assert (result.stdout, result.returncode) == ("", 127)
+        assert result.stderr.startswith("AppImage: this AppImage does not manage itself")
+
+    def test_manages_itself(self, tmp_path: Path) -> None:
+        (tmp_path / "tmp").mkdir()
+        appdir = make_appdir(tmp_path / "AppDir")
+        (appdir / "usr/libexec/appimage-self").mkdir(parents=True)
+        (appdir / "AppRun").write_text('#!/bin/sh\necho "$@"\n')
+        image = Image(pack(appdir, tmp_path / "A.AppImage"), tmp_path / "tmp")
+        assert image.run("--appimage-self", "info").stdout == "--appimage-self info\n"
+        assert image.run("--appimage-selfish").returncode == 1
+        image.wait_until_clean()
+
     @pytest.mark.parametrize("settings", [(), (("APPIMAGE_EXTRACT_AND_RUN", "1"),)])
     def test_self_test(self, tmp_path: Path, settings: tuple[tuple[str, str], ...]) -> None:
         (tmp_path / "tmp").mkdir()

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -65,7 +66,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         super().__init__(*arguments)  # type: ignore[arg-type]
 
     def do_GET(self) -> None:
-        path, header = self.path.partition("?")[0], self.headers.get("Range", "")
+        # A proxy is asked for whole addresses.
+        path, header = urlsplit(self.path).path, self.headers.get("Range", "")
         self.site.requests.append((path, header))
         if path in self.site.faults:
             self.site.faults[path](self)
@@ -101,7 +103,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         for name, value in {**headers, "Content-Length": str(len(body))}.items():
             self.send_header(name, value)
         self.end_headers()
-        path = self.path.partition("?")[0]
+        path = urlsplit(self.path).path
         for start in range(0, len(body), CHUNK):
             try:
                 self.wfile.write(body[start : start + CHUNK])

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .web import Web
 
 # Of a header, and of an image, in bytes.
-MAX_HEADER = 1 << 12
+MAX_HEADER = 1 << 11
 _MAX_SIZE = 1 << 36
 
 

@@ -90,6 +90,14 @@ def test_replaces_what_packages_brought(appdir: AppDir, python: BundledPython, r
     assert sourceless.exists()
 
 
+@pytest.mark.parametrize("alone", [False, True])
+def test_without(appdir: AppDir, python: BundledPython, results: Results, *, alone: bool) -> None:
+    first, second = (add_module(appdir, f"usr/lib/{name}.py") for name in ("first", "second"))
+    compile_bytecode(appdir, python, results, alone=[first, second] if alone else (), without=[second])
+    assert [path.name for path in appdir.lib.rglob("*.pyc")] == ["first.pyc" if alone else bytecode_of(first).name]
+    assert (first.exists(), second.exists()) == (not alone, True)
+
+
 def test_leaves_out_what_is_no_python(appdir: AppDir, python: BundledPython, results: Results) -> None:
     for number, text in enumerate(
         ["print 'two'\n", "x = \0\n", "# coding: nonsense\n", "(" * 1000 + ")" * 1000, "{{ name }} = "]

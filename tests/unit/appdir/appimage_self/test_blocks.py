@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hatch_appimage import cli
 from hatch_appimage.appdir.appimage_self import blocks
 from hatch_appimage.appdir.appimage_self.blocks import RECORD, Block, BlockMap, find_blocks, read_map
 from hatch_appimage.appdir.appimage_self.errors import SelfError
@@ -56,6 +57,24 @@ def test_describes_an_image(tmp_path: Path) -> None:
         piece = data[block.start : block.start + block.size]
         assert (block.digest, block.head) == (hashlib.sha256(piece).digest()[:16], blocks.head_of(piece))
     assert found_in(found, image) == {block.digest for block in found.blocks}
+
+
+def test_is_made_anew_with_the_zsync_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As after signing, since an old map is of another file."""
+    image = make_version(tmp_path / "image", "1.0", "").path
+    described = image.with_name(f"{image.name}.blocks")
+    with image.open("r+b") as file:
+        file.seek(-1, 2)
+        file.write(b"x")
+    assert cli.main(["zsync", str(image)]) == 0
+    assert capsys.readouterr().out == f"{described}\n{image}.zsync\n"
+    found = read_map(described.read_bytes(), "it")
+    assert (found.version, found.sha256) == ("1.0", hashlib.sha256(image.read_bytes()).hexdigest())
+    described.write_bytes(b"")
+    assert cli.main(["zsync", str(image)]) != 0
+    described.unlink()
+    assert cli.main(["zsync", str(image)]) == 0
+    assert not described.exists()
 
 
 @pytest.mark.parametrize("compressor", ["gzip", "zstd", "xz"])

@@ -14,8 +14,9 @@ from hatch_appimage.appdir.appimage_self.errors import SelfError
 from hatch_appimage.appdir.appimage_self.openpgp import read_certificate, read_key, read_signature
 from hatch_appimage.appdir.appimage_self.packets import Packet, read_packets, remove_armor
 from hatch_appimage.appdir.appimage_self.signature import verify
+from hatch_appimage.errors import AppImageError
 from hatch_appimage.format import KEY, SIGNATURE, find_sections, read_section, write_section
-from hatch_appimage.image.sign import Signer, sign_file
+from hatch_appimage.image.sign import Signer, check_verifiable, sign_file
 from support.keys import gpg, make_key
 from support.update_images import make_version
 
@@ -75,7 +76,9 @@ class TestVerify:
     def test_good_and_bad(self, image: Path, kind: str) -> None:
         assert verified(image) is None
         fingerprint = make_key(kind)
-        sign_file(image, Signer.find(fingerprint))
+        signer = Signer.find(fingerprint)
+        check_verifiable(signer)
+        sign_file(image, signer)
         signed = verified(image)
         assert signed is not None
         assert (signed.fingerprint, signed.primary) == (fingerprint, fingerprint)
@@ -94,6 +97,7 @@ class TestVerify:
         gpg("--pinentry-mode", "loopback", "--passphrase", "", "--quick-add-key", primary, "rsa2048", "sign")
         signer = Signer.find(primary)
         assert signer.fingerprint != primary
+        check_verifiable(signer)
         sign_file(image, signer)
         signed = verified(image)
         assert signed is not None
@@ -138,7 +142,10 @@ class TestVerify:
 
     @pytest.mark.usefixtures("gnupg_home")
     def test_kind_that_is_not_known(self, image: Path) -> None:
-        sign_file(image, Signer.find(make_key("nistp256")))
+        signer = Signer.find(make_key("nistp256"))
+        with pytest.raises(AppImageError, match=f"cannot verify what {signer.fingerprint} signs: the key is of a kind"):
+            check_verifiable(signer)
+        sign_file(image, signer)
         with pytest.raises(SelfError, match="RSA and Ed25519 can"):
             verified(image)
 
