@@ -122,13 +122,16 @@ class Session:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came of a check: words, and what the screen shows."""
+    """What came of a check: words, and what the screen shows; or why nothing could be asked."""
 
     words: str
     picture: Screenshot | None = None
+    is_failure: bool = False
 
     def difference(self, other: Answer) -> str:
-        """Return how another answer differs from this one; nothing if it is the same."""
+        """Return how another answer differs from this one, the environment's; nothing if it is the same."""
+        if self.is_failure:
+            return f"not compared: {self.words}"
         if self.words != other.words:
             return f"`{other.words}` in place of `{self.words}`"
         if self.picture is None or other.picture is None:
@@ -339,7 +342,7 @@ def _ask(session: Session, machine: DesktopMachine, command: Sequence[str], chec
         try:
             return answer_of(session, application)
         except (RuntimeError, subprocess.SubprocessError) as error:
-            return Answer(f"{type(error).__name__}: {error}")
+            return Answer(f"{type(error).__name__}: {error}", is_failure=True)
         finally:
             process.kill()
 
