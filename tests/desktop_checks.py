@@ -122,13 +122,16 @@ class Session:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came of a check: words, and what the screen shows."""
+    """What came of a check: words, and what the screen shows; or why nothing could be asked."""
 
     words: str
     picture: Screenshot | None = None
+    is_failure: bool = False
 
     def difference(self, other: Answer) -> str:
-        """Return how another answer differs from this one; nothing if it is the same."""
+        """Return how another answer differs from this one, the environment's; nothing if it is the same."""
+        if self.is_failure:
+            return f"not compared: {self.words}"
         if self.words != other.words:
             return f"`{other.words}` in place of `{self.words}`"
         if self.picture is None or other.picture is None:
@@ -339,7 +342,7 @@ def _ask(session: Session, machine: DesktopMachine, command: Sequence[str], chec
         try:
             return answer_of(session, application)
         except (RuntimeError, subprocess.SubprocessError) as error:
-            return Answer(f"{type(error).__name__}: {error}")
+            return Answer(f"{type(error).__name__}: {error}", is_failure=True)
         finally:
             process.kill()
 
@@ -380,7 +383,7 @@ def _page(results: Mapping[tuple[str, str, str], Comparison], shared: Path) -> s
             rules=" | ".join("---" for _ in suites),
             rows="\n".join(rows),
             legend="\n".join([*legend, ""]),
-            missing=_missing({toolkit for toolkit, _ in pairs}),
+            missing=_missing(pairs),
             versions=", ".join(_versions(shared, dict.fromkeys(toolkit for toolkit, _ in pairs))),
         )
     )
@@ -390,9 +393,14 @@ def _cell(result: Comparison | None) -> str:
     return "not compared" if result is None else result.difference.replace("|", "\\|") or "the same"
 
 
-def _missing(compared: Collection[str]) -> str:
-    names = [name for name in TOOLKITS if name not in compared]
-    return f"The command can compare these, too, and has not done so: {', '.join(names)}." if names else ""
+def _missing(pairs: Collection[tuple[str, str]]) -> str:
+    """Return a sentence about what the command can compare and has not."""
+    names = []
+    for name, toolkit in TOOLKITS.items():
+        left = [CHECKS[check][0] for check in toolkit.checks if (name, check) not in pairs]
+        if left:
+            names.append(name if len(left) == len(toolkit.checks) else f"{name} ({', '.join(left)})")
+    return f"The command can compare these, too, and has not done so yet: {', '.join(names)}." if names else ""
 
 
 def _versions(shared: Path, toolkits: Iterable[str]) -> Iterator[str]:

@@ -48,7 +48,6 @@ DefaultAuthType None
 </Location>
 """
 _CUPS_FILES = """\
-FileDevice Yes
 ServerRoot /tmp/cups
 ServerBin /usr/lib/cups
 DataDir /usr/share/cups
@@ -69,7 +68,7 @@ NextPrinterId 2
 PrinterId 1
 UUID urn:uuid:6d0a9e6c-2f8c-3a3a-5a4b-0a0b0c0d0e0f
 Info The printer in the office
-DeviceURI file:///dev/null
+DeviceURI socket://127.0.0.1:9
 State Idle
 Accepting Yes
 Shared No
