@@ -91,11 +91,11 @@ def find_modules(python: BundledPython) -> dict[str, Path]:
     files: dict[str, Path] = {}
     for directory in python.extension_directories:
         files |= {path.name.split(".")[0]: path for path in directory.iterdir() if is_extension(path.name)}
-    for directory, directories, names in os.walk(python.stdlib):
+    for place, directories, names in os.walk(python.stdlib):
         directories[:] = [name for name in directories if name not in _ELSEWHERE]
-        package = Path(directory).relative_to(python.stdlib).parts
+        package = Path(place).relative_to(python.stdlib).parts
         for stem in (name.removesuffix(".py") for name in names if name.endswith(".py")):
-            files[".".join(package if stem == "__init__" else (*package, stem))] = Path(directory, f"{stem}.py")
+            files[".".join(package if stem == "__init__" else (*package, stem))] = Path(place, f"{stem}.py")
     return dict(sorted(files.items()))
 
 
