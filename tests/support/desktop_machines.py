@@ -136,6 +136,7 @@ def make_machine(directory: Path, suite: str, packages: Sequence[str], shared: P
 
     """
     if not (directory / "made").exists():
+        shutil.rmtree(directory, ignore_errors=True)  # of a run that was interrupted
         directory.mkdir(parents=True)
         names = _RENAMED.get(suite, {})
         debootstrap(directory, suite, *(names.get(package, package) for package in packages))
