@@ -173,17 +173,20 @@ class _Search:
         if matches(module.place, patterns):
             return "`keep-sources` names them"
         if not module.owner:
-            if exposed:
-                return "the interpreter is exposed with its standard library"
-            if module.place in _FIRST:
-                return "Python imports them before all others"
-            analyser = min(_ANALYSERS & self._requirements.keys(), default=None)
-            return f"{analyser} parses what the code that it is given imports" if analyser else None
+            return self._reason_of_stdlib(module, exposed=exposed)
         if _TEST_RUNNER in self._requirements and any(fnmatchcase(module.place.name, each) for each in _TESTS):
             return f"{_TEST_RUNNER} finds tests by them"
         if any((parent / _MIGRATIONS).is_file() for parent in (module.path.parent, module.path.parent.parent)):
             return "Alembic runs them by their paths"
         return None
+
+    def _reason_of_stdlib(self, module: Module, *, exposed: bool) -> str | None:
+        if exposed:
+            return "the interpreter is exposed with its standard library"
+        if module.place in _FIRST:
+            return "Python imports them before all others"
+        analyser = min(_ANALYSERS & self._requirements.keys(), default=None)
+        return f"{analyser} parses what the code that it is given imports" if analyser else None
 
     def _needed_by(self, module: Module, use: SourceUse) -> Iterator[tuple[Module, str]]:
         if use.itself:
