@@ -32,6 +32,9 @@ _FIRST = frozenset(map(PurePosixPath, ("codecs.py", "encodings/__init__.py", "en
 # What pytest finds tests by.
 _TEST_RUNNER = "pytest"
 _TESTS = ("conftest.py", "test_*.py", "*_test.py")
+# Packages that parse the standard library's modules where the code that they are given imports these: pylint's and
+# IPython's, and one for refactoring.
+_ANALYSERS = frozenset({"astroid", "jedi", "rope"})
 # Alembic loads the scripts of a directory by their paths, those beside this one and below it.
 _MIGRATIONS = "script.py.mako"
 _INIT = "__init__.py"
@@ -170,14 +173,20 @@ class _Search:
         if matches(module.place, patterns):
             return "`keep-sources` names them"
         if not module.owner:
-            if exposed:
-                return "the interpreter is exposed with its standard library"
-            return "Python imports them before all others" if module.place in _FIRST else None
+            return self._reason_of_stdlib(module, exposed=exposed)
         if _TEST_RUNNER in self._requirements and any(fnmatchcase(module.place.name, each) for each in _TESTS):
             return f"{_TEST_RUNNER} finds tests by them"
         if any((parent / _MIGRATIONS).is_file() for parent in (module.path.parent, module.path.parent.parent)):
             return "Alembic runs them by their paths"
         return None
+
+    def _reason_of_stdlib(self, module: Module, *, exposed: bool) -> str | None:
+        if exposed:
+            return "the interpreter is exposed with its standard library"
+        if module.place in _FIRST:
+            return "Python imports them before all others"
+        analyser = min(_ANALYSERS & self._requirements.keys(), default=None)
+        return f"{analyser} parses what the code that it is given imports" if analyser else None
 
     def _needed_by(self, module: Module, use: SourceUse) -> Iterator[tuple[Module, str]]:
         if use.itself:

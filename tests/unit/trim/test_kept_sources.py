@@ -194,6 +194,17 @@ def test_tests_beside_pytest(image: Image) -> None:
     assert image.kept() == dict.fromkeys(names[1:], "pytest finds tests by them")
 
 
+@pytest.mark.parametrize("name", ["astroid", "jedi", "rope"])
+def test_standard_library_beside_analysers(image: Image, name: str) -> None:
+    """Pylint says of `import os` that it is no Python where only the bytecode is there."""
+    image.add({"app/__init__.py": "", f"{name}/__init__.py": ""}, name)
+    reason = f"{name} parses what the code that it is given imports"
+    kept = image.kept()
+    assert (kept["os.py"], kept["encodings/utf_8.py"]) == (reason, reason)
+    assert set(kept.values()) == {reason}
+    assert {"app/__init__.py", f"{name}/__init__.py"}.isdisjoint(kept)
+
+
 def test_migrations_of_alembic(image: Image) -> None:
     names = ["app/__init__.py", "app/db/__init__.py", "app/db/env.py", "app/db/versions/__init__.py"]
     image.add({**dict.fromkeys([*names, "app/db/versions/a1.py"], ""), "app/db/script.py.mako": ""})
