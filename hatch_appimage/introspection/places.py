@@ -25,9 +25,10 @@ PATHS: Final = {
     "GTK_EXE_PREFIX": "..",
 }
 #: Variables with values of their own, where there are plugins of GStreamer. Their registry has full paths, which change
-#: at each start, and would lie where the machine's GStreamer has its own: a name below a device is no file's. What
-#: looks at plugins in a process of its own would be the machine's program.
-GST_VALUES: Final = {"GST_REGISTRY_1_0": "/dev/null/none", "GST_REGISTRY_FORK": "no"}
+#: at each start, and would lie where the machine's GStreamer has its own. GStreamer changes the mode of the directory of
+#: a registry that it cannot write: there, not even root can do either. What looks at plugins in a process of its own
+#: would be the machine's program.
+GST_VALUES: Final = {"GST_REGISTRY_1_0": "/proc/self/fd/none", "GST_REGISTRY_FORK": "no"}
 #: Variables that are lists of directories: such a path, which comes first, and those that are meant where the user has
 #: set none (XDG Base Directory Specification).
 LISTS: Final = {"XDG_DATA_DIRS": ("../share", "/usr/local/share:/usr/share")}
