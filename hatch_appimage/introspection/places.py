@@ -25,9 +25,9 @@ PATHS: Final = {
     "GTK_EXE_PREFIX": "..",
 }
 #: Variables with values of their own, where there are plugins of GStreamer. Their registry has full paths, which change
-#: at each start, and would lie where the machine's GStreamer has its own. GStreamer changes the mode of the directory of
-#: a registry that it cannot write: there, not even root can do either. What looks at plugins in a process of its own
-#: would be the machine's program.
+#: at each start, and would lie where the machine's GStreamer has its own. GStreamer changes the mode of the directory
+#: of a registry that it cannot write: there, not even root can do either. What looks at plugins in a process of its
+#: own would be the machine's program.
 GST_VALUES: Final = {"GST_REGISTRY_1_0": "/proc/self/fd/none", "GST_REGISTRY_FORK": "no"}
 #: Variables that are lists of directories: such a path, which comes first, and those that are meant where the user has
 #: set none (XDG Base Directory Specification).

@@ -212,7 +212,7 @@ def _library_lock(value: str, table: Table) -> LibraryLock:
 
 
 def _snapshots(values: tuple[str, ...], table: Table) -> tuple[str, ...]:
-    if "library-lock" not in table:
+    if values and "library-lock" not in table:
         raise ValueError("has no effect without `library-lock`, whose packages it is for")
     for value in values:
         if not value.startswith(("http://", "https://")):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 LAUNCHER = b"hatch-appimage launcher 1"
 STDLIB = "usr/lib/python3.11"
-IDENTITY = Identity("Größe", "Grosse", "1.0", "x86_64")
+IDENTITY = Identity("Größe", "Grosse", "1.0", "x86_64", ("app", "tool"))
 
 
 def write(root: Path, *, apprun: bytes = LAUNCHER, manage: bool | str = True) -> AppDir:
@@ -45,6 +45,7 @@ def test_what_the_build_knows(tmp_path: Path, manage: bool | str, command: str) 
         "version": "1.0",
         "architecture": "x86_64",
         "command": command,
+        "commands": ["app", "tool"],
         "sbom": "usr/share/app/sbom.cdx.json",
         "packages": ["usr/lib/site-packages"],
     }
