@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ from support.machine import NOBODY, clean_environment, make_public
 from support.plugin import build_image
 from support.projects import REPOSITORY, make_project
 from support.runner import unpack
+from support.tools import require
 from support.update_server import Site, serving
 
 if TYPE_CHECKING:
@@ -161,6 +163,33 @@ def test_read_only(world: World) -> None:
     assert result.returncode == 2
     assert f"you may not write to {installed.parent}" in result.stderr
     assert installed.read_bytes() == world.old.read_bytes()
+
+
+@pytest.mark.root
+@pytest.mark.usefixtures("needs_root")
+def test_menu(world: World) -> None:
+    """An update renews what is in the menu, and nothing of it stays behind."""
+    world.publish(world.new)
+    installed = world.install(world.old, NOBODY)
+    home = world.home / "home"
+    home.mkdir(mode=0o755)
+    os.chown(home, NOBODY, NOBODY)
+    run = partial(world.run, installed, user=NOBODY, HOME=str(home))
+    result = run("self", "install", "--link-commands")
+    assert result.returncode == 0, result.stderr
+    entry = home / ".local/share/applications/probe.desktop"
+    assert "X-AppImage-Version=1.0\n" in entry.read_text()
+    command = [require("desktop-file-validate", "desktop-file-utils"), str(entry)]
+    assert not subprocess.check_output(command, text=True)
+    link = home / ".local/bin/probe"
+    assert world.run(link, user=NOBODY).stdout.startswith("version 1.0, ")
+    result = run("--appimage-self", "update", "--yes", "--notify")
+    assert result.returncode == 0, result.stderr
+    assert "X-AppImage-Version=2.0\n" in entry.read_text()
+    assert world.run(link, user=NOBODY).stdout.startswith("version 2.0, ")
+    result = run("self", "uninstall")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert not list(home.rglob("*"))
 
 
 @pytest.mark.usefixtures("gnupg_home")

@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 import time
 
 from ..engine import check_protection, find_release, roll_back, update
 from ..errors import SelfError
+from ..integration import Directories
 from ..web import Web
 
 TYPE_CHECKING = False
@@ -37,6 +40,7 @@ def run(image: Image, options: argparse.Namespace) -> int:
     if options.rollback:
         place = roll_back(image)
         print(f"{place.path} is the previous image again, and {place.previous} the one that it replaced")
+        _renew_menu(image)
         return 0
     web = Web()
     try:
@@ -64,7 +68,16 @@ def _update(image: Image, web: Web, release: Release, options: argparse.Namespac
         f"{done.path} is version {done.version} now{signed}: {done.fetched / _MEGABYTE:.1f} of "
         f"{done.size / _MEGABYTE:.1f} MB were fetched; {image.command} update --rollback takes the old one again"
     )
+    _renew_menu(image)
     return 0
+
+
+def _renew_menu(image: Image) -> None:
+    """Have the image that is there now put itself into the menu again, where the old one was."""
+    for where, options in ((Directories.of_user(), []), (Directories.of_system(), ["--system"])):
+        if os.path.exists(where.record(image)):
+            command = [image.file, "--appimage-self", "install", *options]
+            subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=False)
 
 
 def _agrees(image: Image) -> bool:
