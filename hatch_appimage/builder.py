@@ -23,8 +23,9 @@ from hatchling.plugin.manager import PluginManager
 from hatch_appimage.architecture import ARCHITECTURES, native_architecture
 from hatch_appimage.errors import AppImageError, explain_os_error
 from hatch_appimage.image.name import is_image_of
+from hatch_appimage.inputs import resolve_inputs
 from hatch_appimage.options import Settings, check_hook_table
-from hatch_appimage.pipeline import build_image, companions, find_libraries, resolve_inputs, temporary_directory
+from hatch_appimage.pipeline import build_image, companions, find_libraries, temporary_directory
 from hatch_appimage.project.metadata import Project
 from hatch_appimage.redact import redact
 from hatch_appimage.report import Steps
@@ -36,8 +37,8 @@ if TYPE_CHECKING:
     from hatchling.bridge.app import Application
 
     from hatch_appimage.architecture import Architecture
+    from hatch_appimage.inputs import BuildInputs
     from hatch_appimage.libraries.bundle import Libraries
-    from hatch_appimage.pipeline import BuildInputs
     from hatch_appimage.project.wheel import Release, Wheel
 
 

@@ -13,9 +13,9 @@ from hatch_appimage.text import format_size
 
 if TYPE_CHECKING:
     from hatch_appimage.desktop.icon import Icon
+    from hatch_appimage.inputs import BuildInputs
     from hatch_appimage.libraries.bundle import Libraries
     from hatch_appimage.libraries.symbol_versions import RequiredVersion
-    from hatch_appimage.pipeline import BuildInputs
     from hatch_appimage.project.entry_points import EntryPoint
     from hatch_appimage.python import PythonInstallation
 

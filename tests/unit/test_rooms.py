@@ -58,6 +58,7 @@ ROOMS = (
     "inspect",
     "options",
     "report",
+    "inputs",
     "pipeline",
     "builder",
     "build_hook",
