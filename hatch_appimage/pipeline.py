@@ -384,7 +384,7 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
         seconds=step.seconds,
         warnings=tuple(step.warnings),
     )
-    _store_findings(inputs, directory, startup, outside, libraries.fetched, step)
+    _store_findings(inputs, directory, step, startup=startup, outside=outside, fetched=libraries.fetched)
     if settings.image.report:
         report.write(inputs.lasting(settings.image.report, directory))
     _publish(image.path, target)
@@ -684,7 +684,13 @@ def _with_c_library(libraries: Libraries, c_library: CLibrary | NoCLibrary) -> L
 
 
 def _store_findings(
-    inputs: BuildInputs, directory: Path, startup: StartupOrder, outside: Outside, fetched: PinnedPackages, step: Steps
+    inputs: BuildInputs,
+    directory: Path,
+    step: Steps,
+    *,
+    startup: StartupOrder,
+    outside: Outside,
+    fetched: PinnedPackages,
 ) -> None:
     """Write the files of the project that are to keep what this build has found out."""
     if inputs.startup_file and inputs.finds_startup_order and not inputs.cross:
@@ -692,9 +698,8 @@ def _store_findings(
     if inputs.trace_file:
         step("traced", write_trace_file, inputs.lasting(inputs.trace_file, directory), outside)
     if inputs.new_library_lock and fetched.packages:
-        step(
-            "lock", write_library_lock, inputs.lasting(inputs.new_library_lock, directory), inputs.architecture, fetched
-        )
+        path = inputs.lasting(inputs.new_library_lock, directory)
+        step("lock", write_library_lock, path, inputs.architecture, fetched)
 
 
 def companions(image: Path) -> list[Path]:
