@@ -38,9 +38,12 @@ FORMAT = "1"
 RECORD = struct.Struct(">II16s")
 HEAD_SIZE = 16
 #: Of a map, in bytes.
-MAX_SIZE = 64 << 20
+MAX_SIZE = 16 << 20
 _MAX_HEADER = 1 << 12
 _MAX_BLOCK = 16 << 20
+# A map may have so many blocks, and one more for so many bytes of the image.
+_MIN_COUNT = 4096
+_MIN_MEAN_SIZE = 256
 _MARK_SIZES = range(2, 17)
 # Before a block of metadata is its size (SquashFS, "Packing Metadata").
 _METADATA_HEADER = 2
@@ -119,7 +122,8 @@ def read_map(data: bytes, url: str) -> BlockMap:
     sha256 = fields.get("SHA-256", "")
     if not re.fullmatch("[0-9a-f]{64}", sha256) or not re.fullmatch("([0-9a-f]{2})+", mark):
         raise SelfError(f"{url} is damaged")
-    if len(mark) // 2 not in _MARK_SIZES or len(records) != count * RECORD.size:
+    is_too_many = count > size // _MIN_MEAN_SIZE + _MIN_COUNT
+    if len(mark) // 2 not in _MARK_SIZES or len(records) != count * RECORD.size or is_too_many:
         raise SelfError(f"{url} is damaged")
     blocks, start = [], 0
     for block_size, head, digest in RECORD.iter_unpack(records):

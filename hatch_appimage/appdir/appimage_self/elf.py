@@ -24,6 +24,8 @@ UNSIGNED = (SIGNATURE, KEY)
 _HEADERS = {1: ("<I", 32, 46, "<IIIIIIIIII", 40), 2: ("<Q", 40, 58, "<IIQQQQIIQQ", 64)}
 _LITTLE_ENDIAN = 1
 _MAX_SECTIONS = 256
+# Of one that is read, in bytes: somebody's key could keep us busy for ever.
+_MAX_SECTION = 1 << 14
 _MAX_NAMES = 1 << 16
 _CHUNK_SIZE = 1 << 20
 
@@ -52,7 +54,7 @@ def read_runtime(file: BinaryIO) -> Runtime:
     """
     try:
         return _read(file)
-    except (struct.error, UnicodeDecodeError, KeyError, IndexError):
+    except (struct.error, ValueError, OverflowError, KeyError, IndexError):
         raise SelfError("it is no AppImage, or its runtime is damaged") from None
 
 
@@ -78,9 +80,12 @@ def _read(file: BinaryIO) -> Runtime:
     for entry in entries:
         name = text[entry[0] : text.index(b"\0", entry[0])].decode("ascii") if entry[0] < len(text) else ""
         if name in {UPDATE_INFORMATION, SIGNATURE, KEY}:
-            if entry[4] + entry[5] > end:
+            if entry[4] + entry[5] > end or entry[5] > _MAX_SECTION:
                 raise SelfError("its runtime is damaged")
             sections[name] = (entry[4], entry[5])
+    places = sorted(sections.values())
+    if any(offset + length > following for (offset, length), (following, _) in zip(places, places[1:])):
+        raise SelfError("its runtime is damaged")
     return Runtime(machine, end, sections)
 
 
@@ -88,7 +93,7 @@ def read_section(file: BinaryIO, runtime: Runtime, name: str) -> bytes:
     """Return what is in a section, up to the first NUL; nothing if there is no such section."""
     offset, size = runtime.sections.get(name, (0, 0))
     file.seek(offset)
-    return file.read(size).split(b"\0")[0]
+    return file.read(size).split(b"\0", 1)[0]
 
 
 def signed_digest(file: BinaryIO, runtime: Runtime) -> str:

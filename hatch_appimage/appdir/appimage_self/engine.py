@@ -164,7 +164,7 @@ def check_protection(image: Image, release: Release) -> Signed | None:
     """
     with open(image.file, "rb") as file:
         try:
-            signed = verify(file)
+            signed = verify(file, at_signing=True)
         except SelfError as error:
             raise SelfError(
                 f"nobody can tell whether a newer image is genuine, as the signature of this one is bad ({error}): "
@@ -186,7 +186,7 @@ def update(
         image: the one that is to be updated.
         web: fetches.
         release: what is to be in its place.
-        asked: this very version was asked for, even if it is older.
+        asked: this very version was asked for, even if it is older than the image.
         progress: is told how far it has got.
 
     Raises:
@@ -200,10 +200,14 @@ def update(
     try:
         with open(place.path, "rb") as old, place.open_part() as part:
             status = os.fstat(old.fileno())
+            if status.st_size == release.size and is_announced(old, release):
+                place.discard_part()
+                raise SelfError(f"{place.path} is version {release.version} already: start it anew")
             assemble(web, release, [place.path, place.previous], part, progress or (lambda *_: None))
             try:
                 _check_digests(part, release)
-                new = check_genuine(part, read_runtime(old).machine, signed, asked=asked)
+                older = asked and _order(release.version) < _order(image.version)
+                new = check_genuine(part, read_runtime(old).machine, signed, older=older)
             except SelfError:
                 place.discard_part()
                 raise
@@ -229,23 +233,27 @@ def roll_back(image: Image) -> Place:
     """
     place = Place.of(image.file)
     place.check()
-    with open(place.path, "rb") as file, place.open_previous() as previous:
-        check_genuine(previous, read_runtime(file).machine, verify(file), asked=True)
     try:
-        place.roll_back()
+        with open(place.path, "rb") as file, place.open_previous() as previous, place.open_part():
+            try:
+                signed = verify(file, at_signing=True)
+                check_genuine(previous, read_runtime(file).machine, signed, older=True)
+                place.roll_back(previous)
+            finally:
+                place.discard_part()
     except OSError as error:
         raise SelfError(f"cannot replace {place.path}: {error.strerror or error}; nothing was changed") from None
     return place
 
 
-def check_genuine(file: BinaryIO, machine: int, old: Signed | None, *, asked: bool) -> Signed | None:
+def check_genuine(file: BinaryIO, machine: int, old: Signed | None, *, older: bool) -> Signed | None:
     """See that an image is for this machine, and by whoever made the old one.
 
     Args:
         file: the image.
         machine: what the old one is for.
         old: who signed the old one, and when; None if nobody did.
-        asked: it may be older.
+        older: it may be one from before the old one, whose key may have expired since.
 
     Returns:
         who signed it.
@@ -256,7 +264,7 @@ def check_genuine(file: BinaryIO, machine: int, old: Signed | None, *, asked: bo
     """
     try:
         runtime = read_runtime(file)
-        signed = verify(file)
+        signed = verify(file, at_signing=older)
     except SelfError as error:
         raise SelfError(f"the new image is refused: {error}") from None
     if runtime.machine != machine:
@@ -270,7 +278,7 @@ def check_genuine(file: BinaryIO, machine: int, old: Signed | None, *, asked: bo
             f"the new image is refused: another key signed it ({signed.primary}) than this one ({old.primary}); "
             "if its maker says that the key was changed, get the new image by hand"
         )
-    if signed.created < old.created and not asked:
+    if signed.created < old.created and not older:
         raise SelfError(
             "the new image is refused: it was signed before this one, so it is an older one under a newer name"
         )

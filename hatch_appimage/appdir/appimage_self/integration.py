@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import subprocess
 from contextlib import suppress
 from typing import NamedTuple
@@ -59,9 +60,42 @@ class Directories(NamedTuple):
         """Return those of all users that are not the package manager's."""
         return cls("/usr/local/share", "/usr/local/bin")
 
+    def check_owner(self) -> None:
+        """See that root does not install into another user's home, where that user decides what lies at each name.
+
+        Raises:
+            SelfError: root would.
+
+        """
+        existing = self.data
+        while not os.path.isdir(existing):
+            existing = os.path.dirname(existing)
+        if os.geteuid() == 0 and os.stat(existing).st_uid:
+            raise SelfError(f"{existing} is not root's: do this as the user that it is for, or with --system")
+
     def record(self, image: Image) -> str:
         """Return where it is written what was installed."""
         return f"{self.data}/appimage-self/{app_id(image)}.json"
+
+
+def check_path(path: str) -> None:
+    """See that an image that is for all users is not one that an ordinary user can replace.
+
+    Args:
+        path: of its file, behind all links.
+
+    Raises:
+        SelfError: somebody can.
+
+    """
+    while True:
+        status = os.lstat(path)
+        is_sticky = stat.S_ISDIR(status.st_mode) and status.st_mode & stat.S_ISVTX
+        if status.st_uid or (status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not is_sticky):
+            raise SelfError(f"others than root can replace {path}: move the image to a place of root's, such as /opt")
+        if path == os.path.dirname(path):
+            return
+        path = os.path.dirname(path)
 
 
 def app_id(image: Image) -> str:
@@ -221,7 +255,4 @@ def files_of_tools(data: str) -> list[str]:
 
 
 def _has_names(directory: str, ending: str) -> bool:
-    try:
-        return any(name.endswith(ending) for name in os.listdir(directory))
-    except OSError:
-        return False
+    return any(name.endswith(ending) for _, _, names in os.walk(directory) for name in names)

@@ -37,6 +37,10 @@ def write_entry(text: str, path: str, actions: Iterable[Action]) -> str:
     """
     if "\n" in path or "\r" in path:
         raise SelfError(f"no desktop entry can name a file whose path has a line break in it: {path!r}")
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        raise SelfError(f"no desktop entry can name a file whose path is not UTF-8: {path!r}") from None
     actions = list(actions)
     names = "".join(f"{name};" for name, _, _ in actions)
     replace: dict[str, Callable[[str], str]] = {

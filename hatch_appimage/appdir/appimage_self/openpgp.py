@@ -118,10 +118,10 @@ def read_key(body: bytes) -> Key:
         if numbers[0].bit_length() not in _RSA_BITS or not (numbers[1] & 1 and 1 < numbers[1] < _MAX_EXPONENT):
             raise SelfError("the key is an RSA key of a size that nobody uses")
     elif algorithm == _EDDSA and reader.take(len(_CURVE)) == _CURVE:
-        data = reader.integer().to_bytes(ed25519.SIZE + 1, "big")
-        if data[:1] != _NATIVE_POINT:
+        number = reader.integer()
+        if number.bit_length() > 8 * (ed25519.SIZE + 1) or number >> 8 * ed25519.SIZE != _NATIVE_POINT[0]:
             raise SelfError("the Ed25519 key is damaged")
-        point = data[1:]
+        point = number.to_bytes(ed25519.SIZE + 1, "big")[1:]
     elif algorithm == _ED25519:
         point = reader.take(ed25519.SIZE)
     else:

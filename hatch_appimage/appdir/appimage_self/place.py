@@ -165,14 +165,20 @@ class Place(NamedTuple):
         os.rename(self._link, self.previous)
         self._clear(self._link)  # to rename one link to another of the same file does nothing
 
-    def roll_back(self) -> None:
+    def roll_back(self, previous: BinaryIO) -> None:
         """Exchange the image with the previous one.
 
+        Args:
+            previous: that one, from `open_previous`, while nobody else updates.
+
         Raises:
+            SelfError: it is another one by now.
             OSError: something cannot be done; the image is as it was.
 
         """
         old = os.lstat(self.path)
+        if not _is_at(previous.fileno(), self.previous):
+            raise SelfError(f"{self.previous} was replaced meanwhile")
         self._clear(self._link)
         try:
             os.link(self.path, self._link, follow_symlinks=False)

@@ -21,7 +21,7 @@ _MAX_PARTS = 64
 # a request costs a round trip.
 _SMALL_GAP = 128
 _GAP_OF_REQUESTS = 1 << 15
-_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
+_RANGE = re.compile(r"bytes ([0-9]{1,15})-([0-9]{1,15})/([0-9]{1,15})")
 _BOUNDARY = re.compile(r'multipart/byteranges\s*;.*boundary=(?:"([^"]{1,70})"|([^\s;"]{1,70}))', re.IGNORECASE)
 # What may stand before a part, in lines, and behind the last one, in bytes.
 _MAX_LINES = 32
@@ -66,6 +66,7 @@ class RemoteFile:
         self.size = size
         self._web = web
         self._takes_several = True
+        self._is_whole = False
 
     def fetch(self, parts: list[Part], write: Callable[[int, bytes], None]) -> None:
         """Fetch parts, and maybe what is between them.
@@ -79,7 +80,7 @@ class RemoteFile:
 
         """
         waiting = join(parts, _SMALL_GAP)
-        while waiting:
+        while waiting and not self._is_whole:
             if not self._takes_several:
                 waiting = join(waiting, _GAP_OF_REQUESTS)
             count = _MAX_PARTS if self._takes_several else 1
@@ -111,6 +112,7 @@ class RemoteFile:
                 self._web.drop(response)
                 return False
             self._read_last(response, Part(0, self.size), write)
+            self._is_whole = True
             return True
         boundary = _BOUNDARY.match(response.headers.get("content-type", ""))
         if boundary:

@@ -2,7 +2,7 @@
 """What installing an image has put where, so that nothing else is ever removed.
 
 A record is a JSON file. It is written before what it names, and removed after it, so that an installation that was
-interrupted is known, too.
+interrupted is known, too. Only its owner's own is believed: whoever installs for another user removes nothing by it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Record(NamedTuple):
 
     Attributes:
         image: the path of the image that it is for.
-        files: paths, each with a digest of what was put there.
+        files: paths, each with digests of what was put there; there are two where an installation was interrupted.
         directories: those that were not there before, outer ones first.
         before: files of the desktop's own tools that were there before.
         links: the directory of links to the image's commands; None if there are none.
@@ -39,7 +39,7 @@ class Record(NamedTuple):
     """
 
     image: str
-    files: dict[str, str]
+    files: dict[str, list[str]]
     directories: list[str]
     before: list[str]
     links: str | None
@@ -49,15 +49,17 @@ class Record(NamedTuple):
         """Read a record; None if there is none.
 
         Raises:
-            SelfError: it is damaged.
+            SelfError: it is damaged, or somebody else's.
 
         """
         try:
             with open(path, encoding="utf-8") as file:
+                if os.fstat(file.fileno()).st_uid != os.geteuid():
+                    raise SelfError(f"{path}, which says what was installed, is another user's: it is not believed")
                 found = json.load(file)
             return cls(
                 image=found["image"],
-                files=dict(found["files"]),
+                files=_read_files(found["files"], os.path.dirname(os.path.dirname(path))),
                 directories=list(found["directories"]),
                 before=list(found["before"]),
                 links=found["links"],
@@ -70,6 +72,15 @@ class Record(NamedTuple):
     def write(self, path: str) -> None:
         """Write it, whole or not at all."""
         replace_file(path, json.dumps(self._asdict(), indent=1).encode())
+
+
+def _read_files(files: Mapping[str, list[str]], data: str) -> dict[str, list[str]]:
+    """Return the files of a record; but for links they are below the data directory that it is in."""
+    for path, digests in files.items():
+        is_below = path.startswith(f"{data}/") and os.path.normpath(path) == path
+        if not is_below and not all(each.startswith(_LINK) for each in digests):
+            raise ValueError(path)
+    return {path: list(digests) for path, digests in files.items()}
 
 
 def digest(content: Content) -> str:
@@ -97,7 +108,7 @@ def check_free(contents: Mapping[str, Content], old: Record | None) -> None:
     """
     for path, content in contents.items():
         there = digest_of(path)
-        if there not in (None, digest(content), old.files.get(path) if old else None):
+        if there not in {None, digest(content), *(old.files.get(path, ()) if old else ())}:
             raise SelfError(f"{path} is there already and is not this image's: remove or rename it first")
 
 
@@ -119,25 +130,26 @@ def put(contents: Mapping[str, Content], path: str, new: Record, old: Record | N
 
     """
     check_free(contents, old)
-    files = {each: digest(content) for each, content in contents.items()}
+    files = {each: [digest(content)] for each, content in contents.items()}
+    known = old.files if old else {}
+    both = {each: [*known.get(each, ()), *files.get(each, ())] for each in (*known, *files)}
     made = [*(old.directories if old else []), *_missing_directories([*contents, path])]
     new = new._replace(files=files, directories=made, before=old.before if old else new.before)
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    new._replace(files={**(old.files if old else {}), **files}).write(path)
+    new._replace(files=both).write(path)
     for each, content in contents.items():
         os.makedirs(os.path.dirname(each), exist_ok=True)
         _place(each, content)
-    if old:
-        take_away({each: known for each, known in old.files.items() if each not in files}, ())
+    take_away({each: digests for each, digests in known.items() if each not in files}, ())
     new.write(path)
     return new
 
 
-def take_away(files: Mapping[str, str], directories: Iterable[str]) -> list[str]:
+def take_away(files: Mapping[str, list[str]], directories: Iterable[str]) -> list[str]:
     """Remove what was put, and directories that are empty then.
 
     Args:
-        files: paths, each with the digest of what was put there.
+        files: paths, each with digests of what was put there.
         directories: outer ones first.
 
     Returns:
@@ -145,9 +157,9 @@ def take_away(files: Mapping[str, str], directories: Iterable[str]) -> list[str]
 
     """
     changed = []
-    for path, known in files.items():
+    for path, digests in files.items():
         there = digest_of(path)
-        if there == known:
+        if there in digests:
             os.unlink(path)
         elif there is not None:
             changed.append(path)

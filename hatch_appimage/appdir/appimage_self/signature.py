@@ -39,8 +39,13 @@ class Signed(NamedTuple):
     created: int
 
 
-def verify(file: BinaryIO) -> Signed | None:
+def verify(file: BinaryIO, *, at_signing: bool = False) -> Signed | None:
     """Verify the signature of an image by the key that is in it.
+
+    Args:
+        file: the image.
+        at_signing: key and signature need not have expired when it was signed, for an image that is trusted already:
+            its maker may have extended the key since.
 
     Returns:
         by whom and when; None if there is no signature.
@@ -66,9 +71,10 @@ def verify(file: BinaryIO) -> Signed | None:
         raise SelfError("the image was changed after it was signed, or another key signed it than is in it")
     key, expires = signer
     now = time.time()
-    if signature.expires and signature.created + signature.expires < now:
+    moment = signature.created if at_signing else now
+    if signature.expires and signature.created + signature.expires < moment:
         raise SelfError("the signature has expired")
-    if expires and expires < now:
+    if expires and expires < moment:
         raise SelfError("the key has expired")
     if signature.created > now + _CLOCK_SKEW or signature.created < key.created:
         raise SelfError("the signature was made at a time that cannot be: see whether this machine's clock is right")

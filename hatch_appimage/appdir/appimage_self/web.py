@@ -194,14 +194,17 @@ class Web:
         if remaining == "0":
             raise SelfError(f"cannot read {url}: {reason}, as too much was asked of it from this address: wait an hour")
         if response.status in _TEMPORARY:
-            raise TransientError(reason, float(pause) if pause.isdigit() else None)
+            raise TransientError(reason, float(pause) if re.fullmatch("[0-9]{1,6}", pause) else None)
         raise SelfError(f"cannot read {url}: {reason}")
 
     def _send(self, url: str, headers: Mapping[str, str] | None) -> Response:
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+            path = quote(parts.path or "/", safe=_SAFE) + ("?" + quote(parts.query, safe=_SAFE) if parts.query else "")
+        except ValueError:
+            raise SelfError(f"{url!r} is no address on the web") from None
         if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
             raise SelfError(f"{url} is no address on the web")
-        path = quote(parts.path or "/", safe=_SAFE) + ("?" + quote(parts.query, safe=_SAFE) if parts.query else "")
         key = (parts.scheme, parts.netloc)
         # A server may have closed a connection that has been idle.
         for is_new in (key not in self._connections, True):
@@ -288,9 +291,13 @@ def _follow(place: str, location: str) -> str:
         SelfError: it leads nowhere, or to less protection.
 
     """
-    target = urljoin(place, location)
     allowed = {"https"} if urlsplit(place).scheme == "https" else {"http", "https"}
-    if not location or urlsplit(target).scheme not in allowed:
+    try:
+        target = urljoin(place, location)
+        scheme = urlsplit(target).scheme
+    except ValueError:
+        raise SelfError(f"{place} leads to {location!r}, which is no address") from None
+    if not location or scheme not in allowed:
         raise SelfError(f"{place} leads to {target or 'nothing'}, which is not as well protected")
     return target
 

@@ -7,7 +7,7 @@ import os
 
 from ..elf import UPDATE_INFORMATION, read_runtime, read_section
 from ..errors import SelfError
-from ..integration import Directories, files_of_tools, find_contents, find_manager, refresh
+from ..integration import Directories, check_path, files_of_tools, find_contents, find_manager, refresh
 from ..record import Record, put
 
 TYPE_CHECKING = False
@@ -33,6 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(image: Image, options: argparse.Namespace) -> int:
     """Run the command."""
     where = Directories.of_system() if options.system else Directories.of_user()
+    if options.system:
+        check_path(image.file)
     links = None if options.link_commands is None else os.path.abspath(options.link_commands or where.commands)
     record = install(image, where, links=links, force=options.force)
     print(f"{image.name} {image.version} is in the menu: {len(record.files)} files below {where.data}")
@@ -54,6 +56,7 @@ def install(image: Image, where: Directories, *, links: str | None, force: bool)
         SelfError: another program takes care of it, it cannot be written, or something else is in its place.
 
     """
+    where.check_owner()
     path = where.record(image)
     old = Record.read(path)
     if links is None and old:

@@ -49,6 +49,7 @@ def uninstall(image: Image, where: Directories) -> list[str] | None:
         SelfError: something cannot be removed.
 
     """
+    where.check_owner()
     path = where.record(image)
     record = Record.read(path)
     if record is None:

@@ -35,7 +35,7 @@ def run(image: Image, options: argparse.Namespace) -> int:
         print("not signed", file=sys.stderr)
         return UNSIGNED
     wanted = (options.key or "").replace(" ", "").upper()
-    if wanted and wanted not in {signed.primary, signed.fingerprint}:
+    if options.key is not None and wanted not in {signed.primary, signed.fingerprint}:
         print(f"signed by another key: {signed.primary}", file=sys.stderr)
         return ANOTHER_KEY
     print(f"good: signed by {signed.primary}")
