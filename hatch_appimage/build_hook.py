@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-from hatch_appimage.project.wheel import WHEEL_ONLY, Wheel
+from hatch_appimage.project.wheel import WHEEL_ONLY, Wheel, why_thrown_away
 
 if TYPE_CHECKING:
     from hatch_appimage.builder import AppImageBuilder
@@ -35,7 +35,7 @@ class AppImageBuildHook(BuildHookInterface[Any]):
         if not self._is_wanted(version):
             return
         wheel = Path(artifact_path)
-        if reason := _thrown_away(wheel):
+        if reason := why_thrown_away(wheel):
             self.app.display_warning(f"No AppImage is built: {reason}")
             return
         builder = self._builder()
@@ -52,13 +52,3 @@ class AppImageBuildHook(BuildHookInterface[Any]):
         from hatch_appimage.builder import AppImageBuilder  # noqa: PLC0415
 
         return AppImageBuilder(self.root, metadata=self.metadata, app=self.app)
-
-
-def _thrown_away(wheel: Path) -> str | None:
-    """Say why a wheel will not be kept where it was built; None if it will be."""
-    if "PIP_BUILD_TRACKER" in os.environ:
-        return "this is a build by pip, which installs or moves the wheel only"
-    # uv builds in its cache what it installs, and marks it as one (https://bford.info/cachedir/).
-    if any((directory / "CACHEDIR.TAG").is_file() for directory in wheel.parents):
-        return f"{wheel.parent} is in a cache, so this build is part of an installation"
-    return None

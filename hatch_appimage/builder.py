@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 from hatchling.builders.config import BuilderConfig
 from hatchling.builders.plugin.interface import BuilderInterface
 from hatchling.builders.utils import get_reproducible_timestamp
+from hatchling.metadata.core import ProjectMetadata
+from hatchling.plugin.exceptions import UnknownPluginError
 from hatchling.plugin.manager import PluginManager
 
 from hatch_appimage.architecture import ARCHITECTURES, native_architecture
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from hatch_appimage.architecture import Architecture
     from hatch_appimage.inputs import BuildInputs
     from hatch_appimage.libraries.bundle import Libraries
+    from hatch_appimage.project.build_input import BuildInput
     from hatch_appimage.project.wheel import Release, Wheel
 
 
@@ -49,6 +52,26 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
 
     # What the images are made from, if it is there before the build; None has the project's wheel built.
     package: Wheel | Release | None = None
+
+    @classmethod
+    def of_source(cls, source: BuildInput, settings: Mapping[str, Any] | None = None) -> AppImageBuilder:
+        """Make what builds something of which hatchling has not read the metadata.
+
+        Args:
+            source: what is packed.
+            settings: keys of the target's table that count more than the project's.
+
+        Raises:
+            AppImageError: hatchling refuses a table of the project.
+
+        """
+        plugins = PluginManager()
+        metadata = ProjectMetadata(str(source.root), plugins, dict(source.config))
+        builder = cls(str(source.root), plugins, metadata=metadata)
+        builder.package = source.package
+        with hatchling_errors():
+            builder.target_config.update(settings or {})
+        return builder
 
     def get_version_api(self) -> dict[str, Callable[..., str]]:
         """Return what builds the image of each architecture."""
@@ -191,6 +214,22 @@ class _AppHandler(logging.Handler):
             self.app.display_warning(message)
         else:
             self.app.display_debug(message)
+
+
+@contextmanager
+def hatchling_errors() -> Iterator[None]:
+    """Tell what hatchling finds wrong with its own tables as one line.
+
+    Raises:
+        AppImageError: in place of hatchling's.
+
+    """
+    try:
+        yield
+    except UnknownPluginError as error:
+        raise AppImageError(f"{error}; `hatch build -t appimage` installs what a project's hooks need") from error
+    except (TypeError, ValueError) as error:
+        raise AppImageError(str(error)) from error
 
 
 def _timestamp() -> int:

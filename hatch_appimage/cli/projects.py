@@ -5,17 +5,12 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from hatchling.metadata.core import ProjectMetadata
-from hatchling.plugin.exceptions import UnknownPluginError
-from hatchling.plugin.manager import PluginManager
-
 from hatch_appimage.architecture import ARCHITECTURES
-from hatch_appimage.builder import AppImageBuilder
+from hatch_appimage.builder import AppImageBuilder, hatchling_errors
 from hatch_appimage.cli.check import describe
 from hatch_appimage.cli.ci import WorkflowPlan, write_github_workflow, write_gitlab_pipeline
 from hatch_appimage.cli.reference import write_options
@@ -27,7 +22,6 @@ from hatch_appimage.toml import tomllib
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator, Mapping
 
     from hatch_appimage.project.build_input import BuildInput
 
@@ -42,9 +36,9 @@ def build(options: argparse.Namespace) -> int:
     os.environ["HATCH_QUIET"] = str(options.quiet)
     with open_source(options.source) as source:
         output = options.output or (None if source.is_project else Path("dist"))
-        builder = _builder(source, _settings(source, options))
+        builder = AppImageBuilder.of_source(source, _settings(source, options))
         directory = str(output.absolute() if output else builder.config.directory)
-        with _hatchling_errors():
+        with hatchling_errors():
             builder.metadata.validate_fields()
             builder.get_build_hooks(directory)
         for image in builder.build(directory=directory, versions=options.arch):
@@ -56,8 +50,8 @@ def check(options: argparse.Namespace) -> int:
     """Show what would be built, or all that is wrong."""
     errors = ErrorCollector()
     with open_source(options.source) as source:
-        builder = _builder(source, _settings(source, options))
-        with _hatchling_errors():
+        builder = AppImageBuilder.of_source(source, _settings(source, options))
+        with hatchling_errors():
             builder.metadata.validate_fields()
             names = options.arch or builder.config.versions
         for name in names:
@@ -92,17 +86,6 @@ def _settings(source: BuildInput, options: argparse.Namespace) -> dict[str, Any]
     return settings
 
 
-def _builder(source: BuildInput, settings: Mapping[str, Any]) -> AppImageBuilder:
-    """Return what builds it, with the given settings over those of the project."""
-    plugins = PluginManager()
-    metadata = ProjectMetadata(str(source.root), plugins, dict(source.config))
-    builder = AppImageBuilder(str(source.root), plugins, metadata=metadata)
-    builder.package = source.package
-    with _hatchling_errors():
-        builder.target_config.update(settings)
-    return builder
-
-
 def _setting(text: str) -> tuple[str, Any]:
     key, separator, value = text.partition("=")
     if not separator:
@@ -115,24 +98,13 @@ def _setting(text: str) -> tuple[str, Any]:
     return key.strip(), value if isinstance(typed, float) else typed
 
 
-@contextmanager
-def _hatchling_errors() -> Iterator[None]:
-    """Tell what hatchling finds wrong with its own tables as one line."""
-    try:
-        yield
-    except UnknownPluginError as error:
-        raise AppImageError(f"{error}; `hatch build -t appimage` installs what a project's hooks need") from error
-    except (TypeError, ValueError) as error:
-        raise AppImageError(str(error)) from error
-
-
 def ci(options: argparse.Namespace) -> int:
     """Print a workflow for a project."""
     if not options.path.is_dir():
         raise AppImageError(f"{options.path} is no directory of a project")
     with open_source(str(options.path)) as source:
-        builder = _builder(source, {})
-        with _hatchling_errors():
+        builder = AppImageBuilder.of_source(source)
+        with hatchling_errors():
             builder.metadata.validate_fields()
             plan = WorkflowPlan.make(builder)
     sys.stdout.write(write_github_workflow(plan) if options.forge == "github" else write_gitlab_pipeline(plan))

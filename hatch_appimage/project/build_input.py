@@ -88,12 +88,25 @@ def open_source(argument: str) -> Iterator[BuildInput]:
             yield _open_release(argument, Path(directory))
 
 
+def read_built_wheel(root: Path, wheel: Wheel) -> BuildInput:
+    """Take a project, of any back end, whose wheel a front end has just built.
+
+    Args:
+        root: its directory.
+        wheel: which is to be packed.
+
+    Raises:
+        AppImageError: the project's ``pyproject.toml`` or the wheel's metadata cannot be read.
+
+    """
+    return BuildInput(root, _config(_wheel_fields(wheel), _build_table(_read_project(root))), wheel, is_project=True)
+
+
 def _open_project(root: Path, directory: Path) -> BuildInput:
-    file = root / "pyproject.toml"
-    document = read_toml(file) if file.is_file() else {}
+    document = _read_project(root)
     if not document and not (root / "setup.py").is_file() and not (root / "setup.cfg").is_file():
         raise AppImageError(f"{root} is no Python project: it has neither pyproject.toml nor setup.py")
-    build = document.get("tool", {}).get("hatch", {}).get("build", {})
+    build = _build_table(document)
     table = _static_fields(document)
     if table is not None:
         return BuildInput(root, _config(table, build), None, is_project=True)
@@ -136,6 +149,17 @@ def _open_release(argument: str, directory: Path) -> BuildInput:
 
 def _config(table: Mapping[str, Any], build: Mapping[str, Any] | None = None) -> dict[str, Any]:
     return {"project": table, "tool": {"hatch": {"build": build or {}}}}
+
+
+def _read_project(root: Path) -> dict[str, Any]:
+    file = root / "pyproject.toml"
+    return read_toml(file) if file.is_file() else {}
+
+
+def _build_table(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the project says to hatchling, which need not be its back end."""
+    table: dict[str, Any] = document.get("tool", {}).get("hatch", {}).get("build", {})
+    return table
 
 
 def _static_fields(document: Mapping[str, Any]) -> dict[str, Any] | None:

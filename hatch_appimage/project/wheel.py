@@ -140,6 +140,16 @@ def build_any_wheel(root: Path, output: Path, interpreter: Path) -> Wheel:
     return Wheel.read(wheels[0])
 
 
+def why_thrown_away(wheel: Path) -> str | None:
+    """Say why a wheel that a front end has built will not be kept where it is; None if it will be."""
+    if "PIP_BUILD_TRACKER" in os.environ:
+        return "this is a build by pip, which installs or moves the wheel only"
+    # uv builds in its cache what it installs, and marks it as one (https://bford.info/cachedir/).
+    if any((directory / "CACHEDIR.TAG").is_file() for directory in wheel.parents):
+        return f"{wheel.parent} is in a cache, so this build is part of an installation"
+    return None
+
+
 def _with_extras(name: str, extras: Iterable[str]) -> str:
     listed = ",".join(extras)
     return f"{canonicalize_name(name)}{f'[{listed}]' if listed else ''}"

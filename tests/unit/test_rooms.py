@@ -61,6 +61,7 @@ ROOMS = (
     "inputs",
     "pipeline",
     "builder",
+    "backend",
     "build_hook",
     "hooks",
     "cli",
