@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from packaging.markers import Environment
     from packaging.pylock import Package, PackageSdist, PackageWheel
 
+_FILE = "pyproject.toml"
 # The keys of uv's and Poetry's tables that name a place (https://docs.astral.sh/uv/concepts/projects/dependencies/,
 # https://python-poetry.org/docs/dependency-specification/).
 _PLACES = ("path", "git", "url", "file")
@@ -87,6 +88,7 @@ class Binding:
         place: where it is, in a few words.
         table: who says so.
         index: the address of the index, if it is on one.
+        followed: uv finds it there when it resolves the project itself, and not just the metadata of its wheel.
 
     """
 
@@ -94,6 +96,7 @@ class Binding:
     place: str
     table: str
     index: str | None = None
+    followed: bool = False
 
     @property
     def way_to_lock(self) -> str:
@@ -147,7 +150,7 @@ def check_declared(
     further: Iterable[str],
     constraints: Path | None,
 ) -> None:
-    """Refuse a project that needs packages from a place which a resolution without a lock does not know.
+    """Refuse a project that needs packages from a place which a resolution without a lock does not find.
 
     Args:
         root: the project's directory.
@@ -161,19 +164,45 @@ def check_declared(
 
     """
     added = [it for it in map(Requirement, further) if applies(it, (), scope.environment)]
-    needed = [*(_declared(_read(root), scope) if requirements is None else requirements), *added]
-    placed = {canonicalize_name(it.name) for it in needed if it.url}
-    if constraints:
-        text = constraints.read_text(encoding="utf-8", errors="replace")
-        placed |= {canonicalize_name(name) for name in _CONSTRAINT.findall(text)}
+    own = _declared(_read(root), scope) if requirements is None else list(requirements)
+    needed = [*own, *added]
+    placed = {canonicalize_name(it.name) for it in own if it.url} | placed_names(added, constraints)
     # uv heeds its sources for dependency groups.
     placed |= {canonicalize_name(it.name) for group in scope.groups for it in _members(_read(root), group)}
     bindings = _without_known([root], scope, known_indexes(root))
     names = {canonicalize_name(it.name) for it in needed} - placed
-    _refuse((name, binding) for name in sorted(names) for binding in bindings if binding.means(name))
+    followed = {canonicalize_name(it.name) for it in own}
+    _refuse(
+        (name, binding)
+        for name in sorted(names)
+        for binding in bindings
+        if binding.means(name) and not (binding.followed and name in followed)
+    )
 
 
-def check_resolved(packages: Iterable[Package], root: Path, further: Iterable[Path], scope: Scope) -> None:
+def placed_names(requirements: Iterable[Requirement], constraints: Path | None) -> set[str]:
+    """Return the normalised names of packages whose place is said by the image's requirements or by constraints."""
+    names: set[str] = {canonicalize_name(it.name) for it in requirements if it.url}
+    if constraints:
+        text = constraints.read_text(encoding="utf-8", errors="replace")
+        names |= {canonicalize_name(name) for name in _CONSTRAINT.findall(text)}
+    return names
+
+
+def found_by_name(packages: Iterable[Package], root: Path, scope: Scope) -> list[Package]:
+    """Return those packages that uv finds again by their names, on the indexes that it asks for everything."""
+    elsewhere = [it for it in _without_known([root], scope, known_indexes(root)) if it.index is not None]
+    return [it for it in packages if not it.is_direct and not any(binding.means(it.name) for binding in elsewhere)]
+
+
+def has_followed(root: Path, scope: Scope) -> bool:
+    """Tell whether a project has packages in places that uv finds, but not by the metadata of the project's wheel."""
+    return any(binding.followed for binding in read_bindings(root, scope))
+
+
+def check_resolved(
+    packages: Iterable[Package], root: Path, further: Iterable[Path], scope: Scope, direct: Iterable[Requirement]
+) -> None:
     """Refuse packages that were found on an index although a project says that they are elsewhere.
 
     Args:
@@ -181,17 +210,26 @@ def check_resolved(packages: Iterable[Package], root: Path, further: Iterable[Pa
         root: the directory of the project, whose settings say which indexes were asked.
         further: the directories of other projects that say where packages are.
         scope: which of their statements count.
+        direct: what the project itself needs.
 
     Raises:
         AppImageError: with each of these packages, and what to do about it.
 
     """
-    bindings = _without_known([root, *further], scope, known_indexes(root))
+    needs = {root: direct} | {directory: _declared(_read(directory), scope) for directory in further}
+    # uv does not write which index a package is from. It takes one from where any project that needs it says.
+    asked = {
+        (binding.name, binding.index)
+        for directory, requirements in needs.items()
+        for binding in read_bindings(directory, scope)
+        if binding.followed and binding.name in {canonicalize_name(it.name) for it in requirements}
+    }
     _refuse(
         (package.name, binding)
         for package in packages
-        for binding in bindings
+        for binding in _without_known(needs, scope, known_indexes(root))
         if binding.means(package.name) and not binding.is_kept_by(package)
+        if binding.index is None or (binding.name, binding.index) not in asked
     )
 
 
@@ -214,24 +252,32 @@ def _refuse(strangers: Iterable[tuple[str, Binding]]) -> None:
         raise AppImageError("\n".join(lines.values()))
 
 
-def _of_uv(root: Path, sources: Mapping[str, tuple[Any, str]], scope: Scope) -> Iterator[Binding]:
+def _of_uv(root: Path, sources: Mapping[str, tuple[Any, Path]], scope: Scope) -> Iterator[Binding]:
     ignored = ignores_sources(root)
     for name, (entry, where) in sources.items():
         for source in _tables(entry):
             if not ignored(name) and scope.has(source):
                 index = _index_address(root, str(source["index"])) if "index" in source else None
-                yield Binding(canonicalize_name(name), _place(source, index), f"[tool.uv.sources]{where}", index)
+                table = f"[tool.uv.sources]{'' if where == root else f' of {where / _FILE}'}"
+                followed = _is_there(source, where, root)
+                yield Binding(canonicalize_name(name), _place(source, index), table, index, followed=followed)
 
 
-def _uv_sources(root: Path, document: Mapping[str, Any]) -> dict[str, tuple[Any, str]]:
-    """Return uv's sources by name, with where they are said; a workspace's count for all of its members."""
-    sources: dict[str, tuple[Any, str]] = {}
+def _is_there(source: Mapping[str, Any], where: Path, root: Path) -> bool:
+    """Tell whether uv finds a source; what lies beside a project does not lie beside its unpacked sdist."""
+    if "path" in source:
+        return (where / str(source["path"])).exists()
+    return "workspace" not in source or "workspace" in _table(_read(find_workspace(root) or root), "tool", "uv")
+
+
+def _uv_sources(root: Path, document: Mapping[str, Any]) -> dict[str, tuple[Any, Path]]:
+    """Return uv's sources by name, with the directory that says it; a workspace's count for all of its members."""
+    sources: dict[str, tuple[Any, Path]] = {}
     if workspace := find_workspace(root):
-        where = f" of {workspace / 'pyproject.toml'}"
         inherited = _table(_read(workspace), "tool", "uv", "sources")
-        sources |= {canonicalize_name(name): (entry, where) for name, entry in inherited.items()}
+        sources |= {canonicalize_name(name): (entry, workspace) for name, entry in inherited.items()}
     own = _table(document, "tool", "uv", "sources")
-    return sources | {canonicalize_name(name): (entry, "") for name, entry in own.items()}
+    return sources | {canonicalize_name(name): (entry, root) for name, entry in own.items()}
 
 
 def _index_address(root: Path, name: str) -> str:
@@ -334,9 +380,8 @@ def _requirements(texts: Iterable[str]) -> Iterator[Requirement]:
 
 
 def _read(root: Path) -> dict[str, Any]:
-    file = root / "pyproject.toml"
     try:
-        return read_toml(file)
+        return read_toml(root / _FILE)
     except FileNotFoundError:
         return {}
 

@@ -18,7 +18,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.packages.bindings import Scope, check_resolved
+from hatch_appimage.packages.bindings import Scope, check_resolved, found_by_name, has_followed, placed_names
 from hatch_appimage.packages.headers import missing_headers
 from hatch_appimage.packages.lock import InstallRequest, read_lock, resolve, source_of, write_pylock
 from hatch_appimage.packages.requirements import applies, check_fit, requirements_of
@@ -31,7 +31,7 @@ from hatch_appimage.redact import redact
 from hatch_appimage.uv import check_settings, run_uv
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from importlib.metadata import PathDistribution
 
     from packaging.markers import Environment
@@ -173,21 +173,24 @@ def install_packages(
             features=tuple(settings.features),
             groups=tuple(settings.dependency_groups),
         )
+        scope = Scope.of(target.environment, settings.features, settings.dependency_groups)
         if settings.lock:
             packages = read_lock(settings.lock, request)
         else:
             asked = [source.requirement(settings.features), *settings.requirements]
-            packages = resolve(asked, request, settings.constraints)
+            own = project.root / "pyproject.toml" if has_followed(project.root, scope) else None
+            placed = placed_names(further, settings.constraints)
+            packages = resolve(asked, request, settings.constraints, project=own, placed=placed)
             directories = (Path(it.directory.path) for it in packages if it.directory)
-            scope = Scope.of(target.environment, settings.features, settings.dependency_groups)
-            check_resolved(packages, project.root, directories, scope)
+            check_resolved(packages, project.root, directories, scope, request.roots)
         if python.cross:
             _refuse_sources(packages, _platform_name(architecture, max_glibc, musl))
         install = partial(_install, request=request, prefix=appdir.usr)
+        by_name = [] if settings.lock else found_by_name(packages, project.root, scope)
         # The project comes last: where another package has a command of the same name, the project's counts.
         itself = canonicalize_name(project.name)
         for batch in ([it for it in packages if it.name != itself], [it for it in packages if it.name == itself]):
-            _install_packages(batch, install, from_index=settings.lock is None)
+            _install_packages(batch, by_name, install)
         if isinstance(source, Wheel):
             install("--no-deps", "--", source.path)
     (appdir.usr / ".lock").unlink(missing_ok=True)
@@ -330,18 +333,20 @@ def _install(*what: str | Path, request: InstallRequest, prefix: Path) -> None:
     )
 
 
-def _install_packages(packages: Sequence[LockedPackage], install: Callable[..., None], *, from_index: bool) -> None:
+def _install_packages(
+    packages: Sequence[LockedPackage], by_name: Collection[LockedPackage], install: Callable[..., None]
+) -> None:
     """Install the files that were chosen, and let uv verify their hashes.
 
     Args:
         packages: with one source each.
+        by_name: those to be asked for on the index where they were found, which uv has the credentials and a cache of;
+            all others come from the very addresses that were chosen.
         install: runs uv.
-        from_index: by name from the index where they were found, which uv has the credentials and a cache of; else from
-            the very addresses in the lock.
 
     """
-    listed = [package for package in packages if from_index and not package.is_direct]
-    direct = [package for package in packages if package not in listed]
+    listed = [package for package in packages if package in by_name]
+    direct = [package for package in packages if package not in by_name]
     with TemporaryDirectory() as directory:
         if direct:
             file = Path(directory, "pylock.toml")

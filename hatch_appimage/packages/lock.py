@@ -37,6 +37,7 @@ from hatch_appimage.packages.poetry import read_poetry_lock
 from hatch_appimage.process import ProcessError
 from hatch_appimage.toml import read_toml, tomllib
 from hatch_appimage.uv import prefers_source, run_uv
+from hatch_appimage.workspace import find_workspace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -50,7 +51,7 @@ log = logging.getLogger(__name__)
 Source = PackageWheel | PackageSdist | PackageArchive | PackageVcs | PackageDirectory
 S = TypeVar("S", bound=Source | None)
 
-# What is used without being named, the first that there is.
+# What is used without being named, the first that there is; a workspace of uv has one lock for all of its members.
 _FOUND = ("pylock.toml", "uv.lock")
 KINDS = "`pylock.toml`, `pylock.<name>.toml`, `uv.lock`, `poetry.lock` or a `.txt` file of requirements with hashes"
 
@@ -65,15 +66,15 @@ class Lock:
 
     Attributes:
         path: where it is; the name says what kind it is.
-        found: nobody named it, it lies beside the project's ``pyproject.toml``.
+        found: where it was found without being named, in a few words; empty if somebody named it.
 
     """
 
     path: Path
-    found: bool = False
+    found: str = ""
 
     def __str__(self) -> str:
-        hint = " (found beside pyproject.toml; `lock = false` leaves it aside)" if self.found else ""
+        hint = f" (found {self.found}; `lock = false` leaves it aside)" if self.found else ""
         return f"{self.path.name}{hint}"
 
     @classmethod
@@ -90,10 +91,13 @@ class Lock:
 
     @classmethod
     def find(cls, root: Path) -> Lock | None:
-        """Look for a lock beside a project's ``pyproject.toml``."""
+        """Look for a lock beside a project's ``pyproject.toml``, and for that of its workspace."""
         for name in _FOUND:
             if (root / name).is_file():
-                return cls(root / name, found=True)
+                return cls(root / name, found="beside pyproject.toml")
+        workspace = find_workspace(root)
+        if workspace and (workspace / "uv.lock").is_file():
+            return cls(workspace / "uv.lock", found="in the workspace")
         return None
 
 
@@ -146,13 +150,22 @@ def read_lock(lock: Lock, request: InstallRequest) -> list[Package]:
     return _choose(_parse(read_toml(path), path), path, request)
 
 
-def resolve(requirements: Iterable[str], request: InstallRequest, constraints: Path | None) -> list[Package]:
+def resolve(
+    requirements: Iterable[str],
+    request: InstallRequest,
+    constraints: Path | None,
+    *,
+    project: Path | None = None,
+    placed: Iterable[str] = (),
+) -> list[Package]:
     """Let uv choose packages for requirements (PEP 508), as the lists of `read_lock` have them.
 
     Args:
         requirements: those of the image; the features of the project are among them.
         request: what else is to be installed, and for what.
         constraints: a file that narrows versions.
+        project: a ``pyproject.toml`` whose dependencies are resolved, too, by what it says to uv of their places.
+        placed: names for which it does not count what that says.
 
     Raises:
         AppImageError: they contradict each other, or a package cannot be had; uv says which.
@@ -161,6 +174,9 @@ def resolve(requirements: Iterable[str], request: InstallRequest, constraints: P
     arguments: list[str | Path] = [f"--group={group}" for group in request.groups]
     if constraints:
         arguments += ["--constraint", constraints]
+    if project:
+        arguments += [f"--extra={feature}" for feature in request.features]
+        arguments += [*(f"--no-sources-package={name}" for name in sorted(placed)), project]
     with TemporaryDirectory() as directory:
         file = Path(directory, "requirements.txt")
         file.write_text("".join(f"{requirement}\n" for requirement in requirements), encoding="utf-8")

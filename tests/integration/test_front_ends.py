@@ -113,7 +113,7 @@ class TestBackEnd:
         assert kinds(tmp_path) == [".AppImage", ".gz", ".whl"]
         (image,) = tmp_path.glob("*.AppImage")
         answer = subprocess.check_output([image, "--version"], env=clean_environment(tmp_path), text=True)
-        assert answer == "setuptools-tool 1.0\n"
+        assert answer == "setuptools-tool 2.1\n"
 
     def test_without_being_asked(self, tool: Path, tmp_path: Path) -> None:
         """Nor do installers build one, not even of an editable installation."""
@@ -124,7 +124,7 @@ class TestBackEnd:
         install = (find_uv_bin(), "pip", "install", "--no-deps", "--python", environment)
         assert "No AppImage is built: " in run(tool, *install, "-v", tool, enable=True)
         run(tool, *install, "--editable", tool, enable=True)
-        code = "import setuptools_tool; print(setuptools_tool.__file__)"
+        code = "import importlib.util; print(importlib.util.find_spec('setuptools_tool').origin)"
         found = subprocess.check_output([environment / "bin" / "python", "-c", code], text=True)
         assert found.strip() == str(tool / "src" / "setuptools_tool" / "__init__.py")
         assert not list(tool.rglob("*.AppImage"))

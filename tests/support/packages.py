@@ -13,13 +13,13 @@ import tarfile
 import threading
 import zipfile
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from hashlib import sha256
 from html import escape
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 if TYPE_CHECKING:
@@ -117,11 +117,13 @@ class Index:
     Attributes:
         directory: what is served: a directory a project, with its files.
         url: where it is served, when it is.
+        asked: what was asked for, as paths below the address.
 
     """
 
     directory: Path
     url: str = ""
+    asked: list[str] = field(default_factory=list)
 
     def add(self, name: str, version: str = "1.0", *, tag: str = "py3-none-any", requires: Sequence[str] = ()) -> Path:
         """Add a wheel with a module in it that knows its version."""
@@ -143,7 +145,12 @@ def hash_of(path: Path) -> str:
 
 
 class _Handler(SimpleHTTPRequestHandler):
+    def __init__(self, *arguments: Any, asked: list[str], directory: str) -> None:
+        self.asked = asked
+        super().__init__(*arguments, directory=directory)
+
     def do_GET(self) -> None:
+        self.asked.append(self.path)
         directory = Path(self.translate_path(self.path))
         if not self.path.endswith("/") or not directory.is_dir():
             super().do_GET()
@@ -164,11 +171,12 @@ class _Handler(SimpleHTTPRequestHandler):
 @contextmanager
 def serve(directory: Path) -> Iterator[Index]:
     """Serve an index while the test runs."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, directory=str(directory)))
+    asked: list[str] = []
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, asked=asked, directory=str(directory)))
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield Index(directory, f"http://127.0.0.1:{server.server_port}/")
+        yield Index(directory, f"http://127.0.0.1:{server.server_port}/", asked)
     finally:
         server.shutdown()
         server.server_close()

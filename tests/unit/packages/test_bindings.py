@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -79,6 +80,14 @@ def refused(
     return []
 
 
+def repository(directory: Path) -> str:
+    """Make a Git repository of a directory, and return its address."""
+    author = ["-c", "user.name=Somebody", "-c", "user.email=somebody@example.org"]
+    for command in (["init", "--quiet"], ["add", "."], [*author, "commit", "--quiet", "--message", "All of it"]):
+        subprocess.run(["git", *command], cwd=directory, check=True)
+    return directory.as_uri()
+
+
 class TestDeclared:
     """What can be told before anything is built."""
 
@@ -87,14 +96,29 @@ class TestDeclared:
         [
             "{ workspace = true }",
             '{ path = "../first" }',
-            '{ git = "https://example.org/first" }',
-            '{ url = "https://example.org/first-1.0-py3-none-any.whl" }',
-            '{ index = "acme" }',
             '[{ path = "a", marker = "sys_platform == \'win32\'" }, { path = "b", marker = "os_name == \'posix\'" }]',
         ],
     )
-    def test_uv(self, tmp_path: Path, entry: str) -> None:
+    def test_uv_does_not_find_it(self, tmp_path: Path, entry: str) -> None:
+        """As in an unpacked sdist, beside which nothing lies."""
         assert refused(tmp_path, f"[tool.uv.sources]\nFirst = {entry}\n{INDEX}") == ["first"]
+
+    @pytest.mark.parametrize(
+        "entry",
+        [
+            '{ workspace = true }\n[tool.uv.workspace]\nmembers = ["libs/*"]',
+            '{ path = "libs/first" }',
+            '{ git = "https://example.org/first" }',
+            '{ url = "https://example.org/first-1.0-py3-none-any.whl" }',
+            '{ index = "acme" }',
+        ],
+    )
+    def test_uv_finds_it(self, tmp_path: Path, entry: str) -> None:
+        (tmp_path / "libs" / "first").mkdir(parents=True)
+        text = f"[tool.uv.sources]\nfirst = {entry}\n{INDEX}"
+        assert refused(tmp_path, text) == []
+        # What the option asks for, no pyproject.toml says.
+        assert refused(tmp_path, text, metadata=[], requirements=["First"]) == ["first"]
 
     @pytest.mark.parametrize(
         "text",
@@ -157,11 +181,12 @@ class TestDeclared:
         root = f"[tool.uv.workspace]\nmembers = {members}\nexclude = ['libs/not']\n[tool.uv.sources]\n"
         (tmp_path / "pyproject.toml").write_text(f"{root}first = {{ workspace = true }}\nsec-ond = {{ path = 'x' }}\n")
         own = '[tool.uv.sources]\nsec_ond = { index = "open" }\n[[tool.uv.index]]\nname = "open"\nurl = "https://o/"\n'
+        ask = partial(refused, metadata=(), requirements=("first", "sec-ond"))
         # What is asked for everything, the root of a workspace says.
-        assert refused(tmp_path / "libs" / "app", own) == (["first", "sec-ond"] if found else [])
+        assert ask(tmp_path / "libs" / "app", own) == (["first", "sec-ond"] if found else [])
         (tmp_path / "uv.toml").write_text('extra-index-url = ["https://o"]')
-        assert refused(tmp_path / "libs" / "app", own) == (["first"] if found else [])
-        assert refused(tmp_path / "libs" / "not", "") == []
+        assert ask(tmp_path / "libs" / "app", own) == (["first"] if found else [])
+        assert ask(tmp_path / "libs" / "not", "") == []
 
     @pytest.mark.parametrize(
         ("text", "names"),
@@ -201,7 +226,7 @@ class TestDeclared:
     def test_no_secrets(self, tmp_path: Path) -> None:
         (tmp_path / "pyproject.toml").write_text(PROJECT + '[tool.uv.sources]\nfirst = { index = "acme" }\n' + INDEX)
         with pytest.raises(AppImageError, match=r"^first comes from the index https://acme\.example/simple/, says "):
-            check_declared(tmp_path, Scope(default_environment()), None, (), None)
+            check_declared(tmp_path, Scope(default_environment()), (), ["first"], None)
 
     @pytest.mark.parametrize("variable", ["UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_DEFAULT_INDEX"])
     def test_index_that_is_asked_for_everything(
@@ -209,17 +234,20 @@ class TestDeclared:
     ) -> None:
         other = "" if variable == "UV_DEFAULT_INDEX" else "https://other.example/ "
         monkeypatch.setenv(variable, f"{other}acme=https://acme.example/simple")
-        assert refused(tmp_path, f'[tool.uv.sources]\nfirst = {{ index = "acme" }}\n{INDEX}') == []
+        source = f'[tool.uv.sources]\nfirst = {{ index = "acme" }}\n{INDEX}'
+        assert refused(tmp_path, source, metadata=(), requirements=["first"]) == []
 
     def test_index_of_the_workspace(self, tmp_path: Path) -> None:
         (tmp_path / "pyproject.toml").write_text(
             '[tool.uv.workspace]\nmembers = ["*"]\n[[tool.uv.index]]\nname = "corp"\nurl = "https://corp.example/"\n'
         )
-        assert refused(tmp_path / "app", '[tool.uv.sources]\nfirst = { index = "corp" }\n') == []
+        source = '[tool.uv.sources]\nfirst = { index = "corp" }\n'
+        assert refused(tmp_path / "app", source, metadata=(), requirements=["first"]) == []
 
     def test_index_that_has_another_address_here(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("UV_INDEX", "acme=https://mirror.example/simple")
-        assert refused(tmp_path, f'[tool.uv.sources]\nfirst = {{ index = "acme" }}\n{INDEX}') == []
+        source = f'[tool.uv.sources]\nfirst = {{ index = "acme" }}\n{INDEX}'
+        assert refused(tmp_path, source, metadata=(), requirements=["first"]) == []
 
     @pytest.mark.parametrize(
         ("python", "version", "here"),
@@ -272,32 +300,86 @@ class TestWholeWay:
         root.mkdir(exist_ok=True)
         (root / "pyproject.toml").write_text(PROJECT + text)
         (root / "app.py").write_text("def main(): pass\n")
-        member = root / "libs" / "first"
-        member.mkdir(parents=True, exist_ok=True)
-        (member / "first.py").write_text("")
-        (member / "pyproject.toml").write_text(
-            '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n'
-            '[project]\nname = "first"\nversion = "1.5"\n'
-        )
+        self.member(root / "libs" / "first", "first")
         return root
+
+    def member(self, directory: Path, name: str) -> None:
+        """Write a project that others require."""
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / f"{name.replace('.', '_')}.py").write_text("")
+        (directory / "pyproject.toml").write_text(
+            '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n'
+            f'[project]\nname = "{name}"\nversion = "1.5"\n'
+        )
 
     SOURCES = '[tool.uv.workspace]\nmembers = ["libs/*"]\n[tool.uv.sources]\nfirst = { workspace = true }\n'
 
+    # Where it was when the project was not an unpacked sdist.
+    GONE = '[tool.uv.sources]\nfirst = { path = "../first" }\n'
+
     def test_check(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        root = self.project(tmp_path, self.SOURCES)
+        root = self.project(tmp_path, self.GONE)
         assert cli.main(["check", str(root)]) == 1
-        assert capsys.readouterr().err.startswith("first comes from the workspace, says [tool.uv.sources], and ")
+        assert capsys.readouterr().err.startswith("first comes from ../first, says [tool.uv.sources], and ")
         assert (
             cli.main(["check", str(root), "--set", 'requirements=["first @ file://${PROJECT_ROOT}/libs/first"]']) == 0
         )
 
     @pytest.mark.slow
     def test_refused(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        root = self.project(tmp_path, self.SOURCES)
+        root = self.project(tmp_path, self.GONE)
         with pytest.raises(SystemExit):
             cli.main(["build", str(root)])
-        assert "first comes from the workspace" in capsys.readouterr().err
+        assert "first comes from ../first" in capsys.readouterr().err
         assert not list(root.rglob("*.AppImage"))
+
+    @pytest.mark.slow
+    @pytest.mark.network
+    def test_found_without_a_lock(self, tmp_path: Path, index: Index, capfd: pytest.CaptureFixture[str]) -> None:
+        """Nobody asks the index for what the project has elsewhere."""
+        own = Index(tmp_path / "own")
+        wheel = own.add("fifth", "1.5")
+        own.add("sixth", "1.5")
+        for name in ("sec.ond", "fourth"):
+            self.member(tmp_path / name, name)
+        with serve(own.directory) as served:
+            sources = [
+                "[tool.uv.sources]",
+                "first = { workspace = true }",
+                f'sec_ond = {{ git = "{repository(tmp_path / "sec.ond")}" }}',
+                'fourth = { path = "../fourth", editable = true }',
+                f'fifth = {{ url = "{served.url}fifth/{wheel.name}" }}',
+                'sixth = { index = "own" }',
+                "[[tool.uv.index]]",
+                'name = "own"',
+                f'url = "{served.url}"',
+                "explicit = true",
+                "[tool.uv.workspace]",
+                'members = ["libs/*"]',
+            ]
+            root = self.project(tmp_path, "\n".join(sources))
+            file = root / "pyproject.toml"
+            file.write_text(file.read_text().replace('"first>=1", ', '"first>=1", "fourth", "fifth", "sixth", '))
+            assert cli.main(["build", str(root)]) == 0
+        shown = capfd.readouterr()
+        for name in ("first", "sec-ond", "fourth", "fifth", "sixth"):
+            assert f"{name} 1.5" in shown.out + shown.err
+        names = {path.split("/")[1] for path in index.asked}
+        assert names.isdisjoint({"first", "sec-ond", "fourth", "fifth", "sixth"})
+
+    @pytest.mark.slow
+    @pytest.mark.network
+    def test_lock_of_the_workspace(self, tmp_path: Path, index: Index, capfd: pytest.CaptureFixture[str]) -> None:
+        (tmp_path / "pyproject.toml").write_text('[tool.uv.workspace]\nmembers = ["app", "app/libs/*"]\n')
+        root = self.project(tmp_path, "[tool.uv.sources]\nfirst = { workspace = true }\n")
+        subprocess.run([find_uv_bin(), "lock", "--quiet", "--python", sys.executable], cwd=tmp_path, check=True)
+        index.add("sec_ond", "9.5")  # later than the lock
+        assert cli.main(["build", str(root)]) == 0
+        shown = capfd.readouterr()
+        assert "first 1.5" in shown.out + shown.err
+        assert "sec-ond 9.0" in shown.out + shown.err
+        assert "uv.lock (found in the workspace; `lock = false` leaves it aside)" in shown.out + shown.err
+        assert not [path for path in index.asked if path.startswith("/first/")]
 
     @pytest.mark.slow
     @pytest.mark.network
@@ -348,11 +430,19 @@ class TestWholeWay:
 
     @pytest.mark.slow
     @pytest.mark.network
-    def test_index_that_only_a_member_knows(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        """Nobody asks it, so that the package is a stranger's."""
+    def test_index_that_only_a_member_knows(
+        self, tmp_path: Path, index: Index, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        """Nobody asks it for anything else."""
         (tmp_path / "pyproject.toml").write_text('[tool.uv.workspace]\nmembers = ["app"]\n')
-        source = '[tool.uv.sources]\nfirst = { index = "corp" }\n[[tool.uv.index]]\nname = "corp"\n'
-        root = self.project(tmp_path, f'{source}url = "https://corp.example/"\n')
-        with pytest.raises(SystemExit):
-            cli.main(["build", str(root)])
-        assert "first comes from the index https://corp.example/" in capsys.readouterr().err
+        own = Index(tmp_path / "own")
+        own.add("first", "1.5")
+        own.add("sec_ond", "99.0")
+        with serve(own.directory) as served:
+            source = '[tool.uv.sources]\nfirst = { index = "corp" }\n[[tool.uv.index]]\nname = "corp"\n'
+            root = self.project(tmp_path, f'{source}url = "{served.url}"\n')
+            assert cli.main(["build", str(root)]) == 0
+        shown = capfd.readouterr()
+        assert "first 1.5" in shown.out + shown.err
+        assert "sec-ond 9.0" in shown.out + shown.err
+        assert "/first/" not in index.asked
