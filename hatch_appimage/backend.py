@@ -133,7 +133,7 @@ def _is_wanted(settings: Mapping[str, Any] | None) -> bool:
 
 def _wrapped() -> Any:
     """Return the back end that the project means, as PEP 517 has front ends find it."""
-    table = _read_table(Path.cwd() / "pyproject.toml")
+    table = read_table(Path.cwd() / "pyproject.toml")
     for entry in reversed(table.get("backend-path", [])):
         path = str(_inside(entry))
         if path not in sys.path:
@@ -154,8 +154,16 @@ def _wrapped() -> Any:
     return backend
 
 
-def _read_table(file: Path) -> dict[str, Any]:
-    """Return what a project says of the back end that makes its wheel."""
+def read_table(file: Path) -> dict[str, Any]:
+    """Return what a project says of the back end that makes its wheel.
+
+    Args:
+        file: its ``pyproject.toml``.
+
+    Raises:
+        AppImageError: the table has something else in it.
+
+    """
     table = read_toml(file).get("tool", {}).get("hatch-appimage", {})
     for key, value in table.items():
         if key not in _KEYS:

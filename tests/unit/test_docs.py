@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from hatch_appimage.backend import read_table
 from hatch_appimage.cli import main
 from hatch_appimage.errors import ConfigurationError
 from hatch_appimage.options import Settings, check_hook_table
@@ -48,7 +49,9 @@ def test_settings_are_taken(text: str, tmp_path: Path) -> None:
     document = tomllib.loads(text)
     targets = document.get("tool", {}).get("hatch", {}).get("build", {}).get("targets", {})
     table: dict[str, Any] = targets.get("appimage", {}) if "tool" in document else document
-    assert table or "wheel" in targets
+    file = tmp_path / "pyproject.toml"
+    file.write_text(text)
+    assert table or "wheel" in targets or read_table(file)
     check_hook_table(targets.get("wheel", {}).get("hooks", {}).get("appimage", {}))
     scripts = document.get("project", {}).get("scripts", {"my-app": "my_app:main"})
     project = Project(

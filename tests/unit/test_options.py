@@ -612,9 +612,9 @@ class TestLock:
 
     def test_found(self, project: Project) -> None:
         (project.root / "uv.lock").touch()
-        assert read(project).install.lock == Lock(project.root / "uv.lock", found=True)
+        assert read(project).install.lock == Lock(project.root / "uv.lock", found="beside pyproject.toml")
         (project.root / "pylock.toml").touch()
-        assert read(project).install.lock == Lock(project.root / "pylock.toml", found=True)
+        assert read(project).install.lock == Lock(project.root / "pylock.toml", found="beside pyproject.toml")
 
     def test_off(self, project: Project) -> None:
         (project.root / "uv.lock").touch()

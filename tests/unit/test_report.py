@@ -141,7 +141,7 @@ def report() -> Report:
         },
         bytecode=Bytecode(900, 3, 1, 800, 12_000_000, {"a.py names them": 2}),
         packages=(Package("my-app", "1.2", 500), Package("flask", "3.1", 300_000), Package("abc", "1", 500)),
-        lock=Lock(Path("/p/uv.lock"), found=True),
+        lock=Lock(Path("/p/uv.lock"), found="beside pyproject.toml"),
         library_lock=None,
         provenance=Provenance("usr/share/my-app/pylock.toml", "usr/share/my-app/sbom.cdx.json"),
         libraries=LIBRARIES,
