@@ -8,6 +8,7 @@ import io
 import logging
 import os
 import re
+import shlex
 import shutil
 import tokenize
 from dataclasses import dataclass, replace
@@ -60,7 +61,7 @@ if [ -h "$0" ]; then
   _appimage_here=$(readlink -f -- "$0") || exit 127
   _appimage_here=${{_appimage_here%/*}}
 fi
-exec "$_appimage_here/{python}" -I "$0" "$@"
+exec "$_appimage_here/{python}" {options} "$0" "$@"
 '''
 """
 
@@ -121,7 +122,8 @@ def write_launcher(
 
     """
     _install_interpreter(python, python.launcher, program, _INTERPRETER_OPTIONS, optimize)
-    header = _SCRIPT_HEADER.format(python=python.launcher.name)
+    options = (*_APPLICATION_OPTIONS, *settings.python_options)
+    header = _SCRIPT_HEADER.format(python=python.launcher.name, options=shlex.join(options))
     commands = sorted(path.name for path in appdir.bin.iterdir() if _relocate_script(path, header))
     script = appdir.bin / entry_point.command
     if not entry_point.installed:
@@ -140,7 +142,7 @@ def write_launcher(
     exposed = interpreters if settings.expose_python else ()
     main = str(script.relative_to(appdir.root))
     lines = [
-        *_settings(python, appdir.root, python.launcher, _APPLICATION_OPTIONS, optimize),
+        *_settings(python, appdir.root, python.launcher, options, optimize),
         ("script", main),
         *(("link", name) for name in others),
         *(("expose", name) for name in exposed),

@@ -160,7 +160,7 @@ class _Places:
 
     def command(self, python: BundledPython, appdir: AppDir, action: str, *words: str | Path) -> list[str | Path]:
         # Not -I, which would ignore the hash seed.
-        options = ["-s", *_values(appdir, "optimize")]
+        options = ["-s", *(it for it in _values(appdir, "option") if it != "-I"), *_values(appdir, "optimize")]
         program = [_PROGRAM, self.answer, appdir.root, python.launcher]
         return [python.executable, *options, *program, action, *words]
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,12 +25,16 @@ _COMMANDS_OF_OTHERS = ("dependency-groups", "features", "requirements")
 # What modules are in an image as: sources and bytecode, or bytecode alone.
 BOTH, ONLY = BYTECODE_KINDS = ("both", "only")
 _MAX_LEVEL = 2
+# The options of the interpreter that an application can be started with; all others are for whoever starts Python.
+_PYTHON_OPTIONS = ("-b", "-bb", "-B", "-d", "-q", "-u", "-v", "-W VALUE", "-X VALUE")
+# The same as words with a NUL between them. Values also go into scripts that are Python and shell at once.
+_PYTHON_OPTION = re.compile(r"-(?:bb?|[Bdquv]|[WX]\0?[^\0'\"\\\n]+)")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # Variables that a default does nothing for, or harm, with the reason and the way out.
 _FORBIDDEN_VARIABLES = {
     re.compile(r"PYTHON.*"): (
-        "the bundled Python is isolated and ignores it: have the program do what it is for "
-        "(`sys.stdout.reconfigure(line_buffering=True)` for PYTHONUNBUFFERED)"
+        "the bundled Python is isolated and ignores it: `python-options` has what stands for it on a command line "
+        '(`"-u"` for PYTHONUNBUFFERED)'
     ),
     re.compile(r"LD_.*"): (
         "programs of the user's machine that the application starts would break: "
@@ -71,6 +76,25 @@ def _manage(value: str | bool, _table: Table) -> str | bool:  # noqa: FBT001 - a
     if isinstance(value, str) and value != COMMAND:
         raise ValueError(f"must be true, false or `{COMMAND}`, not `{value}`")
     return value
+
+
+def _python_options(texts: tuple[str, ...], _table: Table) -> tuple[str, ...]:
+    """Return the words of the interpreter's options (https://docs.python.org/3/using/cmdline.html)."""
+    words: list[str] = []
+    for text in texts:
+        try:
+            option = shlex.split(text)
+        except ValueError:
+            option = []
+        if re.fullmatch("-O+", text):
+            raise ValueError(f"has `{text}`, which is what `optimize` is for: the bytecode has to be of that level")
+        if not _PYTHON_OPTION.fullmatch("\0".join(option)):
+            raise ValueError(
+                f"has `{text}`, which is none of {', '.join(_PYTHON_OPTIONS)}, each an item of its own; a value with "
+                "blanks stands between quotes and cannot have quotes or backslashes in it"
+            )
+        words += option
+    return tuple(words)
 
 
 def _bytecode(kind: str, _table: Table) -> str:
@@ -133,6 +157,15 @@ class LauncherSettings:
         "`commands-on-path`.",
         default={},
         check=_environment,
+    )
+    python_options: tuple[str, ...] = option(
+        TEXTS,
+        'Options that Python is started with, such as `"-u"` or `"-X utf8"`; `PYTHON*` variables do not reach it.',
+        details="They are for the application and for the image's other commands. What these start as "
+        "`sys.executable` gets none of them, other than from `multiprocessing`, which hands them on. `-O` and `-OO` "
+        "are [`optimize`](options.md#optimize).",
+        default=(),
+        check=_python_options,
     )
     commands_on_path: bool = option(
         FLAG,

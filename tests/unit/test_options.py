@@ -604,6 +604,29 @@ class TestIntrospection:
         assert f'must be an array of names of plugins, such as `"libav"`: `{name}`' in error
 
 
+class TestPythonOptions:
+    def test_words(self, project: Project) -> None:
+        texts = ["-u", "-bb", "-X utf8", "-Xdev", "-W ignore", "-W 'ignore:a b:UserWarning'", "-Wonce"]
+        assert read(project, **{"python-options": texts}).launcher.python_options == (
+            *("-u", "-bb", "-X", "utf8", "-Xdev", "-W", "ignore", "-W", "ignore:a b:UserWarning", "-Wonce"),
+        )
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            *("u", "-", "--", "-c", "-c pass", "-m", "-I", "-i", "-S", "-ub", "-u x", "-W", "-X", "-X a b", "x.py"),
+            *("-u -b", "-W 'it''s", '-X "', "-X 'a\\b'", '-W "it\'s"', "-X 'a\nb'", "--check-hash-based-pycs always"),
+        ],
+    )
+    def test_refused(self, project: Project, text: str) -> None:
+        (error,) = errors_of(project, **{"python-options": [text]})
+        assert error.startswith(f"Option `{TABLE}.python-options` has `{text}`, which is none of -b, -bb, -B, -d, -q, ")
+
+    def test_optimization(self, project: Project) -> None:
+        (error,) = errors_of(project, **{"python-options": ["-OO"]})
+        assert error.endswith("has `-OO`, which is what `optimize` is for: the bytecode has to be of that level")
+
+
 class TestLock:
     def test_none(self, project: Project) -> None:
         (project.root / "poetry.lock").touch()  # many projects for other tools have one, too
@@ -898,7 +921,7 @@ class TestEnvironment:
         [
             ("PYTHONPATH", "the bundled Python is isolated and ignores it: "),
             ("PYTHONHOME", "the bundled Python is isolated and ignores it: "),
-            ("PYTHONUNBUFFERED", "(`sys.stdout.reconfigure(line_buffering=True)` for PYTHONUNBUFFERED)"),
+            ("PYTHONUNBUFFERED", '(`"-u"` for PYTHONUNBUFFERED)'),
             ("LD_LIBRARY_PATH", "programs of the user's machine that the application starts would break: `libraries`"),
             ("LD_PRELOAD", "would break"),
             ("LD_AUDIT", "would break"),

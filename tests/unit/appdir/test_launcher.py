@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ast
 import html
 import os
 import re
@@ -148,6 +149,7 @@ def make_appdir(
     commands_on_path: bool = False,
     architecture: str = NATIVE,
     optimize: int = 0,
+    python_options: Sequence[str] = (),
     dialogue: str | None = None,
 ) -> AppDir:
     """Make an AppDir around an interpreter, a script or the one that tells how it was started."""
@@ -169,6 +171,7 @@ def make_appdir(
             entry_points=tuple(links),
             expose_python=expose_python,
             environment=environment or {},
+            python_options=tuple(python_options),
             commands_on_path=commands_on_path,
         ),
         program=launcher_path(architecture),
@@ -888,6 +891,25 @@ class TestOptimize:
         bin_ = make_appdir(tmp_path / "a", optimize=1).bin
         first = start([bin_ / "python3", "x"]).arguments
         assert start([bin_ / "python3", *first]).arguments == first
+
+
+class TestPythonOptions:
+    OPTIONS = ("-u", "-X", "utf8", "-W", "ignore:a  b:UserWarning")
+
+    def test_application(self, tmp_path: Path) -> None:
+        root = make_appdir(tmp_path / "a", python_options=self.OPTIONS, optimize=1).root
+        arguments = ["-I", *self.OPTIONS, "-O", f"{root}/usr/bin/my-app", "x"]
+        assert start([root / "AppRun", "x"]).arguments == arguments
+
+    def test_commands(self, tmp_path: Path, shell: Path) -> None:
+        bin_ = make_appdir(tmp_path / "a", python_options=self.OPTIONS).bin
+        command = str(bin_ / "my-app")
+        assert start([shell, command, "x"]).arguments == ["-I", *self.OPTIONS, command, "x"]
+        ast.parse((bin_ / "my-app").read_text())
+
+    def test_what_the_application_starts_has_none(self, tmp_path: Path) -> None:
+        bin_ = make_appdir(tmp_path / "a", python_options=self.OPTIONS).bin
+        assert start([bin_ / "python3", "x"]).arguments == [*ISOLATED, "x"]
 
 
 @pytest.mark.usefixtures("needs_root")
