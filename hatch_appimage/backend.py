@@ -125,10 +125,14 @@ def _others(settings: Mapping[str, Any] | None) -> dict[str, Any] | None:
 
 
 def _is_wanted(settings: Mapping[str, Any] | None) -> bool:
-    value = (settings or {}).get(SETTING, os.environ.get(VARIABLE, "false"))
-    if value not in ("1", "true", "0", "false", ""):
+    if SETTING not in (settings or {}):
+        return os.environ.get(VARIABLE) in {"1", "true"}  # as hatchling has it
+    given = (settings or {})[SETTING]
+    # Front ends make a list of what is given twice, and an empty text of a name without a value.
+    value = str(given[-1] if isinstance(given, list) and given else given).lower()
+    if value not in {"1", "true", "", "0", "false"}:
         raise AppImageError(f"The config setting `{SETTING}` is `true` or `false`, not `{value}`")
-    return value in ("1", "true")
+    return value in {"1", "true", ""}
 
 
 def _wrapped() -> Any:

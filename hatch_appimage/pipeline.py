@@ -179,7 +179,6 @@ def _fill_appdir(inputs: BuildInputs, work: Path, step: Steps) -> _Contents:
     )
     check_scripts(entry_point, settings.launcher.entry_points, appdir, launcher.commands)
     warn_of_terminal(settings.desktop, entry_point, appdir, python)
-    warn_of_unnamed_windows(settings.desktop, entry_point, appdir, python)
     name = settings.image.name.shown
     window_class = choose_window_class(settings.desktop, entry_point, python)
     step(
@@ -203,6 +202,7 @@ def _fill_appdir(inputs: BuildInputs, work: Path, step: Steps) -> _Contents:
     # What is left out comes before the libraries: what is gone needs none.
     modules = modules_at_start(entry_point, appdir.bin)
     reach = step("imports", _find_reach, inputs, python, modules, reader)
+    warn_of_unnamed_windows(settings.desktop, entry_point, appdir, python, sorted(reach.own))
     left_out = _leave_out(inputs, appdir, python, reach, reader=reader, step=step)
     launcher = without_commands(launcher, appdir)
     introspection = step(

@@ -40,7 +40,7 @@ _getpid, _get_ident, _abspath, _fsdecode = os.getpid, _thread.get_ident, os.path
 _main = (_getpid(), _get_ident())
 _own_module = sys.modules["__main__"]  # which the application's takes the place of
 _told: "set[tuple[object, ...]]" = set()
-_told_outside: "set[str]" = set()
+_told_outside: "set[str]" = {_abspath(__file__)}  # whoever looks at the stack reads this one
 _loaded: "list[object]" = []
 _globals = globals()
 # Python 3.8 and 3.9 do not know their modules; these are the ones by which files are opened.

@@ -32,6 +32,7 @@ class Load:
         loader: the path of the library or program that it was loaded for; of a program, the name that it was started
             by.
         needed: it had to be there for that file; otherwise that file has opened it.
+        process: a number for the process that loaded it.
 
     """
 
@@ -39,6 +40,7 @@ class Load:
     path: str
     loader: str
     needed: bool
+    process: int = 0
 
 
 def loader_variables(directory: Path) -> dict[str, str]:
@@ -49,10 +51,11 @@ def loader_variables(directory: Path) -> dict[str, str]:
 def read_loads(directory: Path) -> tuple[Load, ...]:
     """Return what processes with these variables have loaded, by their numbers."""
     logs = sorted(directory.glob("loads.*"), key=lambda path: (len(path.name), path.name))
-    return tuple(load for log in logs for load in _read(log.read_text(encoding="utf-8", errors="surrogateescape")))
+    texts = (log.read_text(encoding="utf-8", errors="surrogateescape") for log in logs)
+    return tuple(load for number, text in enumerate(texts) for load in _read(text, number))
 
 
-def _read(text: str) -> Iterator[Load]:
+def _read(text: str, process: int) -> Iterator[Load]:
     """Yield the loads of one process; libraries are looked for before they are there, and some are nowhere."""
     wanted: dict[str, tuple[str, str, bool]] = {}
     for line in text.splitlines():
@@ -64,4 +67,4 @@ def _read(text: str) -> Iterator[Load]:
             path = match[1]
             found = wanted.pop(path.rpartition("/")[2], None)
             if found:
-                yield Load(found[0], path, *found[1:])
+                yield Load(found[0], path, *found[1:], process)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import posixpath
 import re
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hatch_appimage.introspection.repository import Repository
 from hatch_appimage.libraries.search import ElfFiles, find_on_system
 
 if TYPE_CHECKING:
@@ -30,9 +32,9 @@ _MODULE = re.compile(r".*(\.pyc?|\.(cpython-\w[\w-]*|abi3)\.so|/lib-dynload/[^/]
 
 # Where distributions and administrators put files of programs. All others are the user's, the kernel's, temporary, or
 # settings of the machine (``/etc``).
-_OF_PROGRAMS = ("/usr/", "/lib/", "/lib32/", "/lib64/", "/opt/", "/srv/", "/var/lib/", "/nix/store/", "/gnu/store/")
-# Among these, what an application expects of the machine it runs on: its fonts, languages, time zones, themes, what its
-# drivers and servers read, and its programs.
+_OF_PROGRAMS = ("/usr/", "/lib/", "/lib32/", "/lib64/", "/opt/", "/srv/", "/nix/store/", "/gnu/store/")
+# Among these, what an application expects of the machine it runs on: its fonts, languages, time zones, themes, schemas
+# of its desktop, what its drivers and servers read, and its programs.
 _OF_SYSTEM = (
     *(f"/usr/{name}/*" for name in ("bin", "sbin", "libexec", "include", "local/bin", "local/sbin")),
     *(
@@ -68,11 +70,11 @@ _OF_SYSTEM = (
             "zoneinfo",
         )
     ),
-    *(f"*/lib/{name}/*" for name in ("locale", "ssl", "terminfo")),
+    *(f"*/lib/{name}/*" for name in ("fontconfig", "locale", "ssl", "terminfo")),
+    *("*/share/glib-2.0/schemas/*", "*/share/*/fonts/*", "/usr/share/fonts-*/*"),
+    *(f"*.{ending}" for ending in ("afm", "otf", "pfa", "pfb", "ttc", "ttf")),
     "*/lib/os-release",
     *(f"*/lib*/{name}/*" for name in ("dri", "gconv", "vdpau")),
-    "/var/lib/*/machine-id",
-    "/var/lib/dbus/*",
 )
 
 
@@ -138,10 +140,16 @@ class OutsideSearch:
 
     def _libraries(self, run: Seen) -> Iterator[OutsideFile]:
         """Yield the libraries that something in the image opened, or something that it opened in turn."""
-        loads = {load.path: load for load in reversed(run.loads)}
+        loads: dict[int, dict[str, Load]] = {}
+        for load in reversed(run.loads):
+            loads.setdefault(load.process, {})[load.path] = load
         callers = {library.name: str(library) for library in run.libraries}
         for load in run.loads:
-            if not load.needed and not self._is_inside(load.path) and not self._is_of_system(load.path, loads):
+            if (
+                not load.needed
+                and not self._is_inside(load.path)
+                and not self._is_of_system(load.path, loads[load.process])
+            ):
                 yield from self._library(load.name, load.path, callers.get(load.name) or _called(load.loader))
         if not run.loads:  # musl says nothing
             mapped = {posixpath.basename(file.name): file.name for file in run.files}
@@ -156,7 +164,7 @@ class OutsideSearch:
 
         Args:
             path: of the library.
-            loads: all of the run, by the libraries' paths.
+            loads: all of the process, by the libraries' paths.
 
         """
         passed: set[str] = set()
@@ -182,7 +190,7 @@ class OutsideSearch:
 
     def _library(self, name: str, path: str, by: str) -> Iterator[OutsideFile]:
         """Yield a library, unless it is gone by now."""
-        if not path.isprintable() or not self._read(Path(path)):
+        if not path.isprintable() or not _is_file(path) or not self._read(Path(path)):
             return
         if _MODULE.fullmatch(path):
             yield OutsideFile(MODULE, path, path, by)
@@ -197,6 +205,12 @@ class OutsideSearch:
         found = find_on_system(name, self.system, self.architecture)
         return name if found is not None and found.resolve() == Path(path).resolve() else path
 
+    def _typelib_entry(self, path: str) -> str:
+        """Return a typelib's name; its path if it is in a place of a program's own."""
+        name = posixpath.basename(path)
+        found = Repository(self.system).find(*name[: -len(TYPELIB_SUFFIX)].rsplit("-", 1)) if "-" in name else None
+        return name if found is not None and found.resolve() == Path(path).resolve() else path
+
     def _files(self, run: Seen) -> Iterator[OutsideFile]:
         for file in run.files:
             yield from self._file(file)
@@ -209,7 +223,7 @@ class OutsideSearch:
         if _MODULE.fullmatch(path):
             yield OutsideFile(MODULE, path, path, str(file))
         elif path.endswith(TYPELIB_SUFFIX):
-            yield OutsideFile(TYPELIB, posixpath.basename(path), path, str(file))
+            yield OutsideFile(TYPELIB, self._typelib_entry(path), path, str(file))
         elif not self._read(Path(path)):
             yield OutsideFile(FILE, path, path, str(file))
 
@@ -221,7 +235,8 @@ def _called(loader: str) -> str:
 
 
 def _is_file(path: str) -> bool:
+    """Whether a path is of a file that this user may read; nothing else can have been opened."""
     try:
-        return Path(path).is_file()
-    except OSError:  # the user may not look there, or the name is none that a file can have
+        return Path(path).is_file() and os.access(path, os.R_OK)
+    except (OSError, ValueError):  # the user may not look there, or the name is none that a file can have
         return False

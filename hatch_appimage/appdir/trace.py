@@ -12,6 +12,7 @@ import json
 import logging
 import posixpath
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hatch_appimage import TABLE
@@ -23,7 +24,6 @@ from hatch_appimage.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from pathlib import Path
 
     from hatch_appimage.appdir.outside import OutsideFile
     from hatch_appimage.layout import AppDir
@@ -117,7 +117,9 @@ def _read_entry(entry: str, named: str, system: System) -> Trace:
         raise AppImageError(
             f"{named} has a line that is neither the name of a library or typelib nor a whole path: {printable(entry)}"
         )
-    source = _first_file([system.locate(entry)], entry, named, system)
+    # Where the libraries are those of a release, other files are this machine's, where they were seen.
+    place = Path(entry) if system.release else system.locate(entry)
+    source = _first_file([place], entry, named, system)
     return Trace({str(source): named}) if read_elf(source) else Trace(files=((source, entry[1:]),))
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from hatch_appimage.project.build_input import BuildInput
 
 # Options with a path of a file that the build may write.
-_WRITTEN = frozenset({"library-lock", "report", "startup-order"})
+_WRITTEN = frozenset({"library-lock", "report", "startup-order", "trace"})
 
 
 def build(options: argparse.Namespace) -> int:

@@ -13,10 +13,9 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from hatch_appimage.desktop.gui_toolkits import find_toolkit
-from hatch_appimage.sources.imports import Modules
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
     from pathlib import Path
 
     from hatch_appimage.desktop.settings import DesktopSettings
@@ -63,7 +62,7 @@ def choose_window_class(settings: DesktopSettings, entry_point: EntryPoint, pyth
 
 
 def warn_of_unnamed_windows(
-    settings: DesktopSettings, entry_point: EntryPoint, appdir: AppDir, python: BundledPython
+    settings: DesktopSettings, entry_point: EntryPoint, appdir: AppDir, python: BundledPython, own: Iterable[Path]
 ) -> None:
     """Say it where docks will not know whose the windows of an application are, as it has to name them itself.
 
@@ -72,13 +71,14 @@ def warn_of_unnamed_windows(
         entry_point: what starts.
         appdir: with everything installed.
         python: its Python.
+        own: the application's modules.
 
     """
     toolkit = find_toolkit(entry_point, appdir, python)
     if settings.wants_terminal(entry_point) or toolkit not in _CALLS or entry_point.module is None:
         return
     word, call = _CALLS[toolkit]
-    if any(word.encode() in path.read_bytes() for path in _sources(entry_point.module, python)):
+    if any(word.encode() in path.read_bytes() for path in own if path.is_file()):
         return
     name = settings.given_window_name
     if toolkit == "tkinter" and name:
@@ -88,10 +88,3 @@ def warn_of_unnamed_windows(
     else:
         text = f'on Wayland: call `{call}("{name or settings.app_id}")` before the first window is shown'
     log.warning("Docks will show no icon for the windows of `%s` %s", entry_point.command, text)
-
-
-def _sources(module: str, python: BundledPython) -> Iterator[Path]:
-    """Yield the sources of the package that a module is in, or its own."""
-    path = Modules(python.site_packages).find(module.partition(".")[0])
-    if path is not None:
-        yield from path.parent.rglob("*.py") if path.stem == "__init__" else [path]

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import shlex
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,7 +18,7 @@ from hatch_appimage.libraries.bundle import explain_missing
 from hatch_appimage.process import ProcessError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from hatch_appimage.architecture import Architecture
     from hatch_appimage.libraries.bundle import MissingLibrary
@@ -35,6 +36,24 @@ class ImageTest:
 
     command: str | None
     seen: Seen = NOTHING_SEEN
+
+
+def _run(words: Sequence[str], *, watch: bool) -> Seen:
+    """Run a command; return which libraries it loads, if that is wanted and does not disturb it.
+
+    Raises:
+        ProcessError: it fails.
+
+    """
+    if watch:
+        with TemporaryDirectory(prefix="hatch-appimage-loads-") as name, suppress(ProcessError):
+            directory = Path(name)
+            directory.chmod(0o1777)  # other users may be started
+            run_clean(words, loader_variables(directory))
+            return Seen(read_loads(directory))
+    # Where a loader cannot write to that directory, it does so among what the command prints.
+    run_clean(words, None)
+    return NOTHING_SEEN
 
 
 def run_test_command(
@@ -62,9 +81,7 @@ def run_test_command(
         return ImageTest(None)
     words = ["/bin/sh", "-c", command.replace("{appimage}", shlex.quote(str(image)))]
     try:
-        with TemporaryDirectory(prefix="hatch-appimage-loads-") as name:
-            run_clean(words, loader_variables(Path(name)) if watch else None)
-            return ImageTest(command, Seen(read_loads(Path(name))))
+        return ImageTest(command, _run(words, watch=watch))
     except ProcessError as error:
         output = "".join(f"\n  {text}" for text in error.output.splitlines())
         lacking = [library for library in missing if library.soname in error.output]

@@ -106,7 +106,7 @@ def collect_introspection(
         return Introspection()
     wanted = named_namespaces(python, reach, reader).union(named_by_option(settings.gi_namespaces))
     typelibs, missing = _find_typelibs(wanted, Repository(system), python, reader)
-    _warn(typelibs.values(), missing)
+    _warn(typelibs.values(), missing, system)
     libraries = _find_libraries(typelibs.values(), system, architecture)
     modules = find_modules(typelibs, system, network=_uses_network(typelibs.values(), reach, python, reader))
     plugins = find_plugins(system, settings.gstreamer_plugins) if _GSTREAMER in typelibs else {}
@@ -116,7 +116,9 @@ def collect_introspection(
     data = _copy_data(typelibs, appdir, system)
     opened = {**modules.files, **plugins}
     users = [*libraries.values(), *opened.values(), *sorted(reach.own)]
-    schemas = find_schemas({name for path in users for name in names_in(path.read_bytes())}, system)
+    # What was trimmed is not there any more.
+    texts = (path.read_bytes() for path in users if path.is_file())
+    schemas = find_schemas({name for text in texts for name in names_in(text)}, system)
     # Of a theme's thousands of files one says whose it is.
     packages = find_packages([*schemas, *filter(None, [theme_of(system)])], system)
     copy_licences(set(packages.values()), appdir, system)
@@ -160,14 +162,14 @@ def _find_typelibs(
     return dict(sorted(found.items())), missing
 
 
-def _warn(typelibs: Iterable[Typelib], missing: Iterable[tuple[str, str]]) -> None:
-    """Say what the machine does not have, and of what nobody knows whether it works."""
+def _warn(typelibs: Iterable[Typelib], missing: Iterable[tuple[str, str]], system: System) -> None:
+    """Say what the system does not have, and of what nobody knows whether it works."""
     for namespace, version in missing:
         package = f"gir1.2-{namespace.lower()}{f'-{version}' if version else ''}"
         log.warning(
-            "%s is not on this machine, and so its typelib is not in the image: install what has it (Debian's package "
-            "may be called %s)",
-            *(_title(namespace, version), package),
+            "%s has no typelib of %s, and so it is not in the image: install what has it (Debian's package may be "
+            "called %s)",
+            *(system, _title(namespace, version), package),
         )
     for typelib in typelibs:
         if not is_known(typelib.namespace):
@@ -205,8 +207,9 @@ def _copy_data(names: Container[str], appdir: AppDir, system: System) -> int:
         files |= find_icons(system)
     for place, path in files.items():
         target = appdir.usr / "share" / place
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, target)
+        if not target.exists():  # the project has its own
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target)
     return sum(path.stat().st_size for path in files.values())
 
 

@@ -93,7 +93,8 @@ def _add(
             continue
         path = repository.find(namespace, version)
         if path is None:
-            missing.append((namespace, version))
+            if (namespace, version) not in missing:
+                missing.append((namespace, version))
             continue
         typelib = read_typelib(path)
         found[str(typelib)] = typelib

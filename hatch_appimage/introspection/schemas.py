@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import platform
 import re
 import shutil
 from pathlib import Path
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from hatch_appimage.system import System
 
 _COMPILED = "gschemas.compiled"
+# What the compiler reads (glib-compile-schemas(1)).
+_COMPILED_FROM = ("*.gschema.xml", "*.enums.xml", "*.gschema.override")
 _COMPILER = "glib-compile-schemas"
 _MACHINE = f"/usr/share/{SCHEMAS}"
 # Of the attributes of a schema (its format is in GLib's `gschema.dtd`).
@@ -67,7 +70,8 @@ def compile_schemas(files: Iterable[Path], appdir: AppDir, system: System) -> in
     directory = appdir.usr / "share" / SCHEMAS
     with TemporaryDirectory(prefix="hatch-appimage-") as name:
         together = Path(name)
-        for path in (*files, *directory.glob("*.xml")):
+        own = (path for pattern in _COMPILED_FROM for path in directory.glob(pattern))
+        for path in (*files, *own):
             shutil.copyfile(path, together / path.name)
         count = len(list(together.iterdir()))
         if count:
@@ -89,7 +93,9 @@ def _find_compiler(system: System) -> str:
 
 
 def _beside_libraries(system: System) -> Iterator[str]:
-    for directory in (*system.directories, *sorted(Path("/usr/lib").glob("*-linux-gnu*"))):
+    # Programs of another system are not run.
+    own = system.directories if system.root == Path("/") else ()
+    for directory in (*own, *sorted(Path("/usr/lib").glob(f"{platform.machine()}-linux-gnu*"))):
         path = directory / "glib-2.0" / _COMPILER
         if path.is_file():
             yield str(path)

@@ -15,6 +15,7 @@ They are strings, each with a NUL behind it, and an empty one at the end, in pla
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from hatch_appimage.errors import AppImageError
@@ -28,8 +29,9 @@ SONAME = "libappimage-getenv.so"
 _MAGIC = b"hatch-appimage getenv 1\0"
 # As in getenv.c.
 _SIZE = 4096
-_MAX_SETTINGS = 64
+_MAX_HIDING = 64
 _MAX_PATHS = 16
+_KIND = re.compile("[=:@+!]")
 
 
 def with_settings(library: bytes, settings: Iterable[str]) -> bytes:
@@ -42,8 +44,10 @@ def with_settings(library: bytes, settings: Iterable[str]) -> bytes:
     settings = list(settings)
     text = _MAGIC + b"".join(f"{setting}\0".encode() for setting in settings) + b"\0"
     place = library.index(_MAGIC)
-    paths = sum("@" in setting or "+" in setting for setting in settings)
-    if len(text) > _SIZE or len(settings) > _MAX_SETTINGS or paths > _MAX_PATHS:
+    kinds = [match[0] if (match := _KIND.search(setting)) else "" for setting in settings]
+    hiding = sum(kind in {"", "=", "+"} for kind in kinds)
+    paths = sum(kind in {"@", "+"} for kind in kinds)
+    if len(text) > _SIZE or hiding > _MAX_HIDING or paths > _MAX_PATHS:
         raise AppImageError(
             f"The image has too many plugins for styles and themes ({len(settings)} in {len(text)} bytes): leave some "
             "out by `exclude-files`"

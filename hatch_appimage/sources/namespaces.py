@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from typing import TYPE_CHECKING
 
 from hatch_appimage.sources.statements import called_name
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 # Its attributes are namespaces.
 _REPOSITORY = "gi.repository."
+_NAME, _VERSION = re.compile(r"[A-Za-z_]\w*"), re.compile(r"\d+(\.\d+)*")
 _ONE, _MANY = "require_version", "require_versions"
 
 
@@ -47,4 +49,7 @@ def _required(call: ast.Call) -> Iterator[tuple[str, str]]:
 
 def _pair(name: ast.expr | None, version: ast.expr) -> Iterator[tuple[str, str]]:
     if isinstance(name, ast.Constant) and isinstance(version, ast.Constant):
-        yield str(name.value), str(version.value)
+        pair = str(name.value), str(version.value)
+        # Others have functions of this name, too.
+        if _NAME.fullmatch(pair[0]) and _VERSION.fullmatch(pair[1]):
+            yield pair

@@ -146,7 +146,10 @@ class TestRefusals:
             assert message in str(error.value)
 
     @pytest.mark.usefixtures("project")
-    def test_wish(self) -> None:
+    def test_wish(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv(backend.VARIABLE, "yes")  # which hatchling passes over, too
+        assert backend.build_wheel("out") == "probe-1.0-py3-none-any.whl"
+        sys.modules.pop("in_tree")
         with pytest.raises(SystemExit, match="The config setting `appimage` is `true` or `false`, not `maybe`"):
             backend.build_wheel("out", {"appimage": "maybe"})
         assert "in_tree" not in sys.modules
@@ -158,6 +161,20 @@ class TestImages:
         monkeypatch.setenv("PIP_BUILD_TRACKER", "x")
         assert backend.build_wheel(str(project)) == "probe-1.0-py3-none-any.whl"
         assert capsys.readouterr().err.startswith("No AppImage is built: this is a build by pip")
+
+    @pytest.mark.parametrize("value", ["true", "1", "", True, "True", ["false", "true"]])
+    def test_ways_to_wish(self, project: Path, monkeypatch: pytest.MonkeyPatch, value: object) -> None:
+        """What front ends make of `-C appimage`, `-C appimage=true` and the like."""
+        built: list[Path] = []
+        monkeypatch.setattr(backend, "_build_images", built.append)
+        backend.build_wheel(str(project), {"appimage": value})
+        assert [path.name for path in built] == ["probe-1.0-py3-none-any.whl"]
+
+    @pytest.mark.parametrize("value", ["false", "0", False, ["true", "false"]])
+    def test_ways_not_to_wish(self, project: Path, monkeypatch: pytest.MonkeyPatch, value: object) -> None:
+        monkeypatch.setattr(backend, "_build_images", lambda _: pytest.fail("an image was built"))
+        monkeypatch.setenv(backend.VARIABLE, "1")
+        backend.build_wheel(str(project), {"appimage": value})
 
     def test_not_for_its_own_wheel(self, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(WHEEL_ONLY, "1")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import functools
 import http.client
+import re
 import ssl
 import time
 from typing import NamedTuple

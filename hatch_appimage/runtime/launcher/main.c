@@ -52,8 +52,9 @@ static char *find_script(const struct launch *launch, const char *called)
 
 /*
  * Not isolated: whoever asks for the interpreter by its name wants what every interpreter does, and so does what it
- * starts, for which it has a name of its own. Only packages of the user's own Python stay out (-s). The options -X tell site.py by which link it was called, as a virtual environment
- * may be around that, and have it read from its file, which is adapted, instead of the copy within the interpreter.
+ * starts, for which it has a name of its own. Only packages of the user's own Python stay out (-s). The options -X tell
+ * site.py by which link it was called, as a virtual environment may be around that, and have it read from its file,
+ * which is adapted, instead of the copy within the interpreter.
  */
 static void add_exposed(struct arguments *arguments, const char *called)
 {

@@ -25,7 +25,8 @@ from uv import find_uv_bin
 
 from hatch_appimage import PASSPHRASE
 from hatch_appimage.architecture import native_architecture
-from hatch_appimage.cli import main, projects
+from hatch_appimage.builder import AppImageBuilder
+from hatch_appimage.cli import main
 from hatch_appimage.cli.ci import SIGNING_KEY, WorkflowPlan, choose_python
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.image.name import image_name
@@ -88,7 +89,7 @@ def write_project(directory: Path, text: str) -> Path:
 def plan_of(project: Path) -> WorkflowPlan:
     """Return the plan that the command makes."""
     with open_source(str(project)) as source:
-        return WorkflowPlan.make(projects._builder(source, {}))
+        return WorkflowPlan.make(AppImageBuilder.of_source(source))
 
 
 def workflow_of(forge: str, project: Path, capsys: pytest.CaptureFixture[str]) -> str:
@@ -734,7 +735,7 @@ def test_names_are_those_that_update_information_means(
     make_files(ci.directory / "dist", plan)
     ci.run_job(release_job(project, capsys))
     with open_source(str(project)) as source:
-        settings = projects._builder(source, {}).read_settings()
+        settings = AppImageBuilder.of_source(source).read_settings()
     for architecture in plan.architectures:
         line = settings.release.update_line(settings.image.name, "1.0", architecture)
         assert line

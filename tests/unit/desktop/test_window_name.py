@@ -58,7 +58,8 @@ class TestHint:
     def warn(self, python: BundledPython, source: str, *, other: str = "", **values: Any) -> None:
         (python.site_packages[0] / "app" / "__init__.py").write_text(source)
         (python.site_packages[0] / "app" / "other.py").write_text(other)
-        warn_of_unnamed_windows(settings(**values), ENTRY_POINT, AppDir(python.site_packages[0], "app"), python)
+        own = (python.site_packages[0] / "app").glob("*.py")
+        warn_of_unnamed_windows(settings(**values), ENTRY_POINT, AppDir(python.site_packages[0], "app"), python, own)
 
     @pytest.mark.parametrize(
         ("source", "hint"),

@@ -306,7 +306,7 @@ class TestHostileServer:
         (tmp_path / "x").write_bytes(changed)
         machine = int.from_bytes(versions["2.0"].data[18:20], "little")
         with (tmp_path / "x").open("rb") as file, pytest.raises(SelfError, match="another kind of machine"):
-            engine.check_genuine(file, machine, None, asked=False)
+            engine.check_genuine(file, machine, None, older=False)
 
 
 class TestPlaces:

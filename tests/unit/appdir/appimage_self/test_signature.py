@@ -196,7 +196,7 @@ class TestGenuine:
 
         def check(path: Path, before: Signed | None = signed, *, asked: bool = False) -> Signed | None:
             with path.open("rb") as file:
-                return engine.check_genuine(file, machine, before, asked=asked)
+                return engine.check_genuine(file, machine, before, older=asked)
 
         assert check(new) == verified(new)
         with pytest.raises(SelfError, match="another key signed it"):
