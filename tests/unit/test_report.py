@@ -312,7 +312,7 @@ def test_json(report: Report) -> None:
             "own_loaders": {"usr/bin/n": "/nix/ld.so"},
             "fetched": {"system": "", "packages": [], "missing": []},
         },
-        "lock": {"path": "/p/uv.lock", "found": True},
+        "lock": {"path": "/p/uv.lock", "found": "beside pyproject.toml"},
         "provenance": {
             "pylock": "usr/share/my-app/pylock.toml",
             "sbom": "usr/share/my-app/sbom.cdx.json",

@@ -66,7 +66,7 @@ class Record(NamedTuple):
             )
         except (FileNotFoundError, NotADirectoryError):
             return None
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise SelfError(f"{path}, which says what was installed, is damaged: remove it") from error
 
     def write(self, path: str) -> None:

@@ -43,10 +43,10 @@ def test_what_was_loaded(tmp_path: Path) -> None:
     (tmp_path / "loads.7").write_bytes(b"\xff\0\n  7:\tfile=x [0];  needed by")
     (tmp_path / "other").write_text("      1:\tfile=libo.so [0];  needed by a [0]\n      1:\tcalling init: /libo.so")
     assert read_loads(tmp_path) == (
-        Load("libc.so.6", "/lib/libc.so.6", "/a/usr/bin/python3", needed=True),
-        Load("libb.so.2", "/usr/lib/libb.so.2", "/usr/lib/liba.so.1", needed=True),
-        Load("liba.so.1", "/usr/lib/liba.so.1", "/a/b c/_ctypes.so", needed=False),
-        Load("/opt/libp.so", "/opt/libp.so", "/usr/lib/liba.so.1", needed=False),
+        Load("libc.so.6", "/lib/libc.so.6", "/a/usr/bin/python3", needed=True, process=1),
+        Load("libb.so.2", "/usr/lib/libb.so.2", "/usr/lib/liba.so.1", needed=True, process=1),
+        Load("liba.so.1", "/usr/lib/liba.so.1", "/a/b c/_ctypes.so", needed=False, process=1),
+        Load("/opt/libp.so", "/opt/libp.so", "/usr/lib/liba.so.1", needed=False, process=1),
     )
 
 

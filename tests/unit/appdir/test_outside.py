@@ -127,6 +127,32 @@ class TestLibraries:
         assert found == (OutsideFile(LIBRARY, "liba.so.1", str(lib / "liba.so.1"), "app, line 3"),)
 
 
+def test_typelibs_by_name(search: OutsideSearch, lib: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the machine's libraries have them."""
+    path = lib / "girepository-1.0" / "Gtk-4.0.typelib"
+    path.parent.mkdir()
+    path.touch()
+    monkeypatch.setattr(outside, "_OF_PROGRAMS", (str(lib),))
+    assert search.find([Seen(files=(Opened(str(path)),))]) == (OutsideFile(TYPELIB, "Gtk-4.0.typelib", str(path), ""),)
+
+
+def test_programs_of_the_machine(search: OutsideSearch, tmp_path: Path, lib: Path) -> None:
+    """What another process has opened the same library for says nothing of the application's."""
+    ctypes = f"{tmp_path}/AppDir/usr/lib/_ctypes.cpython-312-x86_64-linux-gnu.so"
+    of_program = replace(opened(lib / "liba.so.1", "/usr/bin/gpg"), process=1)
+    own = replace(opened(lib / "liba.so.1", ctypes), process=2)
+    assert [file.entry for file in search.find([Seen((of_program, own))])] == ["liba.so.1"]
+
+
+def test_what_may_not_be_read(search: OutsideSearch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was tried, and not opened."""
+    file = tmp_path / "a.dat"
+    file.touch()
+    monkeypatch.setattr(outside, "_OF_PROGRAMS", (str(tmp_path),))
+    monkeypatch.setattr("os.access", lambda *_: False)
+    assert search.find([Seen(files=(Opened(str(file)),))]) == ()
+
+
 class TestFiles:
     @pytest.fixture(autouse=True)
     def all_there(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,10 +162,9 @@ class TestFiles:
         ("path", "kind", "entry"),
         [
             ("/usr/share/app/a.dat", FILE, "/usr/share/app/a.dat"),
-            ("/usr/share/glib-2.0/schemas/gschemas.compiled", FILE, "/usr/share/glib-2.0/schemas/gschemas.compiled"),
             ("/usr/share/app/../app/a.dat", FILE, "/usr/share/app/a.dat"),
             ("/opt/app/a.dat", FILE, "/opt/app/a.dat"),
-            ("/usr/lib/x86_64-linux-gnu/girepository-1.0/Gtk-4.0.typelib", TYPELIB, "Gtk-4.0.typelib"),
+            ("/usr/lib/mutter-11/Meta-11.typelib", TYPELIB, "/usr/lib/mutter-11/Meta-11.typelib"),
             ("/usr/lib/python3/dist-packages/apt/a.py", MODULE, "/usr/lib/python3/dist-packages/apt/a.py"),
         ],
     )
@@ -170,6 +195,11 @@ class TestFiles:
             "/usr/share/X11/locale/C/XLC_LOCALE",
             "/usr/share/icons/hicolor/icon-theme.cache",
             "/usr/share/mime/mime.cache",
+            "/usr/share/glib-2.0/schemas/gschemas.compiled",
+            "/usr/share/texmf/fonts/opentype/a.otf",
+            "/usr/share/matplotlib/a.ttf",
+            "/usr/lib/fontconfig/cache/a.cache-9",
+            "/var/lib/sss/mc/passwd",
             "/usr/share/app/gone.dat",
             "/usr/share/app/\ud800\n.dat",
         ],

@@ -114,9 +114,10 @@ def test_what_nothing_imports_does_not_count(scene: Scene) -> None:
 def test_missing(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
     assert scene.collect("Adw-1").missing == ("Adw-1",)
     (message,) = caplog.messages
+    system = System(scene.root, (scene.lib,))
     assert message == (
-        "Adw-1 is not on this machine, and so its typelib is not in the image: install what has it (Debian's package "
-        "may be called gir1.2-adw-1)"
+        f"{system} has no typelib of Adw-1, and so it is not in the image: install what has it (Debian's package may "
+        "be called gir1.2-adw-1)"
     )
 
 

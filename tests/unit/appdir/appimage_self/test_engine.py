@@ -12,6 +12,7 @@ import pytest
 
 from hatch_appimage.appdir.appimage_self import engine, information, place, web
 from hatch_appimage.appdir.appimage_self.errors import SelfError
+from hatch_appimage.appdir.appimage_self.ranges import Part, RemoteFile
 from hatch_appimage.appdir.appimage_self.web import Web
 from support.update_images import ARCHITECTURE, installed, make_version
 from support.update_server import Site, answer, endless, serving
@@ -138,6 +139,15 @@ class TestUpdate:
         assert site.sent[path] == sent
         assert target.read_bytes() == versions["2.0"].data
 
+    def test_twice_from_the_same_process(self, site: Site, target: Path, versions: dict[str, Version]) -> None:
+        """The application still is the old version; the previous image is not to be lost."""
+        publish(site, versions["2.0"], "v2.0")
+        update(target)
+        with pytest.raises(SelfError, match=r"is version 2\.0 already: start it anew"):
+            update(target, "1.0")
+        assert target.with_name("My App.AppImage.previous").read_bytes() == versions["1.0"].data
+        assert names_beside(target) == ["My App.AppImage", "My App.AppImage.previous"]
+
     def test_no_update_information(self, tmp_path: Path) -> None:
         with pytest.raises(SelfError, match="built without update information"):
             update(make_version(tmp_path / "without", "1.0", "").path)
@@ -153,6 +163,24 @@ class TestServers:
         assert target.read_bytes() == versions["2.0"].data
         # A server that sends the whole file instead is stopped.
         assert done.fetched <= done.size * share
+
+    def test_whole_file_once(self, site: Site) -> None:
+        """A server without ranges answers the first request for a part with all that others would ask for."""
+        data = bytes(range(256)) * 2000
+        site.files["/a"] = data
+        site.ranges = "none"
+        got = bytearray(len(data))
+
+        def write(position: int, piece: bytes) -> None:
+            got[position : position + len(piece)] = piece
+
+        connection = Web()
+        parts = [Part(start, start + 100) for start in range(0, len(data), 50_000)]
+        RemoteFile(connection, f"{site.url}/a", len(data)).fetch(parts, write)
+        connection.close()
+        assert bytes(got) == data
+        assert connection.requests == 2
+        assert connection.fetched < 2 * len(data)
 
     @pytest.mark.parametrize("ranges", ["many", "none"])
     def test_no_map(self, site: Site, target: Path, versions: dict[str, Version], ranges: str) -> None:

@@ -4,7 +4,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,14 +17,13 @@ from hatch_appimage.appdir.appimage_self import program
 from hatch_appimage.appdir.appimage_self.commands.install import install
 from hatch_appimage.appdir.appimage_self.commands.uninstall import uninstall
 from hatch_appimage.appdir.appimage_self.errors import SelfError
-from hatch_appimage.appdir.appimage_self.integration import Directories
+from hatch_appimage.appdir.appimage_self.integration import Directories, check_path
 from hatch_appimage.appdir.appimage_self.menu_entry import names_file, read_key, write_entry
+from hatch_appimage.appdir.appimage_self.record import digest
 from support.tools import require
 from support.update_images import installed, make_version
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from hatch_appimage.appdir.appimage_self.running import Image
 
 ENTRY = """\
@@ -287,6 +289,60 @@ class TestHome:
             with pytest.raises(SelfError, match="which says what was installed, is damaged: remove it"):
                 put(image)
 
+    def test_record_of_somebody_else(self, home: Path, image: Image, monkeypatch: pytest.MonkeyPatch) -> None:
+        put(image)
+        before = tree(home)
+        monkeypatch.setattr("os.geteuid", lambda: 12345)
+        with pytest.raises(SelfError, match="is another user's: it is not believed"):
+            uninstall(image, Directories.of_user())
+        assert tree(home) == before
+
+    def test_record_of_other_files(self, home: Path, image: Image, tmp_path: Path) -> None:
+        """Nothing is removed outside of the directory that a record is in."""
+        put(image)
+        mine = tmp_path / "mine"
+        mine.write_text("mine")
+        record = home / ".local/share/appimage-self/org.example.App.json"
+        for path in (str(mine), f"{home}/.local/share/../../../mine"):
+            document = json.loads(record.read_text())
+            document["files"][path] = [digest(b"mine")]
+            record.write_text(json.dumps(document))
+            with pytest.raises(SelfError, match="is damaged"):
+                uninstall(image, Directories.of_user())
+        assert mine.read_text() == "mine"
+
+    def test_update_that_was_interrupted(
+        self, home: Path, image: Image, tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What is there of the old and of the new version is known."""
+        before = tree(home)
+        put(image)
+        new = dict.fromkeys(FILES, "new") | {"org.example.App.desktop": ENTRY}
+        newer = make_image(tmp_path / "new", file, "2.0", new)
+        replaced = os.replace
+        left = [3]
+
+        def fail(source: str, target: str) -> None:
+            left[0] -= 1
+            if not left[0]:
+                raise OSError(28, "No space left on device", target)
+            replaced(source, target)
+
+        with monkeypatch.context() as patch:
+            patch.setattr("os.replace", fail)
+            with pytest.raises(SelfError, match="No space left on device"):
+                put(newer)
+        put(newer)
+        uninstall(newer, Directories.of_user())
+        assert tree(home) == before
+
+    def test_for_all_users(self, tmp_path: Path) -> None:
+        """Not a file that an ordinary user can replace."""
+        tmp_path.chmod(0o777)
+        with pytest.raises(SelfError, match=r"others than root can replace /.*: move the image to a place of root's"):
+            check_path(str(tmp_path))
+        check_path("/usr/bin")
+
     def test_data_home(self, home: Path, image: Image, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("XDG_DATA_HOME", str(home / "data"))
         put(image)
@@ -338,6 +394,9 @@ class TestManagers:
         sleep = tmp_path / "appimaged"
         sleep.symlink_to(require("sleep", "coreutils"))
         with subprocess.Popen([sleep, "100"]) as process:
+            name = Path(f"/proc/{process.pid}/comm")
+            while name.read_text() != "appimaged\n":  # it is still this process
+                time.sleep(0.01)
             try:
                 assert "appimaged is running and takes care of it" in self.refused(image)
             finally:

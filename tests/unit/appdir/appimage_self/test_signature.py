@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import shutil
+import struct
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from hatch_appimage.appdir.appimage_self import ed25519, engine
+from hatch_appimage.appdir.appimage_self.elf import read_runtime
 from hatch_appimage.appdir.appimage_self.errors import SelfError
 from hatch_appimage.appdir.appimage_self.openpgp import read_certificate, read_key, read_signature
 from hatch_appimage.appdir.appimage_self.packets import Packet, read_packets, remove_armor
@@ -216,3 +218,24 @@ class TestGenuine:
             file.write(b"x")
         with pytest.raises(SelfError, match="refused: the image was changed"):
             check(Path(damaged), None)
+
+
+@pytest.mark.parametrize(
+    ("offset", "value"),
+    [(24, 2**64 - 1), (32, 1 << 20), (32, 2**63)],
+    ids=["far away", "large", "larger than anything"],
+)
+def test_sections_that_lie(image: Path, tmp_path: Path, offset: int, value: int) -> None:
+    """The header of the section with the key: each ends with a sentence, and soon."""
+    data = bytearray(image.read_bytes())
+    (table,) = struct.unpack_from("<Q", data, 40)
+    count, names = struct.unpack_from("<HH", data, 60)
+    (text,) = struct.unpack_from("<Q", data, table + names * 64 + 24)
+    headers = range(table, table + count * 64, 64)
+    name = len(b".sig_key\0")
+    starts = {it: text + int.from_bytes(data[it : it + 4], "little") for it in headers}
+    of_key = [it for it, start in starts.items() if data[start : start + name] == b".sig_key\0"]
+    struct.pack_into("<Q", data, of_key[0] + offset, value)
+    (tmp_path / "damaged").write_bytes(data)
+    with (tmp_path / "damaged").open("rb") as file, pytest.raises(SelfError):
+        read_runtime(file)

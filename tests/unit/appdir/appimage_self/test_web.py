@@ -95,3 +95,17 @@ def test_addresses(url: str) -> None:
 
 def test_join() -> None:
     assert join([Part(0, 10), Part(10, 20), Part(25, 30), Part(100, 101)], 5) == [Part(0, 30), Part(100, 101)]
+
+
+@pytest.mark.parametrize("location", ["https://[x/", "http://a b/", "http:///", "http://127.0.0.1:99999999/"])
+def test_redirects_to_no_address(site: Site, location: str) -> None:
+    site.faults["/a"] = answer(302, b"", location=location)
+    with pytest.raises(SelfError):
+        Web().read(f"{site.url}/a", 100)
+
+
+def test_pause_that_is_no_number(site: Site) -> None:
+    """To Python a superscript is a digit."""
+    site.faults["/a"] = answer(503, b"", **{"retry-after": "\xb2"})
+    with pytest.raises(SelfError, match="the server answers 503"):
+        Web().read(f"{site.url}/a", 100)
