@@ -21,6 +21,7 @@ from hatch_appimage.appdir.launcher import require_glibc, without_commands, writ
 from hatch_appimage.appdir.manage import Identity, management_files, write_management
 from hatch_appimage.appdir.module_list import write_module_list
 from hatch_appimage.appdir.outside import OutsideSearch
+from hatch_appimage.appdir.seen import NOTHING_SEEN
 from hatch_appimage.appdir.self_test import write_self_test
 from hatch_appimage.appdir.settings import ONLY
 from hatch_appimage.appdir.startup import StartupOrder, defers, find_startup_order
@@ -632,7 +633,7 @@ def _find_outside(
 ) -> Outside:
     """Tell what the application opened outside of the image, as far as it was run and that is wanted."""
     settings = inputs.settings
-    if settings.image.trace is False or not seen:
+    if settings.image.trace is False or all(run == NOTHING_SEEN for run in seen):
         return Outside()
     policy = settings.libraries.for_musl() if inputs.musl else settings.libraries
     search = OutsideSearch(appdir, inputs.architecture, policy, libraries.system, settings.image.system_files)

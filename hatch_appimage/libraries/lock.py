@@ -199,9 +199,12 @@ class LibraryLock:
         """
         name = name_system(system)
         if locked.system != name:
+            # Only with a release as `sysroot` is the C library among what is fetched.
+            whole = any(each.name == "libc6" for each in locked.packages)
+            way_out = f'set `sysroot = "{locked.system}"`, or ' if whole else ""
             raise AppImageError(
                 f"{self} has packages of {locked.system}, and libraries are taken from {name}: "
-                f'set `sysroot = "{locked.system}"`, or remove {self} to have it made anew'
+                f"{way_out}remove {self} to have it made anew"
             )
 
     def check_complete(self, architecture: Architecture, lacking: Iterable[str]) -> None:
