@@ -544,7 +544,7 @@ class TestSources:
         assert "uv.lock (found beside pyproject.toml; `lock = false` leaves it aside)" in result.stderr
         report = json.loads((project / "report.json").read_text())
         assert [(it["name"], it["version"]) for it in report["packages"]] == [("idna", "3.7"), ("probe", "1.0")]
-        assert report["lock"] == {"path": str(project / "uv.lock"), "found": True}
+        assert report["lock"] == {"path": str(project / "uv.lock"), "found": "beside pyproject.toml"}
         answer = Runner("extract-and-run", None, tmp_path).run(image)
         assert answer.stdout == "3.7\n"
         before = digest(image)
