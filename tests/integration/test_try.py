@@ -36,7 +36,8 @@ APPLETS = ("sh", "cat", "env", "id", "ls", "pwd", "sleep", "touch", "sed", "kill
 # The command as a user, who need not be able to read this Python's files: whatever it needs is imported before. What
 # setuid(2) takes, and execve(2) would give back, is that a process may write its own files in /proc (proc(5)).
 AS_USER = """\
-import ctypes, os, sys
+import ctypes, email.message, os, sys
+import requests
 from hatch_appimage.cli import main, try_
 user = int(sys.argv[1])
 if user != os.getuid():
