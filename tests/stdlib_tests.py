@@ -80,13 +80,13 @@ class Installation:
     Attributes:
         version: such as ``3.11``.
         stdlib: the directory of the standard library.
-        platstdlib: that of its compiled modules.
+        modules: that of its compiled modules.
 
     """
 
     version: str
     stdlib: Path
-    platstdlib: Path
+    modules: Path
 
 
 def main() -> int:
@@ -122,12 +122,13 @@ def ask(python: Path) -> Installation:
         SystemExit: it lacks its tests.
 
     """
-    code = "import json, sysconfig as s; print(json.dumps([s.get_python_version(), *map(s.get_path, {!r})]))"
-    command: list[str | Path] = [python, "-Ic", code.format(["stdlib", "platstdlib"])]
-    version, stdlib, platstdlib = json.loads(subprocess.check_output(command, text=True))
+    # Of a virtual environment, `platstdlib` is a directory in which there is nothing.
+    asked = "s.get_python_version(), s.get_path('stdlib'), s.get_config_var('DESTSHARED')"
+    command: list[str | Path] = [python, "-Ic", f"import json, sysconfig as s; print(json.dumps([{asked}]))"]
+    version, stdlib, modules = json.loads(subprocess.check_output(command, text=True))
     if not (Path(stdlib) / "test/regrtest.py").is_file():
         raise SystemExit(f"{python} lacks the package test: name one that was built from its sources, with --python")
-    return Installation(version, Path(stdlib), Path(platstdlib))
+    return Installation(version, Path(stdlib), Path(modules))
 
 
 def copy_tests(installation: Installation, target: Path) -> Path:
@@ -155,9 +156,8 @@ def write_project(installation: Installation, copy: Path, project: Path) -> Path
     shared = {copy / "test": Path("test")}
     for pattern in ("*/test", "*/tests"):
         shared |= {path: path.relative_to(installation.stdlib) for path in installation.stdlib.glob(pattern)}
-    dynload = installation.platstdlib / "lib-dynload"
     for pattern in ("_ctypes_test.*", "_test*.so"):
-        shared |= {path: path.relative_to(installation.platstdlib) for path in dynload.glob(pattern)}
+        shared |= {path: Path("lib-dynload", path.name) for path in installation.modules.glob(pattern)}
     shutil.rmtree(project, ignore_errors=True)
     package = project / "stdlib_tests"
     package.mkdir(parents=True)
