@@ -119,6 +119,7 @@ def test_builds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "trim",
         "qt",
         "unused",
+        "introspection",
         "libraries",
         "libc",
         "toolkits",
