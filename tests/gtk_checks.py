@@ -59,7 +59,7 @@ ROUNDING = 2
 #: In a root that nothing leaves: its mounts, processes and network are its own.
 ENTER = """
 mount --bind "$1" "$1"; cd "$1"
-mkdir -p srv/tree srv/work; mount --bind "$2" srv/tree; mount --bind "$3" srv/work
+mkdir -p mnt/checkout mnt/images; mount --bind "$2" mnt/checkout; mount --bind "$3" mnt/images
 mount -t proc proc proc; mount --rbind /sys sys; mount --rbind /dev dev
 mount -t tmpfs tmpfs tmp; mount -t tmpfs tmpfs run; mkdir -m 700 run/user
 root=$1; shift 3
@@ -67,10 +67,10 @@ exec chroot "$root" "$@"
 """
 SETUP = """
 python3 -m venv /opt/venv
-/opt/venv/bin/pip install -q /srv/tree
+/opt/venv/bin/pip install -q /mnt/checkout
 """
 BUILD = """
-rm -rf /tmp/project; cp -r "/srv/tree/test-projects/$1" /tmp/project; cd /tmp/project; shift
+rm -rf /tmp/project; cp -r "/mnt/checkout/test-projects/$1" /tmp/project; cd /tmp/project; shift
 /opt/venv/bin/hatch-appimage build . "$@"
 """
 # In X windows with transparency are on no picture of the root window, but in the memory of the server.
@@ -136,7 +136,7 @@ class Place:
         output = self.directory / "work" / suite
         if not list(output.glob(f"{project}-*.AppImage")):
             options = [part for option in OPTIONS[suite] for part in ("--set", option)]
-            self.enter(suite, BUILD, project, "--quiet", "--output", f"/srv/work/{suite}", *options)
+            self.enter(suite, BUILD, project, "--quiet", "--output", f"/mnt/images/{suite}", *options)
 
     def show(self, name: str, suite: str, *command: str, wayland: bool = False, **more: str) -> Path:
         """Run a command with a display, and return the path of what was noted of it, without its ending."""
@@ -151,7 +151,7 @@ class Place:
             "GSK_RENDERER": "cairo",
             "SECONDS": str(SECONDS),
         }
-        shown = ["dbus-run-session", "--", "sh", "-c", SHOW, "sh", f"/srv/work/{name}", *command]
+        shown = ["dbus-run-session", "--", "sh", "-c", SHOW, "sh", f"/mnt/images/{name}", *command]
         self.enter(suite, 'exec "$@"', *shown, alone=True, **variables, **display, **more)
         return out
 
@@ -197,20 +197,24 @@ def check_windows(place: Place) -> int:
 
 def play(place: Place, suite: str, built: str = "") -> str:
     """Return what is told of a sound: by an image, or by the distribution's own Python and GStreamer."""
-    code = f"import sys; sys.path.insert(0, '/srv/tree/test-projects/{SOUND}/src'); import gst_sound; gst_sound.main()"
+    code = (
+        f"import sys; sys.path.insert(0, '/mnt/checkout/test-projects/{SOUND}/src'); import gst_sound; gst_sound.main()"
+    )
     command = ["/usr/bin/python3", "-B", "-c", code]
     if built:
         (image,) = (place.directory / "work" / built).glob(f"{SOUND}-*.AppImage")
-        command = [f"/srv/work/{built}/{image.name}"]
+        command = [f"/mnt/images/{built}/{image.name}"]
     variables = {"APPIMAGE_EXTRACT_AND_RUN": "1", "GST_PLUGIN_PATH": f"{LIB}/gstreamer-1.0"}
-    place.enter(suite, '"$@" >/srv/work/sound.log 2>&1 || true', *command, alone=True, **variables)
+    place.enter(suite, '"$@" >/mnt/images/sound.log 2>&1 || true', *command, alone=True, **variables)
     return (place.directory / "work/sound.log").read_text().strip()
 
 
 def run_own(place: Place, project: str, suite: str) -> Path:
     """Run a project by the distribution's own Python, and return the picture of it."""
     module = project.replace("-", "_")
-    code = f"import sys; sys.path.insert(0, '/srv/tree/test-projects/{project}/src'); import {module}; {module}.main()"
+    code = (
+        f"import sys; sys.path.insert(0, '/mnt/checkout/test-projects/{project}/src'); import {module}; {module}.main()"
+    )
     out = place.show(f"{project}-own-{suite}", suite, "/usr/bin/python3", "-B", "-c", code)
     return out.with_name(f"{out.name}.xwd")
 
@@ -219,7 +223,7 @@ def run_image(place: Place, project: str, built: str, suite: str, own: Path | No
     """Run an image, and return what is wrong; under Wayland if there is no picture to compare its own with."""
     (image,) = (place.directory / "work" / built).glob(f"{project}-*.AppImage")
     name = f"{project}-{built}-on-{suite}-{'x' if own else 'wayland'}"
-    command = [f"/srv/work/{built}/{image.name}"]
+    command = [f"/mnt/images/{built}/{image.name}"]
     variables = {**HOSTILE, "APPIMAGE_EXTRACT_AND_RUN": "1"}
     out = place.show(name, suite, *command, wayland=own is None, **variables)
     texts = {

@@ -198,7 +198,7 @@ def run(python: Path, names: list[str], directory: Path, environment: dict[str, 
 
 def read_results(path: Path) -> dict[str, str]:
     """Read what came of each test from a file of JUnit's, as ``test.regrtest`` writes it."""
-    cases = ET.parse(path).iter("testcase")  # noqa: S314 # Python's own tests wrote it
+    cases = ET.parse(path).iter("testcase")  # noqa: S314 - Python's own tests wrote it
     return {case.get("name", ""): _result(case) for case in cases}
 
 

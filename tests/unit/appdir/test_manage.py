@@ -37,7 +37,7 @@ def write(root: Path, *, apprun: bytes = LAUNCHER, manage: bool | str = True) ->
 
 
 @pytest.mark.parametrize(("manage", "command"), [(True, ""), ("command", "app self")])
-def test_what_the_build_knows(tmp_path: Path, manage: bool | str, command: str) -> None:  # noqa: FBT001
+def test_what_the_build_knows(tmp_path: Path, manage: bool | str, command: str) -> None:  # noqa: FBT001 - a parameter
     appdir = write(tmp_path, manage=manage)
     assert json.loads(appdir.identity.read_text(encoding="utf-8")) == {
         "name": "Größe",
