@@ -9,9 +9,11 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from hatch_appimage.appdir.appimage_self.blocks import FORMAT, RECORD, RUNTIME_PIECE, SUFFIX, digest_of, head_of
+from hatch_appimage.appdir.appimage_self.zstd_frame import find_block_ends
 from hatch_appimage.format import file_digest, find_squashfs
 from hatch_appimage.squashfs.extents import find_extents
 
@@ -27,6 +29,8 @@ _MAX_MARK = 4
 _MIN_MARK = 2
 # What lies between blocks is cut into pieces of this size, in bytes.
 _PIECE = 1 << 16
+# Parts of compressed blocks that are smaller are not worth the bytes of a record of their own.
+_MIN_PART = 1 << 10
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ def write_block_map(image: Path, *, version: str) -> WrittenMap:
     offset = find_squashfs(image)
     with image.open("rb") as file:
         extents = find_extents(file, offset)
-        records = [_record(file, start, end) for start, end in _cut(offset, extents, image.stat().st_size)]
+        records = [_record(file, start, end) for start, end in _cut(file, offset, extents, image.stat().st_size)]
         mark = _find_mark(file, offset, extents)
     header = {
         "appimage-blocks": FORMAT,
@@ -82,16 +86,30 @@ def write_block_map(image: Path, *, version: str) -> WrittenMap:
     return WrittenMap(target, len(records))
 
 
-def _cut(offset: int, extents: list[Extent], size: int) -> Iterator[tuple[int, int]]:
+def _cut(file: BinaryIO, offset: int, extents: list[Extent], size: int) -> Iterator[tuple[int, int]]:
     """Yield where each part of an image begins and ends, without gaps; the runtime is cut into equal pieces."""
     yield from _pieces(0, offset, RUNTIME_PIECE)
     position = offset
     for extent in extents:
         start = offset + extent.start
         yield from _pieces(position, start, _PIECE)
-        yield start, start + extent.size
         position = start + extent.size
+        yield from pairwise([start, *_inner_ends(file, offset, extent), position])
     yield from _pieces(position, size, _PIECE)
+
+
+def _inner_ends(file: BinaryIO, offset: int, extent: Extent) -> Iterator[int]:
+    """Yield where a compressed block can be cut, from the beginning of the file, in bytes."""
+    if not extent.is_compressed:
+        return
+    start = offset + extent.start
+    file.seek(start)
+    data = file.read(extent.size)
+    last = 0
+    for end in find_block_ends(data, extent.header):
+        if end - last >= _MIN_PART and len(data) - end >= _MIN_PART:
+            yield start + end
+            last = end
 
 
 def _pieces(start: int, end: int, size: int) -> Iterator[tuple[int, int]]:

@@ -13,8 +13,10 @@ The file ``<image>.blocks`` begins with lines of text that end with an empty one
 
 A record of 24 bytes follows for each block, in the order of the image, with no gap between blocks: its size in bytes
 (32 bits), the CRC-32 of its first 16 bytes (or of all, if it has fewer), and the first 16 bytes of its SHA-256; numbers
-have the highest byte first. Every compressed block, or what follows the two bytes of a header of metadata, begins with
-the bytes of ``Mark``, by which one finds where blocks may begin in an image that there is no map of.
+have the highest byte first. Every compressed block of SquashFS, or what follows the two bytes of a header of metadata,
+begins with the bytes of ``Mark``, by which one finds where blocks may begin in an image that there is no map of. Those
+that Zstandard has compressed are further cut where blocks of theirs end, so that a block that changed in its middle is
+not all fetched.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from .errors import SelfError
+from .zstd_frame import MAGIC, find_block_ends
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -205,4 +208,6 @@ def _starts(mark: bytes, image: mmap.mmap) -> Iterator[int]:
         yield at
         if at >= _METADATA_HEADER:
             yield at - _METADATA_HEADER
+        if mark == MAGIC:
+            yield from find_block_ends(image, at)
         at = image.find(mark, at + 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import mmap
+import os
 import subprocess
 import time
 from typing import TYPE_CHECKING
@@ -75,6 +76,41 @@ def test_is_made_anew_with_the_zsync_file(tmp_path: Path, capsys: pytest.Capture
     described.unlink()
     assert cli.main(["zsync", str(image)]) == 0
     assert not described.exists()
+
+
+def test_changed_in_the_middle(tmp_path: Path) -> None:
+    """What a file's block has in front of the change is found, though it is compressed as a whole."""
+    packer = require("mksquashfs", "squashfs-tools")
+    content = bytearray(os.urandom(1 << 19))
+    images = []
+    for number in range(2):
+        source = tmp_path / f"source-{number}"
+        source.mkdir()
+        content[400_000] ^= number
+        # Half of it can be compressed; without that it would be stored.
+        (source / "file").write_bytes(content + bytes(1 << 19))
+        packed = tmp_path / f"{number}.squashfs"
+        options = [
+            "-comp",
+            "zstd",
+            "-b",
+            "1M",
+            "-noappend",
+            "-no-progress",
+            "-quiet",
+            "-all-time",
+            "0",
+            "-mkfs-time",
+            "0",
+        ]
+        subprocess.run([packer, source, packed, *options], check=True, stdout=subprocess.DEVNULL)
+        image = tmp_path / f"{number}.AppImage"
+        image.write_bytes(runtime_path(ARCHITECTURE).read_bytes() + packed.read_bytes())
+        images.append(image)
+    wanted = read_map(write_block_map(images[1], version="2").path.read_bytes(), "it")
+    found = found_in(wanted, images[0])
+    missing = sum(block.size for block in wanted.blocks if block.digest not in found)
+    assert 0 < missing < 150_000
 
 
 @pytest.mark.parametrize("compressor", ["gzip", "zstd", "xz"])
