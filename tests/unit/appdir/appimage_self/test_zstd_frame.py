@@ -22,7 +22,7 @@ BLOCK = 128 << 10
 def test_ends(size: int, *, content_size: bool, checksum: bool) -> None:
     """The last end is that of the frame, and there is a block for each 128 KiB that cannot be compressed."""
     parameter = zstd.CompressionParameter
-    options = {parameter.checksum_flag: int(checksum), parameter.content_size_flag: int(content_size)}
+    options: dict[int, int] = {parameter.checksum_flag: int(checksum), parameter.content_size_flag: int(content_size)}
     frame = zstd.compress(os.urandom(size), options=options)
     ends = find_block_ends(b"before" + frame + b"behind", len(b"before"))
     assert ends[-1] == len(b"before") + len(frame)
