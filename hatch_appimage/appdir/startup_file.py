@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from hatch_appimage.appdir.startup import StartupOrder
 from hatch_appimage.errors import AppImageError
+from hatch_appimage.whole_file import write_whole
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -76,12 +77,6 @@ def write_startup_file(path: Path, order: StartupOrder) -> StartupFile:
         OSError: it cannot be written.
 
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     lines = "".join(f"{name}\n" for name in order.files if name == name.strip() and "\n" not in name)
-    beside = path.with_name(f".{path.name}.new")
-    try:
-        beside.write_text(_HEADER + lines, encoding="utf-8", errors="surrogateescape", newline="\n")
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+    write_whole(path, _HEADER + lines)
     return StartupFile(path)

@@ -21,6 +21,7 @@ from hatch_appimage.elf import read_elf
 from hatch_appimage.errors import AppImageError, ErrorCollector
 from hatch_appimage.introspection.places import TYPELIBS
 from hatch_appimage.text import printable
+from hatch_appimage.whole_file import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -196,13 +197,6 @@ def write_trace_file(path: Path, outside: Outside) -> TraceFile:
         OSError: it cannot be written.
 
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.new")
-    try:
-        entries = (file.entry for file in outside.files if file.kind != MODULE)
-        text = _HEADER + "".join(f"{entry}\n" for entry in entries)
-        beside.write_text(text, encoding="utf-8", errors="surrogateescape", newline="\n")
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+    entries = (file.entry for file in outside.files if file.kind != MODULE)
+    write_whole(path, _HEADER + "".join(f"{entry}\n" for entry in entries))
     return TraceFile(path)

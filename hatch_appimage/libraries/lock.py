@@ -23,6 +23,7 @@ from hatch_appimage.errors import AppImageError
 from hatch_appimage.libraries.licences import find_licence, read_licences
 from hatch_appimage.libraries.package_cache import Package
 from hatch_appimage.toml import read_toml
+from hatch_appimage.whole_file import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -230,13 +231,7 @@ def write_library_lock(path: Path, architecture: Architecture, packages: PinnedP
     """
     lock = LibraryLock.read(path)
     lock = replace(lock, parts={**lock.parts, architecture.name: packages})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.new")
-    try:
-        beside.write_text(format_lock(lock.parts), encoding="utf-8")
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+    write_whole(path, format_lock(lock.parts))
     return lock
 
 

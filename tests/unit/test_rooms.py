@@ -23,6 +23,7 @@ ROOMS = (
     "suggest",
     "terminal",
     "document",
+    "whole_file",
     "toml",
     "zstd",
     "syntax",
