@@ -104,6 +104,11 @@ class System:
         root = self._root_of(path)
         return _locate(root, f"/{path.relative_to(root)}") if path.is_relative_to(root) else path
 
+    def find(self, place: str) -> Path | None:
+        """Return the first file at a place below the directories of libraries, behind its links; None for none."""
+        paths = (directory / place for directory in self.directories)
+        return next((self.follow(path) for path in paths if path.is_file()), None)
+
     def name_of(self, path: Path) -> str:
         """Return what the machine itself calls a path."""
         root = self._root_of(path)

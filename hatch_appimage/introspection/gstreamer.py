@@ -50,9 +50,8 @@ def find_plugins(system: System, named: Iterable[str]) -> dict[str, Path]:
     found = {}
     for name in dict.fromkeys([*_DEFAULT, *named]):
         place = f"{GST_PLUGINS}/libgst{name}.so"
-        path = next((file for directory in system.directories if (file := directory / place).is_file()), None)
-        if path:
-            found[place] = system.follow(path)
+        if path := system.find(place):
+            found[place] = path
         elif name in named:
             log.warning("`gstreamer-plugins` names %s, and this machine has no %s: install what has it", name, place)
     return found

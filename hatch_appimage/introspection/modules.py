@@ -79,7 +79,7 @@ def find_modules(names: Collection[str], system: System, *, network: bool) -> Mo
 
 def _gio_modules(system: System, *, network: bool) -> dict[str, Path]:
     names = (*_SETTINGS, *(_NETWORK if network else ()))
-    return {f"{GIO_MODULES}/{name}": path for name in names if (path := _find(system, f"{GIO_MODULES}/{name}"))}
+    return {f"{GIO_MODULES}/{name}": path for name in names if (path := system.find(f"{GIO_MODULES}/{name}"))}
 
 
 def _gio_cache(system: System, modules: Collection[str]) -> str:
@@ -87,7 +87,7 @@ def _gio_cache(system: System, modules: Collection[str]) -> str:
 
     A line has the name of a module, a colon and its extension points.
     """
-    cache = _find(system, _GIO_CACHE)
+    cache = system.find(_GIO_CACHE)
     names = {PurePosixPath(module).name for module in modules}
     lines = cache.read_text().splitlines() if cache else []
     chosen = [line for line in lines if line.partition(":")[0] in names]
@@ -101,7 +101,7 @@ def _gtk_modules(system: System, version: str) -> dict[str, Path]:
     if version != "3":
         wanted = {**wanted, "immodules": _names(system, f"{base}/immodules")}
     places = (f"{base}/{directory}/{name}" for directory, names in wanted.items() for name in names)
-    return {place: path for place in places if (path := _find(system, place))}
+    return {place: path for place in places if (path := system.find(place))}
 
 
 def _names(system: System, directory: str) -> list[str]:
@@ -110,7 +110,7 @@ def _names(system: System, directory: str) -> list[str]:
 
 def _listed(system: System, name: str) -> tuple[dict[str, Path], str]:
     """Return the modules of a list, and the list with their names in place of paths."""
-    cache = _find(system, name)
+    cache = system.find(name)
     text = cache.read_text() if cache else ""
     modules = {match["name"]: system.locate(match["directory"] + match["name"]) for match in _PATH.finditer(text)}
     if not all(path.is_file() for path in modules.values()):
@@ -130,8 +130,3 @@ def _without_absent(text: str, modules: Collection[str]) -> Iterator[str]:
         match = _PATH.search(paragraph)
         if match and match["name"] in modules:
             yield f"{paragraph.rstrip()}\n\n"
-
-
-def _find(system: System, place: str) -> Path | None:
-    paths = (directory / place for directory in system.directories)
-    return next((system.follow(path) for path in paths if path.is_file()), None)
