@@ -10,18 +10,21 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from base64 import b64encode
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import Enum
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from hatch_appimage import PASSPHRASE
 from hatch_appimage.appdir.appimage_self.errors import SelfError
-from hatch_appimage.appdir.appimage_self.openpgp import read_certificate
-from hatch_appimage.appdir.appimage_self.packets import remove_armor
+from hatch_appimage.appdir.appimage_self.openpgp import SIGNATURE as SIGNATURE_PACKET
+from hatch_appimage.appdir.appimage_self.openpgp import read_certificate, read_signature
+from hatch_appimage.appdir.appimage_self.packets import read_packets, remove_armor
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.format import KEY, SIGNATURE, file_digest, find_sections, read_section, write_section
 from hatch_appimage.process import ProcessError, run
@@ -29,6 +32,7 @@ from hatch_appimage.process import ProcessError, run
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from hatch_appimage.appdir.appimage_self.packets import Packet
     from hatch_appimage.image.write import Image
 
 _SIGNATURE_LIMIT = 1023
@@ -73,17 +77,7 @@ class Signer:
         match = re.search(r"^\[GNUPG:\] SIG_CREATED D (?:\S+ ){4}(\S+)$", status, re.MULTILINE)
         if match is None:
             raise AppImageError("gpg made a signature without saying by which key")
-        # The exclamation mark leaves all other subkeys out; signatures of others are of no use here.
-        export: list[str | Path] = [
-            gpg,
-            "--batch",
-            "--armor",
-            "--export-options",
-            "export-minimal",
-            "--export",
-            f"{match[1]}!",
-        ]
-        public_key = run(export, doing="export the public key").encode()
+        public_key = _export(gpg, match[1])
         for what, length, limit in (("signature", size, _SIGNATURE_LIMIT), ("key", len(public_key), _KEY_LIMIT)):
             if length > limit:
                 raise AppImageError(
@@ -91,6 +85,42 @@ class Signer:
                     f"sign with a smaller key (Ed25519, or RSA with 4096 bits at most)"
                 )
         return cls(gpg, match[1], public_key)
+
+
+def _export(gpg: Path, fingerprint: str) -> bytes:
+    """Return a public key, armored: with the statements of keys that it takes the place of, and with nothing besides.
+
+    The exclamation mark leaves all other subkeys out; other signatures of others are of no use here.
+    """
+    command: list[str | Path] = [gpg, "--batch", "--armor", "--export", f"{fingerprint}!"]
+    minimal = run([*command, "--export-options", "export-minimal"], doing="export the public key").encode()
+    everything = run([*command, "--export-options", "no-export-minimal"], doing="export the public key").encode()
+    own = _packets(minimal)
+    packets = [packet for packet in _packets(everything) if packet in own or _names_successor(packet)]
+    return minimal if len(packets) == len(own) else _armor(packets)
+
+
+def _packets(armored: bytes) -> list[Packet]:
+    try:
+        return list(read_packets(remove_armor(armored.strip(), "PUBLIC KEY BLOCK")))
+    except SelfError as error:
+        raise AppImageError(f"The public key that gpg exports cannot be read: {error}") from error
+
+
+def _names_successor(packet: Packet) -> bool:
+    try:
+        return packet.tag == SIGNATURE_PACKET and read_signature(packet.body).names_successor
+    except SelfError:  # of a kind that images do not verify
+        return False
+
+
+def _armor(packets: list[Packet]) -> bytes:
+    """Return packets as a public key in armor (RFC 9580, sections 4.2.1 and 6.2)."""
+    data = b"".join(
+        bytes([0xC0 | packet.tag, 0xFF]) + len(packet.body).to_bytes(4, "big") + packet.body for packet in packets
+    )
+    lines = "\n".join(wrap(b64encode(data).decode(), 64))
+    return f"-----BEGIN PGP PUBLIC KEY BLOCK-----\n\n{lines}\n-----END PGP PUBLIC KEY BLOCK-----\n".encode()
 
 
 def _sign(gpg: Path, key: str | None, file: Path, signature: Path, *, armor: bool) -> str:

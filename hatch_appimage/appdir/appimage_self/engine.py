@@ -273,10 +273,12 @@ def check_genuine(file: BinaryIO, machine: int, old: Signed | None, *, older: bo
         return signed
     if signed is None:
         raise SelfError("the new image is refused: it is not signed any more, and this one is")
-    if signed.primary != old.primary:
+    # An older image may be by the key that the present one has taken the place of.
+    if not old.is_followed_by(signed) and not (older and signed.is_followed_by(old)):
         raise SelfError(
-            f"the new image is refused: another key signed it ({signed.primary}) than this one ({old.primary}); "
-            "if its maker says that the key was changed, get the new image by hand"
+            f"the new image is refused: another key signed it ({signed.primary}) than this one ({old.primary}), "
+            "which does not name it as its successor; if its maker says that the key was changed, get the new image by "
+            "hand"
         )
     if signed.created < old.created and not older:
         raise SelfError(

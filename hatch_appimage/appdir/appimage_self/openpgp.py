@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
+import time
 from typing import NamedTuple
 
 from . import ed25519
@@ -40,8 +41,12 @@ _HASHES = {
 BINARY, TEXT = 0x00, 0x01
 CERTIFICATIONS = frozenset({0x10, 0x11, 0x12, 0x13})
 BINDING, BACK_SIGNATURE, DIRECT, REVOCATION, SUBKEY_REVOCATION = 0x18, 0x19, 0x1F, 0x20, 0x28
+CERTIFICATION_REVOCATION = 0x30
 # Section 5.2.3.7: those that change what a signature means; others are for people or for other tools.
-_CREATED, _EXPIRES, _KEY_EXPIRES, _ISSUER, _FLAGS, _EMBEDDED, _FINGERPRINT = 2, 3, 9, 16, 27, 32, 33
+_CREATED, _EXPIRES, _KEY_EXPIRES, _ISSUER, _NOTATION, _FLAGS, _EMBEDDED, _FINGERPRINT = 2, 3, 9, 16, 20, 27, 32, 33
+# By this notation (section 5.2.3.24) a key that certifies another says that the other may sign updates in its place. A
+# certification without it says who somebody is, and nothing of updates.
+_SUCCESSOR = (b"successor@hatch-appimage", b"yes")
 _MAY_SIGN = 2
 _IGNORED = frozenset({4, 5, 6, 7, 10, 11, 12, 21, 22, 23, 24, 25, 26, 28, 29, 30, 31, 34, 35, 37, 38, 39})
 
@@ -82,6 +87,7 @@ class Signature(NamedTuple):
         issuer: fingerprint or the last 16 digits of it, in hexadecimal; empty if it does not say.
         flags: what the key is for; None if it does not say.
         embedded: bodies of signatures in it.
+        names_successor: it says that the key that it certifies may sign in place of the key that made it.
         trailer: what is hashed behind the data.
         number: what RSA computed, or None.
         point: what Ed25519 computed, 64 bytes, or None.
@@ -96,6 +102,7 @@ class Signature(NamedTuple):
     issuer: str
     flags: int | None
     embedded: tuple[bytes, ...]
+    names_successor: bool
     trailer: bytes
     number: int | None
     point: bytes | None
@@ -173,6 +180,7 @@ def read_signature(body: bytes) -> Signature:
         or unhashed.get(_ISSUER, ""),
         flags=fields.get(_FLAGS),
         embedded=(*fields.get(_EMBEDDED, ()), *unhashed.get(_EMBEDDED, ())),
+        names_successor=kind in CERTIFICATIONS and fields.get(_NOTATION, False),
         trailer=trailer + b"\x04\xff" + struct.pack(">I", len(trailer)),
         number=number,
         point=point,
@@ -203,9 +211,18 @@ def _read_subpackets(data: bytes, *, hashed: bool) -> dict[int, Any]:
             found[kind] = content.number(4)
         elif kind == _FLAGS and hashed:
             found[kind] = content.number(1) if content else 0
+        elif kind == _NOTATION and hashed and _read_notation(content) == _SUCCESSOR:
+            found[kind] = True
         elif is_critical and hashed and kind not in _IGNORED:
             raise SelfError("the signature depends on something that is not known here")
     return found
+
+
+def _read_notation(content: Reader) -> tuple[bytes, bytes]:
+    """Return name and value of a notation."""
+    content.take(4)  # flags: whether it is text
+    sizes = content.number(2), content.number(2)
+    return content.take(sizes[0]), content.take(sizes[1])
 
 
 def is_by(signature: Signature, key: Key, data: bytes) -> bool:
@@ -230,11 +247,13 @@ class Certificate(NamedTuple):
     Attributes:
         primary: the key that is its identity.
         signers: keys that may sign, each with the time in seconds since the epoch when it expires; 0 for never.
+        certifications: signatures of it that are not its own, or take such a one back, each with what it is of.
 
     """
 
     primary: Key
     signers: tuple[tuple[Key, int], ...]
+    certifications: tuple[tuple[Signature, bytes], ...]
 
     def signer_of(self, signature: Signature, data: bytes) -> tuple[Key, int] | None:
         """Return the key that made a signature of some data, and when it expires; None if none of these did."""
@@ -243,6 +262,14 @@ class Certificate(NamedTuple):
             if named and is_by(signature, key, data):
                 return key, expires
         return None
+
+    def succeeds(self, other: Key) -> bool:
+        """Whether another key says that this one may sign in its place, and has not taken it back."""
+        theirs = [each for each, signed in self.certifications if is_by(each, other, signed)]
+        if any(each.type == CERTIFICATION_REVOCATION for each in theirs):
+            return False
+        now = time.time()
+        return any(each.names_successor and not (each.expires and each.created + each.expires < now) for each in theirs)
 
 
 def read_certificate(data: bytes) -> Certificate:
@@ -253,7 +280,12 @@ def read_certificate(data: bytes) -> Certificate:
 
     """
     primary, parts = _split(data)
-    own = [each for each, signed in _self_signatures(primary, parts) if is_by(each, primary, signed)]
+    own, others = [], []
+    for each, signed in _statements(primary, parts):
+        if is_by(each, primary, signed):
+            own.append(each)
+        else:
+            others.append((each, signed))
     if any(each.type == REVOCATION for each in own):
         raise SelfError("the key was revoked")
     statements = [each for each in own if each.type == DIRECT or each.type in CERTIFICATIONS]
@@ -269,7 +301,7 @@ def read_certificate(data: bytes) -> Certificate:
             signers += _signing_subkey(primary, packet, signatures, expires)
     if not signers:
         raise SelfError("the key may not sign")
-    return Certificate(primary, tuple(signers))
+    return Certificate(primary, tuple(signers), tuple(others))
 
 
 def _split(data: bytes) -> tuple[Key, list[tuple[Packet, list[Signature]]]]:
@@ -289,15 +321,13 @@ def _split(data: bytes) -> tuple[Key, list[tuple[Packet, list[Signature]]]]:
     return read_key(packets[0].body), parts
 
 
-def _self_signatures(
-    primary: Key, parts: Iterable[tuple[Packet, list[Signature]]]
-) -> Iterator[tuple[Signature, bytes]]:
-    """Yield the signatures that may be a key's of itself and its owner, each with what it is of."""
+def _statements(primary: Key, parts: Iterable[tuple[Packet, list[Signature]]]) -> Iterator[tuple[Signature, bytes]]:
+    """Yield the signatures of a key and its owner, by whomever, each with what it is of."""
     for packet, signatures in parts:
         for each in signatures:
             if packet.tag == KEY and each.type in {DIRECT, REVOCATION}:
                 yield each, primary.hashed
-            elif packet.tag == USER and each.type in CERTIFICATIONS:
+            elif packet.tag == USER and each.type in {*CERTIFICATIONS, CERTIFICATION_REVOCATION}:
                 yield each, primary.hashed + b"\xb4" + struct.pack(">I", len(packet.body)) + packet.body
 
 

@@ -18,6 +18,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import BinaryIO
 
+    from .openpgp import Certificate
+
 _BEGIN = b"-----BEGIN PGP SIGNATURE-----"
 _SIGNATURE_TAG = 2
 # Clocks differ; in seconds.
@@ -29,14 +31,23 @@ class Signed(NamedTuple):
 
     Attributes:
         fingerprint: of the key that signed, in hexadecimal.
-        primary: of the key that this one belongs to, which is its owner's identity.
+        certificate: the key that this one belongs to, which is its owner's identity.
         created: when, in seconds since the epoch.
 
     """
 
     fingerprint: str
-    primary: str
+    certificate: Certificate
     created: int
+
+    @property
+    def primary(self) -> str:
+        """Fingerprint of the owner's identity, in hexadecimal."""
+        return self.certificate.primary.fingerprint
+
+    def is_followed_by(self, other: Signed) -> bool:
+        """Whether who signed the other may do so in place of who signed this one."""
+        return other.primary == self.primary or other.certificate.succeeds(self.certificate.primary)
 
 
 def verify(file: BinaryIO, *, at_signing: bool = False) -> Signed | None:
@@ -78,4 +89,4 @@ def verify(file: BinaryIO, *, at_signing: bool = False) -> Signed | None:
         raise SelfError("the key has expired")
     if signature.created > now + _CLOCK_SKEW or signature.created < key.created:
         raise SelfError("the signature was made at a time that cannot be: see whether this machine's clock is right")
-    return Signed(key.fingerprint, certificate.primary.fingerprint, signature.created)
+    return Signed(key.fingerprint, certificate, signature.created)

@@ -18,7 +18,7 @@ from hatch_appimage.appdir.appimage_self.packets import Packet, read_packets, re
 from hatch_appimage.appdir.appimage_self.signature import verify
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.format import KEY, SIGNATURE, find_sections, read_section, write_section
-from hatch_appimage.image.sign import Signer, check_verifiable, sign_file
+from hatch_appimage.image.sign import Signer, State, check_verifiable, sign_file, verify_signature
 from support.keys import gpg, make_key
 from support.update_images import make_version
 
@@ -218,6 +218,81 @@ class TestGenuine:
             file.write(b"x")
         with pytest.raises(SelfError, match="refused: the image was changed"):
             check(Path(damaged), None)
+
+
+@pytest.mark.usefixtures("gnupg_home")
+class TestSuccessor:
+    """A new key that the old one names as its successor."""
+
+    STATEMENT = ("--cert-notation", "successor@hatch-appimage=yes")
+
+    @staticmethod
+    def certify(old: str, new: str, *options: str) -> None:
+        gpg(*options, "--local-user", old, "--quick-sign-key", new)
+
+    @pytest.fixture
+    def keys(self) -> tuple[str, str]:
+        return make_key("rsa2048", "Ada"), make_key("ed25519", "Ada's new key")
+
+    @staticmethod
+    def signed_by(directory: Path, key: str) -> Signed:
+        path = make_version(directory, "1.0", "zsync|https://example.org/a.zsync", signer=Signer.find(key)).path
+        # gpg and others take such a key, too.
+        assert verify_signature(path).state is State.GOOD
+        signed = verified(path)
+        assert signed is not None
+        return signed
+
+    def test_named(self, tmp_path: Path, keys: tuple[str, str]) -> None:
+        old = self.signed_by(tmp_path / "old", keys[0])
+        assert not old.is_followed_by(self.signed_by(tmp_path / "before", keys[1]))
+        self.certify(*keys, *self.STATEMENT)
+        new = self.signed_by(tmp_path / "new", keys[1])
+        assert old.is_followed_by(new)
+        assert not new.is_followed_by(old)
+
+    def test_of_somebody_who_was_met(self, tmp_path: Path, keys: tuple[str, str]) -> None:
+        """That a key certifies another says who that is: it must not sign updates for this."""
+        self.certify(*keys)
+        old, new = (self.signed_by(tmp_path / key, key) for key in keys)
+        assert not old.is_followed_by(new)
+        self.certify(keys[0], keys[1], "--force-sign-key", "--cert-notation", "successor@example.org=yes")
+        assert not old.is_followed_by(self.signed_by(tmp_path / "another", keys[1]))
+
+    def test_named_by_another(self, tmp_path: Path, keys: tuple[str, str]) -> None:
+        """Eve says so, of her key or of Ada's: of her own is nothing said by Ada."""
+        eve = make_key("ed25519", "Eve")
+        old = self.signed_by(tmp_path / "old", keys[0])
+        self.certify(eve, keys[1], *self.STATEMENT)
+        assert not old.is_followed_by(self.signed_by(tmp_path / "new", keys[1]))
+        self.certify(keys[1], eve, *self.STATEMENT)
+        assert not old.is_followed_by(self.signed_by(tmp_path / "eve", eve))
+
+    def test_expired_and_taken_back(self, tmp_path: Path, keys: tuple[str, str]) -> None:
+        self.certify(*keys, *self.STATEMENT)
+        old, new = (self.signed_by(tmp_path / key, key) for key in keys)
+        ((statement, what),) = new.certificate.certifications
+        for changed in (
+            statement._replace(expires=1, created=1_000_000_000),
+            statement._replace(names_successor=False),
+            statement._replace(trailer=statement.trailer + b"x"),
+        ):
+            certificate = new.certificate._replace(certifications=((changed, what),))
+            assert not certificate.succeeds(old.certificate.primary)
+        gpg("--local-user", keys[0], "--yes", "--quick-revoke-sig", keys[1], keys[0])
+        exported = remove_armor(gpg("--armor", "--export", keys[1]).strip().encode(), "PUBLIC KEY BLOCK")
+        assert not read_certificate(exported).succeeds(old.certificate.primary)
+
+    def test_update_and_back(self, tmp_path: Path, keys: tuple[str, str]) -> None:
+        self.certify(*keys, *self.STATEMENT)
+        line = "zsync|https://example.org/a.zsync"
+        old, new = (make_version(tmp_path / key, "1.0", line, signer=Signer.find(key)).path for key in keys)
+        machine = int.from_bytes(old.read_bytes()[18:20], "little")
+        with old.open("rb") as before, new.open("rb") as after:
+            engine.check_genuine(after, machine, verify(before), older=False)
+            engine.check_genuine(before, machine, verify(after), older=True)
+            with pytest.raises(SelfError, match="does not name it as its successor"):
+                engine.check_genuine(before, machine, verify(after), older=False)
 
 
 @pytest.mark.parametrize(
