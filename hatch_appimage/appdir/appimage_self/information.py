@@ -2,7 +2,8 @@
 """Where updates are: the line in an image (AppImage specification, "Update information"), and what is there.
 
 GitHub's releases: https://docs.github.com/en/rest/releases. Codeberg and other servers of Forgejo and Gitea answer with
-the same fields. GitLab's: https://docs.gitlab.com/api/releases/.
+the same fields. GitLab's: https://docs.gitlab.com/api/releases/. pling.com has no releases but files of a product, and
+makes a ``.zsync`` file for each (AppImageUpdate, ``src/updateinformation/PlingV1UpdateInformation.cpp``).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import json
 import re
 from fnmatch import fnmatchcase
 from typing import NamedTuple
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from . import versions
 from .errors import SelfError
@@ -26,12 +27,14 @@ if TYPE_CHECKING:
 GITHUB = "https://api.github.com"
 GITLAB = "https://gitlab.com"
 CODEBERG = "https://codeberg.org"
+PLING = "https://api.pling.com"
 _LATEST, _LATEST_PRE, _LATEST_ALL = "latest", "latest-pre", "latest-all"
 _MAX_ANSWER = 16 << 20
 _PER_PAGE = 30
 _MAX_PAGES = 5
 _ZSYNC = ".zsync"
 _BLOCKS = ".blocks"
+_PLING_LINK = re.compile(r"<(?P<field>downloadlink\d+)>(?P<url>[^<]*)</(?P=field)>")
 
 
 class Offer(NamedTuple):
@@ -73,6 +76,8 @@ def find_offers(web: Web, line: str, *, every: bool = False) -> list[Offer]:
     transport, *fields = line.split("|")
     if transport == "zsync" and len(fields) == 1:
         return [Offer(fields[0])]
+    if transport == "pling-v1-zsync" and len(fields) == 2:  # noqa: PLR2004
+        return _pling_offers(web, *fields)
     if transport == "gh-releases-zsync" and len(fields) == 4:  # noqa: PLR2004
         releases = _forge_releases(web, f"{GITHUB}/repos/{_path(fields[0], fields[1])}", fields[2], every=every)
     elif transport == "cb-releases-zsync" and len(fields) == 4:  # noqa: PLR2004
@@ -88,6 +93,13 @@ def find_offers(web: Web, line: str, *, every: bool = False) -> list[Offer]:
     else:
         raise SelfError(f"this image cannot update itself from `{transport}`: AppImageUpdate may be able to")
     return [offer for release in releases for offer in _offers(release, fields[-1])]
+
+
+def _pling_offers(web: Web, product: str, pattern: str) -> list[Offer]:
+    answer = web.read(f"{PLING}/ocs/v1/content/data/{_path(product)}", _MAX_ANSWER).decode("utf-8", "replace")
+    urls = [match["url"].replace("&amp;", "&") for match in _PLING_LINK.finditer(answer)]
+    named = [(unquote(url.rpartition("/")[2]), url) for url in urls]
+    return [Offer(url + _ZSYNC, name, None) for name, url in named if fnmatchcase(name, pattern)]
 
 
 def _path(*names: str) -> str:

@@ -23,7 +23,7 @@ PATTERN = "app-[0-9]*-x86_64.AppImage.zsync"
 @pytest.fixture
 def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     with serving(Site()) as site:
-        for name in ("GITHUB", "GITLAB", "CODEBERG"):
+        for name in ("GITHUB", "GITLAB", "CODEBERG", "PLING"):
             monkeypatch.setattr(information, name, site.url)
         yield site
 
@@ -75,6 +75,21 @@ def test_gitlab(site: Site) -> None:
         assert offer == Offer("https://x/a.zsync", "app-1.0-x86_64.AppImage", None, "")
 
 
+def test_pling(site: Site) -> None:
+    addresses = [
+        "https://x/f/app-1.0-x86_64.AppImage",
+        "https://x/s%3d1&amp;2/app-2.0%2B1-x86_64.AppImage",
+        "https://x/app.zip",
+    ]
+    links = "".join(f"<downloadlink{number}>{url}</downloadlink{number}>" for number, url in enumerate(addresses, 1))
+    answer = f"<?xml version='1.0'?><ocs><data><content details='download'><id>7</id>{links}</content></data></ocs>"
+    site.files["/ocs/v1/content/data/7"] = answer.encode()
+    assert find_offers(Web(), "pling-v1-zsync|7|app-[0-9]*-x86_64.AppImage") == [
+        Offer("https://x/f/app-1.0-x86_64.AppImage.zsync", "app-1.0-x86_64.AppImage", None),
+        Offer("https://x/s%3d1&2/app-2.0%2B1-x86_64.AppImage.zsync", "app-2.0+1-x86_64.AppImage", None),
+    ]
+
+
 def test_address() -> None:
     assert find_offers(Web(), "zsync|https://example.org/a.zsync") == [Offer("https://example.org/a.zsync")]
 
@@ -88,7 +103,9 @@ def test_digest_of_github(site: Site) -> None:
     assert (offer.sha256, offer.blocks) == ("a" * 64, None)
 
 
-@pytest.mark.parametrize("line", ["pling-v1-zsync|1|a", "zsync|a|b", "", "gh-releases-zsync|owner|app"])
+@pytest.mark.parametrize(
+    "line", ["pling-v1-zsync|1", "bintray-zsync|a|b|c|d", "zsync|a|b", "", "gh-releases-zsync|owner|app"]
+)
 def test_unknown(line: str) -> None:
     with pytest.raises(SelfError, match="cannot update itself from"):
         find_offers(Web(), line)
