@@ -8,6 +8,7 @@ import shlex
 import shutil
 import stat
 import subprocess
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import mkdtemp
@@ -160,24 +161,21 @@ def without_device(needs_root: None, tmp_path_factory: pytest.TempPathFactory) -
     return (require("unshare", "util-linux"), "--mount", "sh", "-c", script)
 
 
-# Who runs an image; only root can do it as somebody else.
-_USERS = ["root", pytest.param("user", marks=pytest.mark.root)]
+# Every way to start an image, and who does: root, or whoever runs the tests, and somebody else, which only root can.
+# Not every way by everybody, which takes half as long again: what is unpacked is the same for both.
+_WAYS = [
+    "mounted-root",
+    pytest.param("mounted-user", marks=pytest.mark.root),
+    pytest.param("extract-and-run-user", marks=pytest.mark.root),
+    "extracted-root",
+]
 
 
-@pytest.fixture(params=["mounted", "extract-and-run", "extracted"])
-def mode(request: pytest.FixtureRequest) -> str:
-    """Run a test in every way an image can be started."""
-    return str(request.param)
-
-
-@pytest.fixture(params=_USERS)
-def runner(
-    request: pytest.FixtureRequest, mode: str, fuse: None, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Runner]:
-    """Run a test as the user who runs the tests, and as an ordinary one."""
-    del fuse
-    home = make_public(tmp_path_factory, "home")
-    user = NOBODY if request.param == "user" else None
+@contextmanager
+def _runner(way: str, factory: pytest.TempPathFactory) -> Iterator[Runner]:
+    mode, _, name = way.rpartition("-")
+    home = make_public(factory, "home")
+    user = NOBODY if name == "user" else None
     if user is not None:
         require_root()
         os.chown(home, user, user)
@@ -185,22 +183,19 @@ def runner(
     shutil.rmtree(home, ignore_errors=True)
 
 
-@pytest.fixture(scope="module", params=_USERS)
-def _user(request: pytest.FixtureRequest) -> int | None:
-    return NOBODY if request.param == "user" else None
-
-
-@pytest.fixture(scope="module", params=["mounted", "extract-and-run", "extracted"])
-def _place(
-    request: pytest.FixtureRequest, _user: int | None, fuse: None, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Runner]:
+@pytest.fixture(params=_WAYS)
+def runner(request: pytest.FixtureRequest, fuse: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
+    """Run a test as the user who runs the tests, and as an ordinary one."""
     del fuse
-    home = make_public(tmp_path_factory, "home")
-    if _user is not None:
-        require_root()
-        os.chown(home, _user, _user)
-    yield Runner(str(request.param), _user, home)
-    shutil.rmtree(home, ignore_errors=True)
+    with _runner(request.param, tmp_path_factory) as runner:
+        yield runner
+
+
+@pytest.fixture(scope="module", params=_WAYS)
+def _place(request: pytest.FixtureRequest, fuse: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
+    del fuse
+    with _runner(request.param, tmp_path_factory) as runner:
+        yield runner
 
 
 @pytest.fixture

@@ -373,8 +373,7 @@ def lives_on(runner: Runner, directory: Path, tool: Path) -> None:
     assert run(runner, str(directory / "bin" / "tool"), "x y") == f"{directory} ['{directory}/bin/tool', 'x y']\n"
 
 
-@pytest.mark.parametrize("_user", ["user"], indirect=True)
-@pytest.mark.parametrize("_place", ["mounted", "extracted"], indirect=True)
+@pytest.mark.parametrize("_place", ["mounted-user", "extracted-user"], indirect=True)
 class TestVirtualenv:
     """What virtualenv makes, and so poetry, tox and pre-commit, lives on like what venv makes."""
 

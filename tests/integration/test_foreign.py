@@ -102,8 +102,6 @@ def check_files(machine: Machine, image: Path, directory: Path, report: Any) -> 
     assert [found for name in names for found in re.findall(rf'[^"]*(?:{"|".join(others)})[-.][^"]*', name)] == []
 
 
-# i686 has no wheel of every package.
-@pytest.mark.parametrize("machine", [name for name in FOREIGN if name != "i686"], indirect=True)
 def test_flask(plugin: Plugin, machine: Machine, tmp_path: Path) -> None:
     result = build(plugin, "flask-app", tmp_path, machine)
     assert result.returncode == 0, result.stderr

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import re
 import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from elftools.elf.elffile import ELFFile
 
 from hatch_appimage.runtime import ARCHITECTURES, runtime_path
+from hatch_appimage.runtime.compile import compiler_command
 from reference import fetch_reference
 from support.runtime_image import HOST, Image, make_appdir, pack
 from support.tools import require
@@ -21,12 +21,6 @@ if TYPE_CHECKING:
 
 
 QEMU = {"x86_64": "x86_64", "aarch64": "aarch64", "armhf": "arm", "i686": "i386"}
-ZIG = {
-    "x86_64": "x86_64-linux-musl",
-    "aarch64": "aarch64-linux-musl",
-    "armhf": "arm-linux-musleabihf",
-    "i686": "x86-linux-musl",
-}
 
 #: The oldest processors, as qemu calls them: what x86-64 began with; any ARMv8; ARMv7 without NEON, which Tegra 2 and
 #: Marvell's have; i686 without SSE.
@@ -113,10 +107,10 @@ class TestForeign:
         appdir = tmp_path / "AppDir"
         appdir.mkdir()
         (tmp_path / "program.c").write_text(
-            '#include <stdio.h>\nint main(int c, char **v) { printf("%d %s\\n", c, v[1]); return 5; }\n'
+            '#include <stdio.h>\nint main(int c, char *v[]) { printf("%d %s\\n", c, v[1]); return 5; }\n'
         )
-        command = [sys.executable, "-m", "ziglang", "cc", "-target", ZIG[architecture], "-static", "-s"]
-        subprocess.run([*command, tmp_path / "program.c", "-o", appdir / "program"], check=True)
+        # With the options of the runtime, as the compiler has its C library for these at hand.
+        subprocess.run(compiler_command(architecture, appdir / "program", [tmp_path / "program.c"]), check=True)
         # Without a registered emulator the kernel cannot start the program itself.
         (appdir / "AppRun").write_text(f'#!/bin/sh\nexec {emulator} "$APPDIR/program" "$@"\n')
         (appdir / "AppRun").chmod(0o755)

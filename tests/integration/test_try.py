@@ -250,16 +250,21 @@ class TestInside:
 
 
 class TestEnd:
-    @pytest.fixture(params=["directory", "archive"])
-    @staticmethod
-    def place(request: pytest.FixtureRequest, root: Path, archive: Path) -> Path:
-        return root if request.param == "directory" else archive
-
-    @pytest.mark.parametrize("how", ["terminal", "interrupt", "terminate", "hang up"])
-    def test_interrupted(self, user: User, place: Path, image: Path, how: str) -> None:
+    @pytest.mark.parametrize(
+        ("kind", "how"),
+        [
+            ("directory", "terminal"),
+            ("archive", "terminal"),
+            ("directory", "interrupt"),
+            ("archive", "terminate"),
+            ("directory", "hang up"),
+        ],
+    )
+    def test_interrupted(self, user: User, root: Path, archive: Path, image: Path, *, kind: str, how: str) -> None:
         """Neither the command nor what it has started in the background is left."""
         token = f"{70000 + os.getpid() % 20000}.{user.number}"
         script = f"sleep {token} & sleep {token}"
+        place = root if kind == "directory" else archive
         with user.start(image, "--on", place, "--", "sh", "-c", script) as process:
             wait_until(lambda: f"sleep {token}" in knowing(token), 60)
             if how == "terminal":

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ast
 import sys
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,20 +70,24 @@ ROOMS = (
 )
 
 
+@cache
 def modules() -> dict[str, Path]:
     """Return the files of all modules by their names below the package."""
     paths = (path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
     return {".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__"): path for path in paths}
 
 
-def imports_of(path: Path) -> Iterator[str]:
-    """Yield what a module imports of the package, as names below it."""
+@cache
+def imports_of(path: Path) -> list[str]:
+    """Return what a module imports of the package, as names below it."""
+    found = []
     for node in ast.walk(ast.parse(path.read_bytes())):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == PACKAGE.name:
             place = node.module.partition(".")[2]
             for alias in node.names:
                 inner = f"{place}.{alias.name}".removeprefix(".")
-                yield inner if inner in modules() else place
+                found.append(inner if inner in modules() else place)
+    return found
 
 
 def test_every_room_has_its_place() -> None:

@@ -712,7 +712,7 @@ class TestWholeBuild:
         through_fuse, without = (step for step in steps if step.get("name", "").startswith("Run the image "))
         variables = {"ARCHITECTURE": native_architecture().name, "TEST_COMMAND": '"$appimage" --help'}
         for mount_point, passes in (("/proc", True), ("/etc", False)):
-            mount = f'test "$1" != --appimage-mount || {{ echo {mount_point}; exec sleep 60; }}'
+            mount = f'test "$1" != --appimage-mount || {{ echo {mount_point}; exec sleep 60 >&- 2>&-; }}'
             script = [mount, 'test -z "$APPIMAGE_EXTRACT_AND_RUN"']
             image.write_text("\n".join(["#!/bin/sh", *script, ""]))
             image.chmod(0o755)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hatch_appimage.squashfs import SquashFSImage, data, write_squashfs
-from support.squashfs_trees import BLOCK_SIZE, kernel_mounted, noise, unsquash
+from support.squashfs_trees import BLOCK_SIZE, kernel_mounted, noise
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,7 +57,7 @@ class TestMemory:
 
     def test_many_small_files(self, tmp_path: Path) -> None:
         content = noise(1 << 20)
-        for number in range(100_000):
+        for number in range(50_000):
             if number % 1000 == 0:
                 directory = tmp_path / "tree" / str(number)
                 directory.mkdir(parents=True)
@@ -123,10 +123,11 @@ def test_data_behind_4_gib(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.usefixtures("needs_root")
-def test_directory_of_100_000_files(tmp_path: Path) -> None:
+def test_directory_of_70_000_files(tmp_path: Path) -> None:
     root = tmp_path / "tree"
     root.mkdir()
-    names = [f"{number * 7919 % 100_000} {'n' * (number % 50)}" for number in range(100_000)]
+    # More than 16 bits can count.
+    names = [f"{number * 7919 % 70_000} {'n' * (number % 50)}" for number in range(70_000)]
     for name in names:
         (root / name).touch()
     with (tmp_path / "image").open("wb+") as file:
@@ -137,5 +138,3 @@ def test_directory_of_100_000_files(tmp_path: Path) -> None:
             assert (mounted / name).exists()
             assert not (mounted / f"{name}~").exists()
         assert sorted(place.name for place in mounted.iterdir()) == sorted(names)
-    unpacked = unsquash(tmp_path / "image", tmp_path / "unpacked")
-    assert sorted(place.name for place in unpacked.iterdir()) == sorted(names)
