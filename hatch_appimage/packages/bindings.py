@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: MIT
 """What a project says of where packages come from, if not from the index that is asked for everything.
 
-Such a statement is in tables of uv, Poetry and PDM, and in direct references; the metadata of a wheel, by which is
-resolved without a lock, has none of the tables. Whatever has the same name on the index is a stranger's.
+Such a statement is in tables of uv, hatch, Poetry and PDM, and in direct references; the metadata of a wheel, by which
+is resolved without a lock, has none of the tables. Whatever has the same name on the index is a stranger's.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -24,7 +25,7 @@ from hatch_appimage.packages.requirements import applies, expand, expand_extras
 from hatch_appimage.redact import redact
 from hatch_appimage.toml import read_toml
 from hatch_appimage.uv import ignores_sources, indexes_of_environment, known_indexes
-from hatch_appimage.workspace import find_workspace
+from hatch_appimage.workspace import find_members, find_workspace, read_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -103,7 +104,7 @@ class Binding:
         """Say how the tool that reads the table locks a project in a way that can be read here."""
         if "poetry" in self.table:
             return 'Run `poetry lock` and set `lock = "poetry.lock"`'
-        if "pdm" in self.table:
+        if "pdm" in self.table or "hatch" in self.table:
             return "Lock the project as a `pylock.toml`"
         return "Run `uv lock`, and set `lock` to the `uv.lock` if that is not beside pyproject.toml"
 
@@ -137,6 +138,8 @@ def read_bindings(root: Path, scope: Scope) -> list[Binding]:
     direct = [requirement for requirement in _declared(document, scope) if requirement.url]
     return [
         *_of_uv(root, _uv_sources(root, document), scope),
+        *_of_members(root, name),
+        *_of_hatch(root, document),
         *_of_poetry(_table(tool, "poetry"), scope),
         *_of_pdm(_table(tool, "pdm"), scope),
         *(Binding(canonicalize_name(it.name), redact(str(it.url)), "[project]") for it in direct),
@@ -263,6 +266,43 @@ def _of_uv(root: Path, sources: Mapping[str, tuple[Any, Path]], scope: Scope) ->
                 yield Binding(canonicalize_name(name), _place(source, index), table, index, followed=followed)
 
 
+def _of_members(root: Path, itself: str) -> Iterator[Binding]:
+    """Yield the members of uv's workspace; uv wants a source for each that is needed, and it comes after those."""
+    ignored = ignores_sources(root)
+    names = {canonicalize_name(name) for directory in find_members(root) if (name := _name_of(directory))}
+    for name in sorted(names - {canonicalize_name(itself)}):
+        if not ignored(name) and name not in _uv_sources(root, _read(root)):
+            yield Binding(name, "the workspace", "[tool.uv.workspace]")
+
+
+def _name_of(directory: Path) -> str | None:
+    """Return the name of a project that lies beside another one; None if that cannot be told."""
+    table = read_table(directory / _FILE, "project") or {}
+    return str(table["name"]) if "name" in table else None
+
+
+def _of_hatch(root: Path, document: Mapping[str, Any]) -> Iterator[Binding]:
+    """Yield what environments of hatch take from elsewhere (https://hatch.pypa.io/latest/config/environment/sources/).
+
+    Members of their workspaces count, too, and `hatch.toml` before `pyproject.toml`.
+    """
+    if os.environ.get("HATCH_NO_SOURCES"):
+        return
+    environments = read_table(root / "hatch.toml", "envs") or _table(document, "tool", "hatch", "envs")
+    for name in environments:
+        for project, source in _table(environments, name, "sources").items():
+            entry = source if isinstance(source, dict) else {"path": source}
+            index = str(entry["index"]) if "index" in entry else None
+            table = f"[tool.hatch.envs.{name}.sources]"
+            yield Binding(canonicalize_name(project), _place(entry, index), table, index)
+        members = _table(environments, name, "workspace").get("members")
+        for member in members if isinstance(members, list) else ():
+            pattern = os.path.normpath(str(member["path"] if isinstance(member, dict) else member))
+            for directory in root.glob(pattern) if not pattern.startswith((os.sep, os.pardir)) else [root / pattern]:
+                if project := _name_of(directory):
+                    yield Binding(canonicalize_name(project), pattern, f"[tool.hatch.envs.{name}.workspace]")
+
+
 def _is_there(source: Mapping[str, Any], where: Path, root: Path) -> bool:
     """Tell whether uv finds a source; what lies beside a project does not lie beside its unpacked sdist."""
     if "path" in source:
@@ -291,7 +331,10 @@ def _index_address(root: Path, name: str) -> str:
 def _of_poetry(table: Mapping[str, Any], scope: Scope) -> Iterator[Binding]:
     addresses = {str(entry.get("name")): str(entry.get("url")) for entry in _tables(table.get("source"))}
     groups = _table(table, "group")
-    tables = {"tool.poetry.dependencies": _table(table, "dependencies")} | {
+    tables = {"tool.poetry.dependencies": _table(table, "dependencies")}
+    if "dev" in scope.groups:  # as Poetry wrote that group before version 1.2
+        tables["tool.poetry.dev-dependencies"] = _table(table, "dev-dependencies")
+    tables |= {
         f"tool.poetry.group.{name}.dependencies": _table(groups, name, "dependencies")
         for name in groups
         if canonicalize_name(name) in scope.groups
