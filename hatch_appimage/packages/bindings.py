@@ -299,8 +299,8 @@ def _of_hatch(root: Path, document: Mapping[str, Any]) -> Iterator[Binding]:
         for member in members if isinstance(members, list) else ():
             pattern = os.path.normpath(str(member["path"] if isinstance(member, dict) else member))
             for directory in root.glob(pattern) if not pattern.startswith((os.sep, os.pardir)) else [root / pattern]:
-                if project := _name_of(directory):
-                    yield Binding(canonicalize_name(project), pattern, f"[tool.hatch.envs.{name}.workspace]")
+                if member_name := _name_of(directory):
+                    yield Binding(canonicalize_name(member_name), pattern, f"[tool.hatch.envs.{name}.workspace]")
 
 
 def _is_there(source: Mapping[str, Any], where: Path, root: Path) -> bool:
