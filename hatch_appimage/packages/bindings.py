@@ -12,7 +12,9 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from glob import escape, glob
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from packaging.markers import InvalidMarker, Marker
@@ -29,7 +31,6 @@ from hatch_appimage.workspace import find_members, find_workspace, read_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from packaging.markers import Environment
     from packaging.pylock import Package, PackageSdist, PackageWheel
@@ -295,12 +296,18 @@ def _of_hatch(root: Path, document: Mapping[str, Any]) -> Iterator[Binding]:
             index = str(entry["index"]) if "index" in entry else None
             table = f"[tool.hatch.envs.{name}.sources]"
             yield Binding(canonicalize_name(project), _place(entry, index), table, index)
-        members = _table(environments, name, "workspace").get("members")
-        for member in members if isinstance(members, list) else ():
-            pattern = os.path.normpath(str(member["path"] if isinstance(member, dict) else member))
-            for directory in root.glob(pattern) if not pattern.startswith((os.sep, os.pardir)) else [root / pattern]:
-                if member_name := _name_of(directory):
-                    yield Binding(canonicalize_name(member_name), pattern, f"[tool.hatch.envs.{name}.workspace]")
+        for directory in _hatch_members(root, _table(environments, name, "workspace").get("members")):
+            if member := _name_of(directory):
+                place = os.path.relpath(directory, root)
+                yield Binding(canonicalize_name(member), place, f"[tool.hatch.envs.{name}.workspace]")
+
+
+def _hatch_members(root: Path, members: Any) -> Iterator[Path]:
+    """Yield the directories that patterns mean, which may lead out of the project."""
+    for member in members if isinstance(members, list) else ():
+        pattern = member.get("path") if isinstance(member, dict) else member
+        if isinstance(pattern, str):
+            yield from map(Path, sorted(glob(f"{escape(str(root))}/{pattern}")))  # noqa: PTH207 - Path.glob() takes no `..`
 
 
 def _is_there(source: Mapping[str, Any], where: Path, root: Path) -> bool:

@@ -219,8 +219,9 @@ class TestDeclared:
             ('[tool.hatch.envs.x.sources]\nfifth = "../fifth"\n', []),
             ('[tool.hatch.envs.x.workspace]\nmembers = ["libs/*", "none"]\n', ["first"]),
             ('[tool.hatch.envs.x.workspace]\nmembers = [{ path = "./libs/first" }]\n', ["first"]),
-            ('[tool.hatch.envs.x.workspace]\nmembers = ["../beside"]\n', ["sec-ond"]),
+            ('[tool.hatch.envs.x.workspace]\nmembers = ["../bes*"]\n', ["sec-ond"]),
             ("[tool.hatch.envs]\nx = 1\n", []),
+            ('[tool.hatch.envs.x.workspace]\nmembers = [{ features = ["a"] }, 1]\n', []),
         ],
     )
     def test_environments_of_hatch(
