@@ -16,6 +16,7 @@ from hatch_appimage.options import HOOK_TABLE, Settings
 from hatch_appimage.project.build_input import open_source
 from hatch_appimage.text import printable
 from hatch_appimage.toml import tomllib
+from hatch_appimage.workspace import read_table
 
 if TYPE_CHECKING:
     import argparse
@@ -102,11 +103,12 @@ def init(options: argparse.Namespace) -> int:
         raise AppImageError(
             f"{settings.path} has a table [{'.'.join(keys)}] already: `hatch-appimage check` shows what it means"
         )
-    choices = [] if there else _choose(root, project.document)
+    choices = [] if there else _choose(root)
     table = {key: value for choice in choices for key, value in choice.options.items()}
-    is_hatchling = _backend_of(project.document) == _HATCHLING
+    system = read_table(project.path, "build-system") or {}
+    is_hatchling = system.get("build-backend") == _HATCHLING
     changes = {} if there else {keys: {"dependencies": [_US], **table} if is_hatchling else table}
-    wrapping = _wrapping(project.document) if options.backend and not is_hatchling else {}
+    wrapping = _wrapping(system) if options.backend and not is_hatchling else {}
     if options.backend and is_hatchling:
         changes |= _hook(settings)
     if settings is project:
@@ -125,19 +127,14 @@ def _settings_file(root: Path, project: _File) -> _File:
     return own if "build" in own.document else project
 
 
-def _choose(root: Path, document: Mapping[str, Any]) -> list[Choice]:
+def _choose(root: Path) -> list[Choice]:
     with open_source(str(root)) as source:
         builder = AppImageBuilder.of_source(source)
         with hatchling_errors():
             builder.metadata.validate_fields()
-        choices = propose(builder.project, document)
+        choices = propose(builder.project)
         Settings.read({key: value for choice in choices for key, value in choice.options.items()}, builder.project)
     return choices
-
-
-def _backend_of(document: Mapping[str, Any]) -> str | None:
-    found = document.get("build-system", {}).get("build-backend")
-    return None if found is None else str(found)
 
 
 def _hook(settings: _File) -> dict[tuple[str, ...], Any]:
@@ -148,9 +145,8 @@ def _hook(settings: _File) -> dict[tuple[str, ...], Any]:
     return {keys: {"enable-by-default": False, "dependencies": [_US]}}
 
 
-def _wrapping(document: Mapping[str, Any]) -> dict[tuple[str, ...], Any]:
-    """Return what puts our back end around that of a project."""
-    system = document.get("build-system", {})
+def _wrapping(system: Mapping[str, Any]) -> dict[tuple[str, ...], Any]:
+    """Return what puts our back end around that of a project, whose table ``[build-system]`` is given."""
     inner = system.get("build-backend")
     if inner == wrapper.__name__:
         raise AppImageError(f"The build back end is {inner} already: it builds the image when asked")

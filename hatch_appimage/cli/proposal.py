@@ -20,6 +20,7 @@ from hatch_appimage.options import Settings
 from hatch_appimage.packages.lock import Lock
 from hatch_appimage.project.entry_points import choose_entry_point
 from hatch_appimage.sources.imports import Modules, follow
+from hatch_appimage.workspace import read_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -80,12 +81,11 @@ class Choice:
     options: Mapping[str, Any]
 
 
-def propose(project: Project, document: Mapping[str, Any]) -> list[Choice]:
+def propose(project: Project) -> list[Choice]:
     """Decide what a project's table says at first.
 
     Args:
         project: whose it is.
-        document: its ``pyproject.toml``.
 
     Raises:
         AppImageError: nothing in the project says what its image starts.
@@ -100,7 +100,7 @@ def propose(project: Project, document: Mapping[str, Any]) -> list[Choice]:
     if entry:
         choices.append(Choice("desktop", entry, "the desktop entry of the project", {"desktop-file": entry}))
     else:
-        choices.append(_find_categories(document))
+        choices.append(_find_categories(project.root))
     taken = {key: value for choice in choices for key, value in choice.options.items()}
     if found := _first_taken(project, taken, "metainfo", metainfo):
         choices.append(Choice("metainfo", found, "the metainfo file of the project", {"metainfo": found}))
@@ -208,10 +208,10 @@ def _first_taken(project: Project, options: Mapping[str, Any], key: str, files: 
     return None
 
 
-def _find_categories(document: Mapping[str, Any]) -> Choice:
-    tool = document.get("tool", {})
-    tables = (document.get("project", {}), tool.get("poetry", {}), tool.get("flit", {}).get("metadata", {}))
-    classifiers = [str(text) for table in tables for text in table.get("classifiers", ())]
+def _find_categories(root: Path) -> Choice:
+    tables = (("project",), ("tool", "poetry"), ("tool", "flit", "metadata"))
+    found = [read_table(root / "pyproject.toml", *keys) or {} for keys in tables]
+    classifiers = [str(text) for table in found for text in table.get("classifiers") or ()]
     for topic, categories in _CATEGORIES.items():
         for text in classifiers:
             if f"{text} ::".startswith(f"Topic :: {topic} ::"):

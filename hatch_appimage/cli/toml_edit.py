@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import MutableMapping
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +31,7 @@ def set_value(text: str, keys: Sequence[str], value: Any) -> str:
         value: what TOML can write; None removes the value.
 
     Raises:
-        AppImageError: neither way makes a text that means this.
+        AppImageError: neither way makes a text that means this, or there is something else in the place of a table.
 
     """
     expected = _changed(tomllib.loads(text), keys, value)
@@ -100,8 +101,10 @@ def _rewrite(text: str, keys: Sequence[str], value: Any) -> str | None:
 
 
 def _set(table: Any, keys: Sequence[str], value: Any) -> None:
-    for key in keys[:-1]:
+    for number, key in enumerate(keys[:-1], 1):
         table = table.setdefault(key, {})
+        if not isinstance(table, MutableMapping):
+            raise AppImageError(f"`{'.'.join(keys[:number])}` is no table")
     last = keys[-1]
     there = table.get(last)
     if value is None:

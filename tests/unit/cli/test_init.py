@@ -360,6 +360,19 @@ class TestRefusals:
         (project / "pyproject.toml").write_text("tool.hatch = 1\n" + HATCHLING)
         assert refused(project, capsys) == "Field `tool.hatch` must be a table\n"
 
+    @pytest.mark.parametrize(
+        "text", ["tool.hatch.build.targets = 1\n", "tool.hatch.build.targets.appimage = 1\n", "project = 1\n"]
+    )
+    def test_something_else(self, project: Path, text: str, capsys: pytest.CaptureFixture[str]) -> None:
+        (project / "pyproject.toml").write_text(text + (HATCHLING if "tool" in text else ""))
+        assert refused(project, capsys)
+
+    def test_build_system_that_is_none(self, project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        text = "build-system = 1\ntool.poetry = 1\n" + HATCHLING[HATCHLING.index("[project]") :]
+        (project / "pyproject.toml").write_text(text)
+        assert refused(project, capsys, "--backend") == f"{project}/pyproject.toml: `build-system` is no table\n"
+        assert main(["init", str(project)]) == 0
+
     def test_no_place(self, project: Path, capsys: pytest.CaptureFixture[str]) -> None:
         """Dotted keys in an inline table, which tomlkit cannot add to."""
         (project / "pyproject.toml").write_text('tool.hatch = { build.exclude = ["x"] }\n' + HATCHLING)
