@@ -156,10 +156,9 @@ class TestRealBackEnds:
             ("poetry.core.masonry.api", POETRY),
             ("flit_core.buildapi", PROJECT),
             ("pdm.backend", PROJECT),
-            ("setuptools.build_meta", PROJECT),
             (None, ""),  # what has a setup.py only, with an extension module
         ],
-        ids=["poetry-core", "flit-core", "pdm-backend", "setuptools", "legacy"],
+        ids=["poetry-core", "flit-core", "pdm-backend", "legacy"],
     )
     def test_hooks(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str | None, text: str) -> None:
         monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")]))

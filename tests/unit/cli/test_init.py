@@ -302,10 +302,8 @@ class TestBackEnd:
 
     @pytest.mark.slow
     @pytest.mark.network
-    @pytest.mark.parametrize("name", ["poetry-tool", "setuptools-tool"])
-    def test_whole_projects(self, name: str, tmp_path: Path) -> None:
-        """Their metadata is not in [project]; what it is, their back ends say."""
-        root = copy_project(name, tmp_path)
+    def test_metadata_that_the_back_end_has(self, tmp_path: Path) -> None:
+        root = copy_project("poetry-tool", tmp_path)
         file = root / "pyproject.toml"
         file.write_text(file.read_text().replace(f"[{TABLE}]", "[tool.other]"))
         assert main(["init", str(root)]) == 0
