@@ -30,7 +30,7 @@ from hatch_appimage.uv import ignores_sources, indexes_of_environment, known_ind
 from hatch_appimage.workspace import find_members, find_workspace, read_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from packaging.markers import Environment
     from packaging.pylock import Package, PackageSdist, PackageWheel
@@ -137,9 +137,10 @@ def read_bindings(root: Path, scope: Scope) -> list[Binding]:
     name = str(_table(document, "project").get("name"))
     scope = replace(scope, features=expand_extras(_written(document), name, scope.features, scope.environment))
     direct = [requirement for requirement in _declared(document, scope) if requirement.url]
+    sources = _uv_sources(root, document)
     return [
-        *_of_uv(root, _uv_sources(root, document), scope),
-        *_of_members(root, name),
+        *_of_uv(root, sources, scope),
+        *_of_members(root, {*sources, canonicalize_name(name)}),
         *_of_hatch(root, document),
         *_of_poetry(_table(tool, "poetry"), scope),
         *_of_pdm(_table(tool, "pdm"), scope),
@@ -267,12 +268,12 @@ def _of_uv(root: Path, sources: Mapping[str, tuple[Any, Path]], scope: Scope) ->
                 yield Binding(canonicalize_name(name), _place(source, index), table, index, followed=followed)
 
 
-def _of_members(root: Path, itself: str) -> Iterator[Binding]:
-    """Yield the members of uv's workspace; uv wants a source for each that is needed, and it comes after those."""
+def _of_members(root: Path, others: Collection[str]) -> Iterator[Binding]:
+    """Yield the members of uv's workspace but for some; uv wants a source for each that is needed."""
     ignored = ignores_sources(root)
     names = {canonicalize_name(name) for directory in find_members(root) if (name := _name_of(directory))}
-    for name in sorted(names - {canonicalize_name(itself)}):
-        if not ignored(name) and name not in _uv_sources(root, _read(root)):
+    for name in sorted(names.difference(others)):
+        if not ignored(name):
             yield Binding(name, "the workspace", "[tool.uv.workspace]")
 
 
