@@ -26,6 +26,16 @@ def find_workspace(root: Path) -> Path | None:
     return None
 
 
+def find_members(root: Path) -> list[Path]:
+    """Return the directories of all members of the workspace that a project is in, or is the root of."""
+    directory = find_workspace(root) or root.resolve()
+    table = read_table(directory / "pyproject.toml", "tool", "uv", "workspace")
+    if table is None:
+        return []
+    members, excluded = ({*_matching(directory, table.get(key))} for key in ("members", "exclude"))
+    return sorted(members - excluded | {directory})
+
+
 def read_table(file: Path, *keys: str) -> dict[str, Any] | None:
     """Read a table of a TOML file; None if it is not there or cannot be read, as what lies around a project may be."""
     found: Any = None

@@ -130,6 +130,27 @@ def _add_commands(commands: Any) -> None:
         "path", nargs="?", type=Path, default=Path(), help="the project (default: the current directory)"
     )
     command.set_defaults(module="projects")
+    _add_init(commands)
+
+
+def _add_init(commands: Any) -> None:
+    command = commands.add_parser(
+        "init",
+        help=f"write [{TABLE}] into a project's pyproject.toml",
+        description=f"Write [{TABLE}] into the pyproject.toml of a project that has no such table yet, with what "
+        "cannot stay at its default, and show what was chosen and why. Nothing is asked, and all else in the file "
+        "stays as it is.",
+    )
+    command.add_argument(
+        "path", nargs="?", type=Path, default=Path(), help="the project (default: the current directory)"
+    )
+    command.add_argument(
+        "--backend",
+        action="store_true",
+        help="let `python -m build` and the like build the image beside the wheel when they are asked to: wrap the "
+        "project's build back end, or add the build hook if that is hatchling",
+    )
+    command.set_defaults(module="init")
 
 
 def _add_try(commands: Any) -> None:

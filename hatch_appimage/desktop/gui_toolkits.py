@@ -51,7 +51,7 @@ def warn_of_terminal(settings: DesktopSettings, entry_point: EntryPoint, appdir:
 
 def find_toolkit(entry_point: EntryPoint, appdir: AppDir, python: BundledPython) -> str | None:
     """Return the toolkit for windows that what starts imports at its top; None for none."""
-    return next((toolkit for name in _imported(entry_point, appdir, python) if (toolkit := _toolkit_of(name))), None)
+    return next((toolkit for name in _imported(entry_point, appdir, python) if (toolkit := toolkit_of(name))), None)
 
 
 def _imported(entry_point: EntryPoint, appdir: AppDir, python: BundledPython) -> Iterator[str]:
@@ -68,5 +68,6 @@ def _imported(entry_point: EntryPoint, appdir: AppDir, python: BundledPython) ->
                 yield found.name
 
 
-def _toolkit_of(name: str) -> str | None:
+def toolkit_of(name: str) -> str | None:
+    """Return the toolkit for windows that the name of an imported module is one of; None for none."""
     return next((toolkit for toolkit in _TOOLKITS if name == toolkit or name.startswith(f"{toolkit}.")), None)

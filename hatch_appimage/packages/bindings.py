@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: MIT
 """What a project says of where packages come from, if not from the index that is asked for everything.
 
-Such a statement is in tables of uv, Poetry and PDM, and in direct references; the metadata of a wheel, by which is
-resolved without a lock, has none of the tables. Whatever has the same name on the index is a stranger's.
+Such a statement is in tables of uv, hatch, Poetry and PDM, and in direct references; the metadata of a wheel, by which
+is resolved without a lock, has none of the tables. Whatever has the same name on the index is a stranger's.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from glob import escape, glob
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from packaging.markers import InvalidMarker, Marker
@@ -24,11 +27,10 @@ from hatch_appimage.packages.requirements import applies, expand, expand_extras
 from hatch_appimage.redact import redact
 from hatch_appimage.toml import read_toml
 from hatch_appimage.uv import ignores_sources, indexes_of_environment, known_indexes
-from hatch_appimage.workspace import find_workspace
+from hatch_appimage.workspace import find_members, find_workspace, read_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from packaging.markers import Environment
     from packaging.pylock import Package, PackageSdist, PackageWheel
@@ -103,7 +105,7 @@ class Binding:
         """Say how the tool that reads the table locks a project in a way that can be read here."""
         if "poetry" in self.table:
             return 'Run `poetry lock` and set `lock = "poetry.lock"`'
-        if "pdm" in self.table:
+        if "pdm" in self.table or "hatch" in self.table:
             return "Lock the project as a `pylock.toml`"
         return "Run `uv lock`, and set `lock` to the `uv.lock` if that is not beside pyproject.toml"
 
@@ -135,8 +137,11 @@ def read_bindings(root: Path, scope: Scope) -> list[Binding]:
     name = str(_table(document, "project").get("name"))
     scope = replace(scope, features=expand_extras(_written(document), name, scope.features, scope.environment))
     direct = [requirement for requirement in _declared(document, scope) if requirement.url]
+    sources = _uv_sources(root, document)
     return [
-        *_of_uv(root, _uv_sources(root, document), scope),
+        *_of_uv(root, sources, scope),
+        *_of_members(root, {*sources, canonicalize_name(name)}),
+        *_of_hatch(root, document),
         *_of_poetry(_table(tool, "poetry"), scope),
         *_of_pdm(_table(tool, "pdm"), scope),
         *(Binding(canonicalize_name(it.name), redact(str(it.url)), "[project]") for it in direct),
@@ -263,6 +268,49 @@ def _of_uv(root: Path, sources: Mapping[str, tuple[Any, Path]], scope: Scope) ->
                 yield Binding(canonicalize_name(name), _place(source, index), table, index, followed=followed)
 
 
+def _of_members(root: Path, others: Collection[str]) -> Iterator[Binding]:
+    """Yield the members of uv's workspace but for some; uv wants a source for each that is needed."""
+    ignored = ignores_sources(root)
+    names = {canonicalize_name(name) for directory in find_members(root) if (name := _name_of(directory))}
+    for name in sorted(names.difference(others)):
+        if not ignored(name):
+            yield Binding(name, "the workspace", "[tool.uv.workspace]")
+
+
+def _name_of(directory: Path) -> str | None:
+    """Return the name of a project that lies beside another one; None if that cannot be told."""
+    table = read_table(directory / _FILE, "project") or {}
+    return str(table["name"]) if "name" in table else None
+
+
+def _of_hatch(root: Path, document: Mapping[str, Any]) -> Iterator[Binding]:
+    """Yield what environments of hatch take from elsewhere (https://hatch.pypa.io/latest/config/environment/sources/).
+
+    Members of their workspaces count, too, and `hatch.toml` before `pyproject.toml`.
+    """
+    if os.environ.get("HATCH_NO_SOURCES"):
+        return
+    environments = read_table(root / "hatch.toml", "envs") or _table(document, "tool", "hatch", "envs")
+    for name in environments:
+        for project, source in _table(environments, name, "sources").items():
+            entry = source if isinstance(source, dict) else {"path": source}
+            index = str(entry["index"]) if "index" in entry else None
+            table = f"[tool.hatch.envs.{name}.sources]"
+            yield Binding(canonicalize_name(project), _place(entry, index), table, index)
+        for directory in _hatch_members(root, _table(environments, name, "workspace").get("members")):
+            if member := _name_of(directory):
+                place = os.path.relpath(directory, root)
+                yield Binding(canonicalize_name(member), place, f"[tool.hatch.envs.{name}.workspace]")
+
+
+def _hatch_members(root: Path, members: Any) -> Iterator[Path]:
+    """Yield the directories that patterns mean, which may lead out of the project."""
+    for member in members if isinstance(members, list) else ():
+        pattern = member.get("path") if isinstance(member, dict) else member
+        if isinstance(pattern, str):
+            yield from map(Path, sorted(glob(f"{escape(str(root))}/{pattern}")))  # noqa: PTH207 - Path.glob() takes no `..`
+
+
 def _is_there(source: Mapping[str, Any], where: Path, root: Path) -> bool:
     """Tell whether uv finds a source; what lies beside a project does not lie beside its unpacked sdist."""
     if "path" in source:
@@ -291,7 +339,10 @@ def _index_address(root: Path, name: str) -> str:
 def _of_poetry(table: Mapping[str, Any], scope: Scope) -> Iterator[Binding]:
     addresses = {str(entry.get("name")): str(entry.get("url")) for entry in _tables(table.get("source"))}
     groups = _table(table, "group")
-    tables = {"tool.poetry.dependencies": _table(table, "dependencies")} | {
+    tables = {"tool.poetry.dependencies": _table(table, "dependencies")}
+    if "dev" in scope.groups:  # as Poetry wrote that group before version 1.2
+        tables["tool.poetry.dev-dependencies"] = _table(table, "dev-dependencies")
+    tables |= {
         f"tool.poetry.group.{name}.dependencies": _table(groups, name, "dependencies")
         for name in groups
         if canonicalize_name(name) in scope.groups

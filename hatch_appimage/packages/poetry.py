@@ -7,6 +7,7 @@ The format is Poetry's own and not specified; what is read here is what Poetry 1
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from packaging.markers import Environment
 
 _OLDEST = Version("2.0")
+_SCP = re.compile(r"(?P<user>[^/@:]+@)?(?P<host>[^/:]+):(?P<path>.+)")
 
 
 @dataclass(frozen=True)
@@ -175,7 +177,7 @@ def _requirement(package: Mapping[str, Any], path: Path) -> str:
     kind = source.get("type", "legacy")
     if kind == "git":
         directory = f"#subdirectory={source['subdirectory']}" if "subdirectory" in source else ""
-        return f"{name} @ git+{source['url']}@{source['resolved_reference']}{directory}"
+        return f"{name} @ git+{_git_address(source['url'], path)}@{source['resolved_reference']}{directory}"
     if kind == "directory":
         return f"{name} @ {(path.parent / source['url']).resolve().as_uri()}"
     if not package.get("files"):
@@ -189,3 +191,12 @@ def _requirement(package: Mapping[str, Any], path: Path) -> str:
         return str(Requirement(text))
     except InvalidRequirement as error:
         raise AppImageError(f"{path} has an entry that names no package: `{text}`") from error
+
+
+def _git_address(url: str, path: Path) -> str:
+    """Return the address of a repository; Git also takes paths, and ``user@host:path`` (git-clone(1), "GIT URLS")."""
+    if "://" in url:
+        return url
+    if match := _SCP.fullmatch(url):
+        return f"ssh://{match['user'] or ''}{match['host']}/{match['path'].lstrip('/')}"
+    return (path.parent / url).resolve().as_uri()

@@ -158,8 +158,13 @@ def _read_project(root: Path) -> dict[str, Any]:
 
 def _build_table(document: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the project says to hatchling, which need not be its back end."""
-    table: dict[str, Any] = document.get("tool", {}).get("hatch", {}).get("build", {})
-    return table
+    table: Any = document
+    keys = ("tool", "hatch", "build")
+    for number, key in enumerate(keys, 1):
+        table = table.get(key, {})
+        if not isinstance(table, dict):
+            raise AppImageError(f"Field `{'.'.join(keys[:number])}` must be a table")  # as hatchling has it
+    return dict(table)
 
 
 def _static_fields(document: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -4,16 +4,20 @@
 from __future__ import annotations
 
 import importlib
+import os
 import subprocess
 import sys
+import tarfile
 from typing import TYPE_CHECKING, Any
+from zipfile import ZipFile
 
 import pytest
+from pyproject_hooks import BuildBackendHookCaller
 
 from hatch_appimage import backend
 from hatch_appimage.project.wheel import WHEEL_ONLY
 from support.machine import clean_environment
-from support.projects import kinds
+from support.projects import REPOSITORY, kinds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -116,6 +120,79 @@ class TestPassing:
         """Everyone imports it who installs such a project from its sources."""
         code = "import sys, hatch_appimage.backend; print({'hatchling', 'requests', 'packaging'} & sys.modules.keys())"
         assert subprocess.check_output([sys.executable, "-c", code], text=True) == "set()\n"
+
+
+NATIVE = """\
+#include <Python.h>
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "native", 0, -1, 0};
+PyMODINIT_FUNC PyInit_native(void) { return PyModule_Create(&module); }
+"""
+SETUP = """\
+from setuptools import Extension, find_packages, setup
+setup(
+    name="wrapped-app", version="1.0", packages=find_packages("src"), package_dir={"": "src"},
+    ext_modules=[Extension("wrapped_app.native", ["src/wrapped_app/native.c"])],
+)
+"""
+PROJECT = '[project]\nname = "wrapped-app"\nversion = "1.0"\ndescription = "Wrapped"\n'
+POETRY = """\
+[tool.poetry]
+name = "wrapped-app"
+version = "1.0"
+description = "Wrapped"
+authors = []
+[tool.poetry.dependencies]
+python = "^3.10"
+"""
+
+
+class TestRealBackEnds:
+    """Each by all of its hooks, in processes of their own, as front ends call them."""
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize(
+        ("name", "text"),
+        [
+            ("poetry.core.masonry.api", POETRY),
+            ("flit_core.buildapi", PROJECT),
+            ("pdm.backend", PROJECT),
+            (None, ""),  # what has a setup.py only, with an extension module
+        ],
+        ids=["poetry-core", "flit-core", "pdm-backend", "legacy"],
+    )
+    def test_hooks(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str | None, text: str) -> None:
+        monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")]))
+        monkeypatch.setenv("PIP_BUILD_TRACKER", "x")  # no image
+        root = tmp_path / "project"
+        package = root / "src" / "wrapped_app"
+        package.mkdir(parents=True)
+        (package / "__init__.py").write_text("")
+        compiled = not text
+        if compiled:
+            (package / "native.c").write_text(NATIVE)
+            (root / "setup.py").write_text(SETUP)
+        wrapped = f"[tool.hatch-appimage]\nbuild-backend = '{name}'\n" if name else ""
+        (root / "pyproject.toml").write_text(text + wrapped)
+        sdist = self.build(root, tmp_path, "sdist")
+        assert sdist.name == "wrapped_app-1.0.tar.gz"
+        self.build(root, tmp_path, "editable")
+        with tarfile.open(sdist) as archive:
+            archive.extractall(tmp_path)  # noqa: S202 - it has just been made
+        wheel = self.build(tmp_path / "wrapped_app-1.0", tmp_path / "out", "wheel")
+        assert wheel.name.startswith("wrapped_app-1.0-")
+        with ZipFile(wheel) as files:
+            assert "wrapped_app/__init__.py" in files.namelist()
+            assert (
+                any(it.startswith("wrapped_app/native.") and it.endswith(".so") for it in files.namelist()) is compiled
+            )
+
+    def build(self, root: Path, out: Path, kind: str) -> Path:
+        """Call the hooks for one kind of archive with our config setting, which back ends may refuse."""
+        caller = BuildBackendHookCaller(str(root), backend.__name__)
+        settings = {"appimage": "true"}
+        assert getattr(caller, f"get_requires_for_build_{kind}")(settings) == []
+        out.mkdir(exist_ok=True)
+        return out / str(getattr(caller, f"build_{kind}")(str(out), settings))
 
 
 class TestRefusals:

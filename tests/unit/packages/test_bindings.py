@@ -208,9 +208,58 @@ class TestDeclared:
     def test_other_tools(self, tmp_path: Path, text: str, names: list[str]) -> None:
         assert refused(tmp_path, text) == names
 
+    @pytest.mark.parametrize(
+        ("text", "names"),
+        [
+            ('[tool.hatch.envs.default.sources]\nfirst = "../first"\n', ["first"]),
+            ('[tool.hatch.envs.x.sources]\nFirst = { git = "https://example.org/x.git" }\n', ["first"]),
+            ('[tool.hatch.envs.x.sources]\nsec_ond = { url = "https://example.org/x.whl" }\n', ["sec-ond"]),
+            ('[tool.hatch.envs.x.sources]\nfirst = { index = "https://acme.example/simple" }\n', ["first"]),
+            ("[tool.hatch.envs.x.sources]\nfirst = { workspace = true }\n", ["first"]),
+            ('[tool.hatch.envs.x.sources]\nfifth = "../fifth"\n', []),
+            ('[tool.hatch.envs.x.workspace]\nmembers = ["libs/*", "none"]\n', ["first"]),
+            ('[tool.hatch.envs.x.workspace]\nmembers = [{ path = "./libs/first" }]\n', ["first"]),
+            ('[tool.hatch.envs.x.workspace]\nmembers = ["../bes*"]\n', ["sec-ond"]),
+            ("[tool.hatch.envs]\nx = 1\n", []),
+            ('[tool.hatch.envs.x.workspace]\nmembers = [{ features = ["a"] }, 1]\n', []),
+        ],
+    )
+    def test_environments_of_hatch(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, names: list[str]
+    ) -> None:
+        root = tmp_path / "app"
+        for directory, name in ((root / "libs" / "first", "First"), (tmp_path / "beside", "sec_ond")):
+            directory.mkdir(parents=True)
+            (directory / "pyproject.toml").write_text(f'[project]\nname = "{name}"\n')
+        assert refused(root, text) == names
+        if names:
+            (root / "hatch.toml").write_text(text.replace("tool.hatch.", ""))
+            assert refused(root, "") == names
+            (root / "hatch.toml").write_text("[envs.other]\n")
+            assert refused(root, text) == []  # which it hides
+            (root / "hatch.toml").unlink()
+        monkeypatch.setenv("HATCH_NO_SOURCES", "1")
+        assert refused(root, text) == []
+
+    def test_members_of_a_workspace(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """They are the project's own although no source says so, which uv wants."""
+        for name in ("first", "sec-ond"):
+            (tmp_path / name).mkdir()
+            (tmp_path / name / "pyproject.toml").write_text(f'[project]\nname = "{name}"\n')
+        members = '[tool.uv.workspace]\nmembers = ["*"]\nexclude = ["sec*"]\n'
+        assert refused(tmp_path, members) == ["first"]
+        (tmp_path / "pyproject.toml").write_text(members)
+        assert refused(tmp_path / "app", "") == ["first"]
+        assert refused(tmp_path / "app", "[tool.uv.sources]\nfirst = { workspace = true }\n") == []
+        monkeypatch.setenv("UV_NO_SOURCES", "1")
+        assert refused(tmp_path / "app", "") == []
+
     def test_groups_of_other_tools(self, tmp_path: Path) -> None:
         poetry = '[tool.poetry.group.Dev.dependencies]\nfirst = { path = "../first" }\n'
         assert refused(tmp_path, poetry, groups=["dev"]) == ["first"]
+        poetry = '[tool.poetry.dev-dependencies]\nfirst = { path = "../first" }\n'
+        assert refused(tmp_path, poetry, groups=["dev"]) == ["first"]
+        assert refused(tmp_path, poetry) == []
         pdm = '[tool.pdm.dev-dependencies]\ndev = ["-e file:///srv/first#egg=first", "sec-ond @ file:///srv/s", "x"]\n'
         assert refused(tmp_path, pdm, groups=["dev"]) == ["first", "sec-ond"]
 
@@ -303,13 +352,13 @@ class TestWholeWay:
         self.member(root / "libs" / "first", "first")
         return root
 
-    def member(self, directory: Path, name: str) -> None:
+    def member(self, directory: Path, name: str, *needed: str) -> None:
         """Write a project that others require."""
         directory.mkdir(parents=True, exist_ok=True)
         (directory / f"{name.replace('.', '_')}.py").write_text("")
         (directory / "pyproject.toml").write_text(
             '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n'
-            f'[project]\nname = "{name}"\nversion = "1.5"\n'
+            f'[project]\nname = "{name}"\nversion = "1.5"\ndependencies = {list(needed)}\n'
         )
 
     SOURCES = '[tool.uv.workspace]\nmembers = ["libs/*"]\n[tool.uv.sources]\nfirst = { workspace = true }\n'
@@ -369,17 +418,32 @@ class TestWholeWay:
 
     @pytest.mark.slow
     @pytest.mark.network
-    def test_lock_of_the_workspace(self, tmp_path: Path, index: Index, capfd: pytest.CaptureFixture[str]) -> None:
-        (tmp_path / "pyproject.toml").write_text('[tool.uv.workspace]\nmembers = ["app", "app/libs/*"]\n')
-        root = self.project(tmp_path, "[tool.uv.sources]\nfirst = { workspace = true }\n")
-        subprocess.run([find_uv_bin(), "lock", "--quiet", "--python", sys.executable], cwd=tmp_path, check=True)
-        index.add("sec_ond", "9.5")  # later than the lock
+    @pytest.mark.parametrize("locked", [False, True], ids=["unlocked", "locked"])
+    def test_three_members(
+        self,
+        tmp_path: Path,
+        index: Index,
+        locked: bool,  # noqa: FBT001 - a parameter
+        capfd: pytest.CaptureFixture[str],
+    ) -> None:
+        """One needs the next, and the index has a stranger for each."""
+        index.add("app", "9.0")
+        self.member(tmp_path / "first", "first", "fourth")
+        self.member(tmp_path / "fourth", "fourth")
+        members = '[tool.uv.workspace]\nmembers = ["app", "first", "fourth"]\n[tool.uv.sources]\n'
+        sources = "first = { workspace = true }\nfourth = { workspace = true }\n"
+        (tmp_path / "pyproject.toml").write_text(members + sources)
+        root = self.project(tmp_path, "")
+        if locked:
+            subprocess.run([find_uv_bin(), "lock", "--quiet", "--python", sys.executable], cwd=tmp_path, check=True)
+            index.add("sec_ond", "9.5")  # later than the lock
         assert cli.main(["build", str(root)]) == 0
-        shown = capfd.readouterr()
-        assert "first 1.5" in shown.out + shown.err
-        assert "sec-ond 9.0" in shown.out + shown.err
-        assert "uv.lock (found in the workspace; `lock = false` leaves it aside)" in shown.out + shown.err
-        assert not [path for path in index.asked if path.startswith("/first/")]
+        shown = "".join(capfd.readouterr())
+        for package in ("first 1.5", "fourth 1.5", "sec-ond 9.0"):
+            assert package in shown
+        found = "uv.lock (found in the workspace; `lock = false` leaves it aside)"
+        assert (found in shown) is locked
+        assert {path.split("/")[1] for path in index.asked}.isdisjoint({"app", "first", "fourth"})
 
     @pytest.mark.slow
     @pytest.mark.network
