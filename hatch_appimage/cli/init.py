@@ -10,12 +10,13 @@ from hatch_appimage import TABLE
 from hatch_appimage import backend as wrapper
 from hatch_appimage.builder import AppImageBuilder, hatchling_errors
 from hatch_appimage.cli.proposal import propose
-from hatch_appimage.cli.toml_edit import replace_file, set_value
+from hatch_appimage.cli.toml_edit import set_value
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.options import HOOK_TABLE, Settings
 from hatch_appimage.project.build_input import open_source
 from hatch_appimage.text import printable
 from hatch_appimage.toml import tomllib
+from hatch_appimage.whole_file import write_whole
 from hatch_appimage.workspace import read_table
 
 if TYPE_CHECKING:
@@ -166,7 +167,7 @@ def _write(changes: Mapping[_File, Mapping[tuple[str, ...], Any]]) -> None:
     """Change files, once it is certain that all of them can be."""
     texts = {file: file.changed(values) for file, values in changes.items() if values}
     for file, text in texts.items():
-        replace_file(file.path, text)
+        write_whole(file.path, text)
         print(printable(f"{file.path.name}: {', '.join('.'.join(keys) for keys in changes[file])}"))
 
 

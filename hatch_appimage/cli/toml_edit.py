@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import MutableMapping
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,6 @@ from hatch_appimage.toml import tomllib
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 
 def set_value(text: str, keys: Sequence[str], value: Any) -> str:
@@ -42,24 +40,6 @@ def set_value(text: str, keys: Sequence[str], value: Any) -> str:
     raise AppImageError(
         f"`{'.'.join(keys)}` has no place among the inline tables of the file: set it yourself to {_inline(value)}"
     )
-
-
-def replace_file(path: Path, text: str) -> None:
-    """Write a file whole or not at all; one that is there keeps its permissions, and a symbolic link stays one.
-
-    Raises:
-        OSError: it cannot be written.
-
-    """
-    path = path.resolve()
-    beside = path.with_name(f".{path.name}.new")
-    try:
-        beside.write_text(text, encoding="utf-8", newline="")
-        if path.exists():
-            shutil.copymode(path, beside)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def _inline(value: Any) -> str:
