@@ -56,7 +56,7 @@ def find_commands(settings: LauncherSettings, appdir: AppDir, python: BundledPyt
         if len(owners[name]) > 1:
             packages = " and ".join(sorted(owner.metadata["Name"] for owner in owners[name]))
             log.warning("The script `%s` is installed by %s: one of them replaced the other's", name, packages)
-    if entry_point.module is not None:
+    if entry_point.module is not None or entry_point.program is not None:
         return entry_point
     return _called_by(appdir.bin / entry_point.command, owners[entry_point.command])
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hatch_appimage.table import Table
 
 # Options that install further packages, which may bring commands.
-_COMMANDS_OF_OTHERS = ("dependency-groups", "features", "requirements")
+_COMMANDS_OF_OTHERS = ("dependency-groups", "features", "requirements", "requirements-file")
 
 # What modules are in an image as: sources and bytecode, or bytecode alone.
 BOTH, ONLY = BYTECODE_KINDS = ("both", "only")
