@@ -33,10 +33,10 @@ from hatch_appimage.project.program import (
     NO_VERSION,
     Program,
     Programs,
-    build_program_wheel,
     find_programs,
     program_directory,
 )
+from hatch_appimage.project.program_wheel import build_program_wheel
 from hatch_appimage.project.recipe import REQUIREMENTS, is_recipe, read_recipe
 from hatch_appimage.project.requirements_file import read_requirements_file
 from hatch_appimage.project.script import SCRIPT_LOCK, absolute_settings, is_script, read_block
@@ -189,7 +189,7 @@ def _open_script(path: Path, directory: Path) -> BuildInput:
     wheel = build_program_wheel(table, path.parent, directory, only=[path])
     return BuildInput(
         path.parent,
-        _config(table, build),
+        _config(_wheel_fields(wheel), build),
         wheel,
         is_project=True,
         programs=programs,
@@ -215,7 +215,9 @@ def _open_programs(root: Path, document: Mapping[str, Any], programs: Programs, 
         _write_uv_project(directory / "uv", table, block, root)
         programs = replace(programs, uv_root=directory / "uv")
     wheel = build_program_wheel(table, root, directory)
-    return BuildInput(root, _config(table, build), wheel, is_project=True, programs=programs, metadata_root=directory)
+    return BuildInput(
+        root, _config(_wheel_fields(wheel), build), wheel, is_project=True, programs=programs, metadata_root=directory
+    )
 
 
 def _open_recipe(recipe: Recipe, directory: Path) -> BuildInput:
@@ -230,7 +232,9 @@ def _open_recipe(recipe: Recipe, directory: Path) -> BuildInput:
         return replace(source, root=root, config=config, is_project=True, metadata_root=directory)
     table = _program_fields(_project_name(root, recipe.name), None, {})
     wheel = build_program_wheel(table, directory, directory, only=())
-    return BuildInput(root, _config(table, build), wheel, is_project=True, programs=Programs(), metadata_root=directory)
+    return BuildInput(
+        root, _config(_wheel_fields(wheel), build), wheel, is_project=True, programs=Programs(), metadata_root=directory
+    )
 
 
 def _project_name(path: Path, text: str) -> str:

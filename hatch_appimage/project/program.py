@@ -11,30 +11,30 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from hatchling.builders.wheel import WheelBuilder
-from hatchling.metadata.core import ProjectMetadata
-from hatchling.plugin.manager import PluginManager
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.project.wheel import Wheel
 from hatch_appimage.syntax import parse_source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
 
 #: What a program without ``__version__`` is.
 NO_VERSION = "0.0.0"
 _MAIN = "__main__.py"
 # What starts a directory, the first that there is; a module that is named like the directory comes last.
 _STARTING = (_MAIN, "main.py", "app.py")
-# What no program consists of: hatchling leaves out what Git ignores, and this where there is no Git.
-_OUTPUT = frozenset({"__pycache__", "build", "dist", "node_modules", "venv"})
-_NO_FILES = (".*", "*.AppImage", "*.AppImage.*", "*.pyc", *(f"/{name}" for name in _OUTPUT))
+# What understands `--help` for a program. Any other one could do its work instead.
+_PARSERS = frozenset({
+    *("absl", "argparse", "clap", "click", "cleo", "cyclopts", "defopt", "docopt", "fire", "getopt", "jsonargparse"),
+    *("optparse", "plac", "plumbum", "rich_click", "simple_parsing", "tap", "typer", "tyro"),
+})  # fmt: skip
+#: Directories that no program consists of.
+OUTPUT = frozenset({"__pycache__", "build", "dist", "node_modules", "venv"})
 
 
 @dataclass(frozen=True)
@@ -109,6 +109,11 @@ class Program:
         return [name for name in _imported_at_top(self.tree) if not self._is_beside(name)]
 
     @property
+    def parses_arguments(self) -> bool:
+        """Whether it imports, anywhere, what parses command lines: others need not know ``--help``."""
+        return not _PARSERS.isdisjoint(name.partition(".")[0] for name in _imported(ast.walk(self.tree)))
+
+    @property
     def imports_from_beside(self) -> list[str]:
         """The names of the modules that lie beside it and that it imports, wherever it does."""
         found = [name.partition(".")[0] for name in _imported(ast.walk(self.tree))]
@@ -155,7 +160,7 @@ def find_programs(root: Path, name: str, uv_root: Path | None = None) -> Program
     packages = [
         Program(path, directory, is_package=True)
         for path in sorted(root.glob(f"*/{_MAIN}"))
-        if path.parent.name.isidentifier() and path.parent.name not in _OUTPUT and not _is_environment(path.parent)
+        if path.parent.name.isidentifier() and path.parent.name not in OUTPUT and not is_environment(path.parent)
     ]
     by_name = {str(program): program for program in (*files, *packages)}
     return Programs(by_name, _find_main(by_name, root, packages or files), uv_root)
@@ -167,57 +172,8 @@ def _find_main(by_name: Mapping[str, Program], root: Path, others: list[Program]
     return found or (str(others[0]) if len(others) == 1 else None)
 
 
-def build_program_wheel(
-    table: Mapping[str, Any], root: Path, directory: Path, *, only: Sequence[Path] | None = None
-) -> Wheel:
-    """Make the wheel of a program.
-
-    Args:
-        table: what stands for its ``[project]``.
-        root: where its files lie.
-        directory: an empty one, for the wheel and what is made on the way.
-        only: the files that go into it; None for all but hidden ones, virtual environments, what earlier builds made,
-            and what Git ignores.
-
-    Raises:
-        AppImageError: hatchling refuses a field of the table.
-
-    """
-    place = program_directory(table["name"])
-    files = _find_files(root, directory) if only is None else only
-    included = {str(path): f"{place}/{path.relative_to(root)}" for path in files}
-    if files:
-        # Whatever else runs on the image's Python finds the modules, too, behind all others (`site` reads the file).
-        path_file = directory / f"{place}.pth"
-        path_file.write_text(f"{place}\n", encoding="utf-8")
-        included[str(path_file)] = path_file.name
-    try:
-        builder = _builder(root, directory, table, {"force-include": included, "bypass-selection": True})
-        (path,) = builder.build(directory=str(directory / "wheel"), versions=["standard"])
-    except (TypeError, ValueError) as error:
-        raise AppImageError(f"{root}: {error}") from error
-    return Wheel.read(Path(path))
-
-
-def _builder(root: Path, directory: Path, table: Mapping[str, Any], wheel: Mapping[str, Any]) -> WheelBuilder:
-    tables = {"build": {"targets": {"wheel": dict(wheel)}}, "metadata": {"allow-direct-references": True}}
-    config, plugins = {"project": dict(table), "tool": {"hatch": tables}}, PluginManager()
-    # hatchling would take a `hatch.toml` beside the files for this project's.
-    return WheelBuilder(str(root), plugins, config, ProjectMetadata(str(directory), plugins, config))
-
-
-def _find_files(root: Path, directory: Path) -> list[Path]:
-    names = [
-        path.name
-        for path in sorted(root.iterdir())
-        if not path.name.startswith(".") and path.name not in _OUTPUT and not _is_environment(path)
-    ]
-    selection = {"only-include": names, "exclude": list(_NO_FILES)}
-    builder = _builder(root, directory, {"name": "files", "version": NO_VERSION}, selection)
-    return [Path(file.path) for file in builder.recurse_included_files()] if names else []
-
-
-def _is_environment(path: Path) -> bool:
+def is_environment(path: Path) -> bool:
+    """Whether a directory is a virtual environment."""
     return (path / "pyvenv.cfg").is_file()
 
 

@@ -3,19 +3,15 @@
 
 from __future__ import annotations
 
-import subprocess
 from typing import TYPE_CHECKING
-from zipfile import ZipFile
 
 import pytest
 
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.project.program import Program, build_program_wheel, find_programs
+from hatch_appimage.project.program import Program, find_programs
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-TABLE = {"name": "tool", "version": "1.0", "dependencies": ["a @ file:///a"]}
 
 
 def make(directory: Path, *names: str, text: str = "") -> None:
@@ -43,6 +39,10 @@ class TestProgram:
         assert (found.version, found.summary) == ("1.0.post0", "Paint.")
         assert found.imports == ["os", "json", "data"]
         assert found.imports_from_beside == ["beside", "package"]
+
+    @pytest.mark.parametrize(("text", "expected"), [("def f():\n    import click.x", True), ("import sys", False)])
+    def test_whether_it_knows_help(self, text: str, expected: bool, tmp_path: Path) -> None:  # noqa: FBT001 - a parameter
+        assert program(tmp_path, text).parses_arguments is expected
 
     def test_nothing(self, tmp_path: Path) -> None:
         found = program(tmp_path, "__version__ = f()\n")
@@ -89,29 +89,3 @@ class TestFind:
         assert [(each.module, each.directory) for each in found.values()] == [
             *(("main", "my-tool-app"), ("two", "my-tool-app"), ("pack", "my-tool-app")),
         ]
-
-
-class TestWheel:
-    def test_directory(self, tmp_path: Path) -> None:
-        root, work = tmp_path / "tool", tmp_path / "work"
-        work.mkdir()
-        make(root, "main.py", "pack/x.py", "data/a.txt", "ignored/a.txt", "pack/secret.txt")
-        make(root, ".env", "pack/.hidden", "dist/x.whl", "env/pyvenv.cfg", "env/lib/x.py", "pack/__pycache__/x.pyc")
-        make(root, ".gitignore", text="/ignored\nsecret.txt\n")
-        subprocess.run(["git", "init", "--quiet", root], check=True)
-        wheel = build_program_wheel(TABLE, root, work)
-        assert (wheel.name, str(wheel.version), wheel.pure) == ("tool", "1.0", True)
-        with ZipFile(wheel.path) as archive:
-            assert sorted(name for name in archive.namelist() if ".dist-info" not in name) == [
-                *("tool-app.pth", "tool-app/data/a.txt", "tool-app/main.py", "tool-app/pack/x.py"),
-            ]
-            assert archive.read("tool-app.pth") == b"tool-app\n"
-            assert b"Requires-Dist: a @ file:///a" in archive.read("tool-1.0.dist-info/METADATA")
-
-    def test_some_files(self, tmp_path: Path) -> None:
-        make(tmp_path, "main.py", "other.py")
-        (tmp_path / "work").mkdir()
-        wheel = build_program_wheel(TABLE, tmp_path, tmp_path / "work", only=[tmp_path / "main.py"])
-        with ZipFile(wheel.path) as archive:
-            names = [name for name in archive.namelist() if ".dist-info" not in name]
-        assert sorted(names) == ["tool-app.pth", "tool-app/main.py"]
