@@ -52,6 +52,8 @@ if TYPE_CHECKING:
 
 # In bytes. A small wheel could have one that fills the memory.
 _MAX_METADATA = 16 << 20
+# What is a file that is not there, although a package could have such a name.
+_FILE = re.compile(r"^[^@\s]*\.(?:pyw?|whl|txt|toml|lock)$")
 # What a build wants to know of a project: these have to be static, or the wheel has to be built for them.
 _FIELDS = (
     *("name", "version", "description", "requires-python", "keywords"),
@@ -105,7 +107,7 @@ def open_source(argument: str, given: Collection[str] = ()) -> Iterator[BuildInp
             yield _open_script(path.resolve(), Path(directory))
         elif path.suffix == ".whl" and path.is_file():
             yield _open_wheel(path.resolve(), Path(directory))
-        elif path.exists() or os.sep in argument.partition("@")[0]:
+        elif path.exists() or os.sep in argument.partition("@")[0] or _FILE.search(argument):
             raise AppImageError(f"{argument} is neither a directory, a script nor a wheel; unpack an sdist first")
         else:
             yield _open_release(argument, Path(directory))
@@ -186,7 +188,7 @@ def _open_script(path: Path, directory: Path) -> BuildInput:
     if "lock" not in options and "constraints" not in options and lock.is_file():
         options["lock"] = str(lock)
     _write_uv_project(directory / "uv", table, block, path.parent)
-    wheel = build_program_wheel(table, path.parent, directory, only=[path])
+    wheel = build_program_wheel(table, path.parent, directory, only={path: f"{program.module}.py"})
     return BuildInput(
         path.parent,
         _config(_wheel_fields(wheel), build),
@@ -231,7 +233,7 @@ def _open_recipe(recipe: Recipe, directory: Path) -> BuildInput:
         config = {**source.config, **_config(source.config["project"], build)}
         return replace(source, root=root, config=config, is_project=True, metadata_root=directory)
     table = _program_fields(_project_name(root, recipe.name), None, {})
-    wheel = build_program_wheel(table, directory, directory, only=())
+    wheel = build_program_wheel(table, directory, directory, only={})
     return BuildInput(
         root, _config(_wheel_fields(wheel), build), wheel, is_project=True, programs=Programs(), metadata_root=directory
     )

@@ -78,7 +78,8 @@ def choose_entry_point(setting: str | None, project: Project, *, complete: bool 
     if command in scripts or command.startswith("python"):
         command += "-appimage"  # that name is taken, by a script of the project or by the interpreter
     if setting in programs:
-        return EntryPoint(command, None, None, program=programs[setting])
+        program = programs[setting]
+        return EntryPoint(command, None, None, gui=program.source.suffix == ".pyw", program=program)
     if match := _MODULE.fullmatch(setting):
         return EntryPoint(command, match["module"], None)
     if match := _OBJECT.fullmatch(setting):

@@ -54,8 +54,8 @@ class Program:
 
     @property
     def module(self) -> str:
-        """The name of the module that runs as ``__main__``."""
-        return self.source.parent.name if self.is_package else self.source.stem
+        """The name of the module that runs as ``__main__``; its file is installed as a source of that name."""
+        return self.source.parent.name if self.is_package else self.source.stem.replace(".", "_")
 
     @property
     def root(self) -> Path:
@@ -156,7 +156,7 @@ def find_programs(root: Path, name: str, uv_root: Path | None = None) -> Program
 
     """
     directory = program_directory(name)
-    files = [Program(path, directory) for path in sorted(root.glob("*.py")) if path.is_file()]
+    files = [Program(path, directory) for path in sorted(root.glob("*.py")) if path.is_file() and "." not in path.stem]
     packages = [
         Program(path, directory, is_package=True)
         for path in sorted(root.glob(f"*/{_MAIN}"))

@@ -15,14 +15,14 @@ from hatch_appimage.project.program import NO_VERSION, OUTPUT, is_environment, p
 from hatch_appimage.project.wheel import Wheel
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
 # hatchling leaves out what Git ignores, and this in any case.
 _NO_FILES = (".*", "*.AppImage", "*.AppImage.*", "*.pyc", *(f"/{name}" for name in OUTPUT))
 
 
 def build_program_wheel(
-    table: Mapping[str, Any], root: Path, directory: Path, *, only: Sequence[Path] | None = None
+    table: Mapping[str, Any], root: Path, directory: Path, *, only: Mapping[Path, str] | None = None
 ) -> Wheel:
     """Make the wheel of a program.
 
@@ -30,8 +30,8 @@ def build_program_wheel(
         table: what stands for its ``[project]``.
         root: where its files lie.
         directory: an empty one, for the wheel and what is made on the way.
-        only: the files that go into it; None for all but hidden ones, virtual environments, what earlier builds made,
-            and what Git ignores.
+        only: the files that go into it, with their names there; None for all but hidden ones, virtual environments,
+            what earlier builds made, and what Git ignores.
 
     Raises:
         AppImageError: hatchling refuses a field of the table.
@@ -39,8 +39,8 @@ def build_program_wheel(
     """
     place = program_directory(table["name"])
     files = _find_files(root, directory) if only is None else only
-    included = {str(path): f"{place}/{path.relative_to(root)}" for path in files}
-    if files:
+    included = {str(path): f"{place}/{name}" for path, name in files.items()}
+    if included:
         # Whatever else runs on the image's Python finds the modules, too, behind all others (`site` reads the file).
         path_file = directory / f"{place}.pth"
         path_file.write_text(f"{place}\n", encoding="utf-8")
@@ -60,7 +60,7 @@ def _builder(root: Path, directory: Path, table: Mapping[str, Any], wheel: Mappi
     return WheelBuilder(str(root), plugins, config, ProjectMetadata(str(directory), plugins, config))
 
 
-def _find_files(root: Path, directory: Path) -> list[Path]:
+def _find_files(root: Path, directory: Path) -> dict[Path, str]:
     names = [
         path.name
         for path in sorted(root.iterdir())
@@ -68,4 +68,5 @@ def _find_files(root: Path, directory: Path) -> list[Path]:
     ]
     selection = {"only-include": names, "exclude": list(_NO_FILES)}
     builder = _builder(root, directory, {"name": "files", "version": NO_VERSION}, selection)
-    return [Path(file.path) for file in builder.recurse_included_files()] if names else []
+    found = builder.recurse_included_files() if names else ()
+    return {Path(file.path): file.relative_path for file in found}

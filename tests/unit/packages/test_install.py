@@ -7,6 +7,7 @@ import csv
 import os
 import shutil
 import sys
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ from hatch_appimage.packages.install import application_files, install_packages
 from hatch_appimage.packages.settings import InstallSettings
 from hatch_appimage.project.entry_points import EntryPoint
 from hatch_appimage.project.metadata import Project
+from hatch_appimage.project.requirements_file import read_requirements_file
 from hatch_appimage.project.wheel import Wheel
 from hatch_appimage.python import BundledPython
 from hatch_appimage.python.installed import Records, update_records
@@ -113,6 +115,31 @@ def test_installs_wheel_dependencies_and_features(
     assert (appdir.bin / "my-app").stat().st_mode & 0o111
     assert not (appdir.usr / ".lock").exists()
     assert not list(appdir.root.rglob("__pycache__"))
+
+
+def test_files_of_requirements(
+    appdir: AppDir, python: BundledPython, project: Project, wheel: Path, tmp_path: Path
+) -> None:
+    extra = make_wheel(tmp_path / "extra", "extra", {"extra.py": ""})
+    make_wheel(tmp_path / "extra", "narrow", {"narrow.py": ""})
+    make_wheel(tmp_path / "extra", "narrow", {"narrow.py": ""}, version="2.0")
+    (tmp_path / "constraints.txt").write_text("narrow<2\n")
+    (tmp_path / "base.txt").write_text(f"narrow\n--find-links {extra.parent}\n--no-index\n")
+    file = tmp_path / "requirements.txt"
+    text = f"-r base.txt\n-c constraints.txt\nextra @ {extra.as_uri()} --hash=sha256:"
+    file.write_text(text + sha256(extra.read_bytes()).hexdigest())
+
+    def build() -> Installation:
+        settings = InstallSettings(features=("web",), requirements_file=(read_requirements_file(file),))
+        return install_packages(
+            Wheel.read(wheel), appdir, python, project, settings, architecture=native_architecture()
+        )
+
+    found = {package.name: package.version for package in build().packages}
+    assert (found["extra"], found["narrow"]) == ("1.0", "1.0")
+    file.write_text(text + "0" * 64)
+    with pytest.raises(AppImageError, match="extra"):
+        build()
 
 
 def test_names_nothing_of_this_machine(

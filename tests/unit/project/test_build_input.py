@@ -131,6 +131,8 @@ class TestWhatIsGiven:
         [
             ("empty", r"/empty is no Python project: it has neither pyproject\.toml nor setup\.py"),
             ("no/such", "no/such is neither a directory, a script nor a wheel; unpack an sdist first"),
+            ("gone.py", r"gone\.py is neither a directory, a script nor a wheel"),
+            ("gone-1.0-py3-none-any.whl", "is neither a directory, a script nor a wheel"),
             ("x-1.0.tar.gz", r"x-1\.0\.tar\.gz is neither a directory, a script nor a wheel; unpack an sdist first"),
             ("not a wheel.whl", "not a wheel.whl is not named as wheels are"),
             ("x-1.0-py3-none-any.whl", "x-1.0-py3-none-any.whl is no wheel: "),
@@ -228,6 +230,20 @@ class TestNoProject:
         path.write_text("# /// script\n# [tool.hatch.build.targets.appimage]\n# lock = false\n# ///\n")
         with open_source(str(path)) as source:
             assert AppImageBuilder.of_source(source).read_settings().install.lock is None
+
+    @pytest.mark.parametrize(
+        ("name", "installed", "gui"), [("tool", "tool", False), ("my.tool.py", "my_tool", False), ("t.pyw", "t", True)]
+    )
+    def test_names_of_scripts(self, name: str, installed: str, gui: bool, tmp_path: Path) -> None:  # noqa: FBT001 - a parameter
+        path = tmp_path / name
+        path.write_text("#!/usr/bin/env python3\n")
+        with open_source(str(path)) as source:
+            assert isinstance(source.package, Wheel)
+            place = f"{AppImageBuilder.of_source(source).project.name}-app"
+            assert f"{place}/{installed}.py" in ZipFile(source.package.path).namelist()
+            entry_point = AppImageBuilder.of_source(source).read_settings().launcher.entry_point
+            assert entry_point.program
+            assert (entry_point.program.module, entry_point.gui) == (installed, gui)
 
     def test_script_with_neighbours(self, tmp_path: Path) -> None:
         (tmp_path / "tool.py").write_text("import helper.x\n")

@@ -46,18 +46,18 @@ def test_directory(tmp_path: Path) -> None:
 def test_some_files(tmp_path: Path) -> None:
     make(tmp_path, "main.py", "other.py")
     (tmp_path / "work").mkdir()
-    wheel = build_program_wheel(TABLE, tmp_path, tmp_path / "work", only=[tmp_path / "main.py"])
+    wheel = build_program_wheel(TABLE, tmp_path, tmp_path / "work", only={tmp_path / "main.py": "x.py"})
     with ZipFile(wheel.path) as archive:
         names = [name for name in archive.namelist() if ".dist-info" not in name]
-    assert sorted(names) == ["tool-app.pth", "tool-app/main.py"]
+    assert sorted(names) == ["tool-app.pth", "tool-app/x.py"]
 
 
 def test_neither_files_nor_a_path(tmp_path: Path) -> None:
-    wheel = build_program_wheel(TABLE, tmp_path, tmp_path, only=())
+    wheel = build_program_wheel(TABLE, tmp_path, tmp_path, only={})
     with ZipFile(wheel.path) as archive:
         assert not [name for name in archive.namelist() if ".dist-info" not in name]
 
 
 def test_refused(tmp_path: Path) -> None:
     with pytest.raises(AppImageError, match=r"`project\.version`"):
-        build_program_wheel({**TABLE, "version": 1}, tmp_path, tmp_path, only=())
+        build_program_wheel({**TABLE, "version": 1}, tmp_path, tmp_path, only={})
