@@ -241,6 +241,16 @@ class TestCheckEntryPoint:
     def test_module(self, python: BundledPython, module: str) -> None:
         check_entry_point(EntryPoint("app", module, "main", installed=True), python)
 
+    def test_directory_of_a_path_file(self, python: BundledPython, tmp_path: Path) -> None:
+        site = python.site_packages[0]
+        for directory in (site / "a-app", tmp_path / "outside"):
+            directory.mkdir()
+            (directory / f"in_{directory.name.replace('-', '_')}.py").touch()
+        (site / "a.pth").write_text(f"# gone\nimport sys\n\ngone\na-app\n{tmp_path}/outside\n")
+        check_entry_point(EntryPoint("app", "in_a_app", "main"), python)
+        with pytest.raises(AppImageError, match="needs the module `in_outside`"):
+            check_entry_point(EntryPoint("app", "in_outside", "main"), python)
+
     @pytest.mark.parametrize("module", ["runs", "single", "package.cli", "timeit", "fast"])
     def test_runs(self, python: BundledPython, module: str) -> None:
         check_entry_point(EntryPoint("other", module, None), python)
