@@ -64,9 +64,23 @@ def check_settings(root: Path) -> None:
     """
     file, table = read_settings(root)
     name = "pip" if file.name == "uv.toml" else "tool.uv.pip"
+    check_pip_settings(_table(table, "pip"), f"[{name}] of {file}")
+
+
+def check_pip_settings(table: Mapping[str, Any], where: str) -> None:
+    """Refuse such settings of ``uv pip`` in a table.
+
+    Args:
+        table: with the settings.
+        where: the table and its file, as they stand in the error.
+
+    Raises:
+        AppImageError: there is one.
+
+    """
     for setting in _MISLEADING:
-        if _table(table, "pip").get(setting):
-            raise AppImageError(f"`{setting}` in [{name}] of {file} would decide what goes into the image: remove it")
+        if table.get(setting):
+            raise AppImageError(f"`{setting}` in {where} would decide what goes into the image: remove it")
 
 
 def prefers_source(root: Path) -> Callable[[str], bool]:

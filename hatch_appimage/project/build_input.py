@@ -43,7 +43,7 @@ from hatch_appimage.project.script import SCRIPT_LOCK, absolute_settings, is_scr
 from hatch_appimage.project.wheel import Release, Wheel, build_any_wheel
 from hatch_appimage.toml import read_toml
 from hatch_appimage.unpack.zip import DAMAGED
-from hatch_appimage.uv import OF_PROJECTS, read_settings, run_uv
+from hatch_appimage.uv import OF_PROJECTS, check_settings, read_settings, run_uv
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -260,6 +260,7 @@ def _program_fields(name: str, program: Program | None, block: Mapping[str, Any]
 
 def _write_uv_project(directory: Path, table: Mapping[str, Any], block: Mapping[str, Any], place: Path) -> None:
     """Write what a program says to uv where uv reads it, over the settings that count where the program lies."""
+    check_settings(place)
     file, around = read_settings(place)
     own = block.get("tool", {}).get("uv", {})
     inherited = absolute_settings({key: around[key] for key in around.keys() - OF_PROJECTS}, file.parent)

@@ -15,6 +15,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from hatch_appimage import TABLE
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.toml import tomllib
+from hatch_appimage.uv import check_pip_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -146,8 +147,9 @@ def _check_tool(path: Path, block: Mapping[str, Any]) -> None:
     if "hatch-appimage" in tool:
         raise AppImageError(f"{path}: options are in [{TABLE}] of its metadata, not in [tool.hatch-appimage]")
     uv = tool.get("uv", {})
-    if not isinstance(uv, dict) or not isinstance(uv.get("sources", {}), dict):
-        raise AppImageError(f"{path}: `tool.uv` and `tool.uv.sources` in its metadata must be tables")
+    if not isinstance(uv, dict) or not all(isinstance(uv.get(key, {}), dict) for key in ("pip", "sources")):
+        raise AppImageError(f"{path}: `tool.uv`, `tool.uv.pip` and `tool.uv.sources` in its metadata must be tables")
+    check_pip_settings(uv.get("pip", {}), f"[tool.uv.pip] of {path}")
     for name, entry in uv.get("sources", {}).items():
         for source in _tables(entry):
             if "workspace" in source:

@@ -76,7 +76,9 @@ class TestBlock:
             (["tool = 1"], "`tool` in its metadata must be a table"),
             (["tool.hatch = []"], "`tool.hatch` in its metadata must be a table"),
             (["tool.hatch-appimage.icon = 'x'"], r"options are in \[tool\.hatch\.build\.targets\.appimage\]"),
-            (["tool.uv.sources = 1"], r"`tool\.uv` and `tool\.uv\.sources` in its metadata must be tables"),
+            (["tool.uv.sources = 1"], r"`tool\.uv\.sources` in its metadata must be tables"),
+            (["tool.uv.pip = 1"], r"`tool\.uv\.pip` and `tool\.uv\.sources` in its metadata must be tables"),
+            (["tool.uv.pip.no-deps = true"], r"^`no-deps` in \[tool\.uv\.pip\] of .*/tool\.py would decide what goes"),
             (
                 ["tool.uv.sources.a.workspace = true"],
                 "takes a from a workspace, and a script is in none: name its `path`",
