@@ -91,7 +91,8 @@ class InstallSettings:
         "a `.txt` of requirements with hashes; `false` for none.",
         details="Hashes are verified, and markers are evaluated for the bundled Python. The build ends if the lock is "
         "out of date, lacks what the wheel's metadata or `requirements` ask for, or lacks a file for the target. "
-        "The image's own `usr/share/<app-id>/pylock.toml` can be given here to install the same packages again.",
+        "The image's own `usr/share/<app-id>/pylock.toml` can be given here to install the same packages again. "
+        "Of [a script](recipes.md#a-script), the `.py.lock` beside it is taken.",
         shown="`pylock.toml` or `uv.lock` beside `pyproject.toml`, or the `uv.lock` of its workspace",
         check=_lock,
         compute=lambda table: _alone(Lock.find(table.project.uv_root), table),
