@@ -34,7 +34,7 @@ from hatch_appimage.report import Steps
 from hatch_appimage.terminal import find_terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from hatchling.bridge.app import Application
 
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from hatch_appimage.inputs import BuildInputs
     from hatch_appimage.libraries.bundle import Libraries
     from hatch_appimage.project.build_input import BuildInput
+    from hatch_appimage.project.program import Programs
     from hatch_appimage.project.wheel import Release, Wheel
 
 
@@ -52,25 +53,38 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
 
     # What the images are made from, if it is there before the build; None has the project's wheel built.
     package: Wheel | Release | None = None
+    # What can start, of what is no project.
+    programs: Programs | None = None
 
     @classmethod
-    def of_source(cls, source: BuildInput, settings: Mapping[str, Any] | None = None) -> AppImageBuilder:
+    def of_source(
+        cls,
+        source: BuildInput,
+        settings: Mapping[str, Any] | None = None,
+        further: Mapping[str, Sequence[str]] | None = None,
+    ) -> AppImageBuilder:
         """Make what builds something of which hatchling has not read the metadata.
 
         Args:
             source: what is packed.
             settings: keys of the target's table that count more than the project's.
+            further: items for keys whose values are lists.
 
         Raises:
             AppImageError: hatchling refuses a table of the project.
 
         """
         plugins = PluginManager()
-        metadata = ProjectMetadata(str(source.root), plugins, dict(source.config))
+        metadata = ProjectMetadata(str(source.metadata_root or source.root), plugins, dict(source.config))
         builder = cls(str(source.root), plugins, metadata=metadata)
-        builder.package = source.package
+        builder.package, builder.programs = source.package, source.programs
         with hatchling_errors():
-            builder.target_config.update(settings or {})
+            table = builder.target_config
+            table.update(settings or {})
+            for key, items in (further or {}).items():
+                given = table.get(key, [])
+                if items and isinstance(given, str | list):  # whatever else it is will be refused
+                    table[key] = [*([given] if isinstance(given, str) else given), *items]
         return builder
 
     def get_version_api(self) -> dict[str, Callable[..., str]]:
@@ -159,7 +173,7 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
     @property
     def project(self) -> Project:
         """What is packed."""
-        return Project.from_hatchling(Path(self.root), self.metadata)
+        return Project.from_hatchling(Path(self.root), self.metadata, self.programs)
 
     def _forced_files(self) -> list[tuple[Path, str]]:
         """Return what ``force-include`` and build hooks add: pairs of a file and its path below the AppDir."""

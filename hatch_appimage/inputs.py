@@ -242,7 +242,7 @@ def _load_runtime(path: Path | None, architecture: Architecture) -> Runtime:
 def _build_python(python: PythonInstallation, project: Project) -> Path | None:
     if is_runnable(python.elf):
         return python.executable
-    return find_build_python(python.version, project.root)
+    return find_build_python(python.version, project.uv_root)
 
 
 def _find_apt(policy: LibraryPolicy, architecture: Architecture, python: PythonInstallation) -> Apt | None:
@@ -303,7 +303,7 @@ def _check_bindings(inputs: BuildInputs) -> None:
     environment["platform_machine"] = inputs.architecture.machine
     needed = requirements_of(read_metadata(package), settings.features, environment) if package else None
     scope = Scope.of(environment, settings.features, settings.dependency_groups)
-    check_declared(inputs.project.root, scope, needed, settings.requirements, settings.constraints)
+    check_declared(inputs.project.uv_root, scope, needed, settings.further, settings.constraints)
 
 
 def _check_sections(inputs: BuildInputs) -> None:

@@ -119,6 +119,12 @@ def _texts(name: str, value: object) -> tuple[str, ...]:
     return tuple(value)
 
 
+def _text_or_texts(name: str, value: object) -> tuple[str, ...]:
+    if not isinstance(value, str | list):
+        raise TypeError(f"Option `{name}` must be a string or array of strings")
+    return _texts(name, value) if isinstance(value, list) else (_text(name, value),)
+
+
 def _mapping(name: str, value: object) -> dict[str, str]:
     if not isinstance(value, dict):
         raise TypeError(f"Option `{name}` must be a table of strings")
@@ -147,6 +153,7 @@ FLAG = Kind("boolean", _flag)
 TEXT_OR_FLAG = Kind("string or boolean", _text_or_flag)
 INTEGER = Kind("integer", _integer)
 TEXTS = Kind("array of strings", _texts)
+TEXT_OR_TEXTS = Kind("string or array of strings", _text_or_texts)
 TEXTS_OR_FLAG = Kind("array of strings or boolean", _texts_or_flag)
 MAPPING = Kind("table of strings", _mapping)
 BY_ARCHITECTURE = Kind("string or table of strings", _by_architecture)

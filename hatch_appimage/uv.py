@@ -43,6 +43,13 @@ _TARGET_SETTINGS = frozenset({
 # Settings of `uv pip` that would put other packages into the image than the project's, or elsewhere.
 _MISLEADING = ("all-extras", "no-deps", "no-emit-package", "prefix", "python-platform", "require-hashes", "target")
 
+#: Settings of uv that are about the project which has them, and not about where packages are looked for.
+OF_PROJECTS = frozenset({
+    *("sources", "workspace", "dev-dependencies", "default-groups", "dependency-groups", "package", "managed"),
+    *("conflicts", "environments", "required-environments", "build-backend"),
+    *("constraint-dependencies", "override-dependencies", "exclude-dependencies", "build-constraint-dependencies"),
+})  # fmt: skip
+
 # The variables that name package indexes, those that count most first, and whether they replace the default one.
 _INDEXES = {"UV_DEFAULT_INDEX": True, "UV_INDEX": False, "UV_EXTRA_INDEX_URL": False, "UV_INDEX_URL": True}
 _NAMED = re.compile(r"(?:([\w.-]+)=)?(.*)")  # `acme=https://...`
@@ -55,18 +62,32 @@ def check_settings(root: Path) -> None:
         AppImageError: there is one.
 
     """
-    file, table = _settings(root)
+    file, table = read_settings(root)
     name = "pip" if file.name == "uv.toml" else "tool.uv.pip"
+    check_pip_settings(_table(table, "pip"), f"[{name}] of {file}")
+
+
+def check_pip_settings(table: Mapping[str, Any], where: str) -> None:
+    """Refuse such settings of ``uv pip`` in a table.
+
+    Args:
+        table: with the settings.
+        where: the table and its file, as they stand in the error.
+
+    Raises:
+        AppImageError: there is one.
+
+    """
     for setting in _MISLEADING:
-        if _table(table, "pip").get(setting):
-            raise AppImageError(f"`{setting}` in [{name}] of {file} would decide what goes into the image: remove it")
+        if table.get(setting):
+            raise AppImageError(f"`{setting}` in {where} would decide what goes into the image: remove it")
 
 
 def prefers_source(root: Path) -> Callable[[str], bool]:
     """Return what tells of a package whether the project wants it built from source although it has wheels."""
     everything = _is_set("UV_NO_BINARY")
     names = set(os.environ.get("UV_NO_BINARY_PACKAGE", "").split())
-    _, table = _settings(root)
+    _, table = read_settings(root)
     everything |= table.get("no-binary") is True
     names |= {*table.get("no-binary-package", ()), *_table(table, "pip").get("no-binary", ())}
     unwanted = {canonicalize_name(name) for name in names}
@@ -77,7 +98,7 @@ def ignores_sources(root: Path) -> Callable[[str], bool]:
     """Return what tells of a package whether uv is told to leave ``[tool.uv.sources]`` aside for it."""
     everything = _is_set("UV_NO_SOURCES")
     names = set(os.environ.get("UV_NO_SOURCES_PACKAGE", "").split())
-    _, table = _settings(root)
+    _, table = read_settings(root)
     everything |= table.get("no-sources") is True
     names |= {*table.get("no-sources-package", ())}
     ignored = {canonicalize_name(name) for name in names}
@@ -89,7 +110,7 @@ def known_indexes(root: Path) -> list[str]:
 
     See https://docs.astral.sh/uv/concepts/indexes/ for which these are.
     """
-    _, table = _settings(root)
+    _, table = read_settings(root)
     settings = table | _table(table, "pip")
     if settings.get("no-index"):
         return []
@@ -122,7 +143,7 @@ def _is_set(variable: str) -> bool:
     return os.environ.get(variable, "").lower() in ("1", "true", "yes", "on")
 
 
-def _settings(root: Path) -> tuple[Path, dict[str, Any]]:
+def read_settings(root: Path) -> tuple[Path, dict[str, Any]]:
     """Return the settings of uv that count in a project, and the file that has them.
 
     For a member of a workspace these are the workspace's and not its own; where there are none, those of the next

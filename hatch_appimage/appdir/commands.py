@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from hatch_appimage.elf import read_elf
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.project.entry_points import EntryPoint, parse_object
-from hatch_appimage.python.installed import installed_distributions, place_of
+from hatch_appimage.python.installed import directories_of_modules, installed_distributions, place_of
 from hatch_appimage.suggest import list_names
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def find_commands(settings: LauncherSettings, appdir: AppDir, python: BundledPyt
         if len(owners[name]) > 1:
             packages = " and ".join(sorted(owner.metadata["Name"] for owner in owners[name]))
             log.warning("The script `%s` is installed by %s: one of them replaced the other's", name, packages)
-    if entry_point.module is not None:
+    if entry_point.module is not None or entry_point.program is not None:
         return entry_point
     return _called_by(appdir.bin / entry_point.command, owners[entry_point.command])
 
@@ -134,7 +134,7 @@ def check_entry_point(entry_point: EntryPoint, python: BundledPython) -> None:
     if entry_point.module is None:
         return
     parts = entry_point.module.split(".")
-    directories = [*python.site_packages, python.stdlib]
+    directories = [*directories_of_modules(python), python.stdlib]
     if not any(_has_module(directory, parts) for directory in directories):
         raise AppImageError(
             f"The entry point `{entry_point.command}` needs the module `{entry_point.module}`, which neither the "

@@ -78,6 +78,33 @@ if __name__ == "__main__":
     runpy.run_module({module!r}, run_name="__main__", alter_sys=True)
 """
 
+# Runs a file as Python does, but with the bytecode that the image has of it.
+_PROGRAM_SCRIPT = """\
+__doc__ = None
+def _load():
+    import sys
+    from importlib.machinery import PathFinder
+    spec = PathFinder.find_spec({module!r}, [f"{{directory}}/{directory}" for directory in sys.path])
+    sys.path.insert(0, spec.origin.rpartition("/")[0])
+    sys.argv[0] = spec.origin
+    return spec.origin, spec.loader.get_code({module!r})
+if __name__ == "__main__":
+    __file__, _code = _load()
+    exec(_code)
+"""
+
+_PACKAGE_SCRIPT = """\
+def _find():
+    import sys
+    from importlib.machinery import PathFinder
+    spec = PathFinder.find_spec({module!r}, [f"{{directory}}/{directory}" for directory in sys.path])
+    sys.path.insert(0, spec.origin.rsplit("/", 2)[0])
+if __name__ == "__main__":
+    import runpy
+    _find()
+    runpy.run_module({module!r}, run_name="__main__", alter_sys=True)
+"""
+
 
 @dataclass(frozen=True)
 class Launcher:
@@ -354,6 +381,9 @@ def _without_docstring(source: str) -> str:
 
 
 def _script_body(entry_point: EntryPoint) -> str:
+    if program := entry_point.program:
+        template = _PACKAGE_SCRIPT if program.is_package else _PROGRAM_SCRIPT
+        return template.format(module=program.module, directory=program.directory)
     if entry_point.attribute is None:
         return _MODULE_SCRIPT.format(module=entry_point.module)
     name = entry_point.attribute.split(".")[0]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hatch_appimage.table import Table
 
 # Options that install further packages, which may bring commands.
-_COMMANDS_OF_OTHERS = ("dependency-groups", "features", "requirements")
+_COMMANDS_OF_OTHERS = ("dependency-groups", "features", "requirements", "requirements-file")
 
 # What modules are in an image as: sources and bytecode, or bytecode alone.
 BOTH, ONLY = BYTECODE_KINDS = ("both", "only")
@@ -127,7 +127,8 @@ class LauncherSettings:
         TEXT,
         'What starts: a key of `[project.scripts]` or `[project.gui-scripts]`, `"module:function"` or `"-m module"`.',
         details="It can also be the name of any other Python script that is installed, such as the command of a "
-        "dependency. This is checked after installation.",
+        "dependency. This is checked after installation. In [a directory with requirements]"
+        '(recipes.md#a-directory-with-requirements) it can be a file, such as `"main.py"`.',
         shown="the only script, or the one named like the project",
         check=_entry_point,
         compute=lambda table: _entry_point(None, table),

@@ -164,6 +164,9 @@ def defers(
         reader: knows what sources import.
 
     """
+    if entry_point.program is not None:
+        # It is not imported, and running one that does not know `--help` could do anything.
+        return entry_point.program.parses_arguments
     return entry_point.attribute is None or defers_imports(modules, python.site_packages, reader)
 
 

@@ -66,9 +66,12 @@ def _split(arguments: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
 
 
 def _add_commands(commands: Any) -> None:
-    what = "a project's directory, a wheel, or a requirement such as 'httpie==3.*'"
+    what = (
+        "a directory with a project, with modules and requirements.txt, or with a recipe of python-appimage; a script; "
+        "a wheel; or a requirement such as 'httpie==3.*'"
+    )
     for name, summary in (
-        ("build", "Build the AppImage of a project of any build back end, or of one that is published."),
+        ("build", "Build the AppImage of a project of any build back end, of a script, or of what is published."),
         ("check", "Check the options of a project, and show what would be built. All errors are reported at once."),
     ):
         command = _add(commands, name, summary, f"The options are those of [{TABLE}].", what=what)
@@ -203,6 +206,21 @@ def _add(commands: Any, name: str, summary: str, epilog: str = "", *, what: str 
 
 def _add_settings(command: Any) -> None:
     command.add_argument("--arch", action="append", choices=list(ARCHITECTURES), help="may be given several times")
+    command.add_argument(
+        "--with",
+        action="append",
+        default=[],
+        metavar="PACKAGE",
+        dest="with_packages",
+        help="a requirement, wheel or project to install as well; may be given several times",
+    )
+    command.add_argument(
+        "--with-requirements",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a file of requirements to install as well; may be given several times",
+    )
     command.add_argument("--python", help=f"as the option `python` of [{TABLE}]")
     command.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="any option: text, or a value as in TOML"

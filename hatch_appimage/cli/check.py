@@ -64,6 +64,8 @@ def _fetched(inputs: BuildInputs, libraries: Libraries | None) -> list[str]:
 
 
 def _call(entry_point: EntryPoint) -> str:
+    if entry_point.program is not None:
+        return str(entry_point.program)
     if entry_point.module is None:
         return "a script that is looked for once all is installed"
     if entry_point.attribute is None:

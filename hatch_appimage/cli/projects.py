@@ -17,11 +17,12 @@ from hatch_appimage.cli.reference import write_options
 from hatch_appimage.cli.status import WRONG
 from hatch_appimage.errors import AppImageError, ConfigurationError, ErrorCollector
 from hatch_appimage.options import OPTIONS
-from hatch_appimage.project.build_input import open_source
+from hatch_appimage.project.build_input import open_source, read_requirement
 from hatch_appimage.toml import tomllib
 
 if TYPE_CHECKING:
     import argparse
+    from contextlib import AbstractContextManager
 
     from hatch_appimage.project.build_input import BuildInput
 
@@ -34,9 +35,9 @@ def build(options: argparse.Namespace) -> int:
     # hatchling's Application takes its verbosity from there.
     os.environ["HATCH_VERBOSE"] = str(options.verbose)
     os.environ["HATCH_QUIET"] = str(options.quiet)
-    with open_source(options.source) as source:
+    with _open(options) as source:
         output = options.output or (None if source.is_project else Path("dist"))
-        builder = AppImageBuilder.of_source(source, _settings(source, options))
+        builder = AppImageBuilder.of_source(source, _settings(source, options), _further(options))
         directory = str(output.absolute() if output else builder.config.directory)
         with hatchling_errors():
             builder.metadata.validate_fields()
@@ -49,8 +50,8 @@ def build(options: argparse.Namespace) -> int:
 def check(options: argparse.Namespace) -> int:
     """Show what would be built, or all that is wrong."""
     errors = ErrorCollector()
-    with open_source(options.source) as source:
-        builder = AppImageBuilder.of_source(source, _settings(source, options))
+    with _open(options) as source:
+        builder = AppImageBuilder.of_source(source, _settings(source, options), _further(options))
         with hatchling_errors():
             builder.metadata.validate_fields()
             names = options.arch or builder.config.versions
@@ -65,6 +66,16 @@ def check(options: argparse.Namespace) -> int:
         print(*dict.fromkeys(str(error).splitlines()), sep="\n", file=sys.stderr)
         return WRONG
     return 0
+
+
+def _open(options: argparse.Namespace) -> AbstractContextManager[BuildInput]:
+    return open_source(options.source, [text.partition("=")[0].strip() for text in options.set])
+
+
+def _further(options: argparse.Namespace) -> dict[str, list[str]]:
+    """Return what the command line adds to options that are lists."""
+    files = [str(Path(name).expanduser().absolute()) for name in options.with_requirements]
+    return {"requirements": [read_requirement(text) for text in options.with_packages], "requirements-file": files}
 
 
 def _settings(source: BuildInput, options: argparse.Namespace) -> dict[str, Any]:

@@ -148,7 +148,7 @@ def install_packages(
             than it should (uv says which), or the lock does not fit the project.
 
     """
-    check_settings(project.root)
+    check_settings(project.uv_root)
     if python.cross and isinstance(source, Wheel):
         _check_wheel(source, architecture, musl=python.musl)
     with (
@@ -158,13 +158,17 @@ def install_packages(
         interpreter = _interpreter(python, appdir, architecture, max_glibc, Path(directory))
         platform, limit = _platform(python, architecture, max_glibc)
         target = TargetEnvironment.of(interpreter, max_glibc=limit, musl=musl)
-        further = _applicable(settings.requirements, target.environment)
         who = "its wheel needs" if isinstance(source, Wheel) else "the image needs"
-        wanted = {who: _needed(source, settings.features, target.environment), "`requirements` has": further}
+        wanted = {
+            who: _needed(source, settings.features, target.environment),
+            "`requirements` has": _applicable(settings.requirements, target.environment),
+            "`requirements-file` has": _applicable(settings.of_files, target.environment),
+        }
+        further = (*wanted["`requirements` has"], *wanted["`requirements-file` has"])
         request = InstallRequest(
             project=project.name,
             own=isinstance(source, Wheel),
-            root=project.root,
+            root=project.uv_root,
             target=target,
             # The project may have set another version for its own requirements files.
             options=("--python", interpreter, "--python-version", python.version.removesuffix("+")),
@@ -178,19 +182,22 @@ def install_packages(
             packages = read_lock(settings.lock, request)
         else:
             asked = [source.requirement(settings.features), *settings.requirements]
-            own = project.root / "pyproject.toml" if has_followed(project.root, scope) else None
+            own = project.uv_root / "pyproject.toml" if has_followed(project.uv_root, scope) else None
             placed = placed_names(further, settings.constraints)
-            packages = resolve(asked, request, settings.constraints, project=own, placed=placed)
+            packages = resolve(
+                asked, request, settings.constraints, files=settings.requirements_file, project=own, placed=placed
+            )
             directories = (Path(it.directory.path) for it in packages if it.directory)
-            check_resolved(packages, project.root, directories, scope, request.roots)
+            check_resolved(packages, project.uv_root, directories, scope, request.roots)
         if python.cross:
             _refuse_sources(packages, _platform_name(architecture, max_glibc, musl))
         install = partial(_install, request=request, prefix=appdir.usr)
-        by_name = [] if settings.lock else found_by_name(packages, project.root, scope)
+        indexes = tuple(option for file in settings.requirements_file for option in file.indexes)
+        by_name = [] if settings.lock else found_by_name(packages, project.uv_root, scope)
         # The project comes last: where another package has a command of the same name, the project's counts.
         itself = canonicalize_name(project.name)
         for batch in ([it for it in packages if it.name != itself], [it for it in packages if it.name == itself]):
-            _install_packages(batch, by_name, install)
+            _install_packages(batch, by_name, indexes, install)
         if isinstance(source, Wheel):
             install("--no-deps", "--", source.path)
     (appdir.usr / ".lock").unlink(missing_ok=True)
@@ -334,7 +341,10 @@ def _install(*what: str | Path, request: InstallRequest, prefix: Path) -> None:
 
 
 def _install_packages(
-    packages: Sequence[LockedPackage], by_name: Collection[LockedPackage], install: Callable[..., None]
+    packages: Sequence[LockedPackage],
+    by_name: Collection[LockedPackage],
+    indexes: Sequence[str],
+    install: Callable[..., None],
 ) -> None:
     """Install the files that were chosen, and let uv verify their hashes.
 
@@ -342,6 +352,7 @@ def _install_packages(
         packages: with one source each.
         by_name: those to be asked for on the index where they were found, which uv has the credentials and a cache of;
             all others come from the very addresses that were chosen.
+        indexes: options of uv for those that files of requirements name.
         install: runs uv.
 
     """
@@ -355,7 +366,7 @@ def _install_packages(
         if listed:
             file = Path(directory, "requirements.txt")
             file.write_text("".join(map(_pin, listed)), encoding="utf-8")
-            install("--no-deps", "--require-hashes", "--requirements", file)
+            install("--no-deps", "--require-hashes", *indexes, "--requirements", file)
 
 
 def _pin(package: LockedPackage) -> str:

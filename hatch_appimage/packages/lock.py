@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import tomli_w
 from packaging.pylock import (
@@ -35,6 +35,7 @@ from hatch_appimage.errors import AppImageError
 from hatch_appimage.packages.file_names import file_key, is_standard_sdist_name, last_part, standard_wheel_name
 from hatch_appimage.packages.poetry import read_poetry_lock
 from hatch_appimage.process import ProcessError
+from hatch_appimage.project.script import SCRIPT_LOCK
 from hatch_appimage.toml import read_toml, tomllib
 from hatch_appimage.uv import prefers_source, run_uv
 from hatch_appimage.workspace import find_workspace
@@ -45,15 +46,21 @@ if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
     from hatch_appimage.packages.target import TargetEnvironment
+    from hatch_appimage.project.requirements_file import RequirementsFile
 
 log = logging.getLogger(__name__)
 
 Source = PackageWheel | PackageSdist | PackageArchive | PackageVcs | PackageDirectory
 S = TypeVar("S", bound=Source | None)
+# Tells of a file, by the name of its package, its own name and its hashes, whether a lock has it.
+Listed: TypeAlias = "Callable[[str, str, Mapping[str, str]], bool]"
 
 # What is used without being named, the first that there is; a workspace of uv has one lock for all of its members.
 _FOUND = ("pylock.toml", "uv.lock")
-KINDS = "`pylock.toml`, `pylock.<name>.toml`, `uv.lock`, `poetry.lock` or a `.txt` file of requirements with hashes"
+KINDS = (
+    "`pylock.toml`, `pylock.<name>.toml`, `uv.lock`, `<script>.py.lock`, `poetry.lock` or a `.txt` file of "
+    "requirements with hashes"
+)
 
 # https://pip.pypa.io/en/stable/reference/requirements-file-format/
 _HASH = re.compile(r"--hash[=\s]+([a-z0-9]+:[0-9A-Fa-f]+)")
@@ -85,7 +92,8 @@ class Lock:
             ValueError: no kind of lock has such a name; the text completes "Option `lock` ".
 
         """
-        if path.name not in ("uv.lock", "poetry.lock") and path.suffix != ".txt" and not is_valid_pylock_path(path):
+        is_known = path.name in ("uv.lock", "poetry.lock") or path.suffix == ".txt" or is_valid_pylock_path(path)
+        if not is_known and not _is_of_script(path):
             raise ValueError(f"names a file of a kind that cannot be read: `{path.name}`; known are {KINDS}")
         return cls(path)
 
@@ -141,7 +149,7 @@ def read_lock(lock: Lock, request: InstallRequest) -> list[Package]:
 
     """
     path = lock.path
-    if path.name == "uv.lock":
+    if path.name == "uv.lock" or _is_of_script(path):
         return _read_uv_lock(path, request)
     if path.name == "poetry.lock":
         return _read_poetry_lock(path, request)
@@ -155,6 +163,7 @@ def resolve(
     request: InstallRequest,
     constraints: Path | None,
     *,
+    files: Iterable[RequirementsFile] = (),
     project: Path | None = None,
     placed: Iterable[str] = (),
 ) -> list[Package]:
@@ -164,6 +173,7 @@ def resolve(
         requirements: those of the image; the features of the project are among them.
         request: what else is to be installed, and for what.
         constraints: a file that narrows versions.
+        files: further requirements; where they have hashes of a package, it comes from such a file.
         project: a ``pyproject.toml`` whose dependencies are resolved, too, by what it says to uv of their places.
         placed: names for which it does not count what that says.
 
@@ -180,8 +190,15 @@ def resolve(
     with TemporaryDirectory() as directory:
         file = Path(directory, "requirements.txt")
         file.write_text("".join(f"{requirement}\n" for requirement in requirements), encoding="utf-8")
-        pylock = _compile([*arguments, file], request, doing=f"install {request.project} and its dependencies")
-    return _choose(pylock, request.root / "pyproject.toml", replace(request, features=(), groups=()))
+        everything = [*arguments, *(each.path for each in files), file]
+        pylock = _compile(everything, request, doing=f"install {request.project} and its dependencies")
+    hashed = next((each.path for each in files if each.hashes), None)
+
+    def listed(package: str, _: str, found: Mapping[str, str]) -> bool:
+        return all(each.allows(package, found) for each in files)
+
+    path = hashed or request.root / "pyproject.toml"
+    return _choose(pylock, path, replace(request, features=(), groups=()), listed if hashed else None)
 
 
 def source_of(package: Package) -> Source:
@@ -266,12 +283,19 @@ def _document_name(file: Mapping[str, Any]) -> str:
     return str(file.get("name") or last_part(str(file.get("path") or file.get("url") or "")))
 
 
+def _is_of_script(path: Path) -> bool:
+    """Whether a file is named as `uv lock --script` does it: the script's name with ``.lock`` behind it."""
+    return path.suffix == SCRIPT_LOCK and path.with_suffix("").suffix in (".py", ".pyw")
+
+
 def _read_uv_lock(path: Path, request: InstallRequest) -> list[Package]:
     """Let uv turn its own lock into a ``pylock.toml``, after it has compared it with ``pyproject.toml``."""
     hashes, unhashed = _uv_files(read_toml(path))
+    script = path.with_suffix("") if _is_of_script(path) else None
     arguments: list[str | Path] = [
-        *("export", "--quiet", "--format", "pylock.toml", "--package", request.project),
-        *("--python", request.target.interpreter, "--no-emit-project", "--no-default-groups", "--no-editable"),
+        *("export", "--quiet", "--format", "pylock.toml", "--python", request.target.interpreter, "--no-editable"),
+        *(("--script", script) if script else ("--package", request.project, "--no-emit-project")),
+        "--no-default-groups",
         *(f"--extra={name}" for name in request.features),
         *(f"--group={name}" for name in request.groups),
     ]
@@ -280,14 +304,17 @@ def _read_uv_lock(path: Path, request: InstallRequest) -> list[Package]:
         text = run_uv([*arguments, "--locked"], doing=doing, cwd=path.parent)
     except ProcessError as error:
         if "needs to be updated" in error.output:
+            what, command = (
+                (script.name, f"uv lock --script {script.name}") if script else ("pyproject.toml", "uv lock")
+            )
             raise AppImageError(
-                f"{path} is out of date with pyproject.toml or the index that uv is told to use: run `uv lock`"
+                f"{path} is out of date with {what} or the index that uv is told to use: run `{command}`"
             ) from error
         text = run_uv([*arguments, "--frozen"], doing=doing, cwd=path.parent)
         reason = error.output.splitlines()[0].removeprefix("error: ")
         log.warning("Whether %s is up to date with pyproject.toml cannot be told: %s", path.name, reason)
 
-    def listed(name: str, found: Mapping[str, str]) -> bool:
+    def listed(_package: str, name: str, found: Mapping[str, str]) -> bool:
         if not hashes.isdisjoint(_texts(found)):
             return True
         if file_key(name) not in unhashed:
@@ -329,7 +356,7 @@ def _read_poetry_lock(path: Path, request: InstallRequest) -> list[Package]:
         indexes = (f"--index={index}" for index in locked.indexes)
         pylock = _compile([*indexes, "--universal", "--no-deps", file], request, doing=f"read {path}")
 
-    def listed(_: str, found: Mapping[str, str]) -> bool:
+    def listed(_package: str, _: str, found: Mapping[str, str]) -> bool:
         return not locked.hashes.isdisjoint(_texts(found))
 
     return _choose(pylock, path, replace(request, groups=()), listed)
@@ -348,7 +375,7 @@ def _read_requirements(path: Path, request: InstallRequest) -> list[Package]:
                 f"{path} names {package.name} by a place that has no hash: name a version or an archive"
             )
     # Which hash belongs to which file does not matter: no other file has it.
-    return _choose(pylock, path, request, lambda _, found: not hashes.isdisjoint(_texts(found)))
+    return _choose(pylock, path, request, lambda _package, _, found: not hashes.isdisjoint(_texts(found)))
 
 
 def _hashes(path: Path) -> set[str]:
@@ -381,16 +408,14 @@ def _absolute(package: Package, directory: Path) -> Package:
     )
 
 
-def _choose(
-    pylock: Pylock, path: Path, request: InstallRequest, listed: Callable[[str, Mapping[str, str]], bool] | None = None
-) -> list[Package]:
+def _choose(pylock: Pylock, path: Path, request: InstallRequest, listed: Listed | None = None) -> list[Package]:
     """Choose one source for each package that the target needs.
 
     Args:
         pylock: what there is.
         path: where it is from, as it stands in errors.
         request: what is to be installed, and for what.
-        listed: tells of a file, by its name and hashes, whether the lock has it; None if all of ``pylock`` is the lock.
+        listed: tells whether the lock has a file; None if all of ``pylock`` is the lock.
 
     """
     target = request.target
@@ -428,15 +453,15 @@ def _find_listed(
     source: Source,
     path: Path,
     target: TargetEnvironment,
-    listed: Callable[[str, Mapping[str, str]], bool],
+    listed: Listed,
 ) -> Source:
     """Return the best file of a package that the lock has."""
-    if isinstance(source, (PackageVcs, PackageDirectory)) or listed(file_name(source), source.hashes):
+    if isinstance(source, (PackageVcs, PackageDirectory)) or listed(package.name, file_name(source), source.hashes):
         return source
     if isinstance(source, PackageWheel):
         # An index may have got a better wheel after the lock was written. An archive of sources is no way out: the
         # lock would decide by what it lacks whether a compiler is needed.
-        wheels = [wheel for wheel in package.wheels or () if listed(wheel.filename, wheel.hashes)]
+        wheels = [wheel for wheel in package.wheels or () if listed(package.name, wheel.filename, wheel.hashes)]
         tagged = ((wheel, parse_wheel_filename(wheel.filename)[-1]) for wheel in wheels)
         for wheel in create_compatible_tags_selector(target.tags)(tagged):
             return wheel

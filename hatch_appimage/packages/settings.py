@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from hatch_appimage.option import TEXT, TEXT_OR_FLAG, TEXTS, option
+from hatch_appimage.option import TEXT, TEXT_OR_FLAG, TEXT_OR_TEXTS, TEXTS, option
 from hatch_appimage.packages.lock import Lock
+from hatch_appimage.project.requirements_file import read_requirements_file
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from hatch_appimage.project.requirements_file import RequirementsFile
     from hatch_appimage.table import Table
 
 
@@ -39,6 +41,10 @@ def _check_requirement(text: str) -> None:
         Requirement(text)
     except InvalidRequirement as error:
         raise ValueError(f"has an item that is no requirement (PEP 508): `{text}`") from error
+
+
+def _requirements_files(names: tuple[str, ...], table: Table) -> tuple[RequirementsFile, ...]:
+    return tuple(read_requirements_file(table.file(name)) for name in names)
 
 
 def _lock(value: str | bool, table: Table) -> Lock | None:  # noqa: FBT001 - as TOML has it
@@ -68,16 +74,28 @@ class InstallSettings:
     requirements: tuple[str, ...] = option(
         TEXTS, "Further requirements to install (PEP 508).", default=(), check=_requirements
     )
+    requirements_file: tuple[RequirementsFile, ...] = option(
+        TEXT_OR_TEXTS,
+        "A file of further requirements to install, as pip takes them, or an array of such files.",
+        details="`-r` and `-c`, hashes, paths and the options of an index count in it. A package for which it has "
+        "hashes comes from a file that has one of them. Beside a lock nothing is installed from it: the lock must have "
+        "what it asks for.",
+        default=(),
+        shown="none",
+        check=_requirements_files,
+        is_path=True,
+    )
     lock: Lock | None = option(
         TEXT_OR_FLAG,
         "The lock file that says what is installed: `pylock.toml`, `pylock.<name>.toml`, `uv.lock`, `poetry.lock`, or "
         "a `.txt` of requirements with hashes; `false` for none.",
         details="Hashes are verified, and markers are evaluated for the bundled Python. The build ends if the lock is "
         "out of date, lacks what the wheel's metadata or `requirements` ask for, or lacks a file for the target. "
-        "The image's own `usr/share/<app-id>/pylock.toml` can be given here to install the same packages again.",
+        "The image's own `usr/share/<app-id>/pylock.toml` can be given here to install the same packages again. "
+        "Of [a script](recipes.md#a-script), the `.py.lock` beside it is taken.",
         shown="`pylock.toml` or `uv.lock` beside `pyproject.toml`, or the `uv.lock` of its workspace",
         check=_lock,
-        compute=lambda table: _alone(Lock.find(table.project.root), table),
+        compute=lambda table: _alone(Lock.find(table.project.uv_root), table),
         is_path=True,
     )
     constraints: Path | None = option(
@@ -90,3 +108,13 @@ class InstallSettings:
     dependency_groups: tuple[str, ...] = option(
         TEXTS, "Dependency groups (PEP 735) to install; a lock must have them.", default=()
     )
+
+    @property
+    def of_files(self) -> tuple[str, ...]:
+        """The requirements of files that have a name (PEP 508)."""
+        return tuple(str(each) for file in self.requirements_file for each in file.requirements)
+
+    @property
+    def further(self) -> tuple[str, ...]:
+        """All requirements beside the project's that have a name (PEP 508)."""
+        return (*self.requirements, *self.of_files)

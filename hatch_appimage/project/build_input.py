@@ -2,15 +2,16 @@
 """What ``hatch-appimage build`` is given, made into what hatchling hands to the builder of a project of its own.
 
 That is a table ``[project]`` without dynamic fields. Projects of any back end have one once their wheel is built (PEP
-517), and published ones once they are installed.
+517), and published ones once they are installed. A script, and a directory that is no project, get one here.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import sys
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import getaddresses
 from importlib.metadata import PathDistribution
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from zipfile import Path as ZipPath
 from zipfile import ZipFile
 
+import tomli_w
 from hatchling.metadata.utils import is_valid_project_name
 from packaging.metadata import parse_email
 from packaging.requirements import InvalidRequirement, Requirement
@@ -27,16 +29,31 @@ from packaging.version import Version
 
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.project.license import find_license
+from hatch_appimage.project.program import (
+    NO_VERSION,
+    Program,
+    Programs,
+    find_programs,
+    program_directory,
+)
+from hatch_appimage.project.program_wheel import build_program_wheel
+from hatch_appimage.project.recipe import REQUIREMENTS, is_recipe, read_recipe
+from hatch_appimage.project.requirements_file import read_requirements_file
+from hatch_appimage.project.script import SCRIPT_LOCK, absolute_settings, is_script, read_block
 from hatch_appimage.project.wheel import Release, Wheel, build_any_wheel
 from hatch_appimage.toml import read_toml
 from hatch_appimage.unpack.zip import DAMAGED
-from hatch_appimage.uv import run_uv
+from hatch_appimage.uv import OF_PROJECTS, check_settings, read_settings, run_uv
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
+
+    from hatch_appimage.project.recipe import Recipe
 
 # In bytes. A small wheel could have one that fills the memory.
 _MAX_METADATA = 16 << 20
+# What is a file that is not there, although a package could have such a name.
+_FILE = re.compile(r"^[^@\s]*\.(?:pyw?|whl|txt|toml|lock)$")
 # What a build wants to know of a project: these have to be static, or the wheel has to be built for them.
 _FIELDS = (
     *("name", "version", "description", "requires-python", "keywords"),
@@ -55,6 +72,8 @@ class BuildInput:
         package: what to install, if it is there already.
         features: the optional dependencies that were asked for with it.
         is_project: the directory is the user's.
+        programs: what can start, of what is no project.
+        metadata_root: the directory whose ``hatch.toml`` counts; None for the root.
 
     """
 
@@ -63,14 +82,18 @@ class BuildInput:
     package: Wheel | Release | None
     features: tuple[str, ...] = ()
     is_project: bool = False
+    programs: Programs | None = None
+    metadata_root: Path | None = None
 
 
 @contextmanager
-def open_source(argument: str) -> Iterator[BuildInput]:
+def open_source(argument: str, given: Collection[str] = ()) -> Iterator[BuildInput]:
     """Find out what an argument means.
 
     Args:
-        argument: a project's directory, a wheel, or a requirement (PEP 508).
+        argument: a directory with a project, with modules and requirements, or with a recipe of python-appimage; a
+            script, a wheel, or a requirement (PEP 508).
+        given: keys of options that are set elsewhere: nothing has to say them.
 
     Raises:
         AppImageError: it is none of them, or what it is cannot be built or had.
@@ -79,13 +102,36 @@ def open_source(argument: str) -> Iterator[BuildInput]:
     path = Path(argument).expanduser()
     with TemporaryDirectory(prefix="hatch-appimage-") as directory:
         if path.is_dir():
-            yield _open_project(path.resolve(), Path(directory))
+            yield _open_directory(path.resolve(), Path(directory), given)
+        elif path.is_file() and is_script(path):
+            yield _open_script(path.resolve(), Path(directory))
         elif path.suffix == ".whl" and path.is_file():
             yield _open_wheel(path.resolve(), Path(directory))
-        elif path.exists() or os.sep in argument.partition("@")[0]:
-            raise AppImageError(f"{argument} is neither a project's directory nor a wheel; unpack an sdist first")
+        elif path.exists() or os.sep in argument.partition("@")[0] or _FILE.search(argument):
+            raise AppImageError(f"{argument} is neither a directory, a script nor a wheel; unpack an sdist first")
         else:
             yield _open_release(argument, Path(directory))
+
+
+def read_requirement(text: str) -> str:
+    """Return the requirement (PEP 508) that a text on a command line means: one itself, or the path of what has a name.
+
+    Args:
+        text: a requirement, a wheel, or the directory of a project with a static name.
+
+    Raises:
+        AppImageError: it is none of them.
+
+    """
+    path = Path(text).expanduser().absolute()
+    if path.suffix == ".whl" and path.is_file():
+        return Wheel.read(path).requirement(())
+    if os.sep in text.partition("@")[0] or text in (".", ".."):
+        name = _read_project(path).get("project", {}).get("name")
+        if not isinstance(name, str):
+            raise AppImageError(f"{text} is no wheel, and no directory whose pyproject.toml has a `name` in [project]")
+        return f"{name} @ {path.resolve().as_uri()}"
+    return text
 
 
 def read_built_wheel(root: Path, wheel: Wheel) -> BuildInput:
@@ -102,10 +148,140 @@ def read_built_wheel(root: Path, wheel: Wheel) -> BuildInput:
     return BuildInput(root, _config(_wheel_fields(wheel), _build_table(_read_project(root))), wheel, is_project=True)
 
 
-def _open_project(root: Path, directory: Path) -> BuildInput:
+def _open_directory(root: Path, directory: Path, given: Collection[str]) -> BuildInput:
     document = _read_project(root)
-    if not document and not (root / "setup.py").is_file() and not (root / "setup.cfg").is_file():
-        raise AppImageError(f"{root} is no Python project: it has neither pyproject.toml nor setup.py")
+    if _is_project(root, document):
+        return _open_project(root, document, directory)
+    if is_recipe(root):
+        return _open_recipe(read_recipe(root, given), directory)
+    programs = find_programs(root, _project_name(root, root.name))
+    if not programs.by_name and not (root / REQUIREMENTS).is_file():
+        raise AppImageError(
+            f"{root} is no Python project: it has neither pyproject.toml nor setup.py, and neither requirements.txt "
+            "nor a program such as main.py"
+        )
+    return _open_programs(root, document, programs, directory)
+
+
+def _is_project(root: Path, document: Mapping[str, Any]) -> bool:
+    """Whether a back end knows the directory; tools have tables in ``pyproject.toml`` without any."""
+    if any((root / name).is_file() for name in ("setup.py", "setup.cfg")):
+        return True
+    return not {"project", "build-system"}.isdisjoint(document) or "poetry" in document.get("tool", {})
+
+
+def _open_script(path: Path, directory: Path) -> BuildInput:
+    """Take a script, with what it says in its comments (PEP 723)."""
+    name = _project_name(path, path.stem)
+    program = Program(path, program_directory(name))
+    if beside := program.imports_from_beside:
+        raise AppImageError(
+            f"{path} imports `{'`, `'.join(beside)}` from beside it, and a script goes into an image alone: put the "
+            "files that belong together into a directory, and name that"
+        )
+    programs = Programs({str(program): program}, str(program), directory / "uv")
+    block = read_block(path)
+    table = _program_fields(name, program, block)
+    build = _build_table(block)
+    options = build.setdefault("targets", {}).setdefault("appimage", {})
+    lock = path.with_name(f"{path.name}{SCRIPT_LOCK}")
+    if "lock" not in options and "constraints" not in options and lock.is_file():
+        options["lock"] = str(lock)
+    _write_uv_project(directory / "uv", table, block, path.parent)
+    wheel = build_program_wheel(table, path.parent, directory, only={path: f"{program.module}.py"})
+    return BuildInput(
+        path.parent,
+        _config(_wheel_fields(wheel), build),
+        wheel,
+        is_project=True,
+        programs=programs,
+        metadata_root=directory,
+    )
+
+
+def _open_programs(root: Path, document: Mapping[str, Any], programs: Programs, directory: Path) -> BuildInput:
+    """Take a directory of modules, with what ``requirements.txt`` or the comments of the main program say."""
+    main = programs.by_name[programs.main] if programs.main else None
+    block = read_block(main.source) if main else {}
+    build = _build_table(block) or _build_table(document)
+    options = build.setdefault("targets", {}).setdefault("appimage", {})
+    if (root / REQUIREMENTS).is_file():
+        if "dependencies" in block:
+            raise AppImageError(
+                f"{root / REQUIREMENTS} and the comments of {main} both say what is needed: leave it in one of them"
+            )
+        key = "lock" if read_requirements_file(root / REQUIREMENTS).is_locked else "requirements-file"
+        options.setdefault(key, REQUIREMENTS)
+    table = _program_fields(_project_name(root, root.name), main, block)
+    if block.get("tool", {}).get("uv"):
+        _write_uv_project(directory / "uv", table, block, root)
+        programs = replace(programs, uv_root=directory / "uv")
+    wheel = build_program_wheel(table, root, directory)
+    return BuildInput(
+        root, _config(_wheel_fields(wheel), build), wheel, is_project=True, programs=programs, metadata_root=directory
+    )
+
+
+def _open_recipe(recipe: Recipe, directory: Path) -> BuildInput:
+    """Take a recipe: its requirement of the same name is the application, or else there is none with a version."""
+    root = recipe.root
+    file = root / REQUIREMENTS
+    requirements = read_requirements_file(file).requirements if file.is_file() else ()
+    build = {"targets": {"appimage": dict(recipe.settings)}}
+    if application := recipe.package(requirements):
+        source = _open_release(str(application), directory)
+        config = {**source.config, **_config(source.config["project"], build)}
+        return replace(source, root=root, config=config, is_project=True, metadata_root=directory)
+    table = _program_fields(_project_name(root, recipe.name), None, {})
+    wheel = build_program_wheel(table, directory, directory, only={})
+    return BuildInput(
+        root, _config(_wheel_fields(wheel), build), wheel, is_project=True, programs=Programs(), metadata_root=directory
+    )
+
+
+def _project_name(path: Path, text: str) -> str:
+    """Return the name of a project for that of a file or directory."""
+    name = re.sub(r"[^A-Za-z0-9.]+", "-", text).strip("-.")
+    if not is_valid_project_name(name):
+        raise AppImageError(f"{path} has no letter or digit in its name that a project's name can have: rename it")
+    return canonicalize_name(name)
+
+
+def _program_fields(name: str, program: Program | None, block: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what stands for ``[project]``."""
+    return {
+        "name": name,
+        "version": program.version if program else NO_VERSION,
+        "description": program.summary if program else "",
+        "requires-python": block.get("requires-python", ""),
+        "dependencies": block.get("dependencies", []),
+    }
+
+
+def _write_uv_project(directory: Path, table: Mapping[str, Any], block: Mapping[str, Any], place: Path) -> None:
+    """Write what a program says to uv where uv reads it, over the settings that count where the program lies."""
+    check_settings(place)
+    file, around = read_settings(place)
+    own = block.get("tool", {}).get("uv", {})
+    inherited = absolute_settings({key: around[key] for key in around.keys() - OF_PROJECTS}, file.parent)
+    settings = (
+        inherited
+        | own
+        | {
+            key: [*own[key], *inherited[key]]
+            for key in own.keys() & inherited.keys()
+            if isinstance(inherited[key], list)
+        }
+    )
+    fields = {key: table[key] for key in ("name", "version", "dependencies")}
+    if table["requires-python"]:
+        fields["requires-python"] = table["requires-python"]
+    directory.mkdir()
+    document = tomli_w.dumps({"project": fields, "tool": {"uv": settings}})
+    (directory / "pyproject.toml").write_text(document, encoding="utf-8")
+
+
+def _open_project(root: Path, document: Mapping[str, Any], directory: Path) -> BuildInput:
     build = _build_table(document)
     table = _static_fields(document)
     if table is not None:
@@ -125,7 +301,9 @@ def _open_release(argument: str, directory: Path) -> BuildInput:
     try:
         requirement = Requirement(argument)
     except InvalidRequirement as error:
-        raise AppImageError(f"`{argument}` is no directory, no wheel, and no requirement (PEP 508) either") from error
+        raise AppImageError(
+            f"`{argument}` is no directory, no script, no wheel, and no requirement (PEP 508) either"
+        ) from error
     if requirement.marker:
         raise AppImageError(f"`{argument}` has a marker: say what to build, not when")
     # To know of it what only its metadata says, it has to be had; the build finds it in uv's cache then.

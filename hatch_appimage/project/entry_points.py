@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hatch_appimage.project.metadata import Project
+    from hatch_appimage.project.program import Program, Programs
 
 # https://packaging.python.org/en/latest/specifications/entry-points/#data-model
 _NAME = rf"(?!(?:{'|'.join(kwlist)})\b)[^\W\d]\w*"
@@ -39,6 +40,7 @@ class EntryPoint:
         attribute: the function that it calls there; None runs the module itself, as ``python -m`` does.
         gui: it is one of ``[project.gui-scripts]``.
         installed: installing the wheel makes its script; otherwise the launcher writes one.
+        program: the file or package that it runs, if it is one of a directory that is no project.
 
     """
 
@@ -47,6 +49,7 @@ class EntryPoint:
     attribute: str | None
     gui: bool = False
     installed: bool = False
+    program: Program | None = None
 
 
 def choose_entry_point(setting: str | None, project: Project, *, complete: bool = True) -> EntryPoint:
@@ -54,7 +57,8 @@ def choose_entry_point(setting: str | None, project: Project, *, complete: bool 
 
     Args:
         setting: a key of the project's scripts, the name of another installed command, ``module:function`` or
-            ``-m module``; None for the only script, or the one that is named like the project.
+            ``-m module``, or a file of what is no project; None for the only script, or the one that is named like the
+            project.
         project: whose scripts there are to choose from.
         complete: nothing that is installed can bring further commands.
 
@@ -63,6 +67,9 @@ def choose_entry_point(setting: str | None, project: Project, *, complete: bool 
 
     """
     scripts = {**project.scripts, **project.gui_scripts}
+    programs = project.programs.by_name if project.programs else {}
+    if setting is None and project.programs:
+        setting = _default_program(project.programs)
     if setting is None:
         return _installed(_default_script(scripts, project, complete=complete), project)
     if setting in scripts:
@@ -70,6 +77,9 @@ def choose_entry_point(setting: str | None, project: Project, *, complete: bool 
     command: str = canonicalize_name(project.name)
     if command in scripts or command.startswith("python"):
         command += "-appimage"  # that name is taken, by a script of the project or by the interpreter
+    if setting in programs:
+        program = programs[setting]
+        return EntryPoint(command, None, None, gui=program.source.suffix == ".pyw", program=program)
     if match := _MODULE.fullmatch(setting):
         return EntryPoint(command, match["module"], None)
     if match := _OBJECT.fullmatch(setting):
@@ -77,6 +87,7 @@ def choose_entry_point(setting: str | None, project: Project, *, complete: bool 
     if not complete and not setting.startswith("-") and ":" not in setting:
         return EntryPoint(check_command(setting), None, None, installed=True)
     known = f"one of the project's scripts ({list_names(setting, scripts)}), " if scripts else ""
+    known += f"one of the files ({list_names(setting, programs)}), " if programs else ""
     other = "" if complete else "the command of a dependency, "
     raise ValueError(f"must be {known}{other}`module:function` or `-m module`, not `{setting}`")
 
@@ -133,6 +144,8 @@ def modules_at_start(entry_point: EntryPoint, scripts: Path) -> list[str]:
     """
     if entry_point.module is not None:
         return [entry_point.module]
+    if entry_point.program is not None:
+        return entry_point.program.imports
     modules: list[str] = []
     for node in parse_source((scripts / entry_point.command).read_bytes()).body:
         if isinstance(node, ast.Import):
@@ -140,6 +153,16 @@ def modules_at_start(entry_point: EntryPoint, scripts: Path) -> list[str]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             modules.append(node.module)
     return modules
+
+
+def _default_program(programs: Programs) -> str:
+    if programs.main is None:
+        known = f"a file ({', '.join(programs.by_name)}), " if programs.by_name else ""
+        raise ValueError(
+            f"is needed, as no file is called `main.py`, `app.py`, `__main__.py` or like the directory: set it to "
+            f"{known}the command of a dependency, `module:function` or `-m module`"
+        )
+    return programs.main
 
 
 def _default_script(scripts: dict[str, str], project: Project, *, complete: bool) -> str:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from hatchling.metadata.core import ProjectMetadata
     from hatchling.plugin.manager import PluginManager
 
+    from hatch_appimage.project.program import Programs
+
 
 @dataclass(frozen=True)
 class Project:
@@ -35,6 +37,7 @@ class Project:
         license: an SPDX expression, possibly empty.
         authors: their names; those of the maintainers if there are none.
         complete: no further commands come with it, neither of dependencies nor scripts that are files.
+        programs: what can start of a directory or script that is no project; None for a project.
 
     """
 
@@ -51,6 +54,12 @@ class Project:
     license: str = ""
     authors: tuple[str, ...] = ()
     complete: bool = True
+    programs: Programs | None = None
+
+    @property
+    def uv_root(self) -> Path:
+        """The directory that uv works in: its settings count, and ``pyproject.toml`` says where packages come from."""
+        return (self.programs and self.programs.uv_root) or self.root
 
     @property
     def unpacked(self) -> bool:
@@ -58,7 +67,9 @@ class Project:
         return (self.root / "PKG-INFO").is_file()
 
     @classmethod
-    def from_hatchling(cls, root: Path, metadata: ProjectMetadata[PluginManager]) -> Project:
+    def from_hatchling(
+        cls, root: Path, metadata: ProjectMetadata[PluginManager], programs: Programs | None = None
+    ) -> Project:
         """Take over what hatchling read, dynamic fields included."""
         core = metadata.core
         return cls(
@@ -75,6 +86,7 @@ class Project:
             license=find_license(core.license_expression, core.license, core.classifiers),
             authors=_names(core.authors_data) or _names(core.maintainers_data),
             complete=not core.dependencies and _has_no_other_scripts(metadata.config),
+            programs=programs,
         )
 
 

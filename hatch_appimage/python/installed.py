@@ -76,6 +76,24 @@ def place_of(file: PackagePath) -> Path:
     return Path(os.path.normpath(str(file.locate())))
 
 
+def directories_of_modules(python: BundledPython) -> list[Path]:
+    """Return where installed modules are found: the directories of packages, and those that ``.pth`` files name.
+
+    https://docs.python.org/3/library/site.html
+    """
+    named = [
+        (directory, directory / line.strip())
+        for directory in python.site_packages
+        for file in sorted(directory.glob("*.pth"))
+        for line in file.read_text(encoding="utf-8", errors="replace").splitlines()
+        if line.strip() and not line.startswith(("#", "import ", "import\t"))
+    ]
+    return [
+        *python.site_packages,
+        *(path for directory, path in named if path.is_relative_to(directory) and path.is_dir()),
+    ]
+
+
 def is_metadata(file: PackagePath) -> bool:
     """Whether a file is one of an installed package's own metadata."""
     return len(file.parts) == 2 and file.parent.suffix == ".dist-info"  # noqa: PLR2004 - the directory and the file

@@ -31,7 +31,7 @@ def _sources(texts: dict[str, str], table: Table) -> ByArchitecture[PythonSource
         name: read_source(
             text,
             digests.get(name),
-            project=table.project.root,
+            project=table.project.uv_root,
             find_file=table.file,
             find_interpreter=table.interpreter,
         )

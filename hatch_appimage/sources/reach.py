@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
-from hatch_appimage.python.installed import installed_distributions, name_of
+from hatch_appimage.python.installed import directories_of_modules, installed_distributions, name_of
 from hatch_appimage.sources.imports import Modules, follow, is_extension
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def find_reach(
     project_modules = _modules_of(each for each in installed if _is_named(each, project))
     points = [point for distribution in installed for point in _entry_points(distribution)]
     started = [name for module in first for name in (module, f"{module}.__main__")]  # -m runs the latter, where it is
-    directories = [*python.site_packages, python.stdlib, *python.extension_directories]
+    directories = [*directories_of_modules(python), python.stdlib, *python.extension_directories]
     linked = _modules_of_commands(points, set(commands))
     begun = set(filter(None, map(Modules(directories).find, [*started, *linked])))
     owned = [files for each in installed if not begun.isdisjoint(files := _modules_of([each]))]

@@ -656,7 +656,8 @@ class TestLock:
         assert errors_of(project, lock=name) == [
             (
                 f"Option `{TABLE}.lock` names a file of a kind that cannot be read: `{name}`; known are `pylock.toml`, "
-                "`pylock.<name>.toml`, `uv.lock`, `poetry.lock` or a `.txt` file of requirements with hashes"
+                "`pylock.<name>.toml`, `uv.lock`, `<script>.py.lock`, `poetry.lock` or a `.txt` file of "
+                "requirements with hashes"
             )
         ]
 

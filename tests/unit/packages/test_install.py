@@ -7,6 +7,7 @@ import csv
 import os
 import shutil
 import sys
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ from hatch_appimage.packages.install import application_files, install_packages
 from hatch_appimage.packages.settings import InstallSettings
 from hatch_appimage.project.entry_points import EntryPoint
 from hatch_appimage.project.metadata import Project
+from hatch_appimage.project.requirements_file import read_requirements_file
 from hatch_appimage.project.wheel import Wheel
 from hatch_appimage.python import BundledPython
 from hatch_appimage.python.installed import Records, update_records
@@ -113,6 +115,31 @@ def test_installs_wheel_dependencies_and_features(
     assert (appdir.bin / "my-app").stat().st_mode & 0o111
     assert not (appdir.usr / ".lock").exists()
     assert not list(appdir.root.rglob("__pycache__"))
+
+
+def test_files_of_requirements(
+    appdir: AppDir, python: BundledPython, project: Project, wheel: Path, tmp_path: Path
+) -> None:
+    extra = make_wheel(tmp_path / "extra", "extra", {"extra.py": ""})
+    make_wheel(tmp_path / "extra", "narrow", {"narrow.py": ""})
+    make_wheel(tmp_path / "extra", "narrow", {"narrow.py": ""}, version="2.0")
+    (tmp_path / "constraints.txt").write_text("narrow<2\n")
+    (tmp_path / "base.txt").write_text(f"narrow\n--find-links {extra.parent}\n--no-index\n")
+    file = tmp_path / "requirements.txt"
+    text = f"-r base.txt\n-c constraints.txt\nextra @ {extra.as_uri()} --hash=sha256:"
+    file.write_text(text + sha256(extra.read_bytes()).hexdigest())
+
+    def build() -> Installation:
+        settings = InstallSettings(features=("web",), requirements_file=(read_requirements_file(file),))
+        return install_packages(
+            Wheel.read(wheel), appdir, python, project, settings, architecture=native_architecture()
+        )
+
+    found = {package.name: package.version for package in build().packages}
+    assert (found["extra"], found["narrow"]) == ("1.0", "1.0")
+    file.write_text(text + "0" * 64)
+    with pytest.raises(AppImageError, match="extra"):
+        build()
 
 
 def test_names_nothing_of_this_machine(
@@ -213,6 +240,16 @@ class TestCheckEntryPoint:
     )
     def test_module(self, python: BundledPython, module: str) -> None:
         check_entry_point(EntryPoint("app", module, "main", installed=True), python)
+
+    def test_directory_of_a_path_file(self, python: BundledPython, tmp_path: Path) -> None:
+        site = python.site_packages[0]
+        for directory in (site / "a-app", tmp_path / "outside"):
+            directory.mkdir()
+            (directory / f"in_{directory.name.replace('-', '_')}.py").touch()
+        (site / "a.pth").write_text(f"# gone\nimport sys\n\ngone\na-app\n{tmp_path}/outside\n")
+        check_entry_point(EntryPoint("app", "in_a_app", "main"), python)
+        with pytest.raises(AppImageError, match="needs the module `in_outside`"):
+            check_entry_point(EntryPoint("app", "in_outside", "main"), python)
 
     @pytest.mark.parametrize("module", ["runs", "single", "package.cli", "timeit", "fast"])
     def test_runs(self, python: BundledPython, module: str) -> None:

@@ -481,6 +481,20 @@ class TestPylock:
 
 
 class TestUvLock:
+    def test_of_a_script(self, site: Site) -> None:
+        script = site.root / "tool.py"
+        script.write_text('# /// script\n# dependencies = ["other", "native"]\n# ///\n')
+        site.uv("lock", "--script", str(script))
+        site.index.add("other", "2.0")
+        assert site.install("tool.py.lock").packages == BASE
+        script.write_text(script.read_text().replace('"native"', '"native", "fifth"'))
+        with pytest.raises(AppImageError) as caught:
+            site.install("tool.py.lock", name="later")
+        assert str(caught.value) == (
+            f"{script}.lock is out of date with tool.py or the index that uv is told to use: "
+            "run `uv lock --script tool.py`"
+        )
+
     def test_out_of_date(self, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
         path = site.lock("uv.lock")
         monkeypatch.setenv("UV_FROZEN", "1")

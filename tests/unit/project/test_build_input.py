@@ -14,12 +14,14 @@ import pytest
 
 from hatch_appimage import cli
 from hatch_appimage.architecture import native_architecture
+from hatch_appimage.builder import AppImageBuilder
 from hatch_appimage.cli import projects, status
-from hatch_appimage.errors import AppImageError
-from hatch_appimage.project.build_input import open_source
+from hatch_appimage.errors import AppImageError, ConfigurationError
+from hatch_appimage.project.build_input import open_source, read_requirement
 from hatch_appimage.project.wheel import Release, Wheel
+from hatch_appimage.toml import tomllib
 from support.machine import clean_environment, make_public
-from support.packages import make_wheel
+from support.packages import Index, make_project, make_wheel, serve
 from support.projects import copy_project, unpack_sdist
 from support.runner import answers_its_version
 
@@ -128,11 +130,13 @@ class TestWhatIsGiven:
         ("argument", "message"),
         [
             ("empty", r"/empty is no Python project: it has neither pyproject\.toml nor setup\.py"),
-            ("no/such", "no/such is neither a project's directory nor a wheel; unpack an sdist first"),
-            ("x-1.0.tar.gz", r"x-1\.0\.tar\.gz is neither a project's directory nor a wheel; unpack an sdist first"),
+            ("no/such", "no/such is neither a directory, a script nor a wheel; unpack an sdist first"),
+            ("gone.py", r"gone\.py is neither a directory, a script nor a wheel"),
+            ("gone-1.0-py3-none-any.whl", "is neither a directory, a script nor a wheel"),
+            ("x-1.0.tar.gz", r"x-1\.0\.tar\.gz is neither a directory, a script nor a wheel; unpack an sdist first"),
             ("not a wheel.whl", "not a wheel.whl is not named as wheels are"),
             ("x-1.0-py3-none-any.whl", "x-1.0-py3-none-any.whl is no wheel: "),
-            ("a b", r"`a b` is no directory, no wheel, and no requirement \(PEP 508\) either"),
+            ("a b", r"`a b` is no directory, no script, no wheel, and no requirement \(PEP 508\) either"),
             ("x; python_version > '3'", "has a marker: say what to build, not when"),
             ("broken", r"pyproject\.toml is no valid TOML: "),
         ],
@@ -170,6 +174,199 @@ class TestWhatIsGiven:
         with pytest.raises(AppImageError, match=message) as caught, open_source(str(wheel)):
             pass
         assert str(caught.value).isprintable()
+
+
+SCRIPT = """\
+# /// script
+# requires-python = ">=3.10"
+# dependencies = ["helper", "other @ file://${PROJECT_ROOT}/other"]
+# [tool.uv]
+# find-links = ["wheels"]
+# [tool.uv.sources]
+# helper = { path = "helper" }
+# [tool.hatch.build.targets.appimage]
+# compression = "fast"
+# ///
+\"\"\"Paint.\"\"\"
+__version__ = "1.2"
+"""
+
+
+class TestNoProject:
+    """Scripts, directories and recipes."""
+
+    def test_script(self, tmp_path: Path) -> None:
+        path = tmp_path / "My tool.py"
+        path.write_text(SCRIPT)
+        (tmp_path / "helper").mkdir()
+        for name in ("uv.lock", "hatch.toml"):  # of a project that the script lies in
+            (tmp_path / name).write_text("[build.targets.appimage]\nno-option = true\n")
+        (tmp_path / "pyproject.toml").write_text(
+            '[tool.uv]\nfind-links = ["more"]\nindex-url = "https://example.org"\n'
+            '[tool.uv.sources]\nx = { path = "y" }\n'
+        )
+        with open_source(str(path)) as source:
+            builder = AppImageBuilder.of_source(source)
+            project, settings = builder.project, builder.read_settings()
+            assert (project.name, project.version, project.summary) == ("my-tool", "1.2", "Paint.")
+            assert (project.root, project.requires_python) == (tmp_path, ">=3.10")
+            assert builder.target_config == {"compression": "fast"}
+            assert settings.install.lock is None
+            assert str(settings.launcher.entry_point.program) == "My tool.py"
+            said = tomllib.loads((project.uv_root / "pyproject.toml").read_text())
+            assert said["project"]["dependencies"] == ["helper", f"other @ file://{tmp_path}/other"]
+            assert said["tool"]["uv"] == {
+                "find-links": [f"{tmp_path}/wheels", f"{tmp_path}/more"],
+                "index-url": "https://example.org",
+                "sources": {"helper": [{"path": f"{tmp_path}/helper"}]},
+            }
+
+    def test_lock_of_a_script(self, tmp_path: Path) -> None:
+        path = tmp_path / "tool.py"
+        path.write_text("")
+        (tmp_path / "tool.py.lock").write_text("")
+        with open_source(str(path)) as source:
+            assert source.config["tool"]["hatch"]["build"]["targets"]["appimage"] == {"lock": f"{path}.lock"}
+        path.write_text("# /// script\n# [tool.hatch.build.targets.appimage]\n# lock = false\n# ///\n")
+        with open_source(str(path)) as source:
+            assert AppImageBuilder.of_source(source).read_settings().install.lock is None
+
+    @pytest.mark.parametrize(
+        ("name", "installed", "gui"), [("tool", "tool", False), ("my.tool.py", "my_tool", False), ("t.pyw", "t", True)]
+    )
+    def test_names_of_scripts(self, name: str, installed: str, gui: bool, tmp_path: Path) -> None:  # noqa: FBT001 - a parameter
+        path = tmp_path / name
+        path.write_text("#!/usr/bin/env python3\n")
+        with open_source(str(path)) as source:
+            assert isinstance(source.package, Wheel)
+            place = f"{AppImageBuilder.of_source(source).project.name}-app"
+            assert f"{place}/{installed}.py" in ZipFile(source.package.path).namelist()
+            entry_point = AppImageBuilder.of_source(source).read_settings().launcher.entry_point
+            assert entry_point.program
+            assert (entry_point.program.module, entry_point.gui) == (installed, gui)
+
+    def test_script_with_neighbours(self, tmp_path: Path) -> None:
+        (tmp_path / "tool.py").write_text("import helper.x\n")
+        (tmp_path / "helper.py").write_text("")
+        with pytest.raises(AppImageError, match="imports `helper` from beside it"), open_source(f"{tmp_path}/tool.py"):
+            pass
+
+    @pytest.mark.parametrize(
+        ("text", "option"), [("x>=1\n", "requirements-file"), (f"x==1 --hash=sha256:{'0' * 64}\n", "lock")]
+    )
+    def test_directory(self, text: str, option: str, tmp_path: Path) -> None:
+        """One whose pyproject.toml has nothing but tables of tools."""
+        (tmp_path / "pyproject.toml").write_text('[tool.hatch.build.targets.appimage]\nname = "Paint"\n')
+        (tmp_path / "requirements.txt").write_text(text)
+        (tmp_path / "main.py").write_text("__version__ = '3'\n")
+        (tmp_path / "other.py").write_text("")
+        with open_source(str(tmp_path)) as source:
+            builder = AppImageBuilder.of_source(source)
+            assert (builder.project.version, builder.project.uv_root) == ("3", tmp_path)
+            assert builder.target_config == {"name": "Paint", option: "requirements.txt"}
+            assert str(builder.read_settings().launcher.entry_point.program) == "main.py"
+            for value, shown in {"other.py": "other.py", "-m http.server": "None"}.items():
+                chosen = AppImageBuilder.of_source(source, {"entry-point": value}).read_settings().launcher.entry_point
+                assert str(chosen.program) == shown
+
+    def test_directory_whose_program_says_what_it_needs(self, tmp_path: Path) -> None:
+        (tmp_path / "main.py").write_text(SCRIPT)
+        (tmp_path / "helper").mkdir()
+        with open_source(str(tmp_path)) as source:
+            assert (AppImageBuilder.of_source(source).project.uv_root / "pyproject.toml").is_file()
+        (tmp_path / "requirements.txt").write_text("x")
+        with pytest.raises(AppImageError, match=r"and the comments of main\.py both say"), open_source(str(tmp_path)):
+            pass
+
+    def test_directory_without_a_main_program(self, tmp_path: Path) -> None:
+        for name in ("one.py", "two.py"):
+            (tmp_path / name).write_text("")
+        with open_source(str(tmp_path)) as source:
+            with pytest.raises(ConfigurationError, match=r"set it to a file \(one\.py, two\.py\), the command of a"):
+                AppImageBuilder.of_source(source).read_settings()
+            with pytest.raises(ConfigurationError, match=r"must be one of the files \(one\.py, two\.py\), "):
+                AppImageBuilder.of_source(source, {"entry-point": "-x"}).read_settings()
+
+    def test_recipe(self, tmp_path: Path) -> None:
+        root = tmp_path / "painter"
+        root.mkdir()
+        (root / "requirements.txt").write_text("numpy\n")
+        (root / "entrypoint.sh").write_text('{{ python-executable }} -m paint "$@"\n')
+        with open_source(str(root)) as source:
+            assert isinstance(source.package, Wheel)
+            assert (source.package.name, str(source.package.version)) == ("painter", "0.0.0")
+            assert AppImageBuilder.of_source(source).read_settings().launcher.entry_point.module == "paint"
+        (root / "entrypoint.sh").write_text("cd /\n")
+        with pytest.raises(AppImageError, match="an image starts no shell"), open_source(str(root)):
+            pass
+        with open_source(str(root), ["entry-point"]):
+            pass
+
+    def test_name_that_no_project_has(self, tmp_path: Path) -> None:
+        path = tmp_path / "__.py"
+        path.write_text("")
+        with pytest.raises(AppImageError, match="has no letter or digit in its name"), open_source(str(path)):
+            pass
+
+    @pytest.mark.slow
+    def test_built(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """It runs as `python FILE` does; the index has a stranger of the name of what the script has beside it."""
+        for name in ("UV_INDEX", "UV_FIND_LINKS"):
+            monkeypatch.delenv(name, raising=False)
+        index = Index(tmp_path / "index")
+        index.add("helper", "9.0")
+        make_project(tmp_path / "helper", make_wheel(tmp_path / "wheels", "helper", {"helper.py": "place = 'here'\n"}))
+        (tmp_path / "more.txt").write_text(f"more @ {make_wheel(tmp_path, 'more', {'more.py': ''}).as_uri()}\n")
+        script = tmp_path / "calendar.py"
+        script.write_text(
+            SCRIPT.replace(', "other @ file://${PROJECT_ROOT}/other"', "")
+            + "import multiprocessing, pickle, sys\nimport calendar, helper, more\n"
+            "class Thing: pass\n"
+            "if __name__ == '__main__':\n"
+            "    pickle.loads(pickle.dumps(Thing()))\n"
+            "    with multiprocessing.get_context('spawn').Pool(1) as pool:\n"
+            "        print(pool.map(abs, [-1]), helper.place, calendar.Thing.__name__, __doc__, __spec__)\n"
+            "    print(sys.argv[0] == __file__, __file__.rpartition('/')[2], *sys.argv[1:])\n"
+            "else:\n"
+            "    print(__name__)\n"
+        )
+        with serve(index.directory) as served:
+            monkeypatch.setenv("UV_DEFAULT_INDEX", served.url)
+            image = build(script, "--with-requirements", tmp_path / "more.txt", directory=tmp_path / "out")
+        assert image.name == f"calendar-1.2-{native_architecture().name}.AppImage"
+        assert answer(image, "a").splitlines() == [
+            *("calendar", "calendar", "__mp_main__"),
+            "[1] here Thing Paint. None",
+            "True calendar.py a",
+        ]
+
+
+class TestWith:
+    @pytest.mark.parametrize(
+        ("text", "expected"),
+        [
+            ("rich>=13", "rich>=13"),
+            ("./a-1.0-py3-none-any.whl", "a @ file://{}/a-1.0-py3-none-any.whl"),
+            ("./libs", "Lib @ file://{}/libs"),
+        ],
+    )
+    def test_packages(self, text: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(tmp_path)
+        make_wheel(tmp_path, "a", {})
+        (tmp_path / "libs").mkdir()
+        (tmp_path / "libs" / "pyproject.toml").write_text('[project]\nname = "Lib"\n')
+        assert read_requirement(text) == expected.format(tmp_path)
+
+    def test_refused(self, tmp_path: Path) -> None:
+        with pytest.raises(AppImageError, match=r"is no wheel, and no directory whose pyproject\.toml has a `name`"):
+            read_requirement(f"{tmp_path}/gone")
+
+    def test_beside_those_of_the_project(self, tmp_path: Path) -> None:
+        with open_source(str(copy_project("hello-cli", tmp_path))) as source:
+            further = {"requirements": ["b"], "requirements-file": ["c.txt"]}
+            given = {"requirements": ["a"], "requirements-file": "b.txt"}
+            table = AppImageBuilder.of_source(source, given, further).target_config
+        assert (table["requirements"], table["requirements-file"]) == (["a", "b"], ["b.txt", "c.txt"])
 
 
 class TestSettings:

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: MIT
+"""The wheel of a program that no build back end knows, made by hatchling."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hatchling.builders.wheel import WheelBuilder
+from hatchling.metadata.core import ProjectMetadata
+from hatchling.plugin.manager import PluginManager
+
+from hatch_appimage.errors import AppImageError
+from hatch_appimage.project.program import NO_VERSION, OUTPUT, is_environment, program_directory
+from hatch_appimage.project.wheel import Wheel
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# hatchling leaves out what Git ignores, and this in any case.
+_NO_FILES = (".*", "*.AppImage", "*.AppImage.*", "*.pyc", *(f"/{name}" for name in OUTPUT))
+
+
+def build_program_wheel(
+    table: Mapping[str, Any], root: Path, directory: Path, *, only: Mapping[Path, str] | None = None
+) -> Wheel:
+    """Make the wheel of a program.
+
+    Args:
+        table: what stands for its ``[project]``.
+        root: where its files lie.
+        directory: an empty one, for the wheel and what is made on the way.
+        only: the files that go into it, with their names there; None for all but hidden ones, virtual environments,
+            what earlier builds made, and what Git ignores.
+
+    Raises:
+        AppImageError: hatchling refuses a field of the table.
+
+    """
+    place = program_directory(table["name"])
+    files = _find_files(root, directory) if only is None else only
+    included = {str(path): f"{place}/{name}" for path, name in files.items()}
+    if included:
+        # Whatever else runs on the image's Python finds the modules, too, behind all others (`site` reads the file).
+        path_file = directory / f"{place}.pth"
+        path_file.write_text(f"{place}\n", encoding="utf-8")
+        included[str(path_file)] = path_file.name
+    try:
+        builder = _builder(root, directory, table, {"force-include": included, "bypass-selection": True})
+        (path,) = builder.build(directory=str(directory / "wheel"), versions=["standard"])
+    except (TypeError, ValueError) as error:
+        raise AppImageError(f"{root}: {error}") from error
+    return Wheel.read(Path(path))
+
+
+def _builder(root: Path, directory: Path, table: Mapping[str, Any], wheel: Mapping[str, Any]) -> WheelBuilder:
+    tables = {"build": {"targets": {"wheel": dict(wheel)}}, "metadata": {"allow-direct-references": True}}
+    config, plugins = {"project": dict(table), "tool": {"hatch": tables}}, PluginManager()
+    # hatchling would take a `hatch.toml` beside the files for this project's.
+    return WheelBuilder(str(root), plugins, config, ProjectMetadata(str(directory), plugins, config))
+
+
+def _find_files(root: Path, directory: Path) -> dict[Path, str]:
+    names = [
+        path.name
+        for path in sorted(root.iterdir())
+        if not path.name.startswith(".") and path.name not in OUTPUT and not is_environment(path)
+    ]
+    selection = {"only-include": names, "exclude": list(_NO_FILES)}
+    builder = _builder(root, directory, {"name": "files", "version": NO_VERSION}, selection)
+    found = builder.recurse_included_files() if names else ()
+    return {Path(file.path): file.relative_path for file in found}

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: MIT
+"""The wheels of programs that no build back end knows."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+from zipfile import ZipFile
+
+import pytest
+
+from hatch_appimage.errors import AppImageError
+from hatch_appimage.project.program_wheel import build_program_wheel
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TABLE = {"name": "tool", "version": "1.0", "dependencies": ["a @ file:///a"]}
+
+
+def make(directory: Path, *names: str, text: str = "") -> None:
+    """Write files."""
+    for name in names:
+        path = directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+def test_directory(tmp_path: Path) -> None:
+    root, work = tmp_path / "tool", tmp_path / "work"
+    work.mkdir()
+    make(root, "main.py", "pack/x.py", "data/a.txt", "ignored/a.txt", "pack/secret.txt")
+    make(root, ".env", "pack/.hidden", "dist/x.whl", "env/pyvenv.cfg", "env/lib/x.py", "pack/__pycache__/x.pyc")
+    make(root, ".gitignore", text="/ignored\nsecret.txt\n")
+    subprocess.run(["git", "init", "--quiet", root], check=True)
+    wheel = build_program_wheel(TABLE, root, work)
+    assert (wheel.name, str(wheel.version), wheel.pure) == ("tool", "1.0", True)
+    with ZipFile(wheel.path) as archive:
+        assert sorted(name for name in archive.namelist() if ".dist-info" not in name) == [
+            *("tool-app.pth", "tool-app/data/a.txt", "tool-app/main.py", "tool-app/pack/x.py"),
+        ]
+        assert archive.read("tool-app.pth") == b"tool-app\n"
+        assert b"Requires-Dist: a @ file:///a" in archive.read("tool-1.0.dist-info/METADATA")
+
+
+def test_some_files(tmp_path: Path) -> None:
+    make(tmp_path, "main.py", "other.py")
+    (tmp_path / "work").mkdir()
+    wheel = build_program_wheel(TABLE, tmp_path, tmp_path / "work", only={tmp_path / "main.py": "x.py"})
+    with ZipFile(wheel.path) as archive:
+        names = [name for name in archive.namelist() if ".dist-info" not in name]
+    assert sorted(names) == ["tool-app.pth", "tool-app/x.py"]
+
+
+def test_neither_files_nor_a_path(tmp_path: Path) -> None:
+    wheel = build_program_wheel(TABLE, tmp_path, tmp_path, only={})
+    with ZipFile(wheel.path) as archive:
+        assert not [name for name in archive.namelist() if ".dist-info" not in name]
+
+
+def test_refused(tmp_path: Path) -> None:
+    with pytest.raises(AppImageError, match=r"`project\.version`"):
+        build_program_wheel({**TABLE, "version": 1}, tmp_path, tmp_path, only={})
