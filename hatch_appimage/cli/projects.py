@@ -22,6 +22,7 @@ from hatch_appimage.toml import tomllib
 
 if TYPE_CHECKING:
     import argparse
+    from contextlib import AbstractContextManager
 
     from hatch_appimage.project.build_input import BuildInput
 
@@ -34,7 +35,7 @@ def build(options: argparse.Namespace) -> int:
     # hatchling's Application takes its verbosity from there.
     os.environ["HATCH_VERBOSE"] = str(options.verbose)
     os.environ["HATCH_QUIET"] = str(options.quiet)
-    with open_source(options.source) as source:
+    with _open(options) as source:
         output = options.output or (None if source.is_project else Path("dist"))
         builder = AppImageBuilder.of_source(source, _settings(source, options))
         directory = str(output.absolute() if output else builder.config.directory)
@@ -49,7 +50,7 @@ def build(options: argparse.Namespace) -> int:
 def check(options: argparse.Namespace) -> int:
     """Show what would be built, or all that is wrong."""
     errors = ErrorCollector()
-    with open_source(options.source) as source:
+    with _open(options) as source:
         builder = AppImageBuilder.of_source(source, _settings(source, options))
         with hatchling_errors():
             builder.metadata.validate_fields()
@@ -65,6 +66,13 @@ def check(options: argparse.Namespace) -> int:
         print(*dict.fromkeys(str(error).splitlines()), sep="\n", file=sys.stderr)
         return WRONG
     return 0
+
+
+def _open(options: argparse.Namespace) -> AbstractContextManager[BuildInput]:
+    """Open what the command line names."""
+    value = dict(map(_setting, options.set)).get("build-constraints")
+    path = Path(value).expanduser().absolute() if isinstance(value, str) else None
+    return open_source(options.source, path if path and path.is_file() else None)
 
 
 def _settings(source: BuildInput, options: argparse.Namespace) -> dict[str, Any]:

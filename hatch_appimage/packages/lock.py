@@ -35,6 +35,7 @@ from hatch_appimage.errors import AppImageError
 from hatch_appimage.packages.file_names import file_key, is_standard_sdist_name, last_part, standard_wheel_name
 from hatch_appimage.packages.poetry import read_poetry_lock
 from hatch_appimage.process import ProcessError
+from hatch_appimage.source_build import constrain_tools
 from hatch_appimage.toml import read_toml, tomllib
 from hatch_appimage.uv import prefers_source, run_uv
 from hatch_appimage.workspace import find_workspace
@@ -155,6 +156,7 @@ def resolve(
     request: InstallRequest,
     constraints: Path | None,
     *,
+    build_constraints: Path | None = None,
     project: Path | None = None,
     placed: Iterable[str] = (),
 ) -> list[Package]:
@@ -164,6 +166,7 @@ def resolve(
         requirements: those of the image; the features of the project are among them.
         request: what else is to be installed, and for what.
         constraints: a file that narrows versions.
+        build_constraints: one that narrows those of build tools.
         project: a ``pyproject.toml`` whose dependencies are resolved, too, by what it says to uv of their places.
         placed: names for which it does not count what that says.
 
@@ -172,6 +175,7 @@ def resolve(
 
     """
     arguments: list[str | Path] = [f"--group={group}" for group in request.groups]
+    arguments += constrain_tools(build_constraints)
     if constraints:
         arguments += ["--constraint", constraints]
     if project:

@@ -66,11 +66,13 @@ class BuildInput:
 
 
 @contextmanager
-def open_source(argument: str) -> Iterator[BuildInput]:
+def open_source(argument: str, build_constraints: Path | None = None) -> Iterator[BuildInput]:
     """Find out what an argument means.
 
     Args:
         argument: a project's directory, a wheel, or a requirement (PEP 508).
+        build_constraints: a file of constraints for build tools, where it counts more than the project's; what only a
+            wheel says of a project is known once it is built.
 
     Raises:
         AppImageError: it is none of them, or what it is cannot be built or had.
@@ -79,7 +81,7 @@ def open_source(argument: str) -> Iterator[BuildInput]:
     path = Path(argument).expanduser()
     with TemporaryDirectory(prefix="hatch-appimage-") as directory:
         if path.is_dir():
-            yield _open_project(path.resolve(), Path(directory))
+            yield _open_project(path.resolve(), Path(directory), build_constraints)
         elif path.suffix == ".whl" and path.is_file():
             yield _open_wheel(path.resolve(), Path(directory))
         elif path.exists() or os.sep in argument.partition("@")[0]:
@@ -102,7 +104,7 @@ def read_built_wheel(root: Path, wheel: Wheel) -> BuildInput:
     return BuildInput(root, _config(_wheel_fields(wheel), _build_table(_read_project(root))), wheel, is_project=True)
 
 
-def _open_project(root: Path, directory: Path) -> BuildInput:
+def _open_project(root: Path, directory: Path, build_constraints: Path | None) -> BuildInput:
     document = _read_project(root)
     if not document and not (root / "setup.py").is_file() and not (root / "setup.cfg").is_file():
         raise AppImageError(f"{root} is no Python project: it has neither pyproject.toml nor setup.py")
@@ -110,7 +112,8 @@ def _open_project(root: Path, directory: Path) -> BuildInput:
     table = _static_fields(document)
     if table is not None:
         return BuildInput(root, _config(table, build), None, is_project=True)
-    wheel = build_any_wheel(root, directory / "wheel", Path(sys.executable))
+    constraints = build_constraints or _build_constraints(root, build)
+    wheel = build_any_wheel(root, directory / "wheel", Path(sys.executable), constraints)
     # One with extension modules fits this Python, and the image may get another.
     package = wheel if wheel.pure else None
     return BuildInput(root, _config(_wheel_fields(wheel), build), package, is_project=True)
@@ -160,6 +163,13 @@ def _build_table(document: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the project says to hatchling, which need not be its back end."""
     table: dict[str, Any] = document.get("tool", {}).get("hatch", {}).get("build", {})
     return table
+
+
+def _build_constraints(root: Path, build: Mapping[str, Any]) -> Path | None:
+    """Return the file that the project's option names; what is wrong with the option is told when all are read."""
+    value = build.get("targets", {}).get("appimage", {}).get("build-constraints")
+    path = root / Path(value).expanduser() if isinstance(value, str) else None
+    return path if path and path.is_file() else None
 
 
 def _static_fields(document: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -39,6 +39,7 @@ ROOMS = (
     "system",
     "workspace",
     "uv",
+    "source_build",
     "runtime",
     "squashfs",
     "unpack",
