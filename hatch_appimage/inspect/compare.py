@@ -201,7 +201,8 @@ def _compare_files(one: _Contents, other: _Contents) -> list[Difference]:
     changed = {
         name for name in one.packages.keys() | other.packages if one.packages.get(name) != other.packages.get(name)
     }
-    found, derived = [], []
+    found: list[Difference] = []
+    derived: list[Difference] = []
     for path in sorted(one.entries.keys() | other.entries):
         difference = _compare_entries(path, one, other)
         if difference is None or {one.owner(path), other.owner(path)} & changed:

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 SOURCE = Source("project", "probe", "1.0")
 
 
-def record(source: Source = SOURCE, **options: Any) -> BuildRecord:
-    declaration = Declaration(source, options, outside=tuple(key for key in options if key == "runtime"))
+def record(**options: Any) -> BuildRecord:
+    declaration = Declaration(SOURCE, options, outside=tuple(key for key in options if key == "runtime"))
     return BuildRecord(MACHINE, declaration, PythonRecord("3.1.4", "python3.1", "ab"), dict(tool_versions()), {})
 
 

@@ -109,17 +109,29 @@ def test_package_in_one_only(trees: tuple[Tree, Tree], tmp_path: Path) -> None:
 
 
 PYC = f"{SITE}/__pycache__/my_app.cpython-312.pyc"
+
+
+def point_elsewhere(root: Path) -> None:
+    (root / "AppRun").unlink()
+    (root / "AppRun").symlink_to("usr/bin/b")
+
+
+def make_directory(root: Path) -> None:
+    (root / "AppRun").unlink()
+    (root / "AppRun").mkdir()
+
+
 CHANGES: dict[str, tuple[Callable[[Path], object], dict[str, str]]] = {
     "only in one": (
         lambda root: (root / "usr" / "new").write_text(""),
         {"usr/new": "only in the other image"},
     ),
     "link": (
-        lambda root: (root / "AppRun").unlink() or (root / "AppRun").symlink_to("usr/bin/b"),
+        point_elsewhere,
         {"AppRun": "points to usr/bin/app, and to usr/bin/b in the other"},
     ),
     "type": (
-        lambda root: (root / "AppRun").unlink() or (root / "AppRun").mkdir(),
+        make_directory,
         {"AppRun": "a link, and a directory in the other"},
     ),
     "mode": (
