@@ -49,6 +49,7 @@ _BUILD_RECORD = "/build.json"
 _MAGIC_SIZE, _HEADER_SIZE = 4, 16
 # Of libraries and bytecode that are compared in parts, in bytes.
 _MAX_PARTS = 64 << 20
+_OF_ANOTHER_SOURCE = "bytecode of another source"
 _ELF_MAGIC = b"\x7fELF"
 
 
@@ -207,6 +208,8 @@ def _compare_files(one: _Contents, other: _Contents) -> list[Difference]:
         difference = _compare_entries(path, one, other)
         if difference is None or {one.owner(path), other.owner(path)} & changed:
             continue
+        if difference.reason == _OF_ANOTHER_SOURCE:
+            continue  # the source has a line
         (derived if path.endswith(_DERIVED) else found).append(difference)
     # A list of what is in the image is worth a line only where nothing explains it.
     return found or ([] if changed else derived)
@@ -269,7 +272,7 @@ def _explain_bytecode(path: str, one: _Contents, other: _Contents) -> str:
     source = source_of_bytecode(path)
     if source and source in one.entries and source in other.entries:
         if one.digest(one.entries[source]) != other.digest(other.entries[source]):
-            return "bytecode of another source"
+            return _OF_ANOTHER_SOURCE
     elif source and (source in one.entries) != (source in other.entries):
         return "bytecode whose source is in one image only"
     if before[_HEADER_SIZE:] == after[_HEADER_SIZE:]:
