@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from hatch_appimage.inspect.compare import compare_images, source_of_bytecode
 from hatch_appimage.layout import AppDir
 from hatch_appimage.runtime import runtime_path
 from support.tiny_image import MACHINE
+from support.tools import require
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -212,6 +214,31 @@ def test_compression_only(compression: Preset, expected: str, trees: tuple[Tree,
 def test_update_information(trees: tuple[Tree, Tree], tmp_path: Path) -> None:
     trees[1].how["update_information"] = UPDATES
     assert compare(trees, tmp_path) == {"update information": f"none, and {UPDATES} in the other"}
+
+
+BUILD_ID = "the same code with another build ID: it was linked with other debug information or in another directory"
+
+
+@pytest.mark.parametrize(
+    ("code", "options", "expected"),
+    [
+        ("int f(void) { return 1; }", ["-Wl,--build-id=0x02"], BUILD_ID),
+        ("int f(void) { return 2; }", ["-Wl,--build-id=0x01"], ".text"),
+    ],
+)
+def test_libraries(code: str, options: list[str], expected: str, trees: tuple[Tree, Tree], tmp_path: Path) -> None:
+    first = ("int f(void) { return 1; }", ["-Wl,--build-id=0x01"])
+    for tree, (source, flags) in zip(trees, (first, (code, options)), strict=True):
+        (tmp_path / "f.c").write_text(source)
+        command = [require("gcc", "gcc"), "-shared", "-nostdlib", *flags, "-o", tree.root / "usr" / "f.so", "f.c"]
+        subprocess.run(command, cwd=tmp_path, check=True)
+    assert expected in compare(trees, tmp_path)["usr/f.so"]
+
+
+def test_damaged_library(trees: tuple[Tree, Tree], tmp_path: Path) -> None:
+    for tree, end in zip(trees, (b"a", b"b"), strict=True):
+        (tree.root / "usr" / "f.so").write_bytes(b"\x7fELF" + end)
+    assert compare(trees, tmp_path) == {"usr/f.so": "its content differs: 5 and 5 bytes, from byte 4 on"}
 
 
 def test_source_of_bytecode() -> None:
