@@ -230,7 +230,15 @@ def test_libraries(code: str, options: list[str], expected: str, trees: tuple[Tr
     first = ("int f(void) { return 1; }", ["-Wl,--build-id=0x01"])
     for tree, (source, flags) in zip(trees, (first, (code, options)), strict=True):
         (tmp_path / "f.c").write_text(source)
-        command = [require("gcc", "gcc"), "-shared", "-nostdlib", *flags, "-o", tree.root / "usr" / "f.so", "f.c"]
+        command: list[str | Path] = [
+            require("gcc", "gcc"),
+            "-shared",
+            "-nostdlib",
+            *flags,
+            "-o",
+            tree.root / "usr" / "f.so",
+            "f.c",
+        ]
         subprocess.run(command, cwd=tmp_path, check=True)
     assert expected in compare(trees, tmp_path)["usr/f.so"]
 
