@@ -26,8 +26,10 @@ from hatch_appimage.architecture import ARCHITECTURES, native_architecture
 from hatch_appimage.errors import AppImageError, explain_os_error
 from hatch_appimage.image.name import is_image_of
 from hatch_appimage.inputs import resolve_inputs
-from hatch_appimage.options import Settings, check_hook_table
+from hatch_appimage.options import Settings, check_hook_table, record_options
+from hatch_appimage.packages.build_record import Declaration, Source
 from hatch_appimage.pipeline import build_image, companions, find_libraries, temporary_directory
+from hatch_appimage.project.commit import find_commit
 from hatch_appimage.project.metadata import Project
 from hatch_appimage.redact import redact
 from hatch_appimage.report import Steps
@@ -55,6 +57,10 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
     package: Wheel | Release | None = None
     # What can start, of what is no project.
     programs: Programs | None = None
+    # Whether the root is the user's directory of the project.
+    is_project = True
+    # What images say that somebody has decided about them, if that is not what this build was told.
+    declaration: Declaration | None = None
 
     @classmethod
     def of_source(
@@ -78,6 +84,7 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
         metadata = ProjectMetadata(str(source.metadata_root or source.root), plugins, dict(source.config))
         builder = cls(str(source.root), plugins, metadata=metadata)
         builder.package, builder.programs = source.package, source.programs
+        builder.is_project = source.is_project
         with hatchling_errors():
             table = builder.target_config
             table.update(settings or {})
@@ -155,6 +162,20 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
             directory,
             extra_files=self._forced_files,
             timestamp=_timestamp if self.config.reproducible else lambda: None,
+            declare=lambda seconds: self.declaration or self._declare(seconds),
+        )
+
+    def _declare(self, seconds: int | None) -> Declaration:
+        """Return what this build was told."""
+        project = self.project
+        commit = find_commit(project.root, Path(self.config.directory)) if self.is_project else None
+        recorded = record_options(self.target_config, project.root)
+        return Declaration(
+            source=Source.of(project.name, project.version, None if self.is_project else self.package, commit),
+            options=recorded.options,
+            outside=recorded.outside,
+            seconds=seconds,
+            chosen="SOURCE_DATE_EPOCH" in os.environ,
         )
 
     def find_libraries(self, inputs: BuildInputs, directory: Path) -> Libraries:

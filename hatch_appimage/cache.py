@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 #: The directories of the cache, and what is in them.
 PARTS: Final = {
     "answers": "lists of what can be downloaded",
+    "built": "wheels of packages that come as sources, and the tools that built them",
     "downloads": "Pythons as they were downloaded",
     "packages": "unpacked packages of Debian or Ubuntu, with libraries that the machine lacks",
     "python": "unpacked Pythons",

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from hatch_appimage.libraries.musl import Musl
     from hatch_appimage.libraries.policy import LibraryPolicy
     from hatch_appimage.options import Settings
+    from hatch_appimage.packages.build_record import Declaration
     from hatch_appimage.project.entry_points import EntryPoint
     from hatch_appimage.project.metadata import Project
     from hatch_appimage.project.wheel import Wheel
@@ -71,6 +72,7 @@ class BuildInputs:
         extra_files: pairs of a file on this machine and its path below the AppDir.
         trace: what earlier runs of the application opened outside of an image.
         timestamp: of every file, in seconds since the epoch; None keeps their own.
+        declaration: what the image says that somebody has decided about it.
         results: what earlier builds computed.
 
     """
@@ -93,6 +95,7 @@ class BuildInputs:
     extra_files: list[tuple[Path, str]]
     trace: Trace
     timestamp: int | None
+    declaration: Declaration
     results: Results
 
     @property
@@ -170,6 +173,7 @@ def resolve_inputs(
     *,
     extra_files: Callable[[], list[tuple[Path, str]]],
     timestamp: Callable[[], int | None],
+    declare: Callable[[int | None], Declaration],
 ) -> BuildInputs:
     """Find all that a build needs; build nothing.
 
@@ -181,6 +185,7 @@ def resolve_inputs(
         work: where a Python is unpacked to, if need be; it must last as long as what is returned.
         extra_files: finds what is to be added to the AppDir, as pairs of a file and its path there.
         timestamp: finds the time of every file, in seconds since the epoch; None keeps their own.
+        declare: returns what the image is to say of what was decided, of which that time is a part.
 
     Raises:
         ConfigurationError: with all that is not there, or cannot be, at once.
@@ -202,6 +207,7 @@ def resolve_inputs(
     apt = errors.catch(_find_apt, policy, architecture, python) if python and system and not library_lock else None
     trace = errors.catch(_read_trace, settings.image.trace, system) if system else None
     files = errors.catch(extra_files)
+    seconds = errors.catch(timestamp)
     inputs = BuildInputs(
         project=project,
         package=package,
@@ -220,7 +226,8 @@ def resolve_inputs(
         musl=errors.catch(_find_musl, python, system, architecture) if python and system and python.musl else None,
         extra_files=[*trace.files, *files] if trace and files is not None else files,
         trace=trace or Trace(),
-        timestamp=errors.catch(timestamp),
+        timestamp=seconds,
+        declaration=declare(seconds),
         results=errors.catch(Results.of_user),
     )
     if python and not settings.install.lock:

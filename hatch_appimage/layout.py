@@ -150,6 +150,11 @@ class AppDir:
         """The bill of materials (CycloneDX)."""
         return self.usr / "share" / self.app_id / "sbom.cdx.json"
 
+    @property
+    def build_record(self) -> Path:
+        """What a rebuild needs to know."""
+        return self.usr / "share" / self.app_id / "build.json"
+
     def files(self) -> Iterator[Path]:
         """Yield the regular files of the tree in a fixed order."""
         return files_below(self.root)

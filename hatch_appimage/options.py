@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hatch_appimage import TABLE
@@ -113,6 +114,54 @@ class Settings:
         }
         table.finish(HATCHLING_KEYS)
         return cls(**values)
+
+
+# They change nothing about what is in an image, or name what differs on every machine.
+_UNRECORDED = frozenset({"report", "sign", "sign-key"})
+
+
+@dataclass(frozen=True)
+class RecordedOptions:
+    """The options of a build, as others can read them.
+
+    Attributes:
+        options: those that were set, as in the table; paths begin at the project's directory.
+        outside: the keys of those that name a file outside of it, of which the name is left.
+
+    """
+
+    options: Mapping[str, Any]
+    outside: tuple[str, ...]
+
+
+def record_options(raw: Mapping[str, Any], root: Path) -> RecordedOptions:
+    """Return what was set, without directories of this machine.
+
+    Args:
+        raw: the table, as TOML has it.
+        root: the project's directory.
+
+    """
+    outside = []
+
+    def portable(value: Any, option: Option) -> Any:
+        if isinstance(value, dict):
+            return {key: portable(item, option) for key, item in value.items()}
+        if isinstance(value, list):
+            return [portable(item, option) for item in value]
+        if not isinstance(value, str):
+            return value
+        path = Path(value).expanduser()
+        if not option.is_path or not path.is_absolute():
+            return value.replace(str(root), ".")
+        if path.is_relative_to(root):
+            return path.relative_to(root).as_posix()
+        outside.append(option.key)
+        return path.name
+
+    known = {key: raw[key] for key in sorted(OPTIONS.keys() & raw.keys()) if key not in _UNRECORDED}
+    options = {key: portable(value, OPTIONS[key]) for key, value in known.items() if value is not None}
+    return RecordedOptions(options, tuple(dict.fromkeys(outside)))
 
 
 def check_hook_table(table: Mapping[str, Any]) -> None:

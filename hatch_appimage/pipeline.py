@@ -310,7 +310,8 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
         packages,
         _with_c_library(libraries, c_library),
         architecture=architecture,
-        timestamp=inputs.timestamp,
+        declaration=inputs.declaration,
+        origin=inputs.python,
     )
     deferred = inputs.imports_entry_point and defers(python, entry_point, modules, reader)
     bytecode = step("bytecode", _compile_bytecode, inputs, appdir, python, reach, reader)
@@ -405,7 +406,9 @@ def _install(
         # The back end is waited for in this thread, which Ctrl-C interrupts, as it may take long.
         with step.meanwhile("python", _bundle_python, inputs, appdir, read_ahead) as finish_python:
             interpreter = inputs.build_python or Path(sys.executable)
-            wheel = inputs.package or step("wheel", build_wheel, project, work / "wheel", interpreter)
+            wheel = inputs.package or step(
+                "wheel", build_wheel, project, work / "wheel", interpreter, settings.install.build_constraints
+            )
         python = finish_python()
         packages = step(
             "install",

@@ -13,12 +13,13 @@ import subprocess
 import sysconfig
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.redact import redact
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Mapping, Sequence
 
 log = logging.getLogger(__name__)
@@ -41,6 +42,19 @@ class ProcessError(AppImageError):
         super().__init__(message)
 
 
+class Output(NamedTuple):
+    """What a program wrote.
+
+    Attributes:
+        stdout: its results.
+        stderr: what it said of them.
+
+    """
+
+    stdout: str
+    stderr: str
+
+
 def run(
     command: Sequence[str | Path],
     *,
@@ -52,6 +66,23 @@ def run(
 ) -> str:
     """Run a program to its end and return what it wrote to stdout.
 
+    Args and errors are those of `run_to_end`.
+    """
+    return run_to_end(command, doing=doing, cwd=cwd, env=env, stdin=stdin, seconds=seconds).stdout
+
+
+def run_to_end(
+    command: Sequence[str | Path],
+    *,
+    doing: str,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    stdin: str | None = None,
+    seconds: float | None = None,
+    unshown: re.Pattern[str] | None = None,
+) -> Output:
+    """Run a program to its end and return what it wrote.
+
     Args:
         command: the program and its arguments; no shell takes part.
         doing: what it is for, as it stands in the error: "build the wheel".
@@ -59,6 +90,7 @@ def run(
         env: its whole environment; this process's when None.
         stdin: what it can read; nothing when None.
         seconds: how long it may take; None for as long as it wants.
+        unshown: matches the beginning of lines on stderr that are for the caller only, and in no error.
 
     Raises:
         ProcessError: it cannot be started, takes too long, or ends with another status than 0; the message shows the
@@ -82,11 +114,12 @@ def run(
     for line in (stdout + stderr).splitlines():
         log.debug("  %s", redact(line))
     if status:
-        output = (stderr.rstrip() + "\n" + stdout.rstrip()).strip()
+        shown_errors = "\n".join(line for line in stderr.splitlines() if not (unshown and unshown.match(line)))
+        output = (shown_errors.rstrip() + "\n" + stdout.rstrip()).strip()
         how = f"exit status {status}" if status > 0 else f"signal {-status}"
         shown = "".join(f"\n  {line}" for line in [*output.splitlines(), f"$ {shlex.join(words)}"])
         raise ProcessError(f"Cannot {doing}: {Path(words[0]).name} ended with {how}{shown}", output, status, stdout)
-    return stdout
+    return Output(stdout, stderr)
 
 
 def run_quietly(command: Sequence[str | Path], *, cwd: Path, env: Mapping[str, str], seconds: float) -> int:

@@ -12,7 +12,7 @@ from uv import find_uv_bin
 
 from hatch_appimage.download import is_offline
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.process import run
+from hatch_appimage.process import run, run_to_end
 from hatch_appimage.workspace import find_workspace, read_table
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ OF_PROJECTS = frozenset({
 
 # The variables that name package indexes, those that count most first, and whether they replace the default one.
 _INDEXES = {"UV_DEFAULT_INDEX": True, "UV_INDEX": False, "UV_EXTRA_INDEX_URL": False, "UV_INDEX_URL": True}
+_DEBUG = re.compile(r"(?:DEBUG|TRACE) ")
 _NAMED = re.compile(r"(?:([\w.-]+)=)?(.*)")  # `acme=https://...`
 
 
@@ -184,11 +185,39 @@ def run_uv(
         ProcessError: uv fails; the message has what it said.
 
     """
+    command, settings = _uv_command(arguments, env, downloads=downloads)
+    return run(command, doing=doing, cwd=cwd, env=settings)
+
+
+def run_uv_traced(
+    arguments: Sequence[str | Path], *, doing: str, cwd: Path, trace: str, env: Mapping[str, str] | None = None
+) -> str:
+    """Run uv and return what it wrote to stderr, with the messages for debugging of one of its parts.
+
+    Args:
+        arguments: its subcommand and options.
+        doing: what it is for, as it stands in the error.
+        cwd: the project's directory, whose uv settings count.
+        trace: the part, by the name of its crate.
+        env: the environment to start from; this process's when None.
+
+    Raises:
+        ProcessError: uv fails; the message has what it said, without these messages.
+
+    """
+    command, settings = _uv_command(arguments, env)
+    settings["RUST_LOG"] = f"{trace}=debug"
+    return run_to_end(command, doing=doing, cwd=cwd, env=settings, unshown=_DEBUG).stderr
+
+
+def _uv_command(
+    arguments: Sequence[str | Path], env: Mapping[str, str] | None, *, downloads: bool = False
+) -> tuple[list[str | Path], dict[str, str]]:
+    """Return the command for arguments of uv, and its environment."""
     settings = {name: value for name, value in (env or os.environ).items() if name not in _TARGET_SETTINGS}
     options = ["--no-progress", "--color", "never"]
     if not downloads:
         options.append("--no-python-downloads")
     if is_offline():
         options.append("--offline")
-    command = [find_uv_bin(), *options, *arguments]
-    return run(command, doing=doing, cwd=cwd, env=settings)
+    return [find_uv_bin(), *options, *arguments], settings

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from hatch_appimage import PASSPHRASE, TABLE
 from hatch_appimage.architecture import ARCHITECTURES
 from hatch_appimage.cache import PARTS
-from hatch_appimage.cli.status import BAD_SIGNATURE, DAMAGED, MISSING, OTHER_KEY, UNREADABLE, UNSIGNED, explain
+from hatch_appimage.cli.status import BAD_SIGNATURE, DAMAGED, MISSING, OTHER_KEY, UNREADABLE, UNSIGNED, WRONG, explain
 from hatch_appimage.errors import AppImageError
 
 if TYPE_CHECKING:
@@ -95,6 +95,7 @@ def _add_commands(commands: Any) -> None:
         f"The exit status is {MISSING} if a library is neither in the image nor one that every system has.",
     )
     command.add_argument("--json", action="store_true", help="print JSON")
+    _add_reproduce(commands)
     command = _add(
         commands,
         "sign",
@@ -154,6 +155,27 @@ def _add_init(commands: Any) -> None:
         "project's build back end, or add the build hook if that is hatchling",
     )
     command.set_defaults(module="init")
+
+
+def _add_reproduce(commands: Any) -> None:
+    command = _add(
+        commands,
+        "reproduce",
+        "Build an AppImage again as it says that it was built, and compare both without their signatures.",
+        f"The exit status is 0 if they are identical, {WRONG} if they differ, and {UNREADABLE} if the AppImage does "
+        "not say how it was built, or that cannot be done here.",
+    )
+    command.add_argument(
+        "source",
+        nargs="?",
+        help="a project's directory, a wheel, or a requirement (default: the current directory, or the release that "
+        "was packed)",
+    )
+    command.set_defaults(module="reproduce")
+    _add_values(command)
+    command.add_argument("--output", metavar="DIR", type=Path, help="keep the new AppImage there")
+    command.add_argument("--json", action="store_true", help="print JSON")
+    command.add_argument("-v", "--verbose", action="count", default=0, help="show what the build says")
 
 
 def _add_try(commands: Any) -> None:
@@ -221,6 +243,10 @@ def _add_settings(command: Any) -> None:
         metavar="FILE",
         help="a file of requirements to install as well; may be given several times",
     )
+    _add_values(command)
+
+
+def _add_values(command: Any) -> None:
     command.add_argument("--python", help=f"as the option `python` of [{TABLE}]")
     command.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="any option: text, or a value as in TOML"

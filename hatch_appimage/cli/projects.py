@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from hatch_appimage.project.build_input import BuildInput
 
-# Options with a path of a file that the build may write.
-_WRITTEN = frozenset({"library-lock", "report", "startup-order", "trace"})
+#: Options with a path of a file that the build may write.
+WRITTEN = frozenset({"library-lock", "report", "startup-order", "trace"})
 
 
 def build(options: argparse.Namespace) -> int:
@@ -37,7 +37,7 @@ def build(options: argparse.Namespace) -> int:
     os.environ["HATCH_QUIET"] = str(options.quiet)
     with _open(options) as source:
         output = options.output or (None if source.is_project else Path("dist"))
-        builder = AppImageBuilder.of_source(source, _settings(source, options), _further(options))
+        builder = AppImageBuilder.of_source(source, read_settings(source, options), _further(options))
         directory = str(output.absolute() if output else builder.config.directory)
         with hatchling_errors():
             builder.metadata.validate_fields()
@@ -51,7 +51,7 @@ def check(options: argparse.Namespace) -> int:
     """Show what would be built, or all that is wrong."""
     errors = ErrorCollector()
     with _open(options) as source:
-        builder = AppImageBuilder.of_source(source, _settings(source, options), _further(options))
+        builder = AppImageBuilder.of_source(source, read_settings(source, options), _further(options))
         with hatchling_errors():
             builder.metadata.validate_fields()
             names = options.arch or builder.config.versions
@@ -69,7 +69,11 @@ def check(options: argparse.Namespace) -> int:
 
 
 def _open(options: argparse.Namespace) -> AbstractContextManager[BuildInput]:
-    return open_source(options.source, [text.partition("=")[0].strip() for text in options.set])
+    """Open what the command line names."""
+    value = dict(map(_setting, options.set)).get("build-constraints")
+    path = Path(value).expanduser().absolute() if isinstance(value, str) else None
+    given = [text.partition("=")[0].strip() for text in options.set]
+    return open_source(options.source, given, path if path and path.is_file() else None)
 
 
 def _further(options: argparse.Namespace) -> dict[str, list[str]]:
@@ -78,8 +82,17 @@ def _further(options: argparse.Namespace) -> dict[str, list[str]]:
     return {"requirements": [read_requirement(text) for text in options.with_packages], "requirements-file": files}
 
 
-def _settings(source: BuildInput, options: argparse.Namespace) -> dict[str, Any]:
-    """Return the settings of the command line."""
+def read_settings(source: BuildInput, options: argparse.Namespace) -> dict[str, Any]:
+    """Return the settings of the command line.
+
+    Args:
+        source: what is built; optional dependencies may have been asked for with it.
+        options: the command's.
+
+    Raises:
+        AppImageError: one has no value.
+
+    """
     settings: dict[str, Any] = {"features": list(source.features)} if source.features else {}
     settings |= dict(map(_setting, options.set))
     if options.python:
@@ -91,7 +104,7 @@ def _settings(source: BuildInput, options: argparse.Namespace) -> dict[str, Any]
             and OPTIONS[key].is_path
             and isinstance(value, str)
             and value
-            and (key in _WRITTEN or Path(value).exists())
+            and (key in WRITTEN or Path(value).exists())
         ):
             settings[key] = str(Path(value).expanduser().absolute())
     return settings

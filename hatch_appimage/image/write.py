@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from hatch_appimage.squashfs import SquashFSReport
 
 # A section of our runtime: how much of the image's beginning holds what a start reads (runtime/startup_list.h).
-_STARTUP = ".startup"
+STARTUP = ".startup"
 _STARTUP_SIZE = 8
 
 
@@ -92,7 +92,7 @@ def load_runtime(path: Path, architecture: Architecture) -> Runtime:
         raise AppImageError(
             f"The runtime {path} has {len(data)} bytes, but its ELF header puts the image at {sections.end}: {what}"
         )
-    offset, size = sections.places.get(_STARTUP, (0, 0))
+    offset, size = sections.places.get(STARTUP, (0, 0))
     return Runtime(data, offset if size == _STARTUP_SIZE else None, sections.places, str(path))
 
 

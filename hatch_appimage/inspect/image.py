@@ -152,7 +152,7 @@ def inspect_image(path: Path) -> Inspection:
             signature=verify_signature(path),
             desktop_entry=_desktop_entry(image, entries),
             python=_python(image, entries),
-            packages=_packages(image, entries),
+            packages=read_packages(image, entries),
             entry_points=_entry_points(image, entries),
             links=_links(image, entries),
             requires=None if listing is None else listing.requires,
@@ -232,7 +232,17 @@ def _python(image: SquashFSImage, entries: dict[str, Entry]) -> str | None:
     return None
 
 
-def _packages(image: SquashFSImage, entries: dict[str, Entry]) -> dict[str, str]:
+def read_packages(image: SquashFSImage, entries: dict[str, Entry]) -> dict[str, str]:
+    """Return the installed packages of an image: name to version.
+
+    Args:
+        image: its file system.
+        entries: all that is in it, by path.
+
+    Raises:
+        SquashFSError: it is damaged.
+
+    """
     found = {}
     for name, entry in entries.items():
         if _DIST_INFO.fullmatch(name) and stat.S_ISREG(entry.mode):

@@ -7,8 +7,7 @@ import logging
 import re
 import sys
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,6 +18,7 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.packages.bindings import Scope, check_resolved, found_by_name, has_followed, placed_names
+from hatch_appimage.packages.from_source import SourcePackages, is_source
 from hatch_appimage.packages.headers import missing_headers
 from hatch_appimage.packages.lock import InstallRequest, read_lock, resolve, source_of, write_pylock
 from hatch_appimage.packages.requirements import applies, check_fit, requirements_of
@@ -31,7 +31,7 @@ from hatch_appimage.redact import redact
 from hatch_appimage.uv import check_settings, run_uv
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from importlib.metadata import PathDistribution
 
     from packaging.markers import Environment
@@ -89,6 +89,8 @@ class Installation:
         requirements: what the project and the image's further requirements ask for.
         environment: the values of markers that they were chosen by.
         lock: the lock file that decided; None if there was none.
+        build_tools: what built the project's wheel and packages that have none, as sorted requirements by their names;
+            the project is not among them if its wheel was there already.
 
     """
 
@@ -97,6 +99,7 @@ class Installation:
     requirements: tuple[Requirement, ...]
     environment: Environment
     lock: Lock | None = None
+    build_tools: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def check_musl_platform(architecture: Architecture, *, python: str) -> None:
@@ -185,21 +188,32 @@ def install_packages(
             own = project.uv_root / "pyproject.toml" if has_followed(project.uv_root, scope) else None
             placed = placed_names(further, settings.constraints)
             packages = resolve(
-                asked, request, settings.constraints, files=settings.requirements_file, project=own, placed=placed
+                asked,
+                request,
+                settings.constraints,
+                files=settings.requirements_file,
+                build_constraints=settings.build_constraints,
+                project=own,
+                placed=placed,
             )
             directories = (Path(it.directory.path) for it in packages if it.directory)
             check_resolved(packages, project.uv_root, directories, scope, request.roots)
         if python.cross:
             _refuse_sources(packages, _platform_name(architecture, max_glibc, musl))
-        install = partial(_install, request=request, prefix=appdir.usr)
+        from_source = SourcePackages.of(python.interpreter, settings.build_constraints)
+        tools: dict[str, tuple[str, ...]] = {}
         indexes = tuple(option for file in settings.requirements_file for option in file.indexes)
         by_name = [] if settings.lock else found_by_name(packages, project.uv_root, scope)
         # The project comes last: where another package has a command of the same name, the project's counts.
         itself = canonicalize_name(project.name)
         for batch in ([it for it in packages if it.name != itself], [it for it in packages if it.name == itself]):
-            _install_packages(batch, by_name, indexes, install)
+            tools |= _install_packages(
+                batch, by_name, request, indexes=indexes, prefix=appdir.usr, from_source=from_source
+            )
         if isinstance(source, Wheel):
-            install("--no-deps", "--", source.path)
+            _install("--no-deps", "--", source.path, request=request, prefix=appdir.usr)
+            if source.build_tools is not None:
+                tools[itself] = source.build_tools
     (appdir.usr / ".lock").unlink(missing_ok=True)
     for distribution in installed_distributions(python):
         _forget_origin(distribution)
@@ -211,7 +225,7 @@ def install_packages(
         _check_platforms(python, architecture)
     installed = sorted(map(_package, installed_distributions(python)), key=lambda package: package.name)
     roots = (*requirements_of(distribution, settings.features, target.environment), *further)
-    return Installation(tuple(installed), tuple(packages), roots, target.environment, settings.lock)
+    return Installation(tuple(installed), tuple(packages), roots, target.environment, settings.lock, tools)
 
 
 def _interpreter(
@@ -328,45 +342,78 @@ def _applicable(requirements: Iterable[str], environment: Environment) -> tuple[
 
 
 def _install(*what: str | Path, request: InstallRequest, prefix: Path) -> None:
-    run_uv(
-        [
-            *("pip", "install", *request.options, *request.platform, "--prefix", prefix),
-            # Links into the user's cache would let what is done to the files here reach it.
-            *("--link-mode", "copy", "--no-compile-bytecode", "--preview-features", "pylock"),
-            *what,
-        ],
-        doing=f"install {request.project} and its dependencies",
-        cwd=request.root,
-    )
+    run_uv(_install_command(request, prefix, *what), doing=_doing(request), cwd=request.root)
+
+
+def _install_command(request: InstallRequest, prefix: Path, *what: str | Path) -> list[str | Path]:
+    return [
+        *("pip", "install", *request.options, *request.platform, "--prefix", prefix),
+        # Links into the user's cache would let what is done to the files here reach it.
+        *("--link-mode", "copy", "--no-compile-bytecode", "--preview-features", "pylock"),
+        *what,
+    ]
+
+
+def _doing(request: InstallRequest) -> str:
+    return f"install {request.project} and its dependencies"
 
 
 def _install_packages(
     packages: Sequence[LockedPackage],
     by_name: Collection[LockedPackage],
+    request: InstallRequest,
+    *,
     indexes: Sequence[str],
-    install: Callable[..., None],
-) -> None:
+    prefix: Path,
+    from_source: SourcePackages,
+) -> dict[str, tuple[str, ...]]:
     """Install the files that were chosen, and let uv verify their hashes.
 
     Args:
         packages: with one source each.
         by_name: those to be asked for on the index where they were found, which uv has the credentials and a cache of;
             all others come from the very addresses that were chosen.
+        request: what they are for.
         indexes: options of uv for those that files of requirements name.
-        install: runs uv.
+        prefix: where they go.
+        from_source: builds those that have no wheel.
+
+    Returns:
+        what built these, as sorted requirements by their names.
 
     """
-    listed = [package for package in packages if package in by_name]
-    direct = [package for package in packages if package not in by_name]
+    tools: dict[str, tuple[str, ...]] = {}
     with TemporaryDirectory() as directory:
-        if direct:
-            file = Path(directory, "pylock.toml")
-            file.write_text(write_pylock(direct), encoding="utf-8")
-            install("--requirements", file)
-        if listed:
-            file = Path(directory, "requirements.txt")
-            file.write_text("".join(map(_pin, listed)), encoding="utf-8")
-            install("--no-deps", "--require-hashes", *indexes, "--requirements", file)
+        for package in filter(is_source, packages):
+            alone = _choice([package], Path(directory), indexes if package in by_name else None)
+            command = _install_command(request, prefix, *alone)
+            tools[package.name] = from_source.install(package, command, doing=_doing(request), cwd=request.root)
+        wheels = [package for package in packages if not is_source(package)]
+        for listed in (False, True):
+            if chosen := [package for package in wheels if (package in by_name) == listed]:
+                alone = _choice(chosen, Path(directory), indexes if listed else None)
+                _install(*alone, request=request, prefix=prefix)
+    return tools
+
+
+def _choice(
+    packages: Sequence[LockedPackage], directory: Path, indexes: Sequence[str] | None
+) -> tuple[str | Path, ...]:
+    """Write down files that were chosen, and return the options of uv that mean them and no others.
+
+    Args:
+        packages: whose files they are.
+        directory: where they are written down.
+        indexes: options of uv for where they are looked up by name; None for files that come from their addresses.
+
+    """
+    if indexes is not None:
+        file = directory / "requirements.txt"
+        file.write_text("".join(map(_pin, packages)), encoding="utf-8")
+        return ("--no-deps", "--require-hashes", *indexes, "--requirements", file)
+    file = directory / "pylock.toml"
+    file.write_text(write_pylock(packages), encoding="utf-8")
+    return ("--requirements", file)
 
 
 def _pin(package: LockedPackage) -> str:
@@ -413,7 +460,7 @@ def _leave_out_secrets(distribution: PathDistribution) -> None:
 def application_files(appdir: AppDir, python: BundledPython, project: Project) -> list[str]:
     """Return what changes with every release of a project: its files and bytecode, by paths below the AppDir."""
     paths = {*appdir.root.glob("*.desktop"), *appdir.applications.glob("*.desktop"), appdir.pylock, appdir.sbom}
-    paths.add(appdir.identity)
+    paths |= {appdir.identity, appdir.build_record}
     for distribution in installed_distributions(python):
         if name_of(distribution) == canonicalize_name(project.name):
             for file in distribution.files or ():

@@ -36,6 +36,7 @@ from hatch_appimage.packages.file_names import file_key, is_standard_sdist_name,
 from hatch_appimage.packages.poetry import read_poetry_lock
 from hatch_appimage.process import ProcessError
 from hatch_appimage.project.script import SCRIPT_LOCK
+from hatch_appimage.source_build import constrain_tools
 from hatch_appimage.toml import read_toml, tomllib
 from hatch_appimage.uv import prefers_source, run_uv
 from hatch_appimage.workspace import find_workspace
@@ -164,6 +165,7 @@ def resolve(
     constraints: Path | None,
     *,
     files: Iterable[RequirementsFile] = (),
+    build_constraints: Path | None = None,
     project: Path | None = None,
     placed: Iterable[str] = (),
 ) -> list[Package]:
@@ -174,6 +176,7 @@ def resolve(
         request: what else is to be installed, and for what.
         constraints: a file that narrows versions.
         files: further requirements; where they have hashes of a package, it comes from such a file.
+        build_constraints: a file that narrows the versions of build tools.
         project: a ``pyproject.toml`` whose dependencies are resolved, too, by what it says to uv of their places.
         placed: names for which it does not count what that says.
 
@@ -182,6 +185,7 @@ def resolve(
 
     """
     arguments: list[str | Path] = [f"--group={group}" for group in request.groups]
+    arguments += constrain_tools(build_constraints)
     if constraints:
         arguments += ["--constraint", constraints]
     if project:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What an image says of the packages in it: a lock file that installs the same ones again, and an SBOM."""
+"""What an image says of itself: a lock file that installs the same packages again, an SBOM, and how to rebuild it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from packaging.markers import Marker
 from packaging.specifiers import SpecifierSet
 
 from hatch_appimage.libraries.lock import format_lock
+from hatch_appimage.packages.build_record import BuildRecord, PythonRecord, tool_versions
 from hatch_appimage.packages.lock import write_pylock
 from hatch_appimage.redact import redact
 
@@ -21,9 +22,10 @@ if TYPE_CHECKING:
     from hatch_appimage.architecture import Architecture
     from hatch_appimage.layout import AppDir
     from hatch_appimage.libraries.bundle import Libraries
+    from hatch_appimage.packages.build_record import Declaration
     from hatch_appimage.packages.install import Installation
     from hatch_appimage.project.metadata import Project
-    from hatch_appimage.python import BundledPython
+    from hatch_appimage.python import BundledPython, PythonInstallation
 
 
 @dataclass(frozen=True)
@@ -33,18 +35,20 @@ class Provenance:
     Attributes:
         pylock: the lock file (PEP 751), below the AppDir.
         sbom: the CycloneDX document, below the AppDir.
+        build_record: what a rebuild needs to know, below the AppDir.
         library_lock: the lock of the packages that libraries were fetched from, below the AppDir; None for none.
 
     """
 
     pylock: str
     sbom: str
+    build_record: str
     library_lock: str | None = None
 
     @property
     def files(self) -> tuple[str, ...]:
         """All of them."""
-        return tuple(file for file in (self.pylock, self.library_lock, self.sbom) if file)
+        return tuple(file for file in (self.pylock, self.library_lock, self.sbom, self.build_record) if file)
 
 
 def write_provenance(
@@ -55,7 +59,8 @@ def write_provenance(
     libraries: Libraries,
     *,
     architecture: Architecture,
-    timestamp: int | None,
+    declaration: Declaration,
+    origin: PythonInstallation,
 ) -> Provenance:
     """Write down what was installed.
 
@@ -66,7 +71,8 @@ def write_provenance(
         installation: the packages.
         libraries: those of the build machine that were bundled, and what was fetched for it.
         architecture: of the image.
-        timestamp: of the image, in seconds since the epoch; None for none.
+        declaration: what somebody decided about the build.
+        origin: the Python that the one inside was copied from.
 
     """
     from hatch_appimage.packages.sbom import write_sbom  # noqa: PLC0415 - CycloneDX takes long to load: see pipeline
@@ -86,11 +92,24 @@ def write_provenance(
     appdir.pylock.write_text(text, encoding="utf-8")
     appdir.sbom.write_text(
         write_sbom(
-            appdir, project, python, replace(installation, sources=tuple(locked)), libraries, timestamp=timestamp
+            appdir,
+            project,
+            python,
+            replace(installation, sources=tuple(locked)),
+            libraries,
+            timestamp=declaration.seconds,
         ),
         encoding="utf-8",
     )
-    files = [appdir.pylock, appdir.sbom]
+    record = BuildRecord(
+        architecture=architecture.name,
+        declaration=declaration,
+        python=PythonRecord.of(origin),
+        tools=tool_versions(),
+        build_tools=dict(sorted(installation.build_tools.items())),
+    )
+    appdir.build_record.write_text(record.to_json(), encoding="utf-8")
+    files = [appdir.pylock, appdir.sbom, appdir.build_record]
     if libraries.fetched.packages:
         appdir.library_lock.write_text(format_lock({architecture.name: libraries.fetched}), encoding="utf-8")
         files.append(appdir.library_lock)

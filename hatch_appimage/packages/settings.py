@@ -105,6 +105,15 @@ class InstallSettings:
         check=lambda value, table: table.file(value),
         is_path=True,
     )
+    build_constraints: Path | None = option(
+        TEXT,
+        "A file of constraints, as pip takes them, for what builds the project and packages without a wheel.",
+        details="A lock does not say which build tools there are: without this file they are the newest that each "
+        "package allows. Hashes in it are verified. The image records which versions were used: see "
+        "[anyone can rebuild it](recipes.md#anyone-can-rebuild-it).",
+        check=lambda value, table: table.file(value),
+        is_path=True,
+    )
     dependency_groups: tuple[str, ...] = option(
         TEXTS, "Dependency groups (PEP 735) to install; a lock must have them.", default=()
     )

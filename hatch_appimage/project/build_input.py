@@ -87,13 +87,17 @@ class BuildInput:
 
 
 @contextmanager
-def open_source(argument: str, given: Collection[str] = ()) -> Iterator[BuildInput]:
+def open_source(
+    argument: str, given: Collection[str] = (), build_constraints: Path | None = None
+) -> Iterator[BuildInput]:
     """Find out what an argument means.
 
     Args:
         argument: a directory with a project, with modules and requirements, or with a recipe of python-appimage; a
             script, a wheel, or a requirement (PEP 508).
         given: keys of options that are set elsewhere: nothing has to say them.
+        build_constraints: a file of constraints for build tools, where it counts more than the project's; what only a
+            wheel says of a project is known once it is built.
 
     Raises:
         AppImageError: it is none of them, or what it is cannot be built or had.
@@ -102,7 +106,7 @@ def open_source(argument: str, given: Collection[str] = ()) -> Iterator[BuildInp
     path = Path(argument).expanduser()
     with TemporaryDirectory(prefix="hatch-appimage-") as directory:
         if path.is_dir():
-            yield _open_directory(path.resolve(), Path(directory), given)
+            yield _open_directory(path.resolve(), Path(directory), given, build_constraints)
         elif path.is_file() and is_script(path):
             yield _open_script(path.resolve(), Path(directory))
         elif path.suffix == ".whl" and path.is_file():
@@ -148,10 +152,10 @@ def read_built_wheel(root: Path, wheel: Wheel) -> BuildInput:
     return BuildInput(root, _config(_wheel_fields(wheel), _build_table(_read_project(root))), wheel, is_project=True)
 
 
-def _open_directory(root: Path, directory: Path, given: Collection[str]) -> BuildInput:
+def _open_directory(root: Path, directory: Path, given: Collection[str], build_constraints: Path | None) -> BuildInput:
     document = _read_project(root)
     if _is_project(root, document):
-        return _open_project(root, document, directory)
+        return _open_project(root, document, directory, build_constraints)
     if is_recipe(root):
         return _open_recipe(read_recipe(root, given), directory)
     programs = find_programs(root, _project_name(root, root.name))
@@ -281,12 +285,15 @@ def _write_uv_project(directory: Path, table: Mapping[str, Any], block: Mapping[
     (directory / "pyproject.toml").write_text(document, encoding="utf-8")
 
 
-def _open_project(root: Path, document: Mapping[str, Any], directory: Path) -> BuildInput:
+def _open_project(
+    root: Path, document: Mapping[str, Any], directory: Path, build_constraints: Path | None
+) -> BuildInput:
     build = _build_table(document)
     table = _static_fields(document)
     if table is not None:
         return BuildInput(root, _config(table, build), None, is_project=True)
-    wheel = build_any_wheel(root, directory / "wheel", Path(sys.executable))
+    constraints = build_constraints or _build_constraints(root, build)
+    wheel = build_any_wheel(root, directory / "wheel", Path(sys.executable), constraints)
     # One with extension modules fits this Python, and the image may get another.
     package = wheel if wheel.pure else None
     return BuildInput(root, _config(_wheel_fields(wheel), build), package, is_project=True)
@@ -343,6 +350,13 @@ def _build_table(document: Mapping[str, Any]) -> dict[str, Any]:
         if not isinstance(table, dict):
             raise AppImageError(f"Field `{'.'.join(keys[:number])}` must be a table")  # as hatchling has it
     return dict(table)
+
+
+def _build_constraints(root: Path, build: Mapping[str, Any]) -> Path | None:
+    """Return the file that the project's option names; what is wrong with the option is told when all are read."""
+    value = build.get("targets", {}).get("appimage", {}).get("build-constraints")
+    path = root / Path(value).expanduser() if isinstance(value, str) else None
+    return path if path and path.is_file() else None
 
 
 def _static_fields(document: Mapping[str, Any]) -> dict[str, Any] | None:

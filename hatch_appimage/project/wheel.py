@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PathDistribution
 from typing import TYPE_CHECKING, cast
 
@@ -13,7 +13,7 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 from packaging.version import InvalidVersion, Version
 
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.uv import run_uv
+from hatch_appimage.source_build import build_from_source, source_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -42,6 +42,7 @@ class Wheel:
         name: normalised.
         version: as packaging writes it.
         pure: it runs with any Python on any machine.
+        build_tools: what built it, as sorted requirements; None if somebody else did.
 
     """
 
@@ -49,6 +50,7 @@ class Wheel:
     name: str
     version: Version
     pure: bool
+    build_tools: tuple[str, ...] | None = None
 
     @classmethod
     def read(cls, path: Path) -> Wheel:
@@ -95,19 +97,20 @@ class Release:
         return _with_extras(self.name, features) + (f" @ {self.url}" if self.url else f"=={self.version}")
 
 
-def build_wheel(project: Project, output: Path, interpreter: Path) -> Wheel:
+def build_wheel(project: Project, output: Path, interpreter: Path, constraints: Path | None = None) -> Wheel:
     """Build the project's wheel with its own back end, in an isolated environment (PEP 517).
 
     Args:
         project: whose wheel it is.
         output: an empty directory for the wheel.
         interpreter: the Python it is built with; for extension modules it must be the one that is bundled.
+        constraints: a file of constraints for what builds it; None for none.
 
     Raises:
         AppImageError: the build fails, makes no wheel, or one of another version than the project's.
 
     """
-    wheel = build_any_wheel(project.root, output, interpreter)
+    wheel = build_any_wheel(project.root, output, interpreter, constraints)
     if wheel.version != Version(project.version):
         raise AppImageError(
             f"The project's version is {project.version}, but its wheel says {wheel.version}: build again"
@@ -115,29 +118,31 @@ def build_wheel(project: Project, output: Path, interpreter: Path) -> Wheel:
     return wheel
 
 
-def build_any_wheel(root: Path, output: Path, interpreter: Path) -> Wheel:
+def build_any_wheel(root: Path, output: Path, interpreter: Path, constraints: Path | None = None) -> Wheel:
     """Build the wheel of a project of which nothing is known yet, as `build_wheel` does.
 
     Args:
         root: its directory.
         output: an empty directory for the wheel.
         interpreter: the Python it is built with.
+        constraints: a file of constraints for what builds it; None for none.
 
     Raises:
         AppImageError: the build fails, or makes no wheel.
 
     """
     environment = {name: value for name, value in os.environ.items() if name not in _NOT_FOR_THE_WHEEL}
-    run_uv(
+    tools = build_from_source(
         ["build", "--wheel", "--out-dir", output, "--python", interpreter, root],
         doing="build the project's wheel",
         cwd=root,
-        env=environment | {WHEEL_ONLY: "1"},
+        constraints=constraints,
+        environment=source_environment(root, environment | {WHEEL_ONLY: "1"}),
     )
     wheels = list(output.glob("*.whl"))
     if len(wheels) != 1:
         raise AppImageError(f"The build back end of {root} made {len(wheels)} wheels where one was expected")
-    return Wheel.read(wheels[0])
+    return replace(Wheel.read(wheels[0]), build_tools=tools)
 
 
 def why_thrown_away(wheel: Path) -> str | None:

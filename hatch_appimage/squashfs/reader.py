@@ -156,6 +156,18 @@ class SquashFSImage:
             raise SquashFSError(f"{printable(file.path)} has {file.size} bytes, and at most {limit} are taken")
         return b"".join(self.chunks(file))
 
+    def position(self, file: Entry) -> tuple[int, int, int]:
+        """Return what orders regular files as their data lie in the image: whole blocks, then ends in fragments.
+
+        Raises:
+            SquashFSError: it is no regular file, or cannot be read.
+
+        """
+        inode = read_inode(self._blocks, file.reference)
+        if not isinstance(inode, FileInode):
+            raise SquashFSError(f"{printable(file.path)} is no regular file")
+        return inode.start, inode.fragment, inode.fragment_offset
+
     def _chunks(self, file: Entry) -> Iterator[bytes]:
         inode = read_inode(self._blocks, file.reference)
         if not isinstance(inode, FileInode):

@@ -22,7 +22,7 @@ from hatch_appimage.image.settings import ImageSettings, ReleaseSettings
 from hatch_appimage.introspection.settings import IntrospectionSettings
 from hatch_appimage.libraries.lock import LibraryLock
 from hatch_appimage.libraries.policy import LibraryPolicy
-from hatch_appimage.options import HATCHLING_KEYS, Settings
+from hatch_appimage.options import HATCHLING_KEYS, Settings, record_options
 from hatch_appimage.packages.lock import Lock
 from hatch_appimage.packages.settings import InstallSettings
 from hatch_appimage.project.entry_points import EntryPoint
@@ -1259,3 +1259,29 @@ class TestSign:
     def test_contradiction(self, project: Project) -> None:
         (error,) = errors_of(project, sign=False, sign_key="0123ABCD")
         assert error == f"Option `{TABLE}.sign-key` has no effect beside `sign = false`: remove one of them"
+
+
+def test_recorded_options_name_no_directory(tmp_path: Path) -> None:
+    raw = {
+        "compression": "fast",
+        "icon": str(tmp_path / "data" / "icon.png"),
+        "constraints": "constraints.txt",
+        "build-constraints": "/home/me/tools.txt",
+        "python": {"x86_64": "/usr/bin/python3.12"},
+        "environment": {"DATA": f"{tmp_path}/data"},
+        "requirements": [f"leaf @ file://{tmp_path}/leaf"],
+        "sign-key": "me@example.org",
+        "report": "report.json",
+        "dependencies": ["hatch-appimage"],
+    }
+    recorded = record_options(raw, tmp_path)
+    assert recorded.options == {
+        "build-constraints": "tools.txt",
+        "compression": "fast",
+        "constraints": "constraints.txt",
+        "environment": {"DATA": "./data"},
+        "icon": "data/icon.png",
+        "python": {"x86_64": "python3.12"},
+        "requirements": ["leaf @ file://./leaf"],
+    }
+    assert recorded.outside == ("build-constraints", "python")

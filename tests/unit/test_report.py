@@ -143,7 +143,7 @@ def report() -> Report:
         packages=(Package("my-app", "1.2", 500), Package("flask", "3.1", 300_000), Package("abc", "1", 500)),
         lock=Lock(Path("/p/uv.lock"), found="beside pyproject.toml"),
         library_lock=None,
-        provenance=Provenance("usr/share/my-app/pylock.toml", "usr/share/my-app/sbom.cdx.json"),
+        provenance=Provenance(*(f"usr/share/my-app/{name}" for name in ("pylock.toml", "sbom.cdx.json", "build.json"))),
         libraries=LIBRARIES,
         introspection=INTROSPECTION,
         c_library=NoCLibrary('`glibc = "host"`'),
@@ -206,7 +206,7 @@ def test_summary(report: Report) -> None:
         "  bytecode   900 modules, optimized as by -O, 800 of them without 12.0 MB of sources\n"
         "             2 keep sources: a.py names them\n"
         "  lock       uv.lock (found beside pyproject.toml; `lock = false` leaves it aside); in the image: "
-        "usr/share/my-app/pylock.toml, sbom.cdx.json\n"
+        "usr/share/my-app/pylock.toml, sbom.cdx.json, build.json\n"
         "  packages   3\n"
         "     300.0 kB  flask 3.1\n"
         "        500 B  abc 1\n"
@@ -316,6 +316,7 @@ def test_json(report: Report) -> None:
         "provenance": {
             "pylock": "usr/share/my-app/pylock.toml",
             "sbom": "usr/share/my-app/sbom.cdx.json",
+            "build_record": "usr/share/my-app/build.json",
             "library_lock": None,
         },
         "requires": [
@@ -475,12 +476,12 @@ class TestDescribe:
             (NoCLibrary("nothing needs one"), "the target system's: nothing needs one"),
             (Patches(("curses", "ssl")), "curses, ssl"),
             (
-                Provenance("usr/share/a/pylock.toml", "usr/share/a/sbom.cdx.json"),
-                "usr/share/a/pylock.toml, sbom.cdx.json",
+                Provenance("usr/share/a/pylock.toml", "usr/share/a/sbom.cdx.json", "usr/share/a/build.json"),
+                "usr/share/a/pylock.toml, sbom.cdx.json, build.json",
             ),
             (
-                Provenance("usr/share/a/pylock.toml", "usr/share/a/sbom.cdx.json", "usr/share/a/libraries.toml"),
-                "usr/share/a/pylock.toml, libraries.toml, sbom.cdx.json",
+                Provenance("usr/share/a/p", "usr/share/a/s", "usr/share/a/b", "usr/share/a/l"),
+                "usr/share/a/p, l, s, b",
             ),
             (FETCHED, "1 package of debian:12, 70.5 kB"),
             (LibraryLock(Path("/p/a.toml")), "/p/a.toml says from now on what libraries are fetched from"),

@@ -41,6 +41,7 @@ ROOMS = (
     "system",
     "workspace",
     "uv",
+    "source_build",
     "runtime",
     "squashfs",
     "unpack",

@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.resources import files
+from itertools import chain
 from string import Template
 from typing import TYPE_CHECKING
 
@@ -41,6 +42,8 @@ SIGNING_KEY = "HATCH_APPIMAGE_SIGN_KEY"
 _GITHUB_RUNNERS = {"x86_64": "ubuntu-24.04", "aarch64": "ubuntu-24.04-arm"}
 _GITLAB_RUNNERS = {"x86_64": "saas-linux-small-amd64", "aarch64": "saas-linux-small-arm64"}
 _HATCH = "hatch@1.18.2"
+# It does what attest-build-provenance and attest-sbom did, of which the latter is no longer maintained.
+_ATTEST = "actions/attest@1e69f48acb82d1966a394da916b4c1698aa569d6 # v4.2.2"
 _RENAME = 'if [ ! -e "dist/$ZSYNC" ]; then cp dist/*.AppImage.zsync "dist/$ZSYNC"; fi'
 # What both https://docs.gitlab.com/user/packages/generic_packages/ and the `direct_asset_path` of
 # https://docs.gitlab.com/api/releases/links/ take.
@@ -155,6 +158,8 @@ def write_github_workflow(plan: WorkflowPlan) -> str:
             if plan.sign
             else None,
             "build": plan.build,
+            "attest": _ATTEST,
+            "attest_sboms": _lines(6, *chain.from_iterable(_attest_sbom(plan, name) for name in plan.architectures)),
             "passphrase": _lines(8, "env:", f"  {PASSPHRASE}: ${{{{ secrets.{PASSPHRASE} }}}}") if plan.sign else None,
             "rename": _lines(
                 6,
@@ -273,6 +278,15 @@ def _setup(plan: WorkflowPlan, where: str, kind: str) -> str | None:
         f"#\n# {where} {SIGNING_KEY}{kind}, made by\n# `gpg --armor --export-secret-keys KEY`, and, if that key has "
         f"a passphrase, {PASSPHRASE}."
     )
+
+
+def _attest_sbom(plan: WorkflowPlan, architecture: str) -> list[str]:
+    return [
+        f"- uses: {_ATTEST}",
+        "  with:",
+        f'    subject-path: "dist/*-{architecture}.AppImage"',
+        f"    sbom-path: dist/{plan.project}-{architecture}.cdx.json",
+    ]
 
 
 def _channel_step(channel: str, file_name: str) -> list[str]:

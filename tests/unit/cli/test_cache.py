@@ -29,6 +29,7 @@ def test_info(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert lines[0] == str(directory)
     assert [line.split()[:3] for line in lines[1:]] == [
         ["answers", "0", "B"],
+        ["built", "0", "B"],
         ["downloads", "0", "B"],
         ["packages", "0", "B"],
         ["python", "0", "B"],

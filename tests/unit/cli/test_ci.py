@@ -195,7 +195,10 @@ def check_script(lines: list[str]) -> None:
 
 
 # What jobs may do beyond reading the repository.
-RIGHTS = {"release": {"contents": "write"}, "publish": {"id-token": "write"}}
+RIGHTS = {
+    "release": {"contents": "write", "id-token": "write", "attestations": "write"},
+    "publish": {"id-token": "write"},
+}
 
 
 def check_pins(text: str) -> None:
@@ -239,6 +242,22 @@ class TestPlan:
         )
         plan = plan_of(project)
         assert (plan.sign, plan.hatch) == (True, True)
+
+    def test_images_are_attested(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """Where they come from, and what is in each of them."""
+        jobs = load(workflow_of("github", write_project(tmp_path, BARE), capsys))["jobs"]
+        steps = [step["with"] for step in jobs["release"]["steps"] if "actions/attest@" in step.get("uses", "")]
+        assert steps == [
+            {"subject-path": "dist/*.AppImage"},
+            *(
+                {"subject-path": f"dist/*-{name}.AppImage", "sbom-path": f"dist/my-app-{name}.cdx.json"}
+                for name in ARCHITECTURES
+            ),
+        ]
+        upload = jobs["build"]["steps"][-1]["with"]["path"].split()
+        assert "dist/*.cdx.json" in upload
+        job = load(workflow_of("gitlab", write_project(tmp_path, BARE), capsys))["appimage"]
+        assert job["artifacts"]["reports"] == {"cyclonedx": "dist/*.cdx.json"}
 
     def test_key_is_only_asked_for_where_the_build_signs(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -698,6 +717,7 @@ class TestWholeBuild:
             image.name,
             f"{image.name}.sig",
             f"{image.name}.zsync",
+            f"{name.rpartition('-')[0]}-{native_architecture().name}.cdx.json",
             "hello.zsync",
         }
         assert f"URL: {image.name}\n".encode() in (project / "dist" / "hello.zsync").read_bytes()

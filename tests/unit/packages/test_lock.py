@@ -24,6 +24,7 @@ from hatch_appimage.architecture import native_architecture
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.layout import AppDir
 from hatch_appimage.libraries.bundle import Libraries
+from hatch_appimage.packages.build_record import Declaration, Source
 from hatch_appimage.packages.install import install_packages
 from hatch_appimage.packages.lock import Lock
 from hatch_appimage.packages.provenance import write_provenance
@@ -31,6 +32,7 @@ from hatch_appimage.packages.settings import InstallSettings
 from hatch_appimage.project.metadata import Project
 from hatch_appimage.project.wheel import Release, Wheel
 from hatch_appimage.python import BundledPython
+from hatch_appimage.python.local import ask_python
 from support.packages import Index, hash_of, make_project, make_sdist, make_wheel, serve
 
 if sys.version_info >= (3, 11):
@@ -144,7 +146,8 @@ class Site:
             installation,
             libraries,
             architecture=native_architecture(),
-            timestamp=1_580_601_600,
+            declaration=Declaration(Source("project", self.project.name, self.project.version)),
+            origin=ask_python(Path(sys.executable)),
         )
         return Image(appdir, installation)
 

@@ -24,10 +24,12 @@ from hatch_appimage.architecture import ARCHITECTURES
 from hatch_appimage.layout import AppDir
 from hatch_appimage.libraries.bundle import BundledLibrary, Libraries
 from hatch_appimage.libraries.lock import LibraryLock, PinnedPackage, PinnedPackages
+from hatch_appimage.packages.build_record import Declaration, Source
 from hatch_appimage.packages.install import Installation
 from hatch_appimage.packages.provenance import Provenance, write_provenance
 from hatch_appimage.project.metadata import Project
 from hatch_appimage.python import BundledPython
+from hatch_appimage.python.local import ask_python
 from support.packages import make_wheel
 
 if sys.version_info >= (3, 11):
@@ -91,10 +93,18 @@ def record(
     libraries = replace(libraries, fetched=fetched, data_packages=("libx-data",))
     architecture = ARCHITECTURES["aarch64"]
     records = write_provenance(
-        appdir, project, python, installation, libraries, architecture=architecture, timestamp=timestamp
+        appdir,
+        project,
+        python,
+        installation,
+        libraries,
+        architecture=architecture,
+        declaration=Declaration(Source("project", "My.App", "1.0"), seconds=timestamp),
+        origin=ask_python(Path(sys.executable)),
     )
     locked = "usr/share/my-app/libraries.toml" if fetched.packages else None
-    assert records == Provenance("usr/share/my-app/pylock.toml", "usr/share/my-app/sbom.cdx.json", locked)
+    share = "usr/share/my-app"
+    assert records == Provenance(f"{share}/pylock.toml", f"{share}/sbom.cdx.json", f"{share}/build.json", locked)
     text = (appdir.root / records.sbom).read_text()
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
     lock = tomllib.loads((appdir.root / records.pylock).read_text())

@@ -398,7 +398,7 @@ class TestSettings:
         monkeypatch.chdir(tmp_path)
         given = [f"{key}=new" for key in ("startup-order", "report", "startup-command")]
         with open_source("hello-cli") as source:
-            found = projects._settings(source, Namespace(set=given, python=None))
+            found = projects.read_settings(source, Namespace(set=given, python=None))
         assert source.root == project
         assert found == {"startup-order": f"{tmp_path}/new", "report": f"{tmp_path}/new", "startup-command": "new"}
 

@@ -1,0 +1,251 @@
+# SPDX-License-Identifier: MIT
+"""The command ``reproduce``: builds an image again as it says that it was built, and compares both."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import sys
+from collections import defaultdict
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import tomli_w
+
+from hatch_appimage.builder import AppImageBuilder, hatchling_errors
+from hatch_appimage.cli.projects import WRITTEN, read_settings
+from hatch_appimage.cli.status import UNREADABLE, WRONG
+from hatch_appimage.errors import AppImageError
+from hatch_appimage.format import find_squashfs
+from hatch_appimage.inspect.compare import compare_images
+from hatch_appimage.options import OPTIONS, record_options
+from hatch_appimage.packages.build_record import RELEASE, BuildRecord, Source, tool_versions
+from hatch_appimage.project.build_input import open_source
+from hatch_appimage.project.commit import find_commit
+from hatch_appimage.squashfs import SquashFSImage
+from hatch_appimage.text import printable
+from hatch_appimage.toml import tomllib
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterable, Iterator, Mapping
+
+
+_EPOCH = "SOURCE_DATE_EPOCH"
+_RECORD = re.compile(r"(usr/share/[^/]+)/build\.json")
+# The lock in the image stands for these, and the image is only compared.
+_REPLACED = frozenset({"constraints", "dependency-groups", "lock"})
+_NOT_RUN = frozenset({"self-test", "sign", "sign-key", "report", "test-command"})
+# The name of an interpreter, as far as one of this name is on PATH, or its file is in the project.
+_FOUND_BY_NAME = frozenset({"python"})
+
+
+@dataclass(frozen=True)
+class _Records:
+    """What an image says of its build.
+
+    Attributes:
+        build: how it was built.
+        lock: its ``pylock.toml``.
+
+    """
+
+    build: BuildRecord
+    lock: Mapping[str, Any]
+
+    @classmethod
+    def read(cls, path: Path) -> _Records:
+        with path.open("rb") as file:
+            image = SquashFSImage(file, find_squashfs(path))
+            files = {os.fsdecode(entry.path): entry for entry in image}
+            place = next((match[1] for match in map(_RECORD.fullmatch, files) if match), None)
+            if place is None or f"{place}/pylock.toml" not in files:
+                raise AppImageError(
+                    f"{path} does not say how it was built: hatch-appimage did not build it, or a version did that "
+                    "recorded nothing"
+                )
+            texts = [image.read(files[f"{place}/{name}"]).decode() for name in ("build.json", "pylock.toml")]
+        return cls(BuildRecord.from_json(texts[0], f"{place}/build.json of {path}"), tomllib.loads(texts[1]))
+
+
+def reproduce(options: argparse.Namespace) -> int:
+    """Build an image again, and compare it with the first one."""
+    records = _Records.read(options.path)
+    declared = records.build.declaration.source
+    argument = options.source or (_requirement(declared) if declared.kind == RELEASE else ".")
+    with TemporaryDirectory(prefix="hatch-appimage-") as name:
+        work = Path(name)
+        constraints = _write_build_constraints(records.build, work)
+        with (
+            _environment(records.build, options.verbose),
+            open_source(argument, build_constraints=constraints) as source,
+        ):
+            builder = AppImageBuilder.of_source(source)
+            for note in [*_check_tools(records.build), *_check_source(declared, builder)]:
+                print(f"note: {printable(note)}", file=sys.stderr)
+            settings = _recorded_settings(records, source.root, work, given=read_settings(source, options))
+            if constraints:
+                settings["build-constraints"] = str(constraints)
+            for note in _apply(builder, settings, records.build):
+                print(f"note: {printable(note)}", file=sys.stderr)
+            built = _build(builder, records.build, options.output or work / "dist")
+        if built is None:
+            return UNREADABLE
+        comparison = compare_images(options.path, built)
+    sys.stdout.write(comparison.to_json() if options.json else comparison.to_text())
+    return WRONG if comparison.differences else 0
+
+
+def _requirement(source: Source) -> str:
+    return f"{source.name} @ {source.url}" if source.url else f"{source.name}=={source.version}"
+
+
+@contextmanager
+def _environment(record: BuildRecord, verbose: int) -> Iterator[None]:
+    """Set the variables that a build depends on, during the block."""
+    declaration = record.declaration
+    wanted = {
+        _EPOCH: str(declaration.seconds) if declaration.chosen else None,
+        # hatchling's Application takes its verbosity from there.
+        "HATCH_VERBOSE": str(max(verbose - 1, 0)),
+        "HATCH_QUIET": "0" if verbose else "1",
+    }
+    before = {name: os.environ.get(name) for name in wanted}
+    _set_variables(wanted)
+    try:
+        yield
+    finally:
+        _set_variables(before)
+
+
+def _set_variables(values: Mapping[str, str | None]) -> None:
+    for name, value in values.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+
+
+def _write_build_constraints(record: BuildRecord, work: Path) -> Path | None:
+    """Write a file that pins the build tools; one that was used in several versions is not pinned."""
+    versions: dict[str, set[str]] = defaultdict(set)
+    for tool in {tool for tools in record.build_tools.values() for tool in tools}:
+        versions[tool.partition("==")[0]].add(tool)
+    pins = sorted(min(found) for found in versions.values() if len(found) == 1 and "==" in min(found))
+    if not pins:
+        return None
+    file = work / "build-constraints.txt"
+    file.write_text("".join(f"{pin}\n" for pin in pins), encoding="utf-8")
+    return file
+
+
+def _check_tools(record: BuildRecord) -> Iterator[str]:
+    """Say what of this machine is not what the image was built with."""
+    here = tool_versions()
+    for name in sorted(record.tools.keys() | here):
+        if record.tools.get(name) != here.get(name):
+            yield f"{name} is {here.get(name, 'not there')} here, and was {record.tools.get(name, 'not there')}"
+    if "python" not in record.declaration.options and platform.python_version() != record.python.version:
+        yield (
+            f"the image has Python {record.python.version}, and gets the one that runs this command: "
+            f"{platform.python_version()}; `--python` names another one"
+        )
+
+
+def _check_source(declared: Source, builder: AppImageBuilder) -> Iterator[str]:
+    """Say what of the source is not what the image was built from.
+
+    Raises:
+        AppImageError: it is another project.
+
+    """
+    project = builder.project
+    if project.name != declared.name:
+        raise AppImageError(f"The image is of {declared.name}, and the source is {project.name}: name the right one")
+    commit = find_commit(project.root, Path(builder.config.directory)) if builder.is_project else None
+    here = Source.of(project.name, project.version, None if builder.is_project else builder.package, commit)
+    if here.kind != declared.kind:
+        yield f"the image was built from a {declared.kind}, and the source is a {here.kind}"
+    if here.version != declared.version:
+        yield f"the source is version {here.version}, and the image {declared.version}"
+    if here.sha256 != declared.sha256 and here.kind == declared.kind:
+        yield f"the wheel is another one: its SHA-256 is {here.sha256}, and was {declared.sha256}"
+    if declared.commit and commit is None:
+        yield f"the image was built from commit {declared.commit}, and Git knows nothing of the source"
+    elif declared.commit and commit and declared.commit.revision != commit.revision:
+        yield f"the source is at commit {commit.revision}, and the image was built from {declared.commit.revision}"
+    if declared.commit and declared.commit.dirty:
+        yield "the image was built from a directory with changes that were in no commit"
+    if commit and commit.dirty:
+        yield "the source has changes that are in no commit"
+
+
+def _recorded_settings(records: _Records, root: Path, work: Path, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options to build with: those of the image, but the files in it in place of the project's.
+
+    Args:
+        records: what the image says.
+        root: the source's directory.
+        work: for files that options name.
+        given: options of the command line, which count more.
+
+    Raises:
+        AppImageError: an option named a file outside of the project.
+
+    """
+    declaration = records.build.declaration
+    settings = {key: value for key, value in declaration.options.items() if key not in _REPLACED | _NOT_RUN}
+    for key in WRITTEN & settings.keys():
+        if isinstance(settings[key], str) and not (root / settings[key]).exists():
+            del settings[key]  # the first build wrote it
+    replaced = {*_REPLACED, *_FOUND_BY_NAME, *given, "build-constraints"}
+    if missing := [key for key in declaration.outside if key not in replaced and key in settings]:
+        raise AppImageError(
+            "\n".join(
+                f"Option `{key}` named a file outside of the project, {settings[key]}: say where it is with "
+                f"`--set {key}=PATH`"
+                for key in missing
+            )
+        )
+    lock = work / "pylock.toml"
+    lock.write_text(tomli_w.dumps(_with_absolute_paths(records.lock, root)), encoding="utf-8")
+    return {**settings, "lock": str(lock), **given}
+
+
+def _with_absolute_paths(value: Any, root: Path) -> Any:
+    """Return a lock whose files are found wherever it lies."""
+    if isinstance(value, dict):
+        return {
+            key: str(root / item) if key == "path" else _with_absolute_paths(item, root) for key, item in value.items()
+        }
+    return [_with_absolute_paths(item, root) for item in value] if isinstance(value, list) else value
+
+
+def _apply(builder: AppImageBuilder, settings: Mapping[str, Any], record: BuildRecord) -> Iterable[str]:
+    """Have a builder build with these options and no others, and say which the source has set otherwise since."""
+    table = record_options(builder.target_config, Path(builder.root)).options
+    recorded = record.declaration.options
+    for key in OPTIONS.keys() & builder.target_config.keys():
+        del builder.target_config[key]
+    builder.target_config.update(settings)
+    builder.declaration = record.declaration
+    return [
+        f"option `{key}` is set otherwise in the source; what the image was built with counts"
+        for key in sorted(table)
+        if table[key] != recorded.get(key)
+    ]
+
+
+def _build(builder: AppImageBuilder, record: BuildRecord, directory: Path) -> Path | None:
+    """Build the image; None if that fails, which hatchling's application has told then."""
+    with hatchling_errors():
+        builder.metadata.validate_fields()
+    try:
+        (image,) = builder.build(directory=str(directory.absolute()), versions=[record.architecture])
+    except SystemExit:
+        return None
+    return Path(image)

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: MIT
+"""What `reproduce` says before it builds, and what it builds with."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from hatch_appimage.builder import AppImageBuilder
+from hatch_appimage.cli import main, reproduce
+from hatch_appimage.cli.reproduce import _Records
+from hatch_appimage.errors import AppImageError
+from hatch_appimage.packages.build_record import BuildRecord, Declaration, PythonRecord, Source, tool_versions
+from hatch_appimage.project.build_input import open_source
+from hatch_appimage.project.commit import Commit
+from support.projects import make_project
+from support.tiny_image import MACHINE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SOURCE = Source("project", "probe", "1.0")
+
+
+def record(**options: Any) -> BuildRecord:
+    declaration = Declaration(SOURCE, options, outside=tuple(key for key in options if key == "runtime"))
+    return BuildRecord(MACHINE, declaration, PythonRecord("3.1.4", "python3.1", "ab"), dict(tool_versions()), {})
+
+
+@pytest.fixture
+def builder(tmp_path: Path) -> Iterator[AppImageBuilder]:
+    with open_source(str(make_project(tmp_path / "probe", "", table='name = "Probe"\n'))) as source:
+        yield AppImageBuilder.of_source(source)
+
+
+def settings_of(build: BuildRecord, root: Path, work: Path, **given: Any) -> dict[str, Any]:
+    lock = {"packages": [{"name": "leaf", "directory": {"path": "leaf"}}]}
+    return reproduce._recorded_settings(_Records(build, lock), root, work, given)
+
+
+def test_source_that_is_the_same(builder: AppImageBuilder) -> None:
+    assert list(reproduce._check_source(SOURCE, builder)) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "note"),
+    [
+        (replace(SOURCE, version="0.9"), "the source is version 1.0, and the image 0.9"),
+        (replace(SOURCE, kind="wheel", sha256="ab"), "the image was built from a wheel, and the source is a project"),
+        (
+            replace(SOURCE, commit=Commit("ab", dirty=False)),
+            "built from commit ab, and Git knows nothing of the source",
+        ),
+        (replace(SOURCE, commit=Commit("ab", dirty=True)), "from a directory with changes that were in no commit"),
+    ],
+)
+def test_source_that_is_not(source: Source, note: str, builder: AppImageBuilder) -> None:
+    assert note in "\n".join(reproduce._check_source(source, builder))
+
+
+def test_another_commit(builder: AppImageBuilder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reproduce, "find_commit", lambda *_: Commit("cd", dirty=True))
+    notes = list(reproduce._check_source(replace(SOURCE, commit=Commit("ab", dirty=False)), builder))
+    assert notes == [
+        "the source is at commit cd, and the image was built from ab",
+        "the source has changes that are in no commit",
+    ]
+
+
+def test_another_project(builder: AppImageBuilder) -> None:
+    with pytest.raises(AppImageError, match="The image is of other, and the source is probe"):
+        list(reproduce._check_source(replace(SOURCE, name="other"), builder))
+
+
+def test_tools() -> None:
+    build = record()
+    (python,) = reproduce._check_tools(build)
+    assert "the image has Python 3.1.4" in python
+    assert list(reproduce._check_tools(record(python="3.1"))) == []
+    build = replace(record(python="3.1"), tools={**tool_versions(), "uv": "0.1", "old": "1"})
+    old, uv = reproduce._check_tools(build)
+    assert old == "old is not there here, and was 1"
+    assert uv == f"uv is {tool_versions()['uv']} here, and was 0.1"
+
+
+def test_settings(tmp_path: Path) -> None:
+    build = record(compression="small", constraints="c.txt", trace="trace.toml", **{"test-command": "false"})
+    settings = settings_of(build, tmp_path / "project", tmp_path, name="Given")
+    lock = tmp_path / "pylock.toml"
+    assert settings == {"compression": "small", "lock": str(lock), "name": "Given"}
+    assert f'path = "{tmp_path}/project/leaf"' in lock.read_text()
+
+
+def test_files_outside_of_the_project(tmp_path: Path) -> None:
+    with pytest.raises(AppImageError, match="`runtime` named a file outside of the project, old-runtime: say where"):
+        settings_of(record(runtime="old-runtime"), tmp_path, tmp_path)
+    assert settings_of(record(runtime="old"), tmp_path, tmp_path, runtime="/r")["runtime"] == "/r"
+
+
+def test_options_of_the_source_do_not_count(builder: AppImageBuilder) -> None:
+    build = record(compression="small")
+    notes = reproduce._apply(builder, {"compression": "small"}, build)
+    assert [note.split("`")[1] for note in notes] == ["compression", "name"]
+    assert {key: builder.target_config[key] for key in builder.target_config} == {"compression": "small"}
+    assert builder.declaration is build.declaration
+
+
+def test_build_tools_are_pinned_where_one_version_was_used(tmp_path: Path) -> None:
+    tools = {"a": ("hatchling==1.0", "setuptools==80"), "b": ("setuptools==81", "x @ an address")}
+    file = reproduce._write_build_constraints(replace(record(), build_tools=tools), tmp_path)
+    assert file
+    assert file.read_text() == "hatchling==1.0\n"
+    assert reproduce._write_build_constraints(record(), tmp_path) is None
+
+
+def test_variables_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "5")
+    monkeypatch.delenv("HATCH_QUIET", raising=False)
+    with reproduce._environment(record(), 0):
+        assert "SOURCE_DATE_EPOCH" not in os.environ
+        assert os.environ["HATCH_QUIET"] == "1"
+    assert os.environ["SOURCE_DATE_EPOCH"] == "5"
+    assert "HATCH_QUIET" not in os.environ
+    build = record()
+    chosen = replace(build, declaration=replace(build.declaration, seconds=7, chosen=True))
+    with reproduce._environment(chosen, 1):
+        assert os.environ["SOURCE_DATE_EPOCH"] == "7"
+
+
+def test_image_that_says_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "x").write_text("text")
+    assert main(["reproduce", str(tmp_path / "x")]) == 2
+    assert "is no type-2 AppImage" in capsys.readouterr().err

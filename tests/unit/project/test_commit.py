@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: MIT
+"""The commit that a project is built from."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hatch_appimage.project.commit import find_commit
+from support.tools import require
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def git(root: Path, *arguments: str) -> str:
+    settings = ("-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false")
+    command = [require("git", "git"), *settings, *arguments]
+    return subprocess.run(command, cwd=root, check=True, capture_output=True, text=True).stdout.strip()
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Return a project in a directory of a repository that has a commit."""
+    root = tmp_path / "repository" / "project"
+    root.mkdir(parents=True)
+    (root / "pyproject.toml").touch()
+    git(root.parent, "init", "--quiet")
+    git(root.parent, "add", "project")
+    git(root.parent, "commit", "--quiet", "--message=a")
+    return root
+
+
+def test_clean(root: Path) -> None:
+    (root / "dist").mkdir()
+    (root / "dist" / "old.AppImage").touch()
+    (root.parent / "elsewhere").touch()
+    commit = find_commit(root, root / "dist")
+    assert commit
+    assert (commit.revision, commit.dirty) == (git(root, "rev-parse", "HEAD"), False)
+
+
+@pytest.mark.parametrize("name", ["pyproject.toml", "new.py"])
+def test_dirty(root: Path, name: str) -> None:
+    (root / name).write_text("# changed\n")
+    commit = find_commit(root, root / "dist")
+    assert commit
+    assert commit.dirty
+
+
+def test_unknown(root: Path, tmp_path: Path) -> None:
+    other = root.parent / "untracked"
+    other.mkdir()
+    assert find_commit(other, other / "dist") is None
+    assert find_commit(tmp_path, tmp_path / "dist") is None
