@@ -592,10 +592,10 @@ def _make_image(
     image = step(
         "image",
         write_image,
-        appdir,
+        appdir.root,
         inputs.runtime,
         beside / inputs.file_name,
-        settings.image,
+        settings.image.compression,
         order=order,
         application=application,
         update_information=inputs.update_information,

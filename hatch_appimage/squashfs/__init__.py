@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from hatch_appimage.squashfs.format import Compression, SquashFSError
+from hatch_appimage.squashfs.image_tree import read_tree
 from hatch_appimage.squashfs.reader import Entry, SquashFSImage
 from hatch_appimage.squashfs.writer import SquashFSReport, write_squashfs
 
-__all__ = ["Compression", "Entry", "SquashFSError", "SquashFSImage", "SquashFSReport", "write_squashfs"]
+__all__ = ["Compression", "Entry", "SquashFSError", "SquashFSImage", "SquashFSReport", "read_tree", "write_squashfs"]
