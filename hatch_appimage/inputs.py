@@ -14,10 +14,9 @@ from hatch_appimage.appdir.settings import ONLY
 from hatch_appimage.appdir.trace import Trace, read_trace
 from hatch_appimage.architecture import native_architecture
 from hatch_appimage.errors import AppImageError, ErrorCollector
-from hatch_appimage.format import UPDATE_INFORMATION
 from hatch_appimage.image.name import check_length, image_name
-from hatch_appimage.image.sign import Signer, check_room, check_verifiable
-from hatch_appimage.image.write import load_runtime
+from hatch_appimage.image.sign import Signer, check_verifiable
+from hatch_appimage.image.write import check_sections, load_runtime
 from hatch_appimage.libraries.apt import Apt
 from hatch_appimage.libraries.fetch import add_locked, empty_system, release_system
 from hatch_appimage.libraries.musl import find_musl
@@ -228,7 +227,7 @@ def resolve_inputs(
     if signer and settings.launcher.manage:
         errors.catch(check_verifiable, signer)
     if inputs.runtime:
-        errors.catch(_check_sections, inputs)
+        errors.catch(check_sections, inputs.runtime, inputs.update_information, signs=inputs.signer is not None)
     if python:
         errors.catch(_check_bytecode, inputs)
     errors.raise_all()
@@ -304,15 +303,6 @@ def _check_bindings(inputs: BuildInputs) -> None:
     needed = requirements_of(read_metadata(package), settings.features, environment) if package else None
     scope = Scope.of(environment, settings.features, settings.dependency_groups)
     check_declared(inputs.project.root, scope, needed, settings.requirements, settings.constraints)
-
-
-def _check_sections(inputs: BuildInputs) -> None:
-    """See that the runtime has room for what is to be written into it."""
-    runtime = inputs.runtime
-    if inputs.signer:
-        check_room(runtime.origin, runtime.sections)
-    if inputs.update_information and UPDATE_INFORMATION not in runtime.sections:
-        raise AppImageError(f"The runtime {runtime.origin} has no section for update information")
 
 
 def _check_bytecode(inputs: BuildInputs) -> None:

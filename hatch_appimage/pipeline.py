@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -33,6 +32,7 @@ from hatch_appimage.desktop.gui_toolkits import warn_of_terminal
 from hatch_appimage.desktop.window_name import choose_window_class, warn_of_unnamed_windows
 from hatch_appimage.elf_strip import Stripped
 from hatch_appimage.image.block_map import write_block_map
+from hatch_appimage.image.publish import publish
 from hatch_appimage.image.self_test import run_self_test
 from hatch_appimage.image.sign import sign_image
 from hatch_appimage.image.test_command import run_test_command
@@ -388,7 +388,7 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
     _store_findings(inputs, directory, step, startup=startup, outside=outside, fetched=libraries.fetched)
     if settings.image.report:
         report.write(inputs.lasting(settings.image.report, directory))
-    _publish(image.path, target)
+    publish(image.path, target)
     return report
 
 
@@ -701,25 +701,3 @@ def _store_findings(
     if inputs.new_library_lock and fetched.packages:
         path = inputs.lasting(inputs.new_library_lock, directory)
         step("lock", write_library_lock, path, inputs.architecture, fetched)
-
-
-def companions(image: Path) -> list[Path]:
-    """Return the files beside an image that are of use with this very image only."""
-    return [image.with_name(f"{image.name}{ending}") for ending in (".sig", ".zsync", ".blocks")]
-
-
-def _publish(image: Path, target: Path) -> None:
-    """Move an image and its companions to their place; those of an earlier image there are of no use, and go."""
-    for made, place in zip(companions(image), companions(target), strict=True):
-        if made.exists():
-            made.replace(place)
-        else:
-            place.unlink(missing_ok=True)
-    image.replace(target)
-
-
-@contextmanager
-def temporary_directory(parent: Path | None = None) -> Iterator[Path]:
-    """Provide a directory that is gone afterwards, however the build ends."""
-    with TemporaryDirectory(prefix=".hatch-appimage-" if parent else "hatch-appimage-", dir=parent) as name:
-        yield Path(name).resolve()

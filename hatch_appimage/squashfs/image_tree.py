@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from functools import partial
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from hatch_appimage.squashfs.tree import CHUNK_SIZE, Directory, File, Symlink, a
 from hatch_appimage.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
     from hatch_appimage.squashfs.reader import Entry, SquashFSImage
     from hatch_appimage.squashfs.tree import Node
@@ -37,6 +38,23 @@ def read_tree(image: SquashFSImage) -> list[Directory]:
     )
 
 
+def files_before(image: SquashFSImage, end: int) -> list[str]:
+    """Return the paths of the files that an image has at its front, in the order of their data.
+
+    Args:
+        image: the image.
+        end: where the front ends, in bytes from the image's start.
+
+    Raises:
+        SquashFSError: it is damaged.
+
+    """
+    if not end:
+        return []
+    files = ((image.place(entry), entry.path) for entry in image if stat.S_ISREG(entry.mode) and entry.size)
+    return [os.fsdecode(path) for place, path in sorted(files) if place[0] < end]
+
+
 def _node(image: SquashFSImage, entry: Entry) -> Node:
     permissions, mtime, uid, gid = stat.S_IMODE(entry.mode), _nanoseconds(entry), entry.uid, entry.gid
     if stat.S_ISREG(entry.mode):
@@ -53,7 +71,7 @@ def _nanoseconds(entry: Entry) -> int:
     return entry.mtime * 10**9
 
 
-def _read_file(image: SquashFSImage, entry: Entry) -> Iterator[bytes]:
+def _read_file(image: SquashFSImage, entry: Entry) -> Generator[bytes]:
     """Read a file of an image, whose blocks may be smaller than what is written at once."""
     piece = bytearray()
     for chunk in image.chunks(entry):

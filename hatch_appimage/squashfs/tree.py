@@ -16,7 +16,7 @@ from hatch_appimage.squashfs.format import NO_FRAGMENT, SquashFSError
 from hatch_appimage.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
     from pathlib import Path
 
 #: Files are read in pieces of this size, which every block size divides.
@@ -104,7 +104,7 @@ class File(Node):
     """
 
     size: int
-    read: Callable[[], Iterator[bytes]]
+    read: Callable[[], Generator[bytes]]
     content: Content = field(init=False)
 
 
@@ -224,7 +224,7 @@ def move_below(directories: Sequence[Directory], prefix: str) -> list[Directory]
     return assemble(root, [*above, *moved])
 
 
-def _read_file(top: bytes, path: bytes, status: os.stat_result) -> Iterator[bytes]:
+def _read_file(top: bytes, path: bytes, status: os.stat_result) -> Generator[bytes]:
     """Read a file of a directory, which is still to be what it was when the tree was read."""
     try:
         descriptor = os.open(top + b"/" + path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
