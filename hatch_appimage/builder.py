@@ -27,7 +27,7 @@ from hatch_appimage.image.name import is_image_of
 from hatch_appimage.image.publish import companions, temporary_directory
 from hatch_appimage.inputs import resolve_inputs
 from hatch_appimage.options import Settings, check_hook_table
-from hatch_appimage.pipeline import build_image, find_libraries
+from hatch_appimage.pipeline import build_appdir, build_image, find_libraries
 from hatch_appimage.project.metadata import Project
 from hatch_appimage.redact import redact
 from hatch_appimage.report import Steps
@@ -104,6 +104,8 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
             temporary_directory(target) as beside,
         ):
             inputs = self.resolve_inputs(architecture, work)
+            if inputs.settings.image.appdir:
+                return str(build_appdir(inputs, work, beside, target, step))
             report = build_image(inputs, work, beside, target, step)
         self.app.display_info(report.summary())
         return str(report.path)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from hatch_appimage import TABLE
@@ -81,7 +81,7 @@ OPTIONS: dict[str, Option] = {option.key: option for group in _GROUPS.values() f
 
 @dataclass(frozen=True)
 class Settings:
-    """The values of all options for one build."""
+    """The values of all options for one build, and the table as TOML has it."""
 
     image: ImageSettings
     launcher: LauncherSettings
@@ -93,6 +93,7 @@ class Settings:
     libraries: LibraryPolicy
     introspection: IntrospectionSettings
     release: ReleaseSettings
+    raw: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     @classmethod
     def read(cls, raw: Mapping[str, Any], project: Project) -> Settings:
@@ -112,7 +113,7 @@ class Settings:
             for stage, group in _GROUPS.items()
         }
         table.finish(HATCHLING_KEYS)
-        return cls(**values)
+        return cls(**values, raw=raw)
 
 
 def check_hook_table(table: Mapping[str, Any]) -> None:

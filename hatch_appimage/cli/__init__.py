@@ -101,6 +101,9 @@ def _add_commands(commands: Any) -> None:
     )
     command = commands.choices["build"]
     command.add_argument("--output", metavar="DIR", type=Path, help="where the AppImage goes (default: dist)")
+    command.add_argument(
+        "--appdir", action="store_true", help="leave the AppDir in the output directory, and make no image"
+    )
     command.add_argument("-v", "--verbose", action="count", default=0, help="show the programs that are run")
     command.add_argument("-q", "--quiet", action="count", default=0, help="show warnings and errors only")
     command = _add(commands, "inspect", "Show what is in an AppImage made by any tool, without running it.")

@@ -71,6 +71,8 @@ def _settings(source: BuildInput, options: argparse.Namespace) -> dict[str, Any]
     """Return the settings of the command line."""
     settings: dict[str, Any] = {"features": list(source.features)} if source.features else {}
     settings |= dict(map(_setting, options.set))
+    if getattr(options, "appdir", False):
+        settings["appdir"] = True
     if options.python:
         settings["python"] = options.python
     for key, value in settings.items():

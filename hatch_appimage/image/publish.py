@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shutil
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,6 +26,28 @@ def publish(image: Path, target: Path) -> None:
         else:
             place.unlink(missing_ok=True)
     image.replace(target)
+
+
+def publish_directory(made: Path, beside: Path, target: Path) -> Path:
+    """Move a directory to its place; an earlier one there goes.
+
+    Args:
+        made: the directory, on any file system.
+        beside: a directory on the file system of its place, which is removed afterwards.
+        target: its place.
+
+    Returns:
+        its place.
+
+    Raises:
+        OSError: it cannot be moved, or a file is there; then what was there still is.
+
+    """
+    whole = Path(shutil.move(made, beside / target.name))
+    if target.is_dir() and not target.is_symlink():
+        target.rename(beside / "earlier")
+    whole.rename(target)
+    return target
 
 
 @contextmanager

@@ -11,7 +11,6 @@ from hatch_appimage.architecture import architecture_of
 from hatch_appimage.elf import fits, read_elf, read_sections
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.format import DIGEST, MAGIC, MAGIC_OFFSET, UPDATE_INFORMATION, file_digest, write_section
-from hatch_appimage.image.sign import check_room
 from hatch_appimage.squashfs import write_squashfs
 
 if TYPE_CHECKING:
@@ -110,24 +109,6 @@ def read_startup_size(path: Path) -> int:
     with path.open("rb") as file:
         file.seek(offset)
         return int.from_bytes(file.read(size), "little")
-
-
-def check_sections(runtime: Runtime, update_information: str | None, *, signs: bool) -> None:
-    """See that a runtime has room for what is to be written into it.
-
-    Args:
-        runtime: the runtime.
-        update_information: the line for update tools; None for none.
-        signs: the image is to be signed.
-
-    Raises:
-        AppImageError: it has not.
-
-    """
-    if signs:
-        check_room(runtime.origin, runtime.sections)
-    if update_information and UPDATE_INFORMATION not in runtime.sections:
-        raise AppImageError(f"The runtime {runtime.origin} has no section for update information")
 
 
 def write_image(

@@ -12,8 +12,9 @@ from urllib.parse import quote
 from hatch_appimage.errors import ErrorCollector
 from hatch_appimage.image.block_map import write_block_map
 from hatch_appimage.image.publish import publish, temporary_directory
+from hatch_appimage.image.sections import check_sections
 from hatch_appimage.image.sign import Signer, sign_image
-from hatch_appimage.image.write import check_sections, load_runtime, write_image
+from hatch_appimage.image.write import load_runtime, write_image
 from hatch_appimage.image.zsync import write_zsync
 from hatch_appimage.layout import AppDir
 from hatch_appimage.results import Results

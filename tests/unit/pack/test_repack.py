@@ -113,7 +113,7 @@ def test_update_information(image: Path) -> None:
 
 def test_owners_and_blocks_of_other_tools(tmp_path: Path) -> None:
     tree = make_tree(tmp_path / "tree")
-    command = [require("mksquashfs", "squashfs-tools"), tree, tmp_path / "fs", "-comp", "gzip", "-b", "16K"]
+    command = [require("mksquashfs", "squashfs-tools"), str(tree), str(tmp_path / "fs"), "-comp", "gzip", "-b", "16K"]
     subprocess.run([*command, "-force-uid", "1000", "-force-gid", "5", "-quiet"], check=True, stdout=subprocess.DEVNULL)
     image = tmp_path / "a.AppImage"
     image.write_bytes(runtime_path("x86_64").read_bytes() + (tmp_path / "fs").read_bytes())
