@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, replace
@@ -160,7 +161,7 @@ def _pack(options: argparse.Namespace) -> int:
     image.path.with_name(f"{image.path.name}.sig").unlink(missing_ok=True)  # nobody expects it
     zsync = image.path.with_name(f"{image.path.name}.zsync")
     if zsync.exists():  # zsyncmake writes it into the current directory
-        zsync.replace(zsync.name)
+        shutil.move(zsync, Path(zsync.name))
     print(image.path)
     return 0
 

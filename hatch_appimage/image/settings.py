@@ -132,7 +132,8 @@ class ImageSettings:
         FLAG,
         "Leave the AppDir in the output directory, as `<name>-<version>-<architecture>.AppDir`, and make no image.",
         details="`hatch-appimage build --appdir` sets it. [`hatch-appimage pack`](recipes.md#an-appdir-of-your-own) "
-        "makes an image of the AppDir.",
+        "makes an image of the AppDir. `report`, `self-test`, `sign`, `test-command` and `update-information` are of "
+        "images, and have no effect then.",
         default=False,
     )
     test_command: str | None = option(

@@ -163,7 +163,7 @@ def _add_what_lacks(request: PackRequest, contents: Contents, parts: AppDirParts
     keys = {}
     if request.version:
         keys["X-AppImage-Version"] = request.version
-    if request.name:
+    if request.name and not request.as_appimagetool:  # which names the file alone by it
         keys["X-AppImage-Name"] = escape(request.name)
     if keys:
         (additions / parts.entry_name).write_text(str(parts.entry.with_keys(keys)), encoding="utf-8")

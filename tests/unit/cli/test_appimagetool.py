@@ -82,6 +82,12 @@ def test_name(appdir: Path, monkeypatch: pytest.MonkeyPatch, variables: dict[str
         monkeypatch.setenv(variable, value)
     assert main([str(appdir)]) == 0
     assert [path.name for path in Path().iterdir()] == [name]
+    with Path(name).open("rb") as file:
+        image = SquashFSImage(file, find_squashfs(Path(name)))
+        entry = image.find("app.desktop")
+        version = variables.get("VERSION")
+        assert entry
+        assert image.read(entry).decode() == ENTRY + (f"X-AppImage-Version={version}\n" if version else "")
 
 
 def test_excluded(appdir: Path) -> None:
