@@ -29,9 +29,7 @@ sys.path.insert(0, str(ROOT))
 
 from hatch_appimage.architecture import native_architecture  # noqa: E402 - this project, found once the path is set
 from hatch_appimage.image.compression import Preset  # noqa: E402
-from hatch_appimage.image.settings import ImageSettings  # noqa: E402
 from hatch_appimage.image.write import load_runtime, write_image  # noqa: E402
-from hatch_appimage.layout import AppDir  # noqa: E402
 from hatch_appimage.runtime import runtime_path  # noqa: E402
 from rounds import Case, measure, paired_ratios, print_load  # noqa: E402
 
@@ -97,10 +95,10 @@ def pack(appdir: Path, order: list[str], image: Path, setting: str) -> float:
     architecture = native_architecture()
     before = time.process_time()
     write_image(
-        AppDir(appdir, "app"),
+        appdir,
         load_runtime(runtime_path(architecture.name), architecture),
         image,
-        ImageSettings(compression=Preset("zstd", level, kibibytes << 10)),
+        Preset("zstd", level, kibibytes << 10),
         order=order,
         application=(),
         update_information=None,

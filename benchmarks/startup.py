@@ -33,9 +33,8 @@ from pathlib import Path
 
 from hatch_appimage.architecture import ARCHITECTURES
 from hatch_appimage.elf import read_sections
-from hatch_appimage.image.settings import ImageSettings
+from hatch_appimage.image.compression import PRESETS
 from hatch_appimage.image.write import load_runtime, write_image
-from hatch_appimage.layout import AppDir
 from hatch_appimage.runtime import runtime_path
 from images import join, pack
 from peers import BASE
@@ -168,10 +167,10 @@ def write_ours(runtime: Path, appdir: Path, path: Path, order: list[str]) -> Pat
     """Write an image as the build does."""
     machine = platform.machine()
     write_image(
-        AppDir(appdir, "app"),
+        appdir,
         load_runtime(runtime, ARCHITECTURES[machine]),
         path,
-        ImageSettings(),
+        PRESETS["default"],
         order=order,
         application=(),
         update_information=None,

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 from hatchling.builders.config import BuilderConfig
 from hatchling.builders.plugin.interface import BuilderInterface
-from hatchling.builders.utils import get_reproducible_timestamp
 from hatchling.metadata.core import ProjectMetadata
 from hatchling.plugin.exceptions import UnknownPluginError
 from hatchling.plugin.manager import PluginManager
@@ -25,15 +24,17 @@ from hatchling.plugin.manager import PluginManager
 from hatch_appimage.architecture import ARCHITECTURES, native_architecture
 from hatch_appimage.errors import AppImageError, explain_os_error
 from hatch_appimage.image.name import is_image_of
+from hatch_appimage.image.publish import companions, temporary_directory
 from hatch_appimage.inputs import resolve_inputs
 from hatch_appimage.options import Settings, check_hook_table, record_options
 from hatch_appimage.packages.build_record import Declaration, Source
-from hatch_appimage.pipeline import build_image, companions, find_libraries, temporary_directory
+from hatch_appimage.pipeline import build_appdir, build_image, find_libraries
 from hatch_appimage.project.commit import find_commit
 from hatch_appimage.project.metadata import Project
 from hatch_appimage.redact import redact
 from hatch_appimage.report import Steps
 from hatch_appimage.terminal import find_terminal
+from hatch_appimage.timestamp import reproducible_timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -124,6 +125,8 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
             temporary_directory(target) as beside,
         ):
             inputs = self.resolve_inputs(architecture, work)
+            if inputs.settings.image.appdir:
+                return str(build_appdir(inputs, work, beside, target, step))
             report = build_image(inputs, work, beside, target, step)
         self.app.display_info(report.summary())
         return str(report.path)
@@ -161,7 +164,7 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
             architecture,
             directory,
             extra_files=self._forced_files,
-            timestamp=_timestamp if self.config.reproducible else lambda: None,
+            timestamp=reproducible_timestamp if self.config.reproducible else lambda: None,
             declare=lambda seconds: self.declaration or self._declare(seconds),
         )
 
@@ -265,18 +268,6 @@ def hatchling_errors() -> Iterator[None]:
         raise AppImageError(f"{error}; `hatch build -t appimage` installs what a project's hooks need") from error
     except (TypeError, ValueError) as error:
         raise AppImageError(str(error)) from error
-
-
-def _timestamp() -> int:
-    """Return the time of every file in the image, in seconds since the epoch."""
-    try:
-        timestamp = get_reproducible_timestamp()
-    except ValueError:
-        timestamp = -1
-    if not 0 <= timestamp < 1 << 32:
-        value = os.environ.get("SOURCE_DATE_EPOCH")
-        raise AppImageError(f"SOURCE_DATE_EPOCH must be a number of seconds from 0 to {(1 << 32) - 1}, not `{value}`")
-    return timestamp
 
 
 @contextmanager

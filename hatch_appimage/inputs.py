@@ -14,9 +14,9 @@ from hatch_appimage.appdir.settings import ONLY
 from hatch_appimage.appdir.trace import Trace, read_trace
 from hatch_appimage.architecture import native_architecture
 from hatch_appimage.errors import AppImageError, ErrorCollector
-from hatch_appimage.format import UPDATE_INFORMATION
 from hatch_appimage.image.name import check_length, image_name
-from hatch_appimage.image.sign import Signer, check_room, check_verifiable
+from hatch_appimage.image.sections import check_sections
+from hatch_appimage.image.sign import Signer, check_verifiable
 from hatch_appimage.image.write import load_runtime
 from hatch_appimage.libraries.apt import Apt
 from hatch_appimage.libraries.fetch import add_locked, empty_system, release_system
@@ -235,9 +235,10 @@ def resolve_inputs(
     if signer and settings.launcher.manage:
         errors.catch(check_verifiable, signer)
     if inputs.runtime:
-        errors.catch(_check_sections, inputs)
+        errors.catch(check_sections, inputs.runtime, inputs.update_information, signs=inputs.signer is not None)
     if python:
         errors.catch(_check_bytecode, inputs)
+        errors.catch(_check_after_install, inputs)
     errors.raise_all()
     return inputs
 
@@ -313,15 +314,6 @@ def _check_bindings(inputs: BuildInputs) -> None:
     check_declared(inputs.project.uv_root, scope, needed, settings.further, settings.constraints)
 
 
-def _check_sections(inputs: BuildInputs) -> None:
-    """See that the runtime has room for what is to be written into it."""
-    runtime = inputs.runtime
-    if inputs.signer:
-        check_room(runtime.origin, runtime.sections)
-    if inputs.update_information and UPDATE_INFORMATION not in runtime.sections:
-        raise AppImageError(f"The runtime {runtime.origin} has no section for update information")
-
-
 def _check_bytecode(inputs: BuildInputs) -> None:
     """See that bytecode can be compiled where an image is to have nothing else."""
     if inputs.settings.bytecode.bytecode == ONLY and inputs.build_python is None:
@@ -329,4 +321,14 @@ def _check_bytecode(inputs: BuildInputs) -> None:
         raise AppImageError(
             f'`bytecode = "only"` needs a Python {version} that runs on this machine, and there is none: install one, '
             "or leave the option out"
+        )
+
+
+def _check_after_install(inputs: BuildInputs) -> None:
+    """See that a script of the project is run for an image that this machine cannot run only if it may be."""
+    install = inputs.settings.install
+    if install.after_install and inputs.cross and not install.after_install_cross:
+        raise AppImageError(
+            f"`after-install` is not run for {inputs.architecture.name}: the bundled Python does not run on this "
+            "machine. If the script starts nothing of the AppDir, set `after-install-cross = true`"
         )

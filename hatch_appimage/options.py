@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,7 +82,7 @@ OPTIONS: dict[str, Option] = {option.key: option for group in _GROUPS.values() f
 
 @dataclass(frozen=True)
 class Settings:
-    """The values of all options for one build."""
+    """The values of all options for one build, and the table as TOML has it."""
 
     image: ImageSettings
     launcher: LauncherSettings
@@ -94,6 +94,7 @@ class Settings:
     libraries: LibraryPolicy
     introspection: IntrospectionSettings
     release: ReleaseSettings
+    raw: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     @classmethod
     def read(cls, raw: Mapping[str, Any], project: Project) -> Settings:
@@ -113,11 +114,11 @@ class Settings:
             for stage, group in _GROUPS.items()
         }
         table.finish(HATCHLING_KEYS)
-        return cls(**values)
+        return cls(**values, raw=raw)
 
 
 # They change nothing about what is in an image, or name what differs on every machine.
-_UNRECORDED = frozenset({"report", "sign", "sign-key"})
+_UNRECORDED = frozenset({"appdir", "report", "sign", "sign-key"})
 
 
 @dataclass(frozen=True)

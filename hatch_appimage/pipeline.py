@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -33,6 +32,8 @@ from hatch_appimage.desktop.gui_toolkits import warn_of_terminal
 from hatch_appimage.desktop.window_name import choose_window_class, warn_of_unnamed_windows
 from hatch_appimage.elf_strip import Stripped
 from hatch_appimage.image.block_map import write_block_map
+from hatch_appimage.image.name import appdir_name
+from hatch_appimage.image.publish import publish, publish_directory
 from hatch_appimage.image.self_test import run_self_test
 from hatch_appimage.image.sign import sign_image
 from hatch_appimage.image.test_command import run_test_command
@@ -49,6 +50,7 @@ from hatch_appimage.libraries.lock import write_library_lock
 from hatch_appimage.libraries.musl import bundle_musl
 from hatch_appimage.libraries.symbol_versions import find_requirements, find_version_for_start
 from hatch_appimage.libraries.verdict import find_verdict
+from hatch_appimage.packages.after_install import run_after_install
 from hatch_appimage.packages.install import application_files, install_packages
 from hatch_appimage.packages.provenance import write_provenance
 from hatch_appimage.project.entry_points import modules_at_start
@@ -83,7 +85,9 @@ if TYPE_CHECKING:
     from hatch_appimage.introspection.collect import Introspection
     from hatch_appimage.libraries.bundle import Libraries, MissingLibrary
     from hatch_appimage.libraries.lock import PinnedPackages
+    from hatch_appimage.libraries.symbol_versions import Requirements
     from hatch_appimage.packages.install import Installation
+    from hatch_appimage.packages.provenance import Provenance
     from hatch_appimage.project.entry_points import EntryPoint
     from hatch_appimage.python import BundledPython
     from hatch_appimage.report import Steps
@@ -138,6 +142,34 @@ class _Contents:
     left_out: _LeftOut
     introspection: Introspection
     reader: SourceReader
+
+
+@dataclass(frozen=True)
+class _Complete:
+    """An AppDir from which an image can be made.
+
+    Attributes:
+        contents: what it had before it had its libraries.
+        libraries: what was bundled of them.
+        c_library: whether there is one among them.
+        provenance: what is said of the packages in it.
+        bytecode: what was compiled.
+        startup: what a start reads.
+        order: paths of the files to lay at the image's front.
+        from_system: sonames of what a system must have.
+        requirements: the versions of it that it must have.
+
+    """
+
+    contents: _Contents
+    libraries: Libraries
+    c_library: CLibrary | NoCLibrary
+    provenance: Provenance
+    bytecode: Bytecode
+    startup: StartupOrder
+    order: tuple[str, ...]
+    from_system: Collection[str]
+    requirements: Requirements
 
 
 def find_libraries(inputs: BuildInputs, work: Path, step: Steps) -> Libraries:
@@ -196,6 +228,18 @@ def _fill_appdir(inputs: BuildInputs, work: Path, step: Steps) -> _Contents:
         extra=[destination for _, destination in inputs.extra_files],
     )
     step("files", appdir.add, inputs.extra_files)
+    if settings.install.after_install:
+        step(
+            "script",
+            run_after_install,
+            settings.install.after_install,
+            appdir,
+            python,
+            project,
+            architecture=architecture.name,
+            options=settings.raw,
+            timestamp=inputs.timestamp,
+        )
     commands = tuple(dict.fromkeys((entry_point.command, *settings.launcher.entry_points)))
     identity = Identity(name, settings.image.name.in_files, project.version, architecture.name, commands)
     write_management(appdir, python, entry_point, identity, manage=settings.launcher.manage)
@@ -256,6 +300,22 @@ def _bundle_libraries(inputs: BuildInputs, contents: _Contents, step: Steps) -> 
     return libraries
 
 
+def build_appdir(inputs: BuildInputs, work: Path, beside: Path, directory: Path, step: Steps) -> Path:
+    """Build the AppDir alone, and put it into its place when it is whole; see `build_image`.
+
+    Returns:
+        where it is.
+
+    """
+    complete = _complete_appdir(inputs, _fill_appdir(inputs, work, step), step)
+    inputs.results.prune()
+    outside = _find_outside(inputs, complete.contents.appdir, complete.libraries, complete.startup.seen, step)
+    _store_findings(
+        inputs, directory, step, startup=complete.startup, outside=outside, fetched=complete.libraries.fetched
+    )
+    return publish_directory(complete.contents.appdir.root, beside, directory / appdir_name(inputs.file_name))
+
+
 def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, step: Steps) -> Report:
     """Build the image, and put it into its place when it is whole.
 
@@ -271,10 +331,65 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
         OSError: there is no room, or something cannot be read or written.
 
     """
+    project, settings = inputs.project, inputs.settings
+    complete = _complete_appdir(inputs, _fill_appdir(inputs, work, step), step)
+    contents, libraries = complete.contents, complete.libraries
+    appdir, python, left_out = contents.appdir, contents.python, contents.left_out
+    image = _make_image(
+        inputs,
+        appdir,
+        beside,
+        step,
+        order=complete.order,
+        application=application_files(appdir, python, project),
+    )
+    tested = _try_image(inputs, image, libraries, step)
+    _describe_image(inputs, image, step)
+    outside = _find_outside(inputs, appdir, libraries, [*complete.startup.seen, *tested], step)
+    inputs.results.prune()
+    target = directory / inputs.file_name
+    report = Report(
+        name=settings.image.name.shown,
+        version=project.version,
+        architecture=inputs.architecture.name,
+        path=target,
+        image=image,
+        runtime=inputs.runtime.origin,
+        python=python,
+        launcher=contents.launcher,
+        trimmed=left_out.trimmed,
+        stripped={PYTHON: python.stripped, LIBRARIES: libraries.stripped, PACKAGES: left_out.stripped},
+        bytecode=complete.bytecode,
+        packages=tuple(each for each in contents.packages.packages if each.name not in left_out.trimmed.packages),
+        lock=contents.packages.lock,
+        library_lock=settings.libraries.library_lock,
+        provenance=complete.provenance,
+        libraries=libraries,
+        introspection=contents.introspection,
+        c_library=complete.c_library,
+        requirements=complete.requirements,
+        verdict=find_verdict(
+            complete.requirements,
+            inputs.architecture.name,
+            complete.from_system,
+            bundled_libc=isinstance(complete.c_library, CLibrary),
+        ),
+        outside=outside.files,
+        files=list_files(appdir),
+        seconds=step.seconds,
+        warnings=tuple(step.warnings),
+    )
+    _store_findings(inputs, directory, step, startup=complete.startup, outside=outside, fetched=libraries.fetched)
+    if settings.image.report:
+        report.write(inputs.lasting(settings.image.report, directory))
+    publish(image.path, target)
+    return report
+
+
+def _complete_appdir(inputs: BuildInputs, contents: _Contents, step: Steps) -> _Complete:
+    """Bring the libraries that an AppDir needs, and do all that has to come after them."""
     project, settings, architecture = inputs.project, inputs.settings, inputs.architecture
-    contents = _fill_appdir(inputs, work, step)
-    appdir, python, packages = contents.appdir, contents.python, contents.packages
-    entry_point, launcher, left_out = contents.entry_point, contents.launcher, contents.left_out
+    appdir, python, entry_point = contents.appdir, contents.python, contents.entry_point
     modules, reach, reader = contents.modules, contents.reach, contents.reader
     libraries = _bundle_libraries(inputs, contents, step)
     c_library = step("libc", _bundle_c_library, inputs, appdir, python, libraries)
@@ -296,7 +411,7 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
         libraries.system,
         exposed=settings.launcher.expose_python,
         sourceless=settings.bytecode.bytecode == ONLY,
-        left_out=left_out.modules,
+        left_out=contents.left_out.modules,
     )
     linked = find_linked(settings.launcher, entry_point, appdir, python)
     write_self_test(appdir, [entry_point, *linked], libraries)
@@ -307,7 +422,7 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
         appdir,
         project,
         python,
-        packages,
+        contents.packages,
         _with_c_library(libraries, c_library),
         architecture=architecture,
         declaration=inputs.declaration,
@@ -341,56 +456,17 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
     )
     listed = step("modules", write_module_list, appdir, python, startup.files)
     appdir.normalize_modes()
-
-    image = _make_image(
-        inputs,
-        appdir,
-        beside,
-        step,
-        order=listed.order,
-        application=application_files(appdir, python, project),
-    )
-    tested = _try_image(inputs, image, libraries, step)
-    _describe_image(inputs, image, step)
-    outside = _find_outside(inputs, appdir, libraries, [*startup.seen, *tested], step)
-    inputs.results.prune()
-    target = directory / inputs.file_name
-    report = Report(
-        name=settings.image.name.shown,
-        version=project.version,
-        architecture=architecture.name,
-        path=target,
-        image=image,
-        runtime=inputs.runtime.origin,
-        python=python,
-        launcher=launcher,
-        trimmed=left_out.trimmed,
-        stripped={PYTHON: python.stripped, LIBRARIES: libraries.stripped, PACKAGES: left_out.stripped},
-        bytecode=bytecode,
-        packages=tuple(package for package in packages.packages if package.name not in left_out.trimmed.packages),
-        lock=packages.lock,
-        library_lock=settings.libraries.library_lock,
-        provenance=provenance,
+    return _Complete(
+        contents=contents,
         libraries=libraries,
-        introspection=contents.introspection,
         c_library=c_library,
+        provenance=provenance,
+        bytecode=bytecode,
+        startup=startup,
+        order=listed.order,
+        from_system=from_system,
         requirements=requirements,
-        verdict=find_verdict(
-            requirements,
-            architecture.name,
-            from_system,
-            bundled_libc=bundled,
-        ),
-        outside=outside.files,
-        files=list_files(appdir),
-        seconds=step.seconds,
-        warnings=tuple(step.warnings),
     )
-    _store_findings(inputs, directory, step, startup=startup, outside=outside, fetched=libraries.fetched)
-    if settings.image.report:
-        report.write(inputs.lasting(settings.image.report, directory))
-    _publish(image.path, target)
-    return report
 
 
 def _install(
@@ -453,7 +529,9 @@ def _reading_ahead(
 
     def read_ahead(python: BundledPython) -> None:
         # They are looked for before anything is installed among them.
-        files = lasting_sources(python) if STDLIB in inputs.settings.trim.trim else []
+        # A script of the project may change any.
+        lasts = STDLIB in inputs.settings.trim.trim and inputs.settings.install.after_install is None
+        files = lasting_sources(python) if lasts else []
         reading.append(pool.submit(read, [file for file in files if file.path not in later]))
 
     with ThreadPoolExecutor(1) as pool:
@@ -595,10 +673,10 @@ def _make_image(
     image = step(
         "image",
         write_image,
-        appdir,
+        appdir.root,
         inputs.runtime,
         beside / inputs.file_name,
-        settings.image,
+        settings.image.compression,
         order=order,
         application=application,
         update_information=inputs.update_information,
@@ -704,25 +782,3 @@ def _store_findings(
     if inputs.new_library_lock and fetched.packages:
         path = inputs.lasting(inputs.new_library_lock, directory)
         step("lock", write_library_lock, path, inputs.architecture, fetched)
-
-
-def companions(image: Path) -> list[Path]:
-    """Return the files beside an image that are of use with this very image only."""
-    return [image.with_name(f"{image.name}{ending}") for ending in (".sig", ".zsync", ".blocks")]
-
-
-def _publish(image: Path, target: Path) -> None:
-    """Move an image and its companions to their place; those of an earlier image there are of no use, and go."""
-    for made, place in zip(companions(image), companions(target), strict=True):
-        if made.exists():
-            made.replace(place)
-        else:
-            place.unlink(missing_ok=True)
-    image.replace(target)
-
-
-@contextmanager
-def temporary_directory(parent: Path | None = None) -> Iterator[Path]:
-    """Provide a directory that is gone afterwards, however the build ends."""
-    with TemporaryDirectory(prefix=".hatch-appimage-" if parent else "hatch-appimage-", dir=parent) as name:
-        yield Path(name).resolve()

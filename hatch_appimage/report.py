@@ -37,6 +37,7 @@ from hatch_appimage.libraries.c_library import CLibrary, NoCLibrary
 from hatch_appimage.libraries.lock import LibraryLock, PinnedPackages
 from hatch_appimage.libraries.plan import is_qt_module
 from hatch_appimage.libraries.symbol_versions import Requirements
+from hatch_appimage.packages.after_install import AfterInstall
 from hatch_appimage.packages.install import Installation
 from hatch_appimage.packages.provenance import Provenance
 from hatch_appimage.project.wheel import Wheel
@@ -452,6 +453,11 @@ def _(desktop: DesktopIntegration) -> str:
 @describe.register
 def _(extra: ExtraFiles) -> str:
     return f"{extra.count} extra files"
+
+
+@describe.register
+def _(done: AfterInstall) -> str:
+    return f"{done.script} ran" + (f": {done.files:+d} files" if done.files else "")
 
 
 @describe.register

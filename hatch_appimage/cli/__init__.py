@@ -17,9 +17,13 @@ from hatch_appimage.architecture import ARCHITECTURES
 from hatch_appimage.cache import PARTS
 from hatch_appimage.cli.status import BAD_SIGNATURE, DAMAGED, MISSING, OTHER_KEY, UNREADABLE, UNSIGNED, WRONG, explain
 from hatch_appimage.errors import AppImageError
+from hatch_appimage.image.compression import PRESETS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+# A command with a grammar of its own.
+_APPIMAGETOOL = "appimagetool"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,12 +36,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         the exit status: 2 if what was named cannot be read; what others mean is in the help of each command.
 
     """
+    given = sys.argv[1:] if arguments is None else arguments
+    if (call := _appimagetool_arguments(sys.argv[0] if arguments is None else "", given)) is not None:
+        return _run_appimagetool(call)
     parser = argparse.ArgumentParser(
         prog="hatch-appimage", description="Build AppImages of Python projects, look into them, sign and verify them."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
     _add_commands(commands)
-    own, inner = _split(sys.argv[1:] if arguments is None else arguments)
+    own, inner = _split(given)
     options = parser.parse_args(own, argparse.Namespace(inner=inner))
     if isinstance(sys.stdout, io.TextIOWrapper):  # what is in an image need not be of this terminal's alphabet
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -55,6 +62,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"hatch-appimage: {explain(error)}", file=sys.stderr)
         return UNREADABLE
     return status
+
+
+def _appimagetool_arguments(program: str, arguments: Sequence[str]) -> Sequence[str] | None:
+    """Return the arguments of `appimagetool`, which has a grammar of its own: the command, or what a link is named."""
+    if Path(program).name.startswith(_APPIMAGETOOL):
+        return arguments
+    return arguments[1:] if arguments[:1] == [_APPIMAGETOOL] else None
+
+
+def _run_appimagetool(arguments: Sequence[str]) -> int:
+    from hatch_appimage.cli.appimagetool import main as appimagetool  # noqa: PLC0415 - only where it is wanted
+
+    return appimagetool(arguments)
 
 
 def _split(arguments: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
@@ -84,6 +104,9 @@ def _add_commands(commands: Any) -> None:
     )
     command = commands.choices["build"]
     command.add_argument("--output", metavar="DIR", type=Path, help="where the AppImage goes (default: dist)")
+    command.add_argument(
+        "--appdir", action="store_true", help="leave the AppDir in the output directory, and make no image"
+    )
     command.add_argument("-v", "--verbose", action="count", default=0, help="show the programs that are run")
     command.add_argument("-q", "--quiet", action="count", default=0, help="show warnings and errors only")
     command = _add(commands, "inspect", "Show what is in an AppImage made by any tool, without running it.")
@@ -115,6 +138,7 @@ def _add_commands(commands: Any) -> None:
         commands, "zsync", "Write the .zsync file of a finished AppImage, so that updates download only what changed."
     )
     command.add_argument("--url", help="of the AppImage, if it will not be in the same place as its .zsync file")
+    _add_packing(commands)
     _add_try(commands)
     _add_cache(commands)
     command = commands.add_parser(
@@ -176,6 +200,50 @@ def _add_reproduce(commands: Any) -> None:
     command.add_argument("--output", metavar="DIR", type=Path, help="keep the new AppImage there")
     command.add_argument("--json", action="store_true", help="print JSON")
     command.add_argument("-v", "--verbose", action="count", default=0, help="show what the build says")
+
+
+def _add_packing(commands: Any) -> None:
+    command = commands.add_parser(
+        "pack",
+        help="pack an AppDir, or what PyInstaller, cx_Freeze or Nuitka has made, into an AppImage",
+        description="Pack an AppDir into an AppImage, or the directory that PyInstaller (one-dir), cx_Freeze "
+        "(build_exe) or Nuitka (standalone) has made. The directory stays as it is.",
+    )
+    command.add_argument("directory", type=Path, help="the directory")
+    command.add_argument("--name", help="of the application (default: that of its desktop entry)")
+    command.add_argument(
+        "--app-version", metavar="VERSION", help="of the application (default: $VERSION, or that of its desktop entry)"
+    )
+    command.add_argument("--arch", choices=list(ARCHITECTURES), help="(default: that of its programs)")
+    command.add_argument("--icon", metavar="FILE", type=Path, help="a PNG or SVG; an AppDir has its own")
+    command.add_argument("--executable", metavar="NAME", help="the program to start, if there are several")
+    _add_finish(command, "the AppImage, or a directory for it (default: the current directory)")
+    command = _add(
+        commands,
+        "repack",
+        "Give an AppImage of any tool another runtime, compression, update information or signature.",
+        "What is in it keeps its bytes, modes, owners and times; a signature that it has goes. Update information "
+        "stays if none is given, and goes if it is empty.",
+    )
+    _add_finish(command, "the new AppImage, or a directory for it (default: it takes the old one's place)")
+    for name in ("pack", "repack"):
+        commands.choices[name].set_defaults(module="pack")
+    commands.add_parser(
+        _APPIMAGETOOL,
+        help="do what AppImage's appimagetool does, with its options; also through a link of this name",
+        add_help=False,
+    )
+
+
+def _add_finish(command: Any, output: str) -> None:
+    command.add_argument("--output", metavar="PATH", type=Path, help=output)
+    command.add_argument("--compression", choices=list(PRESETS), default="default", help="(default: default)")
+    command.add_argument(
+        "--update-information", metavar="LINE", help=f"as the option `update-information` of [{TABLE}]"
+    )
+    command.add_argument("--sign", action="store_true", help="sign with gpg")
+    command.add_argument("--sign-key", metavar="KEY", help="as gpg takes it; it implies --sign")
+    command.add_argument("--runtime", metavar="FILE", type=Path, help="a type-2 runtime in place of the built-in one")
 
 
 def _add_try(commands: Any) -> None:

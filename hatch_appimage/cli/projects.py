@@ -95,6 +95,8 @@ def read_settings(source: BuildInput, options: argparse.Namespace) -> dict[str, 
     """
     settings: dict[str, Any] = {"features": list(source.features)} if source.features else {}
     settings |= dict(map(_setting, options.set))
+    if getattr(options, "appdir", False):
+        settings["appdir"] = True
     if options.python:
         settings["python"] = options.python
     for key, value in settings.items():

@@ -78,16 +78,25 @@ class DesktopEntry:
 
     @classmethod
     def read(cls, path: Path) -> DesktopEntry:
-        """Read and check a desktop entry.
+        """Read and check a desktop entry; see `parse`."""
+        return cls.parse(path.read_bytes(), str(path))
+
+    @classmethod
+    def parse(cls, content: bytes, path: str) -> DesktopEntry:
+        """Check the content of a desktop entry.
+
+        Args:
+            content: of the file.
+            path: of the file, for messages.
 
         Raises:
-            ValueError: it is damaged or lacks what AppImage tools require; the message completes "Option `...` ".
+            ValueError: it is damaged or lacks what AppImage tools require; the message completes "There is ".
 
         """
         try:
-            text = path.read_text(encoding="utf-8")
+            text = content.decode("utf-8")
         except UnicodeDecodeError as error:
-            raise ValueError(f"names a file that is not UTF-8: {path}") from error
+            raise ValueError(f"a desktop entry that is not UTF-8: {path}") from error
         # Only newlines end a line there; str.splitlines() knows many more.
         entry = cls(tuple(line.rstrip("\r") for line in text.removesuffix("\n").split("\n")))
         group = None
@@ -97,12 +106,12 @@ class DesktopEntry:
             if match := _GROUP.fullmatch(line.strip()):
                 group = match["name"]
             elif group is None or not _KEY.fullmatch(line):
-                raise ValueError(f"names a damaged desktop entry: {path}, line {number}: `{line}`")
+                raise ValueError(f"a damaged desktop entry: {path}, line {number}: `{line}`")
         for key in _REQUIRED:
             if not entry.get(key):
-                raise ValueError(f"names a desktop entry without `{key}=` in [{MAIN_GROUP}]: {path}")
+                raise ValueError(f"a desktop entry without `{key}=` in [{MAIN_GROUP}]: {path}")
         if entry.get("Type") != "Application":
-            raise ValueError(f"names a desktop entry that is not `Type=Application`: {path}")
+            raise ValueError(f"a desktop entry that is not `Type=Application`: {path}")
         return entry
 
     def headings(self) -> Iterator[tuple[int, str]]:

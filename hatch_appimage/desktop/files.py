@@ -83,7 +83,7 @@ def write_desktop_files(
     ).with_keys({
         "Icon": appdir.app_id,
         "X-AppImage-Name": escape(name),
-        "X-AppImage-Version": project.version,
+        **({"X-AppImage-Version": project.version} if project.version else {}),
         "X-AppImage-Arch": architecture,
     })  # fmt: skip
     given = settings.icon or generate_icon(project.name)

@@ -27,6 +27,14 @@ _TOOLKITS = (
     *("arcade", "pygame", "pyglet", "kivy", "kivymd", "wx", "toga", "flet", "dearpygui", "webview", "nicegui.native"),
 )
 
+# Names of their files and directories: without what other packages have, too, and with GTK's typelibs.
+_FILES = {name.partition(".")[0] for name in _TOOLKITS} - {"gi", "nicegui"} | {"Gtk-3", "Gtk-4"}
+
+
+def is_of_toolkit(file: str) -> bool:
+    """Whether a file or directory of this name belongs to a toolkit, such as `PySide6` or `_tkinter.so`."""
+    return file.partition(".")[0].removeprefix("_") in _FILES
+
 
 def warn_of_terminal(settings: DesktopSettings, entry_point: EntryPoint, appdir: AppDir, python: BundledPython) -> None:
     """Say it where an application with windows would open a terminal beside them, unless the project wants that.

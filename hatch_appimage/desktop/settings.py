@@ -83,7 +83,10 @@ def _default_app_id(table: Table) -> str:
 
 def _desktop_file(value: str, table: Table) -> DesktopEntry:
     path = table.file(value)
-    entry = DesktopEntry.read(path)
+    try:
+        entry = DesktopEntry.read(path)
+    except ValueError as error:
+        raise ValueError(f"names {error}") from error
     if faults := [str(fault) for fault in find_faults(entry) if fault.fatal]:
         raise ValueError(f"names a desktop entry that is not valid: {path}, {'; '.join(faults)}")
     return entry

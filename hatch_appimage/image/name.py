@@ -89,6 +89,11 @@ def image_name(first: str, version: str, architecture: str) -> str:
     return f"{first}-{re.sub(r'[!+]', '_', version)}-{architecture}.AppImage"
 
 
+def appdir_name(image: str) -> str:
+    """Return the name of the AppDir of an image where it is left instead of the image."""
+    return image.removesuffix(".AppImage") + ".AppDir"
+
+
 def check_length(image: str) -> None:
     """Check that file systems take the name of an image.
 

@@ -128,6 +128,14 @@ class ImageSettings:
         shown='`"default"`',
         check=_compression,
     )
+    appdir: bool = option(
+        FLAG,
+        "Leave the AppDir in the output directory, as `<name>-<version>-<architecture>.AppDir`, and make no image.",
+        details="`hatch-appimage build --appdir` sets it. [`hatch-appimage pack`](recipes.md#an-appdir-of-your-own) "
+        "makes an image of the AppDir. `report`, `self-test`, `sign`, `test-command` and `update-information` are of "
+        "images, and have no effect then.",
+        default=False,
+    )
     test_command: str | None = option(
         TEXT,
         "A shell command that is run against the finished image in an empty environment, such as "

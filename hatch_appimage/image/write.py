@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hatch_appimage.architecture import Architecture
-    from hatch_appimage.image.settings import ImageSettings
-    from hatch_appimage.layout import AppDir
+    from hatch_appimage.image.compression import Preset
     from hatch_appimage.results import Results
     from hatch_appimage.squashfs import SquashFSReport
+    from hatch_appimage.squashfs.tree import Directory
 
 # A section of our runtime: how much of the image's beginning holds what a start reads (runtime/startup_list.h).
 STARTUP = ".startup"
@@ -96,11 +96,26 @@ def load_runtime(path: Path, architecture: Architecture) -> Runtime:
     return Runtime(data, offset if size == _STARTUP_SIZE else None, sections.places, str(path))
 
 
+def read_startup_size(path: Path) -> int:
+    """Return how much of an image's file system holds what a start reads, in bytes; 0 where its runtime has no word.
+
+    Raises:
+        AppImageError: it is no ELF file.
+
+    """
+    offset, size = read_sections(path).places.get(STARTUP, (0, 0))
+    if size != _STARTUP_SIZE:
+        return 0
+    with path.open("rb") as file:
+        file.seek(offset)
+        return int.from_bytes(file.read(size), "little")
+
+
 def write_image(
-    appdir: AppDir,
+    root: Path | Sequence[Directory],
     runtime: Runtime,
     path: Path,
-    settings: ImageSettings,
+    compression: Preset,
     *,
     order: Sequence[str],
     application: Collection[str],
@@ -111,10 +126,10 @@ def write_image(
     """Write the AppImage.
 
     Args:
-        appdir: what goes into it.
+        root: the AppDir, or the tree of one.
         runtime: what starts it.
         path: the file, which must not exist.
-        settings: how it is compressed.
+        compression: how it is compressed.
         order: paths below the AppDir of the files to lay at the front, in this order.
         application: paths below the AppDir of the files that every release changes: they lie at the
             end, so that nothing else moves from release to release.
@@ -131,11 +146,11 @@ def write_image(
     with path.open("xb+") as file:
         file.write(runtime.data)
         squashfs = write_squashfs(
-            appdir.root,
+            root,
             file,
-            compression=settings.compression.compressor,
-            level=settings.compression.level,
-            block_size=settings.compression.block_size,
+            compression=compression.compressor,
+            level=compression.level,
+            block_size=compression.block_size,
             mtime=timestamp,
             order=order,
             last=[*at_start, *sorted(set(application).difference(at_start))],

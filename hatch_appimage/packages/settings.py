@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from hatch_appimage.option import TEXT, TEXT_OR_FLAG, TEXT_OR_TEXTS, TEXTS, option
+from hatch_appimage.option import FLAG, TEXT, TEXT_OR_FLAG, TEXT_OR_TEXTS, TEXTS, option
 from hatch_appimage.packages.lock import Lock
 from hatch_appimage.project.requirements_file import read_requirements_file
 
@@ -113,6 +113,22 @@ class InstallSettings:
         "[anyone can rebuild it](recipes.md#anyone-can-rebuild-it).",
         check=lambda value, table: table.file(value),
         is_path=True,
+    )
+    after_install: Path | None = option(
+        TEXT,
+        "A Python script of the project that is run between installation and packing, such as "
+        '`"packaging/after_install.py"`, to change or add files of the AppDir.',
+        details="It runs with the Python of the build, in the project's directory. What it adds is trimmed, compiled "
+        "and searched for libraries like all else. If it fails, the build fails. See "
+        "[a script of your own](recipes.md#a-script-that-changes-the-appdir) for the variables that it has.",
+        check=lambda value, table: table.file(value),
+        is_path=True,
+    )
+    after_install_cross: bool = option(
+        FLAG,
+        "Run `after-install` for images, too, whose Python does not run on this machine: the script starts nothing of "
+        "the AppDir.",
+        default=False,
     )
     dependency_groups: tuple[str, ...] = option(
         TEXTS, "Dependency groups (PEP 735) to install; a lock must have them.", default=()

@@ -26,7 +26,7 @@ class Project:
     Attributes:
         root: its directory.
         name: as the project writes it.
-        version: PEP 440, normalised.
+        version: PEP 440, normalised; as it is given, and possibly empty, of what another tool has built.
         summary: one line, possibly empty.
         requires_python: a version specifier, possibly empty.
         scripts: ``[project.scripts]``: command to ``module:function``.

@@ -83,13 +83,22 @@ class BlockReader:
             raise damaged("a data block is larger than its file")
         return data
 
+    def fragment_position(self, number: int) -> int:
+        """Return where a fragment block begins."""
+        return self._fragment_record(number)[0]
+
+    def _fragment_record(self, number: int) -> tuple[int, int]:
+        """Return where a fragment block begins, and its size field."""
+        if number >= self.superblock.fragments:
+            raise damaged(f"it has no fragment {number}")
+        position, size_field, _unused = self.record(fs.FRAGMENT, self.superblock.fragment_table, number)
+        return position, size_field
+
     def fragment(self, number: int) -> bytes:
         """Read a fragment block."""
         known = self._fragments.get(number)
         if known is None:
-            if number >= self.superblock.fragments:
-                raise damaged(f"it has no fragment {number}")
-            position, size_field, _unused = self.record(fs.FRAGMENT, self.superblock.fragment_table, number)
+            position, size_field = self._fragment_record(number)
             known = self._fragments[number] = self.data(position, size_field, self.superblock.block_size)
             if len(self._fragments) > _FRAGMENTS_KEPT:
                 self._fragments.popitem(last=False)

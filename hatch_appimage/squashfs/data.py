@@ -3,23 +3,18 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
-from hatch_appimage.squashfs.format import SquashFSError
-from hatch_appimage.squashfs.tree import Content
-from hatch_appimage.text import printable
+from hatch_appimage.squashfs.tree import CHUNK_SIZE, Content
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from hatch_appimage.squashfs.blocks import BlockWriter
     from hatch_appimage.squashfs.tree import File
 
-# Files are read in pieces of this size, which every block size divides.
-_CHUNK_SIZE: Final = 1 << 20
 # The last field of a fragment's record.
 _UNUSED: Final = 0
 
@@ -37,10 +32,9 @@ class DataWriter:
 
     """
 
-    def __init__(self, top: bytes, files: Iterable[File], blocks: BlockWriter, block_size: int) -> None:
+    def __init__(self, files: Iterable[File], blocks: BlockWriter, block_size: int) -> None:
         self.fragments: list[tuple[int, int, int]] = []
         self.duplicates = 0
-        self._top = top
         self._blocks = blocks
         self._block_size = block_size
         self._zeros = bytes(block_size)
@@ -55,22 +49,14 @@ class DataWriter:
         """Pack one file; its content is complete once the block writer is flushed.
 
         Raises:
-            SquashFSError: the file vanished or changed since the tree was read.
+            SquashFSError: the file is no longer what it was when the tree was read.
             OSError: it cannot be read, or the output took no more.
 
         """
         if not file.size:
             file.content = Content()
             return
-        path = self._top + b"/" + file.path
-        try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-        except FileNotFoundError as error:
-            raise SquashFSError(f"{printable(file.path)} vanished while it was being packed") from error
-        try:
-            file.content = self._add(file, descriptor)
-        finally:
-            os.close(descriptor)
+        file.content = self._add(file)
 
     def close_fragment(self) -> None:
         """Write the small files collected so far, so that no later one comes among them."""
@@ -80,16 +66,16 @@ class DataWriter:
             self._small_size = 0
             self._fragment += 1
 
-    def _add(self, file: File, descriptor: int) -> Content:
+    def _add(self, file: File) -> Content:
         if self._sizes[file.size] == 1:
-            return self._pack(file, _pieces(file, descriptor))
+            return self._pack(file, file.read())
         pieces: Iterable[bytes]
-        if file.size <= _CHUNK_SIZE:
-            pieces = tuple(_pieces(file, descriptor))
+        if file.size <= CHUNK_SIZE:
+            pieces = tuple(file.read())
             digest = _digest(pieces)
         else:
-            digest = _digest(_pieces(file, descriptor))
-            pieces = _pieces(file, descriptor)
+            digest = _digest(file.read())
+            pieces = file.read()
         content = self._known.get((file.size, digest))
         if content:
             self.duplicates += 1
@@ -124,30 +110,6 @@ class DataWriter:
 
     def _add_fragment(self, start: int, size: int) -> None:
         self.fragments.append((start, size, _UNUSED))
-
-
-def _pieces(file: File, descriptor: int) -> Iterator[bytes]:
-    """Read a file from its start."""
-    for position in range(0, file.size, _CHUNK_SIZE):
-        yield _read(file, descriptor, position, min(file.size - position, _CHUNK_SIZE))
-    status = os.fstat(descriptor)
-    if (status.st_size, status.st_mtime_ns) != (file.size, file.mtime):
-        raise _changed(file)
-
-
-def _read(file: File, descriptor: int, position: int, size: int) -> bytes:
-    data = os.pread(descriptor, size, position)
-    # Some file systems return less than was asked for.
-    while len(data) < size:
-        more = os.pread(descriptor, size - len(data), position + len(data))
-        if not more:
-            raise _changed(file)
-        data += more
-    return data
-
-
-def _changed(file: File) -> SquashFSError:
-    return SquashFSError(f"{printable(file.path)} changed while it was being packed")
 
 
 def _digest(pieces: Iterable[bytes]) -> bytes:

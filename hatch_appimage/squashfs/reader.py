@@ -135,6 +135,21 @@ class SquashFSImage:
             entry = self._listed_entry(entry, found)
         return entry
 
+    def place(self, file: Entry) -> tuple[int, int]:
+        """Return where the data of a regular file begins.
+
+        Returns:
+            The position of its first block, or of the one that it shares with other small files, in bytes from the
+            start of the image; and where in that it begins.
+
+        """
+        inode = read_inode(self._blocks, file.reference)
+        if not isinstance(inode, FileInode):
+            raise SquashFSError(f"{printable(file.path)} is no regular file")
+        if inode.fragment == fs.NO_FRAGMENT or inode.size >= self.superblock.block_size:
+            return inode.start, 0
+        return self._blocks.fragment_position(inode.fragment), inode.fragment_offset
+
     def chunks(self, file: Entry) -> Iterator[bytes]:
         """Iterate over the data of a regular file, in pieces of at most a block.
 

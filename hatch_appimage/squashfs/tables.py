@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from hatch_appimage.squashfs.tree import Node
 
 _U32_MAX: Final = (1 << 32) - 1
-# The number of root, the one owner, in the ID table.
-_OWNER: Final = 0
 # Hard links are written as files of their own.
 _LINKS: Final = 1
 
@@ -47,7 +45,10 @@ class TreeTables:
 
 
 def write_tree(
-    directories: Sequence[Directory], mtime: Callable[[Node], int], compress: Callable[[bytes], bytes]
+    directories: Sequence[Directory],
+    owners: Sequence[int],
+    mtime: Callable[[Node], int],
+    compress: Callable[[bytes], bytes],
 ) -> TreeTables:
     """Write the inodes and listings of a tree whose data is packed.
 
@@ -56,11 +57,12 @@ def write_tree(
 
     Args:
         directories: all of them, each before those in it, as ``scan`` returns them.
+        owners: what the ID table has: all users and groups that own anything.
         mtime: the time of an inode, in seconds since the epoch.
         compress: compresses one metadata block.
 
     """
-    writer = _TreeWriter(directories, mtime, compress)
+    writer = _TreeWriter(directories, owners, mtime, compress)
     for directory in reversed(directories):
         for child in directory.children:
             writer.write_inode(child)
@@ -77,11 +79,16 @@ def write_tree(
 
 class _TreeWriter:
     def __init__(
-        self, directories: Sequence[Directory], mtime: Callable[[Node], int], compress: Callable[[bytes], bytes]
+        self,
+        directories: Sequence[Directory],
+        owners: Sequence[int],
+        mtime: Callable[[Node], int],
+        compress: Callable[[bytes], bytes],
     ) -> None:
         self.inodes = MetadataWriter(compress)
         self.listings = MetadataWriter(compress)
         self._mtime = mtime
+        self._owners = {owner: number for number, owner in enumerate(owners)}
         # What follows the common header of the directories whose listings are written, by their inode numbers.
         self._written: dict[int, tuple[InodeType, bytes]] = {}
         # A directory's inode has its parent's number, so all numbers are given before any is written.
@@ -99,7 +106,8 @@ class _TreeWriter:
         else:
             inode_type, body = self._written.pop(node.number)
         node.block, node.offset = self.inodes.position
-        header = fs.INODE_HEADER.pack(inode_type, node.permissions, _OWNER, _OWNER, self._mtime(node), node.number)
+        uid, gid = self._owners[node.uid], self._owners[node.gid]
+        header = fs.INODE_HEADER.pack(inode_type, node.permissions, uid, gid, self._mtime(node), node.number)
         self.inodes.write(header + body)
 
     def write_listing(self, directory: Directory) -> None:

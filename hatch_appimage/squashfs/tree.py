@@ -1,19 +1,26 @@
 # SPDX-License-Identifier: MIT
-"""Read the names, modes, sizes and times of a tree before anything of it is packed."""
+"""A tree that is to be packed: the names, modes, sizes and times in it, and where the data of its files is read.
+
+It is read from a directory or from another image; trees can be laid over each other, and parts of them left out.
+"""
 
 from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
 from hatch_appimage.squashfs.format import NO_FRAGMENT, SquashFSError
 from hatch_appimage.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
     from pathlib import Path
+
+#: Files are read in pieces of this size, which every block size divides.
+CHUNK_SIZE: Final = 1 << 20
 
 
 @dataclass(slots=True)
@@ -53,6 +60,8 @@ class Node:
         path: from the root of the tree, without a leading slash; empty for the root.
         permissions: the lower twelve bits of ``st_mode``.
         mtime: in nanoseconds since the epoch.
+        uid: the owner.
+        gid: the group.
         number: of the inode, once it is known.
         block: metadata block of the inode, from the start of the inode table, once it is written.
         offset: of the inode in this block.
@@ -62,6 +71,8 @@ class Node:
     path: bytes
     permissions: int
     mtime: int
+    uid: int = field(default=0, kw_only=True)
+    gid: int = field(default=0, kw_only=True)
     number: int = field(init=False)
     block: int = field(init=False)
     offset: int = field(init=False)
@@ -82,9 +93,18 @@ class Directory(Node):
 
 @dataclass(slots=True)
 class File(Node):
-    """A regular file: its size in bytes, and where its data is, once that is written."""
+    """A regular file.
+
+    Attributes:
+        size: in bytes.
+        read: yields its data from the start, in pieces of ``CHUNK_SIZE`` but for the last; raises SquashFSError or
+            OSError where that is no longer what it was. An empty file is not read.
+        content: where the data is in the image, once that is written.
+
+    """
 
     size: int
+    read: Callable[[], Generator[bytes]]
     content: Content = field(init=False)
 
 
@@ -132,7 +152,7 @@ def _entries(top: bytes, directory: Directory) -> Iterator[Node]:
         status = entry.stat(follow_symlinks=False)
         permissions, mtime = stat.S_IMODE(status.st_mode), status.st_mtime_ns
         if stat.S_ISREG(status.st_mode):
-            yield File(path, permissions, mtime, status.st_size)
+            yield File(path, permissions, mtime, status.st_size, partial(_read_file, top, path, status))
         elif stat.S_ISDIR(status.st_mode):
             yield Directory(path, permissions, mtime, parent=directory)
         elif stat.S_ISLNK(status.st_mode):
@@ -145,3 +165,91 @@ def _entries(top: bytes, directory: Directory) -> Iterator[Node]:
 
 def _name(entry: os.DirEntry[bytes]) -> bytes:
     return entry.name
+
+
+def assemble(root: Directory, nodes: Iterable[Node]) -> list[Directory]:
+    """Put nodes into a tree by their paths.
+
+    Args:
+        root: its root, of which the permissions, the time and the owner count.
+        nodes: all others, in any order, each path once. Directories lose the entries that they have.
+
+    Returns:
+        Every directory, as `scan` has it.
+
+    Raises:
+        SquashFSError: a node lies in what is no directory.
+
+    """
+    top = replace(root, path=b"", children=[], parent=None)
+    directories = {b"": top}
+    for node in sorted(nodes, key=lambda node: node.path.split(b"/")):
+        parent = directories.get(node.path.rpartition(b"/")[0])
+        if parent is None:
+            raise SquashFSError(f"{printable(node.path)} cannot be packed: it lies in no directory")
+        if isinstance(node, Directory):
+            node = directories[node.path] = replace(node, children=[], parent=parent)  # noqa: PLW2901 - its copy
+        parent.children.append(node)
+    return list(directories.values())
+
+
+def nodes_of(directories: Sequence[Directory]) -> Iterator[Node]:
+    """Yield everything in a tree but its root."""
+    for directory in directories:
+        yield from directory.children
+
+
+def lay_over(lower: Sequence[Directory], upper: Sequence[Directory]) -> list[Directory]:
+    """Return a tree with all of two; what both have is the upper one's, but for directories, which are put together.
+
+    Raises:
+        SquashFSError: the upper one has a file where the lower one has a directory with files.
+
+    """
+    nodes = {node.path: node for node in nodes_of(lower)} | {node.path: node for node in nodes_of(upper)}
+    return assemble(lower[0], nodes.values())
+
+
+def move_below(directories: Sequence[Directory], prefix: str) -> list[Directory]:
+    """Return a tree that has another one in a directory of its own.
+
+    Args:
+        directories: the other one.
+        prefix: the path of its root in the new one.
+
+    """
+    root, parts = directories[0], os.fsencode(prefix).split(b"/")
+    above = [replace(root, path=b"/".join(parts[:depth])) for depth in range(1, len(parts) + 1)]
+    moved = [replace(node, path=above[-1].path + b"/" + node.path) for node in nodes_of(directories)]
+    return assemble(root, [*above, *moved])
+
+
+def _read_file(top: bytes, path: bytes, status: os.stat_result) -> Generator[bytes]:
+    """Read a file of a directory, which is still to be what it was when the tree was read."""
+    try:
+        descriptor = os.open(top + b"/" + path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except FileNotFoundError as error:
+        raise SquashFSError(f"{printable(path)} vanished while it was being packed") from error
+    try:
+        for position in range(0, status.st_size, CHUNK_SIZE):
+            yield _read_piece(path, descriptor, position, min(status.st_size - position, CHUNK_SIZE))
+        now = os.fstat(descriptor)
+        if (now.st_size, now.st_mtime_ns) != (status.st_size, status.st_mtime_ns):
+            raise _changed(path)
+    finally:
+        os.close(descriptor)
+
+
+def _read_piece(path: bytes, descriptor: int, position: int, size: int) -> bytes:
+    data = os.pread(descriptor, size, position)
+    # Some file systems return less than was asked for.
+    while len(data) < size:
+        more = os.pread(descriptor, size - len(data), position + len(data))
+        if not more:
+            raise _changed(path)
+        data += more
+    return data
+
+
+def _changed(path: bytes) -> SquashFSError:
+    return SquashFSError(f"{printable(path)} changed while it was being packed")

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from hatch_appimage.squashfs import format as fs
@@ -20,11 +21,10 @@ from hatch_appimage.squashfs.data import DataWriter
 from hatch_appimage.squashfs.format import SquashFSError
 from hatch_appimage.squashfs.metadata import lookup_table, metadata_block
 from hatch_appimage.squashfs.tables import write_tree
-from hatch_appimage.squashfs.tree import File, scan
+from hatch_appimage.squashfs.tree import File, nodes_of, scan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
     from typing import BinaryIO
 
     from hatch_appimage.results import Results
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from hatch_appimage.squashfs.tree import Directory, Node
 
 _LATEST_TIME: Final = (1 << 32) - 1
-_ROOT_ID: Final = 0
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ class SquashFSReport:
 
 
 def write_squashfs(
-    root: Path,
+    root: Path | Sequence[Directory],
     output: BinaryIO,
     *,
     compression: str = "zstd",
@@ -79,14 +78,14 @@ def write_squashfs(
     last: Sequence[str] = (),
     results: Results | None = None,
 ) -> SquashFSReport:
-    """Write an image of a directory at the current position of a seekable file, and leave the position behind its end.
+    """Write an image of a tree at the current position of a seekable file, and leave the position behind its end.
 
     The image depends on the tree and the arguments alone, not on the directory's place, the order in which it was made,
-    or the number of threads; and on the version of the compressor's library. Everything belongs to root and has the
-    permissions that it has in the directory. Extended attributes are left out.
+    or the number of threads; and on the version of the compressor's library. Everything in a directory belongs to root
+    and has the permissions that it has there. Extended attributes are left out.
 
     Args:
-        root: the directory.
+        root: the directory, or the tree as `scan` returns it.
         output: where to write; its bytes from the current position on are overwritten.
         compression: ``zstd`` or ``gzip``.
         level: of the compressor; None for the default.
@@ -107,7 +106,7 @@ def write_squashfs(
 
     """
     settings = _Settings.check(compression, level, block_size, mtime)
-    directories = scan(root)
+    directories = scan(root) if isinstance(root, Path) else root
     files = [child for directory in directories for child in directory.children if isinstance(child, File)]
     start = output.tell()
     # The superblock is known last and stands first.
@@ -119,7 +118,7 @@ def write_squashfs(
         block_size=block_size,
         threads=threads or len(os.sched_getaffinity(0)),
     ) as blocks:
-        data = DataWriter(os.fsencode(root), files, blocks, block_size)
+        data = DataWriter(files, blocks, block_size)
         last_files, rest = _in_order(files, last)
         first, others = _in_order(rest, order)
         _add_files(data, blocks, first, large=block_size)
@@ -204,18 +203,19 @@ class _Settings:
 def _write_tables(
     output: BinaryIO,
     position: int,
-    directories: list[Directory],
+    directories: Sequence[Directory],
     fragments: list[tuple[int, int, int]],
     settings: _Settings,
 ) -> fs.Superblock:
     """Write all that follows the data, and return what the superblock says."""
     compress = settings.new_compressor()
-    tree = write_tree(directories, settings.time, compress)
+    owners = sorted({owner for node in _nodes(directories) for owner in (node.uid, node.gid)})
+    tree = write_tree(directories, owners, settings.time, compress)
     directory_table = position + len(tree.inode_table)
     fragment_table = directory_table + len(tree.directory_table)
     fragment_records, fragment_list = lookup_table(fs.FRAGMENT, fragments, fragment_table, compress)
     id_table = fragment_table + len(fragment_records)
-    id_records, id_list = lookup_table(fs.ID, [(_ROOT_ID,)], id_table, compress)
+    id_records, id_list = lookup_table(fs.ID, [(owner,) for owner in owners], id_table, compress)
     bytes_used = id_table + len(id_records)
     padding = bytes(-bytes_used % fs.PADDING)
     output.writelines((tree.inode_table, tree.directory_table, fragment_records, id_records, padding))
@@ -227,7 +227,7 @@ def _write_tables(
         fragments=len(fragments),
         compression=settings.compression,
         flags=flags | (fs.FLAG_COMPRESSOR_OPTIONS if settings.options else 0),
-        ids=1,
+        ids=len(owners),
         root=tree.root,
         bytes_used=bytes_used,
         id_table=id_list,
@@ -249,7 +249,7 @@ def _in_order(files: list[File], order: Sequence[str]) -> tuple[list[File], list
     )
 
 
-def _changing_first(directories: list[Directory], changing: list[File]) -> list[Directory]:
+def _changing_first(directories: Sequence[Directory], changing: list[File]) -> list[Directory]:
     """Put directories with a changing file anywhere below them before all others; in the tables that is the end.
 
     A metadata block changes as a whole, and moves those behind it, which listings point at. So what changes comes
@@ -264,7 +264,6 @@ def _changing_first(directories: list[Directory], changing: list[File]) -> list[
     return sorted(directories, key=lambda directory: directory.path not in paths)
 
 
-def _nodes(directories: list[Directory]) -> Iterator[Node]:
+def _nodes(directories: Sequence[Directory]) -> Iterator[Node]:
     yield directories[0]
-    for directory in directories:
-        yield from directory.children
+    yield from nodes_of(directories)

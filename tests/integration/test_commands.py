@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import os
 import re
@@ -15,7 +17,9 @@ from typing import TYPE_CHECKING
 import pytest
 from uv import find_uv_bin
 
+from hatch_appimage.format import find_squashfs
 from hatch_appimage.inspect.image import inspect_image
+from hatch_appimage.squashfs import SquashFSImage
 from support.machine import make_public
 from support.packages import make_wheel
 from support.plugin import build_image
@@ -77,6 +81,15 @@ def admin(): say("admin")
 def window(): say("window")
 """
 
+# What a file of a package becomes, and a file that is nobody's.
+SCRIPT = """\
+import os, pathlib
+site = pathlib.Path(os.environ["HATCH_APPIMAGE_SITE_PACKAGES"])
+with (site / "six.py").open("a") as file:
+    file.write("changed = True\\n")
+(site / "several_note.txt").write_text(os.environ["HATCH_APPIMAGE_VERSION"])
+"""
+
 
 @pytest.fixture
 def runner(quick_runner: Runner) -> Runner:
@@ -87,6 +100,7 @@ def runner(quick_runner: Runner) -> Runner:
 def make_image(plugin: Plugin, directory: Path, table: str = "") -> Path:
     (directory / "several.py").write_text(MODULE)
     (directory / "pyproject.toml").write_text(PROJECT + table)
+    (directory / "after.py").write_text(SCRIPT)
     return build_image(plugin, directory)
 
 
@@ -99,7 +113,7 @@ def several_image(plugin: Plugin, tmp_path_factory: pytest.TempPathFactory) -> P
 @pytest.fixture(scope="module")
 def limited_image(plugin: Plugin, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return an image of which only one command starts by a link, and which finds all of them on its PATH."""
-    table = 'entry-points = ["several-window"]\ncommands-on-path = true\n'
+    table = 'entry-points = ["several-window"]\ncommands-on-path = true\nafter-install = "after.py"\n'
     return make_image(plugin, make_public(tmp_path_factory, "limited"), table)
 
 
@@ -695,3 +709,16 @@ print(*sorted(found.metadata["Name"] for found in importlib.metadata.distributio
         output = run(runner, str(directory / "env" / "bin" / "python"), "-Ic", code)
         assert output.startswith("/usr/share/zoneinfo ")
         assert output.endswith("\nEurope/Berlin\n")
+
+
+def test_after_install(limited_image: Path) -> None:
+    """What a script has changed is in the image, and its package's RECORD is true of it."""
+    with limited_image.open("rb") as file:
+        image = SquashFSImage(file, find_squashfs(limited_image))
+        files = {os.fsdecode(entry.path).rpartition("site-packages/")[2]: entry for entry in image}
+        six = image.read(files["six.py"])
+        assert six.endswith(b"changed = True\n")
+        assert image.read(files["several_note.txt"]) == b"1.0"
+        (record,) = (image.read(entry) for name, entry in files.items() if re.fullmatch(r"six-.*/RECORD", name))
+    digest = base64.urlsafe_b64encode(hashlib.sha256(six).digest()).rstrip(b"=").decode()
+    assert f"six.py,sha256={digest},{len(six)}" in record.decode().splitlines()

@@ -22,9 +22,7 @@ import pytest
 
 from hatch_appimage.architecture import ARCHITECTURES
 from hatch_appimage.image.compression import Preset
-from hatch_appimage.image.settings import ImageSettings
 from hatch_appimage.image.write import load_runtime, write_image
-from hatch_appimage.layout import AppDir
 from hatch_appimage.runtime import runtime_path
 from hatch_appimage.runtime.compile import compile_runtime, fetch_zstd
 from hatch_appimage.squashfs import SquashFSImage, write_squashfs, writer
@@ -116,10 +114,10 @@ def build(
     small = [f"small/{number}" for number in range(SMALL_FILES)]
     order = ["AppRun", *libraries, *small, "sparse", "linked", "empty"]
     write_image(
-        AppDir(tree, "app"),
+        tree,
         runtime,
         path,
-        ImageSettings(compression=Preset("zstd", 3, 1 << 17)),
+        Preset("zstd", 3, 1 << 17),
         order=order,
         application=(),
         update_information=None,

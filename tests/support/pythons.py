@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 from hatch_appimage.architecture import native_architecture
 from hatch_appimage.elf import from_origin, read_elf, set_rpath
 from hatch_appimage.image.compression import Preset
-from hatch_appimage.image.settings import ImageSettings
 from hatch_appimage.image.write import load_runtime, write_image
 from hatch_appimage.layout import AppDir
 from hatch_appimage.python.local import find_host_python
@@ -113,10 +112,10 @@ class Portable:
         appdir.apprun.symlink_to(f"usr/bin/{self.name}")
         architecture = native_architecture()
         write_image(
-            appdir,
+            appdir.root,
             load_runtime(runtime_path(architecture.name), architecture),
             path,
-            ImageSettings(compression=Preset("gzip", 1, 1 << 17)),
+            Preset("gzip", 1, 1 << 17),
             order=(),
             application=(),
             update_information=None,

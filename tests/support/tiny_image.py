@@ -8,9 +8,8 @@ import subprocess
 from pathlib import Path
 
 from hatch_appimage.architecture import ARCHITECTURES
-from hatch_appimage.image.settings import ImageSettings
+from hatch_appimage.image.compression import PRESETS
 from hatch_appimage.image.write import load_runtime, write_image
-from hatch_appimage.layout import AppDir
 from support.tools import require
 
 SUPPORT = Path(__file__).parent
@@ -39,10 +38,10 @@ def build_tiny_image(directory: Path, runtime: Path) -> Path:
     (appdir / "probe.desktop").write_text("[Desktop Entry]\n")
     image = directory / "Tiny.AppImage"
     write_image(
-        AppDir(appdir, "probe"),
+        appdir,
         load_runtime(runtime, ARCHITECTURES[MACHINE]),
         image,
-        ImageSettings(),
+        PRESETS["default"],
         order=["AppRun", *(f"data/{number}" for number in range(0, 40, 2))],
         application=(),
         update_information=None,

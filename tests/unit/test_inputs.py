@@ -84,3 +84,30 @@ class TestBytecode:
             '`bytecode = "only"` needs a Python 3.12 that runs on this machine, and there is none: install one, or '
             "leave the option out"
         )
+
+
+class TestAfterInstall:
+    """What this machine cannot run, a script is not run on, unless the project says that it may."""
+
+    @pytest.mark.parametrize(
+        ("elf", "script", "allowed", "refused"),
+        [
+            ("does not", True, False, True),
+            ("does not", True, True, False),
+            ("does not", False, False, False),
+            ("runs", True, False, False),
+        ],
+    )
+    def test_refused(self, elf: str, *, script: bool, allowed: bool, refused: bool) -> None:
+        install = SimpleNamespace(after_install=Path("after.py") if script else None, after_install_cross=allowed)
+        inputs = make_inputs(
+            order=False,
+            settings=SimpleNamespace(install=install),
+            architecture=SimpleNamespace(name="aarch64"),
+            python=SimpleNamespace(elf=elf),
+        )
+        if refused:
+            with pytest.raises(AppImageError, match=r"is not run for aarch64.*set `after-install-cross = true`"):
+                module._check_after_install(inputs)
+        else:
+            module._check_after_install(inputs)

@@ -276,7 +276,7 @@ class TestWholeTable:
 
     def test_unknown_key_unlike_any(self, project: Project) -> None:
         (error,) = errors_of(project, zzz=1)
-        assert error.startswith(f"Unknown option `{TABLE}.zzz`; known are app-id, artifacts, bytecode, categories, ")
+        assert error.startswith(f"Unknown option `{TABLE}.zzz`; known are after-install, after-install-cross, app-id, ")
         for key in (*HATCHLING_KEYS, "python", "test-command", "report"):
             assert key in error
 

@@ -19,6 +19,8 @@ from support.installed_image import Image
 class TestReadingAhead:
     """The standard library, as it is then, is read while packages are installed."""
 
+    script: Path | None = None
+
     @pytest.fixture
     def image(self, tmp_path: Path) -> Image:
         image = Image(tmp_path)
@@ -26,7 +28,8 @@ class TestReadingAhead:
         return image
 
     def read(self, image: Image, trim: tuple[str, ...], *extra: str) -> set[str]:
-        settings = SimpleNamespace(trim=SimpleNamespace(trim=trim))
+        install = SimpleNamespace(after_install=self.script)
+        settings = SimpleNamespace(trim=SimpleNamespace(trim=trim), install=install)
         inputs = make_inputs(order=False, settings=settings, extra_files=[(Path("x"), name) for name in extra])
         reader = SourceReader()
         with pipeline._reading_ahead(inputs, AppDir(image.root, "app"), reader) as read_ahead:
@@ -42,6 +45,10 @@ class TestReadingAhead:
 
     def test_not_where_nobody_looks_at_it(self, image: Image) -> None:
         assert self.read(image, ("tests",)) == set()
+
+    def test_not_what_a_script_may_change(self, image: Image) -> None:
+        self.script = Path("after_install.py")
+        assert self.read(image, ("stdlib",)) == set()
 
     def test_errors_come_out(self, image: Image, monkeypatch: pytest.MonkeyPatch) -> None:
         def fail(*_: object) -> None:

@@ -81,7 +81,7 @@ class TestRead:
     )
     def test_damaged_line(self, tmp_path: Path, line: str, number: int) -> None:
         path = write_entry(tmp_path, ENTRY.replace("Name=Färber", line))
-        message = f"names a damaged desktop entry: {path}, line {number}: `{line}`"
+        message = f"a damaged desktop entry: {path}, line {number}: `{line}`"
         with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
             DesktopEntry.read(path)
 
@@ -92,7 +92,7 @@ class TestRead:
     def test_not_utf8(self, tmp_path: Path) -> None:
         path = tmp_path / "a.desktop"
         path.write_bytes(ENTRY.encode("latin-1"))
-        with pytest.raises(ValueError, match=f"^names a file that is not UTF-8: {re.escape(str(path))}$"):
+        with pytest.raises(ValueError, match=f"^a desktop entry that is not UTF-8: {re.escape(str(path))}$"):
             DesktopEntry.read(path)
 
     @pytest.mark.parametrize("key", ["Type", "Name", "Exec", "Categories"])
@@ -100,7 +100,7 @@ class TestRead:
     def test_required_key(self, tmp_path: Path, key: str, *, empty: bool) -> None:
         text = re.sub(f"(?m)^{key}=.*", f"{key}=" if empty else "# nothing", ENTRY, count=1)
         path = write_entry(tmp_path, text)
-        message = f"names a desktop entry without `{key}=` in [Desktop Entry]: {path}"
+        message = f"a desktop entry without `{key}=` in [Desktop Entry]: {path}"
         with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
             DesktopEntry.read(path)
 

@@ -14,10 +14,8 @@ import pytest
 from hatch_appimage.architecture import ARCHITECTURES
 from hatch_appimage.format import SIGNATURE, find_sections, write_section
 from hatch_appimage.image.compression import Preset
-from hatch_appimage.image.settings import ImageSettings
 from hatch_appimage.image.write import load_runtime, write_image
 from hatch_appimage.inspect.compare import compare_images, source_of_bytecode
-from hatch_appimage.layout import AppDir
 from hatch_appimage.runtime import runtime_path
 from support.tiny_image import MACHINE
 from support.tools import require
@@ -52,8 +50,7 @@ class Tree:
     def write(self, path: Path) -> Path:
         options: dict[str, Any] = {"order": (), "application": (), "update_information": None, "timestamp": 0}
         runtime = load_runtime(runtime_path(MACHINE), ARCHITECTURES[MACHINE])
-        settings = ImageSettings(compression=self.compression)
-        write_image(AppDir(self.root, "app"), runtime, path, settings, **options | self.how)
+        write_image(self.root, runtime, path, self.compression, **options | self.how)
         return path
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hatch_appimage.squashfs import SquashFSImage, data, write_squashfs
+from hatch_appimage.squashfs import SquashFSImage, tree, write_squashfs
 from support.squashfs_trees import BLOCK_SIZE, kernel_mounted, noise
 
 if TYPE_CHECKING:
@@ -104,9 +104,9 @@ def test_data_behind_4_gib(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     root.mkdir()
     (root / "a").touch()
     os.truncate(root / "a", 4 * GIB + (1 << 20))
-    piece, read = noise(data._CHUNK_SIZE), data._read
+    piece, read = noise(tree.CHUNK_SIZE), tree._read_piece
     monkeypatch.setattr(
-        data, "_read", lambda file, *place: piece[: place[-1]] if file.size > 4 * GIB else read(file, *place)
+        tree, "_read_piece", lambda path, *place: piece[: place[-1]] if path == b"a" else read(path, *place)
     )
     (root / "behind").write_bytes(noise(200_000, 1))
     (root / "small").write_bytes(noise(2000, 2))
