@@ -24,8 +24,6 @@ _INSTALLED: Final = re.compile(r"^DEBUG Installing build requirements?: (.+)$", 
 _ROOT: Final = "."
 # What Rust's registry is called: panics name files of crates by it.
 _CARGO: Final = "/cargo"
-# Without CFLAGS of the user's, many projects have this level, and some have none once the variable is set.
-_OPTIMIZED: Final = "-O2"
 
 
 def build_from_source(
@@ -87,8 +85,8 @@ def source_environment(root: Path | None, base: Mapping[str, str] | None = None)
     cargo = Path(environment.get("CARGO_HOME") or "~/.cargo").expanduser()
     # GCC since 8 and Clang since 10 (https://reproducible-builds.org/docs/build-path/)
     compiler = f"-ffile-prefix-map={_quoted(root)}={_ROOT}" if root else "-g0"
-    for name in ("CFLAGS", "CXXFLAGS"):
-        environment[name] = f"{environment.get(name, _OPTIMIZED)} {compiler}"
+    # Not CFLAGS: these would take the place of a project's own, or of the level of optimization that it has by default.
+    _append(environment, "CPPFLAGS", compiler)
     _append(environment, "LDFLAGS", "-Wl,--build-id=none")
     # Unlike RUSTFLAGS it adds to what the project's own settings have.
     maps = [f"--remap-path-prefix={cargo}={_CARGO}", *([f"--remap-path-prefix={root}={_ROOT}"] if root else [])]

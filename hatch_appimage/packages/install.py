@@ -200,7 +200,7 @@ def install_packages(
             check_resolved(packages, project.uv_root, directories, scope, request.roots)
         if python.cross:
             _refuse_sources(packages, _platform_name(architecture, max_glibc, musl))
-        from_source = SourcePackages.of(python.interpreter, settings.build_constraints)
+        from_source = SourcePackages.of(interpreter, settings.build_constraints)
         tools: dict[str, tuple[str, ...]] = {}
         indexes = tuple(option for file in settings.requirements_file for option in file.indexes)
         by_name = [] if settings.lock else found_by_name(packages, project.uv_root, scope)

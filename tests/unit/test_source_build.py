@@ -25,10 +25,11 @@ def test_tools_of_a_log() -> None:
 
 def test_no_directory_reaches_compilers_results() -> None:
     root = Path("/home/me/a project")
-    environment = source_environment(root, {"CFLAGS": "-O3 -g", "CARGO_HOME": "/c"})
-    assert shlex.split(environment["CFLAGS"]) == ["-O3", "-g", f"-ffile-prefix-map={root}=."]
-    assert shlex.split(environment["CXXFLAGS"]) == ["-O2", f"-ffile-prefix-map={root}=."]
+    environment = source_environment(root, {"CPPFLAGS": "-DA=b", "CARGO_HOME": "/c"})
+    assert shlex.split(environment["CPPFLAGS"]) == ["-DA=b", f"-ffile-prefix-map={root}=."]
     assert environment["CARGO_BUILD_RUSTFLAGS"] == "--remap-path-prefix=/c=/cargo"
     # uv unpacks sdists into directories of random names.
-    assert source_environment(None, {})["CFLAGS"] == "-O2 -g0"
+    assert source_environment(None, {})["CPPFLAGS"] == "-g0"
+    # Whether and how a project has itself optimized is left to it.
+    assert not {"CFLAGS", "CXXFLAGS"} & source_environment(root, {}).keys()
     assert source_environment(None, {"LDFLAGS": "-s"})["LDFLAGS"] == "-s -Wl,--build-id=none"

@@ -51,7 +51,7 @@ def test_tools_and_environment(
     assert wheel.build_tools == ("hatchling==1.0",)
     ((arguments, environment),) = asked
     assert arguments[-2:] == ["--build-constraints", constraints]
-    assert environment["CFLAGS"].endswith(f"-ffile-prefix-map={tmp_path}=.")
+    assert environment["CPPFLAGS"].endswith(f"-ffile-prefix-map={tmp_path}=.")
     assert "HATCH_BUILD_HOOKS_ONLY" not in environment
 
 
