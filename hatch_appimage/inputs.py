@@ -19,6 +19,7 @@ from hatch_appimage.image.sections import check_sections
 from hatch_appimage.image.sign import Signer, check_verifiable
 from hatch_appimage.image.write import load_runtime
 from hatch_appimage.libraries.apt import Apt
+from hatch_appimage.libraries.build_packages import fetch_build_packages
 from hatch_appimage.libraries.fetch import add_locked, empty_system, release_system
 from hatch_appimage.libraries.musl import find_musl
 from hatch_appimage.packages.bindings import Scope, check_declared
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
     from hatch_appimage.architecture import Architecture
     from hatch_appimage.image.write import Runtime
+    from hatch_appimage.libraries.build_packages import BuildPackages
     from hatch_appimage.libraries.lock import LibraryLock
     from hatch_appimage.libraries.musl import Musl
     from hatch_appimage.libraries.policy import LibraryPolicy
@@ -67,6 +69,7 @@ class BuildInputs:
         build_python: a Python of the same minor version that runs here; None if there is none.
         system: whose shared libraries are taken, with the packages that a lock names.
         apt: gets those that it lacks; None to get none.
+        build_packages: what compilers find beside what the machine has; None for nothing.
         library_lock: nothing is fetched but what this one names; None for none, or one that is still to be written.
         musl: the one that goes into the image; None if its Python is not for musl.
         extra_files: pairs of a file on this machine and its path below the AppDir.
@@ -90,6 +93,7 @@ class BuildInputs:
     build_python: Path | None
     system: System
     apt: Apt | None
+    build_packages: BuildPackages | None
     library_lock: LibraryLock | None
     musl: Musl | None
     extra_files: list[tuple[Path, str]]
@@ -222,6 +226,7 @@ def resolve_inputs(
         build_python=errors.catch(_build_python, python, project) if python else None,
         system=system,
         apt=apt,
+        build_packages=errors.catch(_fetch_build_packages, settings, python, architecture, work) if python else None,
         library_lock=library_lock,
         musl=errors.catch(_find_musl, python, system, architecture) if python and system and python.musl else None,
         extra_files=[*trace.files, *files] if trace and files is not None else files,
@@ -251,6 +256,16 @@ def _build_python(python: PythonInstallation, project: Project) -> Path | None:
     if is_runnable(python.elf):
         return python.executable
     return find_build_python(python.version, project.uv_root)
+
+
+def _fetch_build_packages(
+    settings: Settings, python: PythonInstallation, architecture: Architecture, work: Path
+) -> BuildPackages | None:
+    """Get what compiling needs; nothing is compiled for a Python that does not run here."""
+    names = settings.install.build_packages
+    if not names or not is_runnable(python.elf):
+        return None
+    return fetch_build_packages(names, architecture, work / "build-packages")
 
 
 def _find_apt(policy: LibraryPolicy, architecture: Architecture, python: PythonInstallation) -> Apt | None:

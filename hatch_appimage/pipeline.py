@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -482,8 +483,15 @@ def _install(
         # The back end is waited for in this thread, which Ctrl-C interrupts, as it may take long.
         with step.meanwhile("python", _bundle_python, inputs, appdir, read_ahead) as finish_python:
             interpreter = inputs.build_python or Path(sys.executable)
+            found = inputs.build_packages
             wheel = inputs.package or step(
-                "wheel", build_wheel, project, work / "wheel", interpreter, settings.install.build_constraints
+                "wheel",
+                build_wheel,
+                project,
+                work / "wheel",
+                interpreter,
+                settings.install.build_constraints,
+                found.environment(os.environ) if found else None,
             )
         python = finish_python()
         packages = step(
@@ -497,6 +505,7 @@ def _install(
             architecture=inputs.architecture,
             max_glibc=settings.libraries.max_glibc,
             musl=inputs.musl.version if inputs.musl else None,
+            build_packages=inputs.build_packages,
         )
     return python, packages
 

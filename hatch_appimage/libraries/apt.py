@@ -53,6 +53,8 @@ _NOT_FOUND: Final = 100  # exit status of apt-cache(8) for a name that no packag
 _CONFIGURATION: Final = "#clear APT::Update::Post-Invoke;\n#clear APT::Update::Post-Invoke-Success;\n"
 # Of each package in an index (https://wiki.debian.org/DebianRepository/Format).
 _FIELDS: Final = ("Package", "Version", "SHA256", "Filename", "Size")
+# What apt-get(8) would do with a package.
+_INSTALLED: Final = re.compile(r"^Inst (\S+)", re.MULTILINE)
 _DEPENDENCY: Final = re.compile(r"(?:^|[,|])\s*([a-z0-9][a-z0-9+.-]+)")
 
 
@@ -138,6 +140,18 @@ class Apt:
                 text = error.stdout  # most of the names are of no package
         stanzas = (HeaderParser().parsestr(stanza) for stanza in text.split("\n\n"))
         return {stanza["Package"]: _package_of(stanza) for stanza in stanzas if all(map(stanza.get, _FIELDS))}
+
+    def resolve(self, names: Sequence[str]) -> list[str]:
+        """Return the names of packages that would be installed for some, with what these need; nothing is installed.
+
+        Raises:
+            AppImageError: there is no such package, or something that it needs cannot be had.
+
+        """
+        with locked(self._state):
+            self._update()
+            said = self._run("apt-get", "install", "--simulate", "--quiet=2", "--no-install-recommends", "--", *names)
+        return _INSTALLED.findall(said)
 
     def get(self, packages: Iterable[Package]) -> list[AddedPackage]:
         """Return packages, unpacked: downloaded, if they were not before.

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from packaging.pylock import Package
 
+    from hatch_appimage.libraries.build_packages import BuildPackages
+
 # What decides how a package is built, beside its own files and the flags that are set for it.
 _VARIABLES = ("AR", "CC", "CFLAGS", "CPPFLAGS", "CXX", "CXXFLAGS", "LDFLAGS", "LDSHARED", "SOURCE_DATE_EPOCH")
 
@@ -53,20 +55,27 @@ class SourcePackages:
     directory: Path
 
     @classmethod
-    def of(cls, interpreter: Path, constraints: Path | None) -> SourcePackages:
+    def of(
+        cls, interpreter: Path, constraints: Path | None, build_packages: BuildPackages | None = None
+    ) -> SourcePackages:
         """Build for an interpreter.
 
         Args:
             interpreter: the Python that packages are built with.
             constraints: a file of constraints for build tools; None for none.
+            build_packages: what compilers find beside what the machine has; None for nothing.
 
         """
         environment = source_environment(None)
+        variables = [environment.get(name) for name in _VARIABLES]
+        if build_packages:
+            environment = build_packages.environment(environment)
         found = interpreter.resolve()
         status = found.stat()
         facts = [
             *(version("uv"), str(found), status.st_size, status.st_mtime_ns),
-            *(environment.get(name) for name in _VARIABLES),
+            *variables,
+            *(package.digest for package in (build_packages.packages if build_packages else ())),
             constraints.read_text(encoding="utf-8") if constraints else None,
         ]
         key = sha256(json.dumps(facts).encode()).hexdigest()[:20]

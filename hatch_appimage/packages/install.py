@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from hatch_appimage.architecture import Architecture
     from hatch_appimage.layout import AppDir
+    from hatch_appimage.libraries.build_packages import BuildPackages
     from hatch_appimage.packages.lock import Lock
     from hatch_appimage.packages.settings import InstallSettings
     from hatch_appimage.project.metadata import Project
@@ -130,6 +131,7 @@ def install_packages(
     architecture: Architecture,
     max_glibc: tuple[int, ...] | None = None,
     musl: tuple[int, ...] | None = None,
+    build_packages: BuildPackages | None = None,
 ) -> Installation:
     """Install the project, its dependencies and further requirements.
 
@@ -145,6 +147,7 @@ def install_packages(
         architecture: that the Python is for.
         max_glibc: the newest glibc that wheels may need; None for this machine's.
         musl: the version of musl that wheels are chosen for; None for a Python that is not for musl.
+        build_packages: what compilers find beside what the machine has; None for nothing.
 
     Raises:
         AppImageError: the requirements contradict each other, a package cannot be had or built, or has another hash
@@ -200,7 +203,7 @@ def install_packages(
             check_resolved(packages, project.uv_root, directories, scope, request.roots)
         if python.cross:
             _refuse_sources(packages, _platform_name(architecture, max_glibc, musl))
-        from_source = SourcePackages.of(interpreter, settings.build_constraints)
+        from_source = SourcePackages.of(interpreter, settings.build_constraints, build_packages)
         tools: dict[str, tuple[str, ...]] = {}
         indexes = tuple(option for file in settings.requirements_file for option in file.indexes)
         by_name = [] if settings.lock else found_by_name(packages, project.uv_root, scope)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,13 @@ def _check_requirement(text: str) -> None:
 
 def _requirements_files(names: tuple[str, ...], table: Table) -> tuple[RequirementsFile, ...]:
     return tuple(read_requirements_file(table.file(name)) for name in names)
+
+
+def _package_names(names: tuple[str, ...], _table: Table) -> tuple[str, ...]:
+    for name in names:
+        if not re.fullmatch(r"[a-z0-9][a-z0-9+.-]+", name):  # Debian's policy, section 5.6.1
+            raise ValueError(f"has an item that is no name of a package: `{name}`")
+    return names
 
 
 def _lock(value: str | bool, table: Table) -> Lock | None:  # noqa: FBT001 - as TOML has it
@@ -113,6 +121,16 @@ class InstallSettings:
         "[anyone can rebuild it](recipes.md#anyone-can-rebuild-it).",
         check=lambda value, table: table.file(value),
         is_path=True,
+    )
+    build_packages: tuple[str, ...] = option(
+        TEXTS,
+        "Packages of the build machine's distribution that compiling needs, such as "
+        '`["libyaml-dev"]`: those that it lacks are fetched as libraries are, with what they need, without root and '
+        "without installing anything.",
+        details="Compilers, linkers and pkg-config find them. Only where there is apt; see "
+        "[missing libraries](how-it-works.md#missing-libraries).",
+        default=(),
+        check=_package_names,
     )
     after_install: Path | None = option(
         TEXT,

@@ -16,7 +16,7 @@ from hatch_appimage.errors import AppImageError
 from hatch_appimage.source_build import build_from_source, source_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from hatch_appimage.project.metadata import Project
@@ -97,7 +97,13 @@ class Release:
         return _with_extras(self.name, features) + (f" @ {self.url}" if self.url else f"=={self.version}")
 
 
-def build_wheel(project: Project, output: Path, interpreter: Path, constraints: Path | None = None) -> Wheel:
+def build_wheel(
+    project: Project,
+    output: Path,
+    interpreter: Path,
+    constraints: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Wheel:
     """Build the project's wheel with its own back end, in an isolated environment (PEP 517).
 
     Args:
@@ -105,12 +111,13 @@ def build_wheel(project: Project, output: Path, interpreter: Path, constraints: 
         output: an empty directory for the wheel.
         interpreter: the Python it is built with; for extension modules it must be the one that is bundled.
         constraints: a file of constraints for what builds it; None for none.
+        environment: what the back end sees; this process's when None.
 
     Raises:
         AppImageError: the build fails, makes no wheel, or one of another version than the project's.
 
     """
-    wheel = build_any_wheel(project.root, output, interpreter, constraints)
+    wheel = build_any_wheel(project.root, output, interpreter, constraints, environment)
     if wheel.version != Version(project.version):
         raise AppImageError(
             f"The project's version is {project.version}, but its wheel says {wheel.version}: build again"
@@ -118,7 +125,13 @@ def build_wheel(project: Project, output: Path, interpreter: Path, constraints: 
     return wheel
 
 
-def build_any_wheel(root: Path, output: Path, interpreter: Path, constraints: Path | None = None) -> Wheel:
+def build_any_wheel(
+    root: Path,
+    output: Path,
+    interpreter: Path,
+    constraints: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Wheel:
     """Build the wheel of a project of which nothing is known yet, as `build_wheel` does.
 
     Args:
@@ -126,18 +139,20 @@ def build_any_wheel(root: Path, output: Path, interpreter: Path, constraints: Pa
         output: an empty directory for the wheel.
         interpreter: the Python it is built with.
         constraints: a file of constraints for what builds it; None for none.
+        environment: what the back end sees; this process's when None.
 
     Raises:
         AppImageError: the build fails, or makes no wheel.
 
     """
-    environment = {name: value for name, value in os.environ.items() if name not in _NOT_FOR_THE_WHEEL}
+    base = os.environ if environment is None else environment
+    seen = {name: value for name, value in base.items() if name not in _NOT_FOR_THE_WHEEL}
     tools = build_from_source(
         ["build", "--wheel", "--out-dir", output, "--python", interpreter, root],
         doing="build the project's wheel",
         cwd=root,
         constraints=constraints,
-        environment=source_environment(root, environment | {WHEEL_ONLY: "1"}),
+        environment=source_environment(root, seen | {WHEEL_ONLY: "1"}),
     )
     wheels = list(output.glob("*.whl"))
     if len(wheels) != 1:

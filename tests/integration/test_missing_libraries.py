@@ -22,6 +22,17 @@ WRAPPED = "try:\n    import _pool\nexcept ImportError as error:\n    raise Syste
 MAIN = "def main():\n    import sys\n    if sys.argv[1:]:\n        import _pool\n"
 WHEEL = '[tool.hatch.build.targets.wheel.force-include]\n"_pool.so" = "_pool.so"\n'
 FILE = "_pool.so"
+COMPILES = """\
+import subprocess
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+
+class Compiles(BuildHookInterface):
+    def initialize(self, version, build_data):
+        module = f"{self.root}/_salt.so"
+        subprocess.run(["cc", "-shared", "-fPIC", f"{self.root}/salt.c", "-lsodium", "-o", module], check=True)
+        build_data["force_include"][module] = "_salt.so"
+"""
 
 
 def write_project(directory: Path, source: str, table: str, *options: str) -> Path:
@@ -66,3 +77,20 @@ def test_what_is_loaded_is_an_error(plugin: Plugin, tmp_path: Path, source: str,
     assert message in result.stderr
     assert 'ignore-missing = ["libnowhere.so.1"]' in result.stderr.splitlines()[-1]
     assert not list((project / "dist").glob("*"))
+
+
+@pytest.mark.network
+def test_headers_that_are_lacking(plugin: Plugin, tmp_path: Path) -> None:
+    """A back end that compiles finds them, and the library comes into the image."""
+    require("cc", "gcc")
+    assert not Path("/usr/include/sodium.h").exists(), "this test wants libsodium-dev not to be installed"
+    main = "import ctypes, pathlib\n\n\ndef main():\n    library = pathlib.Path(__file__).with_name('_salt.so')\n"
+    main += "    print(ctypes.CDLL(str(library)).start())\n"
+    project = make_project(tmp_path / "salt", main, table="build-packages = ['libsodium-dev']\n", name="salt")
+    (project / "salt.c").write_text("#include <sodium.h>\nint start(void) { return sodium_init() < 0; }\n")
+    (project / "hatch_build.py").write_text(COMPILES)
+    with (project / "pyproject.toml").open("a") as file:
+        file.write("[tool.hatch.build.targets.wheel.hooks.custom]\n")
+    plugin.build(project)
+    (image,) = (project / "dist").glob("*.AppImage")
+    assert subprocess.check_output([image], text=True) == "0\n"

@@ -13,7 +13,10 @@ from packaging.pylock import Package, PackageArchive, PackageDirectory, PackageS
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from hatch_appimage.architecture import native_architecture
+from hatch_appimage.libraries.build_packages import BuildPackages
 from hatch_appimage.packages.from_source import SourcePackages, is_source
+from hatch_appimage.system import AddedPackage
 from support.packages import hash_of, make_sdist, make_wheel
 
 if TYPE_CHECKING:
@@ -82,6 +85,9 @@ def test_what_decides_has_a_place_of_its_own(tmp_path: Path, monkeypatch: pytest
     found.append(SourcePackages.of(Path(sys.executable), constraints))
     monkeypatch.setenv("CFLAGS", "-O3")
     found.append(SourcePackages.of(Path(sys.executable), None))
+    package = AddedPackage("a-dev", "1", "digest", tmp_path, "a.deb", 1)
+    headers = BuildPackages(tmp_path / "headers", (package,), native_architecture())
+    found.append(SourcePackages.of(Path(sys.executable), None, headers))
     assert len({each.directory for each in found}) == len(found)
 
 

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: MIT
+"""Headers and libraries for compilers, from the archives of the machine's distribution; nothing is installed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hatch_appimage.errors import AppImageError
+from hatch_appimage.libraries.apt import Apt, explain
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from hatch_appimage.architecture import Architecture
+    from hatch_appimage.system import AddedPackage
+
+# Where compilers and linkers (GCC's manual, "Environment Variables Affecting GCC") and pkg-config (pkg-config(1)) look
+# beside the machine's own directories, by directories of such a tree; {multiarch} is Debian's name of an architecture.
+_SEARCHED = {
+    "CPATH": ("usr/include", "usr/include/{multiarch}"),
+    "LIBRARY_PATH": ("usr/lib/{multiarch}", "usr/lib", "lib/{multiarch}"),
+    "PKG_CONFIG_PATH": ("usr/lib/{multiarch}/pkgconfig", "usr/share/pkgconfig"),
+    "PATH": ("usr/bin",),
+}
+
+
+@dataclass(frozen=True)
+class BuildPackages:
+    """Packages that compiling needs, laid over each other in one directory.
+
+    Attributes:
+        root: the directory; what they would put into the machine's root directory is in it.
+        packages: those that the machine does not have.
+        architecture: of the machine.
+
+    """
+
+    root: Path
+    packages: tuple[AddedPackage, ...]
+    architecture: Architecture
+
+    def environment(self, base: Mapping[str, str]) -> dict[str, str]:
+        """Return an environment in which compilers find them, before what the machine has."""
+        found = dict(base)
+        for name, directories in _SEARCHED.items():
+            places = [self.root / directory.format(multiarch=self.architecture.multiarch) for directory in directories]
+            paths = [*(str(place) for place in places if place.is_dir()), *filter(None, [found.get(name)])]
+            if paths:
+                found[name] = os.pathsep.join(paths)
+        return found
+
+
+def fetch_build_packages(names: Sequence[str], architecture: Architecture, directory: Path) -> BuildPackages:
+    """Get packages with all that they need and the machine does not have.
+
+    Args:
+        names: of the packages, such as ``libyaml-dev``.
+        architecture: of the machine.
+        directory: an empty one, for what is in them.
+
+    Raises:
+        AppImageError: they cannot be had.
+
+    """
+    apt = Apt.of_machine()
+    if apt is None:
+        raise AppImageError(
+            f"`build-packages` names {', '.join(names)}: without apt, or offline, none can be fetched. Install them, "
+            "and leave the option out"
+        )
+    try:
+        packages = apt.get(apt.find(apt.resolve(names)).values())
+    except AppImageError as error:
+        raise AppImageError(f"`build-packages` cannot be fetched: {explain(error)}") from error
+    for package in packages:
+        shutil.copytree(package.root, directory, symlinks=True, dirs_exist_ok=True)
+    _complete_links(directory)
+    return BuildPackages(directory, tuple(packages), architecture)
+
+
+def _complete_links(directory: Path) -> None:
+    """Have links lead to the machine's files where these are not in the directory: to libraries, for the linker."""
+    for link in directory.rglob("*"):
+        if link.is_symlink() and not link.exists():
+            target = Path("/", link.parent.relative_to(directory), link.readlink())
+            if target.exists():
+                link.unlink()
+                link.symlink_to(target)

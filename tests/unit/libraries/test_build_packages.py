@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: MIT
+"""Headers that the machine lacks, got by its apt and found by its compiler."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from hatch_appimage.architecture import native_architecture
+from hatch_appimage.download import OFFLINE
+from hatch_appimage.errors import AppImageError
+from hatch_appimage.libraries.build_packages import BuildPackages, fetch_build_packages
+from support.tools import require
+
+# None of the tests needs it installed.
+PACKAGE, HEADER, LIBRARY = "libsodium-dev", "sodium.h", "sodium"
+
+
+@pytest.fixture
+def lacking() -> str:
+    """Return the name of a package that is not on this machine."""
+    require("apt-get", "apt")
+    assert not Path("/usr/include", HEADER).exists(), f"this test wants {PACKAGE} not to be installed"
+    return PACKAGE
+
+
+@pytest.mark.network
+@pytest.mark.slow
+def test_compiles_with_what_is_lacking(lacking: str, tmp_path: Path) -> None:
+    require("gcc", "gcc")
+    source = tmp_path / "library.c"
+    source.write_text(f"#include <{HEADER}>\nint start(void) {{ return sodium_init(); }}\n")
+    command = ["gcc", "-shared", "-fPIC", str(source), "-o", str(tmp_path / "library.so"), f"-l{LIBRARY}"]
+    assert subprocess.run(command, capture_output=True, check=False).returncode != 0
+    # What is on the machine is not got: this one every test machine has.
+    found = fetch_build_packages((lacking, "libc6-dev"), native_architecture(), tmp_path / "packages")
+    assert lacking in {package.name for package in found.packages}
+    assert "libc6-dev" not in {package.name for package in found.packages}
+    subprocess.run(command, env=found.environment(os.environ), check=True)
+    assert f"lib{LIBRARY}.so." in subprocess.check_output(["readelf", "-d", tmp_path / "library.so"], text=True)
+    assert (found.root / "usr" / "include" / HEADER).is_file()
+
+
+@pytest.mark.network
+def test_package_that_is_not_there(lacking: str, tmp_path: Path) -> None:
+    with pytest.raises(
+        AppImageError, match="`build-packages` cannot be fetched: Unable to locate package no-such-thing"
+    ):
+        fetch_build_packages((lacking, "no-such-thing"), native_architecture(), tmp_path / "packages")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(OFFLINE, "1")
+    with pytest.raises(
+        AppImageError, match=r"`build-packages` names a-dev, b-dev: without apt, or offline, .* Install"
+    ):
+        fetch_build_packages(("a-dev", "b-dev"), native_architecture(), tmp_path)
+
+
+def test_environment(tmp_path: Path) -> None:
+    """What the user has set comes behind, and directories that are not there do not come at all."""
+    (tmp_path / "usr" / "include").mkdir(parents=True)
+    (tmp_path / "usr" / "bin").mkdir()
+    packages = BuildPackages(tmp_path, (), native_architecture())
+    assert packages.environment({"PATH": "/bin", "LIBRARY_PATH": "/mine", "A": "b"}) == {
+        "A": "b",
+        "CPATH": f"{tmp_path}/usr/include",
+        "LIBRARY_PATH": "/mine",
+        "PATH": f"{tmp_path}/usr/bin:/bin",
+    }
