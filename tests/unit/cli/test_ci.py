@@ -186,6 +186,68 @@ class TestValid:
             check_workflows([path])
 
 
+class TestAction:
+    """What a workflow of one's own can use."""
+
+    @pytest.fixture(scope="class")
+    @staticmethod
+    def action() -> Any:
+        return load((REPOSITORY / "action.yml").read_text(encoding="utf-8"))
+
+    @pytest.mark.slow
+    def test_valid(self, action: Any) -> None:
+        path = REPOSITORY / "action.yml"
+        check = [tool("check-jsonschema"), "--builtin-schema", "vendor.github-actions", path]
+        audit = [tool("zizmor"), "--offline", "--no-progress", "--persona=auditor", "--no-config", *ZIZMOR, path]
+        for command in (check, audit):
+            result = subprocess.run(command, capture_output=True, text=True, check=False)
+            assert result.returncode == 0, result.stdout + result.stderr
+        for step in action["runs"]["steps"]:
+            if "run" in step:
+                # It takes variables in small letters for the script's own.
+                given = [f"export {name}=" for name in step["env"] if name.islower()]
+                check_script([*given, *step["run"].splitlines()])
+        text = path.read_text(encoding="utf-8")
+        assert {name for name in action["inputs"] if f"inputs.{name}" not in text} == set()
+
+    def test_runs_what_the_workflow_runs(self, action: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        text = workflow_of("github", write_project(tmp_path, BARE), capsys)
+        (_, *printed) = load(text)["jobs"]["build"]["steps"]
+        scripts = {step["name"]: step["run"] for step in printed if "run" in step}
+        found = 'appimage=$(realpath dist/*-"$ARCHITECTURE".AppImage)\nexport appimage\n'
+        for step in action["runs"]["steps"][2:]:
+            assert step["run"] == scripts[step["name"]].replace(found, "")
+        (uv, *_), (theirs, *_) = action["runs"]["steps"], printed
+        assert uv == theirs
+
+    def test_builds_what_is_asked_for(self, action: Any, tmp_path: Path) -> None:
+        build = action["runs"]["steps"][1]
+        (tmp_path / "out").mkdir()
+        uvx = tmp_path / "uvx"
+        uvx.write_text("#!/bin/sh\nprintf '%s\\n' \"$@\" > arguments\necho told\necho 'out/a b.AppImage'\n")
+        uvx.chmod(0o755)
+        subprocess.run(
+            ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", build["run"]],
+            cwd=tmp_path,
+            env={
+                "PATH": f"{tmp_path}:/usr/bin:/bin",
+                "PLUGIN": "/plugin",
+                "PROJECT": "my project",
+                "PYTHON": "3.13",
+                "FURTHER": "--set\nname=a 'b'\n\n",
+                "OUTPUT": "out",
+                "RUNNER_TEMP": str(tmp_path),
+                "GITHUB_OUTPUT": str(tmp_path / "output"),
+            },
+            check=True,
+        )
+        arguments = (tmp_path / "arguments").read_text().splitlines()
+        assert arguments[:5] == ["--managed-python", "--python", "3.13", "--from", "/plugin"]
+        assert arguments[5:] == ["hatch-appimage", "build", "my project", "--output", "out", "--set", "name=a 'b'"]
+        assert (tmp_path / "output").read_text() == f"appimage={tmp_path}/out/a b.AppImage\n"
+        assert set(build["env"]) == {"PLUGIN", "PROJECT", "PYTHON", "FURTHER", "OUTPUT"}
+
+
 def check_script(lines: list[str]) -> None:
     """Have the lines of a job of GitLab checked as the script that they are."""
     command = [require("shellcheck", "shellcheck"), "--shell=bash", "-"]
