@@ -197,8 +197,16 @@ class TestAction:
     @pytest.mark.slow
     def test_valid(self, action: Any) -> None:
         path = REPOSITORY / "action.yml"
-        check = [tool("check-jsonschema"), "--builtin-schema", "vendor.github-actions", path]
-        audit = [tool("zizmor"), "--offline", "--no-progress", "--persona=auditor", "--no-config", *ZIZMOR, path]
+        check: list[str | Path] = [tool("check-jsonschema"), "--builtin-schema", "vendor.github-actions", path]
+        audit: list[str | Path] = [
+            tool("zizmor"),
+            "--offline",
+            "--no-progress",
+            "--persona=auditor",
+            "--no-config",
+            *ZIZMOR,
+            path,
+        ]
         for command in (check, audit):
             result = subprocess.run(command, capture_output=True, text=True, check=False)
             assert result.returncode == 0, result.stdout + result.stderr
