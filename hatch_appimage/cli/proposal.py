@@ -37,7 +37,7 @@ _MAX_FILES = 20_000
 _SOURCES = ("src", ".", "python", "lib")
 _ICON = re.compile(r"(?P<name>.+?)(?:[-_.]?\d+(?:x\d+)?)?\.(?:svg|png)")
 _ICON_NAMES = ("icon", "appicon", "logo")
-# Classifiers (https://pypi.org/classifiers/) and the categories of menus that they mean, the most telling first
+# Classifiers (of the package index) and the categories of menus that they mean, the most telling first
 # (https://specifications.freedesktop.org/menu-spec/latest/category-registry.html).
 _CATEGORIES = {
     "Games/Entertainment": ("Game",),

@@ -34,6 +34,16 @@ _PER_PAGE = 30
 _MAX_PAGES = 5
 _ZSYNC = ".zsync"
 _BLOCKS = ".blocks"
+# How many fields follow the name of a transport.
+_FIELDS = {
+    "zsync": 1,
+    "pling-v1-zsync": 2,
+    "gh-releases-zsync": 4,
+    "cb-releases-zsync": 4,
+    "gl-releases-zsync": 4,
+    "gitea-releases-zsync": 5,
+    "forgejo-releases-zsync": 5,
+}
 _PLING_LINK = re.compile(r"<(?P<field>downloadlink\d+)>(?P<url>[^<]*)</(?P=field)>")
 
 
@@ -74,25 +84,27 @@ def find_offers(web: Web, line: str, *, every: bool = False) -> list[Offer]:
 
     """
     transport, *fields = line.split("|")
-    if transport == "zsync" and len(fields) == 1:
+    if len(fields) != _FIELDS.get(transport):
+        raise SelfError(f"this image cannot update itself from `{transport}`: AppImageUpdate may be able to")
+    if transport == "zsync":
         return [Offer(fields[0])]
-    if transport == "pling-v1-zsync" and len(fields) == 2:  # noqa: PLR2004
+    if transport == "pling-v1-zsync":
         return _pling_offers(web, *fields)
-    if transport == "gh-releases-zsync" and len(fields) == 4:  # noqa: PLR2004
-        releases = _forge_releases(web, f"{GITHUB}/repos/{_path(fields[0], fields[1])}", fields[2], every=every)
-    elif transport == "cb-releases-zsync" and len(fields) == 4:  # noqa: PLR2004
-        place = f"{CODEBERG}/api/v1/repos/{_path(fields[0], fields[1])}"
-        releases = _forge_releases(web, place, fields[2], every=every)
-    elif transport in {"gitea-releases-zsync", "forgejo-releases-zsync"} and len(fields) == 5:  # noqa: PLR2004
-        instance = fields.pop(0)
-        server = instance if "://" in instance else f"https://{instance}"
-        place = f"{server}/api/v1/repos/{_path(fields[0], fields[1])}"
-        releases = _forge_releases(web, place, fields[2], every=every)
-    elif transport == "gl-releases-zsync" and len(fields) == 4:  # noqa: PLR2004
+    if transport == "gl-releases-zsync":
         releases = _gitlab_releases(web, fields[0], fields[1], fields[2], every=every)
     else:
-        raise SelfError(f"this image cannot update itself from `{transport}`: AppImageUpdate may be able to")
+        *instance, owner, name, tag, _ = fields
+        place = f"{_place(transport, *instance)}/repos/{_path(owner, name)}"
+        releases = _forge_releases(web, place, tag, every=every)
     return [offer for release in releases for offer in _offers(release, fields[-1])]
+
+
+def _place(transport: str, instance: str = "") -> str:
+    """Return the address of an interface of GitHub's kind."""
+    if transport == "gh-releases-zsync":
+        return GITHUB
+    server = instance or CODEBERG
+    return f"{server if '://' in server else f'https://{server}'}/api/v1"
 
 
 def _pling_offers(web: Web, product: str, pattern: str) -> list[Offer]:
