@@ -120,6 +120,8 @@ def open_source(
 def read_requirement(text: str) -> str:
     """Return the requirement (PEP 508) that a text on a command line means: one itself, or the path of what has a name.
 
+    A project that lies here comes before what the index has of its name, as it does for what is built.
+
     Args:
         text: a requirement, a wheel, or the directory of a project with a static name.
 
@@ -130,7 +132,7 @@ def read_requirement(text: str) -> str:
     path = Path(text).expanduser().absolute()
     if path.suffix == ".whl" and path.is_file():
         return Wheel.read(path).requirement(())
-    if os.sep in text.partition("@")[0] or text in (".", ".."):
+    if os.sep in text.partition("@")[0] or text in (".", "..") or (path.is_dir() and _is_project(path)):
         name = _read_project(path).get("project", {}).get("name")
         if not isinstance(name, str):
             raise AppImageError(f"{text} is no wheel, and no directory whose pyproject.toml has a `name` in [project]")
@@ -154,7 +156,7 @@ def read_built_wheel(root: Path, wheel: Wheel) -> BuildInput:
 
 def _open_directory(root: Path, directory: Path, given: Collection[str], build_constraints: Path | None) -> BuildInput:
     document = _read_project(root)
-    if _is_project(root, document):
+    if _is_project(root):
         return _open_project(root, document, directory, build_constraints)
     if is_recipe(root):
         return _open_recipe(read_recipe(root, given), directory)
@@ -167,10 +169,11 @@ def _open_directory(root: Path, directory: Path, given: Collection[str], build_c
     return _open_programs(root, document, programs, directory)
 
 
-def _is_project(root: Path, document: Mapping[str, Any]) -> bool:
+def _is_project(root: Path) -> bool:
     """Whether a back end knows the directory; tools have tables in ``pyproject.toml`` without any."""
     if any((root / name).is_file() for name in ("setup.py", "setup.cfg")):
         return True
+    document = _read_project(root)
     return not {"project", "build-system"}.isdisjoint(document) or "poetry" in document.get("tool", {})
 
 

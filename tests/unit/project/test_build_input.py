@@ -348,11 +348,14 @@ class TestWith:
             ("rich>=13", "rich>=13"),
             ("./a-1.0-py3-none-any.whl", "a @ file://{}/a-1.0-py3-none-any.whl"),
             ("./libs", "Lib @ file://{}/libs"),
+            ("libs", "Lib @ file://{}/libs"),  # the index has a stranger of this name
+            ("data", "data"),
         ],
     )
     def test_packages(self, text: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.chdir(tmp_path)
         make_wheel(tmp_path, "a", {})
+        (tmp_path / "data").mkdir()
         (tmp_path / "libs").mkdir()
         (tmp_path / "libs" / "pyproject.toml").write_text('[project]\nname = "Lib"\n')
         assert read_requirement(text) == expected.format(tmp_path)
