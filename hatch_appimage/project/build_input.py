@@ -38,7 +38,7 @@ from hatch_appimage.project.program import (
 )
 from hatch_appimage.project.program_wheel import build_program_wheel
 from hatch_appimage.project.recipe import REQUIREMENTS, is_recipe, read_recipe
-from hatch_appimage.project.requirements_file import read_requirements_file
+from hatch_appimage.project.requirements_file import RequirementsFile, read_requirements_file
 from hatch_appimage.project.script import SCRIPT_LOCK, absolute_settings, is_script, read_block
 from hatch_appimage.project.wheel import Release, Wheel, build_any_wheel
 from hatch_appimage.toml import read_toml
@@ -233,10 +233,11 @@ def _open_recipe(recipe: Recipe, directory: Path) -> BuildInput:
     """Take a recipe: its requirement of the same name is the application, or else there is none with a version."""
     root = recipe.root
     file = root / REQUIREMENTS
-    requirements = read_requirements_file(file).requirements if file.is_file() else ()
+    asked = read_requirements_file(file) if file.is_file() else RequirementsFile(file)
     build = {"targets": {"appimage": dict(recipe.settings)}}
-    if application := recipe.package(requirements):
-        source = _open_release(str(application), directory)
+    if application := recipe.package(asked.requirements):
+        check_settings(root)
+        source = _open_release(str(application), directory, place=root, indexes=asked.indexes)
         config = {**source.config, **_config(source.config["project"], build)}
         return replace(source, root=root, config=config, is_project=True, metadata_root=directory)
     table = _program_fields(_project_name(root, recipe.name), None, {})
@@ -307,7 +308,18 @@ def _open_wheel(path: Path, directory: Path) -> BuildInput:
     return BuildInput(directory, _config(_wheel_fields(wheel)), wheel)
 
 
-def _open_release(argument: str, directory: Path) -> BuildInput:
+def _open_release(
+    argument: str, directory: Path, *, place: Path | None = None, indexes: Iterable[str] = ()
+) -> BuildInput:
+    """Take what an index has.
+
+    Args:
+        argument: a requirement (PEP 508).
+        directory: an empty one.
+        place: the directory whose settings of uv count; None for no one's but the user's.
+        indexes: the lines of a file of requirements that say where packages are looked for.
+
+    """
     try:
         requirement = Requirement(argument)
     except InvalidRequirement as error:
@@ -319,13 +331,15 @@ def _open_release(argument: str, directory: Path) -> BuildInput:
     # To know of it what only its metadata says, it has to be had; the build finds it in uv's cache then.
     target = directory / "release"
     requirement.extras, extras = set(), tuple(sorted(requirement.extras))
+    asked = directory / REQUIREMENTS
+    asked.write_text("".join(f"{line}\n" for line in (*indexes, requirement)), encoding="utf-8")
     run_uv(
         [
             *("pip", "install", "--python", sys.executable, "--no-deps", "--target", target),
-            *("--no-compile-bytecode", "--", str(requirement)),
+            *("--no-compile-bytecode", "--requirements", asked),
         ],
         doing=f"get {argument}",
-        cwd=directory,
+        cwd=place or directory,
     )
     (info,) = target.glob("*.dist-info")
     table = _fields(PathDistribution(info))

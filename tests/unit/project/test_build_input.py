@@ -302,6 +302,24 @@ class TestNoProject:
         with open_source(str(root), ["entry-point"]):
             pass
 
+    def test_recipe_of_an_index(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What its requirements name comes from where they say, before the index that all others are on."""
+        own, strangers = Index(tmp_path / "own"), Index(tmp_path / "strangers")
+        own.add("acme", "1.0")
+        strangers.add("acme", "9.0")
+        root = tmp_path / "acme"
+        root.mkdir()
+        (root / "entrypoint.sh").write_text('{{ python-executable }} -m acme "$@"\n')
+        with serve(own.directory) as served, serve(strangers.directory) as other:
+            for name in ("UV_INDEX", "UV_FIND_LINKS"):
+                monkeypatch.delenv(name, raising=False)
+            monkeypatch.setenv("UV_DEFAULT_INDEX", other.url)
+            monkeypatch.setenv("PLACE", served.url.removeprefix("http://").rstrip("/"))
+            (root / "requirements.txt").write_text("--extra-index-url http://${PLACE}/\nacme\n")
+            with open_source(str(root)) as source:
+                assert source.config["project"]["version"] == "1.0"
+            assert not other.asked
+
     def test_name_that_no_project_has(self, tmp_path: Path) -> None:
         path = tmp_path / "__.py"
         path.write_text("")
