@@ -7,6 +7,7 @@ That is a table ``[project]`` without dynamic fields. Projects of any back end h
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import sys
@@ -41,6 +42,7 @@ from hatch_appimage.project.recipe import REQUIREMENTS, is_recipe, read_recipe
 from hatch_appimage.project.requirements_file import RequirementsFile, read_requirements_file
 from hatch_appimage.project.script import SCRIPT_LOCK, absolute_settings, is_script, read_block
 from hatch_appimage.project.wheel import Release, Wheel, build_any_wheel
+from hatch_appimage.text import without_accents
 from hatch_appimage.toml import read_toml
 from hatch_appimage.unpack.zip import DAMAGED
 from hatch_appimage.uv import OF_PROJECTS, check_settings, read_settings, run_uv
@@ -49,6 +51,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from hatch_appimage.project.recipe import Recipe
+
+log = logging.getLogger(__name__)
 
 # In bytes. A small wheel could have one that fills the memory.
 _MAX_METADATA = 16 << 20
@@ -186,6 +190,13 @@ def _open_script(path: Path, directory: Path) -> BuildInput:
             f"{path} imports `{'`, `'.join(beside)}` from beside it, and a script goes into an image alone: put the "
             "files that belong together into a directory, and name that"
         )
+    if files := program.files_beside:
+        log.warning(
+            "%s has `%s` in its text and a file of this name beside it, and a script goes into an image alone: if it "
+            "is data of the script, put both into a directory, and name that",
+            path,
+            "`, `".join(files),
+        )
     programs = Programs({str(program): program}, str(program), directory / "uv")
     block = read_block(path)
     table = _program_fields(name, program, block)
@@ -249,7 +260,7 @@ def _open_recipe(recipe: Recipe, directory: Path) -> BuildInput:
 
 def _project_name(path: Path, text: str) -> str:
     """Return the name of a project for that of a file or directory."""
-    name = re.sub(r"[^A-Za-z0-9.]+", "-", text).strip("-.")
+    name = re.sub(r"[^A-Za-z0-9.]+", "-", without_accents(text)).strip("-.")
     if not is_valid_project_name(name):
         raise AppImageError(f"{path} has no letter or digit in its name that a project's name can have: rename it")
     return canonicalize_name(name)

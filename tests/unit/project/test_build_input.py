@@ -221,6 +221,20 @@ class TestNoProject:
                 "sources": {"helper": [{"path": f"{tmp_path}/helper"}]},
             }
 
+    def test_name_with_accents(self, tmp_path: Path) -> None:
+        path = tmp_path / "Grüße café.py"
+        path.write_text("")
+        with open_source(str(path)) as source:
+            assert source.config["project"]["name"] == "grusse-cafe"
+
+    def test_data_beside_a_script(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+        (tmp_path / "words.txt").write_text("")
+        path = tmp_path / "tool.py"
+        path.write_text("open(__file__ + '/../' + 'words.txt')\n")
+        with open_source(str(path)):
+            pass
+        assert "`words.txt`" in caplog.text
+
     def test_lock_of_a_script(self, tmp_path: Path) -> None:
         path = tmp_path / "tool.py"
         path.write_text("")
