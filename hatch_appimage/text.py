@@ -1,7 +1,16 @@
 # SPDX-License-Identifier: MIT
-"""How messages write sizes, and text that strangers wrote."""
+"""How messages write sizes, and text that strangers wrote; and how names of files write letters with accents."""
 
 from __future__ import annotations
+
+import unicodedata
+from typing import Final
+
+# Latin letters that Unicode does not take for others with marks.
+_LETTERS: Final = str.maketrans(
+    {"ß": "ss", "ẞ": "SS", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L"}
+    | {"đ": "d", "Đ": "D", "ð": "d", "Ð": "D", "þ": "th", "Þ": "Th", "ħ": "h", "Ħ": "H"}
+)
 
 
 def format_size(size: int) -> str:
@@ -19,3 +28,9 @@ def printable(text: str | bytes) -> str:
     return "".join(
         letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii") for letter in readable
     )
+
+
+def without_accents(text: str) -> str:
+    """Write Latin letters in ASCII; all others stay."""
+    letters = unicodedata.normalize("NFKD", text).translate(_LETTERS)
+    return "".join(letter for letter in letters if not unicodedata.combining(letter))

@@ -10,13 +10,13 @@ special characters"), and GitLab's ``direct_asset_path`` of a link to a release.
 from __future__ import annotations
 
 import re
-import unicodedata
 from dataclasses import dataclass
 from typing import Final
 
 from packaging.version import InvalidVersion, Version
 
 from hatch_appimage.errors import AppImageError
+from hatch_appimage.text import without_accents
 
 #: What stands for all versions of an image in patterns as fnmatch(3) has them: every version begins with a digit, and
 #: what another application's name has behind this one's, as in ``app-extra``, should not.
@@ -25,11 +25,6 @@ ANY_VERSION: Final = "[0-9]*"
 # NAME_MAX of Linux, in bytes. The longest name that belongs to an image is that of its .zsync file.
 _MAX_NAME: Final = 255
 _COMPANION: Final = ".zsync"
-# Latin letters that Unicode does not take for others with marks.
-_LETTERS: Final = str.maketrans(
-    {"ß": "ss", "ẞ": "SS", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L"}
-    | {"đ": "d", "Đ": "D", "ð": "d", "Ð": "D", "þ": "th", "Þ": "Th", "ħ": "h", "Ħ": "H"}
-)
 
 
 def first_part(name: str, project: str) -> str:
@@ -43,10 +38,9 @@ def first_part(name: str, project: str) -> str:
         project: the name of the project (PEP 508).
 
     """
-    letters = unicodedata.normalize("NFKD", name).translate(_LETTERS)
-    latin = "".join(letter for letter in letters if not unicodedata.combining(letter))
-    safe = re.sub(r"[^A-Za-z0-9._-]+", "_", latin).strip("._-")
-    return safe if safe and all(letter.isascii() for letter in latin if letter.isalnum()) else project
+    plain = without_accents(name)
+    safe = re.sub(r"[^A-Za-z0-9._-]+", "_", plain).strip("._-")
+    return safe if safe and all(letter.isascii() for letter in plain if letter.isalnum()) else project
 
 
 @dataclass(frozen=True)

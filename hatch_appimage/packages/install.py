@@ -205,7 +205,7 @@ def install_packages(
             _refuse_sources(packages, _platform_name(architecture, max_glibc, musl))
         from_source = SourcePackages.of(interpreter, settings.build_constraints, build_packages)
         tools: dict[str, tuple[str, ...]] = {}
-        indexes = tuple(option for file in settings.requirements_file for option in file.indexes)
+        indexes = tuple(line for file in settings.requirements_file for line in file.indexes)
         by_name = [] if settings.lock else found_by_name(packages, project.uv_root, scope)
         # The project comes last: where another package has a command of the same name, the project's counts.
         itself = canonicalize_name(project.name)
@@ -377,7 +377,7 @@ def _install_packages(
         by_name: those to be asked for on the index where they were found, which uv has the credentials and a cache of;
             all others come from the very addresses that were chosen.
         request: what they are for.
-        indexes: options of uv for those that files of requirements name.
+        indexes: the lines of files of requirements that name some.
         prefix: where they go.
         from_source: builds those that have no wheel.
 
@@ -407,13 +407,14 @@ def _choice(
     Args:
         packages: whose files they are.
         directory: where they are written down.
-        indexes: options of uv for where they are looked up by name; None for files that come from their addresses.
+        indexes: lines that say where they are looked up by name, too; None for files that come from their addresses.
 
     """
     if indexes is not None:
         file = directory / "requirements.txt"
-        file.write_text("".join(map(_pin, packages)), encoding="utf-8")
-        return ("--no-deps", "--require-hashes", *indexes, "--requirements", file)
+        # On a command line, everyone on the machine would see the passwords in them.
+        file.write_text("".join([*(f"{line}\n" for line in indexes), *map(_pin, packages)]), encoding="utf-8")
+        return ("--no-deps", "--require-hashes", "--requirements", file)
     file = directory / "pylock.toml"
     file.write_text(write_pylock(packages), encoding="utf-8")
     return ("--requirements", file)

@@ -7,7 +7,6 @@ Either way the outcome is one file, or one other source, a package, with its has
 from __future__ import annotations
 
 import logging
-import re
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -35,6 +34,7 @@ from hatch_appimage.errors import AppImageError
 from hatch_appimage.packages.file_names import file_key, is_standard_sdist_name, last_part, standard_wheel_name
 from hatch_appimage.packages.poetry import read_poetry_lock
 from hatch_appimage.process import ProcessError
+from hatch_appimage.project.requirements_file import read_requirements_file
 from hatch_appimage.project.script import SCRIPT_LOCK
 from hatch_appimage.source_build import constrain_tools
 from hatch_appimage.toml import read_toml, tomllib
@@ -62,10 +62,6 @@ KINDS = (
     "`pylock.toml`, `pylock.<name>.toml`, `uv.lock`, `<script>.py.lock`, `poetry.lock` or a `.txt` file of "
     "requirements with hashes"
 )
-
-# https://pip.pypa.io/en/stable/reference/requirements-file-format/
-_HASH = re.compile(r"--hash[=\s]+([a-z0-9]+:[0-9A-Fa-f]+)")
-_NESTED = re.compile(r"^\s*(?:-r|--requirement)[=\s]\s*(\S+)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -369,7 +365,7 @@ def _read_poetry_lock(path: Path, request: InstallRequest) -> list[Package]:
 def _read_requirements(path: Path, request: InstallRequest) -> list[Package]:
     if request.groups:
         raise AppImageError(f"{path} has no dependency groups: write a file that has what they need, or lock otherwise")
-    hashes = _hashes(path)
+    hashes = read_requirements_file(path).all_hashes
     if not hashes:
         raise AppImageError(f"{path} has no hashes: write it with `uv pip compile --generate-hashes` or the like")
     pylock = _compile(["--universal", "--no-deps", path], request, doing=f"read {path}")
@@ -380,16 +376,6 @@ def _read_requirements(path: Path, request: InstallRequest) -> list[Package]:
             )
     # Which hash belongs to which file does not matter: no other file has it.
     return _choose(pylock, path, request, lambda _package, _, found: not hashes.isdisjoint(_texts(found)))
-
-
-def _hashes(path: Path) -> set[str]:
-    """Return all hashes of a requirements file and of those that it includes."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise AppImageError(f"{path} cannot be read as a file of requirements: {error}") from error
-    nested = (path.parent / name for name in _NESTED.findall(text))
-    return {found.lower() for found in _HASH.findall(text)}.union(*map(_hashes, nested))
 
 
 def _texts(hashes: Mapping[str, str]) -> set[str]:

@@ -7,6 +7,7 @@ That is a table ``[project]`` without dynamic fields. Projects of any back end h
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import sys
@@ -38,9 +39,10 @@ from hatch_appimage.project.program import (
 )
 from hatch_appimage.project.program_wheel import build_program_wheel
 from hatch_appimage.project.recipe import REQUIREMENTS, is_recipe, read_recipe
-from hatch_appimage.project.requirements_file import read_requirements_file
+from hatch_appimage.project.requirements_file import RequirementsFile, read_requirements_file
 from hatch_appimage.project.script import SCRIPT_LOCK, absolute_settings, is_script, read_block
 from hatch_appimage.project.wheel import Release, Wheel, build_any_wheel
+from hatch_appimage.text import without_accents
 from hatch_appimage.toml import read_toml
 from hatch_appimage.unpack.zip import DAMAGED
 from hatch_appimage.uv import OF_PROJECTS, check_settings, read_settings, run_uv
@@ -49,6 +51,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from hatch_appimage.project.recipe import Recipe
+
+log = logging.getLogger(__name__)
 
 # In bytes. A small wheel could have one that fills the memory.
 _MAX_METADATA = 16 << 20
@@ -120,6 +124,8 @@ def open_source(
 def read_requirement(text: str) -> str:
     """Return the requirement (PEP 508) that a text on a command line means: one itself, or the path of what has a name.
 
+    A project that lies here comes before what the index has of its name, as it does for what is built.
+
     Args:
         text: a requirement, a wheel, or the directory of a project with a static name.
 
@@ -130,7 +136,7 @@ def read_requirement(text: str) -> str:
     path = Path(text).expanduser().absolute()
     if path.suffix == ".whl" and path.is_file():
         return Wheel.read(path).requirement(())
-    if os.sep in text.partition("@")[0] or text in (".", ".."):
+    if os.sep in text.partition("@")[0] or text in (".", "..") or (path.is_dir() and _is_project(path)):
         name = _read_project(path).get("project", {}).get("name")
         if not isinstance(name, str):
             raise AppImageError(f"{text} is no wheel, and no directory whose pyproject.toml has a `name` in [project]")
@@ -154,7 +160,7 @@ def read_built_wheel(root: Path, wheel: Wheel) -> BuildInput:
 
 def _open_directory(root: Path, directory: Path, given: Collection[str], build_constraints: Path | None) -> BuildInput:
     document = _read_project(root)
-    if _is_project(root, document):
+    if _is_project(root):
         return _open_project(root, document, directory, build_constraints)
     if is_recipe(root):
         return _open_recipe(read_recipe(root, given), directory)
@@ -167,10 +173,11 @@ def _open_directory(root: Path, directory: Path, given: Collection[str], build_c
     return _open_programs(root, document, programs, directory)
 
 
-def _is_project(root: Path, document: Mapping[str, Any]) -> bool:
+def _is_project(root: Path) -> bool:
     """Whether a back end knows the directory; tools have tables in ``pyproject.toml`` without any."""
     if any((root / name).is_file() for name in ("setup.py", "setup.cfg")):
         return True
+    document = _read_project(root)
     return not {"project", "build-system"}.isdisjoint(document) or "poetry" in document.get("tool", {})
 
 
@@ -182,6 +189,13 @@ def _open_script(path: Path, directory: Path) -> BuildInput:
         raise AppImageError(
             f"{path} imports `{'`, `'.join(beside)}` from beside it, and a script goes into an image alone: put the "
             "files that belong together into a directory, and name that"
+        )
+    if files := program.files_beside:
+        log.warning(
+            "%s has `%s` in its text and a file of this name beside it, and a script goes into an image alone: if it "
+            "is data of the script, put both into a directory, and name that",
+            path,
+            "`, `".join(files),
         )
     programs = Programs({str(program): program}, str(program), directory / "uv")
     block = read_block(path)
@@ -230,10 +244,11 @@ def _open_recipe(recipe: Recipe, directory: Path) -> BuildInput:
     """Take a recipe: its requirement of the same name is the application, or else there is none with a version."""
     root = recipe.root
     file = root / REQUIREMENTS
-    requirements = read_requirements_file(file).requirements if file.is_file() else ()
+    asked = read_requirements_file(file) if file.is_file() else RequirementsFile(file)
     build = {"targets": {"appimage": dict(recipe.settings)}}
-    if application := recipe.package(requirements):
-        source = _open_release(str(application), directory)
+    if application := recipe.package(asked.requirements):
+        check_settings(root)
+        source = _open_release(str(application), directory, place=root, indexes=asked.indexes)
         config = {**source.config, **_config(source.config["project"], build)}
         return replace(source, root=root, config=config, is_project=True, metadata_root=directory)
     table = _program_fields(_project_name(root, recipe.name), None, {})
@@ -245,7 +260,7 @@ def _open_recipe(recipe: Recipe, directory: Path) -> BuildInput:
 
 def _project_name(path: Path, text: str) -> str:
     """Return the name of a project for that of a file or directory."""
-    name = re.sub(r"[^A-Za-z0-9.]+", "-", text).strip("-.")
+    name = re.sub(r"[^A-Za-z0-9.]+", "-", without_accents(text)).strip("-.")
     if not is_valid_project_name(name):
         raise AppImageError(f"{path} has no letter or digit in its name that a project's name can have: rename it")
     return canonicalize_name(name)
@@ -304,7 +319,18 @@ def _open_wheel(path: Path, directory: Path) -> BuildInput:
     return BuildInput(directory, _config(_wheel_fields(wheel)), wheel)
 
 
-def _open_release(argument: str, directory: Path) -> BuildInput:
+def _open_release(
+    argument: str, directory: Path, *, place: Path | None = None, indexes: Iterable[str] = ()
+) -> BuildInput:
+    """Take what an index has.
+
+    Args:
+        argument: a requirement (PEP 508).
+        directory: an empty one.
+        place: the directory whose settings of uv count; None for no one's but the user's.
+        indexes: the lines of a file of requirements that say where packages are looked for.
+
+    """
     try:
         requirement = Requirement(argument)
     except InvalidRequirement as error:
@@ -316,13 +342,15 @@ def _open_release(argument: str, directory: Path) -> BuildInput:
     # To know of it what only its metadata says, it has to be had; the build finds it in uv's cache then.
     target = directory / "release"
     requirement.extras, extras = set(), tuple(sorted(requirement.extras))
+    asked = directory / REQUIREMENTS
+    asked.write_text("".join(f"{line}\n" for line in (*indexes, requirement)), encoding="utf-8")
     run_uv(
         [
             *("pip", "install", "--python", sys.executable, "--no-deps", "--target", target),
-            *("--no-compile-bytecode", "--", str(requirement)),
+            *("--no-compile-bytecode", "--requirements", asked),
         ],
         doing=f"get {argument}",
-        cwd=directory,
+        cwd=place or directory,
     )
     (info,) = target.glob("*.dist-info")
     table = _fields(PathDistribution(info))

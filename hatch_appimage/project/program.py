@@ -119,6 +119,16 @@ class Program:
         found = [name.partition(".")[0] for name in _imported(ast.walk(self.tree))]
         return [name for name in dict.fromkeys(found) if name != self.module and self._is_beside(name)]
 
+    @property
+    def files_beside(self) -> list[str]:
+        """The names of files beside it that are texts in it, if it asks where it lies itself."""
+        nodes = list(ast.walk(self.tree))
+        if not any(isinstance(node, ast.Name) and node.id == "__file__" for node in nodes):
+            return []
+        texts = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+        names = {path.name for path in self.root.iterdir() if path != self.source}
+        return sorted(texts & names)
+
     def _is_beside(self, name: str) -> bool:
         place = self.root / name.partition(".")[0]
         # A directory without `__init__.py` is found after all installed packages of its name only.

@@ -44,7 +44,9 @@ class RequirementsFile:
         requirements: those that have a name.
         hashes: of the files that a package may come from, in lower case, by its normalised name; a package without any
             may come from each.
-        indexes: options that say where packages are looked for, as uv takes them.
+        indexes: the lines that say where packages are looked for, for another file of requirements: variables with
+            credentials stay in them, and paths are absolute.
+        all_hashes: also those of what has no name.
 
     """
 
@@ -52,6 +54,7 @@ class RequirementsFile:
     requirements: tuple[Requirement, ...] = ()
     hashes: Mapping[str, frozenset[str]] = field(default_factory=dict)
     indexes: tuple[str, ...] = ()
+    all_hashes: frozenset[str] = frozenset()
 
     @property
     def is_locked(self) -> bool:
@@ -80,19 +83,31 @@ def read_requirements_file(path: Path) -> RequirementsFile:
     requirements: list[Requirement] = []
     indexes: list[str] = []
     hashes: defaultdict[str, set[str]] = defaultdict(set)
-    for where, line in _lines(path, (path,)):
+    everything: set[str] = set()
+    for file, number, line in _lines(path, (path,)):
+        found = {each.lower() for each in _HASH.findall(line)}
+        everything |= found
         if match := _INDEX.fullmatch(line):
-            indexes += [match["option"], *([match["value"].strip()] if match["value"] else [])]
-        elif requirement := _requirement(where, line):
+            indexes.append(_index_line(file, match["option"], match["value"]))
+        elif requirement := _requirement(f"{file}, line {number}", line):
             requirements.append(requirement)
-            if found := _HASH.findall(line):
-                hashes[canonicalize_name(requirement.name)].update(map(str.lower, found))
-    allowed = {name: frozenset(found) for name, found in hashes.items()}
-    return RequirementsFile(path, tuple(requirements), allowed, tuple(indexes))
+            if found:
+                hashes[canonicalize_name(requirement.name)] |= found
+    allowed = {name: frozenset(each) for name, each in hashes.items()}
+    return RequirementsFile(path, tuple(requirements), allowed, tuple(indexes), frozenset(everything))
 
 
-def _lines(path: Path, including: tuple[Path, ...]) -> Iterator[tuple[str, str]]:
-    """Yield the logical lines of a file and of those that it includes, each with where it is."""
+def _index_line(file: Path, option: str, value: str | None) -> str:
+    """Return an option of an index as it stands in a file that lies elsewhere."""
+    if value is None:
+        return option
+    place = value.strip().strip("\"'")
+    is_path = "://" not in place and not place.startswith(("file:", "$"))
+    return f"{option} {file.parent.absolute() / place if is_path else place}"
+
+
+def _lines(path: Path, including: tuple[Path, ...]) -> Iterator[tuple[Path, int, str]]:
+    """Yield the logical lines of a file and of those that it includes, each with its file and number."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -106,13 +121,20 @@ def _lines(path: Path, including: tuple[Path, ...]) -> Iterator[tuple[str, str]]
             continue
         line, pending = f"{pending}{line}".strip(), ""
         if match := _INCLUDE.fullmatch(line):
-            included = path.parent / shlex.split(match["file"])[0]
+            included = path.parent / _unquoted(f"{path}, line {number}", match["file"])
             if included.resolve() in {each.resolve() for each in including}:
                 raise AppImageError(f"{path}, line {number}: `{line}` includes a file that includes this one")
             if "://" not in match["file"]:
                 yield from _lines(included, (*including, included))
         elif line:
-            yield f"{path}, line {number}", line
+            yield path, number, line
+
+
+def _unquoted(where: str, text: str) -> str:
+    try:
+        return shlex.split(text)[0]
+    except ValueError as error:
+        raise AppImageError(f"{where}: `{text}` names no file: {error}") from error
 
 
 def _requirement(where: str, line: str) -> Requirement | None:

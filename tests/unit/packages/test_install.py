@@ -124,7 +124,8 @@ def test_files_of_requirements(
     make_wheel(tmp_path / "extra", "narrow", {"narrow.py": ""})
     make_wheel(tmp_path / "extra", "narrow", {"narrow.py": ""}, version="2.0")
     (tmp_path / "constraints.txt").write_text("narrow<2\n")
-    (tmp_path / "base.txt").write_text(f"narrow\n--find-links {extra.parent}\n--no-index\n")
+    # A path relative to the file, which is in another place than the project, and not in the working directory.
+    (tmp_path / "base.txt").write_text("narrow\n--find-links ./extra\n--no-index\n")
     file = tmp_path / "requirements.txt"
     text = f"-r base.txt\n-c constraints.txt\nextra @ {extra.as_uri()} --hash=sha256:"
     file.write_text(text + sha256(extra.read_bytes()).hexdigest())

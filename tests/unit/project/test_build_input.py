@@ -221,6 +221,20 @@ class TestNoProject:
                 "sources": {"helper": [{"path": f"{tmp_path}/helper"}]},
             }
 
+    def test_name_with_accents(self, tmp_path: Path) -> None:
+        path = tmp_path / "Grüße café.py"
+        path.write_text("")
+        with open_source(str(path)) as source:
+            assert source.config["project"]["name"] == "grusse-cafe"
+
+    def test_data_beside_a_script(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+        (tmp_path / "words.txt").write_text("")
+        path = tmp_path / "tool.py"
+        path.write_text("open(__file__ + '/../' + 'words.txt')\n")
+        with open_source(str(path)):
+            pass
+        assert "`words.txt`" in caplog.text
+
     def test_lock_of_a_script(self, tmp_path: Path) -> None:
         path = tmp_path / "tool.py"
         path.write_text("")
@@ -302,6 +316,24 @@ class TestNoProject:
         with open_source(str(root), ["entry-point"]):
             pass
 
+    def test_recipe_of_an_index(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What its requirements name comes from where they say, before the index that all others are on."""
+        own, strangers = Index(tmp_path / "own"), Index(tmp_path / "strangers")
+        own.add("acme", "1.0")
+        strangers.add("acme", "9.0")
+        root = tmp_path / "acme"
+        root.mkdir()
+        (root / "entrypoint.sh").write_text('{{ python-executable }} -m acme "$@"\n')
+        with serve(own.directory) as served, serve(strangers.directory) as other:
+            for name in ("UV_INDEX", "UV_FIND_LINKS"):
+                monkeypatch.delenv(name, raising=False)
+            monkeypatch.setenv("UV_DEFAULT_INDEX", other.url)
+            monkeypatch.setenv("PLACE", served.url.removeprefix("http://").rstrip("/"))
+            (root / "requirements.txt").write_text("--extra-index-url http://${PLACE}/\nacme\n")
+            with open_source(str(root)) as source:
+                assert source.config["project"]["version"] == "1.0"
+            assert not other.asked
+
     def test_name_that_no_project_has(self, tmp_path: Path) -> None:
         path = tmp_path / "__.py"
         path.write_text("")
@@ -348,11 +380,14 @@ class TestWith:
             ("rich>=13", "rich>=13"),
             ("./a-1.0-py3-none-any.whl", "a @ file://{}/a-1.0-py3-none-any.whl"),
             ("./libs", "Lib @ file://{}/libs"),
+            ("libs", "Lib @ file://{}/libs"),  # the index has a stranger of this name
+            ("data", "data"),
         ],
     )
     def test_packages(self, text: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.chdir(tmp_path)
         make_wheel(tmp_path, "a", {})
+        (tmp_path / "data").mkdir()
         (tmp_path / "libs").mkdir()
         (tmp_path / "libs" / "pyproject.toml").write_text('[project]\nname = "Lib"\n')
         assert read_requirement(text) == expected.format(tmp_path)

@@ -40,6 +40,12 @@ class TestProgram:
         assert found.imports == ["os", "json", "data"]
         assert found.imports_from_beside == ["beside", "package"]
 
+    def test_data_beside_it(self, tmp_path: Path) -> None:
+        make(tmp_path, "words.txt", "other.txt", "icons/a.svg")
+        text = "NAMES = ['words.txt', 'icons', 'tool.py', 'gone.txt']\n"
+        assert program(tmp_path, f"{text}PLACE = __file__\n").files_beside == ["icons", "words.txt"]
+        assert program(tmp_path, text).files_beside == []
+
     @pytest.mark.parametrize(("text", "expected"), [("def f():\n    import click.x", True), ("import sys", False)])
     def test_whether_it_knows_help(self, text: str, expected: bool, tmp_path: Path) -> None:  # noqa: FBT001 - a parameter
         assert program(tmp_path, text).parses_arguments is expected

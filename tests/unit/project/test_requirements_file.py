@@ -39,12 +39,27 @@ def test_all_kinds_of_lines(tmp_path: Path) -> None:
     ]
     assert found.hashes == {"first": {HASH, OTHER.lower()}}
     assert found.indexes == (
-        *("-i", "https://example.org/simple", "--extra-index-url", "https://example.org/more", "--no-index"),
+        *("-i https://example.org/simple", "--extra-index-url https://example.org/more", "--no-index"),
     )
+    assert found.all_hashes == {HASH, OTHER.lower()}
     assert not found.is_locked
     assert found.allows("first", {"sha256": "a" * 64})
     assert not found.allows("first", {"sha256": "b" * 64})
     assert found.allows("second", {"sha256": "b" * 64})
+
+
+def test_indexes_for_another_place(tmp_path: Path) -> None:
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "base.txt").write_text(
+        "-f ./wheels\n--extra-index-url 'https://${TOKEN}@example.org/simple'\n"
+    )
+    path = tmp_path / "requirements.txt"
+    path.write_text("-r more/base.txt\n--find-links file:///wheels\n")
+    assert read_requirements_file(path).indexes == (
+        f"-f {tmp_path}/more/wheels",
+        "--extra-index-url https://${TOKEN}@example.org/simple",
+        "--find-links file:///wheels",
+    )
 
 
 def test_locked(tmp_path: Path) -> None:
@@ -60,6 +75,7 @@ def test_locked(tmp_path: Path) -> None:
     [
         ("-r none.txt", r"none\.txt, which .*requirements\.txt includes, cannot be read as a file of requirements: "),
         ("x\n-r requirements.txt", r"line 2: `-r requirements\.txt` includes a file that includes this one"),
+        ("x\n-r 'a", r"line 2: `'a` names no file: No closing quotation"),
         ("a b", r"requirements\.txt, line 1: `a b` is no requirement \(PEP 508\): "),
         ("a\n\nlocal+a", r"line 3: `local\+a` copies a package out of another Python's environment: name its version"),
     ],
