@@ -124,7 +124,7 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
             temporary_directory() as work,
             temporary_directory(target) as beside,
         ):
-            inputs = self.resolve_inputs(architecture, work)
+            inputs = self.resolve_inputs(architecture, work, target)
             if inputs.settings.image.appdir:
                 return str(build_appdir(inputs, work, beside, target, step))
             report = build_image(inputs, work, beside, target, step)
@@ -146,12 +146,13 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
         """
         return Settings.read(self.target_config, self.project)
 
-    def resolve_inputs(self, architecture: Architecture, directory: Path) -> BuildInputs:
+    def resolve_inputs(self, architecture: Architecture, directory: Path, output: Path | None = None) -> BuildInputs:
         """Find all that a build needs; build nothing.
 
         Args:
             architecture: that the image is for.
             directory: for a Python that has to be unpacked; it must last as long as what is returned.
+            output: where the image goes; None for the configured directory.
 
         Raises:
             ConfigurationError: with all that is wrong in the table, or else with all that is not there.
@@ -165,13 +166,13 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
             directory,
             extra_files=self._forced_files,
             timestamp=reproducible_timestamp if self.config.reproducible else lambda: None,
-            declare=lambda seconds: self.declaration or self._declare(seconds),
+            declare=lambda seconds: self.declaration or self._declare(seconds, output or Path(self.config.directory)),
         )
 
-    def _declare(self, seconds: int | None) -> Declaration:
+    def _declare(self, seconds: int | None, output: Path) -> Declaration:
         """Return what this build was told."""
         project = self.project
-        commit = find_commit(project.root, Path(self.config.directory)) if self.is_project else None
+        commit = find_commit(project.root, output) if self.is_project else None
         recorded = record_options(self.target_config, project.root)
         return Declaration(
             source=Source.of(project.name, project.version, None if self.is_project else self.package, commit),
