@@ -292,5 +292,5 @@ def _commit() -> str | None:
 
 def _exclusions(given: Path | None) -> Exclusions | None:
     files = [path for path in (Path(_IGNORE_FILE), given) if path and (path == given or path.is_file())]
-    lines = [line for path in files for line in path.read_text(encoding="utf-8").splitlines()]
+    lines = [line for path in files for line in os.fsdecode(path.read_bytes()).splitlines()]
     return Exclusions.parse(lines) if files else None
