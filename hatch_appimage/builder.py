@@ -3,12 +3,9 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
-import signal
 import sys
-import threading
 import traceback
 from contextlib import contextmanager
 from functools import partial
@@ -26,6 +23,7 @@ from hatch_appimage.errors import AppImageError, explain_os_error
 from hatch_appimage.image.name import is_image_of
 from hatch_appimage.image.publish import companions, temporary_directory
 from hatch_appimage.inputs import resolve_inputs
+from hatch_appimage.interrupt import terminated_like_interrupted
 from hatch_appimage.options import Settings, check_hook_table, record_options
 from hatch_appimage.packages.build_record import Declaration, Source
 from hatch_appimage.pipeline import build_appdir, build_image, find_libraries
@@ -214,7 +212,7 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
     def report_errors(self) -> Iterator[None]:
         """End the build with one clear message for errors that the user can fix; tracebacks only with ``-v``."""
         try:
-            with _terminated_like_interrupted():
+            with terminated_like_interrupted():
                 yield
         except (AppImageError, OSError, KeyboardInterrupt) as error:
             if self.app.verbosity > 0:
@@ -271,23 +269,7 @@ def hatchling_errors() -> Iterator[None]:
         raise AppImageError(str(error)) from error
 
 
-@contextmanager
-def _terminated_like_interrupted() -> Iterator[None]:
-    """Let SIGTERM, as CI systems send it, clean up like Ctrl-C does."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
 def _explain(error: BaseException) -> str:
     if isinstance(error, KeyboardInterrupt):
         return "Interrupted: no image was written"
-    if isinstance(error, OSError):
-        space = " (the build needs room in the output directory and in TMPDIR)" if error.errno == errno.ENOSPC else ""
-        return explain_os_error(error) + space
-    return str(error)
+    return explain_os_error(error) if isinstance(error, OSError) else str(error)
