@@ -117,8 +117,8 @@ class Settings:
         return cls(**values, raw=raw)
 
 
-# They change nothing about what is in an image, or name what differs on every machine.
-_UNRECORDED = frozenset({"appdir", "report", "sign", "sign-key"})
+#: They change nothing about what is in an image, or name what differs on every machine.
+UNRECORDED = frozenset({"appdir", "report", "self-test", "sign", "sign-key", "test-command"})
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ def record_options(raw: Mapping[str, Any], root: Path) -> RecordedOptions:
         outside.append(option.key)
         return path.name
 
-    known = {key: raw[key] for key in sorted(OPTIONS.keys() & raw.keys()) if key not in _UNRECORDED}
+    known = {key: raw[key] for key in sorted(OPTIONS.keys() & raw.keys()) if key not in UNRECORDED}
     options = {key: portable(value, OPTIONS[key]) for key, value in known.items() if value is not None}
     return RecordedOptions(options, tuple(dict.fromkeys(outside)))
 
