@@ -3,12 +3,9 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
-import signal
 import sys
-import threading
 import traceback
 from contextlib import contextmanager
 from functools import partial
@@ -26,6 +23,7 @@ from hatch_appimage.errors import AppImageError, explain_os_error
 from hatch_appimage.image.name import is_image_of
 from hatch_appimage.image.publish import companions, temporary_directory
 from hatch_appimage.inputs import resolve_inputs
+from hatch_appimage.interrupt import terminated_like_interrupted
 from hatch_appimage.options import Settings, check_hook_table, record_options
 from hatch_appimage.packages.build_record import Declaration, Source
 from hatch_appimage.pipeline import build_appdir, build_image, find_libraries
@@ -124,7 +122,7 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
             temporary_directory() as work,
             temporary_directory(target) as beside,
         ):
-            inputs = self.resolve_inputs(architecture, work)
+            inputs = self.resolve_inputs(architecture, work, target)
             if inputs.settings.image.appdir:
                 return str(build_appdir(inputs, work, beside, target, step))
             report = build_image(inputs, work, beside, target, step)
@@ -146,12 +144,13 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
         """
         return Settings.read(self.target_config, self.project)
 
-    def resolve_inputs(self, architecture: Architecture, directory: Path) -> BuildInputs:
+    def resolve_inputs(self, architecture: Architecture, directory: Path, output: Path | None = None) -> BuildInputs:
         """Find all that a build needs; build nothing.
 
         Args:
             architecture: that the image is for.
             directory: for a Python that has to be unpacked; it must last as long as what is returned.
+            output: where the image goes; None for the configured directory.
 
         Raises:
             ConfigurationError: with all that is wrong in the table, or else with all that is not there.
@@ -165,13 +164,13 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
             directory,
             extra_files=self._forced_files,
             timestamp=reproducible_timestamp if self.config.reproducible else lambda: None,
-            declare=lambda seconds: self.declaration or self._declare(seconds),
+            declare=lambda seconds: self.declaration or self._declare(seconds, output or Path(self.config.directory)),
         )
 
-    def _declare(self, seconds: int | None) -> Declaration:
+    def _declare(self, seconds: int | None, output: Path) -> Declaration:
         """Return what this build was told."""
         project = self.project
-        commit = find_commit(project.root, Path(self.config.directory)) if self.is_project else None
+        commit = find_commit(project.root, output) if self.is_project else None
         recorded = record_options(self.target_config, project.root)
         return Declaration(
             source=Source.of(project.name, project.version, None if self.is_project else self.package, commit),
@@ -213,7 +212,7 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
     def report_errors(self) -> Iterator[None]:
         """End the build with one clear message for errors that the user can fix; tracebacks only with ``-v``."""
         try:
-            with _terminated_like_interrupted():
+            with terminated_like_interrupted():
                 yield
         except (AppImageError, OSError, KeyboardInterrupt) as error:
             if self.app.verbosity > 0:
@@ -270,23 +269,7 @@ def hatchling_errors() -> Iterator[None]:
         raise AppImageError(str(error)) from error
 
 
-@contextmanager
-def _terminated_like_interrupted() -> Iterator[None]:
-    """Let SIGTERM, as CI systems send it, clean up like Ctrl-C does."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
 def _explain(error: BaseException) -> str:
     if isinstance(error, KeyboardInterrupt):
         return "Interrupted: no image was written"
-    if isinstance(error, OSError):
-        space = " (the build needs room in the output directory and in TMPDIR)" if error.errno == errno.ENOSPC else ""
-        return explain_os_error(error) + space
-    return str(error)
+    return explain_os_error(error) if isinstance(error, OSError) else str(error)

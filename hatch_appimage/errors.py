@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast
 
 from hatch_appimage.redact import redact
@@ -43,6 +44,8 @@ def explain_os_error(error: OSError) -> str:
     """Return in one line what the system refused, and for which file if there is one."""
     file = error.filename2 or error.filename
     reason = error.strerror or printable(str(error))
+    if error.errno == errno.ENOSPC:
+        reason += " (the output directory and TMPDIR need room)"
     return f"{printable(file if isinstance(file, bytes) else str(file))}: {reason}" if file else reason
 
 

@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+import posixpath
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from hatch_appimage import TABLE
 from hatch_appimage.appdir.settings import BytecodeSettings, LauncherSettings
@@ -117,8 +120,11 @@ class Settings:
         return cls(**values, raw=raw)
 
 
-# They change nothing about what is in an image, or name what differs on every machine.
-_UNRECORDED = frozenset({"appdir", "report", "sign", "sign-key"})
+#: They change nothing about what is in an image, or name what differs on every machine.
+UNRECORDED = frozenset({"appdir", "report", "self-test", "sign", "sign-key", "test-command"})
+
+
+_FILE_URL = re.compile(r"file://(?:localhost)?(/[^\s;#]*[^\s;#/])/?")
 
 
 @dataclass(frozen=True)
@@ -144,23 +150,30 @@ def record_options(raw: Mapping[str, Any], root: Path) -> RecordedOptions:
 
     """
     outside = []
+    # Addresses of files have it percent-encoded. The directory beside it may have a name that begins like its own.
+    own = re.compile(f"(?:{re.escape(str(root))}|{re.escape(quote(str(root)))})(?![^/\\s;#:,'\"])")
 
     def portable(value: Any, option: Option) -> Any:
         if isinstance(value, dict):
             return {key: portable(item, option) for key, item in value.items()}
         if isinstance(value, list):
             return [portable(item, option) for item in value]
-        if not isinstance(value, str):
-            return value
+        return portable_text(value, option) if isinstance(value, str) else value
+
+    def portable_text(value: str, option: Option) -> str:
         path = Path(value).expanduser()
         if not option.is_path or not path.is_absolute():
-            return value.replace(str(root), ".")
+            text = own.sub(".", value)
+            if option.key != "requirements" or not _FILE_URL.search(text):
+                return text
+            outside.append(option.key)
+            return _FILE_URL.sub(lambda match: f"file:///{posixpath.basename(match[1])}", text)
         if path.is_relative_to(root):
             return path.relative_to(root).as_posix()
         outside.append(option.key)
         return path.name
 
-    known = {key: raw[key] for key in sorted(OPTIONS.keys() & raw.keys()) if key not in _UNRECORDED}
+    known = {key: raw[key] for key in sorted(OPTIONS.keys() & raw.keys()) if key not in UNRECORDED}
     options = {key: portable(value, OPTIONS[key]) for key, value in known.items() if value is not None}
     return RecordedOptions(options, tuple(dict.fromkeys(outside)))
 

@@ -15,9 +15,20 @@ from typing import TYPE_CHECKING, Any
 from hatch_appimage import PASSPHRASE, TABLE
 from hatch_appimage.architecture import ARCHITECTURES
 from hatch_appimage.cache import PARTS
-from hatch_appimage.cli.status import BAD_SIGNATURE, DAMAGED, MISSING, OTHER_KEY, UNREADABLE, UNSIGNED, WRONG, explain
+from hatch_appimage.cli.status import (
+    BAD_SIGNATURE,
+    DAMAGED,
+    INTERRUPTED,
+    MISSING,
+    OTHER_KEY,
+    UNREADABLE,
+    UNSIGNED,
+    WRONG,
+    explain,
+)
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.image.compression import PRESETS
+from hatch_appimage.interrupt import terminated_like_interrupted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,8 +61,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         # Only what the command needs: --help is no reason to import all steps of a build.
-        module = importlib.import_module(f"hatch_appimage.cli.{options.module}")
-        status = int(getattr(module, f"{options.command}_" if iskeyword(options.command) else options.command)(options))
+        with terminated_like_interrupted():
+            module = importlib.import_module(f"hatch_appimage.cli.{options.module}")
+            name = f"{options.command}_" if iskeyword(options.command) else options.command
+            status = int(getattr(module, name)(options))
         sys.stdout.flush()
     except BrokenPipeError:  # whoever reads has seen enough
         # Python would write at its end what is left, and complain.
@@ -61,6 +74,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (AppImageError, OSError) as error:
         print(f"hatch-appimage: {explain(error)}", file=sys.stderr)
         return UNREADABLE
+    except KeyboardInterrupt:
+        print("hatch-appimage: interrupted", file=sys.stderr)
+        return INTERRUPTED
     return status
 
 

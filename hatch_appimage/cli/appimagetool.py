@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING, Final
 
 from hatch_appimage import PASSPHRASE
 from hatch_appimage.architecture import ARCHITECTURES
-from hatch_appimage.cli.status import explain
+from hatch_appimage.cli.status import INTERRUPTED, explain
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.format import find_squashfs
 from hatch_appimage.image.compression import PRESETS
 from hatch_appimage.image.updates import UpdateInformation
+from hatch_appimage.interrupt import terminated_like_interrupted
 from hatch_appimage.pack.directory import PackRequest, pack_directory
 from hatch_appimage.pack.exclude import Exclusions
 from hatch_appimage.pack.finish import Packing
@@ -83,10 +84,14 @@ def main(arguments: Sequence[str]) -> int:
     if options.verbose:
         logging.basicConfig(format="%(message)s", level=logging.DEBUG)
     try:
-        return _list(options.source) if options.list and options.source else _pack(options)
+        with terminated_like_interrupted():
+            return _list(options.source) if options.list and options.source else _pack(options)
     except (AppImageError, OSError) as error:
         print(f"{NAME}: {explain(error)}", file=sys.stderr)
         return _FAILED
+    except KeyboardInterrupt:
+        print(f"{NAME}: interrupted", file=sys.stderr)
+        return INTERRUPTED
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -292,5 +297,5 @@ def _commit() -> str | None:
 
 def _exclusions(given: Path | None) -> Exclusions | None:
     files = [path for path in (Path(_IGNORE_FILE), given) if path and (path == given or path.is_file())]
-    lines = [line for path in files for line in path.read_text(encoding="utf-8").splitlines()]
+    lines = [line for path in files for line in os.fsdecode(path.read_bytes()).splitlines()]
     return Exclusions.parse(lines) if files else None

@@ -43,7 +43,7 @@ def pack(options: argparse.Namespace) -> int:
 def repack(options: argparse.Namespace) -> int:
     """Make a finished AppImage anew."""
     update_information = KEEP if options.update_information is None else _update_information(options)
-    output = options.output or options.path
+    output = options.output or options.path.resolve()  # a link to an image stays one
     target = output / options.path.name if output.is_dir() else output
     _show(repack_image(options.path, target.absolute(), _packing(options), update_information))
     return 0

@@ -22,7 +22,7 @@ from hatch_appimage.cli.status import UNREADABLE, WRONG
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.format import find_squashfs
 from hatch_appimage.inspect.compare import compare_images
-from hatch_appimage.options import OPTIONS, record_options
+from hatch_appimage.options import OPTIONS, UNRECORDED, record_options
 from hatch_appimage.packages.build_record import RELEASE, BuildRecord, Source, tool_versions
 from hatch_appimage.project.build_input import open_source
 from hatch_appimage.project.commit import find_commit
@@ -37,9 +37,8 @@ if TYPE_CHECKING:
 
 _EPOCH = "SOURCE_DATE_EPOCH"
 _RECORD = re.compile(r"(usr/share/[^/]+)/build\.json")
-# The lock in the image stands for these, and the image is only compared.
+# The lock in the image stands for these.
 _REPLACED = frozenset({"constraints", "dependency-groups", "lock"})
-_NOT_RUN = frozenset({"self-test", "sign", "sign-key", "report", "test-command"})
 # The name of an interpreter, as far as one of this name is on PATH, or its file is in the project.
 _FOUND_BY_NAME = frozenset({"python"})
 
@@ -62,14 +61,20 @@ class _Records:
         with path.open("rb") as file:
             image = SquashFSImage(file, find_squashfs(path))
             files = {os.fsdecode(entry.path): entry for entry in image}
-            place = next((match[1] for match in map(_RECORD.fullmatch, files) if match), None)
-            if place is None or f"{place}/pylock.toml" not in files:
+            # An application may have a file of this name, too.
+            places = (match[1] for match in map(_RECORD.fullmatch, files) if match)
+            place = next((place for place in places if f"{place}/pylock.toml" in files), None)
+            if place is None:
                 raise AppImageError(
                     f"{path} does not say how it was built: hatch-appimage did not build it, or a version did that "
                     "recorded nothing"
                 )
-            texts = [image.read(files[f"{place}/{name}"]).decode() for name in ("build.json", "pylock.toml")]
-        return cls(BuildRecord.from_json(texts[0], f"{place}/build.json of {path}"), tomllib.loads(texts[1]))
+            try:
+                texts = [image.read(files[f"{place}/{name}"]).decode() for name in ("build.json", "pylock.toml")]
+                lock = tomllib.loads(texts[1])
+            except ValueError as error:
+                raise AppImageError(f"{path} has a damaged record of its build in {place}: {error}") from error
+        return cls(BuildRecord.from_json(texts[0], f"{place}/build.json of {path}"), lock)
 
 
 def reproduce(options: argparse.Namespace) -> int:
@@ -198,7 +203,7 @@ def _recorded_settings(records: _Records, root: Path, work: Path, given: Mapping
 
     """
     declaration = records.build.declaration
-    settings = {key: value for key, value in declaration.options.items() if key not in _REPLACED | _NOT_RUN}
+    settings = {key: value for key, value in declaration.options.items() if key not in _REPLACED | UNRECORDED}
     for key in WRITTEN & settings.keys():
         if isinstance(settings[key], str) and not (root / settings[key]).exists():
             del settings[key]  # the first build wrote it

@@ -14,6 +14,8 @@ UNSIGNED = 3
 BAD_SIGNATURE = 4
 OTHER_KEY = 5
 DAMAGED = 6
+# As of a program that SIGINT ends, in a shell.
+INTERRUPTED = 130
 
 
 def explain(error: Exception) -> str:

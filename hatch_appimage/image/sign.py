@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING
 
 from hatch_appimage import PASSPHRASE
 from hatch_appimage.appdir.appimage_self.errors import SelfError
+from hatch_appimage.appdir.appimage_self.openpgp import CERTIFICATION_REVOCATION, read_certificate, read_signature
 from hatch_appimage.appdir.appimage_self.openpgp import SIGNATURE as SIGNATURE_PACKET
-from hatch_appimage.appdir.appimage_self.openpgp import read_certificate, read_signature
 from hatch_appimage.appdir.appimage_self.packets import read_packets, remove_armor
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.format import KEY, SIGNATURE, file_digest, find_sections, read_section, write_section
@@ -32,6 +32,7 @@ from hatch_appimage.process import ProcessError, run
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from hatch_appimage.appdir.appimage_self.openpgp import Signature
     from hatch_appimage.appdir.appimage_self.packets import Packet
     from hatch_appimage.image.write import Image
 
@@ -88,7 +89,7 @@ class Signer:
 
 
 def _export(gpg: Path, fingerprint: str) -> bytes:
-    """Return a public key, armored: with the statements of keys that it takes the place of, and with nothing besides.
+    """Return a public key, armored: with what keys say whose place it takes, unless they have taken it back.
 
     The exclamation mark leaves all other subkeys out; other signatures of others are of no use here.
     """
@@ -96,7 +97,10 @@ def _export(gpg: Path, fingerprint: str) -> bytes:
     minimal = run([*command, "--export-options", "export-minimal"], doing="export the public key").encode()
     everything = run([*command, "--export-options", "no-export-minimal"], doing="export the public key").encode()
     own = _packets(minimal)
-    packets = [packet for packet in _packets(everything) if packet in own or _names_successor(packet)]
+    statements = {packet: read for packet in _packets(everything) if (read := _read(packet))}
+    taken_back = {each.issuer for each in statements.values() if each.type == CERTIFICATION_REVOCATION}
+    named = {packet for packet, each in statements.items() if each.names_successor and each.issuer not in taken_back}
+    packets = [packet for packet in _packets(everything) if packet in own or packet in named]
     return minimal if len(packets) == len(own) else _armor(packets)
 
 
@@ -107,11 +111,12 @@ def _packets(armored: bytes) -> list[Packet]:
         raise AppImageError(f"The public key that gpg exports cannot be read: {error}") from error
 
 
-def _names_successor(packet: Packet) -> bool:
+def _read(packet: Packet) -> Signature | None:
+    """Return the signature that a packet is; None for any other, and for a kind that images do not verify."""
     try:
-        return packet.tag == SIGNATURE_PACKET and read_signature(packet.body).names_successor
-    except SelfError:  # of a kind that images do not verify
-        return False
+        return read_signature(packet.body) if packet.tag == SIGNATURE_PACKET else None
+    except SelfError:
+        return None
 
 
 def _armor(packets: list[Packet]) -> bytes:

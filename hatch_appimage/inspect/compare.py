@@ -149,7 +149,8 @@ class _Contents:
                 info = PurePosixPath(path).parent
                 name = next((name for name in self.packages if _is_info(info.name, name)), info.name)
                 for row in csv.reader(self.image.read(entry).decode("utf-8", "replace").splitlines()):
-                    found[os.path.normpath(info.parent / row[0])] = name
+                    if row:
+                        found[os.path.normpath(info.parent / row[0])] = name
         return found
 
     def owner(self, path: str) -> str | None:

@@ -20,6 +20,7 @@ from hatch_appimage.pack.contents import Contents, read_all, with_plain_modes
 from hatch_appimage.pack.finish import Finish
 from hatch_appimage.pack.frozen import PLACE, Appearance, find_frozen, write_surroundings
 from hatch_appimage.squashfs.tree import lay_over, move_below, scan
+from hatch_appimage.text import printable
 from hatch_appimage.timestamp import reproducible_timestamp
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _ENDING = ".AppImage"
+# What desktop entries cannot have in a value: ends of lines and other controls, and bytes that are not UTF-8 (PEP 383).
+_NO_TEXT = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029\\ud800-\\udfff]")
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,9 @@ def pack_directory(request: PackRequest) -> Image:
     directory = request.directory
     if not directory.is_dir():
         raise AppImageError(f"{directory} is no directory: `repack` takes finished AppImages")
+    for what, value in (("name", request.name), ("version", request.version)):
+        if value and _NO_TEXT.search(value):
+            raise AppImageError(f"The {what} must be one line of text, and is not: {printable(value)}")
     with TemporaryDirectory(prefix="hatch-appimage-") as name:
         contents = _read_contents(request, Path(name))
         where = str(directory)
@@ -88,6 +94,11 @@ def pack_directory(request: PackRequest) -> Image:
         architecture = request.architecture or find_architecture(contents, parts.apprun, where)
         version = request.version or parts.version
         target, first = _find_target(request, parts, version, architecture)
+        if target.resolve().is_relative_to(directory.resolve()):
+            raise AppImageError(
+                f"The image would lie in {directory}, which it is made of, and be packed into the next one: choose "
+                "another place for it"
+            )
         line = _find_update_line(request, first, target.name, architecture)
         finish = Finish.prepare(target, request.packing, architecture, line)
         contents = _add_what_lacks(request, contents, parts, Path(name))

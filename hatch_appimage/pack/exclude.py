@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.squashfs.tree import assemble, nodes_of
+from hatch_appimage.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -54,7 +55,9 @@ class Exclusions:
             if not text or text.startswith("#"):
                 continue
             if any(mark in text for mark in _EXTENDED):
-                raise AppImageError(f"`{text}` cannot be left out: only `*`, `?` and `[…]` are known in such patterns")
+                raise AppImageError(
+                    f"`{printable(text)}` cannot be left out: only `*`, `?` and `[…]` are known in such patterns"
+                )
             patterns = anywhere if text.startswith(_ANYWHERE) else anchored
             patterns.append(tuple(text.removeprefix(_ANYWHERE).strip().strip("/").removeprefix("./").split("/")))
         return cls(tuple(anchored), tuple(anywhere))

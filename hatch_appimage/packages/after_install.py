@@ -9,6 +9,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from hatch_appimage import PASSPHRASE
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.layout import files_below
 from hatch_appimage.process import ProcessError, run
@@ -78,16 +79,19 @@ def run_after_install(
         "HATCH_APPIMAGE_SETTINGS": json.dumps(options),
         **({} if timestamp is None else {"SOURCE_DATE_EPOCH": str(timestamp)}),
     }
+    # What signs is for gpg alone.
+    inherited = {name: value for name, value in os.environ.items() if name != PASSPHRASE}
     try:
         run(
             [sys.executable, script],
             doing=f"run `after-install` {script}",
             cwd=project.root,
-            env={**os.environ, **_FIXED, **variables},
+            env={**inherited, **_FIXED, **variables},
         )
     except ProcessError as error:
         lines = "".join(f"\n  {line}" for line in error.output.splitlines())
-        raise AppImageError(f"`after-install` {script} failed with exit status {error.status}{lines}") from error
+        how = f"exit status {error.status}" if error.status > 0 else f"signal {-error.status}"
+        raise AppImageError(f"`after-install` {script} failed with {how}{lines}") from error
     return AfterInstall(os.path.relpath(script, project.root), _count(appdir) - before)
 
 

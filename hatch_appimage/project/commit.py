@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 # What Git hooks set for the repository that they run in, which need not be the project's.
 _OF_HOOKS = frozenset({"GIT_DIR", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_WORK_TREE"})
+# What is a change is not for the user's settings of Git to say.
+_STATUS = ("--porcelain=v2", "--branch", "--untracked-files=normal", "--ignore-submodules=none")
 _HEAD = "# branch.oid "
 _UNBORN = "(initial)"
 
@@ -40,19 +42,22 @@ def find_commit(root: Path, output: Path) -> Commit | None:
 
     Args:
         root: the directory.
-        output: what lies here is no change: earlier builds have put it there.
+        output: what lies here is no change: earlier builds have put it there; of the root itself, images.
 
     Returns:
         None if there is no Git, no repository, or one that has none of the project's files.
 
     """
-    inside = output.relative_to(root).as_posix() if output.is_relative_to(root) and output != root else None
-    excluded = [f":(exclude){inside}"] if inside else []
+    excluded = []
+    if output == root:
+        excluded = [":(exclude,glob)*.AppImage*"]
+    elif output.is_relative_to(root):
+        excluded = [f":(exclude,literal){output.relative_to(root).as_posix()}"]
     try:
         if not _git(root, "ls-files", "--", "."):
             return None
         # https://git-scm.com/docs/git-status#_porcelain_format_version_2
-        lines = _git(root, "status", "--porcelain=v2", "--branch", "--", ".", *excluded).splitlines()
+        lines = _git(root, "status", *_STATUS, "--", ".", *excluded).splitlines()
     except ProcessError:
         return None
     heads = [line.removeprefix(_HEAD) for line in lines if line.startswith(_HEAD)]

@@ -1285,3 +1285,13 @@ def test_recorded_options_name_no_directory(tmp_path: Path) -> None:
         "requirements": ["leaf @ file://./leaf"],
     }
     assert recorded.outside == ("build-constraints", "python")
+
+
+@pytest.mark.parametrize("beside", ["my app", "my app-lib"])
+def test_recorded_requirements_name_no_directory(tmp_path: Path, beside: str) -> None:
+    """Addresses are percent-encoded, and what lies beside the project may have a name that begins like its own."""
+    address = (tmp_path / beside / "leaf").as_uri()
+    recorded = record_options({"requirements": [f"leaf @ {address} ; os_name == 'posix'"]}, tmp_path / "my app")
+    place, outside = ("./leaf", ()) if beside == "my app" else ("/leaf", ("requirements",))
+    assert recorded.options == {"requirements": [f"leaf @ file://{place} ; os_name == 'posix'"]}
+    assert recorded.outside == outside

@@ -181,6 +181,15 @@ def test_faults(appdir: Path, capsys: pytest.CaptureFixture[str], arguments: lis
     assert not list(Path().iterdir())
 
 
+def test_excluded_names_need_not_be_text(appdir: Path) -> None:
+    name = os.fsdecode(b"\xff.log")
+    (appdir / name).touch()
+    Path(".appimageignore").write_bytes(b"\xff*\n")
+    assert main([str(appdir), "a.AppImage"]) == 0
+    with Path("a.AppImage").open("rb") as file:
+        assert b"\xff.log" not in {entry.path for entry in SquashFSImage(file, find_squashfs(Path("a.AppImage")))}
+
+
 def test_list(appdir: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(appdir), "a.AppImage"]) == 0
     capsys.readouterr()

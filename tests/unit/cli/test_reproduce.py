@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from hatch_appimage.architecture import ARCHITECTURES
 from hatch_appimage.builder import AppImageBuilder
 from hatch_appimage.cli import main, reproduce
 from hatch_appimage.cli.reproduce import _Records
 from hatch_appimage.errors import AppImageError
+from hatch_appimage.image.compression import PRESETS
+from hatch_appimage.image.write import load_runtime, write_image
 from hatch_appimage.packages.build_record import BuildRecord, Declaration, PythonRecord, Source, tool_versions
 from hatch_appimage.project.build_input import open_source
 from hatch_appimage.project.commit import Commit
+from hatch_appimage.runtime import runtime_path
 from support.projects import make_project
 from support.tiny_image import MACHINE
 
@@ -135,3 +139,30 @@ def test_image_that_says_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[s
     (tmp_path / "x").write_text("text")
     assert main(["reproduce", str(tmp_path / "x")]) == 2
     assert "is no type-2 AppImage" in capsys.readouterr().err
+
+
+def write_image_of(path: Path, files: dict[str, bytes]) -> Path:
+    """Write an image that has these files."""
+    for name, data in files.items():
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / name).write_bytes(data)
+    image = path.with_suffix(".AppImage")
+    runtime = load_runtime(runtime_path(MACHINE), ARCHITECTURES[MACHINE])
+    write_image(path, runtime, image, PRESETS["fast"], order=(), application=(), update_information=None, timestamp=0)
+    return image
+
+
+def test_record_is_not_what_an_application_calls_so(tmp_path: Path) -> None:
+    files = {
+        "usr/share/a/build.json": b"{}",
+        "usr/share/b/build.json": record().to_json().encode(),
+        "usr/share/b/pylock.toml": b"packages = []\n",
+    }
+    assert _Records.read(write_image_of(tmp_path / "image", files)) == _Records(record(), {"packages": []})
+
+
+@pytest.mark.parametrize("files", [(b"\xff", b""), (b"{}", b"\xff"), (b"{}", b"="), (b"{", b"")])
+def test_damaged_record(tmp_path: Path, files: tuple[bytes, bytes]) -> None:
+    names = ("usr/share/b/build.json", "usr/share/b/pylock.toml")
+    with pytest.raises(AppImageError, match=r"damaged record of its build|is no record of a build"):
+        _Records.read(write_image_of(tmp_path / "image", dict(zip(names, files, strict=True))))

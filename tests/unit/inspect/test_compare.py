@@ -33,7 +33,7 @@ def add_package(root: Path, name: str, version: str, code: str = "") -> None:
     info = root / SITE / f"{name}-{version}.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name.replace('_', '.')}\nVersion: {version}\n")
-    (info / "RECORD").write_text(f"{name}.py,,\n{info.name}/METADATA,,\n{info.name}/RECORD,,\n")
+    (info / "RECORD").write_text(f"{name}.py,,\n{info.name}/METADATA,,\n\n{info.name}/RECORD,,\n")
     (root / SITE / f"{name}.py").write_text(code or f"version = {version!r}\n")
     (root / SITE / "__pycache__").mkdir(exist_ok=True)
     (root / SITE / "__pycache__" / f"{name}.cpython-312.pyc").write_bytes(HEADER + b"code of " + version.encode())

@@ -93,6 +93,22 @@ class TestAppDir:
         entry = read(tmp_path / "Grosse-1.2-x86_64.AppImage")["app.desktop"][1].decode()
         assert entry == ENTRY + "X-AppImage-Version=1.2\nX-AppImage-Name=Größe\n"
 
+    @pytest.mark.parametrize("option", ["--name", "--app-version"])
+    @pytest.mark.parametrize("value", ["1\nExec=other", "\udcff"])
+    def test_what_is_no_text(self, tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str, value: str) -> None:
+        assert main(["pack", str(make_appdir(tmp_path / "AppDir")), option, value]) == 2
+        assert "must be one line of text, and is not: " in capsys.readouterr().err
+
+    @pytest.mark.parametrize("output", ["AppDir", "AppDir/AppRun", "link/new"])
+    def test_image_in_the_appdir(self, tmp_path: Path, capsys: pytest.CaptureFixture[str], output: str) -> None:
+        appdir = make_appdir(tmp_path / "AppDir")
+        (tmp_path / "link").symlink_to("AppDir/usr")
+        before = sorted(appdir.rglob("*"))
+        assert main(["pack", str(appdir), "--output", output]) == 2
+        assert "choose another place for it" in capsys.readouterr().err
+        assert sorted(appdir.rglob("*")) == before
+        assert (appdir / "AppRun").read_bytes() == b"#!/bin/sh\n"
+
     def test_version_of_the_entry(self, tmp_path: Path) -> None:
         appdir = make_appdir(tmp_path / "AppDir")
         (appdir / "app.desktop").write_text(ENTRY + "X-AppImage-Version=3\n")

@@ -145,3 +145,11 @@ def test_type_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     image.write_bytes(b"\x7fELF\x02\x01\x01\0AI\x01" + bytes(100))
     assert main(["repack", str(image)]) != 0
     assert "is an AppImage of type 1, which is an ISO 9660 image: only type 2 can be read" in capsys.readouterr().err
+
+
+def test_link_to_an_image_stays(image: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(image)
+    before = image.stat().st_ino
+    assert main(["repack", str(tmp_path / "link")]) == 0
+    assert (tmp_path / "link").is_symlink()
+    assert image.stat().st_ino != before

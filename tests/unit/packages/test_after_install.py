@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from hatch_appimage import PASSPHRASE
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.layout import AppDir
 from hatch_appimage.packages.after_install import AfterInstall, run_after_install
@@ -59,10 +60,11 @@ def test_surroundings(tmp_path: Path) -> None:
     assert {name: variables[name] for name in expected} == expected
 
 
-def test_no_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_neither_time_nor_passphrase(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SOURCE_DATE_EPOCH", raising=False)
+    monkeypatch.setenv(PASSPHRASE, "secret")
     run(tmp_path, TELLING, timestamp=None)
-    assert "SOURCE_DATE_EPOCH" not in json.loads((tmp_path / "AppDir" / "told").read_text())[1]
+    assert not {"SOURCE_DATE_EPOCH", PASSPHRASE} & json.loads((tmp_path / "AppDir" / "told").read_text())[1].keys()
 
 
 def test_failure(tmp_path: Path) -> None:
@@ -72,3 +74,8 @@ def test_failure(tmp_path: Path) -> None:
         f"`after-install` {tmp_path}/project/after.py failed with exit status 3",
         "  it is Monday",
     ]
+
+
+def test_killed(tmp_path: Path) -> None:
+    with pytest.raises(AppImageError, match=r"failed with signal 9$"):
+        run(tmp_path, "import os; os.kill(os.getpid(), 9)")

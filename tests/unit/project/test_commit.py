@@ -55,3 +55,26 @@ def test_unknown(root: Path, tmp_path: Path) -> None:
     other.mkdir()
     assert find_commit(other, other / "dist") is None
     assert find_commit(tmp_path, tmp_path / "dist") is None
+
+
+@pytest.mark.parametrize("name", ["out[1]", ".", "a b"])
+def test_earlier_images_are_no_change(root: Path, name: str) -> None:
+    output = root / name
+    output.mkdir(exist_ok=True)
+    (output / "app-1.AppImage").touch()
+    (output / "app-1.AppImage.zsync").touch()
+    commit = find_commit(root, output)
+    assert commit
+    assert not commit.dirty
+    (root / "out1").touch()
+    commit = find_commit(root, output)
+    assert commit
+    assert commit.dirty
+
+
+def test_settings_of_git_do_not_hide_changes(root: Path) -> None:
+    git(root, "config", "status.showUntrackedFiles", "no")
+    (root / "new.py").touch()
+    commit = find_commit(root, root / "dist")
+    assert commit
+    assert commit.dirty

@@ -282,6 +282,7 @@ class TestSuccessor:
         gpg("--local-user", keys[0], "--yes", "--quick-revoke-sig", keys[1], keys[0])
         exported = remove_armor(gpg("--armor", "--export", keys[1]).strip().encode(), "PUBLIC KEY BLOCK")
         assert not read_certificate(exported).succeeds(old.certificate.primary)
+        assert not old.is_followed_by(self.signed_by(tmp_path / "again", keys[1]))
 
     def test_update_and_back(self, tmp_path: Path, keys: tuple[str, str]) -> None:
         self.certify(*keys, *self.STATEMENT)
