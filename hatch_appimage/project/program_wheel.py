@@ -34,7 +34,7 @@ def build_program_wheel(
             what earlier builds made, and what Git ignores.
 
     Raises:
-        AppImageError: hatchling refuses a field of the table.
+        AppImageError: hatchling refuses a field of the table, or a link leads out of the directory.
 
     """
     place = program_directory(table["name"])
@@ -68,5 +68,14 @@ def _find_files(root: Path, directory: Path) -> dict[Path, str]:
     ]
     selection = {"only-include": names, "exclude": list(_NO_FILES)}
     builder = _builder(root, directory, {"name": "files", "version": NO_VERSION}, selection)
-    found = builder.recurse_included_files() if names else ()
-    return {Path(file.path): file.relative_path for file in found}
+    files: dict[Path, str] = {}
+    for file in builder.recurse_included_files() if names else ():
+        path = Path(file.path)
+        # As the link may be somebody else's, and lead to what is nobody's business or has no end.
+        if not path.resolve().is_relative_to(root.resolve()):
+            raise AppImageError(
+                f"{file.relative_path} in {root} leads out of it, to {path.resolve()}: put the file itself there, or "
+                "have Git ignore the link"
+            )
+        files[path] = file.relative_path
+    return files

@@ -61,3 +61,17 @@ def test_neither_files_nor_a_path(tmp_path: Path) -> None:
 def test_refused(tmp_path: Path) -> None:
     with pytest.raises(AppImageError, match=r"`project\.version`"):
         build_program_wheel({**TABLE, "version": 1}, tmp_path, tmp_path, only={})
+
+
+def test_link_that_leads_out(tmp_path: Path) -> None:
+    """Links within the directory stay; one to something else is refused before that is read."""
+    root, work = tmp_path / "root", tmp_path / "work"
+    (root / "data").mkdir(parents=True)
+    work.mkdir()
+    (root / "main.py").write_text("")
+    (root / "data" / "a").write_text("a")
+    (root / "link").symlink_to("data/a")
+    assert build_program_wheel(TABLE, root, work)
+    (root / "secret").symlink_to("/etc")
+    with pytest.raises(AppImageError, match=r"secret/\S+ in \S+/root leads out of it, to /etc/"):
+        build_program_wheel(TABLE, root, work)
