@@ -80,7 +80,11 @@ PACKAGES = (
 # One process more than there are processors, as tests also wait: for disks, the network and clocks. A module's tests
 # stay together, as they share what its fixtures make. What no test reaches must not become more.
 PROCESSES = len(os.sched_getaffinity(0)) + 1
-WHOLE = (f"--numprocesses={PROCESSES}", "--dist=loadfile", "--cov", "--cov-report=term", "--cov-fail-under=93")
+WHOLE = (
+    f"--numprocesses={PROCESSES}",
+    *("--dist=loadfile", "--no-loadscope-reorder"),
+    *("--cov", "--cov-report=term", "--cov-fail-under=93"),
+)
 
 
 def main() -> int:
