@@ -47,7 +47,8 @@ def main():
 def recipe() -> str:
     """Return the Python code of the recipe."""
     text = (REPOSITORY / "docs" / "recipes.md").read_text()
-    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    _, chapter = text.split("\n## An application that updates itself\n")
+    (code,) = re.findall(r"```python\n(.*?)```", chapter.partition("\n## ")[0], re.DOTALL)
     return str(code)
 
 
