@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from hatch_appimage.system import AddedPackage
 
 # Where compilers and linkers (GCC's manual, "Environment Variables Affecting GCC") and pkg-config (pkg-config(1)) look
-# beside the machine's own directories, by directories of such a tree; {multiarch} is Debian's name of an architecture.
+# beside the machine's own directories, by patterns of directories in such a tree; {multiarch} is Debian's name of an
+# architecture. Python's headers are looked for where that Python says, which is the machine's directory.
 _SEARCHED = {
-    "CPATH": ("usr/include", "usr/include/{multiarch}"),
+    "CPATH": ("usr/include", "usr/include/{multiarch}", "usr/include/python3*"),
     "LIBRARY_PATH": ("usr/lib/{multiarch}", "usr/lib", "lib/{multiarch}"),
     "PKG_CONFIG_PATH": ("usr/lib/{multiarch}/pkgconfig", "usr/share/pkgconfig"),
     "PATH": ("usr/bin",),
@@ -46,9 +47,10 @@ class BuildPackages:
     def environment(self, base: Mapping[str, str]) -> dict[str, str]:
         """Return an environment in which compilers find them, before what the machine has."""
         found = dict(base)
-        for name, directories in _SEARCHED.items():
-            places = [self.root / directory.format(multiarch=self.architecture.multiarch) for directory in directories]
-            paths = [*(str(place) for place in places if place.is_dir()), *filter(None, [found.get(name)])]
+        for name, patterns in _SEARCHED.items():
+            named = [pattern.format(multiarch=self.architecture.multiarch) for pattern in patterns]
+            places = [place for pattern in named for place in sorted(self.root.glob(pattern)) if place.is_dir()]
+            paths = [*map(str, places), *filter(None, [found.get(name)])]
             if paths:
                 found[name] = os.pathsep.join(paths)
         return found

@@ -63,12 +63,12 @@ def test_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_environment(tmp_path: Path) -> None:
     """What the user has set comes behind, and directories that are not there do not come at all."""
-    (tmp_path / "usr" / "include").mkdir(parents=True)
+    (tmp_path / "usr" / "include" / "python3.11").mkdir(parents=True)
     (tmp_path / "usr" / "bin").mkdir()
     packages = BuildPackages(tmp_path, (), native_architecture())
     assert packages.environment({"PATH": "/bin", "LIBRARY_PATH": "/mine", "A": "b"}) == {
         "A": "b",
-        "CPATH": f"{tmp_path}/usr/include",
+        "CPATH": f"{tmp_path}/usr/include:{tmp_path}/usr/include/python3.11",
         "LIBRARY_PATH": "/mine",
         "PATH": f"{tmp_path}/usr/bin:/bin",
     }
