@@ -360,7 +360,8 @@ class TestNoProject:
             "        print(pool.map(abs, [-1]), helper.place, calendar.Thing.__name__, __doc__, __spec__)\n"
             "    print(sys.argv[0] == __file__, __file__.rpartition('/')[2], *sys.argv[1:])\n"
             "else:\n"
-            "    print(__name__)\n"
+            # The pool's end may come before that of its process, which would write then what it has not yet.
+            "    print(__name__, flush=True)\n"
         )
         with serve(index.directory) as served:
             monkeypatch.setenv("UV_DEFAULT_INDEX", served.url)
