@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import importlib
 import os
+import shutil
 import subprocess
 import sys
-import tarfile
 from typing import TYPE_CHECKING, Any
 from zipfile import ZipFile
 
@@ -176,8 +176,7 @@ class TestRealBackEnds:
         sdist = self.build(root, tmp_path, "sdist")
         assert sdist.name == "wrapped_app-1.0.tar.gz"
         self.build(root, tmp_path, "editable")
-        with tarfile.open(sdist) as archive:
-            archive.extractall(tmp_path)  # noqa: S202 - it has just been made
+        shutil.unpack_archive(sdist, tmp_path)
         wheel = self.build(tmp_path / "wrapped_app-1.0", tmp_path / "out", "wheel")
         assert wheel.name.startswith("wrapped_app-1.0-")
         with ZipFile(wheel) as files:

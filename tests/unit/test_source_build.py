@@ -10,7 +10,7 @@ from hatch_appimage.source_build import find_tools, source_environment
 
 LOG = """\
 Building wheel...
-DEBUG Installing `hatchling==1.33.0` in `/root/.cache/uv/builds-v0/.tmp1JAXUp`
+DEBUG Installing `hatchling==1.33.0` in `/home/me/.cache/uv/builds-v0/.tmp1JAXUp`
 DEBUG Installing build requirements: hatchling==1.33.0, Trove.Classifiers==2026.9
 DEBUG Installing build requirement: setuptools==84.2.1
 DEBUG Installing build requirement: back-end @ file:///home/me/back-end

@@ -423,8 +423,9 @@ class TestWholeWay:
         self,
         tmp_path: Path,
         index: Index,
-        locked: bool,  # noqa: FBT001 - a parameter
         capfd: pytest.CaptureFixture[str],
+        *,
+        locked: bool,
     ) -> None:
         """One needs the next, and the index has a stranger for each."""
         index.add("app", "9.0")

@@ -41,7 +41,7 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (Package(name=LEAF, wheels=[PackageWheel(name="leaf-1.0-py3-none-any.whl", path="x", hashes=HASHES)]), False),
     ],
 )
-def test_is_source(package: Package, expected: bool) -> None:  # noqa: FBT001 - a parameter of pytest's
+def test_is_source(package: Package, *, expected: bool) -> None:
     assert is_source(package) == expected
 
 

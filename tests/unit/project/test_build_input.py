@@ -248,7 +248,7 @@ class TestNoProject:
     @pytest.mark.parametrize(
         ("name", "installed", "gui"), [("tool", "tool", False), ("my.tool.py", "my_tool", False), ("t.pyw", "t", True)]
     )
-    def test_names_of_scripts(self, name: str, installed: str, gui: bool, tmp_path: Path) -> None:  # noqa: FBT001 - a parameter
+    def test_names_of_scripts(self, name: str, installed: str, tmp_path: Path, *, gui: bool) -> None:
         path = tmp_path / name
         path.write_text("#!/usr/bin/env python3\n")
         with open_source(str(path)) as source:

@@ -47,7 +47,7 @@ class TestProgram:
         assert program(tmp_path, text).files_beside == []
 
     @pytest.mark.parametrize(("text", "expected"), [("def f():\n    import click.x", True), ("import sys", False)])
-    def test_whether_it_knows_help(self, text: str, expected: bool, tmp_path: Path) -> None:  # noqa: FBT001 - a parameter
+    def test_whether_it_knows_help(self, text: str, tmp_path: Path, *, expected: bool) -> None:
         assert program(tmp_path, text).parses_arguments is expected
 
     def test_nothing(self, tmp_path: Path) -> None:

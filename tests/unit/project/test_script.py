@@ -148,7 +148,7 @@ class TestBlock:
         ("tool.whl", "PK", False),
     ],
 )
-def test_what_is_a_script(name: str, first: str, expected: bool, tmp_path: Path) -> None:  # noqa: FBT001 - a parameter
+def test_what_is_a_script(name: str, first: str, tmp_path: Path, *, expected: bool) -> None:
     path = tmp_path / name
     path.write_text(f"{first}\n")
     assert is_script(path) is expected
