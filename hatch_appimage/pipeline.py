@@ -301,6 +301,89 @@ def _bundle_libraries(inputs: BuildInputs, contents: _Contents, step: Steps) -> 
     return libraries
 
 
+def _complete_appdir(inputs: BuildInputs, contents: _Contents, step: Steps) -> _Complete:
+    """Bring the libraries that an AppDir needs, and do all that has to come after them."""
+    project, settings, architecture = inputs.project, inputs.settings, inputs.architecture
+    appdir, python, entry_point = contents.appdir, contents.python, contents.entry_point
+    modules, reach, reader = contents.modules, contents.reach, contents.reader
+    libraries = _bundle_libraries(inputs, contents, step)
+    c_library = step("libc", _bundle_c_library, inputs, appdir, python, libraries)
+    step(
+        "toolkits",
+        write_toolkit_variables,
+        appdir,
+        python,
+        architecture,
+        libraries.graph.files,
+        settings.launcher.environment,
+        window_name=contents.window_class,
+    )
+    step(
+        "patch",
+        patch_stdlib,
+        appdir,
+        python,
+        libraries.system,
+        exposed=settings.launcher.expose_python,
+        sourceless=settings.bytecode.bytecode == ONLY,
+        left_out=contents.left_out.modules,
+    )
+    linked = find_linked(settings.launcher, entry_point, appdir, python)
+    write_self_test(appdir, [entry_point, *linked], libraries)
+
+    provenance = step(
+        "provenance",
+        write_provenance,
+        appdir,
+        project,
+        python,
+        contents.packages,
+        _with_c_library(libraries, c_library),
+        architecture=architecture,
+        declaration=inputs.declaration,
+        origin=inputs.python,
+    )
+    deferred = inputs.imports_entry_point and defers(python, entry_point, modules, reader)
+    bytecode = step("bytecode", _compile_bytecode, inputs, appdir, python, reach, reader)
+    # The files of packages are as they stay from here on, so that RECORD can be made true.
+    step("records", update_records, python)
+
+    missing = libraries.missing if inputs.shows_missing_libraries else ()
+    startup = _find_startup_order(inputs, appdir, python, entry_point, missing=missing, deferred=deferred, step=step)
+    start = {*startup.imported, *appdir.names([python.executable, *reach.required])}
+    bundled = isinstance(c_library, CLibrary)
+    from_system = _settle_c_library(
+        appdir,
+        python,
+        libraries,
+        c_library,
+        start=start,
+        program=inputs.launcher,
+        dialogue=inputs.dialogue_for(entry_point),
+    )
+    seen = {*start, *appdir.names(reach.files)}
+    requirements = step(
+        "requires",
+        find_requirements,
+        libraries.graph,
+        seen,
+        limited=settings.libraries.max_glibc is not None or bundled,
+    )
+    listed = step("modules", write_module_list, appdir, python, startup.files)
+    appdir.normalize_modes()
+    return _Complete(
+        contents=contents,
+        libraries=libraries,
+        c_library=c_library,
+        provenance=provenance,
+        bytecode=bytecode,
+        startup=startup,
+        order=listed.order,
+        from_system=from_system,
+        requirements=requirements,
+    )
+
+
 def build_appdir(inputs: BuildInputs, work: Path, beside: Path, directory: Path, step: Steps) -> Path:
     """Build the AppDir alone, and put it into its place when it is whole; see `build_image`.
 
@@ -385,89 +468,6 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
         report.write(inputs.lasting(settings.image.report, directory))
     publish(image.path, target)
     return report
-
-
-def _complete_appdir(inputs: BuildInputs, contents: _Contents, step: Steps) -> _Complete:
-    """Bring the libraries that an AppDir needs, and do all that has to come after them."""
-    project, settings, architecture = inputs.project, inputs.settings, inputs.architecture
-    appdir, python, entry_point = contents.appdir, contents.python, contents.entry_point
-    modules, reach, reader = contents.modules, contents.reach, contents.reader
-    libraries = _bundle_libraries(inputs, contents, step)
-    c_library = step("libc", _bundle_c_library, inputs, appdir, python, libraries)
-    step(
-        "toolkits",
-        write_toolkit_variables,
-        appdir,
-        python,
-        architecture,
-        libraries.graph.files,
-        settings.launcher.environment,
-        window_name=contents.window_class,
-    )
-    step(
-        "patch",
-        patch_stdlib,
-        appdir,
-        python,
-        libraries.system,
-        exposed=settings.launcher.expose_python,
-        sourceless=settings.bytecode.bytecode == ONLY,
-        left_out=contents.left_out.modules,
-    )
-    linked = find_linked(settings.launcher, entry_point, appdir, python)
-    write_self_test(appdir, [entry_point, *linked], libraries)
-
-    provenance = step(
-        "provenance",
-        write_provenance,
-        appdir,
-        project,
-        python,
-        contents.packages,
-        _with_c_library(libraries, c_library),
-        architecture=architecture,
-        declaration=inputs.declaration,
-        origin=inputs.python,
-    )
-    deferred = inputs.imports_entry_point and defers(python, entry_point, modules, reader)
-    bytecode = step("bytecode", _compile_bytecode, inputs, appdir, python, reach, reader)
-    # The files of packages are as they stay from here on, so that RECORD can be made true.
-    step("records", update_records, python)
-
-    missing = libraries.missing if inputs.shows_missing_libraries else ()
-    startup = _find_startup_order(inputs, appdir, python, entry_point, missing=missing, deferred=deferred, step=step)
-    start = {*startup.imported, *appdir.names([python.executable, *reach.required])}
-    bundled = isinstance(c_library, CLibrary)
-    from_system = _settle_c_library(
-        appdir,
-        python,
-        libraries,
-        c_library,
-        start=start,
-        program=inputs.launcher,
-        dialogue=inputs.dialogue_for(entry_point),
-    )
-    seen = {*start, *appdir.names(reach.files)}
-    requirements = step(
-        "requires",
-        find_requirements,
-        libraries.graph,
-        seen,
-        limited=settings.libraries.max_glibc is not None or bundled,
-    )
-    listed = step("modules", write_module_list, appdir, python, startup.files)
-    appdir.normalize_modes()
-    return _Complete(
-        contents=contents,
-        libraries=libraries,
-        c_library=c_library,
-        provenance=provenance,
-        bytecode=bytecode,
-        startup=startup,
-        order=listed.order,
-        from_system=from_system,
-        requirements=requirements,
-    )
 
 
 def _install(

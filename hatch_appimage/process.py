@@ -64,9 +64,19 @@ def run(
     stdin: str | None = None,
     seconds: float | None = None,
 ) -> str:
-    """Run a program to its end and return what it wrote to stdout.
+    """Run a program to its end and return what it wrote to stdout, as text.
 
-    Args and errors are those of `run_to_end`.
+    Args:
+        command: the program and its arguments; no shell takes part.
+        doing: what it is for, as it stands in the error: "build the wheel".
+        cwd: the directory it runs in; this process's when None.
+        env: its whole environment; this process's when None.
+        stdin: what it can read; nothing when None.
+        seconds: how long it may take; None for as long as it wants.
+
+    Raises:
+        ProcessError: it cannot be started, takes too long, or ends with another status than 0.
+
     """
     return run_to_end(command, doing=doing, cwd=cwd, env=env, stdin=stdin, seconds=seconds).stdout
 
