@@ -140,9 +140,10 @@ class Round:
 
     def expect_a_later_start(self) -> None:
         """See that the image starts on the next day as if nothing had been, and clears what could not be cleared."""
+        # What is not killed yet may still unmount, and leave a mount point that is older than a day by then.
+        wait_until(lambda: not reap(), "what was killed has not ended")
         for line in self.world.contents() - (self._before or frozenset()):
             with suppress(OSError):  # a dead mount has no times
                 os.utime(line.partition(" ")[2], (0, 0), follow_symlinks=False)
-        wait_until(lambda: not reap(), "what was killed has not ended")
         self.start("exit", "5").end().expect(5)
         self.settle()
