@@ -82,9 +82,14 @@ def copy_licences(packages: Iterable[str], appdir: AppDir, system: System) -> No
     """Copy the licences of packages into an AppDir, where the packages are installed (Debian Policy, section 12.5)."""
     for package in sorted(packages):
         if licence := find_licence(package, system):
-            directory = appdir.usr / "share" / "doc" / package
-            directory.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(licence, directory / "copyright")
+            copy = licence_copy(package, appdir)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(licence, copy)
+
+
+def licence_copy(package: str, appdir: AppDir) -> Path:
+    """Return where an AppDir has the licence of a package, if it has it."""
+    return appdir.usr / "share" / "doc" / package / "copyright"
 
 
 def suggest_packages(sonames: Iterable[str]) -> Mapping[str, str]:

@@ -18,6 +18,8 @@ from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
 from packaging.utils import canonicalize_name
 
+from hatch_appimage.libraries.debian import licence_copy
+from hatch_appimage.libraries.licences import read_licences
 from hatch_appimage.packages.lock import source_of
 from hatch_appimage.packages.requirements import requirements_of
 from hatch_appimage.python.installed import installed_distributions, name_of
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
 
 # Some projects have the whole text of their licence where its name belongs.
 _MAX_LICENCE = 100
+# Its own is PSF-2.0; with those of the releases before, all of which it keeps, they have one name (https://spdx.org).
+_PYTHON_LICENCE = "Python-2.0.1"
 
 
 def write_sbom(
@@ -136,6 +140,7 @@ def _interpreter(python: BundledPython) -> Component:
         name="cpython",
         version=version,
         bom_ref=f"cpython=={version}",
+        licenses=[LicenseFactory().make_from_string(_PYTHON_LICENCE)],
         cpe=f"cpe:2.3:a:python:python:{version}:*:*:*:*:*:*:*",
         purl=PackageURL("generic", None, "python", version),
     )
@@ -143,15 +148,20 @@ def _interpreter(python: BundledPython) -> Component:
 
 def _library(appdir: AppDir, library: BundledLibrary) -> Component:
     digest = sha256((appdir.lib / library.soname).read_bytes()).hexdigest()
+    licence = licence_copy(library.package, appdir) if library.package else None
+    if licence and not licence.is_file():
+        licence = None
     origin = {
         "debian-package": library.package,
         "debian-package-version": library.version,
         "debian-package-sha256": library.digest,
+        "licence-file": str(licence.relative_to(appdir.root)) if licence else None,
     }
     return Component(
         type=ComponentType.LIBRARY,
         name=library.soname,
         bom_ref=library.soname,
+        licenses=[LicenseFactory().make_with_name(name) for name in (read_licences(licence) if licence else ())],
         hashes=[HashTypeFactory().from_hashlib_alg("sha256", digest)],
         properties=[Property(name=f"hatch-appimage:{name}", value=value) for name, value in origin.items() if value],
     )

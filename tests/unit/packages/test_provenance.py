@@ -23,6 +23,7 @@ from packaging.version import Version
 from hatch_appimage.architecture import ARCHITECTURES
 from hatch_appimage.layout import AppDir
 from hatch_appimage.libraries.bundle import BundledLibrary, Libraries
+from hatch_appimage.libraries.debian import licence_copy
 from hatch_appimage.libraries.lock import LibraryLock, PinnedPackage, PinnedPackages
 from hatch_appimage.packages.build_record import Declaration, Source
 from hatch_appimage.packages.install import Installation
@@ -187,8 +188,21 @@ class TestSbom:
         assert components["other"]["licenses"] == [{"license": {"name": "BSD"}}]
         assert components["third"]["licenses"] == [{"license": {"name": "Zope Public License"}}]
         assert components["cpython"]["version"] == "3.12.1"
+        assert components["cpython"]["licenses"] == [{"license": {"id": "Python-2.0.1"}}]
         assert components["libx.so.1"]["properties"] == [{"name": "hatch-appimage:debian-package", "value": "libx1"}]
         assert "purl" not in components["third"]  # nobody knows where it is from
+
+    def test_licences_of_libraries(self, appdir: AppDir, project: Project) -> None:
+        """Names where Debian's file has them; and in any case the file, which may say it in prose."""
+        file = licence_copy("libx1", appdir)
+        file.parent.mkdir(parents=True)
+        place = {"name": "hatch-appimage:licence-file", "value": "usr/share/doc/libx1/copyright"}
+        for text, names in (("Format: 1.0\n\nFiles: *\nLicense: Zlib\n", ["Zlib"]), ("It is free.\n", [])):
+            file.write_text(text)
+            _, sbom = record(appdir, project)
+            (library,) = (each for each in sbom["components"] if each["name"] == "libx.so.1")
+            assert [each["license"]["name"] for each in library.get("licenses", ())] == names
+            assert place in library["properties"]
 
     def test_fetched_packages(self, appdir: AppDir, project: Project) -> None:
         """Those that something in the image is from, with what scanners for vulnerabilities know them by."""

@@ -8,6 +8,9 @@ import json
 from ..errors import SelfError
 from .sbom import read_sbom
 
+# As packages/sbom.py writes it.
+_LICENSE_FILE = "hatch-appimage:licence-file"
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
@@ -38,4 +41,11 @@ def _row(component: dict[str, Any]) -> tuple[str, str, str]:
     for each in component.get("licenses", ()):
         named = each.get("license", {})
         found.append(each.get("expression") or named.get("id") or named.get("name") or "")
-    return component.get("name", ""), component.get("version", ""), " AND ".join(filter(None, found)) or "not known"
+    named = " AND ".join(filter(None, found)) or _file(component) or "not known"
+    return component.get("name", ""), component.get("version", ""), named
+
+
+def _file(component: dict[str, Any]) -> str | None:
+    """Say where the image has a license that says in prose what it is."""
+    files = [each["value"] for each in component.get("properties", ()) if each.get("name") == _LICENSE_FILE]
+    return f"see {files[0]} in the image" if files else None
