@@ -21,6 +21,7 @@ from hatch_appimage.appdir.launcher import require_glibc, without_commands, writ
 from hatch_appimage.appdir.manage import Identity, management_files, write_management
 from hatch_appimage.appdir.module_list import write_module_list
 from hatch_appimage.appdir.outside import OutsideSearch
+from hatch_appimage.appdir.qt_display import add_display_files
 from hatch_appimage.appdir.seen import NOTHING_SEEN
 from hatch_appimage.appdir.self_test import write_self_test
 from hatch_appimage.appdir.settings import ONLY
@@ -86,7 +87,7 @@ if TYPE_CHECKING:
     from hatch_appimage.introspection.collect import Introspection
     from hatch_appimage.libraries.bundle import Libraries, MissingLibrary
     from hatch_appimage.libraries.lock import PinnedPackages
-    from hatch_appimage.libraries.symbol_versions import Requirements
+    from hatch_appimage.libraries.symbol_versions import Graph, Requirements
     from hatch_appimage.packages.install import Installation
     from hatch_appimage.packages.provenance import Provenance
     from hatch_appimage.project.entry_points import EntryPoint
@@ -349,7 +350,9 @@ def _complete_appdir(inputs: BuildInputs, contents: _Contents, step: Steps) -> _
     step("records", update_records, python)
 
     missing = libraries.missing if inputs.shows_missing_libraries else ()
-    startup = _find_startup_order(inputs, appdir, python, entry_point, missing=missing, deferred=deferred, step=step)
+    startup = _find_startup_order(
+        inputs, appdir, python, entry_point, missing=missing, graph=libraries.graph, deferred=deferred, step=step
+    )
     start = {*startup.imported, *appdir.names([python.executable, *reach.required])}
     bundled = isinstance(c_library, CLibrary)
     from_system = _settle_c_library(
@@ -650,6 +653,7 @@ def _find_startup_order(
     entry_point: EntryPoint,
     *,
     missing: Iterable[MissingLibrary],
+    graph: Graph,
     deferred: bool,
     step: Steps,
 ) -> StartupOrder:
@@ -661,7 +665,7 @@ def _find_startup_order(
             "startup", find_startup_order, appdir, python, entry_point, missing, command=command, deferred=deferred
         )
         if inputs.finds_startup_order:
-            return found
+            return replace(found, files=add_display_files(found.files, graph))
         seen = found.seen
     if inputs.startup_file and inputs.startup_file.exists():
         return replace(step("startup", read_startup_file, inputs.startup_file, appdir), seen=seen)

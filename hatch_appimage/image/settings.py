@@ -168,7 +168,7 @@ class ImageSettings:
         "end by itself within a minute. If it fails, the build warns and uses what the import reads. By default "
         "it is run with `--help` where the import leaves something out, and may take 10 seconds.",
         default=StartupCommand(),
-        shown="`--help`, if functions of the application import modules",
+        shown="`--help`, if functions of the application import modules, or it imports a parser of arguments",
         check=_startup_command,
     )
     trace: Path | bool = option(

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 from hashlib import md5, sha256
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from hatch_appimage.architecture import architecture_of
 from hatch_appimage.elf import fits, read_elf, read_sections
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.format import DIGEST, MAGIC, MAGIC_OFFSET, UPDATE_INFORMATION, file_digest, write_section
-from hatch_appimage.squashfs import write_squashfs
+from hatch_appimage.squashfs import Span, write_squashfs
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -23,9 +24,9 @@ if TYPE_CHECKING:
     from hatch_appimage.squashfs import SquashFSReport
     from hatch_appimage.squashfs.tree import Directory
 
-# A section of our runtime: how much of the image's beginning holds what a start reads (runtime/startup_list.h).
+# A section of our runtime: where the image has what a start reads (runtime/startup_list.h).
 STARTUP = ".startup"
-_STARTUP_SIZE = 8
+_STARTUP = struct.Struct("<4Q")
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Runtime:
 
     Attributes:
         data: the file, at whose end the image begins.
-        startup: offset of the number by which it finds what a start reads; None if it has no such section.
+        startup: offset of the section by which it finds what a start reads; None if it has no such section.
         sections: offset and size of its sections, in bytes, by their names.
         origin: what messages call it.
 
@@ -93,22 +94,26 @@ def load_runtime(path: Path, architecture: Architecture) -> Runtime:
             f"The runtime {path} has {len(data)} bytes, but its ELF header puts the image at {sections.end}: {what}"
         )
     offset, size = sections.places.get(STARTUP, (0, 0))
-    return Runtime(data, offset if size == _STARTUP_SIZE else None, sections.places, str(path))
+    return Runtime(data, offset if size == _STARTUP.size else None, sections.places, str(path))
 
 
-def read_startup_size(path: Path) -> int:
-    """Return how much of an image's file system holds what a start reads, in bytes; 0 where its runtime has no word.
+def read_startup(path: Path) -> tuple[Span, Span]:
+    """Return where an image's file system has what a start reads.
+
+    Returns:
+        that at its front, and that among what every release changes; empty where its runtime has no word of it.
 
     Raises:
         AppImageError: it is no ELF file.
 
     """
     offset, size = read_sections(path).places.get(STARTUP, (0, 0))
-    if size != _STARTUP_SIZE:
-        return 0
-    with path.open("rb") as file:
-        file.seek(offset)
-        return int.from_bytes(file.read(size), "little")
+    numbers = (0, 0, 0, 0)
+    if size == _STARTUP.size:
+        with path.open("rb") as file:
+            file.seek(offset)
+            numbers = _STARTUP.unpack(file.read(size))
+    return Span(*numbers[:2]), Span(*numbers[2:])
 
 
 def write_image(
@@ -142,7 +147,6 @@ def write_image(
         OSError: the file cannot be written.
 
     """
-    at_start = [file for file in order if file in application]
     with path.open("xb+") as file:
         file.write(runtime.data)
         squashfs = write_squashfs(
@@ -153,12 +157,12 @@ def write_image(
             block_size=compression.block_size,
             mtime=timestamp,
             order=order,
-            last=[*at_start, *sorted(set(application).difference(at_start))],
+            last=sorted(application),
             results=results,
         )
         if runtime.startup is not None:
             file.seek(runtime.startup)
-            file.write(squashfs.ordered_bytes.to_bytes(_STARTUP_SIZE, "little"))
+            file.write(_STARTUP.pack(*squashfs.front, *squashfs.ordered_last))
     if update_information is not None:
         write_section(path, runtime.sections, UPDATE_INFORMATION, update_information.encode())
     if DIGEST in runtime.sections:

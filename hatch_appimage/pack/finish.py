@@ -95,13 +95,22 @@ class Finish:
         errors.raise_all()
         return cls(target, packing, runtime, signer, update_information, timestamp)
 
-    def write(self, contents: Contents, *, mtime: int | None, order: Sequence[str] = (), version: str = "") -> Image:
+    def write(
+        self,
+        contents: Contents,
+        *,
+        mtime: int | None,
+        order: Sequence[str] = (),
+        application: Sequence[str] = (),
+        version: str = "",
+    ) -> Image:
         """Write the image, and what goes out with it.
 
         Args:
             contents: what goes into it.
             mtime: the time of every file, in seconds since the epoch; None keeps their own.
             order: paths of the files to lay at the front.
+            application: paths of the files that every release changes.
             version: of the application.
 
         Returns:
@@ -121,7 +130,7 @@ class Finish:
                 beside / self.target.name,
                 self.packing.compression,
                 order=order,
-                application=(),
+                application=application,
                 update_information=self.update_information,
                 timestamp=mtime,
                 results=results,

@@ -12,10 +12,10 @@ from hatch_appimage.elf import read_elf
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.format import UPDATE_INFORMATION, find_squashfs, read_section
 from hatch_appimage.image.name import first_part
-from hatch_appimage.image.write import read_startup_size
+from hatch_appimage.image.write import read_startup
 from hatch_appimage.pack.contents import Contents, read_all
 from hatch_appimage.pack.finish import Finish
-from hatch_appimage.squashfs import SquashFSImage, files_before, read_tree
+from hatch_appimage.squashfs import SquashFSImage, files_within, read_tree
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,10 +55,12 @@ def repack_image(
         entry = _read_entry(contents)
         line = _find_update_line(path, target, update_information, entry, architecture)
         finish = Finish.prepare(target, packing, architecture, line)
+        front, last = read_startup(path)
         return finish.write(
             contents,
             mtime=None,
-            order=files_before(image, read_startup_size(path)),
+            order=[*files_within(image, front), *files_within(image, last)],
+            application=files_within(image, last._replace(end=image.superblock.bytes_used)) if any(last) else (),
             version=entry.get("X-AppImage-Version") or "",
         )
 

@@ -28,8 +28,8 @@ NO_VERSION = "0.0.0"
 _MAIN = "__main__.py"
 # What starts a directory, the first that there is; a module that is named like the directory comes last.
 _STARTING = (_MAIN, "main.py", "app.py")
-# What understands `--help` for a program. Any other one could do its work instead.
-_PARSERS = frozenset({
+#: What parses arguments, and so understands `--help` for a program. Any other one could do its work instead.
+PARSERS = frozenset({
     *("absl", "argparse", "clap", "click", "cleo", "cyclopts", "defopt", "docopt", "fire", "getopt", "jsonargparse"),
     *("optparse", "plac", "plumbum", "rich_click", "simple_parsing", "tap", "typer", "tyro"),
 })  # fmt: skip
@@ -111,7 +111,7 @@ class Program:
     @property
     def parses_arguments(self) -> bool:
         """Whether it imports, anywhere, what parses command lines: others need not know ``--help``."""
-        return not _PARSERS.isdisjoint(name.partition(".")[0] for name in _imported(ast.walk(self.tree)))
+        return not PARSERS.isdisjoint(name.partition(".")[0] for name in _imported(ast.walk(self.tree)))
 
     @property
     def imports_from_beside(self) -> list[str]:

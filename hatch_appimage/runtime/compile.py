@@ -74,7 +74,7 @@ LAUNCHER_BASE = 0x6000_0000
 MAX_SIZE = 200_000
 MAGIC_OFFSET, MAGIC = 8, b"AI\x02"
 #: The sections that tools look for, in the order in which they stand, and their sizes.
-SECTIONS = {".digest_md5": 16, ".upd_info": 1024, ".sha256_sig": 1024, ".sig_key": 8192, ".startup": 8}
+SECTIONS = {".digest_md5": 16, ".upd_info": 1024, ".sha256_sig": 1024, ".sig_key": 8192, ".startup": 32}
 
 #: -Os gave the fastest decompressor of all levels, with one Huffman and one sequence decoder of two each; measured.
 #: So was -fstack-protector-strong, with Zig 0.17.1 on x86-64: a mounted start takes as long (1.00 of the time, 60

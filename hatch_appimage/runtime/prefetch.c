@@ -22,7 +22,7 @@ enum {
 };
 
 /* Of larger files, a start reads parts only: nobody shall wait for all of them. */
-static const uint64_t MAX_FILE_SIZE = 8u << 20;
+static const uint64_t MAX_FILE_SIZE = 16u << 20;
 
 /* Bytes of the page cache, whatever the image says. */
 static const uint64_t MAX_MEMORY = 256u << 20;
@@ -76,15 +76,20 @@ static bool name_directory(char name[PREFETCH_NAME_ROOM])
 	return true;
 }
 
+static bool is_wanted(const struct prefetch_plan *plan)
+{
+	return plan->ranges.front.end > plan->ranges.front.start;
+}
+
 void prefetch_decide(struct prefetch_plan *plan, int image)
 {
-	*plan = (struct prefetch_plan){.end = 0};
+	*plan = (struct prefetch_plan){.ranges = {.front = {0}, .own = {0}}};
 	/* With one processor, prefetching keeps the application from running. */
 	if (getenv("APPIMAGE_NO_PREFETCH") || process_processors(2) < 2 || !name_directory(plan->directory))
 		return;
-	plan->end = startup_list_end(image);
+	plan->ranges = startup_list_ranges(image);
 	/* A filter may kill who chooses a processor. */
-	if (plan->end && !process_is_filtered())
+	if (is_wanted(plan) && !process_is_filtered())
 		plan->split = cpu_split_make();
 }
 
@@ -97,7 +102,7 @@ int prefetch_connect(struct prefetch_plan *plan)
 
 void prefetch_list_first(const struct prefetch_plan *plan, const char *mount_point, bool all)
 {
-	int root = plan->end ? open(mount_point, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+	int root = is_wanted(plan) ? open(mount_point, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
 
 	if (root < 0)
 		return;
@@ -124,14 +129,14 @@ void prefetch_list_others(const struct prefetch_plan *plan, const char *mount_po
 	static struct squashfs fs;
 	struct startup_list list;
 	char more;
-	int root = plan->end ? open(mount_point, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+	int root = is_wanted(plan) ? open(mount_point, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
 
 	if (root < 0)
 		return;
 	if (wait_for_server(plan, mount_point, application) && read(plan->pipe[0], &more, 1) == 1)
 		startup_list_learn_directory(root, plan->directory, FIRST_FILES);
 	if (wait_for_server(plan, mount_point, application) && !squashfs_open(&fs, image, offset)) {
-		startup_list_find(&fs, plan->end, &list);
+		startup_list_find(&fs, &plan->ranges, &list);
 		bool left = process_wait(application, -1, 0) == PROCESS_ENDED;
 		startup_list_learn(&list, root, left ? -1 : application);
 	}
@@ -146,7 +151,7 @@ struct prefetch *prefetch_open(const struct prefetch_plan *plan, struct squashfs
 
 	if (!prefetch)
 		return NULL;
-	*prefetch = (struct prefetch){.plan = plan, .fs = fs, .cache = cache, .device = -1, .done = !plan->end};
+	*prefetch = (struct prefetch){.plan = plan, .fs = fs, .cache = cache, .device = -1, .done = !is_wanted(plan)};
 	pthread_mutex_init(&prefetch->lock, NULL);
 	monotonic_cond_init(&prefetch->changed);
 	return prefetch;
@@ -252,12 +257,15 @@ static int locate(struct prefetch *prefetch, const struct inode *inode, uint32_t
 	return 0;
 }
 
-/* Most blocks are wanted once: they need no room in the cache. */
+/*
+ * Most blocks are wanted once: they need no room in the cache.  The application's own come between the files of one
+ * block, which is not to be decompressed again.
+ */
 static int get_block(struct prefetch *prefetch, const struct extent *extent, struct block_view *view)
 {
 	static _Thread_local struct own_block own;
 
-	if (cache_holds(prefetch->cache, extent))
+	if (cache_holds(prefetch->cache, extent) || extent->start >= prefetch->plan->ranges.front.end)
 		return cache_get(prefetch->cache, extent, view);
 	int error = load(prefetch, extent, &own);
 	*view = (struct block_view){own.data, own.size, NULL};
@@ -431,16 +439,36 @@ static int compare_positions(const void *a, const void *b)
 	return (left > right) - (left < right);
 }
 
+/*
+ * The application's own are read soon: it is what imports most others.  They come behind those that the interpreter
+ * needs in any case; where memory is short, at the end.
+ */
+static void move_own_forward(struct file *files, uint32_t count, uint64_t front_end)
+{
+	uint32_t front = count;
+
+	while (front && files[front - 1].position >= front_end)
+		front--;
+	uint32_t own = count - front;
+	struct file *moved = front > FIRST_FILES && own ? malloc(own * sizeof(*moved)) : NULL;
+	if (!moved)
+		return;
+	memcpy(moved, files + front, own * sizeof(*moved));
+	memmove(files + FIRST_FILES + own, files + FIRST_FILES, (front - FIRST_FILES) * sizeof(*files));
+	memcpy(files + FIRST_FILES, moved, own * sizeof(*moved));
+	free(moved);
+}
+
 /* All inodes in the order of their table: walking through the directories takes three times as long. */
-static uint32_t find_files(struct squashfs *fs, uint64_t end, struct file **files)
+static uint32_t find_files(struct squashfs *fs, const struct startup_ranges *ranges, struct file **files)
 {
 	uint64_t position = 0;
-	uint32_t count = 0, room = 0, left = end ? fs->super.inode_count : 0;
+	uint32_t count = 0, room = 0, left = fs->super.inode_count;
 	struct inode inode;
 
 	*files = NULL;
 	while (count < MAX_FILES && left-- && squashfs_next_inode(fs, &position, &inode) == 1) {
-		if (inode.type != TYPE_FILE || !inode.size || startup_list_position(fs, &inode) >= end)
+		if (inode.type != TYPE_FILE || !inode.size || !startup_list_has(ranges, startup_list_position(fs, &inode)))
 			continue;
 		if (count == room) {
 			room = room ? room * 2 : 512;
@@ -458,14 +486,15 @@ static uint32_t find_files(struct squashfs *fs, uint64_t end, struct file **file
 		};
 	}
 	qsort(*files, count, sizeof(**files), compare_positions);
+	move_own_forward(*files, count, ranges->front.end);
 	return count;
 }
 
 /* False when there are none or it is too late. */
-static bool prepare(struct prefetch *prefetch, uint64_t end)
+static bool prepare(struct prefetch *prefetch)
 {
 	struct file *files;
-	uint32_t count = find_files(prefetch->fs, end, &files);
+	uint32_t count = find_files(prefetch->fs, &prefetch->plan->ranges, &files);
 	struct file **by_reference = calloc(count + 1, sizeof(struct file *));
 
 	for (uint32_t i = 0; by_reference && i < count; i++)
@@ -545,6 +574,6 @@ static void store_all(struct prefetch *prefetch)
 
 void prefetch_run(struct prefetch *prefetch)
 {
-	if (prefetch->plan->end && prepare(prefetch, prefetch->plan->end))
+	if (is_wanted(prefetch->plan) && prepare(prefetch))
 		store_all(prefetch);
 }

@@ -19,12 +19,13 @@
 
 #include "cache.h"
 #include "cpu_split.h"
+#include "startup_list.h"
 
 enum { PREFETCH_NAME_ROOM = 32 };
 
 /* What the first process decides for all. */
 struct prefetch_plan {
-	uint64_t end;                       /* see startup_list_end(); 0: nothing is prefetched */
+	struct startup_ranges ranges;       /* none in front: nothing is prefetched */
 	char directory[PREFETCH_NAME_ROOM]; /* its name */
 	int pipe[2];                        /* from the server to the unmounter: prefetch_connect() */
 	struct cpu_split split;             /* until all is prefetched */

@@ -12,8 +12,8 @@
 	.section .sig_key, "", %progbits
 	.zero 8192
 
-/* Ours: the length of the image's beginning that holds what start-up reads; a little-endian number, 0 for none. */
+/* Ours: where the image has what start-up reads, see startup_list.h. */
 	.section .startup, "", %progbits
-	.zero 8
+	.zero 32
 
 	.section .note.GNU-stack, "", %progbits

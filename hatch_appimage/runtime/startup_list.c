@@ -53,7 +53,7 @@ static int add_directory(struct search *search, uint64_t position, size_t length
 	return 0;
 }
 
-/* `nearest`: becomes the position of the first data in the directory or below, if that is smaller. */
+/* `nearest`: becomes the position of the first data of start-up in the directory or below, if that is smaller. */
 static int find_below(struct search *search, uint64_t reference, size_t length, unsigned depth, uint64_t *nearest)
 {
 	uint64_t first = UINT64_MAX;
@@ -71,8 +71,9 @@ static int find_below(struct search *search, uint64_t reference, size_t length, 
 			return -EIO;
 		if (entry.type == TYPE_FILE) {
 			error = squashfs_inode(search->fs, entry.reference, &inode);
-			if (!error && inode.size && startup_list_position(search->fs, &inode) < first)
-				first = startup_list_position(search->fs, &inode);
+			uint64_t position = error || !inode.size ? UINT64_MAX : startup_list_position(search->fs, &inode);
+			if (position < first && startup_list_has(&search->list->ranges, position))
+				first = position;
 		} else if (entry.type == TYPE_DIRECTORY && end < sizeof(search->path)) {
 			search->path[length] = '/';
 			memcpy(search->path + length + slash, entry.name, (size_t)entry.length + 1);
@@ -83,7 +84,7 @@ static int find_below(struct search *search, uint64_t reference, size_t length, 
 	}
 	if (first < *nearest)
 		*nearest = first;
-	return got == 0 && first < search->list->end ? add_directory(search, first, length) : got;
+	return got == 0 && first != UINT64_MAX ? add_directory(search, first, length) : got;
 }
 
 static int compare_positions(const void *a, const void *b)
@@ -93,22 +94,32 @@ static int compare_positions(const void *a, const void *b)
 	return (left->position > right->position) - (left->position < right->position);
 }
 
-uint64_t startup_list_end(int file)
+struct startup_ranges startup_list_ranges(int file)
 {
-	uint64_t end;
+	struct startup_ranges ranges;
 
-	return elf_section(file, ".startup", &end, sizeof(end)) == sizeof(end) ? end : 0;
+	if (elf_section(file, ".startup", &ranges, sizeof(ranges)) != sizeof(ranges))
+		ranges = (struct startup_ranges){.front = {0}, .own = {0}};
+	return ranges;
 }
 
-void startup_list_find(struct squashfs *fs, uint64_t end, struct startup_list *list)
+static bool has(const struct startup_range *range, uint64_t position)
+{
+	return position >= range->start && position < range->end;
+}
+
+bool startup_list_has(const struct startup_ranges *ranges, uint64_t position)
+{
+	return has(&ranges->front, position) || has(&ranges->own, position);
+}
+
+void startup_list_find(struct squashfs *fs, const struct startup_ranges *ranges, struct startup_list *list)
 {
 	static struct search search;
 	uint64_t nearest = UINT64_MAX;
 
-	*list = (struct startup_list){.end = end};
+	*list = (struct startup_list){.ranges = *ranges};
 	search = (struct search){.fs = fs, .list = list, .left = squashfs_max_entries(fs)};
-	if (!end)
-		return;
 	if (find_below(&search, fs->super.root_inode, 0, 0, &nearest))
 		list->count = 0;
 	qsort(list->directories, list->count, sizeof(*list->directories), compare_positions);

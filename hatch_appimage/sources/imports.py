@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib.machinery import SOURCE_SUFFIXES
 from typing import TYPE_CHECKING
 
+from hatch_appimage.project.program import PARSERS
 from hatch_appimage.sources.reader import File, SourceReader
 from hatch_appimage.sources.statements import Import
 
@@ -168,7 +169,10 @@ def follow(roots: Iterable[str], modules: Modules, wanted: Callable[[Import], bo
 
 
 def defers_imports(names: Iterable[str], directories: Sequence[Path], reader: SourceReader | None = None) -> bool:
-    """Whether functions import anything in some modules, or in others of their packages that these import.
+    """Whether a run of some modules imports what their import does not: sources tell.
+
+    Functions that import anything count in the modules, and in others of their packages that these import; and so does
+    the import of a parser of arguments, as most have such functions.
 
     Args:
         names: of the modules.
@@ -180,7 +184,11 @@ def defers_imports(names: Iterable[str], directories: Sequence[Path], reader: So
     packages = {name.partition(".")[0] for name in names}
     modules = Modules(directories, reader=reader)
     reached = follow(names, modules, lambda found: not found.deferred and found.name.partition(".")[0] in packages)
-    return any((facts := modules.facts_of(name)) is not None and facts.deferring for name in reached)
+    return any(
+        facts.deferring or any(each.name.partition(".")[0] in PARSERS for each in facts.imports)
+        for name in reached
+        if (facts := modules.facts_of(name)) is not None
+    )
 
 
 def _with_parents(name: str) -> Iterator[str]:

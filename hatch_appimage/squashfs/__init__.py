@@ -4,17 +4,18 @@
 from __future__ import annotations
 
 from hatch_appimage.squashfs.format import Compression, SquashFSError
-from hatch_appimage.squashfs.image_tree import files_before, read_tree
+from hatch_appimage.squashfs.image_tree import files_within, read_tree
 from hatch_appimage.squashfs.reader import Entry, SquashFSImage
-from hatch_appimage.squashfs.writer import SquashFSReport, write_squashfs
+from hatch_appimage.squashfs.writer import Span, SquashFSReport, write_squashfs
 
 __all__ = [
     "Compression",
     "Entry",
+    "Span",
     "SquashFSError",
     "SquashFSImage",
     "SquashFSReport",
-    "files_before",
+    "files_within",
     "read_tree",
     "write_squashfs",
 ]

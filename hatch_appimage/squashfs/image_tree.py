@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from hatch_appimage.squashfs.reader import Entry, SquashFSImage
     from hatch_appimage.squashfs.tree import Node
+    from hatch_appimage.squashfs.writer import Span
 
 
 def read_tree(image: SquashFSImage) -> list[Directory]:
@@ -38,21 +39,21 @@ def read_tree(image: SquashFSImage) -> list[Directory]:
     )
 
 
-def files_before(image: SquashFSImage, end: int) -> list[str]:
-    """Return the paths of the files that an image has at its front, in the order of their data.
+def files_within(image: SquashFSImage, span: Span) -> list[str]:
+    """Return the paths of the files whose data begins in a part of an image, in the order of their data.
 
     Args:
         image: the image.
-        end: where the front ends, in bytes from the image's start.
+        span: the part.
 
     Raises:
         SquashFSError: it is damaged.
 
     """
-    if not end:
+    if span.start == span.end:
         return []
     files = ((image.place(entry), entry.path) for entry in image if stat.S_ISREG(entry.mode) and entry.size)
-    return [os.fsdecode(path) for place, path in sorted(files) if place[0] < end]
+    return [os.fsdecode(path) for place, path in sorted(files) if span.start <= place[0] < span.end]
 
 
 def _node(image: SquashFSImage, entry: Entry) -> Node:

@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hatch_appimage.squashfs import format as fs
 from hatch_appimage.squashfs.blocks import BlockWriter
@@ -34,6 +34,19 @@ if TYPE_CHECKING:
 _LATEST_TIME: Final = (1 << 32) - 1
 
 
+class Span(NamedTuple):
+    """A part of an image.
+
+    Attributes:
+        start: in bytes from the start of the image.
+        end: likewise; as the start if nothing is in it.
+
+    """
+
+    start: int
+    end: int
+
+
 @dataclass(frozen=True)
 class SquashFSReport:
     """What was written.
@@ -45,8 +58,8 @@ class SquashFSReport:
         file_bytes: what all regular files hold, in bytes.
         duplicates: how many files were equal to another one and take no room for their data.
         fragments: how many blocks small files share.
-        ordered_bytes: where the data of the files in ``order`` ends, in bytes from the start of the image; 0 if there
-            are none.
+        front: where the data of the files in ``order`` is that lie at the front.
+        ordered_last: where that of the files is that are in ``order`` and in ``last``.
         compression: name of the compressor.
         level: of the compressor.
         block_size: in bytes.
@@ -59,7 +72,8 @@ class SquashFSReport:
     file_bytes: int
     duplicates: int
     fragments: int
-    ordered_bytes: int
+    front: Span
+    ordered_last: Span
     compression: str
     level: int
     block_size: int
@@ -95,8 +109,8 @@ def write_squashfs(
         threads: how many compress at once; None for as many as the process has processors.
         order: paths in the image, as ``usr/bin/python3``, of files whose data is to be at the front, in this order.
             Those that are not regular files of the tree are passed over.
-        last: paths of files whose data is to be at the end, even if they are in ``order``, and their metadata at
-            the end of its tables: when they change, little else does.
+        last: paths of files whose data is to be at the end, those that are in ``order`` before the others, and their
+            metadata at the end of its tables: when they change, little else does.
         results: where compressed blocks are kept for the next image; None to keep none.
 
     Raises:
@@ -121,10 +135,11 @@ def write_squashfs(
         data = DataWriter(files, blocks, block_size)
         last_files, rest = _in_order(files, last)
         first, others = _in_order(rest, order)
-        _add_files(data, blocks, first, large=block_size)
-        ordered_bytes = blocks.position if first else 0
+        last_first, last_others = _in_order(last_files, order)
+        front = _add_files(data, blocks, first, large=block_size)
         _add_files(data, blocks, others)
-        _add_files(data, blocks, last_files)
+        ordered_last = _add_files(data, blocks, last_first)
+        _add_files(data, blocks, last_others)
     superblock = _write_tables(
         output, blocks.position, _changing_first(directories, last_files), data.fragments, settings
     )
@@ -140,15 +155,16 @@ def write_squashfs(
         file_bytes=sum(file.size for file in files),
         duplicates=data.duplicates,
         fragments=superblock.fragments,
-        ordered_bytes=ordered_bytes,
+        front=front,
+        ordered_last=ordered_last,
         compression=compression,
         level=settings.level,
         block_size=block_size,
     )
 
 
-def _add_files(data: DataWriter, blocks: BlockWriter, files: list[File], *, large: int | None = None) -> None:
-    """Pack files so that no other's data lies among theirs.
+def _add_files(data: DataWriter, blocks: BlockWriter, files: list[File], *, large: int | None = None) -> Span:
+    """Pack files so that no other's data lies among theirs; return where it is.
 
     Args:
         data: what packs them.
@@ -157,12 +173,14 @@ def _add_files(data: DataWriter, blocks: BlockWriter, files: list[File], *, larg
         large: before a file of this size, in bytes, those before it are written, though their block is not full.
 
     """
+    start = blocks.position
     for file in files:
         if large and file.size >= large:
             data.close_fragment()
         data.add(file)
     data.close_fragment()
     blocks.flush()
+    return Span(start, blocks.position)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import os
 import random
 import shutil
 import signal
+import struct
 import subprocess
 import time
 from dataclasses import replace
@@ -65,7 +66,7 @@ def tree(needs_root: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "AppRun").write_text(APPRUN)
     (root / "AppRun").chmod(0o755)
     (root / "library").write_bytes(compressible((3 << 20) + 1234, 1))
-    (root / "too-large").write_bytes(compressible(9 << 20, 2))
+    (root / "too-large").write_bytes(compressible(17 << 20, 2))
     with (root / "sparse").open("wb") as sparse:
         sparse.write(b"begin")
         sparse.seek(1 << 20)
@@ -104,12 +105,13 @@ def build(
     tree: Path,
     path: Path,
     *,
-    startup: int | None = None,
+    startup: tuple[int, int, int, int] | None = None,
     runtime_file: Path | None = None,
     architecture: str = HOST,
     libraries: tuple[str, ...] = ("library",),
+    application: tuple[str, ...] = (),
 ) -> Path:
-    """Pack with everything in the start-up order; ``startup`` overrides where its data ends."""
+    """Pack with everything in the start-up order; ``startup`` overrides where its data begins and ends."""
     runtime = load_runtime(runtime_file or runtime_path(architecture), ARCHITECTURES[architecture])
     small = [f"small/{number}" for number in range(SMALL_FILES)]
     order = ["AppRun", *libraries, *small, "sparse", "linked", "empty"]
@@ -119,14 +121,14 @@ def build(
         path,
         Preset("zstd", 3, 1 << 17),
         order=order,
-        application=(),
+        application=application,
         update_information=None,
         timestamp=1,
     )
     if startup is not None and runtime.startup is not None:
         with path.open("r+b") as file:
             file.seek(runtime.startup)
-            file.write(startup.to_bytes(8, "little"))
+            file.write(struct.pack("<4Q", *startup))
     return path
 
 
@@ -191,8 +193,21 @@ class TestContents:
         assert parse_sums(result.stdout) == digests(tree)
         image.wait_until_clean()
 
-    @pytest.mark.parametrize("startup", [0, 1, 100_000, 1 << 62, (1 << 64) - 1])
-    def test_whatever_the_section_says(self, tree: Path, tmp_path: Path, startup: int) -> None:
+    @pytest.mark.parametrize(
+        "startup",
+        [
+            (0, 0, 0, 0),
+            (0, 1, 0, 0),
+            (0, 100_000, 0, 0),
+            (0, 1 << 62, 0, 0),
+            (0, (1 << 64) - 1, 0, (1 << 64) - 1),
+            (100_000, 0, 5, 4),
+            (0, 0, 0, 1 << 62),
+            (0, 100_000, 0, 1 << 62),
+            (0, 100_000, 200_000, 300_000),
+        ],
+    )
+    def test_whatever_the_section_says(self, tree: Path, tmp_path: Path, startup: tuple[int, int, int, int]) -> None:
         image = Image(build(tree, tmp_path / "other.AppImage", startup=startup), make_temporary(tmp_path))
         assert parse_sums(image.run("run", "eval", LATER + SUMS).stdout) == digests(tree)
         image.wait_until_clean()
@@ -273,6 +288,18 @@ class TestPrefetching:
         image.wait_until_clean()
 
 
+def test_what_every_release_changes(tree: Path, tmp_path: Path) -> None:
+    """The application's own files lie at the end of the image, and are prefetched with the others."""
+    small = [f"small/{number}" for number in range(0, SMALL_FILES, 2)]
+    path = build(tree, tmp_path / "own.AppImage", application=("library", *small))
+    image = Image(path, make_temporary(tmp_path))
+    wanted = in_pages(tree, tails=True)
+    assert prefetched_pages(image, wanted) == wanted
+    for before in ("", LATER):
+        assert parse_sums(image.run("run", "eval", before + SUMS).stdout) == digests(tree)
+        image.wait_until_clean()
+
+
 def test_interpreter_that_is_too_large(tree: Path, tmp_path: Path) -> None:
     """It is not put into the page cache, as a start does not read all of it; what follows is."""
     path = build(tree, tmp_path / "large.AppImage", libraries=("too-large", "library"))
@@ -306,7 +333,7 @@ def test_same_through_other_blocks(tree: Path, tmp_path: Path) -> None:
         ]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         data = bytearray(runtime.data)
-        data[runtime.startup : runtime.startup + 8] = squashfs.stat().st_size.to_bytes(8, "little")
+        data[runtime.startup : runtime.startup + 16] = struct.pack("<2Q", 0, squashfs.stat().st_size)
         path = tmp_path / f"{size}.AppImage"
         path.write_bytes(bytes(data) + squashfs.read_bytes())
         path.chmod(0o755)
@@ -433,7 +460,7 @@ def test_directories_without_number(tmp_path: Path) -> None:
     runtime = load_runtime(runtime_path(HOST), ARCHITECTURES[HOST])
     assert runtime.startup is not None
     data = bytearray(runtime.data)
-    data[runtime.startup : runtime.startup + 8] = (1 << 40).to_bytes(8, "little")
+    data[runtime.startup : runtime.startup + 16] = struct.pack("<2Q", 0, 1 << 40)
     path = tmp_path / "maze.AppImage"
     path.write_bytes(bytes(data) + make_maze(root))
     path.chmod(0o755)

@@ -45,7 +45,7 @@ from hatch_appimage.python.patch_stdlib import Patches
 from hatch_appimage.report import File, Report, Steps, describe, list_files
 from hatch_appimage.sources.imports import Reached
 from hatch_appimage.sources.reach import Reach
-from hatch_appimage.squashfs import SquashFSReport
+from hatch_appimage.squashfs import Span, SquashFSReport
 from hatch_appimage.text import format_size
 from hatch_appimage.trim.packages import Saved, Trimmed
 from hatch_appimage.trim.restore import Restored
@@ -58,7 +58,8 @@ SQUASHFS = SquashFSReport(
     file_bytes=4000,
     duplicates=1,
     fragments=1,
-    ordered_bytes=500,
+    front=Span(100, 500),
+    ordered_last=Span(900, 950),
     compression="zstd",
     level=19,
     block_size=131072,
@@ -245,7 +246,8 @@ def test_json(report: Report) -> None:
                 "file_bytes": 4000,
                 "duplicates": 1,
                 "fragments": 1,
-                "ordered_bytes": 500,
+                "front": [100, 500],
+                "ordered_last": [900, 950],
                 "compression": "zstd",
                 "level": 19,
                 "block_size": 131072,

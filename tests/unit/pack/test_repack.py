@@ -14,9 +14,9 @@ from hatch_appimage.architecture import ARCHITECTURES
 from hatch_appimage.cli import main
 from hatch_appimage.format import SIGNATURE, UPDATE_INFORMATION, find_squashfs, read_section, write_section
 from hatch_appimage.image.compression import PRESETS
-from hatch_appimage.image.write import load_runtime, read_startup_size, write_image
+from hatch_appimage.image.write import load_runtime, read_startup, write_image
 from hatch_appimage.runtime import runtime_path
-from hatch_appimage.squashfs import SquashFSImage, files_before
+from hatch_appimage.squashfs import SquashFSImage, files_within
 from support.squashfs_trees import noise
 from support.tools import require
 
@@ -65,8 +65,8 @@ def image(tmp_path: Path) -> Path:
         runtime,
         path,
         PRESETS["fast"],
-        order=["same", "dir/7", "dir/3"],
-        application=(),
+        order=["same", "dir/5", "dir/7", "dir/3"],
+        application=["dir/4", "dir/5"],
         update_information=LINE,
         timestamp=None,
     )
@@ -85,14 +85,17 @@ def test_in_place(image: Path) -> None:
     assert sorted(path.name for path in image.parent.iterdir()) == ["a.AppImage", "a.AppImage.zsync", "tree"]
 
 
-def test_front_stays(image: Path, tmp_path: Path) -> None:
+def test_order_stays(image: Path, tmp_path: Path) -> None:
+    """At the front and at the end."""
     assert main(["repack", str(image), "--output", str(tmp_path / "b.AppImage")]) == 0
     for path in (image, tmp_path / "b.AppImage"):
         with path.open("rb") as file:
-            assert files_before(SquashFSImage(file, find_squashfs(path)), read_startup_size(path))[-2:] == [
-                "dir/7",
-                "dir/3",
-            ]
+            front, last = read_startup(path)
+            squashfs = SquashFSImage(file, find_squashfs(path))
+            assert files_within(squashfs, front)[-2:] == ["dir/7", "dir/3"]
+            assert files_within(squashfs, last) == ["dir/5"]
+            end = last._replace(end=squashfs.superblock.bytes_used)
+            assert files_within(squashfs, end) == ["dir/5", "dir/4"]
 
 
 def test_same_bytes(image: Path, tmp_path: Path) -> None:

@@ -193,6 +193,10 @@ class TestDefersImports:
             "class A:\n  def f(self):\n    from b import c",
             "def load(name):\n  return importlib.import_module(f'app.{name}')",
             "load = lambda name: __import__(name)",
+            "import argparse",
+            "from argparse import ArgumentParser",
+            "import click",
+            "from typer import Typer",
         ],
     )
     def test_in_functions(self, tmp_path: Path, source: str) -> None:

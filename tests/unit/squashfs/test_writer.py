@@ -308,12 +308,32 @@ class TestOrder:
         starts = self.starts(data)
         first = [starts.pop(name) for name in (b"bin/large 17", b"bin/small 19", b"bin/large 02", b"bin/small 05")]
         assert first == sorted(set(first))
-        assert max(first) < report.ordered_bytes <= min(starts.values())
+        assert report.front.start <= min(first)
+        assert max(first) < report.front.end <= min(starts.values())
         check(tree, read_image(SquashFSImage(io.BytesIO(data))))
+
+    def test_files_in_both(self, tmp_path: Path) -> None:
+        """They lie at the end, before others there, and with nobody else's data between them."""
+        tree = {b"": Node(0o755, 0, None)}
+        tree |= {b"%d" % number: Node(0o644, 0, noise(100, number)) for number in range(8)}
+        root = make_tree(tree, tmp_path / "tree")
+        output = io.BytesIO()
+        report = write_squashfs(root, output, mtime=None, order=["6", "2", "4"], last=["1", "2", "3", "4"])
+        starts = self.starts(output.getvalue())
+        assert report.front.start <= starts[b"6"] < report.front.end <= starts[b"0"]
+        assert starts[b"7"] < report.ordered_last.start == starts[b"4"] == starts[b"2"] < report.ordered_last.end
+        assert report.ordered_last.end == starts[b"1"] == starts[b"3"]
+        assert [entry.path for entry in sorted(SquashFSImage(output), key=SquashFSImage(output).place)][-4:] == [
+            b"2",
+            b"4",
+            b"1",
+            b"3",
+        ]
 
     def test_no_order(self, tmp_path: Path) -> None:
         root = make_tree({b"": Node(0o755, 0, None), b"f": Node(0o644, 0, b"f")}, tmp_path / "tree")
-        assert write_squashfs(root, io.BytesIO(), mtime=None, order=["gone"]).ordered_bytes == 0
+        report = write_squashfs(root, io.BytesIO(), mtime=None, order=["gone"])
+        assert report.front.start == report.front.end
 
 
 class TestSuperblock:
