@@ -34,7 +34,8 @@ struct client {
 
 static struct client clients[CLIENTS];
 static struct fuse_server server;
-static struct prefetch_plan plan = {.end = UINT64_MAX, .directory = ".prefetch0"};
+enum { FRONT_END = 1 << 16 }; /* in the image */
+static struct prefetch_plan plan = {.ranges = {{0, FRONT_END}, {FRONT_END, UINT64_MAX}}, .directory = ".prefetch0"};
 static int device, kernel;
 static sem_t gone;
 static atomic_uint stored;
