@@ -388,13 +388,35 @@ uint32_t prefetch_listing_end(struct prefetch *prefetch, uint64_t start)
 	return !start && end > FIRST_FILES ? FIRST_FILES : end;
 }
 
+/*
+ * Called with the lock held.  Once the kernel has been told of the inode, unless someone has been told of the file by
+ * name.
+ */
+static bool can_open(const struct prefetch *prefetch, const struct file *file)
+{
+	return file->state == FILE_WAITING && (uint32_t)(file - prefetch->files) < prefetch->listed && !prefetch->failed;
+}
+
+/* Called with the lock held. */
+static void open_file(struct prefetch *prefetch, struct file *file)
+{
+	file->state = FILE_OPEN;
+	prefetch->open++;
+}
+
+/* The whole of a large file is worth waiting for; one that shares its block with others is read as quickly. */
+static bool is_large(const struct file *file)
+{
+	return file->pieces > 1;
+}
+
 bool prefetch_holds(struct prefetch *prefetch, uint64_t reference)
 {
 	if (prefetch->done)
 		return false;
 	pthread_mutex_lock(&prefetch->lock);
 	const struct file *file = find(prefetch, reference);
-	bool holds = file && file->state == FILE_OPEN;
+	bool holds = file && (file->state == FILE_OPEN || (is_large(file) && can_open(prefetch, file)));
 	pthread_mutex_unlock(&prefetch->lock);
 	return holds;
 }
@@ -418,6 +440,8 @@ void prefetch_release(struct prefetch *prefetch, uint64_t reference)
 	if (!prefetch->found && !prefetch->missed)
 		wait_until_found(prefetch);
 	struct file *file = find(prefetch, reference);
+	if (file && is_large(file) && can_open(prefetch, file))
+		open_file(prefetch, file);
 	if (file && file->state == FILE_WAITING) {
 		file->state = FILE_CLOSED;
 		pthread_cond_broadcast(&prefetch->changed);
@@ -517,10 +541,9 @@ static bool prepare(struct prefetch *prefetch)
 }
 
 /*
- * Once the kernel has been told of the inode, unless someone has been told of the file.  Who lists the files may have
- * died.
+ * Waits until a file can be prefetched; false if it is not to be, or not any more.  Who lists the files may have died.
  */
-static bool open_file(struct prefetch *prefetch, uint32_t number)
+static bool wait_for_file(struct prefetch *prefetch, uint32_t number)
 {
 	enum { LISTING_NS = NS_PER_S };
 	struct file *file = &prefetch->files[number];
@@ -531,13 +554,11 @@ static bool open_file(struct prefetch *prefetch, uint32_t number)
 		if (monotonic_cond_wait(&prefetch->changed, &prefetch->lock, end))
 			prefetch->failed = true;
 	}
-	bool open = file->state == FILE_WAITING && !prefetch->failed;
-	if (open) {
-		file->state = FILE_OPEN;
-		prefetch->open++;
-	}
+	if (can_open(prefetch, file))
+		open_file(prefetch, file);
+	bool is_open = file->state == FILE_OPEN; /* by somebody who waits for it, too */
 	pthread_mutex_unlock(&prefetch->lock);
-	return open;
+	return is_open;
 }
 
 /* Others may still be prefetching what they have taken. */
@@ -564,7 +585,7 @@ static void store_all(struct prefetch *prefetch)
 			load_ahead(prefetch, file, &room, false);
 		if (i == FIRST_FILES)
 			(void)!write(prefetch->plan->pipe[1], "", 1);
-		if (open_file(prefetch, i)) {
+		if (wait_for_file(prefetch, i)) {
 			memory += file->size;
 			prefetch_pieces(prefetch, file);
 		}

@@ -5,8 +5,8 @@
  * The kernel takes pages of inodes that it knows (FUSE_NOTIFY_STORE), and waits for a page that someone is reading just
  * then: for an answer of ours.  A server that is killed while it waits for itself never ends.  So no file is prefetched
  * that anyone can read: until its name has been looked up, only its inode is known, from a directory that nobody but
- * ours finds, and whoever looks up a file that is being prefetched gets the answer, and helps, when all of it is there.
- * After that it is read like any other.
+ * ours finds, and whoever looks up a file that is being prefetched gets the answer, and helps, when all of it is there;
+ * a large one that is still to come is prefetched then.  After that it is read like any other.
  *
  * That directory is in the root directory, in no listing, under a name that nobody can guess: in it are the prefetched
  * files, by number.  The first process lists the first of them, with which the interpreter starts, as to know an inode
