@@ -74,6 +74,20 @@ static int fork_unwaited(void)
 	return child < 0 ? -errno : child > 0;
 }
 
+/* What stops the caller's group may reach a child on its way out of it, whom nobody would resume with the group. */
+static int wait_for_end(pid_t child, int *status)
+{
+	for (;;) {
+		pid_t waited = waitpid(child, status, WUNTRACED);
+		if (waited == child && !WIFSTOPPED(*status))
+			return 0;
+		if (waited == child)
+			kill(child, SIGCONT);
+		else if (errno != EINTR)
+			return -errno;
+	}
+}
+
 int process_fork_aside(void)
 {
 	if (adopts_orphans()) {
@@ -93,11 +107,9 @@ int process_fork_aside(void)
 	}
 	if (between < 0)
 		return -errno;
-	while (waitpid(between, &status, 0) < 0) {
-		if (errno == EINTR)
-			continue;
-		return errno == ECHILD ? 1 : -errno; /* who ignores SIGCHLD has no children to wait for */
-	}
+	int error = wait_for_end(between, &status);
+	if (error)
+		return error == -ECHILD ? 1 : error; /* who ignores SIGCHLD has no children to wait for */
 	return WIFEXITED(status) && !WEXITSTATUS(status) ? 1 : -EAGAIN;
 }
 

@@ -254,6 +254,19 @@ def stopped(r: Round) -> None:
 
 
 @kind()
+def child_stopped(r: Round) -> None:
+    """What stops its group may catch a child that is just leaving it, which is not resumed with the group."""
+    running = r.start("exit", "7")
+    children = Path(f"/proc/{running.process}/task/{running.process}/children")
+    end = time.monotonic() + 0.02
+    while time.monotonic() < end:
+        with suppress(OSError):  # either has ended
+            for child in children.read_text().split():
+                os.kill(int(child), signal.SIGSTOP)
+    running.end().expect(7)
+
+
+@kind()
 def hangup(r: Round) -> None:
     """The session leader of a terminal that goes away, or on which a key is pressed."""
     key, number = r.chance.choice([(b"", signal.SIGHUP), (b"\x03", signal.SIGINT), (b"\x1c", signal.SIGQUIT)])
@@ -544,11 +557,12 @@ def failing_call(r: Round) -> None:
         outcome.expect(7, refusal=True)
 
 
+# Not close(), which closes whatever it returns (close(2)): a descriptor that stays open would be an error of ours.
 FAILING = (
     "?open,openat", "read", "pread64", "?mkdir,mkdirat", "?rmdir,unlinkat", "?pipe,pipe2", "socketpair", "sendmsg",
     "recvmsg", "recvfrom,sendto", "?fork,?vfork,clone,?clone3", "mount", "fcntl", "?dup2,dup3", "wait4", "mmap",
     "flock", "?rename,renameat,renameat2", "pwrite64", "fchmod", "ftruncate", "?poll,ppoll", "getcwd", "chdir",
-    "?readlink,readlinkat", "pidfd_open", "close", "execve", "fstat", "getrandom", "prctl", "close_range",
+    "?readlink,readlinkat", "pidfd_open", "execve", "fstat", "getrandom", "prctl", "close_range",
 )  # fmt: skip
 
 
