@@ -56,7 +56,8 @@ class Application:
 
 _PYTHON = r"printf 'import os\nx=lambda:0\n' >a.py"
 _SQL = r"printf 'SELECT a FROM  t where a=1\n' >a.sql"
-_PLAYBOOK = r"printf -- '- hosts: all\n  tasks:\n    - command: ls\n' >a.yml"
+_PLAYBOOK = r"printf -- '- hosts: all\n  tasks:\n    - command: ls\n    - file: {path: a, %s: touch}\n' $STATE >a.yml"
+_PLAY = "$APP -i localhost, -c local -e ansible_python_interpreter='{{ ansible_playbook_python }}' a.yml; ls a"
 _TEMPLATE = 'd={{cookiecutter.a}}; mkdir -p t/$d; echo $d >t/$d/c; echo \'{"a": "b"}\' >t/cookiecutter.json'
 #: The test projects, and applications from the index, which are chosen for what they are made of: web servers, TLS,
 #: compiled modules, plugins, data files, code that reads code. Nobody answers at port 1.
@@ -70,7 +71,10 @@ APPLICATIONS = {
     "qt-window": Application("$APP --once", helps=False),
     "setuptools-tool": Application("$APP"),
     "tk-clock": Application("$APP --once"),
-    "ansible-lint": Application(f"{_PLAYBOOK}; $APP --offline --list-rules; $APP --offline --nocolor a.yml"),
+    "ansible-core": Application(f"STATE=state; {_PLAYBOOK}; {_PLAY}", ('entry-point="ansible-playbook"',)),
+    "ansible-lint": Application(
+        f"STATE=nothing; {_PLAYBOOK}; $APP --offline --list-rules; $APP --offline --nocolor a.yml"
+    ),
     "aws-shell": Application("$APP --help"),
     "black": Application(f"{_PYTHON}; $APP --diff a.py"),
     "cookiecutter": Application(f"{_TEMPLATE}; $APP --no-input t; cat b/c"),

@@ -198,8 +198,9 @@ class _Search:
                 if other.owner and any(_is_named(other.place, name) for name in names):
                     yield other, f"{module.place} names them"
         if use.lists:
+            everywhere = use.elsewhere and module.path in self._reached
             for other in self._by_owner[module.owner]:
-                if other.path.is_relative_to(module.path.parent):
+                if everywhere or other.path.is_relative_to(module.path.parent):
                     yield other, f"{module.place} looks for sources"
 
     @cached_property

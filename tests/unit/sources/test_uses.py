@@ -49,7 +49,35 @@ def test_names(text: str, names: tuple[str, ...]) -> None:
     ],
 )
 def test_lists(text: str, *, lists: bool) -> None:
-    assert use_of(text) == SourceUse(lists=lists)
+    assert use_of(text).lists is lists
+
+
+@pytest.mark.parametrize(
+    ("text", "elsewhere"),
+    [
+        ("for path in Path(extensions.__file__).parent.iterdir(): path.suffix == '.py'", True),
+        ("join(dirname(import_module(name).__file__), name + '.py')", True),
+        ("listdir(plugins.__path__[0]); name.endswith('.py')", True),
+        ("Path(inspect.getfile(Base)).parent.glob('*.py')", True),
+        ("importlib.resources.files(package); x.suffix == '.py'", True),
+        ("(Path(__file__).resolve().parent.parent / 'plugins').glob('*.py')", True),
+        ("(Path(__file__).parents[1] / 'plugins').glob('*.py')", True),
+        ("glob(join(dirname(dirname(abspath(__file__))), 'plugins', '*.py'))", True),
+        ("glob(join(dirname(__file__), '..', 'plugins', '*.py'))", True),
+        ("glob(dirname(__file__) + '/../plugins/*.py'); '.py'", True),
+        ("(Path(__file__).parent / 'plugins').glob('*.py')", False),
+        ("(Path(__file__).parents[0] / 'plugins').glob('*.py')", False),
+        ("glob(join(__file__, '..', '*.py'))", False),
+        ("glob(join(dirname(__file__), '*.py')); other.__file__.endswith('.py')", False),
+        ("iter_modules(package.__path__); '.py'; __file__", False),
+        ("spec(name, path=package.__path__); '.py'", False),
+        ("package.__path__ = [path]; '.py'", False),
+        ("importlib.resources.files(__name__); x.suffix == '.py'", False),
+        ("(Path(__file__).parent.parent / 'data').read_text()", False),
+    ],
+)
+def test_elsewhere(text: str, *, elsewhere: bool) -> None:
+    assert use_of(text).elsewhere is elsewhere
 
 
 @pytest.mark.parametrize(

@@ -154,6 +154,25 @@ def test_what_is_listed(image: Image) -> None:
     assert set(image.kept().values()) == {"dep/plugins/__init__.py looks for sources"}
 
 
+class TestListedElsewhere:
+    """Pylint lists `pylint/extensions` in `pylint/config`; Ansible finds `ansible/modules` in `ansible/plugins`."""
+
+    FILES = ("dep/__init__.py", "dep/config/__init__.py", "dep/extensions/__init__.py", "dep/extensions/a.py")
+
+    @pytest.fixture(autouse=True)
+    def packages(self, image: Image) -> None:
+        text = "for path in Path(extensions.__file__).parent.iterdir(): path.suffix == '.py'"
+        image.add({**dict.fromkeys(self.FILES, ""), "dep/config/utils.py": text}, "dep")
+        image.add({"other/__init__.py": ""}, "other")
+
+    def test_keeps_the_whole_package(self, image: Image) -> None:
+        kept = image.kept(reached=("dep/config/utils.py",))
+        assert kept == dict.fromkeys((*self.FILES, "dep/config/utils.py"), "dep/config/utils.py looks for sources")
+
+    def test_not_where_nothing_imports_it(self, image: Image) -> None:
+        assert set(image.kept()) == {"dep/config/__init__.py", "dep/config/utils.py"}
+
+
 def test_what_reads_itself(image: Image) -> None:
     image.add({"app/__init__.py": "", "app/quine.py": "print(open(__file__).read())"})
     assert image.kept() == {"app/quine.py": "they do something with their own paths"}
