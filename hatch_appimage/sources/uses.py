@@ -17,18 +17,21 @@ if TYPE_CHECKING:
     from hatch_appimage.syntax import Nodes
 
 # A source without any of these does nothing with sources.
-_WORDS = re.compile(rb"\.py['\"]|\b(?:__file__|getsource|getsourcelines|findsource)\b")
+_WORDS = re.compile(rb"\.py(?:\$|\\Z)?['\"]|\b(?:__file__|getsource|getsourcelines|findsource|SOURCE_SUFFIXES)\b")
 # A source that looks for others beside itself says where that is.
 _PLACES = re.compile(
-    rb"\b(?:__file__|__path__|getfile|iter_modules|pkg_resources|importlib\.resources|importlib_resources)\b"
+    rb"\b(?:__file__|__path__|getfile|getsourcefile|iter_modules|pkg_resources|importlib_resources)\b"
+    rb"|\bimportlib(?:\.| +import +)resources\b"
 )
 # Functions of `inspect` that raise OSError where a source is missing.
 _READING = frozenset({"findsource", "getsource", "getsourcelines"})
 # What may be named by an `except` for it to cope with that.
 _COPING = frozenset({"BaseException", "EnvironmentError", "Exception", "IOError", "OSError"})
 _SUFFIX = ".py"
-# What means every source: the end of a name, or a pattern.
+# What means every source: the end of a name, or a pattern; regular expressions, and a list of `importlib.machinery`.
 _ALL = frozenset({_SUFFIX, f"*{_SUFFIX}"})
+_MATCHING_ALL = re.compile(r"\S*\\\.py(?:\$|\\Z)?")
+_SUFFIXES = b"SOURCE_SUFFIXES"
 # What `%` and `str.format` put a part of the name in for.
 _FILLED_IN = re.compile(r"%[sdr]|\{[^{}]*\}")
 
@@ -66,7 +69,7 @@ def find_source_use(source: bytes, nodes: Nodes) -> SourceUse:
     parents = {child: node for node in nodes.all for child in children(node)}
     texts = set(_texts(parents))
     names = {text for text in texts if text.rpartition("/")[2] not in _ALL}
-    lists = len(names) < len(texts) and _PLACES.search(source) is not None
+    lists = (len(names) < len(texts) or _SUFFIXES in source) and _PLACES.search(source) is not None
     return SourceUse(
         names=tuple(sorted(names)),
         lists=lists,
@@ -77,13 +80,18 @@ def find_source_use(source: bytes, nodes: Nodes) -> SourceUse:
 
 
 def _texts(parents: Mapping[ast.AST, ast.AST]) -> Iterator[str]:
-    """Yield the strings that end like the name of a source, docstrings excepted."""
+    """Yield the strings that end like the name of a source, docstrings excepted; regular expressions as the suffix."""
     for node in parents:
         if not isinstance(node, ast.Constant) or isinstance(parents[node], ast.Expr):
             continue
-        if isinstance(node.value, str) and re.fullmatch(r"\S*\.py", node.value):
+        text = node.value.decode("latin-1") if isinstance(node.value, bytes) else node.value
+        if not isinstance(text, str):
+            continue
+        if _MATCHING_ALL.fullmatch(text):
+            yield _SUFFIX
+        elif re.fullmatch(r"\S*\.py", text):
             before = "*" if isinstance(parents[node], ast.JoinedStr) else ""
-            yield before + _FILLED_IN.sub("*", node.value)
+            yield before + _FILLED_IN.sub("*", text)
 
 
 def _reads_others(node: ast.AST) -> bool:
