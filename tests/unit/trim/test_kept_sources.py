@@ -162,12 +162,22 @@ class TestListedElsewhere:
     @pytest.fixture(autouse=True)
     def packages(self, image: Image) -> None:
         text = "for path in Path(extensions.__file__).parent.iterdir(): path.suffix == '.py'"
-        image.add({**dict.fromkeys(self.FILES, ""), "dep/config/utils.py": text}, "dep")
+        cli = {"dep/cli.py": "import dep.config.utils"}
+        image.add({**dict.fromkeys(self.FILES, ""), "dep/config/utils.py": text, **cli}, "dep")
         image.add({"other/__init__.py": ""}, "other")
 
+    @property
+    def whole(self) -> dict[str, str]:
+        names = (*self.FILES, "dep/config/utils.py", "dep/cli.py")
+        return dict.fromkeys(names, "dep/config/utils.py looks for sources")
+
     def test_keeps_the_whole_package(self, image: Image) -> None:
-        kept = image.kept(reached=("dep/config/utils.py",))
-        assert kept == dict.fromkeys((*self.FILES, "dep/config/utils.py"), "dep/config/utils.py looks for sources")
+        assert image.kept(reached=("dep/config/utils.py",)) == self.whole
+
+    def test_where_a_command_imports_it(self, image: Image) -> None:
+        """The application may start `ansible-playbook`, and import nothing of Ansible."""
+        image.write(f"{SITE}/dep-1.0.dist-info/entry_points.txt", "[console_scripts]\ndep = dep.cli:main\n")
+        assert image.kept() == self.whole
 
     def test_not_where_nothing_imports_it(self, image: Image) -> None:
         assert set(image.kept()) == {"dep/config/__init__.py", "dep/config/utils.py"}
