@@ -104,8 +104,9 @@ def _steps_upwards(node: ast.AST, parents: Parents) -> int:
 
 def _count_upwards(node: ast.expr) -> int:
     """Return how often a part of a path leads upwards."""
-    is_text = isinstance(node, ast.Constant) and isinstance(node.value, str)
-    return re.split(r"[/\\]", node.value).count("..") if is_text else 0
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return re.split(r"[/\\]", node.value).count("..")
+    return 0
 
 
 def _number(node: ast.expr) -> int:
