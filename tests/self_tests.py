@@ -45,16 +45,19 @@ class Application:
         work: a script for a shell, in which the application does without network what it is for, as ``$APP``. It says
             more than ``--help``, as most applications import the greater part of their modules when they need them.
         options: that its build needs.
+        helps: it ends when it is asked for help; otherwise it would open its window, and wait.
 
     """
 
     work: str
     options: tuple[str, ...] = ()
+    helps: bool = True
 
 
 _PYTHON = r"printf 'import os\nx=lambda:0\n' >a.py"
 _SQL = r"printf 'SELECT a FROM  t where a=1\n' >a.sql"
-_PLAYBOOK = r"printf -- '- hosts: all\n  tasks:\n    - command: ls\n' >a.yml"
+_PLAYBOOK = r"printf -- '- hosts: all\n  tasks:\n    - command: ls\n    - file: {path: a, %s: touch}\n' $STATE >a.yml"
+_PLAY = "$APP -i localhost, -c local -e ansible_python_interpreter='{{ ansible_playbook_python }}' a.yml; ls a"
 _TEMPLATE = 'd={{cookiecutter.a}}; mkdir -p t/$d; echo $d >t/$d/c; echo \'{"a": "b"}\' >t/cookiecutter.json'
 #: The test projects, and applications from the index, which are chosen for what they are made of: web servers, TLS,
 #: compiled modules, plugins, data files, code that reads code. Nobody answers at port 1.
@@ -65,10 +68,13 @@ APPLICATIONS = {
     "native-ext": Application("$APP"),
     "pandas-report": Application("$APP"),
     "poetry-tool": Application("$APP"),
-    "qt-window": Application("$APP --once"),
+    "qt-window": Application("$APP --once", helps=False),
     "setuptools-tool": Application("$APP"),
     "tk-clock": Application("$APP --once"),
-    "ansible-lint": Application(f"{_PLAYBOOK}; $APP --offline --list-rules; $APP --offline --nocolor a.yml"),
+    "ansible-core": Application(f"STATE=state; {_PLAYBOOK}; {_PLAY}", ('entry-point="ansible-playbook"',)),
+    "ansible-lint": Application(
+        f"STATE=nothing; {_PLAYBOOK}; $APP --offline --list-rules; $APP --offline --nocolor a.yml"
+    ),
     "aws-shell": Application("$APP --help"),
     "black": Application(f"{_PYTHON}; $APP --diff a.py"),
     "cookiecutter": Application(f"{_TEMPLATE}; $APP --no-input t; cat b/c"),
@@ -76,9 +82,10 @@ APPLICATIONS = {
     "datasette": Application("$APP plugins --all; $APP --memory --get '/_memory.json?sql=select+1'"),
     "glances": Application("$APP --modules-list; $APP --stdout now.iso --stop-after 1 | sed 's/[0-9]*//g'"),
     "httpie": Application("$APP --offline --pretty all POST example.org a=1 b:=[2]", ('entry-point="http"',)),
-    "ipython": Application("$APP --no-banner -c 'import json; json??'; $APP profile list; $APP history trim"),
+    "ipython": Application(r"printf 'import json\njson??\n' >a.ipy; $APP a.ipy; $APP profile list; $APP history trim"),
     "mkdocs": Application(
-        "$APP new -q s; cd s; for t in mkdocs readthedocs; do $APP build -qt $t; cat site/index.html; done"
+        "$APP new -q s; cd s; export SOURCE_DATE_EPOCH=1; "
+        "for t in mkdocs readthedocs; do $APP build -qt $t; cat site/index.html; done"
     ),
     "pgcli": Application("$APP --version; $APP --list postgresql://nobody@127.0.0.1:1/x"),
     "poetry": Application("$APP new a; cd a; $APP check; $APP version 2.0; $APP env info; $APP config --list"),
@@ -170,7 +177,7 @@ def try_application(name: str, sets: Sequence[str], directory: Path) -> bool:
             faults.append(f"{label}: not built: {error.stderr.strip().splitlines()[-1]}")
             print(f"{name:<20} {label:<17} {faults[-1]}", flush=True)
             continue
-        outcomes[label] = outcome = run(image, APPLICATIONS[name].work if name in APPLICATIONS else "")
+        outcomes[label] = outcome = run(image, APPLICATIONS.get(name, Application("")))
         print(f"{name:<20} {label:<17} {outcome.size / 1e6:7.1f} MB  {outcome.tested[-1]}", flush=True)
         worse = outcome.faults(outcomes.get(next(iter(OPTIONS))))
         for fault in worse:
@@ -195,10 +202,12 @@ def build(name: str, options: Sequence[str], output: Path) -> Path:
     return next(output.glob("*.AppImage"))
 
 
-def run(image: Path, work: str) -> Outcome:
+def run(image: Path, application: Application) -> Outcome:
     """Run the self-test of an image, its command with ``--help``, and what the application is for."""
     tested = _start([image, "--appimage-self-test"])
-    commands: dict[str, list[str | Path]] = {"--help": [image, "--help"], "work": ["sh", "-c", work]}
+    commands: dict[str, list[str | Path]] = {"work": ["sh", "-c", application.work]}
+    if application.helps:
+        commands["--help"] = [image, "--help"]
     results = {title: _start(command, APP=str(image)) for title, command in commands.items()}
     return Outcome(image.stat().st_size, tuple(tested[1].splitlines()) or ("no self-test",), results)
 

@@ -103,6 +103,23 @@ def find_reach(
     )
 
 
+def find_reach_of_commands(python: BundledPython, *, reader: SourceReader | None = None) -> frozenset[Path]:
+    """Return the files of the modules that installed commands import, at their top level.
+
+    The application may start each of them, whatever it imports itself.
+
+    Args:
+        python: the Python that they are installed into.
+        reader: knows what sources import.
+
+    """
+    points = [point for each in installed_distributions(python) for point in _entry_points(each)]
+    stdlib = (python.stdlib, *python.extension_directories)
+    modules = Modules([*directories_of_modules(python), *stdlib], stdlib=stdlib, reader=reader)
+    reached = follow([_module_of(point) for point in points if point.group in _COMMANDS], modules, lambda _: True)
+    return frozenset(module.path for module in reached.values())
+
+
 def _is_plugin(point: EntryPoint) -> bool:
     return point.group not in _COMMANDS and not _TOOLS.fullmatch(point.group)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from hatch_appimage import syntax
 from hatch_appimage.results import NO_RESULTS, digest_code
-from hatch_appimage.sources import actions, facts, mentions, namespaces, plots, statements, units, uses
+from hatch_appimage.sources import actions, facts, mentions, namespaces, places, plots, statements, units, uses
 from hatch_appimage.sources.facts import Text, find_all, pack, unpack
 from hatch_appimage.sources.worker import find_packed
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from hatch_appimage.results import Results
     from hatch_appimage.sources.facts import Facts
 
-_MODULES = (actions, facts, mentions, namespaces, plots, statements, syntax, units, uses)
+_MODULES = (actions, facts, mentions, namespaces, places, plots, statements, syntax, units, uses)
 _CODE = digest_code(*(str(module.__file__) for module in _MODULES))
 # What is looked at and kept together has at most so many bytes, unless it is one file.
 _BATCH_SIZE = 500_000

@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hatch_appimage.sources.places import is_own_path, leads_elsewhere, leads_out
 from hatch_appimage.syntax import children, last_name
 
 if TYPE_CHECKING:
@@ -16,38 +17,21 @@ if TYPE_CHECKING:
     from hatch_appimage.syntax import Nodes
 
 # A source without any of these does nothing with sources.
-_WORDS = re.compile(rb"\.py['\"]|\b(?:__file__|getsource|getsourcelines|findsource)\b")
+_WORDS = re.compile(rb"\.py(?:\$|\\Z)?['\"]|\b(?:__file__|getsource|getsourcelines|findsource|SOURCE_SUFFIXES)\b")
 # A source that looks for others beside itself says where that is.
 _PLACES = re.compile(
-    rb"\b(?:__file__|__path__|getfile|iter_modules|pkg_resources|importlib\.resources|importlib_resources)\b"
+    rb"\b(?:__file__|__path__|getfile|getsourcefile|iter_modules|pkg_resources|importlib_resources)\b"
+    rb"|\bimportlib(?:\.| +import +)resources\b"
 )
 # Functions of `inspect` that raise OSError where a source is missing.
 _READING = frozenset({"findsource", "getsource", "getsourcelines"})
 # What may be named by an `except` for it to cope with that.
 _COPING = frozenset({"BaseException", "EnvironmentError", "Exception", "IOError", "OSError"})
-# Functions, methods and attributes that make the same file's path of a path, and those that make another one of it.
-_SAME_PATH = frozenset(
-    {
-        "Path",
-        "PurePath",
-        "absolute",
-        "abspath",
-        "fsdecode",
-        "fspath",
-        "normcase",
-        "normpath",
-        "realpath",
-        "resolve",
-        "str",
-    }
-)
-_OTHER_PATH = frozenset(
-    {"basename", "commonpath", "dirname", "join", "joinpath", "name", "parent", "parents", "relative_to", "relpath"}
-    | {"split", "splitext", "stem", "suffix", "with_name", "with_stem", "with_suffix"}
-)
 _SUFFIX = ".py"
-# What means every source: the end of a name, or a pattern.
+# What means every source: the end of a name, or a pattern; regular expressions, and a list of `importlib.machinery`.
 _ALL = frozenset({_SUFFIX, f"*{_SUFFIX}"})
+_MATCHING_ALL = re.compile(r"\S*\\\.py(?:\$|\\Z)?")
+_SUFFIXES = b"SOURCE_SUFFIXES"
 # What `%` and `str.format` put a part of the name in for.
 _FILLED_IN = re.compile(r"%[sdr]|\{[^{}]*\}")
 
@@ -58,7 +42,8 @@ class SourceUse:
 
     Attributes:
         names: the names of sources in its strings, which may be the ends of paths, with `*` for what is not known.
-        lists: it looks for all sources in a directory that it knows from its own place.
+        lists: it looks for all sources in a directory that it knows from its own place, or another module's.
+        elsewhere: that directory is not its own, nor below that.
         itself: it does something else with its own path than to find other files from there.
         others: it asks for the sources of functions or modules, and does not cope where there are none.
 
@@ -66,6 +51,7 @@ class SourceUse:
 
     names: tuple[str, ...] = ()
     lists: bool = False
+    elsewhere: bool = False
     itself: bool = False
     others: bool = False
 
@@ -83,38 +69,29 @@ def find_source_use(source: bytes, nodes: Nodes) -> SourceUse:
     parents = {child: node for node in nodes.all for child in children(node)}
     texts = set(_texts(parents))
     names = {text for text in texts if text.rpartition("/")[2] not in _ALL}
+    lists = (len(names) < len(texts) or _SUFFIXES in source) and _PLACES.search(source) is not None
     return SourceUse(
         names=tuple(sorted(names)),
-        lists=len(names) < len(texts) and _PLACES.search(source) is not None,
-        itself=any(_is_own_path(node) and not _leads_elsewhere(node, parents) for node in parents),
+        lists=lists,
+        elsewhere=lists and any(leads_out(node, parents) for node in parents),
+        itself=any(is_own_path(node) and not leads_elsewhere(node, parents) for node in parents),
         others=any(_reads_others(node) and not _copes(node, parents) for node in parents),
     )
 
 
 def _texts(parents: Mapping[ast.AST, ast.AST]) -> Iterator[str]:
-    """Yield the strings that end like the name of a source, docstrings excepted."""
+    """Yield the strings that end like the name of a source, docstrings excepted; regular expressions as the suffix."""
     for node in parents:
         if not isinstance(node, ast.Constant) or isinstance(parents[node], ast.Expr):
             continue
-        if isinstance(node.value, str) and re.fullmatch(r"\S*\.py", node.value):
+        text = node.value.decode("latin-1") if isinstance(node.value, bytes) else node.value
+        if not isinstance(text, str):
+            continue
+        if _MATCHING_ALL.fullmatch(text):
+            yield _SUFFIX
+        elif re.fullmatch(r"\S*\.py", text):
             before = "*" if isinstance(parents[node], ast.JoinedStr) else ""
-            yield before + _FILLED_IN.sub("*", node.value)
-
-
-def _is_own_path(node: ast.AST) -> bool:
-    return isinstance(node, ast.Name) and node.id == "__file__" and isinstance(node.ctx, ast.Load)
-
-
-def _leads_elsewhere(node: ast.AST, parents: Mapping[ast.AST, ast.AST]) -> bool:
-    """Whether an expression of a path is only there to find another path."""
-    parent = parents[node]
-    if isinstance(parent, ast.Attribute):
-        name, whole = parent.attr, parents.get(parent, parent)
-    elif isinstance(parent, ast.Call):
-        name, whole = last_name(parent.func), parent
-    else:
-        return isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Div)
-    return name in _OTHER_PATH or (name in _SAME_PATH and whole in parents and _leads_elsewhere(whole, parents))
+            yield before + _FILLED_IN.sub("*", text)
 
 
 def _reads_others(node: ast.AST) -> bool:

@@ -14,6 +14,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from hatch_appimage.python.installed import installed_distributions, installed_files, name_of
+from hatch_appimage.sources.reach import find_reach_of_commands
 from hatch_appimage.sources.reader import File
 from hatch_appimage.sources.uses import SourceUse
 from hatch_appimage.trim.packages import matches
@@ -143,6 +144,7 @@ class _Search:
     ) -> None:
         self._modules = modules
         self._python = python
+        self._reader = reader
         self._project = project
         self._reached = frozenset(reach.files)
         self._by_owner: dict[str, list[Module]] = defaultdict(list)
@@ -198,9 +200,14 @@ class _Search:
                 if other.owner and any(_is_named(other.place, name) for name in names):
                     yield other, f"{module.place} names them"
         if use.lists:
+            everywhere = use.elsewhere and (module.path in self._reached or module.path in self._of_commands)
             for other in self._by_owner[module.owner]:
-                if other.path.is_relative_to(module.path.parent):
+                if everywhere or other.path.is_relative_to(module.path.parent):
                     yield other, f"{module.place} looks for sources"
+
+    @cached_property
+    def _of_commands(self) -> frozenset[Path]:
+        return find_reach_of_commands(self._python, reader=self._reader)
 
     @cached_property
     def _readers(self) -> Mapping[str, Module]:

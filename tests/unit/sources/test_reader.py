@@ -3,13 +3,17 @@
 
 from __future__ import annotations
 
+import ast
 import sys
+from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from hatch_appimage.process import ProcessError
 from hatch_appimage.results import Results, list_entries
+from hatch_appimage.sources import facts as facts_module
 from hatch_appimage.sources import reader as module
 from hatch_appimage.sources.facts import Text, find_all, pack, unpack
 from hatch_appimage.sources.reader import File, SourceReader
@@ -17,7 +21,6 @@ from hatch_appimage.sources.statements import Import
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from hatch_appimage.sources.facts import Facts
 
@@ -201,3 +204,16 @@ def test_packed_and_unpacked() -> None:
     facts = find_all(texts)
     assert unpack(pack(facts)) == facts
     assert b"\n" not in pack(facts)
+
+
+def test_results_depend_on_all_code_that_finds_them() -> None:
+    """Those of an earlier version would be taken for those of a module that has changed, if it did not count."""
+    names = {facts_module.__name__}
+    waiting = [*names]
+    while waiting:
+        tree = ast.parse(Path(str(import_module(waiting.pop()).__file__)).read_text(encoding="utf-8"))
+        imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module}
+        found = {name for name in imported if name.startswith("hatch_appimage.")} - names
+        names |= found
+        waiting += found
+    assert {each.__name__ for each in module._MODULES} == names

@@ -29,7 +29,7 @@ def use_of(text: str) -> SourceUse:
         ("print('there is no worker.py')", ()),
         ("# 'worker.py'", ()),
         ("'worker.pyc', 'worker.pyi'", ()),
-        ("b'worker.py'", ()),
+        ("run(b'worker.py')", ("worker.py",)),
     ],
 )
 def test_names(text: str, names: tuple[str, ...]) -> None:
@@ -43,13 +43,49 @@ def test_names(text: str, names: tuple[str, ...]) -> None:
         ("[name for name in listdir(__path__[0]) if name.endswith('.py')]", True),
         ("Path(inspect.getfile(Base)).parent.glob('**/*.py')", True),
         ("importlib.resources.files(p); x.suffix == '.py'", True),
+        ("from importlib import resources\nresources.files(p); x.suffix == '.py'", True),
+        ("join(dirname(inspect.getsourcefile(Base)), name + '.py')", True),
         ("join(dirname(__file__), f'{name}.py')", True),
+        ("[name for name in os.listdir(dirname(fsencode(__file__))) if name.endswith(b'.py')]", True),
+        (r"filter(re.compile(r'(\w+)\.py$').match, listdir(dirname(__file__)))", True),
+        (r"filter(re.compile(r'\w+\.py\Z').match, listdir(dirname(__file__)))", True),
+        (r"filter(re.compile('.*\\.py').fullmatch, listdir(dirname(__file__)))", True),
+        ("Path(__file__).parent.iterdir(); path.suffix in importlib.machinery.SOURCE_SUFFIXES", True),
         ("def is_python(name): return name.endswith('.py')", False),
+        ("def is_python(name): return splitext(name)[1] in SOURCE_SUFFIXES", False),
         ("'''*.py'''\nprint(dirname(__file__))", False),
     ],
 )
 def test_lists(text: str, *, lists: bool) -> None:
-    assert use_of(text) == SourceUse(lists=lists)
+    assert use_of(text).lists is lists
+
+
+@pytest.mark.parametrize(
+    ("text", "elsewhere"),
+    [
+        ("for path in Path(extensions.__file__).parent.iterdir(): path.suffix == '.py'", True),
+        ("join(dirname(import_module(name).__file__), name + '.py')", True),
+        ("listdir(plugins.__path__[0]); name.endswith('.py')", True),
+        ("Path(inspect.getfile(Base)).parent.glob('*.py')", True),
+        ("importlib.resources.files(package); x.suffix == '.py'", True),
+        ("(Path(__file__).resolve().parent.parent / 'plugins').glob('*.py')", True),
+        ("(Path(__file__).parents[1] / 'plugins').glob('*.py')", True),
+        ("glob(join(dirname(dirname(abspath(__file__))), 'plugins', '*.py'))", True),
+        ("glob(join(dirname(__file__), '..', 'plugins', '*.py'))", True),
+        ("glob(dirname(__file__) + '/../plugins/' + '*.py')", True),
+        ("(Path(__file__).parent / 'plugins').glob('*.py')", False),
+        ("(Path(__file__).parents[0] / 'plugins').glob('*.py')", False),
+        ("glob(join(__file__, '..', '*.py'))", False),
+        ("glob(join(dirname(__file__), '*.py')); other.__file__.endswith('.py')", False),
+        ("iter_modules(package.__path__); name.endswith('.py')", False),
+        ("spec(name + '.py', path=package.__path__)", False),
+        ("package.__path__ = [path + '.py']", False),
+        ("importlib.resources.files(__name__); x.suffix == '.py'", False),
+        ("(Path(__file__).parent.parent / 'data').read_text()", False),
+    ],
+)
+def test_elsewhere(text: str, *, elsewhere: bool) -> None:
+    assert use_of(text).elsewhere is elsewhere
 
 
 @pytest.mark.parametrize(

@@ -154,6 +154,35 @@ def test_what_is_listed(image: Image) -> None:
     assert set(image.kept().values()) == {"dep/plugins/__init__.py looks for sources"}
 
 
+class TestListedElsewhere:
+    """Pylint lists `pylint/extensions` in `pylint/config`; Ansible finds `ansible/modules` in `ansible/plugins`."""
+
+    FILES = ("dep/__init__.py", "dep/config/__init__.py", "dep/extensions/__init__.py", "dep/extensions/a.py")
+
+    @pytest.fixture(autouse=True)
+    def packages(self, image: Image) -> None:
+        text = "for path in Path(extensions.__file__).parent.iterdir(): path.suffix == '.py'"
+        cli = {"dep/cli.py": "import dep.config.utils"}
+        image.add({**dict.fromkeys(self.FILES, ""), "dep/config/utils.py": text, **cli}, "dep")
+        image.add({"other/__init__.py": ""}, "other")
+
+    @property
+    def whole(self) -> dict[str, str]:
+        names = (*self.FILES, "dep/config/utils.py", "dep/cli.py")
+        return dict.fromkeys(names, "dep/config/utils.py looks for sources")
+
+    def test_keeps_the_whole_package(self, image: Image) -> None:
+        assert image.kept(reached=("dep/config/utils.py",)) == self.whole
+
+    def test_where_a_command_imports_it(self, image: Image) -> None:
+        """The application may start `ansible-playbook`, and import nothing of Ansible."""
+        image.write(f"{SITE}/dep-1.0.dist-info/entry_points.txt", "[console_scripts]\ndep = dep.cli:main\n")
+        assert image.kept() == self.whole
+
+    def test_not_where_nothing_imports_it(self, image: Image) -> None:
+        assert set(image.kept()) == {"dep/config/__init__.py", "dep/config/utils.py"}
+
+
 def test_what_reads_itself(image: Image) -> None:
     image.add({"app/__init__.py": "", "app/quine.py": "print(open(__file__).read())"})
     assert image.kept() == {"app/quine.py": "they do something with their own paths"}
