@@ -4,9 +4,10 @@
 
 Makes a Debian 12 and a Debian 13 with GTK below DIR, unless they are there, builds the test projects with GTK in each,
 and runs every image in both, under Xvfb and under weston without a screen, with variables set that lead GTK to the
-machine's modules. Under Xvfb the window must look like that of the distribution's own Python on the release that the
+machine's modules. Then an ordinary user of a Debian with nothing but Python builds images from what apt fetches, whose
+texts must be German on the German machine of either release without GTK. Under Xvfb the window must look like that of the distribution's own Python on the release that the
 image was built on; no library that goes with GLib may be the machine's, and no variable may reach a child. Prints a
-line for each run, and ends with 1 if any fails. It takes half an hour and 6 GB, so it is no part of the tests.
+line for each run, and ends with 1 if any fails. It takes an hour and 8 GB, so it is no part of the tests.
 """
 
 from __future__ import annotations
@@ -33,6 +34,58 @@ PACKAGES = (
 #: What PyGObject is compiled with, and which of its releases can be.
 HEADERS = {"bookworm": "libgirepository1.0-dev", "trixie": "libgirepository-2.0-dev"}
 OPTIONS = {"bookworm": ('requirements=["PyGObject<3.51"]',), "trixie": ()}
+#: What a machine has on which an ordinary user builds: apt has to fetch all else.
+BARE = ("ca-certificates", "python3-venv")
+#: And one without GTK on which its images run: a display, and the libraries that are left to every desktop.
+DESKTOP = (
+    *("fonts-dejavu-core", "libegl1", "libfontconfig1", "libgl1", "libwayland-client0", "libwayland-egl1"),
+    *("libx11-xcb1", "locales", "xvfb"),
+)
+#: What compiles PyGObject, beside its own headers.
+COMPILER = ("gcc", "libc6-dev", "libcairo2-dev", "pkg-config", "python3-dev")
+WORDS = "test-words"
+WORDS_PROJECT = """
+[build-system]
+requires = ["hatchling"]
+build-backend = "hatchling.build"
+[project]
+name = "{name}"
+version = "1.0"
+dependencies = ["PyGObject", "pycairo"]
+[project.scripts]
+{name} = "{module}:main"
+[tool.hatch.build.targets.appimage]
+build-packages = {packages}
+"""
+#: Prints what is written in GTK's dialogue for files, and a text of GLib.
+WORDS_MODULE = """
+import gi
+gi.require_version("Gtk", "{version}")
+from gi.repository import GLib, Gtk
+{more}
+
+def words(widget):
+    if isinstance(widget, Gtk.Label):
+        yield widget.get_text()
+    children = []
+    if Gtk.MAJOR_VERSION == 3:
+        if isinstance(widget, Gtk.Container):
+            widget.forall(children.append)
+    else:
+        child = widget.get_first_child()
+        while child:
+            children.append(child)
+            child = child.get_next_sibling()
+    for child in children:
+        yield from words(child)
+
+def main():
+    found = list(words(Gtk.FileChooserDialog(title="Files")))
+    print(*found, GLib.OptionContext().get_help(True, None).split()[0], sep="; ")
+"""
+ADWAITA = 'gi.require_version("Adw", "1")\nfrom gi.repository import Adw'
+#: Some of these words in German.
+GERMAN = ("Pers\u00f6nlicher Ordner", "Aufruf:")
 #: Settings of this machine for downloads.
 SETTINGS = (
     "/etc/apt/apt.conf.d",
@@ -95,6 +148,18 @@ tr '\\0' '\\n' <"$process/environ" >"$out.environ" || true
 """
 
 
+BUILD_AS_USER = """
+rm -rf /tmp/project; cp -r "/mnt/images/$1" /tmp/project; chown -R user /tmp/project; cd /tmp/project; shift
+export HOME=/home/user
+exec runuser -u user -- /opt/venv/bin/hatch-appimage build . "$@"
+"""
+SPEAK = """
+Xvfb :7 >/dev/null 2>&1 &
+until [ -S /tmp/.X11-unix/X7 ]; do sleep 1; done
+DISPLAY=:7 timeout 60 "$@" >/mnt/images/words.log 2>&1 || true
+"""
+
+
 @dataclass(frozen=True)
 class Place:
     """Where all of it happens."""
@@ -114,6 +179,44 @@ class Place:
             suite, 'apt-get update && apt-get install -y --no-install-recommends "$@"', *PACKAGES, HEADERS[suite]
         )
         self.enter(suite, SETUP)
+
+    def make_bare(self, suite: str) -> None:
+        """Make two root file systems, unless they are there: one to build on, and one with a German desktop."""
+        bare, desktop = (self.directory / f"{suite}-{kind}" for kind in ("bare", "desktop"))
+        if not (bare / "opt/venv").exists():
+            subprocess.run(
+                ["debootstrap", "--variant=minbase", f"--include={','.join(BARE)}", suite, bare], check=True
+            )
+            for name in filter(os.path.exists, SETTINGS):
+                subprocess.run(["cp", "-rLT", name, f"{bare}{name}"], check=False)
+            if not desktop.exists():
+                subprocess.run(["cp", "-a", bare, desktop], check=True)
+            self.enter(bare.name, f"useradd -m user\n{SETUP}")
+        if not (desktop / "usr/bin/Xvfb").exists():
+            self.enter(
+                desktop.name, 'apt-get update && apt-get install -y --no-install-recommends "$@"', *DESKTOP
+            )
+            self.enter(desktop.name, "localedef -i de_DE -f UTF-8 de_DE.UTF-8")
+
+    def build_bare(self, version: str, suite: str) -> Path:
+        """Build an image with a version of GTK as an ordinary user, unless it is there."""
+        name = f"{WORDS}-{version[0]}"
+        work = self.directory / "work"
+        output = work / f"{suite}-bare"
+        if not list(output.glob(f"{name}-*.AppImage")):
+            project = work / name
+            for directory in (output, project):
+                directory.mkdir(parents=True, exist_ok=True)
+                directory.chmod(0o777)
+            packages = [*COMPILER, HEADERS[suite]]
+            module = name.replace("-", "_")
+            (project / "pyproject.toml").write_text(WORDS_PROJECT.format(name=name, module=module, packages=packages))
+            more = ADWAITA if version == "4.0" else ""
+            (project / f"{module}.py").write_text(WORDS_MODULE.format(version=version, more=more))
+            options = [part for option in OPTIONS[suite] for part in ("--set", option)]
+            self.enter(output.name, BUILD_AS_USER, name, "--output", f"/mnt/images/{output.name}", *options)
+        (image,) = output.glob(f"{name}-*.AppImage")
+        return image
 
     def enter(self, suite: str, script: str, *arguments: str, alone: bool = False, **variables: str) -> None:
         """Run a script of the shell in a root, alone or with this machine's network."""
@@ -166,7 +269,27 @@ def main() -> int:
         place.make(suite)
         for project in (*PROJECTS, SOUND):
             place.build(project, suite)
-    return 1 if check_sounds(place) + check_windows(place) else 0
+    return 1 if check_sounds(place) + check_windows(place) + check_words(place) else 0
+
+
+def check_words(place: Place) -> int:
+    """Have images of bare machines show German words where there is no GTK; return how many do not."""
+    faults = 0
+    for suite in SUITES:
+        place.make_bare(suite)
+    for version in ("3.0", "4.0"):
+        for built in SUITES:
+            image = place.build_bare(version, built)
+            for suite in SUITES:
+                variables = {"APPIMAGE_EXTRACT_AND_RUN": "1", "LANG": "de_DE.UTF-8", "XDG_RUNTIME_DIR": "/run/user"}
+                command = f"/mnt/images/{image.parent.name}/{image.name}"
+                place.enter(f"{suite}-desktop", SPEAK, command, alone=True, **variables)
+                told = (place.directory / "work/words.log").read_text()
+                found = all(word in told for word in GERMAN)
+                label = f"words of GTK {version} of a bare {built} on {suite}"
+                print(f"{label:<55} {'ok' if found else told.strip()[-500:]}", flush=True)
+                faults += not found
+    return faults
 
 
 def check_sounds(place: Place) -> int:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,9 @@ _SEARCHED = {
     "PKG_CONFIG_PATH": ("usr/lib/{multiarch}/pkgconfig", "usr/share/pkgconfig"),
     "PATH": ("usr/bin",),
 }
+
+# Where a variable of a file for pkg-config begins at the machine's root (pc(5)).
+_AT_ROOT = re.compile(r"^(\w+)=(?=/)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,7 @@ def fetch_build_packages(names: Sequence[str], architecture: Architecture, direc
     for package in packages:
         shutil.copytree(package.root, directory, symlinks=True, dirs_exist_ok=True)
     _complete_links(directory)
+    _move_pkg_config(directory)
     return BuildPackages(directory, tuple(packages), architecture)
 
 
@@ -92,3 +97,11 @@ def _complete_links(directory: Path) -> None:
             if target.exists():
                 link.unlink()
                 link.symlink_to(target)
+
+
+def _move_pkg_config(directory: Path) -> None:
+    """Have files for pkg-config name the directories below this one: some headers are in directories of their own."""
+    for pattern in _SEARCHED["PKG_CONFIG_PATH"]:
+        for path in directory.glob(f"{pattern.format(multiarch='*')}/*.pc"):
+            if not path.is_symlink():
+                path.write_text(_AT_ROOT.sub(rf"\1={directory}", path.read_text()))

@@ -12,6 +12,7 @@ import pytest
 from hatch_appimage.architecture import native_architecture
 from hatch_appimage.download import OFFLINE
 from hatch_appimage.errors import AppImageError
+from hatch_appimage.libraries import build_packages
 from hatch_appimage.libraries.build_packages import BuildPackages, fetch_build_packages
 from support.tools import require
 
@@ -59,6 +60,17 @@ def test_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         AppImageError, match=r"`build-packages` names a-dev, b-dev: without apt, or offline, .* Install"
     ):
         fetch_build_packages(("a-dev", "b-dev"), native_architecture(), tmp_path)
+
+
+def test_files_for_pkg_config(tmp_path: Path) -> None:
+    """Headers are below the directory that the packages were put into, as a whole."""
+    directory = tmp_path / "usr/lib/x86_64-linux-gnu/pkgconfig"
+    directory.mkdir(parents=True)
+    text = "prefix=/usr\nlibdir={0}/usr/lib/x\nincludedir=${{prefix}}/include\nName: zz\nCflags: -I${{includedir}}/zz\n"
+    (directory / "zz.pc").write_text(text.format(""))
+    build_packages._move_pkg_config(tmp_path)
+    moved = text.format(tmp_path).replace("prefix=/usr\n", f"prefix={tmp_path}/usr\n", 1)
+    assert (directory / "zz.pc").read_text() == moved
 
 
 def test_environment(tmp_path: Path) -> None:
