@@ -286,18 +286,14 @@ def _uses_network(typelibs: Iterable[Typelib], reach: Reach, python: BundledPyth
     return any(facts and not facts.words.isdisjoint(_TLS) for facts in own)
 
 
-def _find_translations(
-    names: Container[str], texts: Iterable[bytes], system: System
-) -> Mapping[str, dict[str, Path]]:
+def _find_translations(names: Container[str], texts: Iterable[bytes], system: System) -> Mapping[str, dict[str, Path]]:
     """Return the translations of what GTK's libraries show, where there are windows."""
     if not any(name in names for name in _GTK):
         return {}
     return find_translations({domain for text in texts for domain in domains_in(text)}, system)
 
 
-def _copy_data(
-    names: Container[str], translations: Iterable[tuple[str, Path]], appdir: AppDir, system: System
-) -> int:
+def _copy_data(names: Container[str], translations: Iterable[tuple[str, Path]], appdir: AppDir, system: System) -> int:
     """Copy what GTK and gdk-pixbuf look for in directories of data; return how many bytes."""
     with TemporaryDirectory(prefix="hatch-appimage-") as work:
         files = dict(translations)

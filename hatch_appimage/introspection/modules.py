@@ -54,9 +54,7 @@ class _ListOfMachine:
     makers: tuple[str, ...]
 
 
-_LOADERS = _ListOfMachine(
-    f"{PIXBUF}/loaders.cache", f"{PIXBUF}/loaders", ("gdk-pixbuf-2.0/gdk-pixbuf-query-loaders",)
-)
+_LOADERS = _ListOfMachine(f"{PIXBUF}/loaders.cache", f"{PIXBUF}/loaders", ("gdk-pixbuf-2.0/gdk-pixbuf-query-loaders",))
 _METHODS = _ListOfMachine(
     IM_MODULES,
     "gtk-3.0/3.0.0/immodules",

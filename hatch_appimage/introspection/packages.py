@@ -54,7 +54,7 @@ class _Companion:
 
     Attributes:
         names: the namespaces with their versions; any of them wants it.
-        place: a file that shows whether a machine has it, by its full path or below the directories of libraries.
+        place: a file that shows whether a machine has it: a full path, or a glob below the directories of libraries.
         package: its name.
 
     """
@@ -67,11 +67,11 @@ class _Companion:
         """Whether a machine does not have it."""
         if self.place.startswith("/"):
             return not system.locate(self.place).is_file()
-        return system.find(self.place) is None
+        return not any(path for directory in system.directories for path in directory.glob(self.place))
 
 
 _COMPANIONS: Final = (
-    _Companion(("GdkPixbuf-2.0",), f"{PIXBUF}/loaders/libpixbufloader-svg.so", "librsvg2-common"),
+    _Companion(("GdkPixbuf-2.0",), f"{PIXBUF}/loaders/libpixbufloader?svg.so", "librsvg2-common"),
     _Companion(("GdkPixbuf-2.0",), "/usr/share/mime/packages/freedesktop.org.xml", "shared-mime-info"),
     _Companion(_GTK, f"/usr/share/{ICON_THEME}/index.theme", "adwaita-icon-theme"),
     _Companion(_GTK, f"{GIO_MODULES}/libdconfsettings.so", "dconf-gsettings-backend"),
@@ -97,9 +97,7 @@ def package_names(namespace: str, version: str) -> list[str]:
     return [f"gir1.2-{stem}-{version}" for stem in stems]
 
 
-def fetch_typelibs(
-    missing: Iterable[tuple[str, str]], system: System, architecture: Architecture, apt: Apt
-) -> System:
+def fetch_typelibs(missing: Iterable[tuple[str, str]], system: System, architecture: Architecture, apt: Apt) -> System:
     """Add the packages to a machine that have typelibs, as far as the archives have them, with all that they need.
 
     What cannot be had is told in a warning.
@@ -111,14 +109,18 @@ def fetch_typelibs(
         apt: of the machine, or for its release.
 
     """
-    try:
-        names = [name for pair in missing if (name := _find_package(*pair, apt))]
-        extended = fetch_packages(sorted(set(names)), system, architecture, apt) if names else system
-    except AppImageError as error:
-        log.warning("Typelibs that %s lacks cannot be fetched: %s", system, explain(error))
-        return system
-    has_more = any(Repository(extended).find(*pair) for pair in missing)
-    return extended if has_more else system
+    for pair in sorted(missing):
+        if Repository(system).find(*pair):  # it came with another one
+            continue
+        try:
+            name = _find_package(*pair, apt)
+            extended = fetch_packages([name], system, architecture, apt) if name else system
+        except AppImageError as error:
+            log.warning("A typelib of %s that %s lacks cannot be fetched: %s", pair[0], system, explain(error))
+            continue
+        if Repository(extended).find(*pair):
+            system = extended
+    return system
 
 
 def fetch_companions(

@@ -56,6 +56,7 @@ class Archive:
         version: str = "1.0",
         script: str = "",
         needs: str = "libc6",
+        *,
         provides: str = "",
     ) -> Path:
         """Put a package into the archive; a file with a path as content is a link to it."""
@@ -70,7 +71,7 @@ class Archive:
                     member.size = len(content)
                     member.mode = 0o755 if content.startswith((b"#!", b"\x7fELF")) else 0o644
                     archive.addfile(member, io.BytesIO(content))
-        return self.add_raw(name, tar.getvalue(), version, script, needs, provides)
+        return self.add_raw(name, tar.getvalue(), version, script, needs, provides=provides)
 
     def add_raw(
         self,
@@ -79,6 +80,7 @@ class Archive:
         version: str = "1.0",
         script: str = "",
         needs: str = "libc6",
+        *,
         provides: str = "",
     ) -> Path:
         """Put a package with any data into the archive."""

@@ -71,9 +71,7 @@ def add_introspection(appdir: AppDir) -> None:
         (appdir.usr / directory).mkdir(parents=True)
 
 
-def write(
-    appdir: AppDir, python: BundledPython, *environment: str, domains: tuple[str, ...] = ()
-) -> ToolkitVariables:
+def write(appdir: AppDir, python: BundledPython, *environment: str, domains: tuple[str, ...] = ()) -> ToolkitVariables:
     elves = {str(path.relative_to(appdir.root)): elf for path, elf in read_directory(appdir.root).items()}
     return write_toolkit_variables(
         appdir,

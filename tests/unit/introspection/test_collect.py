@@ -18,7 +18,7 @@ from hatch_appimage.sources.imports import Reached
 from hatch_appimage.sources.reach import Reach
 from hatch_appimage.sources.reader import SourceReader
 from hatch_appimage.system import System
-from support.archive import TRIPLET, Archive
+from support.archive import TRIPLET
 from support.elf_fixtures import library
 from support.typelibs import typelib, write_typelib
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hatch_appimage.libraries.apt import Apt
+    from support.archive import Archive
 
 
 class Scene:
@@ -152,9 +153,7 @@ def test_one_version_is_enough(scene: Scene, archive: Archive, apt: Apt, caplog:
     assert not any("nor have the archives" in message for message in caplog.messages)
 
 
-def test_missing_in_the_archives(
-    scene: Scene, archive: Archive, apt: Apt, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_missing_in_the_archives(scene: Scene, archive: Archive, apt: Apt, caplog: pytest.LogCaptureFixture) -> None:
     archive.sign()
     scene.collect("GstApp-1.0", apt=apt)
     (message,) = caplog.messages

@@ -17,12 +17,13 @@ from hatch_appimage.introspection.programs import run_program
 from hatch_appimage.introspection.repository import Repository
 from hatch_appimage.introspection.shared_data import find_types
 from hatch_appimage.system import System
-from support.archive import TRIPLET, Archive
+from support.archive import TRIPLET
 from support.tools import require
 from support.typelibs import typelib
 
 if TYPE_CHECKING:
     from hatch_appimage.libraries.apt import Apt
+    from support.archive import Archive
 
 LIB = f"./usr/lib/{TRIPLET}"
 
@@ -104,11 +105,13 @@ class TestTypelibs:
     def test_needs_what_is_not_there(
         self, archive: Archive, apt: Apt, machine: System, caplog: pytest.LogCaptureFixture
     ) -> None:
+        """The others are fetched all the same."""
         add_typelib(archive, "gir1.2-zz-1.0", "Zz-1.0", needs="libyy1")
+        add_typelib(archive, "gir1.2-xx-1.0", "Xx-1.0")
         archive.sign()
-        assert fetch(machine, apt, ("Zz", "1.0")) == (set(), set())
+        assert fetch(machine, apt, ("Zz", "1.0"), ("Xx", "1.0")) == ({"Xx-1.0"}, {"gir1.2-xx-1.0"})
         (message,) = caplog.messages
-        assert message.startswith(f"Typelibs that {machine} lacks cannot be fetched: ")
+        assert message.startswith(f"A typelib of Zz that {machine} lacks cannot be fetched: ")
 
 
 class TestCompanions:
@@ -171,7 +174,9 @@ class TestListsThatPackagesLack:
             'int main(int count, char **arguments) { printf("%d %s", zz(), arguments[count - 1]); }'
         )
         cc = require("cc", "gcc")
-        subprocess.run([cc, "-shared", "-fPIC", "-Wl,-soname,libzz.so", "zz.c", "-o", "libzz.so"], cwd=tmp_path, check=True)
+        subprocess.run(
+            [cc, "-shared", "-fPIC", "-Wl,-soname,libzz.so", "zz.c", "-o", "libzz.so"], cwd=tmp_path, check=True
+        )
         subprocess.run([cc, "main.c", "./libzz.so", "-o", "program"], cwd=tmp_path, check=True)
         archive.add("libzz1", {f"{LIB}/libzz.so": (tmp_path / "libzz.so").read_bytes()})
         archive.add("zz-bin", {"./usr/bin/program": (tmp_path / "program").read_bytes()}, needs="libzz1")
