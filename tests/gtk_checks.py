@@ -194,7 +194,9 @@ class Place:
         """Make two root file systems, unless they are there: one to build on, and one with a German desktop."""
         bare, desktop = (self.directory / f"{suite}-{kind}" for kind in ("bare", "desktop"))
         if not (bare / "opt/venv").exists():
-            subprocess.run(["debootstrap", "--variant=minbase", f"--include={','.join(BARE)}", suite, bare], check=True)
+            if not (bare / "usr/bin/python3").exists():
+                options = ["--variant=minbase", f"--include={','.join(BARE)}"]
+                subprocess.run(["debootstrap", *options, suite, bare], check=True)
             for name in filter(os.path.exists, SETTINGS):
                 subprocess.run(["cp", "-rLT", name, f"{bare}{name}"], check=False)
             if not desktop.exists():

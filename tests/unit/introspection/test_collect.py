@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from hatch_appimage.libraries.apt import Apt
     from support.archive import Archive
 
+# Newer than what this machine may have installed.
+NEWEST = "9:1"
+
 
 class Scene:
     """An AppDir with PyGObject and an application, on a machine with GTK."""
@@ -131,8 +134,10 @@ def test_fetched(scene: Scene, archive: Archive, apt: Apt, tmp_path: Path) -> No
     adwaita = library("libadwaita-1.so.0").write(tmp_path / "libadwaita")
     directory = f"./usr/lib/{TRIPLET}"
     description = typelib("Adw", "1", "Gtk-4.0", libraries="libadwaita-1.so.0")
-    archive.add("gir1.2-adw-1", {f"{directory}/girepository-1.0/Adw-1.typelib": description}, needs="libadwaita-1-0")
-    archive.add("libadwaita-1-0", {f"{directory}/libadwaita-1.so.0": adwaita.read_bytes()})
+    archive.add(
+        "gir1.2-adw-1", {f"{directory}/girepository-1.0/Adw-1.typelib": description}, NEWEST, needs="libadwaita-1-0"
+    )
+    archive.add("libadwaita-1-0", {f"{directory}/libadwaita-1.so.0": adwaita.read_bytes()}, NEWEST)
     archive.sign()
     found = scene.collect("Adw-1", "None-2", apt=apt)
     assert {"Adw-1", "Gtk-4.0"} <= set(found.typelibs)

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from support.archive import Archive
 
 LIB = f"./usr/lib/{TRIPLET}"
+# Newer than what this machine may have installed.
+NEWEST = "9:1"
 
 
 def add_typelib(archive: Archive, package: str, *names: str, needs: str = "libc6", provides: str = "") -> None:
@@ -33,7 +35,7 @@ def add_typelib(archive: Archive, package: str, *names: str, needs: str = "libc6
     files: dict[str, bytes | Path] = {
         f"{LIB}/girepository-1.0/{name}.typelib": typelib(*name.rsplit("-", 1)) for name in names
     }
-    archive.add(package, files, needs=needs, provides=provides)
+    archive.add(package, files, NEWEST, needs=needs, provides=provides)
 
 
 @pytest.fixture
@@ -71,7 +73,7 @@ class TestTypelibs:
         add_typelib(archive, "gir1.2-zz-1.0", "Zz-1.0", needs=needs)
         add_typelib(archive, "gir1.2-yy-1", "Yy-1")
         for name in ("libzz1", "dbus-user-session", "libunused1"):
-            archive.add(name, {f"./usr/share/doc/{name}/copyright": b"Free."})
+            archive.add(name, {f"./usr/share/doc/{name}/copyright": b"Free."}, NEWEST)
         archive.sign()
         assert fetch(machine, apt, ("Zz", "1.0"), ("Yy", "1")) == (
             {"Zz-1.0", "Yy-1"},
@@ -122,7 +124,7 @@ class TestCompanions:
     @pytest.fixture
     def packages(self, archive: Archive) -> None:
         for name in ("librsvg2-common", "adwaita-icon-theme", "glib-networking", "gstreamer1.0-plugins-base"):
-            archive.add(name, {f"./usr/share/doc/{name}/copyright": b"Free."})
+            archive.add(name, {f"./usr/share/doc/{name}/copyright": b"Free."}, NEWEST)
         archive.sign()
 
     @pytest.mark.usefixtures("packages")
@@ -148,7 +150,7 @@ class TestListsThatPackagesLack:
             f"{LIB}/{PIXBUF}/loaders/libpixbufloader-svg.so": b"",
             f"{LIB}/gdk-pixbuf-2.0/gdk-pixbuf-query-loaders": maker,
         }
-        archive.add("librsvg2-common", files)
+        archive.add("librsvg2-common", files, NEWEST)
         archive.sign()
         system = fetch_companions(("GdkPixbuf-2.0",), machine, native_architecture(), apt, network=False)
         modules = find_modules(("GdkPixbuf-2.0",), system, network=False)
@@ -160,7 +162,7 @@ class TestListsThatPackagesLack:
             "./usr/share/mime/packages/freedesktop.org.xml": b"types",
             "./usr/bin/update-mime-database": b'#!/bin/sh\ncp "$1/packages/freedesktop.org.xml" "$1/mime.cache"\n',
         }
-        archive.add("shared-mime-info", files)
+        archive.add("shared-mime-info", files, NEWEST)
         archive.sign()
         assert list(find_types(machine, tmp_path / "none")) == []
         system = fetch_companions(("GdkPixbuf-2.0",), machine, native_architecture(), apt, network=False)
