@@ -153,7 +153,7 @@ tr '\\0' '\\n' <"$process/environ" >"$out.environ" || true
 
 BUILD_AS_USER = """
 rm -rf /tmp/project; cp -r "/mnt/images/$1" /tmp/project; chown -R user /tmp/project; cd /tmp/project; shift
-export HOME=/home/user
+export HOME=/home/user PYTHONPATH=/mnt/checkout
 exec runuser -u user -- /opt/venv/bin/hatch-appimage build . "$@"
 """
 SPEAK = """
@@ -177,7 +177,7 @@ class Place:
         if not (root / "usr/bin/python3").exists():
             subprocess.run(["debootstrap", "--variant=minbase", "--include=python3", suite, root], check=True)
         for name in filter(os.path.exists, SETTINGS):
-            subprocess.run(["cp", "-rLT", name, f"{root}{name}"], check=False)
+            subprocess.run(["cp", "-rLT", "--remove-destination", name, f"{root}{name}"], check=False)
         self.enter(
             suite, 'apt-get update && apt-get install -y --no-install-recommends "$@"', *PACKAGES, HEADERS[suite]
         )
@@ -198,7 +198,7 @@ class Place:
                 options = ["--variant=minbase", f"--include={','.join(BARE)}"]
                 subprocess.run(["debootstrap", *options, suite, bare], check=True)
             for name in filter(os.path.exists, SETTINGS):
-                subprocess.run(["cp", "-rLT", name, f"{bare}{name}"], check=False)
+                subprocess.run(["cp", "-rLT", "--remove-destination", name, f"{bare}{name}"], check=False)
             if not desktop.exists():
                 subprocess.run(["cp", "-a", bare, desktop], check=True)
             self.enter(bare.name, f"useradd -m user\n{SETUP}")
