@@ -60,11 +60,11 @@ dependencies = ["PyGObject", "pycairo"]
 [tool.hatch.build.targets.appimage]
 build-packages = {packages}
 """
-#: Prints what is written in GTK's dialogue for files, and a text of GLib.
+#: Prints what is written in GTK's dialogue for files, and an error of GLib.
 WORDS_MODULE = """
 import gi
 gi.require_version("Gtk", "{version}")
-from gi.repository import GLib, Gtk
+from gi.repository import Gio, GLib, Gtk
 {more}
 
 def words(widget):
@@ -83,12 +83,15 @@ def words(widget):
         yield from words(child)
 
 def main():
-    found = list(words(Gtk.FileChooserDialog(title="Files")))
-    print(*found, GLib.OptionContext().get_help(True, None).split()[0], sep="; ")
+    print(*words(Gtk.FileChooserDialog(title="Files")), sep="; ")
+    try:
+        Gio.File.new_for_path("/nowhere").load_contents(None)
+    except GLib.Error as error:
+        print(error.message)
 """
 ADWAITA = 'gi.require_version("Adw", "1")\nfrom gi.repository import Adw'
 #: Some of these words in German.
-GERMAN = ("Pers\u00f6nlicher Ordner", "Aufruf:")
+GERMAN = ("Pers\u00f6nlicher Ordner", "Fehler beim ")
 #: Settings of this machine for downloads.
 SETTINGS = (
     "/etc/apt/apt.conf.d",
