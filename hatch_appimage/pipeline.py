@@ -262,6 +262,7 @@ def _fill_appdir(inputs: BuildInputs, work: Path, step: Steps) -> _Contents:
         settings.introspection.with_namespaces(inputs.trace.namespaces),
         reader=reader,
         system=inputs.system,
+        apt=inputs.apt,
     )
     return _Contents(
         appdir=appdir,
@@ -288,7 +289,7 @@ def _bundle_libraries(inputs: BuildInputs, contents: _Contents, step: Steps) -> 
         inputs.architecture,
         contents.python,
         settings.libraries,
-        system=inputs.system,
+        system=contents.introspection.system,
         project=inputs.project.root,
         apt=inputs.apt,
         traced=inputs.trace.libraries,
@@ -318,6 +319,7 @@ def _complete_appdir(inputs: BuildInputs, contents: _Contents, step: Steps) -> _
         libraries.graph.files,
         settings.launcher.environment,
         window_name=contents.window_class,
+        domains=contents.introspection.translations,
     )
     step(
         "patch",

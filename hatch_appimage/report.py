@@ -352,6 +352,7 @@ class Report:
                 "modules": list(self.introspection.modules),
                 "schemas": self.introspection.schemas,
                 "data_size": self.introspection.data,
+                "translations": list(self.introspection.translations),
             },
             "bytecode": asdict(self.bytecode),
             "packages": [asdict(package) for package in self.packages],
@@ -523,7 +524,7 @@ def _(introspection: Introspection) -> str:
         f"typelibs of {', '.join(introspection.typelibs)}",
         f"{len(introspection.modules)} modules",
         f"schemas from {introspection.schemas} files",
-        f"{format_size(introspection.data)} of icons and other data",
+        f"{format_size(introspection.data)} of icons, translations and other data",
     ]
     return "; ".join(parts)
 

@@ -21,6 +21,7 @@ import pytest
 pytest.register_assert_rewrite("support")
 
 from hatch_appimage import PASSPHRASE
+from hatch_appimage.libraries.apt import Apt
 from support.archive import Archive
 from support.keys import gpg, make_key
 from support.machine import DEVICE, NOBODY, make_public
@@ -252,3 +253,13 @@ def archive(tmp_path: Path, archive_key: str, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("APT_CONFIG", str(settings))
     (root / "Packages").touch()
     return Archive(root, archive_key)
+
+
+@pytest.fixture
+def apt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Apt:
+    """Return the apt of this machine, with a cache of its own."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "cache" / "hatch-appimage").mkdir(mode=0o700, parents=True)
+    found = Apt.of_machine()
+    assert found is not None
+    return found

@@ -5,8 +5,12 @@
 Makes a Debian 12 and a Debian 13 with GTK below DIR, unless they are there, builds the test projects with GTK in each,
 and runs every image in both, under Xvfb and under weston without a screen, with variables set that lead GTK to the
 machine's modules. Under Xvfb the window must look like that of the distribution's own Python on the release that the
-image was built on; no library that goes with GLib may be the machine's, and no variable may reach a child. Prints a
-line for each run, and ends with 1 if any fails. It takes half an hour and 6 GB, so it is no part of the tests.
+image was built on; no library that goes with GLib may be the machine's, and no variable may reach a child.
+
+Then an ordinary user builds images on a Debian 12 and a Debian 13 with nothing but Python, of what apt fetches; their
+words must be German on German machines without GTK.
+
+Prints a line for each run, and ends with 1 if any fails. It takes an hour and 8 GB, so it is no part of the tests.
 """
 
 from __future__ import annotations
@@ -33,6 +37,61 @@ PACKAGES = (
 #: What PyGObject is compiled with, and which of its releases can be.
 HEADERS = {"bookworm": "libgirepository1.0-dev", "trixie": "libgirepository-2.0-dev"}
 OPTIONS = {"bookworm": ('requirements=["PyGObject<3.51"]',), "trixie": ()}
+#: What a machine has on which an ordinary user builds: apt has to fetch all else.
+BARE = ("ca-certificates", "python3-venv")
+#: And one without GTK on which its images run: a display, and the libraries that are left to every desktop.
+DESKTOP = (
+    *("fonts-dejavu-core", "libegl1", "libfontconfig1", "libgl1", "libwayland-client0", "libwayland-egl1"),
+    *("libx11-xcb1", "locales", "xvfb"),
+)
+#: What compiles PyGObject, beside its own headers.
+COMPILER = ("gcc", "libc6-dev", "libcairo2-dev", "pkg-config", "python3-dev")
+WORDS = "test-words"
+WORDS_PROJECT = """
+[build-system]
+requires = ["hatchling"]
+build-backend = "hatchling.build"
+[project]
+name = "{name}"
+version = "1.0"
+dependencies = ["PyGObject", "pycairo"]
+[project.scripts]
+{name} = "{module}:main"
+[tool.hatch.build.targets.appimage]
+build-packages = {packages}
+"""
+#: Prints what is written in GTK's dialogue for files, and an error of GLib.
+WORDS_MODULE = """
+import gi
+gi.require_version("Gtk", "{version}")
+from gi.repository import Gio, GLib, Gtk
+{more}
+
+def words(widget):
+    if isinstance(widget, Gtk.Label):
+        yield widget.get_text()
+    children = []
+    if Gtk.MAJOR_VERSION == 3:
+        if isinstance(widget, Gtk.Container):
+            widget.forall(children.append)
+    else:
+        child = widget.get_first_child()
+        while child:
+            children.append(child)
+            child = child.get_next_sibling()
+    for child in children:
+        yield from words(child)
+
+def main():
+    print(*words(Gtk.FileChooserDialog(title="Files")), sep="; ")
+    try:
+        Gio.File.new_for_path("/nowhere").load_contents(None)
+    except GLib.Error as error:
+        print(error.message)
+"""
+ADWAITA = 'gi.require_version("Adw", "1")\nfrom gi.repository import Adw'
+#: Some of these words in German.
+GERMAN = ("Pers\u00f6nlicher Ordner", "Fehler beim ")
 #: Settings of this machine for downloads.
 SETTINGS = (
     "/etc/apt/apt.conf.d",
@@ -95,6 +154,18 @@ tr '\\0' '\\n' <"$process/environ" >"$out.environ" || true
 """
 
 
+BUILD_AS_USER = """
+rm -rf /tmp/project; cp -r "/mnt/images/$1" /tmp/project; chown -R user /tmp/project; cd /tmp/project; shift
+export HOME=/home/user PYTHONPATH=/mnt/checkout
+exec runuser -u user -- /opt/venv/bin/hatch-appimage build . "$@"
+"""
+SPEAK = """
+Xvfb :7 >/dev/null 2>&1 &
+until [ -S /tmp/.X11-unix/X7 ]; do sleep 1; done
+DISPLAY=:7 timeout 60 "$@" >/mnt/images/words.log 2>&1 || true
+"""
+
+
 @dataclass(frozen=True)
 class Place:
     """Where all of it happens."""
@@ -109,11 +180,54 @@ class Place:
         if not (root / "usr/bin/python3").exists():
             subprocess.run(["debootstrap", "--variant=minbase", "--include=python3", suite, root], check=True)
         for name in filter(os.path.exists, SETTINGS):
-            subprocess.run(["cp", "-rLT", name, f"{root}{name}"], check=False)
+            subprocess.run(["cp", "-rLT", "--remove-destination", name, f"{root}{name}"], check=False)
         self.enter(
             suite, 'apt-get update && apt-get install -y --no-install-recommends "$@"', *PACKAGES, HEADERS[suite]
         )
         self.enter(suite, SETUP)
+
+    def make_all(self, *projects: str) -> None:
+        """Make both root file systems, and the images of projects in each."""
+        for suite in SUITES:
+            self.make(suite)
+            for project in projects:
+                self.build(project, suite)
+
+    def make_bare(self, suite: str) -> None:
+        """Make two root file systems, unless they are there: one to build on, and one with a German desktop."""
+        bare, desktop = (self.directory / f"{suite}-{kind}" for kind in ("bare", "desktop"))
+        if not (bare / "opt/venv").exists():
+            if not (bare / "usr/bin/python3").exists():
+                options = ["--variant=minbase", f"--include={','.join(BARE)}"]
+                subprocess.run(["debootstrap", *options, suite, bare], check=True)
+            for name in filter(os.path.exists, SETTINGS):
+                subprocess.run(["cp", "-rLT", "--remove-destination", name, f"{bare}{name}"], check=False)
+            if not desktop.exists():
+                subprocess.run(["cp", "-a", bare, desktop], check=True)
+            self.enter(bare.name, f"useradd -m user\n{SETUP}")
+        if not (desktop / "usr/bin/Xvfb").exists():
+            self.enter(desktop.name, 'apt-get update && apt-get install -y --no-install-recommends "$@"', *DESKTOP)
+            self.enter(desktop.name, "localedef -i de_DE -f UTF-8 de_DE.UTF-8")
+
+    def build_bare(self, version: str, suite: str) -> Path:
+        """Build an image with a version of GTK as an ordinary user, unless it is there."""
+        name = f"{WORDS}-{version[0]}"
+        work = self.directory / "work"
+        output = work / f"{suite}-bare"
+        if not list(output.glob(f"{name}-*.AppImage")):
+            project = work / name
+            for directory in (output, project):
+                directory.mkdir(parents=True, exist_ok=True)
+                directory.chmod(0o777)
+            packages = [*COMPILER, HEADERS[suite]]
+            module = name.replace("-", "_")
+            (project / "pyproject.toml").write_text(WORDS_PROJECT.format(name=name, module=module, packages=packages))
+            more = ADWAITA if version == "4.0" else ""
+            (project / f"{module}.py").write_text(WORDS_MODULE.format(version=version, more=more))
+            options = [part for option in OPTIONS[suite] for part in ("--set", option)]
+            self.enter(output.name, BUILD_AS_USER, name, "--output", f"/mnt/images/{output.name}", *options)
+        (image,) = output.glob(f"{name}-*.AppImage")
+        return image
 
     def enter(self, suite: str, script: str, *arguments: str, alone: bool = False, **variables: str) -> None:
         """Run a script of the shell in a root, alone or with this machine's network."""
@@ -160,18 +274,37 @@ def main() -> int:
     """Build and run all; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--directory", type=Path, required=True, help="for the roots and the images")
-    place = Place(parser.parse_args().directory.resolve())
+    parser.add_argument("--only", choices=CHECKS, action="append", help="leave out the other checks")
+    options = parser.parse_args()
+    place = Place(options.directory.resolve())
     place.directory.mkdir(parents=True, exist_ok=True)
+    return 1 if sum([CHECKS[name](place) for name in options.only or CHECKS]) else 0
+
+
+def check_words(place: Place) -> int:
+    """Have images of bare machines show German words where there is no GTK; return how many do not."""
+    faults = 0
     for suite in SUITES:
-        place.make(suite)
-        for project in (*PROJECTS, SOUND):
-            place.build(project, suite)
-    return 1 if check_sounds(place) + check_windows(place) else 0
+        place.make_bare(suite)
+    for version in ("3.0", "4.0"):
+        for built in SUITES:
+            image = place.build_bare(version, built)
+            for suite in SUITES:
+                variables = {"APPIMAGE_EXTRACT_AND_RUN": "1", "LANG": "de_DE.UTF-8", "XDG_RUNTIME_DIR": "/run/user"}
+                command = f"/mnt/images/{image.parent.name}/{image.name}"
+                place.enter(f"{suite}-desktop", SPEAK, command, alone=True, **variables)
+                told = (place.directory / "work/words.log").read_text()
+                found = all(word in told for word in GERMAN)
+                label = f"words of GTK {version} of a bare {built} on {suite}"
+                print(f"{label:<55} {'ok' if found else told.strip()[-500:]}", flush=True)
+                faults += not found
+    return faults
 
 
 def check_sounds(place: Place) -> int:
     """Have all images decode a sound; return how many tell something else than the distribution's own Python."""
     faults = 0
+    place.make_all(SOUND)
     for built in SUITES:
         for suite in SUITES:
             own, told = play(place, suite), play(place, suite, built)
@@ -183,6 +316,7 @@ def check_sounds(place: Place) -> int:
 def check_windows(place: Place) -> int:
     """Have all images show their windows; return how many faults there are."""
     faults = 0
+    place.make_all(*PROJECTS)
     for project in PROJECTS:
         for built in SUITES:
             own = run_own(place, project, built)
@@ -270,6 +404,9 @@ def read_pixels(path: Path) -> list[bytes]:
     start, step = size + 12 * colours, bits // 8
     rows = (data[start + y * stride :][: width * step] for y in range(height))
     return [row[place : place + step] for row in rows for place in range(0, len(row), step)]
+
+
+CHECKS = {"sounds": check_sounds, "windows": check_windows, "words": check_words}
 
 
 if __name__ == "__main__":

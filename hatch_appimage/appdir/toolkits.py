@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from hatch_appimage.desktop.window_name import variables_for_name
 from hatch_appimage.elf import add_needed, from_origin, read_elf, set_rpath
-from hatch_appimage.introspection.places import GST_PLUGINS, GST_VALUES, LISTS, PATHS
+from hatch_appimage.introspection.places import GST_PLUGINS, GST_VALUES, LISTS, LOCALES, PATHS
 from hatch_appimage.libraries.companions import companion_variables
 from hatch_appimage.libraries.policy import goes_with_glib
 from hatch_appimage.runtime import getenv_path
@@ -88,6 +88,7 @@ class ToolkitVariables:
             are meant where the user's variable is not set.
         names: variables by which toolkits name windows, where they are not set.
         wayland: Qt uses Wayland where there is a compositor.
+        domains: of gettext, whose translations are the image's.
 
     """
 
@@ -97,6 +98,7 @@ class ToolkitVariables:
     lists: dict[str, tuple[str, str]] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
     wayland: bool = False
+    domains: tuple[str, ...] = ()
 
 
 def write_toolkit_variables(
@@ -107,6 +109,7 @@ def write_toolkit_variables(
     environment: Collection[str],
     *,
     window_name: str,
+    domains: tuple[str, ...] = (),
 ) -> ToolkitVariables:
     """Have the interpreter load the library with that ``getenv()`` if anything in the image wants it.
 
@@ -117,6 +120,7 @@ def write_toolkit_variables(
         files: all ELF files in it, by their paths below the AppDir.
         environment: names of the variables that the project sets: these stay as they are.
         window_name: what desktops know the application's windows by.
+        domains: of gettext, of which translations are in the AppDir.
 
     Raises:
         AppImageError: the library is missing, or the interpreter cannot be changed.
@@ -145,6 +149,7 @@ def write_toolkit_variables(
         {name: value for name, value in lists.items() if name not in environment},
         {name: window_name for name in variables_for_name(files) if name not in environment},
         wayland,
+        domains,
     )
     if variables != ToolkitVariables():
         library = with_settings(getenv_path(architecture.name).read_bytes(), _settings(variables))
@@ -205,3 +210,4 @@ def _settings(variables: ToolkitVariables) -> Iterator[str]:
     yield from (f"{name}+{path}:{default}" for name, (path, default) in variables.lists.items())
     if variables.wayland:
         yield f"{_PLATFORM}:{_WAYLAND_FIRST}"
+    yield from (f"{domain}%../share/{LOCALES}" for domain in variables.domains)

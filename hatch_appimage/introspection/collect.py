@@ -6,7 +6,9 @@ from __future__ import annotations
 import logging
 import shutil
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
+from itertools import chain
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from hatch_appimage.introspection.gstreamer import find_plugins
@@ -18,28 +20,30 @@ from hatch_appimage.introspection.namespaces import (
     named_by_overrides,
     named_namespaces,
 )
+from hatch_appimage.introspection.packages import fetch_companions, fetch_typelibs, package_names
 from hatch_appimage.introspection.places import GIO_MODULES, LOADERS, TYPELIBS
-from hatch_appimage.introspection.repository import Repository, find_typelibs, sonames_of
+from hatch_appimage.introspection.repository import Repository, by_number, find_typelibs, sonames_of
 from hatch_appimage.introspection.schemas import compile_schemas, find_schemas, names_in
 from hatch_appimage.introspection.shared_data import find_icons, find_types, theme_of
+from hatch_appimage.introspection.translations import domains_in, find_translations
 from hatch_appimage.libraries.collected import Collected
 from hatch_appimage.libraries.debian import copy_licences, find_packages
 from hatch_appimage.libraries.policy import group_of
 from hatch_appimage.libraries.search import find_on_system
 from hatch_appimage.sources.files import installed_sources
+from hatch_appimage.system import System
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Iterator
-    from pathlib import Path
+    from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 
     from hatch_appimage.architecture import Architecture
     from hatch_appimage.introspection.settings import IntrospectionSettings
     from hatch_appimage.introspection.typelib import Typelib
     from hatch_appimage.layout import AppDir
+    from hatch_appimage.libraries.apt import Apt
     from hatch_appimage.python import BundledPython
     from hatch_appimage.sources.reach import Reach
     from hatch_appimage.sources.reader import SourceReader
-    from hatch_appimage.system import System
 
 log = logging.getLogger(__name__)
 
@@ -47,11 +51,13 @@ log = logging.getLogger(__name__)
 # loader of Vulkan, which not every desktop has.
 _WITH_PANGO = "@fonts"
 _WITH_GTK_4 = "libvulkan.so.1"
+_GTK = ("Gtk-3.0", "Gtk-4.0")
 _GSTREAMER = "Gst-1.0"
 _GST_LIBRARY = "libgstreamer-1.0.so.0"
 _PIXBUF = "libgdk_pixbuf-2.0.so.0"
+_WEBKIT = ("WebKit", "WebKit2")
 # Where one of these is used, the network is.
-_NETWORK = ("Soup", "WebKit", "WebKit2")
+_NETWORK = ("Soup", *_WEBKIT)
 _TLS = frozenset({"SocketClient", "TlsBackend", "TlsClientConnection", "TlsConnection", "TlsServerConnection"})
 
 
@@ -65,7 +71,9 @@ class Introspection:
         modules: the names of modules of GIO, gdk-pixbuf, GTK and GStreamer.
         schemas: how many files with schemas.
         data: how many bytes of icons and types of files.
+        translations: the domains of gettext of which translations are there.
         collected: what the step for libraries is to bring.
+        system: where all of it is from, with what was fetched.
 
     """
 
@@ -74,7 +82,9 @@ class Introspection:
     modules: tuple[str, ...] = ()
     schemas: int = 0
     data: int = 0
+    translations: tuple[str, ...] = ()
     collected: Collected = field(default_factory=Collected)
+    system: System = field(default=System(Path("/"), ()), compare=False, repr=False)
 
 
 def collect_introspection(
@@ -86,6 +96,7 @@ def collect_introspection(
     *,
     reader: SourceReader,
     system: System,
+    apt: Apt | None = None,
 ) -> Introspection:
     """Find typelibs, modules and data, if PyGObject is installed or namespaces are given; the data are copied.
 
@@ -97,30 +108,38 @@ def collect_introspection(
         settings: which namespaces the code does not show.
         reader: knows what sources name.
         system: the build machine.
+        apt: gets packages that it lacks; None to get none.
 
     Raises:
         AppImageError: a typelib is damaged, or schemas cannot be compiled.
 
     """
     if not has_pygobject(python) and not settings.gi_namespaces:
-        return Introspection()
+        return Introspection(system=system)
     wanted = named_namespaces(python, reach, reader).union(named_by_option(settings.gi_namespaces))
-    typelibs, missing = _find_typelibs(wanted, Repository(system), python, reader)
-    _warn(typelibs.values(), missing, system)
+    search = _Search(wanted, python, reader, architecture)
+    found = search.find(system, apt)
+    typelibs, missing, system = found.typelibs, found.missing, found.system
+    _warn(found)
+    network = _uses_network(typelibs.values(), reach, python, reader)
+    if apt:
+        system = fetch_companions(typelibs, system, architecture, apt, network=network)
     libraries = _find_libraries(typelibs.values(), system, architecture)
-    modules = find_modules(typelibs, system, network=_uses_network(typelibs.values(), reach, python, reader))
+    modules = find_modules(typelibs, system, network=network)
     plugins = find_plugins(system, settings.gstreamer_plugins) if _GSTREAMER in typelibs else {}
     (appdir.lib / GIO_MODULES).mkdir(parents=True, exist_ok=True)  # an empty one keeps GIO from the machine's
     for place, text in modules.lists.items():
         _write(appdir.lib / place, text)
-    data = _copy_data(typelibs, appdir, system)
     opened = {**modules.files, **plugins}
     users = [*libraries.values(), *opened.values(), *sorted(reach.own)]
     # What was trimmed is not there any more.
-    texts = (path.read_bytes() for path in users if path.is_file())
+    texts = [path.read_bytes() for path in users if path.is_file()]
     schemas = find_schemas({name for text in texts for name in names_in(text)}, system)
-    # Of a theme's thousands of files one says whose it is.
-    packages = find_packages([*schemas, *filter(None, [theme_of(system)])], system)
+    translations = _find_translations(typelibs, texts, system)
+    data = _copy_data(typelibs, chain.from_iterable(map(dict.items, translations.values())), appdir, system)
+    # Of a theme's thousands of files, or a domain's hundred, one says whose it is.
+    samples = (*filter(None, [theme_of(system)]), *(next(iter(files.values())) for files in translations.values()))
+    packages = find_packages([*schemas, *samples], system)
     copy_licences(set(packages.values()), appdir, system)
     return Introspection(
         typelibs=tuple(sorted(typelibs)),
@@ -128,6 +147,7 @@ def collect_introspection(
         modules=tuple(sorted(PurePosixPath(place).name for place in opened)),
         schemas=compile_schemas(schemas, appdir, system),
         data=data,
+        translations=tuple(translations),
         collected=Collected(
             {
                 **{f"{TYPELIBS}/{typelib.path.name}": typelib.path for typelib in typelibs.values()},
@@ -136,8 +156,69 @@ def collect_introspection(
             },
             included=tuple(_included(typelibs)),
             complete=(*([_PIXBUF] if modules.lists.get(LOADERS) else []), *([_GST_LIBRARY] if plugins else [])),
+            missing=tuple(f"{_title(*pair)}.typelib" for pair in missing),
         ),
+        system=system,
     )
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What there is of the typelibs that were looked for.
+
+    Attributes:
+        typelibs: by their names.
+        missing: pairs of a namespace and its version, or "".
+        searched: those of them that the archives of packages do not have, either.
+        system: the machine, with what was fetched.
+
+    """
+
+    typelibs: Mapping[str, Typelib]
+    missing: Sequence[tuple[str, str]]
+    searched: Container[tuple[str, str]]
+    system: System
+
+
+@dataclass(frozen=True)
+class _Search:
+    """What typelibs are looked for, and for whom.
+
+    Attributes:
+        wanted: pairs of a namespace and its version, or "".
+        python: the Python with PyGObject.
+        reader: knows what sources name.
+        architecture: of the image.
+
+    """
+
+    wanted: Collection[tuple[str, str]]
+    python: BundledPython
+    reader: SourceReader
+    architecture: Architecture
+
+    def find(self, system: System, apt: Apt | None) -> _Found:
+        """Return what the machine has, or its archives."""
+        tried: set[tuple[str, str]] = set()
+        typelibs, missing = _find_typelibs(self.wanted, Repository(system), self.python, self.reader)
+        while apt and (pairs := _to_fetch(set(missing) - tried, typelibs.values())):
+            tried |= pairs
+            system = fetch_typelibs(pairs, system, self.architecture, apt)
+            typelibs, missing = _find_typelibs(self.wanted, Repository(system), self.python, self.reader)
+        return _Found(typelibs, missing, tried, system)
+
+
+def _to_fetch(missing: Iterable[tuple[str, str]], typelibs: Iterable[Typelib]) -> set[tuple[str, str]]:
+    """Return which of the missing typelibs to fetch next.
+
+    Code that names several versions of a namespace is content with one. Those that it names without a version come
+    last: what was fetched by then decides which one it is.
+    """
+    present = {typelib.namespace for typelib in typelibs}
+    ordered = sorted(missing, key=lambda pair: by_number(pair[1]))
+    newest = {namespace: version for namespace, version in ordered if namespace not in present}
+    pairs = set(newest.items())
+    return {pair for pair in pairs if pair[1]} or pairs
 
 
 def _find_typelibs(
@@ -162,17 +243,24 @@ def _find_typelibs(
     return dict(sorted(found.items())), missing
 
 
-def _warn(typelibs: Iterable[Typelib], missing: Iterable[tuple[str, str]], system: System) -> None:
+def _warn(found: _Found) -> None:
     """Say what the system does not have, and of what nobody knows whether it works."""
-    for namespace, version in missing:
-        package = f"gir1.2-{namespace.lower()}{f'-{version}' if version else ''}"
+    for pair in found.missing:
+        archives = ", nor have the archives of its apt," if pair in found.searched else ","
         log.warning(
-            "%s has no typelib of %s, and so it is not in the image: install what has it (Debian's package may be "
+            "%s has no typelib of %s%s and so it is not in the image: install what has it (Debian's package may be "
             "called %s)",
-            *(system, _title(namespace, version), package),
+            *(found.system, _title(*pair), archives, package_names(*pair)[-1].rstrip("-")),
         )
-    for typelib in typelibs:
-        if not is_known(typelib.namespace):
+    for typelib in found.typelibs.values():
+        if typelib.namespace in _WEBKIT:
+            log.warning(
+                "%s is in the image and will not work on other systems: WebKitGTK starts processes of its own by a "
+                "path that is compiled in, so that it needs the same WebKitGTK installed there. Open pages in the "
+                "user's browser (webbrowser.open), or use QtWebEngine, which images have whole",
+                typelib,
+            )
+        elif not is_known(typelib.namespace):
             log.warning(
                 "%s is in the image with its libraries, but is not known to work on other systems: what these open or "
                 "read by themselves is not collected",
@@ -198,19 +286,27 @@ def _uses_network(typelibs: Iterable[Typelib], reach: Reach, python: BundledPyth
     return any(facts and not facts.words.isdisjoint(_TLS) for facts in own)
 
 
-def _copy_data(names: Container[str], appdir: AppDir, system: System) -> int:
+def _find_translations(names: Container[str], texts: Iterable[bytes], system: System) -> Mapping[str, dict[str, Path]]:
+    """Return the translations of what GTK's libraries show, where there are windows."""
+    if not any(name in names for name in _GTK):
+        return {}
+    return find_translations({domain for text in texts for domain in domains_in(text)}, system)
+
+
+def _copy_data(names: Container[str], translations: Iterable[tuple[str, Path]], appdir: AppDir, system: System) -> int:
     """Copy what GTK and gdk-pixbuf look for in directories of data; return how many bytes."""
-    files: dict[str, Path] = {}
-    if "GdkPixbuf-2.0" in names:
-        files |= find_types(system)
-    if "Gtk-3.0" in names or "Gtk-4.0" in names:
-        files |= find_icons(system)
-    for place, path in files.items():
-        target = appdir.usr / "share" / place
-        if not target.exists():  # the project has its own
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, target)
-    return sum(path.stat().st_size for path in files.values())
+    with TemporaryDirectory(prefix="hatch-appimage-") as work:
+        files = dict(translations)
+        if "GdkPixbuf-2.0" in names:
+            files |= find_types(system, Path(work))
+        if any(name in names for name in _GTK):
+            files |= find_icons(system)
+        for place, path in files.items():
+            target = appdir.usr / "share" / place
+            if not target.exists():  # the project has its own
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, target)
+        return sum(path.stat().st_size for path in files.values())
 
 
 def _write(path: Path, text: str) -> None:

@@ -7,22 +7,24 @@ directory do as well, as `libgmodule` opens them by its search path.
 
 from __future__ import annotations
 
+import logging
 import re
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from hatch_appimage.introspection.places import GIO_MODULES, IM_MODULES, LOADERS
+from hatch_appimage.errors import AppImageError
+from hatch_appimage.introspection.places import GIO_MODULES, IM_MODULES, LOADERS, PIXBUF
+from hatch_appimage.introspection.programs import find_program, run_program
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from hatch_appimage.system import System
 
+log = logging.getLogger(__name__)
 
-# Of a machine: gdk-pixbuf's binary version is 2.10.0 in all of its releases since 2010.
-_PIXBUF = "gdk-pixbuf-2.0/2.10.0"
 _GIO_CACHE = "gio/modules/giomodule.cache"
 
 # Settings, as users have made them with their desktop.
@@ -34,6 +36,30 @@ _PRINT_BACKENDS = ("libprintbackend-file.so",)
 
 # A line of a list that is the path of a module, in quotation marks.
 _PATH = re.compile(r'^"(?P<directory>/[^"]*/)(?P<name>[^"/]+)"', re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class _ListOfMachine:
+    """A list of modules that a machine has, and packages have not: it is made where they are installed.
+
+    Attributes:
+        place: below the directories of libraries.
+        directory: of the modules, likewise.
+        makers: where the program may be that makes it.
+
+    """
+
+    place: str
+    directory: str
+    makers: tuple[str, ...]
+
+
+_LOADERS = _ListOfMachine(f"{PIXBUF}/loaders.cache", f"{PIXBUF}/loaders", ("gdk-pixbuf-2.0/gdk-pixbuf-query-loaders",))
+_METHODS = _ListOfMachine(
+    IM_MODULES,
+    "gtk-3.0/3.0.0/immodules",
+    tuple(f"{package}/gtk-query-immodules-3.0" for package in ("libgtk-3-0", "libgtk-3-0t64")),
+)
 
 
 @dataclass(frozen=True)
@@ -64,10 +90,10 @@ def find_modules(names: Collection[str], system: System, *, network: bool) -> Mo
     files = {**gio}
     lists = {_GIO_CACHE: _gio_cache(system, gio)}
     if "GdkPixbuf-2.0" in names:
-        loaders, lists[LOADERS] = _listed(system, f"{_PIXBUF}/loaders.cache")
+        loaders, lists[LOADERS] = _listed(system, _LOADERS)
         files |= loaders
     if "Gtk-3.0" in names:
-        methods, lists[IM_MODULES] = _listed(system, IM_MODULES)
+        methods, lists[IM_MODULES] = _listed(system, _METHODS)
         files |= methods
     for version in ("3", "4"):
         if f"Gtk-{version}.0" in names:
@@ -108,15 +134,38 @@ def _names(system: System, directory: str) -> list[str]:
     return sorted({path.name for place in system.directories for path in (place / directory).glob("*.so")})
 
 
-def _listed(system: System, name: str) -> tuple[dict[str, Path], str]:
+def _listed(system: System, kind: _ListOfMachine) -> tuple[dict[str, Path], str]:
     """Return the modules of a list, and the list with their names in place of paths."""
-    cache = system.find(name)
+    cache = system.find(kind.place)
     text = cache.read_text() if cache else ""
+    listed = {match["name"] for match in _PATH.finditer(text)}
+    text += _list_added([path for path in _added(system, kind.directory) if path.name not in listed], kind, system)
     modules = {match["name"]: system.locate(match["directory"] + match["name"]) for match in _PATH.finditer(text)}
     if not all(path.is_file() for path in modules.values()):
         modules = {name: path for name, path in modules.items() if path.is_file()}
         text = "".join(_without_absent(text, modules))
     return modules, _PATH.sub(r'"\g<name>"', _without_comments(text)) if modules else ""
+
+
+def _added(system: System, directory: str) -> list[Path]:
+    """Return the modules in a directory that are of added packages."""
+    paths = (path for place in system.directories for path in sorted((place / directory).glob("*.so")))
+    return [path for path in paths if system.package_of(path)]
+
+
+def _list_added(modules: Sequence[Path], kind: _ListOfMachine, system: System) -> str:
+    """Return a list of modules of added packages, with the paths that they would have where these are installed."""
+    maker = find_program(kind.makers, system) if modules else None
+    if maker is None:
+        return ""
+    try:
+        text = run_program(maker, *modules, system=system, doing=f"list {kind.directory}")
+    except AppImageError as error:
+        log.warning("What was fetched for %s is not in the image: %s", kind.directory, str(error).splitlines()[0])
+        return ""
+    for path in modules:
+        text = text.replace(f'"{path}"', f'"{system.name_of(path)}"')
+    return f"\n{text}"
 
 
 def _without_comments(text: str) -> str:

@@ -11,8 +11,14 @@ GIO_MODULES: Final = "gio/modules"
 LOADERS: Final = "gdk-pixbuf-2.0/loaders.cache"
 GST_PLUGINS: Final = "gstreamer-1.0"
 IM_MODULES: Final = "gtk-3.0/3.0.0/immodules.cache"
-#: Below the directory `share` beside it.
+#: Below the directory `share` beside it, and that of a machine.
 SCHEMAS: Final = "glib-2.0/schemas"
+ICON_THEME: Final = "icons/Adwaita"
+MIME: Final = "mime"
+LOCALES: Final = "locale"
+#: Below the directories of a machine's libraries: gdk-pixbuf's binary version is 2.10.0 in all of its releases since
+#: 2010.
+PIXBUF: Final = "gdk-pixbuf-2.0/2.10.0"
 
 #: Variables whose values are paths relative to the directory of bundled libraries, where these exist. GTK looks for
 #: modules and input methods in `lib` below its prefix.

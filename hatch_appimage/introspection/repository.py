@@ -38,7 +38,7 @@ class Repository:
     def find(self, namespace: str, version: str) -> Path | None:
         """Return the file of a namespace's version, or of its newest one for ""; None where there is none."""
         if not version:
-            versions = sorted(self._versions(namespace), key=_by_number)
+            versions = sorted(self._versions(namespace), key=by_number)
             version = versions[-1] if versions else ""
         paths = (directory / f"{namespace}-{version}.typelib" for directory in self._directories)
         return next((path for path in paths if path.is_file()), None)
@@ -101,7 +101,8 @@ def _add(
         waiting += typelib.dependencies
 
 
-def _by_number(version: str) -> tuple[int, ...]:
+def by_number(version: str) -> tuple[int, ...]:
+    """Return what versions of namespaces are ordered by."""
     return tuple(int(part) if part.isdigit() else 0 for part in version.split("."))
 
 

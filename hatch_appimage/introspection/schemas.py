@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.introspection.places import SCHEMAS
-from hatch_appimage.process import run
+from hatch_appimage.introspection.programs import is_runnable, run_program
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -75,13 +75,14 @@ def compile_schemas(files: Iterable[Path], appdir: AppDir, system: System) -> in
             shutil.copyfile(path, together / path.name)
         count = len(list(together.iterdir()))
         if count:
-            run([_find_compiler(system), "--strict", f"--targetdir={together}", together], doing="compile schemas")
+            arguments = ("--strict", f"--targetdir={together}", together)
+            run_program(_find_compiler(system), *arguments, system=system, doing="compile schemas")
             directory.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(together / _COMPILED, directory / _COMPILED)
     return count
 
 
-def _find_compiler(system: System) -> str:
+def _find_compiler(system: System) -> Path:
     """Return the compiler of this machine; Debian has it beside its libraries, not on the PATH."""
     found = shutil.which(_COMPILER) or next(_beside_libraries(system), None)
     if found is None:
@@ -89,13 +90,13 @@ def _find_compiler(system: System) -> str:
             f"GTK needs schemas of GSettings, and {_COMPILER} is missing that compiles them: install it (Debian has it "
             "in libglib2.0-0 and libglib2.0-bin)"
         )
-    return found
+    return Path(found)
 
 
-def _beside_libraries(system: System) -> Iterator[str]:
-    # Programs of another system are not run.
-    own = system.directories if system.root == Path("/") else ()
+def _beside_libraries(system: System) -> Iterator[Path]:
+    # Programs of a copy of another system are not run, only what its packages bring for this.
+    own = system.directories if system.root == Path("/") or system.release else ()
     for directory in (*own, *sorted(Path("/usr/lib").glob(f"{platform.machine()}-linux-gnu*"))):
         path = directory / "glib-2.0" / _COMPILER
-        if path.is_file():
-            yield str(path)
+        if path.is_file() and is_runnable(path):
+            yield path

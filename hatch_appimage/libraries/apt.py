@@ -56,6 +56,12 @@ _FIELDS: Final = ("Package", "Version", "SHA256", "Filename", "Size")
 # What apt-get(8) would do with a package.
 _INSTALLED: Final = re.compile(r"^Inst (\S+)", re.MULTILINE)
 _DEPENDENCY: Final = re.compile(r"(?:^|[,|])\s*([a-z0-9][a-z0-9+.-]+)")
+# What apt-cache(8) shows of a name: its versions, none for one that other packages only provide, and which these are.
+_SHOWN: Final = re.compile(
+    r"^Package: (?P<name>\S+)\nVersions: ?\n(?P<versions>.*?)\n\n?Reverse Depends:.*?^Reverse Provides: ?\n"
+    r"(?P<providers>.*?)(?=^Package: |\Z)",
+    re.MULTILINE | re.DOTALL,
+)
 
 
 class _OtherFileError(AppImageError):
@@ -140,6 +146,34 @@ class Apt:
                 text = error.stdout  # most of the names are of no package
         stanzas = (HeaderParser().parsestr(stanza) for stanza in text.split("\n\n"))
         return {stanza["Package"]: _package_of(stanza) for stanza in stanzas if all(map(stanza.get, _FIELDS))}
+
+    def names(self, prefix: str) -> list[str]:
+        """Return the names of all packages that begin with a text.
+
+        Raises:
+            AppImageError: the archive of a release cannot be read, or is not signed by a key that the machine trusts.
+
+        """
+        with locked(self._state):
+            self._update()
+            return sorted(self._run("apt-cache", "pkgnames", prefix).split())
+
+    def providers(self, names: Sequence[str]) -> Mapping[str, str]:
+        """Return, of some names that packages have or provide (deb-control(5)), the packages: each by that name.
+
+        Raises:
+            AppImageError: the archive of a release cannot be read, or is not signed by a key that the machine trusts.
+
+        """
+        with locked(self._state):
+            self._update()
+            text = self._run("apt-cache", "showpkg", *names)
+        found = {}
+        for match in _SHOWN.finditer(text):
+            providers = sorted(line.split()[0] for line in match["providers"].splitlines() if line.strip())
+            if match["versions"].strip() or providers:
+                found[match["name"]] = match["name"] if match["versions"].strip() else providers[-1]
+        return found
 
     def resolve(self, names: Sequence[str]) -> list[str]:
         """Return the names of packages that would be installed for some, with what these need; nothing is installed.

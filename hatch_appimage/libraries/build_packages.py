@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hatch_appimage.elf import read_elf, set_rpath
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.libraries.apt import Apt, explain
 
@@ -28,6 +30,13 @@ _SEARCHED = {
     "PATH": ("usr/bin",),
 }
 
+_C_LIBRARY = "libc.so.6"
+_ELF = b"\x7fELF"
+# In a script of the linker.
+_PATH = re.compile(r"(?<![\w/])/[\w./+-]+")
+# Where a variable of a file for pkg-config begins at the machine's root (pc(5)).
+_AT_ROOT = re.compile(r"^(\w+)=(?=/)", re.MULTILINE)
+
 
 @dataclass(frozen=True)
 class BuildPackages:
@@ -44,13 +53,16 @@ class BuildPackages:
     packages: tuple[AddedPackage, ...]
     architecture: Architecture
 
+    def directories(self, variable: str) -> list[Path]:
+        """Return the directories in it that one of the variables is to name."""
+        patterns = (pattern.format(multiarch=self.architecture.multiarch) for pattern in _SEARCHED[variable])
+        return [place for pattern in patterns for place in sorted(self.root.glob(pattern)) if place.is_dir()]
+
     def environment(self, base: Mapping[str, str]) -> dict[str, str]:
         """Return an environment in which compilers find them, before what the machine has."""
         found = dict(base)
-        for name, patterns in _SEARCHED.items():
-            named = [pattern.format(multiarch=self.architecture.multiarch) for pattern in patterns]
-            places = [place for pattern in named for place in sorted(self.root.glob(pattern)) if place.is_dir()]
-            paths = [*map(str, places), *filter(None, [found.get(name)])]
+        for name in _SEARCHED:
+            paths = [*map(str, self.directories(name)), *filter(None, [found.get(name)])]
             if paths:
                 found[name] = os.pathsep.join(paths)
         return found
@@ -81,7 +93,11 @@ def fetch_build_packages(names: Sequence[str], architecture: Architecture, direc
     for package in packages:
         shutil.copytree(package.root, directory, symlinks=True, dirs_exist_ok=True)
     _complete_links(directory)
-    return BuildPackages(directory, tuple(packages), architecture)
+    found = BuildPackages(directory, tuple(packages), architecture)
+    _move_pkg_config(found)
+    _move_linker_scripts(found)
+    _have_find_libraries(found)
+    return found
 
 
 def _complete_links(directory: Path) -> None:
@@ -92,3 +108,36 @@ def _complete_links(directory: Path) -> None:
             if target.exists():
                 link.unlink()
                 link.symlink_to(target)
+
+
+def _move_pkg_config(packages: BuildPackages) -> None:
+    """Have files for pkg-config name the directories below this one: some headers are in directories of their own."""
+    for directory in packages.directories("PKG_CONFIG_PATH"):
+        for path in directory.glob("*.pc"):
+            if not path.is_symlink():
+                path.write_text(_AT_ROOT.sub(rf"\1={packages.root}", path.read_text()))
+
+
+def _move_linker_scripts(packages: BuildPackages) -> None:
+    """Have texts in place of libraries, as that of the C library, name what is here (the manual of ld, "Scripts")."""
+
+    def move(match: re.Match[str]) -> str:
+        there = packages.root / match[0][1:]
+        return str(there) if there.exists() else match[0]
+
+    for directory in packages.directories("LIBRARY_PATH"):
+        for path in directory.glob("lib*.so"):
+            if not path.is_symlink() and not path.read_bytes().startswith(_ELF):
+                path.write_text(_PATH.sub(move, path.read_text()))
+
+
+def _have_find_libraries(packages: BuildPackages) -> None:
+    """Have programs, such as compilers, find the libraries here that the machine lacks; the C library is its own."""
+    places = packages.directories("LIBRARY_PATH")
+    there = {path.name for place in places for path in place.glob("lib*.so*")} - {_C_LIBRARY}
+    for path in packages.root.rglob("*"):
+        if path.is_symlink() or not path.is_file() or not os.access(path, os.X_OK):
+            continue
+        elf = read_elf(path)
+        if elf and elf.interpreter and there.intersection(elf.needed):
+            set_rpath(path, [str(place) for place in places])

@@ -226,7 +226,7 @@ def bundle_libraries(
     wanted = {**(traced or {}), **dict.fromkeys(policy.libraries, "`libraries`")}
     lacking = [name for name in wanted if _is_lacking(name, system, architecture)]
     if lock:
-        lock.check_complete(architecture, lacking)
+        lock.check_complete(architecture, [*lacking, *collected.missing])
     if apt and lacking:
         system = fetch_libraries(lacking, system, architecture, apt)
     opened = dict(_opened(entry, named, project, system, architecture) for entry, named in wanted.items())
@@ -294,7 +294,7 @@ def bundle_libraries(
         executable_stacks=find_executable_stacks(graph),
         isa_levels=find_isa_levels(graph),
         own_loaders=find_own_loaders(graph, architecture),
-        fetched=PinnedPackages.of(system, plan.lacking),
+        fetched=PinnedPackages.of(system, [*plan.lacking, *collected.missing]),
         data_packages=tuple(sorted({packages[source] for source in plan.data.values() if source in packages})),
         graph=graph,
         system=system,

@@ -20,12 +20,14 @@ class Collected:
             opened by this name through `libgmodule`, any other one by its path.
         included: rules, as of the option `include-libraries`, for what these need.
         complete: the names of libraries that all comes along for.
+        missing: the names of files that were looked for, and that neither the machine nor its archives have.
 
     """
 
     files: Mapping[str, Path] = field(default_factory=dict)
     included: tuple[str, ...] = ()
     complete: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
 
     @property
     def opened(self) -> tuple[str, ...]:

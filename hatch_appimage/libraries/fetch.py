@@ -35,6 +35,34 @@ _SHARED = 6
 # Debian's and Ubuntu's packages of glibc, of the compiler's libraries, and of what images leave to every system, and
 # what Python looks for in a system beside libraries: its locale, and its terminals.
 _BASE = ("libc6", "libc-bin", "libgcc-s1", "libstdc++6", "zlib1g", "libuuid1", "libgmp10", "ncurses-base")
+# What packages want of a machine that runs them, and of which no file is for an image: daemons, and what starts these.
+_SERVICES = frozenset({"dbus", "dbus-user-session", "dconf-service", "glib-networking-services"})
+
+
+def fetch_packages(names: Sequence[str], system: System, architecture: Architecture, apt: Apt) -> System:
+    """Add packages to a machine, with what they need and it lacks; daemons are left out.
+
+    Args:
+        names: of the packages, which the archives have.
+        system: the machine.
+        architecture: of the packages.
+        apt: of the machine, or for its release.
+
+    Raises:
+        AppImageError: one cannot be had, or what it needs.
+
+    """
+    found = apt.find(sorted({*names, *apt.resolve(names)}))
+    wanted: set[str] = set()
+    waiting = list(names)
+    while waiting:
+        name = waiting.pop()
+        if name in found and name not in wanted | _SERVICES:
+            wanted.add(name)
+            waiting += found[name].needs
+    there = {package.name for package in system.added}
+    packages = apt.get([found[name] for name in sorted(wanted - there)])
+    return _add_licences(_add_all(packages, system, architecture), architecture, apt)
 
 
 def fetch_libraries(sonames: Iterable[str], system: System, architecture: Architecture, apt: Apt) -> System:

@@ -4,7 +4,7 @@
 It is TOML: ``version = 1``, and a table for each architecture that images were built for, with
 
 - ``system``: the distribution and its release, such as ``debian:12``;
-- ``missing``: the sonames of libraries that the archives did not have;
+- ``missing``: the sonames of libraries, and the names of typelibs, that the archives did not have;
 - ``packages``: an array of tables with ``name``, ``version``, ``file`` (its path below the address of the archive),
   ``size`` (of that file, in bytes), ``sha256`` (in hexadecimal) and ``licences`` (as Debian calls them), in the order
   in which they are searched.
@@ -114,7 +114,7 @@ class PinnedPackages:
     Attributes:
         system: the distribution and its release, such as ``debian:12``.
         packages: in the order in which they are searched.
-        missing: the sonames of what the archives did not have.
+        missing: the sonames and names of files of what the archives did not have.
 
     """
 

@@ -265,8 +265,8 @@ class LibraryPolicy:
     )
     fetch_libraries: bool = option(
         FLAG,
-        "Get libraries that the build machine lacks from the archives of its distribution, where it has apt: without "
-        "root, and without installing anything.",
+        "Get libraries, and what [GTK](how-it-works.md#gtk) consists of, from the archives of the build machine's "
+        "distribution if it lacks them and has apt: without root, and without installing anything.",
         details="They are kept in the user's cache. See [missing libraries](how-it-works.md#missing-libraries).",
         default=True,
     )

@@ -10,6 +10,7 @@ They are strings, each with a NUL behind it, and an empty one at the end, in pla
 ``NAME@PATH``          the value of a variable that is not set: a path relative to the directory above the library's
 ``NAME!VALUE``         the value of a variable that is not set
 ``NAME+PATH:VALUE``    puts such a path before the caller's list of directories, or before this value where it has none
+``NAME%PATH``          translations of the domain ``NAME`` of gettext are at such a path: `bindtextdomain()` binds them
 =====================  =============================================================================================
 """
 
@@ -31,7 +32,7 @@ _MAGIC = b"hatch-appimage getenv 1\0"
 _SIZE = 4096
 _MAX_HIDING = 64
 _MAX_PATHS = 16
-_KIND = re.compile("[=:@+!]")
+_KIND = re.compile("[=:@+!%]")
 
 
 def with_settings(library: bytes, settings: Iterable[str]) -> bytes:

@@ -56,6 +56,8 @@ class Archive:
         version: str = "1.0",
         script: str = "",
         needs: str = "libc6",
+        *,
+        provides: str = "",
     ) -> Path:
         """Put a package into the archive; a file with a path as content is a link to it."""
         tar = io.BytesIO()
@@ -67,13 +69,24 @@ class Archive:
                     archive.addfile(member)
                 else:
                     member.size = len(content)
+                    member.mode = 0o755 if content.startswith((b"#!", b"\x7fELF")) else 0o644
                     archive.addfile(member, io.BytesIO(content))
-        return self.add_raw(name, tar.getvalue(), version, script, needs)
+        return self.add_raw(name, tar.getvalue(), version, script, needs, provides=provides)
 
-    def add_raw(self, name: str, data: bytes, version: str = "1.0", script: str = "", needs: str = "libc6") -> Path:
+    def add_raw(
+        self,
+        name: str,
+        data: bytes,
+        version: str = "1.0",
+        script: str = "",
+        needs: str = "libc6",
+        *,
+        provides: str = "",
+    ) -> Path:
         """Put a package with any data into the archive."""
         fields = f"Package: {name}\nVersion: {version}\nArchitecture: {self.architecture}\nMaintainer: x\n"
         fields += f"Depends: libc6 (>= 2.3) | libc, {needs}\n"
+        fields += f"Provides: {provides}\n" if provides else ""
         control = io.BytesIO()
         with tarfile.open(fileobj=control, mode="w:xz") as archive:
             for file, text in {"control": f"{fields}Description: x\n", "preinst": script, "postinst": script}.items():

@@ -201,7 +201,8 @@ def test_summary(report: Report) -> None:
         "             it may have libcups.so.2, for cups.so and 1 more\n"
         "             without a.so and 1 more, which need modules of Qt that are not installed\n"
         "             without _x.so, which needs libx.so.1\n"
-        "  pygobject  typelibs of GLib-2.0, Gtk-4.0; 1 modules; schemas from 3 files; 1.2 MB of icons and other data\n"
+        "  pygobject  typelibs of GLib-2.0, Gtk-4.0; 1 modules; schemas from 3 files; 1.2 MB of icons, "
+        "translations and other data\n"
         "  left out   tests 48.3 MB in 1203 files, exclude-files 999 B in 1 file\n"
         "  stripped   python 12.0 MB in 2 files, packages 3.5 kB in 1 file (1 left unchanged)\n"
         "  bytecode   900 modules, optimized as by -O, 800 of them without 12.0 MB of sources\n"
@@ -274,6 +275,7 @@ def test_json(report: Report) -> None:
             "modules": ["im-ibus.so"],
             "schemas": 3,
             "data_size": 1_200_000,
+            "translations": [],
         },
         "bytecode": {
             "compiled": 900,

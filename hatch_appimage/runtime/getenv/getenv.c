@@ -32,8 +32,14 @@ struct library {
 	const char *symbol;
 	void *address;
 };
-/* In older versions of glibc it is in a library of its own, which every Python loads. */
+/* In older versions of glibc these are in a library of its own, which every Python loads. */
 __attribute__((weak)) int dladdr(const void *address, struct library *library);
+__attribute__((weak)) void *dlsym(void *library, const char *name);
+/* The libraries that are loaded after this one. */
+#define RTLD_NEXT ((void *)-1l)
+
+typedef char *bindtextdomain_function(const char *domain, const char *directory);
+bindtextdomain_function bindtextdomain;
 
 enum { F_OK = 0 };
 
@@ -41,14 +47,15 @@ enum { F_OK = 0 };
 enum { SETTINGS_SIZE = 4096, MAX_HIDDEN = 64, MAX_SOCKET = 108, MAX_PATHS = 16, PATH_SIZE = 4096, LIST_SIZE = 16384 };
 #define MAGIC "hatch-appimage getenv 1"
 /* What ends the name of a variable in a setting, and says what the rest is. */
-#define KINDS "=:@+!"
+#define KINDS "=:@+!%"
 
 /*
  * What the build writes behind the first string: strings, an empty one at the end. NAME hides a variable of the
  * caller's environment, NAME=VALUE does unless it has this value, or another one that is named so. NAME:VALUE is the
  * value of a variable that is not set, where a Wayland compositor is there; NAME@PATH that of one that is not set,
  * relative to the directory above this library's. NAME+PATH:VALUE puts such a path before the caller's list of
- * directories, or before this value where there is none; NAME!VALUE is the value of one that is not set.
+ * directories, or before this value where there is none; NAME!VALUE is the value of one that is not set. NAME%PATH is
+ * no variable: translations of the domain of this name (gettext) are at such a path, whatever a library says.
  */
 static const char settings[SETTINGS_SIZE] = MAGIC;
 
@@ -105,7 +112,7 @@ __attribute__((constructor)) static void note(int argc, char **argv, char **envp
 	(void)argv;
 	FOR_EACH(setting) {
 		size_t length = strcspn(setting, KINDS);
-		char *variable = setting[length] && strchr(":@!", setting[length]) ? NULL : find(variables, setting, length);
+		char *variable = setting[length] && strchr(":@!%", setting[length]) ? NULL : find(variables, setting, length);
 		if (variable && count < MAX_HIDDEN && !is_hidden(variable) && !has_one_of_its_values(variable, length))
 			hidden[count++] = variable;
 	}
@@ -148,19 +155,28 @@ static bool remove_last_two(char *path)
 	return true;
 }
 
+/* Writes a path, relative to the directory above this library's, into PATH_SIZE bytes. */
+static bool find_path(const char *relative, char *path)
+{
+	struct library library;
+
+	if (!dladdr || !dladdr(settings, &library) || !realpath(library.path, path))
+		return false;
+	if (!remove_last_two(path) || strlen(path) + strlen(relative) + 2 > PATH_SIZE)
+		return false;
+	strcat(strcat(path, "/"), relative);
+	return true;
+}
+
 /* Threads that come here at once write the same bytes over each other's, and never others in between. */
 static char *path_of(const char *relative, size_t index)
 {
 	static char paths[MAX_PATHS][PATH_SIZE];
-	struct library library;
-	char own[PATH_SIZE];
+	char path[PATH_SIZE];
 
-	if (index >= MAX_PATHS || !dladdr || !dladdr(settings, &library) || !realpath(library.path, own))
+	if (index >= MAX_PATHS || !find_path(relative, path))
 		return NULL;
-	if (!remove_last_two(own) || strlen(own) + strlen(relative) + 2 > PATH_SIZE)
-		return NULL;
-	strcat(strcat(own, "/"), relative);
-	return memcpy(paths[index], own, strlen(own) + 1);
+	return memcpy(paths[index], path, strlen(path) + 1);
 }
 
 /* As with paths, threads write the same bytes. A list for which there is no room stays as it is. */
@@ -212,4 +228,26 @@ __attribute__((visibility("default"))) char *getenv(const char *name)
 __attribute__((visibility("default"))) char *secure_getenv(const char *name)
 {
 	return getenv(name);
+}
+
+static const char *translations_of(const char *domain)
+{
+	size_t length = strlen(domain);
+
+	FOR_EACH(setting)
+		if (!strncmp(setting, domain, length) && setting[length] == '%')
+			return setting + length + 1;
+	return NULL;
+}
+
+/* Libraries have the machine's directory for translations compiled in, and there are those of its own libraries. */
+__attribute__((visibility("default"))) char *bindtextdomain(const char *domain, const char *directory)
+{
+	bindtextdomain_function *next_one = dlsym ? (bindtextdomain_function *)dlsym(RTLD_NEXT, "bindtextdomain") : NULL;
+	const char *relative = domain && directory ? translations_of(domain) : NULL;
+	char path[PATH_SIZE];
+
+	if (!next_one)
+		return NULL;
+	return next_one(domain, relative && find_path(relative, path) ? path : directory);
 }

@@ -21,12 +21,16 @@ from support.tools import require
 if TYPE_CHECKING:
     from pathlib import Path
 
-# A program that stands for the interpreter, with all that counts there: getenv() and what it leaves to others.
+# A program that stands for the interpreter, with all that counts there: getenv() and what it leaves to others. With one
+# more argument it binds a domain of gettext to a directory, as libraries do.
 PROGRAM = """
+#include <libintl.h>
 #include <stdio.h>
 #include <stdlib.h>
 int main(int argc, char **argv)
 {
+    if (argc == 3)
+        return puts(bindtextdomain(argv[1], argv[2])) < 0;
     if (argc > 3)
         setenv(argv[2], argv[3], 1);
     const char *value = getenv(argv[1]);
@@ -67,10 +71,16 @@ def add_introspection(appdir: AppDir) -> None:
         (appdir.usr / directory).mkdir(parents=True)
 
 
-def write(appdir: AppDir, python: BundledPython, *environment: str) -> ToolkitVariables:
+def write(appdir: AppDir, python: BundledPython, *environment: str, domains: tuple[str, ...] = ()) -> ToolkitVariables:
     elves = {str(path.relative_to(appdir.root)): elf for path, elf in read_directory(appdir.root).items()}
     return write_toolkit_variables(
-        appdir, python, native_architecture(), elves, environment, window_name="org.example.App"
+        appdir,
+        python,
+        native_architecture(),
+        elves,
+        environment,
+        window_name="org.example.App",
+        domains=domains,
     )
 
 
@@ -229,6 +239,15 @@ class TestGetenv:
         assert self.ask(python.executable, "GST_REGISTRY_FORK", GST_REGISTRY_FORK="yes") == ["no", "yes"]
         plugins = [f"{appdir.lib}/gstreamer-1.0", "/m"]
         assert self.ask(python.executable, "GST_PLUGIN_SYSTEM_PATH_1_0", GST_PLUGIN_SYSTEM_PATH_1_0="/m") == plugins
+
+    def test_translations(self, appdir: AppDir, python: BundledPython) -> None:
+        """Libraries have the machine's directory compiled in; other domains are bound as they want it."""
+        assert write(appdir, python, domains=("glib20", "gtk40")).domains == ("glib20", "gtk40")
+        machine = "/usr/share/locale"
+        assert self.ask(python.executable, "gtk40", machine) == [f"{appdir.lib}/../share/locale"]
+        assert self.ask(python.executable, "glib20", machine) == [f"{appdir.lib}/../share/locale"]
+        for domain in ("gtk", "gtk401", "mine"):
+            assert self.ask(python.executable, domain, machine) == [machine]
 
     def test_names_of_windows(self, appdir: AppDir, python: BundledPython) -> None:
         """The caller's own wins, and what the application starts has none."""

@@ -18,11 +18,18 @@ from hatch_appimage.sources.imports import Reached
 from hatch_appimage.sources.reach import Reach
 from hatch_appimage.sources.reader import SourceReader
 from hatch_appimage.system import System
+from support.archive import TRIPLET
 from support.elf_fixtures import library
-from support.typelibs import write_typelib
+from support.typelibs import typelib, write_typelib
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from hatch_appimage.libraries.apt import Apt
+    from support.archive import Archive
+
+# Newer than what this machine may have installed.
+NEWEST = "9:1"
 
 
 class Scene:
@@ -55,7 +62,7 @@ class Scene:
         path.write_text(text)
         return path
 
-    def collect(self, *namespaces: str) -> Introspection:
+    def collect(self, *namespaces: str, apt: Apt | None = None) -> Introspection:
         modules = {path.stem: Reached(path, None) for path in self.site.glob("*.py")}
         own = frozenset(reached.path for reached in modules.values())
         return collect_introspection(
@@ -66,6 +73,7 @@ class Scene:
             IntrospectionSettings(namespaces),
             reader=SourceReader(),
             system=System(self.root, (self.lib,)),
+            apt=apt,
         )
 
 
@@ -118,6 +126,71 @@ def test_missing(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
     assert message == (
         f"{system} has no typelib of Adw-1, and so it is not in the image: install what has it (Debian's package may "
         "be called gir1.2-adw-1)"
+    )
+
+
+def test_fetched(scene: Scene, archive: Archive, apt: Apt, tmp_path: Path) -> None:
+    """With the library that a typelib names, and as the machine's own; what is nowhere is told."""
+    adwaita = library("libadwaita-1.so.0").write(tmp_path / "libadwaita")
+    directory = f"./usr/lib/{TRIPLET}"
+    description = typelib("Adw", "1", "Gtk-4.0", libraries="libadwaita-1.so.0")
+    archive.add(
+        "gir1.2-adw-1", {f"{directory}/girepository-1.0/Adw-1.typelib": description}, NEWEST, needs="libadwaita-1-0"
+    )
+    archive.add("libadwaita-1-0", {f"{directory}/libadwaita-1.so.0": adwaita.read_bytes()}, NEWEST)
+    archive.sign()
+    found = scene.collect("Adw-1", "None-2", apt=apt)
+    assert {"Adw-1", "Gtk-4.0"} <= set(found.typelibs)
+    assert "libadwaita-1.so.0" in found.collected.opened
+    assert found.collected.missing == ("None-2.typelib",)
+    assert {package.name for package in found.system.added} == {"gir1.2-adw-1", "libadwaita-1-0"}
+
+
+def test_one_version_is_enough(scene: Scene, archive: Archive, apt: Apt, caplog: pytest.LogCaptureFixture) -> None:
+    """Code asks for one after the other until there is one."""
+    for version in ("4.0", "4.1", "5.0"):
+        typelibs = f"./usr/lib/{TRIPLET}/girepository-1.0"
+        archive.add(f"gir1.2-web-{version}", {f"{typelibs}/Web-{version}.typelib": typelib("Web", version)})
+    archive.sign()
+    found = scene.collect("Web-4.0", "Web-4.1", "Gtk-3.0", "Gtk-4.0", apt=apt)
+    assert {package.name for package in found.system.added} == {"gir1.2-web-4.1"}
+    assert found.missing == ("Gtk-3.0", "Web-4.0")
+    assert not any("nor have the archives" in message for message in caplog.messages)
+
+
+def test_missing_in_the_archives(scene: Scene, archive: Archive, apt: Apt, caplog: pytest.LogCaptureFixture) -> None:
+    archive.sign()
+    scene.collect("GstApp-1.0", apt=apt)
+    (message,) = caplog.messages
+    assert message.endswith(
+        "has no typelib of GstApp-1.0, nor have the archives of its apt, and so it is not in the image: install what "
+        "has it (Debian's package may be called gir1.2-gst-plugins-base-1.0)"
+    )
+
+
+def test_translations(scene: Scene) -> None:
+    """Where there are windows, of the libraries that come along."""
+    with (scene.lib / "libgtk-4.so.1").open("ab") as file:
+        file.write(b"\0bindtextdomain\0gtk40\0")
+    for name in ("de/LC_MESSAGES/gtk40.mo", "fr/LC_MESSAGES/gtk40.mo", "de/LC_MESSAGES/tar-1.mo"):
+        path = scene.root / "usr/share/locale" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+    assert scene.collect().translations == ()
+    found = scene.collect("Gtk-4.0")
+    share = scene.appdir.usr / "share"
+    copied = {str(path.relative_to(share)) for path in share.rglob("*") if path.is_file()}
+    assert found.translations == ("gtk40",)
+    assert copied == {"locale/de/LC_MESSAGES/gtk40.mo", "locale/fr/LC_MESSAGES/gtk40.mo"}
+
+
+def test_webkit(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    write_typelib(scene.lib / "girepository-1.0", "WebKit2-4.1")
+    scene.collect("WebKit2-4.1")
+    (message,) = caplog.messages
+    assert message.startswith(
+        "WebKit2-4.1 is in the image and will not work on other systems: WebKitGTK starts processes of its own by a "
+        "path that is compiled in"
     )
 
 

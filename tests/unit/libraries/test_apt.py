@@ -39,15 +39,6 @@ if TYPE_CHECKING:
 NEWEST = "9:1"
 
 
-@pytest.fixture
-def apt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Apt:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    (tmp_path / "cache" / "hatch-appimage").mkdir(mode=0o700, parents=True)
-    found = Apt.of_machine()
-    assert found is not None
-    return found
-
-
 def locked_files(tmp_path: Path) -> dict[str, bytes | Path]:
     licence = b"Format: x\n\nFiles: *\nLicense: Expat\n"
     content = make_library(tmp_path, "libzz.so.3")

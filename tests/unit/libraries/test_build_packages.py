@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from hatch_appimage.architecture import native_architecture
+from hatch_appimage.architecture import ARCHITECTURES, native_architecture
 from hatch_appimage.download import OFFLINE
 from hatch_appimage.errors import AppImageError
+from hatch_appimage.libraries import build_packages
 from hatch_appimage.libraries.build_packages import BuildPackages, fetch_build_packages
 from support.tools import require
 
@@ -59,6 +60,47 @@ def test_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         AppImageError, match=r"`build-packages` names a-dev, b-dev: without apt, or offline, .* Install"
     ):
         fetch_build_packages(("a-dev", "b-dev"), native_architecture(), tmp_path)
+
+
+def test_files_for_pkg_config(tmp_path: Path) -> None:
+    """Headers are below the directory that the packages were put into, as a whole."""
+    directory = tmp_path / "usr/lib/x86_64-linux-gnu/pkgconfig"
+    directory.mkdir(parents=True)
+    text = "prefix=/usr\nlibdir={0}/usr/lib/x\nincludedir=${{prefix}}/include\nName: zz\nCflags: -I${{includedir}}/zz\n"
+    (directory / "zz.pc").write_text(text.format(""))
+    build_packages._move_pkg_config(BuildPackages(tmp_path, (), ARCHITECTURES["x86_64"]))
+    moved = text.format(tmp_path).replace("prefix=/usr\n", f"prefix={tmp_path}/usr\n", 1)
+    assert (directory / "zz.pc").read_text() == moved
+
+
+def test_scripts_of_the_linker(tmp_path: Path) -> None:
+    """What the machine has stays its own."""
+    directory = tmp_path / "usr/lib/x86_64-linux-gnu"
+    directory.mkdir(parents=True)
+    (directory / "libc_nonshared.a").touch()
+    text = (
+        "/* GNU ld script */\nGROUP ( /lib/libc.so.6 {0}/usr/lib/x86_64-linux-gnu/libc_nonshared.a AS_NEEDED ( x ) )\n"
+    )
+    (directory / "libc.so").write_text(text.format(""))
+    build_packages._move_linker_scripts(BuildPackages(tmp_path, (), ARCHITECTURES["x86_64"]))
+    assert (directory / "libc.so").read_text() == text.format(tmp_path)
+
+
+def test_programs_find_their_libraries(tmp_path: Path) -> None:
+    """As the assembler, whose libraries are in a package of their own."""
+    cc = require("gcc", "gcc")
+    directory = tmp_path / "packages/usr/lib" / native_architecture().multiarch
+    programs = tmp_path / "packages/usr/bin"
+    for each in (directory, programs):
+        each.mkdir(parents=True)
+    (tmp_path / "zz.c").write_text("int zz(void) { return 0; }")
+    (tmp_path / "main.c").write_text("int zz(void); int main(void) { return zz(); }")
+    command = [cc, "-shared", "-fPIC", "-Wl,-soname,libzz.so.1", tmp_path / "zz.c", "-o", directory / "libzz.so.1"]
+    subprocess.run(command, check=True)
+    subprocess.run([cc, tmp_path / "main.c", directory / "libzz.so.1", "-o", programs / "zz"], check=True)
+    assert subprocess.run([programs / "zz"], stderr=subprocess.DEVNULL, check=False).returncode != 0
+    build_packages._have_find_libraries(BuildPackages(tmp_path / "packages", (), native_architecture()))
+    assert subprocess.run([programs / "zz"], check=False).returncode == 0
 
 
 def test_environment(tmp_path: Path) -> None:
