@@ -169,6 +169,8 @@ class TestFaults:
             ("app.desktop", ENTRY + "Terminal=maybe\n", "has a desktop entry that is not valid"),
             ("other.desktop", ENTRY, "has 2 desktop entries at its top, and there can be one: app.desktop, other.d"),
             ("app.png", None, "has no icon `app.png`"),
+            ("app.png", "text", "The icon {appdir}/app.png is no PNG: put a picture there"),
+            (".DirIcon", "text", "The icon {appdir}/.DirIcon is neither a PNG, an SVG nor an XPM"),
         ],
     )
     def test_part(
@@ -180,6 +182,15 @@ class TestFaults:
         else:
             (appdir / name).write_text(content)
         self.check(tmp_path, capsys, message.format(appdir=appdir))
+
+    def test_damaged_svg(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        appdir = make_appdir(tmp_path / "AppDir")
+        (appdir / "app.png").rename(appdir / "app.svg")
+        (appdir / "app.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg"><g>')
+        (appdir / ".DirIcon").symlink_to("app.svg")
+        assert main(["pack", str(appdir)]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert f"The icon {appdir}/app.svg is an SVG that is damaged: no element found" in line
 
     def test_all_at_once(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         appdir = make_appdir(tmp_path / "AppDir")
