@@ -108,7 +108,7 @@ def read_settings(source: BuildInput, options: argparse.Namespace) -> dict[str, 
             and value
             and (key in WRITTEN or Path(value).exists())
         ):
-            settings[key] = str(Path(value).expanduser().absolute())
+            settings[key] = f"{Path(value).expanduser().absolute()}{'/' if value.endswith('/') else ''}"
     return settings
 
 

@@ -985,6 +985,9 @@ class TestStartupOrder:
         assert errors_of(project, startup_order="app.startup") == [
             f"Option `{TABLE}.startup-order` names a directory where a file is to be written: `app.startup`"
         ]
+        assert errors_of(project, startup_order="new/") == [
+            f"Option `{TABLE}.startup-order` names a directory where a file is to be written: `new/`"
+        ]
 
 
 class TestStartupCommand:

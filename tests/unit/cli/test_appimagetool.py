@@ -99,6 +99,11 @@ def test_icon_that_is_no_picture(appdir: Path, caplog: pytest.LogCaptureFixture)
     ]
 
 
+def test_directory_for_the_image(appdir: Path) -> None:
+    assert main([str(appdir), "new/"]) == 0
+    assert [path.name for path in Path("new").iterdir()] == ["My_App-x86_64.AppImage"]
+
+
 def test_excluded(appdir: Path) -> None:
     for name in ("lib/a.pyc", "lib/b/c.pyc", "lib/b/c.py", "doc/x/y"):
         (appdir / name).parent.mkdir(parents=True, exist_ok=True)

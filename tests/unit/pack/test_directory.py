@@ -84,6 +84,15 @@ class TestAppDir:
         os.umask(0o022)
         assert (tmp_path / "first.AppImage").read_bytes() == (tmp_path / "second.AppImage").read_bytes()
 
+    @pytest.mark.parametrize("there", [True, False])
+    @pytest.mark.parametrize("output", ["dist/", "dist/.", "dist"])
+    def test_directory_for_the_image(self, tmp_path: Path, output: str, *, there: bool) -> None:
+        if there:
+            (tmp_path / "dist").mkdir()
+        assert main(["pack", str(make_appdir(tmp_path / "AppDir")), "--output", output]) == 0
+        expected = "dist/My_App-x86_64.AppImage" if there or output != "dist" else "dist"
+        assert (tmp_path / expected).is_file()
+
     @pytest.mark.parametrize("by_option", [True, False])
     def test_version_and_name(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, by_option: bool) -> None:
         if not by_option:
@@ -99,7 +108,7 @@ class TestAppDir:
         assert main(["pack", str(make_appdir(tmp_path / "AppDir")), option, value]) == 2
         assert "must be one line of text, and is not: " in capsys.readouterr().err
 
-    @pytest.mark.parametrize("output", ["AppDir", "AppDir/AppRun", "link/new"])
+    @pytest.mark.parametrize("output", ["AppDir", "AppDir/new/", "AppDir/AppRun", "link/new"])
     def test_image_in_the_appdir(self, tmp_path: Path, capsys: pytest.CaptureFixture[str], output: str) -> None:
         appdir = make_appdir(tmp_path / "AppDir")
         (tmp_path / "link").symlink_to("AppDir/usr")

@@ -102,6 +102,11 @@ def test_same_bytes(image: Path, tmp_path: Path) -> None:
     assert (tmp_path / "b.zsync").exists()
 
 
+def test_directory_for_the_image(image: Path, tmp_path: Path) -> None:
+    assert main(["repack", str(image), "--output", f"{tmp_path}/new/"]) == 0
+    assert (tmp_path / "new" / "a.AppImage").is_file()
+
+
 def test_update_information(image: Path) -> None:
     line = "zsync|https://example.org/b.AppImage.zsync"
     assert main(["repack", str(image), "--update-information", line]) == 0
