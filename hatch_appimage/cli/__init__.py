@@ -239,7 +239,7 @@ def _add_packing(commands: Any) -> None:
         commands,
         "repack",
         "Give an AppImage of any tool another runtime, compression, update information or signature.",
-        "What is in it keeps its bytes, modes, owners and times; a signature that it has goes. Update information "
+        "What is in it keeps its bytes, modes, owners, times and links; a signature that it has goes. Update information "
         "stays if none is given, and goes if it is empty.",
     )
     _add_finish(command, "the new AppImage, or a directory for it, such as `dist/` (default: it takes the old one's place)")

@@ -16,6 +16,7 @@ from hatch_appimage.errors import AppImageError
 from hatch_appimage.image.name import check_length, first_part
 from hatch_appimage.pack.appdir_check import APPRUN, DIRECTORY_ICON, check_appdir
 from hatch_appimage.pack.architecture import find_architecture
+from hatch_appimage.pack.attributes import warn_of_attributes
 from hatch_appimage.pack.contents import Contents, read_all, with_plain_modes
 from hatch_appimage.pack.destination import Destination
 from hatch_appimage.pack.finish import Finish
@@ -109,11 +110,13 @@ def pack_directory(request: PackRequest) -> Image:
 
 def _read_contents(request: PackRequest, work: Path) -> Contents:
     """Return the tree of an AppDir; it is made of a frozen application if that is what the directory is."""
-    tree = scan(request.directory.resolve())
+    root = request.directory.resolve()
+    tree = scan(root, keep_links=True)
     if request.exclusions:
         tree = request.exclusions.leave_out(tree)
+    warn_of_attributes(root, tree)
     contents = Contents(tree)
-    frozen = None if contents.get(APPRUN) else find_frozen(request.directory.resolve(), request.executable)
+    frozen = None if contents.get(APPRUN) else find_frozen(root, request.executable)
     if frozen is None:
         for option, value in (("--icon", request.icon), ("--executable", request.executable)):
             if value:

@@ -77,6 +77,35 @@ class TestAppDir:
         assert found[".DirIcon"] == (0o100644, generate_icon("app").data)
         assert {path: path.stat().st_mtime_ns for path in appdir.rglob("*")} == before
 
+    def test_names_of_one_file(self, tmp_path: Path) -> None:
+        appdir = make_appdir(tmp_path / "AppDir")
+        os.link(appdir / "usr" / "bin" / "app", appdir / "usr" / "bin" / "other")
+        os.link(appdir / "app.png", tmp_path / "elsewhere.png")
+        assert main(["pack", str(appdir), "--output", "a.AppImage"]) == 0
+        with (tmp_path / "a.AppImage").open("rb") as file:
+            squashfs = SquashFSImage(file, find_squashfs(tmp_path / "a.AppImage"))
+            found = {entry.path: entry.inode for entry in squashfs}
+        assert found[b"usr/bin/app"] == found[b"usr/bin/other"]
+        assert len(set(found.values())) == len(found) - 1
+        (appdir / "usr" / "bin" / "other").unlink()
+        assert main(["pack", str(appdir), "--output", "b.AppImage"]) == 0
+        (tmp_path / "elsewhere.png").unlink()
+        assert main(["pack", str(appdir), "--output", "c.AppImage"]) == 0
+        assert (tmp_path / "b.AppImage").read_bytes() == (tmp_path / "c.AppImage").read_bytes()
+
+    def test_attributes_are_told_of(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Not every file system of a machine has them."""
+        names = {b"app.png": ["user.a", "security.selinux"], b"usr": ["security.capability", "user.b"]}
+        appdir = make_appdir(tmp_path / "AppDir")
+        top = os.fsencode(appdir) + b"/"
+        monkeypatch.setattr(os, "listxattr", lambda path, **_: names.get(path.removeprefix(top), ["system.acl"]))
+        assert main(["pack", str(appdir)]) == 0
+        assert [record.getMessage() for record in caplog.records] == [
+            "Images keep no extended attributes: those of 2 files are left out, such as user.a of app.png"
+        ]
+
     def test_same_bytes(self, tmp_path: Path) -> None:
         for name in ("first", "second"):
             os.umask(0o022 if name == "first" else 0o077)
