@@ -174,6 +174,12 @@ def _add_commands(commands: Any) -> None:
     command.add_argument(
         "path", nargs="?", type=Path, default=Path(), help="the project (default: the current directory)"
     )
+    command.add_argument(
+        "--action",
+        metavar="OWNER/NAME@COMMIT",
+        help="have this action of hatch-appimage build and run the images, in place of steps of the workflow's own "
+        "(GitHub)",
+    )
     command.set_defaults(module="projects")
     _add_init(commands)
 
