@@ -245,10 +245,12 @@ def _add_packing(commands: Any) -> None:
         commands,
         "repack",
         "Give an AppImage of any tool another runtime, compression, update information or signature.",
-        "What is in it keeps its bytes, modes, owners, times and links; a signature that it has goes. Update information "
-        "stays if none is given, and goes if it is empty.",
+        "What is in it keeps its bytes, modes, owners, times and links; a signature that it has goes. Update "
+        "information stays if none is given, and goes if it is empty.",
     )
-    _add_finish(command, "the new AppImage, or a directory for it, such as `dist/` (default: it takes the old one's place)")
+    _add_finish(
+        command, "the new AppImage, or a directory for it, such as `dist/` (default: it takes the old one's place)"
+    )
     for name in ("pack", "repack"):
         commands.choices[name].set_defaults(module="pack")
     commands.add_parser(

@@ -150,10 +150,9 @@ def _find_icon(contents: Contents, where: str, entry_name: str, entry: DesktopEn
 
 def _pictures(contents: Contents, icon: str | None) -> list[str]:
     """Return the paths of what is to be a picture; the directory's icon may be a link to the application's."""
-    files = {path: contents.file(path) for path in (icon, DIRECTORY_ICON) if path}
-    if files.get(DIRECTORY_ICON) in (None, files.get(icon or "")):
-        files.pop(DIRECTORY_ICON, None)
-    return list(files)
+    shown = contents.file(DIRECTORY_ICON)
+    is_other = shown is not None and (icon is None or shown is not contents.file(icon))
+    return [path for path in (icon, DIRECTORY_ICON if is_other else None) if path]
 
 
 def _check_picture(contents: Contents, path: str, where: str, *, strict: bool) -> None:

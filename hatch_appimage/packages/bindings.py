@@ -281,9 +281,9 @@ def _explain(name: str, binding: Binding) -> str:
 
 def _explain_all(binding: Binding) -> str:
     return (
-        f"All packages come from {binding.place}, says {binding.table}, and uv does not read that: without a lock, what "
-        f"the public index has by their names would be packed. {binding.way_to_lock}, or have uv ask that index, by "
-        "UV_DEFAULT_INDEX or in [[tool.uv.index]]"
+        f"All packages come from {binding.place}, says {binding.table}, and uv does not read that: without a lock, "
+        f"what the public index has by their names would be packed. {binding.way_to_lock}, or have uv ask that index, "
+        "by UV_DEFAULT_INDEX or in [[tool.uv.index]]"
     )
 
 
@@ -383,9 +383,9 @@ def _of_poetry(table: Mapping[str, Any], scope: Scope) -> Iterator[Binding]:
         for name, entry in dependencies.items()
         if any("source" in source for source in _tables(entry))
     }
-    for index in _first_sources(table):
-        place = _place({}, index)
-        yield Binding(_EVERYTHING, place, "[[tool.poetry.source]]", index, others=frozenset(said))
+    for address in _first_sources(table):
+        place = _place({}, address)
+        yield Binding(_EVERYTHING, place, "[[tool.poetry.source]]", address, others=frozenset(said))
     for key, dependencies in tables.items():
         for name, entry in dependencies.items():
             for source in _tables(entry):

@@ -84,9 +84,10 @@ def _explain(error: ProcessError, root: Path) -> str | None:
     if _NO_REPOSITORY in error.output:
         return None
     words = next((line for line in error.output.splitlines() if line.startswith("fatal: ")), error.output)
-    way_out = _WAY_OUT.search(error.output)
-    advice = f"; if you trust that repository, run `{way_out[1]}`, or build as the user that it belongs to"
-    return f"git says `{words.removeprefix('fatal: ')}`{advice if way_out else ''}"
+    reason = f"git says `{words.removeprefix('fatal: ')}`"
+    if way_out := _WAY_OUT.search(error.output):
+        return f"{reason}; if you trust that repository, run `{way_out[1]}`, or build as the user that it belongs to"
+    return reason
 
 
 def _git(root: Path, *arguments: str) -> str:

@@ -366,7 +366,11 @@ class TestGithubWithTheAction:
             (PROJECTS["signed"], ACTION, "The action signs nothing, and the table has `sign`"),
             (BARE, "hatch-appimage", "`--action` takes OWNER/NAME@COMMIT, not `hatch-appimage`"),
             (BARE, "me/x@1\n- run: y", "`--action` takes OWNER/NAME@COMMIT"),
-            (BARE.replace('["hatch-appimage"]', '["hatch-appimage", "Other>1"]'), ACTION, "The build needs other, which"),
+            (
+                BARE.replace('["hatch-appimage"]', '["hatch-appimage", "Other>1"]'),
+                ACTION,
+                "The build needs other, which",
+            ),
             (BARE + "[tool.hatch.build.targets.appimage.hooks.vcs]\nx = 1\n", ACTION, "The build needs the hook `vcs`"),
         ],
     )

@@ -169,7 +169,9 @@ def test_version_of_python(wanted: str, version: str, expected: str, tmp_path: P
 def test_files_that_keep_their_times(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     build = record()
     files = {
-        "usr/share/b/build.json": replace(build, declaration=replace(build.declaration, seconds=None)).to_json().encode(),
+        "usr/share/b/build.json": replace(build, declaration=replace(build.declaration, seconds=None))
+        .to_json()
+        .encode(),
         "usr/share/b/pylock.toml": b"packages = []\n",
     }
     assert main(["reproduce", str(write_image_of(tmp_path / "image", files))]) == 2

@@ -119,7 +119,7 @@ def test_names_of_one_file(tmp_path: Path) -> None:
         assert (tmp_path / "unpacked" / one).lstat().st_ino == (tmp_path / "unpacked" / other).lstat().st_ino
 
 
-def test_names_of_one_file_that_are_far_apart(tmp_path: Path) -> None:
+def test_names_of_one_file_that_are_far_apart() -> None:
     """An entry has 16 bits for how far the number of its inode is from that of the listing's header."""
     nodes = [File(b"%05d" % number, 0o644, 0, 0, _read_nothing) for number in range(40_000)]
     deep = [Directory(b"deep", 0o755, 0), File(b"deep/a", 0o644, 0, 0, _read_nothing, identity=1)]

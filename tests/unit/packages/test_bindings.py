@@ -13,6 +13,7 @@ import tomli_w
 from packaging.markers import default_environment
 from packaging.pylock import Package, PackageSdist
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from packaging.version import Version
 from uv import find_uv_bin
 
@@ -303,9 +304,13 @@ class TestDeclared:
         source = '[[tool.poetry.source]]\nname = "acme"\nurl = "https://acme.example/"\n'
         assert refused(other, source) == ["All"]
         assert refused(tmp_path, "") == []
-        package = Package(name="first", version=Version("1"), sdist=PackageSdist(url="https://x/first-1.tar.gz", hashes={}))
+        package = Package(
+            name=canonicalize_name("first"),
+            version=Version("1"),
+            sdist=PackageSdist(url="https://x/first-1.tar.gz", hashes={}),
+        )
         check_resolved([package], tmp_path, [other], Scope(default_environment()), ())
-        with pytest.raises(AppImageError, match="^All packages come from"):
+        with pytest.raises(AppImageError, match=r"^All packages come from"):
             check_resolved([package], other, [], Scope(default_environment()), ())
 
     def test_groups_of_other_tools(self, tmp_path: Path) -> None:

@@ -87,11 +87,12 @@ def test_repository_of_another_user(
     monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
     assert find_commit(root, root / "dist") is None
-    assert [record.getMessage() for record in caplog.records] == [
+    (record,) = caplog.records
+    assert record.getMessage() == (
         "The image does not say which commit it is built from: git says `detected dubious ownership in repository at "
         f"'{root.parent}'`; if you trust that repository, run `git config --global --add safe.directory {root.parent}`,"
         " or build as the user that it belongs to"
-    ]
+    )
 
 
 def test_damaged_repository(root: Path, caplog: pytest.LogCaptureFixture) -> None:
