@@ -344,7 +344,7 @@ class TestGithubWithTheAction:
     def test_is_the_same_but_for_these_steps(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         project = write_project(tmp_path, PROJECTS["fixed-name"])
         alone, ours = workflow_of("github", project, capsys), self.print(project, capsys)
-        assert len(ours.splitlines()) < len(alone.splitlines()) - 25
+        assert len(ours.splitlines()) < len(alone.splitlines()) - 20
         alone, ours = load(alone), load(ours)
         assert ours["jobs"]["release"] == alone["jobs"]["release"]
         steps, build = alone["jobs"]["build"]["steps"], ours["jobs"]["build"]

@@ -81,12 +81,15 @@ class TestAppDir:
         appdir = make_appdir(tmp_path / "AppDir")
         os.link(appdir / "usr" / "bin" / "app", appdir / "usr" / "bin" / "other")
         os.link(appdir / "app.png", tmp_path / "elsewhere.png")
+        (appdir / "link").symlink_to("AppRun")
+        os.link(appdir / "link", appdir / "usr" / "link", follow_symlinks=False)
         assert main(["pack", str(appdir), "--output", "a.AppImage"]) == 0
         with (tmp_path / "a.AppImage").open("rb") as file:
             squashfs = SquashFSImage(file, find_squashfs(tmp_path / "a.AppImage"))
             found = {entry.path: entry.inode for entry in squashfs}
         assert found[b"usr/bin/app"] == found[b"usr/bin/other"]
-        assert len(set(found.values())) == len(found) - 1
+        assert found[b"link"] == found[b"usr/link"]
+        assert len(set(found.values())) == len(found) - 2
         (appdir / "usr" / "bin" / "other").unlink()
         assert main(["pack", str(appdir), "--output", "b.AppImage"]) == 0
         (tmp_path / "elsewhere.png").unlink()

@@ -94,10 +94,10 @@ def inodes(image: Path) -> dict[str, int]:
 
 
 def test_names_of_one_file(tmp_path: Path) -> None:
-    """Links within a directory, to an earlier one, to a symbolic link, and of a file with holes."""
+    """Links within a directory, to an earlier one, and of a file with holes."""
     tree = make_tree(tmp_path / "tree")
-    for name in ("dir/0", "dir/link", "large"):
-        os.link(tree / name, tree / f"{name} too", follow_symlinks=False)
+    for name in ("dir/0", "large"):
+        os.link(tree / name, tree / f"{name} too")
     os.link(tree / "dir/1", tree / "z")
     command = [require("mksquashfs", "squashfs-tools"), str(tree), str(tmp_path / "fs"), "-quiet"]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
@@ -107,9 +107,9 @@ def test_names_of_one_file(tmp_path: Path) -> None:
     assert main(["repack", str(image), "--output", str(tmp_path / "b.AppImage")]) == 0
     assert contents(tmp_path / "b.AppImage") == before
     found = inodes(tmp_path / "b.AppImage")
-    pairs = [("dir/0", "dir/0 too"), ("dir/link", "dir/link too"), ("large", "large too"), ("z", "dir/1")]
+    pairs = [("dir/0", "dir/0 too"), ("large", "large too"), ("z", "dir/1")]
     assert all(found[one] == found[other] for one, other in [*pairs, ("empty", "dir/linked")])
-    assert len(set(found.values())) == len(found) - 5
+    assert len(set(found.values())) == len(found) - 4
     image = tmp_path / "b.AppImage"
     (tmp_path / "fs").write_bytes(image.read_bytes()[find_squashfs(image) :])
     command = [require("unsquashfs", "squashfs-tools"), "-d", str(tmp_path / "unpacked"), str(tmp_path / "fs")]
