@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from hatch_appimage import TABLE
 from hatch_appimage.appdir.settings import BytecodeSettings, LauncherSettings
+from hatch_appimage.appdir.trace import read_entries
 from hatch_appimage.desktop.settings import DesktopSettings
 from hatch_appimage.errors import ConfigurationError
 from hatch_appimage.image.settings import ImageSettings, ReleaseSettings
@@ -132,7 +133,8 @@ class RecordedOptions:
     """The options of a build, as others can read them.
 
     Attributes:
-        options: those that were set, as in the table; paths begin at the project's directory.
+        options: those that were set, as in the table, and change what is in the image; paths begin at the project's
+            directory.
         outside: the keys of those that name a file outside of it, of which the name is left.
 
     """
@@ -162,7 +164,7 @@ def record_options(raw: Mapping[str, Any], root: Path) -> RecordedOptions:
 
     def portable_text(value: str, option: Option) -> str:
         path = Path(value).expanduser()
-        if not option.is_path or not path.is_absolute():
+        if not option.is_path or not path.is_absolute() or path == Path("/"):  # which every machine has
             text = own.sub(".", value)
             if option.key != "requirements" or not _FILE_URL.search(text):
                 return text
@@ -174,8 +176,24 @@ def record_options(raw: Mapping[str, Any], root: Path) -> RecordedOptions:
         return path.name
 
     known = {key: raw[key] for key in sorted(OPTIONS.keys() & raw.keys()) if key not in UNRECORDED}
+    if not _brings_files(known.get("trace"), root):
+        known.pop("trace", None)
     options = {key: portable(value, OPTIONS[key]) for key, value in known.items() if value is not None}
     return RecordedOptions(options, tuple(dict.fromkeys(outside)))
+
+
+def _brings_files(trace: Any, root: Path) -> bool:
+    """Whether the option `trace` changes the image: it does by a file that is there before the build.
+
+    Args:
+        trace: its value, as TOML has it.
+        root: the project's directory.
+
+    """
+    try:
+        return isinstance(trace, str) and bool(read_entries(root / Path(trace).expanduser()))
+    except (OSError, RuntimeError, ValueError):  # no possible path: reading the table says so
+        return False
 
 
 def check_hook_table(table: Mapping[str, Any]) -> None:

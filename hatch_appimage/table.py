@@ -169,7 +169,7 @@ class Table:
 
         """
         path = self.path(value)
-        if path.is_dir():
+        if path.is_dir() or value.endswith("/"):
             raise ValueError(f"names a directory where a file is to be written: `{value}`")
         return path
 

@@ -91,14 +91,23 @@ def read_trace(path: Path, system: System) -> Trace:
         OSError: the file cannot be read.
 
     """
-    lines = (line.strip() for line in path.read_text(encoding="utf-8", errors="surrogateescape").split("\n"))
-    entries = dict.fromkeys(line for line in lines if line and not line.startswith("#"))
     errors = ErrorCollector()
-    found = [errors.catch(_read_entry, entry, path.name, system) for entry in entries]
+    found = [errors.catch(_read_entry, entry, path.name, system) for entry in read_entries(path)]
     errors.raise_all()
     libraries = {name: named for each in found for name, named in each.libraries.items()}
     namespaces = tuple(name for each in found for name in each.namespaces)
     return Trace(libraries, namespaces, tuple(pair for each in found for pair in each.files))
+
+
+def read_entries(path: Path) -> list[str]:
+    """Return the lines of the file that count, each once.
+
+    Raises:
+        OSError: the file cannot be read.
+
+    """
+    lines = (line.strip() for line in path.read_text(encoding="utf-8", errors="surrogateescape").split("\n"))
+    return list(dict.fromkeys(line for line in lines if line and not line.startswith("#")))
 
 
 def _read_entry(entry: str, named: str, system: System) -> Trace:

@@ -29,6 +29,7 @@ from hatch_appimage.cli.status import (
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.image.compression import PRESETS
 from hatch_appimage.interrupt import terminated_like_interrupted
+from hatch_appimage.pack.destination import Destination
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -173,6 +174,12 @@ def _add_commands(commands: Any) -> None:
     command.add_argument(
         "path", nargs="?", type=Path, default=Path(), help="the project (default: the current directory)"
     )
+    command.add_argument(
+        "--action",
+        metavar="OWNER/NAME@COMMIT",
+        help="have this action of hatch-appimage build and run the images, in place of steps of the workflow's own "
+        "(GitHub)",
+    )
     command.set_defaults(module="projects")
     _add_init(commands)
 
@@ -233,15 +240,17 @@ def _add_packing(commands: Any) -> None:
     command.add_argument("--arch", choices=list(ARCHITECTURES), help="(default: that of its programs)")
     command.add_argument("--icon", metavar="FILE", type=Path, help="a PNG or SVG; an AppDir has its own")
     command.add_argument("--executable", metavar="NAME", help="the program to start, if there are several")
-    _add_finish(command, "the AppImage, or a directory for it (default: the current directory)")
+    _add_finish(command, "the AppImage, or a directory for it, such as `dist/` (default: the current directory)")
     command = _add(
         commands,
         "repack",
         "Give an AppImage of any tool another runtime, compression, update information or signature.",
-        "What is in it keeps its bytes, modes, owners and times; a signature that it has goes. Update information "
-        "stays if none is given, and goes if it is empty.",
+        "What is in it keeps its bytes, modes, owners, times and links; a signature that it has goes. Update "
+        "information stays if none is given, and goes if it is empty.",
     )
-    _add_finish(command, "the new AppImage, or a directory for it (default: it takes the old one's place)")
+    _add_finish(
+        command, "the new AppImage, or a directory for it, such as `dist/` (default: it takes the old one's place)"
+    )
     for name in ("pack", "repack"):
         commands.choices[name].set_defaults(module="pack")
     commands.add_parser(
@@ -252,7 +261,7 @@ def _add_packing(commands: Any) -> None:
 
 
 def _add_finish(command: Any, output: str) -> None:
-    command.add_argument("--output", metavar="PATH", type=Path, help=output)
+    command.add_argument("--output", metavar="PATH", type=Destination.read, help=output)
     command.add_argument("--compression", choices=list(PRESETS), default="default", help="(default: default)")
     command.add_argument(
         "--update-information", metavar="LINE", help=f"as the option `update-information` of [{TABLE}]"

@@ -25,6 +25,7 @@ from hatch_appimage.format import find_squashfs
 from hatch_appimage.image.compression import PRESETS
 from hatch_appimage.image.updates import UpdateInformation
 from hatch_appimage.interrupt import terminated_like_interrupted
+from hatch_appimage.pack.destination import Destination
 from hatch_appimage.pack.directory import PackRequest, pack_directory
 from hatch_appimage.pack.exclude import Exclusions
 from hatch_appimage.pack.finish import Packing
@@ -115,7 +116,7 @@ def _parser() -> argparse.ArgumentParser:
     # What the AppImage of the tool takes; this one is none.
     add("--appimage-extract-and-run", action="store_true", help=argparse.SUPPRESS)
     add("source", nargs="?", type=Path, metavar="SOURCE")
-    add("destination", nargs="?", type=Path, metavar="DESTINATION")
+    add("destination", nargs="?", type=Destination.read, metavar="DESTINATION")
     return parser
 
 

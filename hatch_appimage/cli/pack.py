@@ -11,6 +11,7 @@ from hatch_appimage.desktop.icon import Icon
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.image.compression import PRESETS
 from hatch_appimage.image.updates import UpdateInformation
+from hatch_appimage.pack.destination import Destination
 from hatch_appimage.pack.directory import PackRequest, pack_directory
 from hatch_appimage.pack.finish import Packing
 from hatch_appimage.pack.repack import KEEP, repack_image
@@ -43,9 +44,8 @@ def pack(options: argparse.Namespace) -> int:
 def repack(options: argparse.Namespace) -> int:
     """Make a finished AppImage anew."""
     update_information = KEEP if options.update_information is None else _update_information(options)
-    output = options.output or options.path.resolve()  # a link to an image stays one
-    target = output / options.path.name if output.is_dir() else output
-    _show(repack_image(options.path, target.absolute(), _packing(options), update_information))
+    output = options.output or Destination.of_file(options.path.resolve())  # a link to an image stays one
+    _show(repack_image(options.path, output.file(options.path.name), _packing(options), update_information))
     return 0
 
 

@@ -108,7 +108,7 @@ def read_settings(source: BuildInput, options: argparse.Namespace) -> dict[str, 
             and value
             and (key in WRITTEN or Path(value).exists())
         ):
-            settings[key] = str(Path(value).expanduser().absolute())
+            settings[key] = f"{Path(value).expanduser().absolute()}{'/' if value.endswith('/') else ''}"
     return settings
 
 
@@ -128,12 +128,16 @@ def ci(options: argparse.Namespace) -> int:
     """Print a workflow for a project."""
     if not options.path.is_dir():
         raise AppImageError(f"{options.path} is no directory of a project")
+    if options.action and options.forge != "github":
+        raise AppImageError("`--action` is for GitHub: on GitLab, templates/appimage.yml is what can be included")
     with open_source(str(options.path)) as source:
         builder = AppImageBuilder.of_source(source)
         with hatchling_errors():
             builder.metadata.validate_fields()
             plan = WorkflowPlan.make(builder)
-    sys.stdout.write(write_github_workflow(plan) if options.forge == "github" else write_gitlab_pipeline(plan))
+        is_github = options.forge == "github"
+        text = write_github_workflow(plan, options.action) if is_github else write_gitlab_pipeline(plan)
+    sys.stdout.write(text)
     return 0
 
 

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 import tomli_w
 
 from hatch_appimage.builder import AppImageBuilder, hatchling_errors
-from hatch_appimage.cli.projects import WRITTEN, read_settings
+from hatch_appimage.cli.projects import read_settings
 from hatch_appimage.cli.status import UNREADABLE, WRONG
-from hatch_appimage.errors import AppImageError
+from hatch_appimage.errors import AppImageError, ConfigurationError
 from hatch_appimage.format import find_squashfs
 from hatch_appimage.inspect.compare import compare_images
 from hatch_appimage.options import OPTIONS, UNRECORDED, record_options
@@ -32,15 +32,19 @@ from hatch_appimage.toml import tomllib
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
 
 _EPOCH = "SOURCE_DATE_EPOCH"
 _RECORD = re.compile(r"(usr/share/[^/]+)/build\.json")
-# The lock in the image stands for these.
-_REPLACED = frozenset({"constraints", "dependency-groups", "lock"})
+_LIBRARIES = "libraries.toml"
+# The locks in the image stand for these.
+_REPLACED = frozenset({"constraints", "library-lock", "lock"})
+# A minor version, of which there are several releases.
+_MINOR_VERSION = re.compile(r"3\.\d+t?")
 # The name of an interpreter, as far as one of this name is on PATH, or its file is in the project.
 _FOUND_BY_NAME = frozenset({"python"})
+_ORDER = "startup-order"
 
 
 @dataclass(frozen=True)
@@ -50,11 +54,13 @@ class _Records:
     Attributes:
         build: how it was built.
         lock: its ``pylock.toml``.
+        libraries: the text of its ``libraries.toml``; None if nothing was fetched for it.
 
     """
 
     build: BuildRecord
     lock: Mapping[str, Any]
+    libraries: str | None = None
 
     @classmethod
     def read(cls, path: Path) -> _Records:
@@ -69,17 +75,24 @@ class _Records:
                     f"{path} does not say how it was built: hatch-appimage did not build it, or a version did that "
                     "recorded nothing"
                 )
+            names = [name for name in ("build.json", "pylock.toml", _LIBRARIES) if f"{place}/{name}" in files]
             try:
-                texts = [image.read(files[f"{place}/{name}"]).decode() for name in ("build.json", "pylock.toml")]
-                lock = tomllib.loads(texts[1])
+                texts = {name: image.read(files[f"{place}/{name}"]).decode() for name in names}
+                lock = tomllib.loads(texts["pylock.toml"])
             except ValueError as error:
                 raise AppImageError(f"{path} has a damaged record of its build in {place}: {error}") from error
-        return cls(BuildRecord.from_json(texts[0], f"{place}/build.json of {path}"), lock)
+        build = BuildRecord.from_json(texts["build.json"], f"{place}/build.json of {path}")
+        return cls(build, lock, texts.get(_LIBRARIES))
 
 
 def reproduce(options: argparse.Namespace) -> int:
     """Build an image again, and compare it with the first one."""
     records = _Records.read(options.path)
+    if records.build.declaration.seconds is None:
+        raise AppImageError(
+            f"{options.path} was built with `reproducible = false`: its files have the times that they had on that "
+            "machine, which no other build has"
+        )
     declared = records.build.declaration.source
     argument = options.source or (_requirement(declared) if declared.kind == RELEASE else ".")
     with TemporaryDirectory(prefix="hatch-appimage-") as name:
@@ -92,9 +105,8 @@ def reproduce(options: argparse.Namespace) -> int:
             builder = AppImageBuilder.of_source(source)
             for note in [*_check_tools(records.build), *_check_source(declared, builder)]:
                 print(f"note: {printable(note)}", file=sys.stderr)
-            settings = _recorded_settings(records, source.root, work, given=read_settings(source, options))
-            if constraints:
-                settings["build-constraints"] = str(constraints)
+            pinned = {"build-constraints": str(constraints)} if constraints else {}
+            settings = _recorded_settings(records, source.root, work, {**pinned, **read_settings(source, options)})
             for note in _apply(builder, settings, records.build):
                 print(f"note: {printable(note)}", file=sys.stderr)
             built = _build(builder, records.build, options.output or work / "dist")
@@ -199,26 +211,70 @@ def _recorded_settings(records: _Records, root: Path, work: Path, given: Mapping
         given: options of the command line, which count more.
 
     Raises:
-        AppImageError: an option named a file outside of the project.
+        ConfigurationError: with all options that name a file which is not here.
 
     """
     declaration = records.build.declaration
     settings = {key: value for key, value in declaration.options.items() if key not in _REPLACED | UNRECORDED}
-    for key in WRITTEN & settings.keys():
-        if isinstance(settings[key], str) and not (root / settings[key]).exists():
-            del settings[key]  # the first build wrote it
-    replaced = {*_REPLACED, *_FOUND_BY_NAME, *given, "build-constraints"}
-    if missing := [key for key in declaration.outside if key not in replaced and key in settings]:
-        raise AppImageError(
-            "\n".join(
-                f"Option `{key}` named a file outside of the project, {settings[key]}: say where it is with "
-                f"`--set {key}=PATH`"
-                for key in missing
-            )
+    if _MINOR_VERSION.fullmatch(str(settings.get("python"))):
+        settings["python"] = _exact_version(settings["python"], records.build.python.version)
+    recorded = {key: value for key, value in settings.items() if key not in given}
+    _check_files(recorded, [key for key in declaration.outside if key not in _FOUND_BY_NAME], root)
+    if isinstance(order := recorded.get(_ORDER), str) and not (root / order).exists():
+        del settings[_ORDER]  # the first build wrote it
+    settings["lock"] = _write_lock(records, root, work)
+    if records.libraries is not None:
+        (work / _LIBRARIES).write_text(records.libraries, encoding="utf-8")
+        settings["library-lock"] = str(work / _LIBRARIES)
+    return {**settings, **given}
+
+
+def _exact_version(wanted: str, version: str) -> str:
+    """Return the release of a minor version of Python that an image has; what was wanted, if it has another one."""
+    free_threaded = "t" if wanted.endswith("t") else ""
+    return f"{version}{free_threaded}" if version.startswith(f"{wanted.removesuffix('t')}.") else wanted
+
+
+def _check_files(settings: Mapping[str, Any], outside: Collection[str], root: Path) -> None:
+    """See that what options named is here, as far as reading the options does not see to that.
+
+    Args:
+        settings: those of the image.
+        outside: the keys of options that named a file outside of the project.
+        root: the source's directory.
+
+    Raises:
+        ConfigurationError: with all that is not here.
+
+    """
+    missing = [
+        f"Option `{key}` named a file outside of the project, {settings[key]}: say where it is with `--set {key}=PATH`"
+        for key in outside
+        if key in settings
+    ]
+    if isinstance(trace := settings.get("trace"), str) and not (root / trace).is_file():
+        missing.append(
+            f"Option `trace` named {trace}, which brought files into the image, and the source has no such file: "
+            "take the source that the image was built from, or say where the file is with `--set trace=PATH`"
         )
-    lock = work / "pylock.toml"
-    lock.write_text(tomli_w.dumps(_with_absolute_paths(records.lock, root)), encoding="utf-8")
-    return {**settings, "lock": str(lock), **given}
+    missing += [
+        f"Option `libraries` named the file {entry}, which is not here: put it there"
+        for entry in settings.get("libraries", ())
+        if "/" in entry and "sysroot" not in settings and not (root / entry).is_file()
+    ]
+    if missing:
+        raise ConfigurationError(missing)
+
+
+def _write_lock(records: _Records, root: Path, work: Path) -> str:
+    """Write the lock of the image as one for this machine, and return its path."""
+    lock = _with_absolute_paths(records.lock, root)
+    # What it has was chosen by them.
+    if groups := records.build.declaration.options.get("dependency-groups"):
+        lock["dependency-groups"] = groups
+    file = work / "pylock.toml"
+    file.write_text(tomli_w.dumps(lock), encoding="utf-8")
+    return str(file)
 
 
 def _with_absolute_paths(value: Any, root: Path) -> Any:
@@ -237,12 +293,16 @@ def _apply(builder: AppImageBuilder, settings: Mapping[str, Any], record: BuildR
     for key in OPTIONS.keys() & builder.target_config.keys():
         del builder.target_config[key]
     builder.target_config.update(settings)
+    builder.target_config["reproducible"] = True
     builder.declaration = record.declaration
-    return [
+    notes = [
         f"option `{key}` is set otherwise in the source; what the image was built with counts"
         for key in sorted(table)
         if table[key] != recorded.get(key)
     ]
+    if isinstance(recorded.get(_ORDER), str) and _ORDER not in settings:
+        notes.append(f"the source has no {recorded[_ORDER]} (`{_ORDER}`): what a start reads is found out anew")
+    return notes
 
 
 def _build(builder: AppImageBuilder, record: BuildRecord, directory: Path) -> Path | None:

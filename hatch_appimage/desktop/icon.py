@@ -14,7 +14,7 @@ from hashlib import sha256
 from io import BytesIO
 from math import hypot
 from typing import TYPE_CHECKING, Literal
-from xml.etree.ElementTree import ParseError, iterparse
+from xml.etree.ElementTree import ParseError, fromstring, iterparse
 
 from hatch_appimage.desktop.png import PNG_SIGNATURE, read_png_size
 from hatch_appimage.desktop.render import CAN_RENDER, render_png, render_svg
@@ -31,6 +31,8 @@ STANDARD_SIZES = (16, 22, 24, 32, 48, 64, 96, 128, 192, 256, 512)
 _SIZE = 256  # the size that the AppImage specification asks of .DirIcon
 _RADIUS = 52.0  # in pixels, of the corners of a generated icon
 _TEXT = re.compile(rb"<(?:[\w.-]+:)?text[\s>]")
+# How pictures of X begin (libXpm), in C or in version 2.
+_XPM = re.compile(rb"\s*(?:/\*\s*XPM\s*\*/|!\s*XPM2)")
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,8 @@ class Icon:
             return cls("png", data, _read_size(data, path))
         if not _is_svg(data):
             raise ValueError(f"must name a PNG or SVG file, and {path} is neither")
+        if fault := _find_damage(data):
+            raise ValueError(f"names an SVG that is damaged: {fault}: {path}")
         if CAN_RENDER:
             try:
                 render_svg(data, _SIZE)
@@ -136,6 +140,38 @@ def _is_svg(data: bytes) -> bool:
     except (ParseError, StopIteration, ValueError, LookupError):  # the last two: encodings that it does not know
         return False
     return bool(root.tag == _SVG_ROOT)
+
+
+def _find_damage(svg: bytes) -> str | None:
+    """Return what is wrong with a document of XML; None if it is well-formed."""
+    try:
+        fromstring(svg)  # noqa: S314 - a file of the project itself
+    except ParseError as error:
+        return str(error)
+    return None
+
+
+def check_picture(data: bytes, kind: str) -> None:
+    """See that a file is the picture that its name says, whether or not desktops look for one of its size.
+
+    Args:
+        data: its content.
+        kind: the ending of its name, without the dot; an empty one if any kind of icon may be there.
+
+    Raises:
+        ValueError: it is not; the message completes "The icon ... ".
+
+    """
+    if data.startswith(PNG_SIGNATURE) and kind in ("", "png"):
+        try:
+            read_png_size(data)
+        except ValueError as error:
+            raise ValueError(f"is a PNG that cannot be used: {error}") from error
+    elif kind in ("", "svg") and _is_svg(data):
+        if fault := _find_damage(data):
+            raise ValueError(f"is an SVG that is damaged: {fault}")
+    elif kind not in ("", "xpm") or not _XPM.match(data):
+        raise ValueError(f"is no {kind.upper()}" if kind else "is neither a PNG, an SVG nor an XPM")
 
 
 def generate_icon(name: str) -> Icon:

@@ -9,6 +9,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from hatch_appimage.image.exchange import exchange
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -29,7 +31,7 @@ def publish(image: Path, target: Path) -> None:
 
 
 def publish_directory(made: Path, beside: Path, target: Path) -> Path:
-    """Move a directory to its place; an earlier one there goes.
+    """Move a directory to its place; an earlier one there goes, at the same moment where the file system can do that.
 
     Args:
         made: the directory, on any file system.
@@ -45,6 +47,8 @@ def publish_directory(made: Path, beside: Path, target: Path) -> Path:
     """
     whole = Path(shutil.move(made, beside / target.name))
     if target.is_dir() and not target.is_symlink():
+        if exchange(whole, target):
+            return target
         target.rename(beside / "earlier")
     whole.rename(target)
     return target

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from hatch_appimage.desktop.check import find_faults
 from hatch_appimage.desktop.entry import DesktopEntry
 from hatch_appimage.desktop.exec_line import find_starter, unescape
+from hatch_appimage.desktop.icon import check_picture
 from hatch_appimage.errors import AppImageError, ErrorCollector
 from hatch_appimage.pack.contents import read_all, read_start
 from hatch_appimage.text import printable
@@ -63,7 +64,8 @@ def check_appdir(contents: Contents, where: str, *, strict: bool = True) -> AppD
     Args:
         contents: of the AppDir.
         where: its path, for messages.
-        strict: refuse more than one desktop entry in the root, of which appimagetool takes one.
+        strict: refuse more than one desktop entry in the root, of which appimagetool takes one, and icons that are no
+            pictures, which it does not look into.
 
     Raises:
         ConfigurationError: with all that is missing or wrong.
@@ -74,6 +76,8 @@ def check_appdir(contents: Contents, where: str, *, strict: bool = True) -> AppD
     apprun = errors.catch(_find_apprun, contents, where)
     found = errors.catch(_find_entry, contents, where, strict=strict)
     icon = errors.catch(_find_icon, contents, where, *found) if found else None
+    for path in _pictures(contents, icon):
+        errors.catch(_check_picture, contents, path, where, strict=strict)
     errors.raise_all()
     name, entry = found
     return AppDirParts(apprun, name, entry, icon or "")
@@ -142,3 +146,22 @@ def _find_icon(contents: Contents, where: str, entry_name: str, entry: DesktopEn
         f"{where} has no icon `{printable(named)}.png`, `.svg` or `.xpm` at its top, as its desktop entry names it"
         f"{hint or ': put one there, ideally a PNG of 256 by 256 pixels'}"
     )
+
+
+def _pictures(contents: Contents, icon: str | None) -> list[str]:
+    """Return the paths of what is to be a picture; the directory's icon may be a link to the application's."""
+    shown = contents.file(DIRECTORY_ICON)
+    is_other = shown is not None and (icon is None or shown is not contents.file(icon))
+    return [path for path in (icon, DIRECTORY_ICON if is_other else None) if path]
+
+
+def _check_picture(contents: Contents, path: str, where: str, *, strict: bool) -> None:
+    file = contents.file(path)
+    kind = "" if path == DIRECTORY_ICON else path.rpartition(".")[2]
+    try:
+        check_picture(read_all(file) if file else b"", kind)
+    except ValueError as error:
+        message = f"The icon {where}/{printable(path)} {error}: put a picture there"
+        if strict:
+            raise AppImageError(message) from error
+        log.warning("%s", message)

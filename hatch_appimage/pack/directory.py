@@ -16,7 +16,9 @@ from hatch_appimage.errors import AppImageError
 from hatch_appimage.image.name import check_length, first_part
 from hatch_appimage.pack.appdir_check import APPRUN, DIRECTORY_ICON, check_appdir
 from hatch_appimage.pack.architecture import find_architecture
+from hatch_appimage.pack.attributes import warn_of_attributes
 from hatch_appimage.pack.contents import Contents, read_all, with_plain_modes
+from hatch_appimage.pack.destination import Destination
 from hatch_appimage.pack.finish import Finish
 from hatch_appimage.pack.frozen import PLACE, Appearance, find_frozen, write_surroundings
 from hatch_appimage.squashfs.tree import lay_over, move_below, scan
@@ -45,7 +47,7 @@ class PackRequest:
     Attributes:
         directory: the AppDir, or a frozen application.
         packing: how the image is made.
-        output: the image, or an existing directory for it; None for the current directory.
+        output: where the image goes; None for the current directory.
         name: what people call the application; None for what its desktop entry says.
         version: None for what its desktop entry says.
         architecture: None for that of its programs.
@@ -60,7 +62,7 @@ class PackRequest:
 
     directory: Path
     packing: Packing
-    output: Path | None = None
+    output: Destination | None = None
     name: str | None = None
     version: str | None = None
     architecture: Architecture | None = None
@@ -108,11 +110,13 @@ def pack_directory(request: PackRequest) -> Image:
 
 def _read_contents(request: PackRequest, work: Path) -> Contents:
     """Return the tree of an AppDir; it is made of a frozen application if that is what the directory is."""
-    tree = scan(request.directory.resolve())
+    root = request.directory.resolve()
+    tree = scan(root, keep_links=True)
     if request.exclusions:
         tree = request.exclusions.leave_out(tree)
+    warn_of_attributes(root, tree)
     contents = Contents(tree)
-    frozen = None if contents.get(APPRUN) else find_frozen(request.directory.resolve(), request.executable)
+    frozen = None if contents.get(APPRUN) else find_frozen(root, request.executable)
     if frozen is None:
         for option, value in (("--icon", request.icon), ("--executable", request.executable)):
             if value:
@@ -140,10 +144,10 @@ def _find_target(
     name = request.name or parts.name
     stem = parts.entry_name.removesuffix(".desktop")
     first = name.replace(" ", "_") if request.as_appimagetool else first_part(name, first_part(stem, "AppImage"))
-    output = request.output
-    if output and not output.is_dir():
-        check_length(output.name)
-        return output.absolute(), first
+    output = request.output or Destination(Path.cwd(), is_directory=True)
+    if not output.is_directory:
+        check_length(output.path.name)
+        return output.path, first
     if request.as_appimagetool:
         words = [first, *([version.replace(" ", "_")] if request.version and version else []), architecture.name]
     else:
@@ -152,7 +156,7 @@ def _find_target(
     if "/" in file_name:
         raise AppImageError(f"The name and the version cannot have a `/` in them: {file_name}")
     check_length(file_name)
-    return (output or Path()).absolute() / file_name, first
+    return output.file(file_name), first
 
 
 def _find_update_line(request: PackRequest, first: str, file_name: str, architecture: Architecture) -> str | None:

@@ -13,6 +13,7 @@ from hatch_appimage.errors import AppImageError
 from hatch_appimage.format import UPDATE_INFORMATION, find_squashfs, read_section
 from hatch_appimage.image.name import first_part
 from hatch_appimage.image.write import read_startup
+from hatch_appimage.pack.attributes import warn_of_attributes_in
 from hatch_appimage.pack.contents import Contents, read_all
 from hatch_appimage.pack.finish import Finish
 from hatch_appimage.squashfs import SquashFSImage, files_within, read_tree
@@ -32,9 +33,9 @@ KEEP = "keep"
 def repack_image(
     path: Path, target: Path, packing: Packing, update_information: UpdateInformation | str | None = KEEP
 ) -> Image:
-    """Make an image of what is in another one: the same names, bytes, modes, owners, times and symbolic links.
+    """Make an image of what is in another one: the same names, bytes, modes, owners, times and links.
 
-    A signature is not taken over, as it is of other bytes.
+    A signature is not taken over, as it is of other bytes. A warning tells of extended attributes, which go.
 
     Args:
         path: the other one, of type 2.
@@ -52,6 +53,7 @@ def repack_image(
     with path.open("rb") as file:
         image = SquashFSImage(file, offset)
         contents = Contents(read_tree(image))
+        warn_of_attributes_in(image, path)
         entry = _read_entry(contents)
         line = _find_update_line(path, target, update_information, entry, architecture)
         finish = Finish.prepare(target, packing, architecture, line)

@@ -39,6 +39,12 @@ _FILE = "pyproject.toml"
 # The keys of uv's and Poetry's tables that name a place (https://docs.astral.sh/uv/concepts/projects/dependencies/,
 # https://python-poetry.org/docs/dependency-specification/).
 _PLACES = ("path", "git", "url", "file")
+# The name of all packages, as a pattern.
+_EVERYTHING = "*"
+# What Poetry calls the public index, and what its documentation calls it where it is written down like any other
+# (https://python-poetry.org/docs/repositories/#package-sources). Of a source without a priority it is the first.
+_PUBLIC = frozenset({"pypi", "pypi-public"})
+_FIRST_PRIORITIES = frozenset({"primary", "default"})
 # An editable requirement of PDM, and other references to a place that have a name
 # (https://pdm-project.org/latest/usage/dependency/).
 _EGG = re.compile(r"[#&]egg=([\w.-]+)")
@@ -91,6 +97,7 @@ class Binding:
         table: who says so.
         index: the address of the index, if it is on one.
         followed: uv finds it there when it resolves the project itself, and not just the metadata of its wheel.
+        others: what it is not about though its pattern means them: another statement is.
 
     """
 
@@ -99,6 +106,7 @@ class Binding:
     table: str
     index: str | None = None
     followed: bool = False
+    others: frozenset[str] = frozenset()
 
     @property
     def way_to_lock(self) -> str:
@@ -111,7 +119,7 @@ class Binding:
 
     def means(self, name: str) -> bool:
         """Whether it is about a package of this normalised name."""
-        return fnmatchcase(name, self.name)
+        return fnmatchcase(name, self.name) and name not in self.others
 
     def is_kept_by(self, package: Package) -> bool:
         """Tell whether a package that was chosen is from no index, or from the one that is meant."""
@@ -239,22 +247,44 @@ def check_resolved(
 
 
 def _without_known(roots: Iterable[Path], scope: Scope, indexes: Sequence[str]) -> list[Binding]:
-    """Return what projects say, but for packages that are on an index which is asked for everything."""
-    bindings = [binding for root in roots for binding in read_bindings(root, scope)]
+    """Return what projects say, but for packages that are on an index which is asked for everything.
+
+    Where a project has all of its packages counts for the first one alone: tools ask nothing else of its dependencies.
+    """
+    bindings = [
+        binding
+        for number, root in enumerate(roots)
+        for binding in read_bindings(root, scope)
+        if number == 0 or binding.name != _EVERYTHING
+    ]
     return [it for it in bindings if it.index is None or not _is_known(it.index, indexes)]
 
 
 def _refuse(strangers: Iterable[tuple[str, Binding]]) -> None:
-    lines = {
-        name: (
-            f"{name} comes from {binding.place}, says {binding.table}, and the metadata of a wheel does not: without a "
-            f"lock, what the package index has by this name would be packed. {binding.way_to_lock}, or add "
-            f"`{name} @ file://${{PROJECT_ROOT}}/...`, with the path of its project or wheel, to `requirements`"
-        )
-        for name, binding in strangers
-    }
+    lines: dict[str, str] = {}
+    for name, binding in strangers:
+        if binding.name == _EVERYTHING:
+            lines[_EVERYTHING] = _explain_all(binding)
+        else:
+            lines[name] = _explain(name, binding)
     if lines:
         raise AppImageError("\n".join(lines.values()))
+
+
+def _explain(name: str, binding: Binding) -> str:
+    return (
+        f"{name} comes from {binding.place}, says {binding.table}, and the metadata of a wheel does not: without a "
+        f"lock, what the package index has by this name would be packed. {binding.way_to_lock}, or add "
+        f"`{name} @ file://${{PROJECT_ROOT}}/...`, with the path of its project or wheel, to `requirements`"
+    )
+
+
+def _explain_all(binding: Binding) -> str:
+    return (
+        f"All packages come from {binding.place}, says {binding.table}, and uv does not read that: without a lock, "
+        f"what the public index has by their names would be packed. {binding.way_to_lock}, or have uv ask that index, "
+        "by UV_DEFAULT_INDEX or in [[tool.uv.index]]"
+    )
 
 
 def _of_uv(root: Path, sources: Mapping[str, tuple[Any, Path]], scope: Scope) -> Iterator[Binding]:
@@ -347,6 +377,15 @@ def _of_poetry(table: Mapping[str, Any], scope: Scope) -> Iterator[Binding]:
         for name in groups
         if canonicalize_name(name) in scope.groups
     }
+    said = {
+        canonicalize_name(name)
+        for dependencies in tables.values()
+        for name, entry in dependencies.items()
+        if any("source" in source for source in _tables(entry))
+    }
+    for address in _first_sources(table):
+        place = _place({}, address)
+        yield Binding(_EVERYTHING, place, "[[tool.poetry.source]]", address, others=frozenset(said))
     for key, dependencies in tables.items():
         for name, entry in dependencies.items():
             for source in _tables(entry):
@@ -356,6 +395,20 @@ def _of_poetry(table: Mapping[str, Any], scope: Scope) -> Iterator[Binding]:
                 if here and (origin or not source.keys().isdisjoint(_PLACES)):
                     index = addresses.get(str(origin), str(origin)) if origin else None
                     yield Binding(canonicalize_name(name), _place(source, index), f"[{key}]", index)
+
+
+def _first_sources(table: Mapping[str, Any]) -> list[str]:
+    """Return the addresses that Poetry looks every package up at, first or alone; none if it finds them publicly, too.
+
+    https://python-poetry.org/docs/repositories/#package-sources
+    """
+    sources = [
+        source
+        for source in _tables(table.get("source"))
+        if str(source.get("priority", "primary")).lower() in _FIRST_PRIORITIES and not source.get("secondary")
+    ]
+    is_public = any(str(source.get("name")).lower() in _PUBLIC for source in sources)
+    return [] if is_public else [str(source["url"]) for source in sources if "url" in source]
 
 
 def _is_for(source: Mapping[str, Any], environment: Environment) -> bool:

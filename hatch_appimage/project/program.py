@@ -33,8 +33,10 @@ PARSERS = frozenset({
     *("absl", "argparse", "clap", "click", "cleo", "cyclopts", "defopt", "docopt", "fire", "getopt", "jsonargparse"),
     *("optparse", "plac", "plumbum", "rich_click", "simple_parsing", "tap", "typer", "tyro"),
 })  # fmt: skip
-#: Directories that no program consists of.
-OUTPUT = frozenset({"__pycache__", "build", "dist", "node_modules", "venv"})
+#: Directories of what has been built, at the top of a program.
+OUTPUT = frozenset({"__pycache__", "build", "dist"})
+# How the tag of a cache begins (https://bford.info/cachedir/).
+_CACHE_TAG = b"Signature: 8a477f597d28d172789f06886806bc55"
 
 
 @dataclass(frozen=True)
@@ -170,7 +172,7 @@ def find_programs(root: Path, name: str, uv_root: Path | None = None) -> Program
     packages = [
         Program(path, directory, is_package=True)
         for path in sorted(root.glob(f"*/{_MAIN}"))
-        if path.parent.name.isidentifier() and path.parent.name not in OUTPUT and not is_environment(path.parent)
+        if path.parent.name.isidentifier() and path.parent.name not in OUTPUT and not find_foreign_kind(path.parent)
     ]
     by_name = {str(program): program for program in (*files, *packages)}
     return Programs(by_name, _find_main(by_name, root, packages or files), uv_root)
@@ -182,9 +184,18 @@ def _find_main(by_name: Mapping[str, Program], root: Path, others: list[Program]
     return found or (str(others[0]) if len(others) == 1 else None)
 
 
-def is_environment(path: Path) -> bool:
-    """Whether a directory is a virtual environment."""
-    return (path / "pyvenv.cfg").is_file()
+def find_foreign_kind(directory: Path) -> str | None:
+    """Return what a directory is, by what is in it, if that is no part of a program; None if it may be one."""
+    if (directory / "pyvenv.cfg").is_file():
+        return "a virtual environment"
+    if (directory / "conda-meta" / "history").is_file():
+        return "an environment of conda"
+    if directory.name == "node_modules" and directory.is_dir():
+        return "packages of npm"
+    if (directory / "HEAD").is_file() and all((directory / name).is_dir() for name in ("objects", "refs")):
+        return "a Git repository"
+    tag = directory / "CACHEDIR.TAG"
+    return "a cache" if tag.is_file() and tag.read_bytes().startswith(_CACHE_TAG) else None
 
 
 def _imported_at_top(tree: ast.Module) -> list[str]:

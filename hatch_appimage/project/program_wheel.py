@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import logging
+from functools import cache
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from hatchling.builders.wheel import WheelBuilder
@@ -11,11 +13,14 @@ from hatchling.metadata.core import ProjectMetadata
 from hatchling.plugin.manager import PluginManager
 
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.project.program import NO_VERSION, OUTPUT, is_environment, program_directory
+from hatch_appimage.project.program import NO_VERSION, OUTPUT, find_foreign_kind, program_directory
 from hatch_appimage.project.wheel import Wheel
+from hatch_appimage.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+log = logging.getLogger(__name__)
 
 # hatchling leaves out what Git ignores, and this in any case.
 _NO_FILES = (".*", "*.AppImage", "*.AppImage.*", "*.pyc", *(f"/{name}" for name in OUTPUT))
@@ -30,8 +35,8 @@ def build_program_wheel(
         table: what stands for its ``[project]``.
         root: where its files lie.
         directory: an empty one, for the wheel and what is made on the way.
-        only: the files that go into it, with their names there; None for all but hidden ones, virtual environments,
-            what earlier builds made, and what Git ignores.
+        only: the files that go into it, with their names there; None for all but hidden ones, what earlier builds made,
+            what Git ignores, and directories that are something else by what is in them, of which a warning tells.
 
     Raises:
         AppImageError: hatchling refuses a field of the table, or a link leads out of the directory.
@@ -61,16 +66,19 @@ def _builder(root: Path, directory: Path, table: Mapping[str, Any], wheel: Mappi
 
 
 def _find_files(root: Path, directory: Path) -> dict[Path, str]:
-    names = [
-        path.name
-        for path in sorted(root.iterdir())
-        if not path.name.startswith(".") and path.name not in OUTPUT and not is_environment(path)
-    ]
+    paths = [path for path in sorted(root.iterdir()) if not path.name.startswith(".") and path.name not in OUTPUT]
+    foreign = {path.name: kind for path in paths if (kind := find_foreign_kind(path))}
+    names = [path.name for path in paths if path.name not in foreign]
+    kind_of = cache(find_foreign_kind)
     selection = {"only-include": names, "exclude": list(_NO_FILES)}
     builder = _builder(root, directory, {"name": "files", "version": NO_VERSION}, selection)
     files: dict[Path, str] = {}
     for file in builder.recurse_included_files() if names else ():
         path = Path(file.path)
+        above = [str(each) for each in PurePosixPath(file.relative_path).parents][-2::-1]
+        if found := next(((each, kind) for each in above if (kind := kind_of(root / each))), None):
+            foreign.setdefault(*found)
+            continue
         # As the link may be somebody else's, and lead to what is nobody's business or has no end.
         if not path.resolve().is_relative_to(root.resolve()):
             raise AppImageError(
@@ -78,4 +86,7 @@ def _find_files(root: Path, directory: Path) -> dict[Path, str]:
                 "have Git ignore the link"
             )
         files[path] = file.relative_path
+    if foreign:
+        listed = ", ".join(f"{printable(name)} ({kind})" for name, kind in foreign.items())
+        log.warning("Left out of the image: %s. `force-include` brings what the program needs of it", listed)
     return files

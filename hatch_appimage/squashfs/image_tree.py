@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 def read_tree(image: SquashFSImage) -> list[Directory]:
     """Return the tree of an image, as `scan` returns that of a directory.
 
-    Names of one file (hard links) become files of their own with the same content, which is written once.
-
     Args:
         image: whose file must stay open while the tree is packed.
 
@@ -58,13 +56,14 @@ def files_within(image: SquashFSImage, span: Span) -> list[str]:
 
 def _node(image: SquashFSImage, entry: Entry) -> Node:
     permissions, mtime, uid, gid = stat.S_IMODE(entry.mode), _nanoseconds(entry), entry.uid, entry.gid
+    inode = entry.reference  # a damaged image may have several inodes of one number
     if stat.S_ISREG(entry.mode):
         read = partial(_read_file, image, entry)
-        return File(entry.path, permissions, mtime, entry.size, read, uid=uid, gid=gid)
+        return File(entry.path, permissions, mtime, entry.size, read, uid=uid, gid=gid, identity=inode)
     if stat.S_ISDIR(entry.mode):
         return Directory(entry.path, permissions, mtime, uid=uid, gid=gid)
     if stat.S_ISLNK(entry.mode):
-        return Symlink(entry.path, permissions, mtime, entry.target, uid=uid, gid=gid)
+        return Symlink(entry.path, permissions, mtime, entry.target, uid=uid, gid=gid, identity=inode)
     raise SquashFSError(f"{printable(entry.path)} cannot be packed: it is no regular file, directory or symbolic link")
 
 

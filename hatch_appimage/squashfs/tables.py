@@ -7,6 +7,7 @@ Sections "Inode Table" and "Directory Table" of the format.
 from __future__ import annotations
 
 import struct
+from collections import Counter
 from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Final
@@ -17,13 +18,13 @@ from hatch_appimage.squashfs.metadata import MetadataWriter
 from hatch_appimage.squashfs.tree import Directory, File, Symlink
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Hashable, Iterator, Sequence
 
     from hatch_appimage.squashfs.tree import Node
 
 _U32_MAX: Final = (1 << 32) - 1
-# Hard links are written as files of their own.
-_LINKS: Final = 1
+# What an entry can have as the difference of its inode number to that of its header.
+_NUMBERS: Final = range(-(1 << 15), 1 << 15)
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,8 @@ def write_tree(
     """Write the inodes and listings of a tree whose data is packed.
 
     A listing points at the inodes of its entries, so the deepest directories come first. The inodes of all entries of a
-    directory stand side by side: looking them up touches few metadata blocks, and the listing needs few headers.
+    directory stand side by side: looking them up touches few metadata blocks, and the listing needs few headers. An
+    inode with several names stands where the first of them is.
 
     Args:
         directories: all of them, each before those in it, as ``scan`` returns them.
@@ -91,18 +93,28 @@ class _TreeWriter:
         self._owners = {owner: number for number, owner in enumerate(owners)}
         # What follows the common header of the directories whose listings are written, by their inode numbers.
         self._written: dict[int, tuple[InodeType, bytes]] = {}
+        self._links: Counter[Hashable] = Counter()
+        self._first_names: dict[Hashable, Node] = {}
         # A directory's inode has its parent's number, so all numbers are given before any is written.
         numbers = count(1)
         for directory in reversed(directories):
             for child in directory.children:
-                child.number = next(numbers)
+                self._links[_identity(child)] += 1
+                first = self._first_names.setdefault(_identity(child), child)
+                child.number = next(numbers) if first is child else first.number
         directories[0].number = next(numbers)
 
     def write_inode(self, node: Node) -> None:
+        """Write the inode of a name, unless an earlier name of the same file has it."""
+        first = self._first_names.get(_identity(node), node)
+        if first is not node:
+            node.block, node.offset = first.block, first.offset
+            return
+        links = self._links[_identity(node)]
         if isinstance(node, File):
-            inode_type, body = _file(node)
+            inode_type, body = _file(node, links)
         elif isinstance(node, Symlink):
-            inode_type, body = InodeType.BASIC_SYMLINK, fs.SYMLINK.pack(_LINKS, len(node.target)) + node.target
+            inode_type, body = InodeType.BASIC_SYMLINK, fs.SYMLINK.pack(links, len(node.target)) + node.target
         else:
             inode_type, body = self._written.pop(node.number)
         node.block, node.offset = self.inodes.position
@@ -159,7 +171,7 @@ def _runs(children: Sequence[Node], offset: int) -> Iterator[list[Node]]:
     run: list[Node] = []
     for child in children:
         # A run ends with the metadata block too, so that the index can point into every one.
-        if run and (child.block != run[0].block or len(run) == fs.MAXIMUM_RUN or offset >= fs.METADATA_SIZE):
+        if run and (not _share_header(run[0], child) or len(run) == fs.MAXIMUM_RUN or offset >= fs.METADATA_SIZE):
             yield run
             run = []
             offset %= fs.METADATA_SIZE
@@ -171,20 +183,28 @@ def _runs(children: Sequence[Node], offset: int) -> Iterator[list[Node]]:
         yield run
 
 
+def _share_header(first: Node, node: Node) -> bool:
+    return node.block == first.block and node.number - first.number in _NUMBERS
+
+
+def _identity(node: Node) -> Hashable:
+    return id(node) if node.identity is None else (node.identity,)
+
+
 def _basic_type(node: Node) -> InodeType:
     if isinstance(node, File):
         return InodeType.BASIC_FILE
     return InodeType.BASIC_SYMLINK if isinstance(node, Symlink) else InodeType.BASIC_DIRECTORY
 
 
-def _file(file: File) -> tuple[InodeType, bytes]:
+def _file(file: File, links: int) -> tuple[InodeType, bytes]:
     content = file.content
     blocks = struct.pack(f"<{len(content.blocks)}I", *content.blocks)
-    if content.hole_bytes or content.start > _U32_MAX or file.size > _U32_MAX:
+    if links > 1 or content.hole_bytes or content.start > _U32_MAX or file.size > _U32_MAX:
         # The kernel computes st_blocks from the difference, which must not be zero for a file that has a size.
-        holes = min(content.hole_bytes, file.size - 1)
+        holes = min(content.hole_bytes, max(file.size - 1, 0))
         body = fs.EXTENDED_FILE.pack(
-            content.start, file.size, holes, _LINKS, content.fragment, content.fragment_offset, fs.NO_XATTR
+            content.start, file.size, holes, links, content.fragment, content.fragment_offset, fs.NO_XATTR
         )
         return InodeType.EXTENDED_FILE, body + blocks
     body = fs.BASIC_FILE.pack(content.start, content.fragment, content.fragment_offset, file.size)

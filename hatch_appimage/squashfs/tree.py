@@ -16,7 +16,7 @@ from hatch_appimage.squashfs.format import NO_FRAGMENT, SquashFSError
 from hatch_appimage.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Sequence
     from pathlib import Path
 
 #: Files are read in pieces of this size, which every block size divides.
@@ -53,8 +53,8 @@ class Content:
 class Node:
     """One name in the tree.
 
-    Hard links are not kept: every name has an inode of its own, and their one content is found as a duplicate.
-    Installers link files to their cache or copy them as the machine allows, which must not change the image.
+    Names of one file (hard links) are told by `identity`. Where it is None, every name has an inode of its own, and
+    their one content is found as a duplicate.
 
     Attributes:
         path: from the root of the tree, without a leading slash; empty for the root.
@@ -62,6 +62,7 @@ class Node:
         mtime: in nanoseconds since the epoch.
         uid: the owner.
         gid: the group.
+        identity: names of one file or symbolic link, and no others, have the same; None for a file of its own.
         number: of the inode, once it is known.
         block: metadata block of the inode, from the start of the inode table, once it is written.
         offset: of the inode in this block.
@@ -73,6 +74,7 @@ class Node:
     mtime: int
     uid: int = field(default=0, kw_only=True)
     gid: int = field(default=0, kw_only=True)
+    identity: Hashable | None = field(default=None, kw_only=True)
     number: int = field(init=False)
     block: int = field(init=False)
     offset: int = field(init=False)
@@ -115,8 +117,13 @@ class Symlink(Node):
     target: bytes
 
 
-def scan(root: Path) -> list[Directory]:
+def scan(root: Path, *, keep_links: bool = False) -> list[Directory]:
     """Read the tree.
+
+    Args:
+        root: its directory.
+        keep_links: names of one file stay that. Installers link files to their cache or copy them as the machine
+            allows, which must not change an image.
 
     Returns:
         Every directory in it: the root first, each before those in it, by the bytes of their paths' parts. Neither the
@@ -135,7 +142,7 @@ def scan(root: Path) -> list[Directory]:
         directory = waiting.pop()
         directories.append(directory)
         try:
-            directory.children.extend(_entries(top, directory))
+            directory.children.extend(_entries(top, directory, keep_links=keep_links))
         except FileNotFoundError as error:
             path = os.path.relpath(error.filename, top)
             raise SquashFSError(f"{printable(path)} vanished while it was being packed") from error
@@ -143,7 +150,7 @@ def scan(root: Path) -> list[Directory]:
     return directories
 
 
-def _entries(top: bytes, directory: Directory) -> Iterator[Node]:
+def _entries(top: bytes, directory: Directory, *, keep_links: bool) -> Iterator[Node]:
     prefix = directory.path + b"/" if directory.path else b""
     with os.scandir(os.path.join(top, directory.path)) as found:  # noqa: PTH118 - paths are bytes
         entries = sorted(found, key=_name)
@@ -151,12 +158,15 @@ def _entries(top: bytes, directory: Directory) -> Iterator[Node]:
         path = prefix + entry.name
         status = entry.stat(follow_symlinks=False)
         permissions, mtime = stat.S_IMODE(status.st_mode), status.st_mtime_ns
+        identity = (status.st_dev, status.st_ino) if keep_links and status.st_nlink > 1 else None
         if stat.S_ISREG(status.st_mode):
-            yield File(path, permissions, mtime, status.st_size, partial(_read_file, top, path, status))
+            read = partial(_read_file, top, path, status)
+            yield File(path, permissions, mtime, status.st_size, read, identity=identity)
         elif stat.S_ISDIR(status.st_mode):
             yield Directory(path, permissions, mtime, parent=directory)
         elif stat.S_ISLNK(status.st_mode):
-            yield Symlink(path, permissions, mtime, os.readlink(entry.path))  # noqa: PTH115 - paths are bytes
+            target = os.readlink(entry.path)  # noqa: PTH115 - paths are bytes
+            yield Symlink(path, permissions, mtime, target, identity=identity)
         else:
             raise SquashFSError(
                 f"{printable(path)} cannot be packed: it is no regular file, directory or symbolic link"

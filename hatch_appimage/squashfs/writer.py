@@ -96,7 +96,8 @@ def write_squashfs(
 
     The image depends on the tree and the arguments alone, not on the directory's place, the order in which it was made,
     or the number of threads; and on the version of the compressor's library. Everything in a directory belongs to root
-    and has the permissions that it has there. Extended attributes are left out.
+    and has the permissions that it has there. Names of one file in a directory become files of their own; in a tree it
+    says which are. Extended attributes are left out.
 
     Args:
         root: the directory, or the tree as `scan` returns it.

@@ -985,6 +985,9 @@ class TestStartupOrder:
         assert errors_of(project, startup_order="app.startup") == [
             f"Option `{TABLE}.startup-order` names a directory where a file is to be written: `app.startup`"
         ]
+        assert errors_of(project, startup_order="new/") == [
+            f"Option `{TABLE}.startup-order` names a directory where a file is to be written: `new/`"
+        ]
 
 
 class TestStartupCommand:
@@ -1285,6 +1288,22 @@ def test_recorded_options_name_no_directory(tmp_path: Path) -> None:
         "requirements": ["leaf @ file://./leaf"],
     }
     assert recorded.outside == ("build-constraints", "python")
+
+
+@pytest.mark.parametrize(
+    ("text", "recorded"), [(None, {}), ("# nothing\n\n", {}), ("libsodium.so.23\n", {"trace": "app.trace"})]
+)
+def test_recorded_trace_is_one_that_brought_files(text: str | None, recorded: dict[str, str], tmp_path: Path) -> None:
+    """A build that writes the file makes the same image as the next one, which reads it, if there is nothing in it."""
+    if text is not None:
+        (tmp_path / "app.trace").write_text(text)
+    assert record_options({"trace": "app.trace"}, tmp_path).options == recorded
+
+
+def test_root_of_every_machine_is_recorded_as_it_is(tmp_path: Path) -> None:
+    recorded = record_options({"sysroot": {"x86_64": "/", "aarch64": "/srv/arm"}}, tmp_path)
+    assert recorded.options == {"sysroot": {"x86_64": "/", "aarch64": "arm"}}
+    assert recorded.outside == ("sysroot",)
 
 
 @pytest.mark.parametrize("beside", ["my app", "my app-lib"])

@@ -45,6 +45,9 @@ _HATCH = "hatch@1.18.2"
 # It does what attest-build-provenance and attest-sbom did, of which the latter is no longer maintained.
 _ATTEST = "actions/attest@1e69f48acb82d1966a394da916b4c1698aa569d6 # v4.2.2"
 _RENAME = 'if [ ! -e "dist/$ZSYNC" ]; then cp dist/*.AppImage.zsync "dist/$ZSYNC"; fi'
+# An action by its repository and a commit, a tag or a branch of it.
+_ACTION = re.compile(r"[\w.-]+/[\w.-]+@[\w./-]+")
+_HOOKS_OF_HATCHLING = frozenset({"custom", "version"})
 # What both https://docs.gitlab.com/user/packages/generic_packages/ and the `direct_asset_path` of
 # https://docs.gitlab.com/api/releases/links/ take.
 _GITLAB_FILE_NAME = re.compile(r"[A-Za-z0-9._-]+")
@@ -67,6 +70,7 @@ class WorkflowPlan:
         channel: the tag of the one release in which update tools look, where it is always the same.
         zsync_names: by architecture, the name by which update tools fetch the ``.zsync`` file, where it is always the
             same.
+        needed: what hatch installs for the build beside this plugin, and `hatch-appimage build` does not.
 
     """
 
@@ -81,6 +85,7 @@ class WorkflowPlan:
     sign: bool
     channel: str | None
     zsync_names: Mapping[str, str]
+    needed: tuple[str, ...] = ()
 
     @classmethod
     def make(cls, builder: AppImageBuilder) -> WorkflowPlan:
@@ -117,6 +122,7 @@ class WorkflowPlan:
             sign=settings.release.sign,
             channel=updates.channel if updates else None,
             zsync_names=_zsync_names(updates, architectures),
+            needed=_needed(builder),
         )
 
     @property
@@ -129,8 +135,19 @@ class WorkflowPlan:
         return f'{uvx} hatch-appimage@{version("hatch-appimage")} build --arch "$ARCHITECTURE" --output dist .'
 
 
-def write_github_workflow(plan: WorkflowPlan) -> str:
-    """Return a workflow for GitHub Actions, to be kept in ``.github/workflows``."""
+def write_github_workflow(plan: WorkflowPlan, action: str | None = None) -> str:
+    """Return a workflow for GitHub Actions, to be kept in ``.github/workflows``.
+
+    Args:
+        plan: what it has to do.
+        action: our action, as ``uses`` names it, which is to build and run the images; None for steps of its own.
+
+    Raises:
+        AppImageError: the action cannot build these images.
+
+    """
+    if action:
+        _check_action(plan, action)
     matrix = []
     for name in plan.architectures:
         matrix += [f"- architecture: {name}", f"  runner: {_GITHUB_RUNNERS[name]}"]
@@ -143,10 +160,41 @@ def write_github_workflow(plan: WorkflowPlan) -> str:
             "setup": _setup(plan, "The environment `appimage` of the repository needs the secrets", ""),
             "matrix": _lines(10, *matrix),
             "signing_environment": _lines(4, "environment: appimage") if plan.sign else None,
-            "test_command": _literal(plan.test_command),
+            "test_command": None
+            if action
+            else _lines(
+                6,
+                "# The shell replaces $appimage by the path of the image.",
+                f"TEST_COMMAND: {_literal(plan.test_command)}",
+            ),
             "full_history": _lines(10, "fetch-depth: 0 # the version may come from tags")
             if plan.full_history
             else None,
+            "steps": _action_steps(plan, action) if action else _own_steps(plan),
+            "attest": _ATTEST,
+            "attest_sboms": _lines(6, *chain.from_iterable(_attest_sbom(plan, name) for name in plan.architectures)),
+            "channel": _lines(6, *_channel_step(plan.channel, plan.file_name)) if plan.channel else None,
+        },
+    )
+
+
+def _check_action(plan: WorkflowPlan, action: str) -> None:
+    if not _ACTION.fullmatch(action):
+        raise AppImageError(f"`--action` takes OWNER/NAME@COMMIT, not `{action}`")
+    if plan.sign:
+        raise AppImageError("The action signs nothing, and the table has `sign`: leave `--action` out")
+    if plan.hatch and plan.needed:
+        raise AppImageError(
+            f"The build needs {', '.join(plan.needed)}, which hatch installs and the action does not: leave `--action` "
+            "out"
+        )
+
+
+def _own_steps(plan: WorkflowPlan) -> str:
+    """Return the steps of a workflow that stands alone, up to the image that has been run."""
+    return _fill(
+        "github_steps.yml",
+        {
             "uv": plan.uv,
             "import_key": _lines(
                 6,
@@ -158,20 +206,34 @@ def write_github_workflow(plan: WorkflowPlan) -> str:
             if plan.sign
             else None,
             "build": plan.build,
-            "attest": _ATTEST,
-            "attest_sboms": _lines(6, *chain.from_iterable(_attest_sbom(plan, name) for name in plan.architectures)),
             "passphrase": _lines(8, "env:", f"  {PASSPHRASE}: ${{{{ secrets.{PASSPHRASE} }}}}") if plan.sign else None,
-            "rename": _lines(
-                6,
-                "- name: Name the .zsync file as images look for it",
-                "  env:",
-                "    ZSYNC: ${{ matrix.zsync }}",
-                f"  run: {_RENAME}",
-            )
-            if plan.zsync_names
-            else None,
-            "channel": _lines(6, *_channel_step(plan.channel, plan.file_name)) if plan.channel else None,
+            "rename": _rename_step(plan),
         },
+    ).rstrip("\n")
+
+
+def _action_steps(plan: WorkflowPlan, action: str) -> str:
+    """Return the steps of a workflow that has our action do these."""
+    return _fill(
+        "github_action.yml",
+        {
+            "action": action,
+            "python": plan.python,
+            "test_command": _literal(plan.test_command),
+            "rename": _rename_step(plan),
+        },
+    ).rstrip("\n")
+
+
+def _rename_step(plan: WorkflowPlan) -> str | None:
+    if not plan.zsync_names:
+        return None
+    return _lines(
+        6,
+        "- name: Name the .zsync file as images look for it",
+        "  env:",
+        "    ZSYNC: ${{ matrix.zsync }}",
+        f"  run: {_RENAME}",
     )
 
 
@@ -248,6 +310,13 @@ def _is_built_by_hatch(build_system: BuildMetadata, dependencies: Iterable[str])
     requirements = [*build_system.requires_complex, *map(Requirement, dependencies)]
     names = {canonicalize_name(requirement.name) for requirement in requirements}
     return build_system.build_backend == "hatchling.build" and "hatch-appimage" in names
+
+
+def _needed(builder: AppImageBuilder) -> tuple[str, ...]:
+    """Return the names of what builds with hatch have installed beside this plugin, and of further plugins."""
+    required = {canonicalize_name(Requirement(text).name) for text in builder.config.dependencies}
+    hooks = {f"the hook `{name}`" for name in builder.config.hook_config if name not in _HOOKS_OF_HATCHLING}
+    return tuple(sorted((required - {"hatch-appimage"}) | hooks))
 
 
 def _test_command(settings: Settings) -> str:

@@ -90,6 +90,20 @@ def test_name(appdir: Path, monkeypatch: pytest.MonkeyPatch, variables: dict[str
         assert image.read(entry).decode() == ENTRY + (f"X-AppImage-Version={version}\n" if version else "")
 
 
+def test_icon_that_is_no_picture(appdir: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """AppImage's takes it: callers that have always passed such a file get their image."""
+    (appdir / "share" / "app.png").write_text("text")
+    assert main([str(appdir), "a.AppImage"]) == 0
+    assert [record.getMessage() for record in caplog.records] == [
+        f"The icon {appdir}/share/app.png is no PNG: put a picture there"
+    ]
+
+
+def test_directory_for_the_image(appdir: Path) -> None:
+    assert main([str(appdir), "new/"]) == 0
+    assert [path.name for path in Path("new").iterdir()] == ["My_App-x86_64.AppImage"]
+
+
 def test_excluded(appdir: Path) -> None:
     for name in ("lib/a.pyc", "lib/b/c.pyc", "lib/b/c.py", "doc/x/y"):
         (appdir / name).parent.mkdir(parents=True, exist_ok=True)

@@ -33,6 +33,7 @@ from hatch_appimage.image.name import image_name
 from hatch_appimage.image.sign import State
 from hatch_appimage.inspect.image import inspect_image
 from hatch_appimage.project.build_input import open_source
+from hatch_appimage.toml import read_toml
 from support.keys import gpg, make_key
 from support.projects import REPOSITORY, copy_project
 from support.tools import require
@@ -254,6 +255,134 @@ class TestAction:
         assert arguments[5:] == ["hatch-appimage", "build", "my project", "--output", "out", "--set", "name=a 'b'"]
         assert (tmp_path / "output").read_text() == f"appimage={tmp_path}/out/a b.AppImage\n"
         assert set(build["env"]) == {"PLUGIN", "PROJECT", "PYTHON", "FURTHER", "OUTPUT"}
+
+
+class TestComponent:
+    """What a pipeline of one's own can include on GitLab."""
+
+    @pytest.fixture(scope="class")
+    @staticmethod
+    def component() -> tuple[Any, str]:
+        header, body = (REPOSITORY / "templates" / "appimage.yml").read_text(encoding="utf-8").split("\n---\n")
+        return load(header)["spec"]["inputs"], body
+
+    def fill(self, component: tuple[Any, str], **given: Any) -> Any:
+        """Put inputs into it as GitLab does: into the text, before that is read."""
+        inputs, body = component
+        values = {name: given.get(name.replace("-", "_"), entry["default"]) for name, entry in inputs.items()}
+        written = {name: value if isinstance(value, str) else json.dumps(value) for name, value in values.items()}
+        return load(re.sub(r"\$\[\[ inputs\.([\w-]+) \]\]", lambda match: written[match[1]], body))
+
+    @pytest.mark.slow
+    def test_valid(self, component: tuple[Any, str], tmp_path: Path) -> None:
+        filled = self.fill(component, test_command="\"$appimage\" --is 'ä: #'", arguments="--set 'name=a b'")
+        with (tmp_path / "ci.yml").open("wb") as file:
+            YAML().dump(filled, file)
+        command = [str(tool("check-jsonschema")), "--builtin-schema", "vendor.gitlab-ci", str(tmp_path / "ci.yml")]
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert result.returncode == 0, result.stdout + result.stderr
+        for job in filled.values():
+            check_script(job["script"])
+
+    def test_does_what_the_pipeline_does(
+        self, component: tuple[Any, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        printed = load(workflow_of("gitlab", write_project(tmp_path, BARE), capsys))
+        filled = self.fill(component, package="my-app")
+        for name, job in filled.items():
+            theirs = printed[name]
+            assert {key: value for key, value in job.items() if key not in ("script", "variables")} == {
+                key: value for key, value in theirs.items() if key not in ("script", "variables")
+            }
+        assert filled["appimage-release"] == printed["appimage-release"]
+        variables = filled["appimage"]["variables"]
+        assert variables.pop("GIT_DEPTH") == 0
+        assert variables == printed["appimage"]["variables"]
+        # All but the key, the build, and two names.
+        assert filled["appimage"]["script"][3:-1] == printed["appimage"]["script"][1:-1]
+
+    def test_runs_what_is_asked_for(self, component: tuple[Any, str], tmp_path: Path) -> None:
+        given = {"python": "3.13", "arguments": "--set 'name=a b'", "project": "my project", "plugin": "x @ file:///x"}
+        build = self.fill(component, **given)["appimage"]["script"][1]
+        uvx = tmp_path / "uvx"
+        uvx.write_text("#!/bin/sh\nprintf '%s\\n' \"$@\" > arguments\n")
+        uvx.chmod(0o755)
+        env = {"PATH": f"{tmp_path}:/usr/bin:/bin", "ARCHITECTURE": "x86_64"}
+        subprocess.run(["bash", "-eo", "pipefail", "-c", build], cwd=tmp_path, env=env, check=True)
+        assert (tmp_path / "arguments").read_text().splitlines() == [
+            *("--managed-python", "--python", "3.13", "--from", "x @ file:///x"),
+            *("hatch-appimage", "build", "--arch", "x86_64", "--output", "dist", "--set", "name=a b", "my project"),
+        ]
+
+    def test_is_of_this_version(self, component: tuple[Any, str]) -> None:
+        inputs, _ = component
+        version = read_toml(REPOSITORY / "pyproject.toml")["project"]["version"]
+        assert inputs["plugin"]["default"] == f"hatch-appimage=={version}"
+
+
+class TestGithubWithTheAction:
+    ACTION = "me/hatch-appimage@0123456789abcdef"
+
+    def print(self, project: Path, capsys: pytest.CaptureFixture[str]) -> str:
+        capsys.readouterr()
+        assert main(["ci", "github", str(project), "--action", self.ACTION]) == 0
+        return capsys.readouterr().out
+
+    @pytest.mark.slow
+    def test_valid(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        paths = []
+        for name in ("bare", "updates", "fixed-name", "setuptools", "odd-name", "hard-test-command", "dynamic"):
+            path = tmp_path / name / ".github" / "workflows" / "appimage.yml"
+            text = self.print(write_project(tmp_path / name, PROJECTS[name]), capsys)
+            path.parent.mkdir(parents=True)
+            # The commit of ours is for the user to choose.
+            path.write_text(text.replace(self.ACTION, f"me/hatch-appimage@{'a' * 40} # v1.0.0"), encoding="utf-8")
+            check_pins(path.read_text(encoding="utf-8"))
+            paths.append(path)
+        check_workflows(paths)
+
+    def test_is_the_same_but_for_these_steps(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        project = write_project(tmp_path, PROJECTS["fixed-name"])
+        alone, ours = workflow_of("github", project, capsys), self.print(project, capsys)
+        assert len(ours.splitlines()) < len(alone.splitlines()) - 20
+        alone, ours = load(alone), load(ours)
+        assert ours["jobs"]["release"] == alone["jobs"]["release"]
+        steps, build = alone["jobs"]["build"]["steps"], ours["jobs"]["build"]
+        names = ("Build", "Run the image through FUSE", "Run the image without FUSE")
+        kept = [it for it in steps if it.get("name") not in names and "setup-uv" not in it.get("uses", "")]
+        (action,) = [step for step in build["steps"] if step.get("uses") == self.ACTION]
+        assert [step for step in build["steps"] if step is not action] == kept
+        assert action["with"] == {
+            "python": plan_of(project).python,
+            "arguments": "--arch\n${{ matrix.architecture }}\n",
+            "test-command": '"$appimage" --help',
+        }
+        inputs = load((REPOSITORY / "action.yml").read_text(encoding="utf-8"))["inputs"]
+        assert action["with"].keys() <= inputs.keys()
+
+    @pytest.mark.parametrize(
+        ("text", "action", "message"),
+        [
+            (PROJECTS["signed"], ACTION, "The action signs nothing, and the table has `sign`"),
+            (BARE, "hatch-appimage", "`--action` takes OWNER/NAME@COMMIT, not `hatch-appimage`"),
+            (BARE, "me/x@1\n- run: y", "`--action` takes OWNER/NAME@COMMIT"),
+            (
+                BARE.replace('["hatch-appimage"]', '["hatch-appimage", "Other>1"]'),
+                ACTION,
+                "The build needs other, which",
+            ),
+            (BARE + "[tool.hatch.build.targets.appimage.hooks.vcs]\nx = 1\n", ACTION, "The build needs the hook `vcs`"),
+        ],
+    )
+    def test_cannot(
+        self, text: str, action: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert main(["ci", "github", str(write_project(tmp_path, text)), "--action", action]) == 2
+        assert message in capsys.readouterr().err
+
+    def test_gitlab_has_none(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["ci", "gitlab", str(write_project(tmp_path, BARE)), "--action", self.ACTION]) == 2
+        assert "`--action` is for GitHub" in capsys.readouterr().err
 
 
 def check_script(lines: list[str]) -> None:

@@ -13,7 +13,7 @@ from hatch_appimage.architecture import ARCHITECTURES
 from hatch_appimage.builder import AppImageBuilder
 from hatch_appimage.cli import main, reproduce
 from hatch_appimage.cli.reproduce import _Records
-from hatch_appimage.errors import AppImageError
+from hatch_appimage.errors import AppImageError, ConfigurationError
 from hatch_appimage.image.compression import PRESETS
 from hatch_appimage.image.write import load_runtime, write_image
 from hatch_appimage.packages.build_record import BuildRecord, Declaration, PythonRecord, Source, tool_versions
@@ -41,9 +41,11 @@ def builder(tmp_path: Path) -> Iterator[AppImageBuilder]:
         yield AppImageBuilder.of_source(source)
 
 
-def settings_of(build: BuildRecord, root: Path, work: Path, **given: Any) -> dict[str, Any]:
+def settings_of(
+    build: BuildRecord, root: Path, work: Path, libraries: str | None = None, **given: Any
+) -> dict[str, Any]:
     lock = {"packages": [{"name": "leaf", "directory": {"path": "leaf"}}]}
-    return reproduce._recorded_settings(_Records(build, lock), root, work, given)
+    return reproduce._recorded_settings(_Records(build, lock, libraries), root, work, given)
 
 
 def test_source_that_is_the_same(builder: AppImageBuilder) -> None:
@@ -92,7 +94,7 @@ def test_tools() -> None:
 
 
 def test_settings(tmp_path: Path) -> None:
-    build = record(compression="small", constraints="c.txt", trace="trace.toml", **{"test-command": "false"})
+    build = record(compression="small", constraints="c.txt", **{"test-command": "false", "library-lock": "old.toml"})
     settings = settings_of(build, tmp_path / "project", tmp_path, name="Given")
     lock = tmp_path / "pylock.toml"
     assert settings == {"compression": "small", "lock": str(lock), "name": "Given"}
@@ -105,11 +107,85 @@ def test_files_outside_of_the_project(tmp_path: Path) -> None:
     assert settings_of(record(runtime="old"), tmp_path, tmp_path, runtime="/r")["runtime"] == "/r"
 
 
+def test_file_that_brought_others_into_the_image(tmp_path: Path) -> None:
+    build = record(trace="app.trace", **{"startup-order": False})
+    with pytest.raises(AppImageError, match=r"`trace` named app\.trace, .* the source has no such file"):
+        settings_of(build, tmp_path, tmp_path)
+    given = str(tmp_path / "elsewhere.trace")
+    assert settings_of(build, tmp_path, tmp_path, trace=given)["trace"] == given
+    (tmp_path / "app.trace").write_text("libsodium.so.23\n")
+    assert settings_of(build, tmp_path, tmp_path)["trace"] == "app.trace"
+
+
+def test_library_that_is_not_here(tmp_path: Path) -> None:
+    build = record(libraries=["libsodium.so.23", "vendor/libown.so"])
+    with pytest.raises(AppImageError, match=r"`libraries` named the file vendor/libown\.so, which is not here"):
+        settings_of(build, tmp_path, tmp_path)
+    (tmp_path / "vendor").mkdir()
+    (tmp_path / "vendor/libown.so").touch()
+    assert settings_of(build, tmp_path, tmp_path)["libraries"] == ["libsodium.so.23", "vendor/libown.so"]
+
+
+def test_all_that_is_not_here_is_told_at_once(tmp_path: Path) -> None:
+    build = record(trace="app.trace", runtime="old-runtime", libraries=["vendor/libown.so"])
+    with pytest.raises(ConfigurationError) as error:
+        settings_of(build, tmp_path, tmp_path)
+    assert [text.split("`")[1] for text in error.value.errors] == ["runtime", "trace", "libraries"]
+
+
+def test_order_that_the_first_build_wrote(builder: AppImageBuilder, tmp_path: Path) -> None:
+    build = record(**{"startup-order": "app.startup"})
+    settings = settings_of(build, tmp_path, tmp_path)
+    assert "startup-order" not in settings
+    assert "the source has no app.startup (`startup-order`)" in list(reproduce._apply(builder, settings, build))[-1]
+    (tmp_path / "app.startup").touch()
+    assert settings_of(build, tmp_path, tmp_path)["startup-order"] == "app.startup"
+
+
+def test_libraries_are_fetched_as_the_image_says(tmp_path: Path) -> None:
+    settings = settings_of(record(), tmp_path, tmp_path, "version = 1\n")
+    assert settings["library-lock"] == str(tmp_path / "libraries.toml")
+    assert (tmp_path / "libraries.toml").read_text() == "version = 1\n"
+    given = {"library-lock": "mine.toml"}
+    assert settings_of(record(), tmp_path, tmp_path, "version = 1\n", **given)["library-lock"] == "mine.toml"
+
+
+def test_groups_are_those_that_the_lock_was_chosen_by(tmp_path: Path) -> None:
+    settings = settings_of(record(**{"dependency-groups": ["gui"]}), tmp_path, tmp_path)
+    assert settings["dependency-groups"] == ["gui"]
+    assert 'dependency-groups = [\n    "gui",\n]' in (tmp_path / "pylock.toml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "version", "expected"),
+    [("3.1", "3.1.4", "3.1.4"), ("3.1t", "3.1.4", "3.1.4t"), ("3.12", "3.1.4", "3.12"), (">=3.1", "3.1.4", ">=3.1")],
+)
+def test_version_of_python(wanted: str, version: str, expected: str, tmp_path: Path) -> None:
+    build = record(python=wanted)
+    build = replace(build, python=replace(build.python, version=version))
+    assert settings_of(build, tmp_path, tmp_path)["python"] == expected
+
+
+def test_files_that_keep_their_times(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    build = record()
+    files = {
+        "usr/share/b/build.json": replace(build, declaration=replace(build.declaration, seconds=None))
+        .to_json()
+        .encode(),
+        "usr/share/b/pylock.toml": b"packages = []\n",
+    }
+    assert main(["reproduce", str(write_image_of(tmp_path / "image", files))]) == 2
+    assert "was built with `reproducible = false`" in capsys.readouterr().err
+
+
 def test_options_of_the_source_do_not_count(builder: AppImageBuilder) -> None:
     build = record(compression="small")
     notes = reproduce._apply(builder, {"compression": "small"}, build)
     assert [note.split("`")[1] for note in notes] == ["compression", "name"]
-    assert {key: builder.target_config[key] for key in builder.target_config} == {"compression": "small"}
+    assert {key: builder.target_config[key] for key in builder.target_config} == {
+        "compression": "small",
+        "reproducible": True,
+    }
     assert builder.declaration is build.declaration
 
 
@@ -157,8 +233,10 @@ def test_record_is_not_what_an_application_calls_so(tmp_path: Path) -> None:
         "usr/share/a/build.json": b"{}",
         "usr/share/b/build.json": record().to_json().encode(),
         "usr/share/b/pylock.toml": b"packages = []\n",
+        "usr/share/b/libraries.toml": b"version = 1\n",
     }
-    assert _Records.read(write_image_of(tmp_path / "image", files)) == _Records(record(), {"packages": []})
+    records = _Records(record(), {"packages": []}, "version = 1\n")
+    assert _Records.read(write_image_of(tmp_path / "image", files)) == records
 
 
 @pytest.mark.parametrize("files", [(b"\xff", b""), (b"{}", b"\xff"), (b"{}", b"="), (b"{", b"")])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hatch_appimage.desktop import icon as icon_module
-from hatch_appimage.desktop.icon import STANDARD_SIZES, Icon, generate_icon
+from hatch_appimage.desktop.icon import STANDARD_SIZES, Icon, check_picture, generate_icon
 from hatch_appimage.desktop.render import render_png
 from support.png import SIGNATURE, chunk, chunks, plain, read_pixels, write_png
 
@@ -108,11 +108,21 @@ class TestRead:
 
     @pytest.mark.parametrize(
         "body",
-        ["", "<text y='5'>a</text>", "<image width='9' height='9' href='/etc/hostname'/>", "<path d='M0 0h9v9z'>"],
+        ["", "<text y='5'>a</text>", "<image width='9' height='9' href='/etc/hostname'/>"],
     )
     def test_svg_that_shows_nothing(self, tmp_path: Path, body: str) -> None:
         data = f'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9">{body}</svg>'.encode()
         with pytest.raises(ValueError, match=r"^names an SVG that shows nothing .*: .*/icon$"):
+            read(tmp_path, data)
+
+    @pytest.mark.parametrize("can_render", [True, False])
+    @pytest.mark.parametrize("data", [SVG[:-6], SVG.replace(b"/></svg>", b"></svg>"), SVG + b"<", SVG + SVG])
+    def test_svg_that_is_damaged(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: bytes, *, can_render: bool
+    ) -> None:
+        """It is found where nothing can be drawn, too."""
+        monkeypatch.setattr(icon_module, "CAN_RENDER", can_render)
+        with pytest.raises(ValueError, match=r"^names an SVG that is damaged: .* line 1, column \d+: .*/icon$"):
             read(tmp_path, data)
 
     @pytest.mark.parametrize(
@@ -133,6 +143,39 @@ class TestRead:
     def test_neither(self, tmp_path: Path, data: bytes) -> None:
         with pytest.raises(ValueError, match=r"^must name a PNG or SVG file, and .*/icon is neither$"):
             read(tmp_path, data)
+
+
+class TestCheckPicture:
+    @pytest.mark.parametrize(
+        ("data", "kind"),
+        [
+            (plain(32, 32), "png"),
+            (plain(7, 9), "png"),
+            (SVG, "svg"),
+            (b"/* XPM */\nstatic char *x[] = {", "xpm"),
+            (b"! XPM2\n1 1 1 1", "xpm"),
+        ],
+    )
+    def test_pictures(self, data: bytes, kind: str) -> None:
+        check_picture(data, kind)
+        check_picture(data, "")
+
+    @pytest.mark.parametrize(
+        ("data", "kind", "message"),
+        [
+            (b"text", "png", "is no PNG"),
+            (SVG, "png", "is no PNG"),
+            (plain(32, 32)[:-12], "png", "is a PNG that cannot be used: it is not whole"),
+            (plain(32, 32), "svg", "is no SVG"),
+            (b"<html/>", "svg", "is no SVG"),
+            (SVG[:-6], "svg", "is an SVG that is damaged: no element found: line 1"),
+            (plain(32, 32), "xpm", "is no XPM"),
+            (b"", "", "is neither a PNG, an SVG nor an XPM"),
+        ],
+    )
+    def test_what_is_none(self, data: bytes, kind: str, message: str) -> None:
+        with pytest.raises(ValueError, match=f"^{message}"):
+            check_picture(data, kind)
 
 
 class TestGenerate:

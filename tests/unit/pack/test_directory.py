@@ -77,12 +77,53 @@ class TestAppDir:
         assert found[".DirIcon"] == (0o100644, generate_icon("app").data)
         assert {path: path.stat().st_mtime_ns for path in appdir.rglob("*")} == before
 
+    def test_names_of_one_file(self, tmp_path: Path) -> None:
+        appdir = make_appdir(tmp_path / "AppDir")
+        os.link(appdir / "usr" / "bin" / "app", appdir / "usr" / "bin" / "other")
+        os.link(appdir / "app.png", tmp_path / "elsewhere.png")
+        (appdir / "link").symlink_to("AppRun")
+        os.link(appdir / "link", appdir / "usr" / "link", follow_symlinks=False)
+        assert main(["pack", str(appdir), "--output", "a.AppImage"]) == 0
+        with (tmp_path / "a.AppImage").open("rb") as file:
+            squashfs = SquashFSImage(file, find_squashfs(tmp_path / "a.AppImage"))
+            found = {entry.path: entry.inode for entry in squashfs}
+        assert found[b"usr/bin/app"] == found[b"usr/bin/other"]
+        assert found[b"link"] == found[b"usr/link"]
+        assert len(set(found.values())) == len(found) - 2
+        (appdir / "usr" / "bin" / "other").unlink()
+        assert main(["pack", str(appdir), "--output", "b.AppImage"]) == 0
+        (tmp_path / "elsewhere.png").unlink()
+        assert main(["pack", str(appdir), "--output", "c.AppImage"]) == 0
+        assert (tmp_path / "b.AppImage").read_bytes() == (tmp_path / "c.AppImage").read_bytes()
+
+    def test_attributes_are_told_of(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Not every file system of a machine has them."""
+        names = {b"app.png": ["user.a", "security.selinux"], b"usr": ["security.capability", "user.b"]}
+        appdir = make_appdir(tmp_path / "AppDir")
+        top = os.fsencode(appdir) + b"/"
+        monkeypatch.setattr(os, "listxattr", lambda path, **_: names.get(path.removeprefix(top), ["system.acl"]))
+        assert main(["pack", str(appdir)]) == 0
+        assert [record.getMessage() for record in caplog.records] == [
+            "Images keep no extended attributes: those of 2 files are left out, such as user.a of app.png"
+        ]
+
     def test_same_bytes(self, tmp_path: Path) -> None:
         for name in ("first", "second"):
             os.umask(0o022 if name == "first" else 0o077)
             assert main(["pack", str(make_appdir(tmp_path / name)), "--output", f"{name}.AppImage"]) == 0
         os.umask(0o022)
         assert (tmp_path / "first.AppImage").read_bytes() == (tmp_path / "second.AppImage").read_bytes()
+
+    @pytest.mark.parametrize("there", [True, False])
+    @pytest.mark.parametrize("output", ["dist/", "dist/.", "dist"])
+    def test_directory_for_the_image(self, tmp_path: Path, output: str, *, there: bool) -> None:
+        if there:
+            (tmp_path / "dist").mkdir()
+        assert main(["pack", str(make_appdir(tmp_path / "AppDir")), "--output", output]) == 0
+        expected = "dist/My_App-x86_64.AppImage" if there or output != "dist" else "dist"
+        assert (tmp_path / expected).is_file()
 
     @pytest.mark.parametrize("by_option", [True, False])
     def test_version_and_name(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, by_option: bool) -> None:
@@ -99,7 +140,7 @@ class TestAppDir:
         assert main(["pack", str(make_appdir(tmp_path / "AppDir")), option, value]) == 2
         assert "must be one line of text, and is not: " in capsys.readouterr().err
 
-    @pytest.mark.parametrize("output", ["AppDir", "AppDir/AppRun", "link/new"])
+    @pytest.mark.parametrize("output", ["AppDir", "AppDir/new/", "AppDir/AppRun", "link/new"])
     def test_image_in_the_appdir(self, tmp_path: Path, capsys: pytest.CaptureFixture[str], output: str) -> None:
         appdir = make_appdir(tmp_path / "AppDir")
         (tmp_path / "link").symlink_to("AppDir/usr")
@@ -169,6 +210,8 @@ class TestFaults:
             ("app.desktop", ENTRY + "Terminal=maybe\n", "has a desktop entry that is not valid"),
             ("other.desktop", ENTRY, "has 2 desktop entries at its top, and there can be one: app.desktop, other.d"),
             ("app.png", None, "has no icon `app.png`"),
+            ("app.png", "text", "The icon {appdir}/app.png is no PNG: put a picture there"),
+            (".DirIcon", "text", "The icon {appdir}/.DirIcon is neither a PNG, an SVG nor an XPM"),
         ],
     )
     def test_part(
@@ -180,6 +223,15 @@ class TestFaults:
         else:
             (appdir / name).write_text(content)
         self.check(tmp_path, capsys, message.format(appdir=appdir))
+
+    def test_damaged_svg(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        appdir = make_appdir(tmp_path / "AppDir")
+        (appdir / "app.png").rename(appdir / "app.svg")
+        (appdir / "app.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg"><g>')
+        (appdir / ".DirIcon").symlink_to("app.svg")
+        assert main(["pack", str(appdir)]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert f"The icon {appdir}/app.svg is an SVG that is damaged: no element found" in line
 
     def test_all_at_once(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         appdir = make_appdir(tmp_path / "AppDir")

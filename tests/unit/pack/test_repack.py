@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import stat
 import subprocess
@@ -16,11 +17,13 @@ from hatch_appimage.format import SIGNATURE, UPDATE_INFORMATION, find_squashfs, 
 from hatch_appimage.image.compression import PRESETS
 from hatch_appimage.image.write import load_runtime, read_startup, write_image
 from hatch_appimage.runtime import runtime_path
-from hatch_appimage.squashfs import SquashFSImage, files_within
+from hatch_appimage.squashfs import SquashFSImage, files_within, write_squashfs
+from hatch_appimage.squashfs.tree import Directory, File, assemble
 from support.squashfs_trees import noise
 from support.tools import require
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
     from pathlib import Path
 
 LINE = "zsync|https://example.org/a.AppImage.zsync"
@@ -85,6 +88,66 @@ def test_in_place(image: Path) -> None:
     assert sorted(path.name for path in image.parent.iterdir()) == ["a.AppImage", "a.AppImage.zsync", "tree"]
 
 
+def inodes(image: Path) -> dict[str, int]:
+    with image.open("rb") as file:
+        return {os.fsdecode(entry.path): entry.inode for entry in SquashFSImage(file, find_squashfs(image))}
+
+
+def test_names_of_one_file(tmp_path: Path) -> None:
+    """Links within a directory, to an earlier one, and of a file with holes."""
+    tree = make_tree(tmp_path / "tree")
+    for name in ("dir/0", "large"):
+        os.link(tree / name, tree / f"{name} too")
+    os.link(tree / "dir/1", tree / "z")
+    command = [require("mksquashfs", "squashfs-tools"), str(tree), str(tmp_path / "fs"), "-quiet"]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    image = tmp_path / "a.AppImage"
+    image.write_bytes(runtime_path("x86_64").read_bytes() + (tmp_path / "fs").read_bytes())
+    before = contents(image)
+    assert main(["repack", str(image), "--output", str(tmp_path / "b.AppImage")]) == 0
+    assert contents(tmp_path / "b.AppImage") == before
+    found = inodes(tmp_path / "b.AppImage")
+    pairs = [("dir/0", "dir/0 too"), ("large", "large too"), ("z", "dir/1")]
+    assert all(found[one] == found[other] for one, other in [*pairs, ("empty", "dir/linked")])
+    assert len(set(found.values())) == len(found) - 4
+    image = tmp_path / "b.AppImage"
+    (tmp_path / "fs").write_bytes(image.read_bytes()[find_squashfs(image) :])
+    command = [require("unsquashfs", "squashfs-tools"), "-d", str(tmp_path / "unpacked"), str(tmp_path / "fs")]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    for one, other in pairs:
+        assert (tmp_path / "unpacked" / one).lstat().st_nlink == 2
+        assert (tmp_path / "unpacked" / one).lstat().st_ino == (tmp_path / "unpacked" / other).lstat().st_ino
+
+
+def test_names_of_one_file_that_are_far_apart() -> None:
+    """An entry has 16 bits for how far the number of its inode is from that of the listing's header."""
+    nodes = [File(b"%05d" % number, 0o644, 0, 0, _read_nothing) for number in range(40_000)]
+    deep = [Directory(b"deep", 0o755, 0), File(b"deep/a", 0o644, 0, 0, _read_nothing, identity=1)]
+    last = File(b"zz", 0o644, 0, 0, _read_nothing, identity=1)
+    output = io.BytesIO()
+    write_squashfs(assemble(Directory(b"", 0o755, 0), [*nodes, *deep, last]), output, mtime=0, level=1)
+    found = {entry.path: entry.inode for entry in SquashFSImage(output)}
+    assert found[b"zz"] == found[b"deep/a"] == 1
+    assert len(found) == 40_003
+
+
+def _read_nothing() -> Generator[bytes]:
+    yield from ()
+
+
+def test_attributes_are_told_of(image: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The image says that it has some by the place of a table, which is at byte 56 of its superblock."""
+    assert main(["repack", str(image), "--output", str(tmp_path / "b.AppImage")]) == 0
+    assert not caplog.records
+    with image.open("rb+") as file:
+        file.seek(find_squashfs(image) + 56)
+        file.write(bytes(8))
+    assert main(["repack", str(image), "--output", str(tmp_path / "b.AppImage")]) == 0
+    assert [record.getMessage() for record in caplog.records] == [
+        f"Images keep no extended attributes: those in {image} will not be in the new one"
+    ]
+
+
 def test_order_stays(image: Path, tmp_path: Path) -> None:
     """At the front and at the end."""
     assert main(["repack", str(image), "--output", str(tmp_path / "b.AppImage")]) == 0
@@ -103,6 +166,11 @@ def test_same_bytes(image: Path, tmp_path: Path) -> None:
         assert main(["repack", str(image), "--output", str(tmp_path / name)]) == 0
     assert (tmp_path / "b").read_bytes() == (tmp_path / "c").read_bytes()
     assert (tmp_path / "b.zsync").exists()
+
+
+def test_directory_for_the_image(image: Path, tmp_path: Path) -> None:
+    assert main(["repack", str(image), "--output", f"{tmp_path}/new/"]) == 0
+    assert (tmp_path / "new" / "a.AppImage").is_file()
 
 
 def test_update_information(image: Path) -> None:

@@ -9,13 +9,17 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
+import tomli_w
 from packaging.markers import default_environment
+from packaging.pylock import Package, PackageSdist
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
 from uv import find_uv_bin
 
 from hatch_appimage import cli
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.packages.bindings import Scope, check_declared, read_bindings
+from hatch_appimage.packages.bindings import Scope, check_declared, check_resolved, read_bindings
 from support.packages import Index, make_wheel, serve
 
 if TYPE_CHECKING:
@@ -253,6 +257,61 @@ class TestDeclared:
         assert refused(tmp_path / "app", "[tool.uv.sources]\nfirst = { workspace = true }\n") == []
         monkeypatch.setenv("UV_NO_SOURCES", "1")
         assert refused(tmp_path / "app", "") == []
+
+    @pytest.mark.parametrize(
+        ("sources", "names"),
+        [
+            ([{"priority": "primary"}], ["All"]),
+            ([{}], ["All"]),
+            ([{"priority": "default"}], ["All"]),
+            ([{"default": True}], ["All"]),
+            ([{"priority": "explicit"}], []),
+            ([{"priority": "supplemental"}], []),
+            ([{"secondary": True}], []),
+            ([{"priority": "primary"}, {"name": "PyPI", "priority": "supplemental"}], ["All"]),
+            ([{"priority": "primary"}, {"name": "PyPI", "priority": "primary"}], []),
+            ([{"name": "pypi-public"}], []),
+        ],
+    )
+    def test_index_of_all_packages_for_poetry(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sources: list[dict[str, object]], names: list[str]
+    ) -> None:
+        complete = [{"name": "acme", "url": "https://acme.example/simple", **source} for source in sources]
+        text = tomli_w.dumps({"tool": {"poetry": {"source": complete}}})
+        assert refused(tmp_path, text) == names
+        # What is not needed comes from nowhere.
+        assert refused(tmp_path, text, metadata=[]) == []
+        monkeypatch.setenv("UV_DEFAULT_INDEX", "https://acme.example/simple/")
+        assert refused(tmp_path, text) == []
+
+    def test_packages_that_poetry_has_elsewhere_than_all(self, tmp_path: Path) -> None:
+        text = (
+            '[[tool.poetry.source]]\nname = "acme"\nurl = "https://me:secret@acme.example/"\n'
+            '[tool.poetry.dependencies]\nfirst = { version = "*", source = "PyPI" }\n'
+        )
+        assert refused(tmp_path, text, metadata=["first"]) == []
+        with pytest.raises(AppImageError) as caught:
+            check_declared(tmp_path, Scope(default_environment()), map(Requirement, ("first", "a", "b")), (), None)
+        assert str(caught.value) == (
+            "All packages come from the index https://acme.example/, says [[tool.poetry.source]], and uv does not read "
+            "that: without a lock, what the public index has by their names would be packed. Run `poetry lock` and set "
+            '`lock = "poetry.lock"`, or have uv ask that index, by UV_DEFAULT_INDEX or in [[tool.uv.index]]'
+        )
+
+    def test_index_of_all_packages_counts_for_the_project_itself(self, tmp_path: Path) -> None:
+        """A dependency in a directory may be developed with another index, of which Poetry asks nothing here."""
+        other = tmp_path / "other"
+        source = '[[tool.poetry.source]]\nname = "acme"\nurl = "https://acme.example/"\n'
+        assert refused(other, source) == ["All"]
+        assert refused(tmp_path, "") == []
+        package = Package(
+            name=canonicalize_name("first"),
+            version=Version("1"),
+            sdist=PackageSdist(url="https://x/first-1.tar.gz", hashes={}),
+        )
+        check_resolved([package], tmp_path, [other], Scope(default_environment()), ())
+        with pytest.raises(AppImageError, match=r"^All packages come from"):
+            check_resolved([package], other, [], Scope(default_environment()), ())
 
     def test_groups_of_other_tools(self, tmp_path: Path) -> None:
         poetry = '[tool.poetry.group.Dev.dependencies]\nfirst = { path = "../first" }\n'

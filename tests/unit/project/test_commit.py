@@ -78,3 +78,44 @@ def test_settings_of_git_do_not_hide_changes(root: Path) -> None:
     commit = find_commit(root, root / "dist")
     assert commit
     assert commit.dirty
+
+
+def test_repository_of_another_user(
+    root: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The variable is that of Git's own tests; whether it belongs to another user is for Git to say."""
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
+    assert find_commit(root, root / "dist") is None
+    (record,) = caplog.records
+    assert record.getMessage() == (
+        "The image does not say which commit it is built from: git says `detected dubious ownership in repository at "
+        f"'{root.parent}'`; if you trust that repository, run `git config --global --add safe.directory {root.parent}`,"
+        " or build as the user that it belongs to"
+    )
+
+
+def test_damaged_repository(root: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (root.parent / ".git" / "index").write_bytes(b"nonsense")
+    assert find_commit(root, root / "dist") is None
+    (record,) = caplog.records
+    assert record.getMessage().startswith("The image does not say which commit it is built from: git says `")
+
+
+@pytest.mark.parametrize("in_repository", [True, False])
+def test_without_git(
+    root: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    *,
+    in_repository: bool,
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert find_commit(root if in_repository else tmp_path, tmp_path / "dist") is None
+    assert len(caplog.records) == in_repository
+
+
+def test_no_repository_is_no_fault(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    assert find_commit(tmp_path, tmp_path / "dist") is None
+    assert not caplog.records

@@ -79,7 +79,8 @@ class TestFind:
             (["other.py", "one/__main__.py", "two/__main__.py"], None),
             (["other.py"], "other.py"),
             (["one.py", "two.py"], None),
-            (["venv/__main__.py", "my-env/__main__.py", "one.py"], "one.py"),
+            (["venv/__main__.py", "venv/pyvenv.cfg", "my-env/__main__.py", "one.py"], "one.py"),
+            (["venv/__main__.py", "one.py"], "-m venv"),
             ([], None),
         ],
     )

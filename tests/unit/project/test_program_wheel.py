@@ -43,6 +43,35 @@ def test_directory(tmp_path: Path) -> None:
         assert b"Requires-Dist: a @ file:///a" in archive.read("tool-1.0.dist-info/METADATA")
 
 
+def test_what_is_something_else_at_any_depth(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """By what is in it: names such as `venv` may be those of modules."""
+    root, work = tmp_path / "tool", tmp_path / "work"
+    work.mkdir()
+    make(root, "main.py", "venv/__init__.py", "venv/x.py", "data/HEAD", "data/CACHEDIR.TAG")
+    make(root, "env/pyvenv.cfg", "env/lib/x.py", "tests/here/env/pyvenv.cfg", "tests/here/env/lib/deep/x.py")
+    make(root, "conda/conda-meta/history", "web/node_modules/a/index.js", "data/x.git/HEAD", "data/x.git/refs/a")
+    make(root, "data/x.git/objects/a")
+    make(root, "target/CACHEDIR.TAG", text="Signature: 8a477f597d28d172789f06886806bc55\n# by cargo\n")
+    (root / "tests" / "here" / "env" / "python").symlink_to("/bin/sh")
+    wheel = build_program_wheel(TABLE, root, work)
+    with ZipFile(wheel.path) as archive:
+        names = {name.partition("/")[2] for name in archive.namelist() if name.startswith("tool-app/")}
+    assert names == {"main.py", "venv/__init__.py", "venv/x.py", "data/HEAD", "data/CACHEDIR.TAG"}
+    (record,) = caplog.records
+    assert record.getMessage() == (
+        "Left out of the image: conda (an environment of conda), env (a virtual environment), target (a cache), "
+        "data/x.git (a Git repository), tests/here/env (a virtual environment), web/node_modules (packages of npm). "
+        "`force-include` brings what the program needs of it"
+    )
+
+
+def test_nothing_else(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "work").mkdir()
+    make(tmp_path / "tool", "main.py", ".venv/pyvenv.cfg", "dist/x.whl")
+    build_program_wheel(TABLE, tmp_path / "tool", tmp_path / "work")
+    assert not caplog.records
+
+
 def test_some_files(tmp_path: Path) -> None:
     make(tmp_path, "main.py", "other.py")
     (tmp_path / "work").mkdir()
