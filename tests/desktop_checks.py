@@ -226,8 +226,11 @@ CHECKS: dict[str, tuple[str, Callable[[Session, Application], Answer] | None]] =
     "tls": ("TLS with an own authority", _told),
     "sound": ("sound decoded", _told),
     "web": ("web page over https", _told),
+    "helper": ("part as root", _told),
     "menu": ("entry in menus", None),
 }
+#: What an image is asked on the machine with virtual environments, as the other one lacks whom it asks.
+_NEEDING_A_DESKTOP = {"helper"}
 
 
 def main() -> int:
@@ -290,6 +293,7 @@ def _session(suite: str, directory: Path) -> Iterator[Session]:
             **stack.enter_context(servers.printing(desktop, 6631)),
         }
         servers.trust(desktop)
+        stack.enter_context(servers.polkit(desktop))
         display = stack.enter_context(servers.x_server(desktop, 77))
         yield Session(desktop, bare, variables, display, stack.enter_context(servers.wayland(desktop)))
 
@@ -311,7 +315,8 @@ def _compare(session: Session, suite: str, name: str, chosen: Sequence[str]) -> 
         if check in chosen:
             python = (f"/tmp/{environment}/bin/python", "-m", "probe")
             expected = _ask(session, session.desktop, python, check)
-            found = _ask(session, session.bare, (f"/tmp/images/{image.name}",), check)
+            machine = session.desktop if check in _NEEDING_A_DESKTOP else session.bare
+            found = _ask(session, machine, (f"/tmp/images/{image.name}",), check)
             for side, answer in (("environment", expected), ("image", found)):
                 if answer.picture:
                     path = session.desktop.path(f"pictures/{suite}-{file_name}-{check}-{side}.png")
@@ -358,6 +363,9 @@ _LEGEND = {
     "menu": "`desktop-file-validate` and `appstreamcli validate-tree` have no complaint, and libappimage registers the "
     "image with a picture; instead of a virtual environment, this is compared with nothing",
     "web": "the title and text of a page of a local server, whose authority is in the user's NSS database",
+    "helper": '`pkexec "$APPIMAGE" --helper`, with a rule of polkit that needs no password: who the helper is, its '
+    "variables beside those of images, its directory, and a file that only root may read; polkit is where the virtual "
+    "environment is, so the image runs there, too",
 }
 
 

@@ -7,6 +7,7 @@ import os
 import re
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -133,6 +134,7 @@ def make_plan(
     system: System,
     policy: LibraryPolicy,
     opened: Mapping[str, Path],
+    openers: Mapping[Path, Mapping[str, Path]] | None = None,
     collected: Collected = NOTHING,
 ) -> BundlePlan:
     """Find what an AppDir lacks on the build machine, again and again until nothing more is needed.
@@ -142,15 +144,17 @@ def make_plan(
         place: where things are.
         system: the build machine's libraries.
         policy: what to bundle.
-        opened: libraries that are opened at run time only: the names that they are to have, and the files.
+        opened: libraries that Python code opens at run time only: the names that they are to have, and the files.
+        openers: such ones that a file of the AppDir opens by itself, by that file.
         collected: what an earlier step has found that libraries open.
 
     """
+    openers = openers or {}
     dropped: dict[Path, str] = {}
     while True:
         planner = _Planner(tree.without(dropped), place, system, policy)
         planner.clean_search_paths()
-        for name, file in opened.items():
+        for name, file in chain(opened.items(), *(libraries.items() for libraries in openers.values())):
             planner.copy_opened(name, file)
         for name, file in collected.files.items():
             planner.copy_collected(name, file)
@@ -164,11 +168,12 @@ def make_plan(
                     useless.setdefault(root, need.soname)
         # Without these nothing may want some of the libraries that were found, so all begins anew.
         if not useless:
-            planner.confine(collected.opened)
+            planner.confine(collected.opened, openers)
             while planner.improve():
                 pass
             planner.connect_copies()
             planner.connect_opened(opened)
+            planner.connect_openers(openers)
             planner.connect_collected(collected.opened)
             planner.separate_optional()
             planner.plan.dropped = dropped
@@ -311,6 +316,11 @@ class _Planner:
             for name in names:
                 self._add_directory(path, {name: self.place.lib / name})
 
+    def connect_openers(self, openers: Mapping[Path, Iterable[str]]) -> None:
+        """Let libraries find those that they open by their names, and no others of the image."""
+        for path, names in openers.items():
+            self._add_directory(path, {name: self.place.lib / name for name in names})
+
     def _openers(self) -> list[Path]:
         modules = [path for path in self.tree.files if path.name.startswith(_OPENERS)]
         if any(path.name.startswith(_OPENERS[0]) for path in modules):
@@ -320,7 +330,7 @@ class _Planner:
         own = {path for path in self.tree.files if path.parent == self.place.lib and path.name.startswith("libpython")}
         return [*modules, *([interpreter] if interpreter else []), *sorted(own)]
 
-    def confine(self, opened: Collection[str] = ()) -> None:
+    def confine(self, opened: Collection[str] = (), openers: Iterable[Path] = ()) -> None:
         """Keep what the image brings from the machine's libraries, which want their own: a newer one, maybe.
 
         A ``DT_RPATH`` counts for all that a file loads, too, and that of a program for its whole process. Where
@@ -329,9 +339,10 @@ class _Planner:
 
         Args:
             opened: the names of what GLib opens, which may load more of the machine.
+            openers: the files that open libraries by themselves, which may load more of the machine.
 
         """
-        self.confined = self._loading_from_machine()
+        self.confined = self._loading_from_machine().union(openers)
         if opened:
             self.confined.update(self._glib_openers())
         selected: dict[Path, dict[str, Path]] = {}

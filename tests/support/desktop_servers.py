@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What desktop applications speak to: displays, a printing system, a web server with an authority of its own."""
+"""What desktop applications speak to: displays, printers, a web server with an own authority, who lets in as root."""
 
 from __future__ import annotations
 
@@ -74,6 +74,16 @@ Accepting Yes
 Shared No
 </DefaultPrinter>
 """
+# The accounts that packages make when they are configured, and that of the applications' user, whom polkit asks about.
+_ACCOUNTS = {"probe": USER, "messagebus": 991, "polkitd": 992}
+_MAY_BE_ROOT = """\
+polkit.addRule(function (action, subject) {
+  return subject.user == "probe" ? polkit.Result.YES : polkit.Result.NO;
+});
+"""
+# What those scripts give the rights of root, too.
+_SETUID = ("fusermount3", "pkexec")
+_WITHOUT_PASSWORDS = "".join(f"{kind} required pam_permit.so\n" for kind in ("auth", "account", "session"))
 
 
 @dataclass(frozen=True)
@@ -170,6 +180,52 @@ def printing(machine: DesktopMachine, port: int) -> Iterator[dict[str, str]]:
     process = machine.start(["cupsd", "-f", *files], {}, user=0, output=subprocess.DEVNULL)
     with _running(process, directory / "state" / "certs" / "0"):
         yield {"CUPS_SERVER": f"127.0.0.1:{port}"}
+
+
+@contextmanager
+def polkit(machine: DesktopMachine) -> Iterator[None]:
+    """Start polkit, which lets the applications' user run every program as root without a password."""
+    root = machine.root
+    for file, line in (("passwd", "{0}:x:{1}:{1}::/tmp:/bin/sh\n"), ("group", "{0}:x:{1}:\n")):
+        path = root / "etc" / file
+        text = path.read_text().partition(f"{next(iter(_ACCOUNTS))}:")[0]  # without those of another run
+        path.write_text(text + "".join(line.format(*account) for account in _ACCOUNTS.items()))
+    for name in _SETUID:
+        (root / "usr" / "bin" / name).chmod(0o4755)
+    for directory in (root / "etc" / "polkit-1" / "rules.d", root / "usr" / "share" / "polkit-1" / "rules.d"):
+        directory.mkdir(parents=True, exist_ok=True)
+        directory.chmod(0o755)
+        directory.parent.chmod(0o755)
+    (root / "etc" / "polkit-1" / "rules.d" / "10-probe.rules").write_text(_MAY_BE_ROOT)
+    (root / "etc" / "pam.d" / "polkit-1").write_text(_WITHOUT_PASSWORDS)
+    machine.path("of-root").write_text("what only root may read")
+    machine.path("of-root").chmod(0o600)
+    socket = root / "run" / "dbus" / "system_bus_socket"
+    socket.parent.mkdir(exist_ok=True)
+    socket.unlink(missing_ok=True)
+    bus = machine.start(["dbus-daemon", "--system", "--nofork", "--nopidfile"], {}, user=0, output=subprocess.DEVNULL)
+    with _running(bus, socket):
+        daemon = ["/usr/lib/polkit-1/polkitd", "--no-debug"]
+        with machine.start(daemon, {}, user=0, output=subprocess.DEVNULL) as process:
+            try:
+                _wait_for_polkit(machine)
+                yield
+            finally:
+                process.terminate()
+
+
+def _wait_for_polkit(machine: DesktopMachine) -> None:
+    deadline = time.monotonic() + _SECONDS
+    while complaint := _complaint_of_pkexec(machine):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"pkexec does not work: {complaint}")
+        time.sleep(0.2)
+
+
+def _complaint_of_pkexec(machine: DesktopMachine) -> str:
+    with machine.start(["pkexec", "true"], {}) as process:
+        _, errors = process.communicate(timeout=_SECONDS)
+    return errors or "it does not say why" if process.returncode else ""
 
 
 class _Page(BaseHTTPRequestHandler):
