@@ -197,12 +197,16 @@ def polkit(machine: DesktopMachine) -> Iterator[None]:
         directory.chmod(0o755)
         directory.parent.chmod(0o755)
     (root / "etc" / "polkit-1" / "rules.d" / "10-probe.rules").write_text(_MAY_BE_ROOT)
-    (root / "etc" / "pam.d" / "polkit-1").write_text(_WITHOUT_PASSWORDS)
+    for name in ("polkit-1", "other"):
+        (root / "etc" / "pam.d" / name).write_text(_WITHOUT_PASSWORDS)
     machine.path("of-root").write_text("what only root may read")
     machine.path("of-root").chmod(0o600)
     socket = root / "run" / "dbus" / "system_bus_socket"
     socket.parent.mkdir(exist_ok=True)
     socket.unlink(missing_ok=True)
+    if not (root / "var" / "run").is_symlink():
+        (root / "var" / "run").rmdir()
+        (root / "var" / "run").symlink_to("/run")
     bus = machine.start(["dbus-daemon", "--system", "--nofork", "--nopidfile"], {}, user=0, output=subprocess.DEVNULL)
     with _running(bus, socket):
         daemon = ["/usr/lib/polkit-1/polkitd", "--no-debug"]
