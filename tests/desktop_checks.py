@@ -294,7 +294,7 @@ def _session(suite: str, directory: Path) -> Iterator[Session]:
         }
         servers.trust(desktop)
         stack.enter_context(servers.polkit(desktop))
-        display = stack.enter_context(servers.x_server(desktop, 77))
+        display = stack.enter_context(servers.x_server(desktop))
         yield Session(desktop, bare, variables, display, stack.enter_context(servers.wayland(desktop)))
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import ssl
@@ -13,13 +14,13 @@ import wave
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from support.desktop_machines import USER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from support.desktop_machines import DesktopMachine
 
@@ -121,8 +122,10 @@ def _running(process: subprocess.Popen[str], ready: Path) -> Iterator[None]:
 
 
 @contextmanager
-def x_server(machine: DesktopMachine, number: int) -> Iterator[Display]:
-    """Start an X server."""
+def x_server(machine: DesktopMachine) -> Iterator[Display]:
+    """Start an X server, with a number that no other one has: abstract sockets are not the machine's own."""
+    sockets = Path("/proc/net/unix").read_text().split()
+    number = next(number for number in itertools.count(77) if f"@/tmp/.X11-unix/X{number}" not in sockets)
     directory = machine.path(f"x{number}")
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir()
