@@ -163,7 +163,7 @@ def _stable(take: Callable[[], bytes]) -> bytes:
 
 
 def _shown(picture: Screenshot) -> Answer:
-    return Answer("a window" if picture.colours() > 1 else "an empty screen", picture)
+    return Answer("a window", picture) if picture.colours() > 1 else Answer("an empty screen", is_failure=True)
 
 
 def _window(session: Session, application: Application) -> Answer:
@@ -195,7 +195,7 @@ def _keys(session: Session, application: Application) -> Answer:
         session.tool("xdotool", "key", key)
         time.sleep(0.5)
     typed = [line for line in application.rest(_QUIET_SECONDS) if line != '["ready"]']
-    return Answer(json.loads(typed[-1])[0] if typed else "nothing typed")
+    return Answer(json.loads(typed[-1])[0]) if typed else Answer("nothing typed", is_failure=True)
 
 
 def _clipboard(session: Session, application: Application) -> Answer:

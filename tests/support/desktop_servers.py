@@ -195,6 +195,8 @@ def polkit(machine: DesktopMachine) -> Iterator[None]:
         path.write_text(text + "".join(line.format(*account) for account in _ACCOUNTS.items()))
     for name in _SETUID:
         (root / "usr" / "bin" / name).chmod(0o4755)
+    if not (root / "etc" / "mtab").is_symlink():  # without it fusermount3 mounts nothing
+        (root / "etc" / "mtab").symlink_to("../proc/self/mounts")
     for directory in (root / "etc" / "polkit-1" / "rules.d", root / "usr" / "share" / "polkit-1" / "rules.d"):
         directory.mkdir(parents=True, exist_ok=True)
         directory.chmod(0o755)

@@ -63,7 +63,8 @@ TOOLKITS = {
     "Tk": Toolkit((), ("tk", "root_part"), wayland=False),
     # SDL ends with a fault on a compositor without any input device, such as weston's without a screen.
     "pygame": Toolkit(("pygame",), ("pygame_",), wayland=False),
-    "Kivy": Toolkit(("kivy[base]",), ("kivy_",)),
+    # Its wheel's SDL is built for X11 alone.
+    "Kivy": Toolkit(("kivy[base]",), ("kivy_",), wayland=False),
     "pyglet": Toolkit(("pyglet",), ("pyglet_",), wayland=False),
     "Dear PyGui": Toolkit(("dearpygui",), ("dearpygui_",), wayland=False),
 }
