@@ -191,7 +191,7 @@ def _keys(session: Session, application: Application) -> Answer:
     named = [window for window in visible if session.tool("xdotool", "getwindowname", window) == "probe\n"]
     session.tool("xdotool", "windowfocus", named[-1])
     time.sleep(0.5)
-    for key in ("a", "dead_acute", "e"):  # not at once: a keymap that changes meanwhile upsets their order
+    for key in ("a", "dead_acute", "e"):
         session.tool("xdotool", "key", key)
         time.sleep(0.5)
     typed = [line for line in application.rest(_QUIET_SECONDS) if line != '["ready"]']
@@ -213,7 +213,8 @@ def _dialogue(session: Session, application: Application) -> Answer:
 
 
 def _told(_session: Session, application: Application) -> Answer:
-    return Answer(" ".join(application.rest(_START_SECONDS)) or "".join(application.errors).strip())
+    words = " ".join(application.rest(_START_SECONDS))
+    return Answer(words) if words else Answer("".join(application.errors[-1:]).strip(), is_failure=True)
 
 
 CHECKS: dict[str, tuple[str, Callable[[Session, Application], Answer] | None]] = {

@@ -142,8 +142,12 @@ def x_server(machine: DesktopMachine) -> Iterator[Display]:
     ]
     process = machine.start([*command, "-nolisten", "tcp"], {}, user=0, output=subprocess.DEVNULL)
     frame = directory / "Xvfb_screen0"
+    variables = {"DISPLAY": f":{number}"}
     with _running(process, frame):
-        yield Display({"DISPLAY": f":{number}"}, frame)
+        # With dead keys: else xdotool puts them on the keyboard just while it presses them, and not every application
+        # looks that soon.
+        machine.run(["setxkbmap", "-layout", "us", "-variant", "intl"], variables)
+        yield Display(variables, frame)
 
 
 @contextmanager
