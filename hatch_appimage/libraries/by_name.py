@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from hatch_appimage.libraries.search import Loader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from hatch_appimage.elf import Elf
     from hatch_appimage.libraries.dependencies import Tree
 
 # X11's extensions and what belongs to Wayland, beside what images leave to the machine. Which of them a library opens
@@ -46,6 +47,12 @@ _MODULES = {
         "libXxf86vm.so.1",
     ),
     "kivy/lib/mtdev.py": ("libmtdev.so.1",),
+}
+# Qt opens libraries by its core, and puts their names together: the OpenSSL that QtNetwork of the wheels was built for.
+# What asks for it is below the core's directory. The machine's may be another build than the one that Python uses.
+_CORES = {
+    "libQt5Core.so.5": ("libQt5Network.so.5", ("libcrypto.so.1.1", "libssl.so.1.1")),
+    "libQt6Core.so.6": ("../plugins/tls/libqopensslbackend.so", ("libcrypto.so.3", "libssl.so.3")),
 }
 
 
@@ -86,17 +93,27 @@ def find_opened_by_name(tree: Tree, packages: Sequence[Path]) -> OpenedByName:
 
     """
     modules = [names for file, names in _MODULES.items() if any((directory / file).is_file() for directory in packages)]
-    openers = [path for path in tree.files if any(fnmatchcase(path.name, pattern) for pattern in _LIBRARIES)]
-    libraries = {path: names for path in openers if (names := tuple(_names_in(path, tree)))}
+    found = {path: tuple(_without_found(_names_in(path), path, elf, tree)) for path, elf in tree.files.items()}
+    libraries = {path: names for path, names in found.items() if names}
     return OpenedByName(tuple(dict.fromkeys(name for names in modules for name in names)), libraries)
 
 
-def _names_in(path: Path, tree: Tree) -> Iterable[str]:
-    """Yield the names that a library has among its strings, without those that its own search path leads to."""
-    data, elf = path.read_bytes(), tree.files[path]
-    loader = Loader(tree.architecture, read=tree.read, inside=tree.root)
-    directories = loader.search_directories(elf.search_path, path.parent)
-    for name in _OF_DISPLAYS:
-        is_named = b"\0%b\0" % name.encode() in data and name not in elf.needed
-        if is_named and not any(tree.read(directory / name) for directory in directories):
-            yield name
+def _names_in(path: Path) -> Sequence[str]:
+    """Return the names of what a library opens."""
+    if path.name in _CORES:
+        user, names = _CORES[path.name]
+        return names if path.parent.joinpath(user).is_file() else ()
+    if not any(fnmatchcase(path.name, pattern) for pattern in _LIBRARIES):
+        return ()
+    data = path.read_bytes()
+    return [name for name in _OF_DISPLAYS if b"\0%b\0" % name.encode() in data]
+
+
+def _without_found(names: Sequence[str], path: Path, elf: Elf, tree: Tree) -> Iterator[str]:
+    """Yield those names that the library does not need anyway, and that its own search path does not lead to."""
+    if names:
+        loader = Loader(tree.architecture, read=tree.read, inside=tree.root)
+        directories = loader.search_directories(elf.search_path, path.parent)
+        for name in names:
+            if name not in elf.needed and not any(tree.read(directory / name) for directory in directories):
+                yield name

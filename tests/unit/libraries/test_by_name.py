@@ -36,6 +36,29 @@ def test_what_a_library_names(tmp_path: Path, name: str) -> None:
     assert find(tmp_path) == OpenedByName((), {path: ("libXcursor.so.1", "libXi.so.6")})
 
 
+@pytest.mark.parametrize(
+    ("core", "user", "names"),
+    [
+        (
+            "PySide6/Qt/lib/libQt6Core.so.6",
+            "PySide6/Qt/plugins/tls/libqopensslbackend.so",
+            ("libcrypto.so.3", "libssl.so.3"),
+        ),
+        (
+            "PyQt5/Qt5/lib/libQt5Core.so.5",
+            "PyQt5/Qt5/lib/libQt5Network.so.5",
+            ("libcrypto.so.1.1", "libssl.so.1.1"),
+        ),
+    ],
+)
+def test_tls_of_qt(tmp_path: Path, core: str, user: str, names: tuple[str, ...]) -> None:
+    """The core opens it, and does not have the names in it."""
+    library("").write(tmp_path / core)
+    assert find(tmp_path) == OpenedByName()
+    library("").write(tmp_path / user)
+    assert find(tmp_path) == OpenedByName((), {tmp_path / core: names})
+
+
 def test_a_library_of_another_kind(tmp_path: Path) -> None:
     """It is not read, as most files are large."""
     library("", strings=("libXcursor.so.1",)).write(tmp_path / "a" / "other.so")
