@@ -234,6 +234,8 @@ class _Planner:
         self.built: dict[Path, tuple[Path, Elf]] = {}
         self.needs: list[Dependency] = []
         self.attempted: set[tuple[Path, str]] = set()
+        # What bundled libraries open, by their places below the directory of bundled libraries, by that library.
+        self.companions: dict[Path, dict[str, Path]] = {}
         # Files whose search path counts for libraries of the machine, and the directories that are in these.
         self.confined: set[Path] = set()
         self.shared: set[str] = set()
@@ -554,15 +556,15 @@ class _Planner:
             self.tree.put(target, elf)
             self.plan.copies[target] = source
             self._set_rpath(target, ())
-            self._copy_companions(source, elf.soname or name)
+            self._copy_companions(source, elf.soname or name, target)
         return target
 
-    def _copy_companions(self, source: Path, soname: str) -> None:
+    def _copy_companions(self, source: Path, soname: str, target: Path) -> None:
         for place, file in find_companions(source, soname, self.system):
             if self.files(file) is None:
                 self.plan.data[self.place.lib / place] = file
             else:
-                self._copy(file, place)
+                self.companions.setdefault(target, {})[place] = self._copy(file, place)
 
     def _link(self, path: Path, target: Path) -> None:
         target = self.plan.links.get(target, target)
@@ -638,4 +640,9 @@ class _Planner:
         directory = self.place.lib / _SELECTIONS / name
         for soname, target in libraries.items():
             self._link(directory / soname, target)
+            # What it opens beside itself, by the path that it is found by: NSS follows no relative link.
+            for place, companion in self.companions.get(self.tree.real(target), {}).items():
+                self._link(directory / place, companion)
+                if companion not in self.confined:
+                    self._add_entries(companion, [from_origin(directory / place, self.place.lib)], first=False)
         return directory

@@ -823,6 +823,21 @@ class TestCompanions:
         assert scene.rpaths(plan)[f"usr/lib/{place}libsoftokn3.so"] == ("$ORIGIN/.." if place else "$ORIGIN",)
         assert plan.missing == []
 
+    @pytest.mark.parametrize(("place", "entry"), [("", "$ORIGIN/../.."), ("nss/", "$ORIGIN/../../..")])
+    def test_of_what_is_found_by_a_link(self, scene: Scene, place: str, entry: str) -> None:
+        """NSS looks beside the link, which it does not follow."""
+        scene.add(f"{SITE}/qt/libWeb.so", library("libWeb.so", "libnss3.so", "libX11.so.6", rpath="$ORIGIN"))
+        scene.install("libnss3.so")
+        scene.install(f"lib/{place}libsoftokn3.so", "libsqlite3.so.0")
+        scene.install("libsqlite3.so.0")
+        plan = scene.plan()
+        selected = "usr/lib/selected/libnss3.so"
+        assert scene.links(plan) == {
+            f"{selected}/libnss3.so": "usr/lib/libnss3.so",
+            f"{selected}/{place}libsoftokn3.so": f"usr/lib/{place}libsoftokn3.so",
+        }
+        assert entry in scene.rpaths(plan)[f"usr/lib/{place}libsoftokn3.so"]
+
     @pytest.mark.parametrize(
         ("soname", "file", "place"),
         [
