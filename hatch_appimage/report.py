@@ -519,7 +519,8 @@ def _(libraries: Libraries) -> str:
 @describe.register
 def _(introspection: Introspection) -> str:
     if not introspection.typelibs:
-        return "nothing uses PyGObject"
+        plugins = len(introspection.modules)
+        return f"nothing uses PyGObject{f'; {plugins} plugins of GStreamer for Qt' if plugins else ''}"
     parts = [
         f"typelibs of {', '.join(introspection.typelibs)}",
         f"{len(introspection.modules)} modules",

@@ -139,9 +139,10 @@ def write_toolkit_variables(
         paths |= {name: path for name, path in PATHS.items() if (appdir.lib / path).exists()}
         hidden |= dict.fromkeys(PATHS, ())
         lists = LISTS
-        if (appdir.lib / GST_PLUGINS).is_dir():
-            values = GST_VALUES
-            hidden |= dict.fromkeys(GST_VALUES, ())
+    if (appdir.lib / GST_PLUGINS).is_dir():
+        paths |= {name: path for name, path in PATHS.items() if path == GST_PLUGINS}
+        values = GST_VALUES
+        hidden |= dict.fromkeys(GST_VALUES, ())
     variables = ToolkitVariables(
         {name: values for name, values in hidden.items() if name not in environment},
         {name: value for name, value in paths.items() if name not in environment},

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from hatch_appimage.introspection.gstreamer import find_plugins
+from hatch_appimage.introspection.gstreamer import GST_LIBRARY, collect_for_qt, find_plugins
 from hatch_appimage.introspection.modules import find_modules
 from hatch_appimage.introspection.namespaces import (
     has_pygobject,
@@ -53,7 +53,6 @@ _WITH_PANGO = "@fonts"
 _WITH_GTK_4 = "libvulkan.so.1"
 _GTK = ("Gtk-3.0", "Gtk-4.0")
 _GSTREAMER = "Gst-1.0"
-_GST_LIBRARY = "libgstreamer-1.0.so.0"
 _PIXBUF = "libgdk_pixbuf-2.0.so.0"
 _WEBKIT = ("WebKit", "WebKit2")
 # Where one of these is used, the network is.
@@ -100,6 +99,8 @@ def collect_introspection(
 ) -> Introspection:
     """Find typelibs, modules and data, if PyGObject is installed or namespaces are given; the data are copied.
 
+    GStreamer is found without these, too, if Qt uses it.
+
     Args:
         appdir: with everything installed, and the project's extra files.
         architecture: that it is for.
@@ -114,8 +115,9 @@ def collect_introspection(
         AppImageError: a typelib is damaged, or schemas cannot be compiled.
 
     """
+    for_qt = collect_for_qt(python, system, settings.gstreamer_plugins)
     if not has_pygobject(python) and not settings.gi_namespaces:
-        return Introspection(system=system)
+        return Introspection(modules=_names(for_qt.files), collected=for_qt, system=system)
     wanted = named_namespaces(python, reach, reader).union(named_by_option(settings.gi_namespaces))
     search = _Search(wanted, python, reader, architecture)
     found = search.find(system, apt)
@@ -130,7 +132,7 @@ def collect_introspection(
     (appdir.lib / GIO_MODULES).mkdir(parents=True, exist_ok=True)  # an empty one keeps GIO from the machine's
     for place, text in modules.lists.items():
         _write(appdir.lib / place, text)
-    opened = {**modules.files, **plugins}
+    opened = {**modules.files, **plugins, **for_qt.files}
     users = [*libraries.values(), *opened.values(), *sorted(reach.own)]
     # What was trimmed is not there any more.
     texts = [path.read_bytes() for path in users if path.is_file()]
@@ -144,7 +146,7 @@ def collect_introspection(
     return Introspection(
         typelibs=tuple(sorted(typelibs)),
         missing=tuple(_title(*pair) for pair in missing),
-        modules=tuple(sorted(PurePosixPath(place).name for place in opened)),
+        modules=_names(opened),
         schemas=compile_schemas(schemas, appdir, system),
         data=data,
         translations=tuple(translations),
@@ -154,12 +156,19 @@ def collect_introspection(
                 **libraries,
                 **opened,
             },
-            included=tuple(_included(typelibs)),
-            complete=(*([_PIXBUF] if modules.lists.get(LOADERS) else []), *([_GST_LIBRARY] if plugins else [])),
+            included=(*_included(typelibs), *for_qt.included),
+            complete=(
+                *([_PIXBUF] if modules.lists.get(LOADERS) else []),
+                *([GST_LIBRARY] if plugins else for_qt.complete),
+            ),
             missing=tuple(f"{_title(*pair)}.typelib" for pair in missing),
         ),
         system=system,
     )
+
+
+def _names(places: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(PurePosixPath(place).name for place in places))
 
 
 @dataclass(frozen=True)

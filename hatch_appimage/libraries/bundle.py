@@ -7,12 +7,14 @@ import logging
 import os
 import shutil
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from hatch_appimage.elf import fits, read_elf, set_rpath
 from hatch_appimage.elf_strip import Stripped, strip_files
 from hatch_appimage.errors import AppImageError
+from hatch_appimage.libraries.by_name import find_opened_by_name
 from hatch_appimage.libraries.collected import NOTHING
 from hatch_appimage.libraries.companions import without_companions
 from hatch_appimage.libraries.debian import copy_licences, find_packages, suggest_packages
@@ -223,27 +225,40 @@ def bundle_libraries(
             beside a Python for musl.
 
     """
+    tree = Tree.read_directory(appdir.root, architecture)
+    if python.musl:
+        check_for_musl({str(path.relative_to(appdir.root)): elf for path, elf in tree.files.items()})
     wanted = {**(traced or {}), **dict.fromkeys(policy.libraries, "`libraries`")}
     lacking = [name for name in wanted if _is_lacking(name, system, architecture)]
     if lock:
         lock.check_complete(architecture, [*lacking, *collected.missing])
+    by_name = find_opened_by_name(tree, python.site_packages)
+    sonames = [name for name in by_name.sonames if policy.group(name) is None]
+    lacking += [name for name in sonames if _is_lacking(name, system, architecture)]
     if apt and lacking:
         system = fetch_libraries(lacking, system, architecture, apt)
     opened = dict(_opened(entry, named, project, system, architecture) for entry, named in wanted.items())
+    found = {name: file for name in sonames if (file := find_on_system(name, system, architecture))}
     place = BundleLayout(
         appdir.lib, python.site_packages, {python.executable: python.interpreter, appdir.usr: python.origin}
     )
-    tree = Tree.read_directory(appdir.root, architecture)
-    if python.musl:
-        check_for_musl({str(path.relative_to(appdir.root)): elf for path, elf in tree.files.items()})
     bundled = policy.for_musl() if python.musl else policy.including(collected.included)
-    needed = {soname for elf in tree.files.values() for soname in elf.needed}
-    plan = make_plan(tree, place, system=system, policy=bundled, opened=opened, collected=collected)
+    needed = {*by_name.sonames, *(soname for elf in tree.files.values() for soname in elf.needed)}
+    plan_with = partial(
+        make_plan,
+        tree,
+        place,
+        policy=bundled,
+        opened={**by_name.for_modules(found), **opened},
+        openers=by_name.for_libraries(found),
+        collected=collected,
+    )
+    plan = plan_with(system=system)
     while apt and plan.lacking:  # what is fetched may need more
-        known, system = system, fetch_libraries(plan.lacking, system, architecture, apt)
-        if system == known:
+        before, system = system, fetch_libraries(plan.lacking, system, architecture, apt)
+        if system == before:
             break
-        plan = make_plan(tree, place, system=system, policy=bundled, opened=opened, collected=collected)
+        plan = plan_with(system=system)
     if lock:
         lock.check_complete(architecture, plan.lacking)
     where = _place(system, python, architecture)
@@ -259,6 +274,7 @@ def bundle_libraries(
     _warn_of_modules(plan, where)
     _warn_of_parts(plan, collected)
     _warn_of_rules(policy, plan, needed, where)
+    _warn_of_opened(set(sonames) - set(found), policy, where)
     for library in missing:
         log.warning(
             '%s, is not %s: what loads that file fails. Install it, or allow that: ignore-missing = ["%s"]',
@@ -358,13 +374,26 @@ def _warn_of_parts(plan: BundlePlan, collected: Collected) -> None:
             log.warning("%s is in the image without %s: what these are for does not work there", name, lacking)
 
 
+def _warn_of_opened(sonames: Iterable[str], policy: LibraryPolicy, where: str) -> None:
+    """Warn of libraries that packages are known to open by their names, and that are found nowhere."""
+    lacking = sorted(soname for soname in sonames if not policy.ignored(soname))
+    if lacking:
+        packages = suggest_packages(lacking)
+        install = " ".join(packages[soname] for soname in lacking if soname in packages)
+        log.warning(
+            "Installed packages open libraries by name that are not %s, and use them only on systems that have them: "
+            "%s%s",
+            *(where, ", ".join(lacking), f" (install {install} to have them in the image)" if install else ""),
+        )
+
+
 def _warn_of_rules(policy: LibraryPolicy, plan: BundlePlan, needed: Iterable[str], where: str) -> None:
     """Warn of rules that change nothing, as most of them are misspelt, and of libraries that cannot be included.
 
     Args:
         policy: with the rules.
         plan: what is done.
-        needed: the sonames that files of the AppDir need.
+        needed: the sonames that files of the AppDir need or open.
         where: where libraries are looked for.
 
     """

@@ -7,6 +7,7 @@ import os
 import re
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -133,6 +134,7 @@ def make_plan(
     system: System,
     policy: LibraryPolicy,
     opened: Mapping[str, Path],
+    openers: Mapping[Path, Mapping[str, Path]] | None = None,
     collected: Collected = NOTHING,
 ) -> BundlePlan:
     """Find what an AppDir lacks on the build machine, again and again until nothing more is needed.
@@ -142,15 +144,17 @@ def make_plan(
         place: where things are.
         system: the build machine's libraries.
         policy: what to bundle.
-        opened: libraries that are opened at run time only: the names that they are to have, and the files.
+        opened: libraries that Python code opens at run time only: the names that they are to have, and the files.
+        openers: such ones that a file of the AppDir opens by itself, by that file.
         collected: what an earlier step has found that libraries open.
 
     """
+    openers = openers or {}
     dropped: dict[Path, str] = {}
     while True:
         planner = _Planner(tree.without(dropped), place, system, policy)
         planner.clean_search_paths()
-        for name, file in opened.items():
+        for name, file in chain(opened.items(), *(libraries.items() for libraries in openers.values())):
             planner.copy_opened(name, file)
         for name, file in collected.files.items():
             planner.copy_collected(name, file)
@@ -164,11 +168,12 @@ def make_plan(
                     useless.setdefault(root, need.soname)
         # Without these nothing may want some of the libraries that were found, so all begins anew.
         if not useless:
-            planner.confine(collected.opened)
+            planner.confine(collected.opened, openers)
             while planner.improve():
                 pass
             planner.connect_copies()
             planner.connect_opened(opened)
+            planner.connect_openers(openers)
             planner.connect_collected(collected.opened)
             planner.separate_optional()
             planner.plan.dropped = dropped
@@ -229,6 +234,8 @@ class _Planner:
         self.built: dict[Path, tuple[Path, Elf]] = {}
         self.needs: list[Dependency] = []
         self.attempted: set[tuple[Path, str]] = set()
+        # What bundled libraries open, by their places below the directory of bundled libraries, by that library.
+        self.companions: dict[Path, dict[str, Path]] = {}
         # Files whose search path counts for libraries of the machine, and the directories that are in these.
         self.confined: set[Path] = set()
         self.shared: set[str] = set()
@@ -311,6 +318,11 @@ class _Planner:
             for name in names:
                 self._add_directory(path, {name: self.place.lib / name})
 
+    def connect_openers(self, openers: Mapping[Path, Iterable[str]]) -> None:
+        """Let libraries find those that they open by their names, and no others of the image."""
+        for path, names in openers.items():
+            self._add_directory(path, {name: self.place.lib / name for name in names})
+
     def _openers(self) -> list[Path]:
         modules = [path for path in self.tree.files if path.name.startswith(_OPENERS)]
         if any(path.name.startswith(_OPENERS[0]) for path in modules):
@@ -320,7 +332,7 @@ class _Planner:
         own = {path for path in self.tree.files if path.parent == self.place.lib and path.name.startswith("libpython")}
         return [*modules, *([interpreter] if interpreter else []), *sorted(own)]
 
-    def confine(self, opened: Collection[str] = ()) -> None:
+    def confine(self, opened: Collection[str] = (), openers: Iterable[Path] = ()) -> None:
         """Keep what the image brings from the machine's libraries, which want their own: a newer one, maybe.
 
         A ``DT_RPATH`` counts for all that a file loads, too, and that of a program for its whole process. Where
@@ -329,9 +341,10 @@ class _Planner:
 
         Args:
             opened: the names of what GLib opens, which may load more of the machine.
+            openers: the files that open libraries by themselves, which may load more of the machine.
 
         """
-        self.confined = self._loading_from_machine()
+        self.confined = self._loading_from_machine().union(openers)
         if opened:
             self.confined.update(self._glib_openers())
         selected: dict[Path, dict[str, Path]] = {}
@@ -543,15 +556,15 @@ class _Planner:
             self.tree.put(target, elf)
             self.plan.copies[target] = source
             self._set_rpath(target, ())
-            self._copy_companions(source, elf.soname or name)
+            self._copy_companions(source, elf.soname or name, target)
         return target
 
-    def _copy_companions(self, source: Path, soname: str) -> None:
+    def _copy_companions(self, source: Path, soname: str, target: Path) -> None:
         for place, file in find_companions(source, soname, self.system):
             if self.files(file) is None:
                 self.plan.data[self.place.lib / place] = file
             else:
-                self._copy(file, place)
+                self.companions.setdefault(target, {})[place] = self._copy(file, place)
 
     def _link(self, path: Path, target: Path) -> None:
         target = self.plan.links.get(target, target)
@@ -627,4 +640,9 @@ class _Planner:
         directory = self.place.lib / _SELECTIONS / name
         for soname, target in libraries.items():
             self._link(directory / soname, target)
+            # What it opens beside itself, by the path that it is found by: NSS follows no relative link.
+            for place, companion in self.companions.get(self.tree.real(target), {}).items():
+                self._link(directory / place, companion)
+                if companion not in self.confined:
+                    self._add_entries(companion, [from_origin(directory / place, self.place.lib)], first=False)
         return directory

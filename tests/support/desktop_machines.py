@@ -34,6 +34,7 @@ OF_A_DESKTOP = (
     *("libxcomposite1", "libxdamage1", "libxrandr2", "libxtst6", "libxi6", "libxkbfile1", "libwayland-cursor0"),
     *("libwayland-egl1", "libwayland-server0", "gstreamer1.0-plugins-base", "gstreamer1.0-plugins-good"),
     *("python3", "python3-venv", "python3-tk", "xvfb", "weston", "xdotool", "xclip", "cups-daemon", "libnss3-tools"),
+    *("dbus", "polkitd", "pkexec", "fuse3"),
 )
 #: Debian 13 has new names for libraries with times of 64 bits.
 _RENAMED = {"trixie": {name: f"{name}t64" for name in ("libasound2", "libcups2", "libpipewire-0.3-0")}}

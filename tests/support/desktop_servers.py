@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""What desktop applications speak to: displays, a printing system, a web server with an authority of its own."""
+"""What desktop applications speak to: displays, printers, a web server with an own authority, who lets in as root."""
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import ssl
@@ -13,13 +14,13 @@ import wave
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from support.desktop_machines import USER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from support.desktop_machines import DesktopMachine
 
@@ -74,6 +75,16 @@ Accepting Yes
 Shared No
 </DefaultPrinter>
 """
+# The accounts that packages make when they are configured, and that of the applications' user, whom polkit asks about.
+_ACCOUNTS = {"probe": USER, "messagebus": 991, "polkitd": 992}
+_MAY_BE_ROOT = """\
+polkit.addRule(function (action, subject) {
+  return subject.user == "probe" ? polkit.Result.YES : polkit.Result.NO;
+});
+"""
+# What those scripts give the rights of root, too.
+_SETUID = ("fusermount3", "pkexec")
+_WITHOUT_PASSWORDS = "".join(f"{kind} required pam_permit.so\n" for kind in ("auth", "account", "session"))
 
 
 @dataclass(frozen=True)
@@ -111,8 +122,10 @@ def _running(process: subprocess.Popen[str], ready: Path) -> Iterator[None]:
 
 
 @contextmanager
-def x_server(machine: DesktopMachine, number: int) -> Iterator[Display]:
-    """Start an X server."""
+def x_server(machine: DesktopMachine) -> Iterator[Display]:
+    """Start an X server, with a number that no other one has: abstract sockets are not the machine's own."""
+    sockets = Path("/proc/net/unix").read_text().split()
+    number = next(number for number in itertools.count(77) if f"@/tmp/.X11-unix/X{number}" not in sockets)
     directory = machine.path(f"x{number}")
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir()
@@ -129,8 +142,12 @@ def x_server(machine: DesktopMachine, number: int) -> Iterator[Display]:
     ]
     process = machine.start([*command, "-nolisten", "tcp"], {}, user=0, output=subprocess.DEVNULL)
     frame = directory / "Xvfb_screen0"
+    variables = {"DISPLAY": f":{number}"}
     with _running(process, frame):
-        yield Display({"DISPLAY": f":{number}"}, frame)
+        # With dead keys: else xdotool puts them on the keyboard just while it presses them, and not every application
+        # looks that soon.
+        machine.run(["setxkbmap", "-layout", "us", "-variant", "intl"], variables)
+        yield Display(variables, frame)
 
 
 @contextmanager
@@ -170,6 +187,58 @@ def printing(machine: DesktopMachine, port: int) -> Iterator[dict[str, str]]:
     process = machine.start(["cupsd", "-f", *files], {}, user=0, output=subprocess.DEVNULL)
     with _running(process, directory / "state" / "certs" / "0"):
         yield {"CUPS_SERVER": f"127.0.0.1:{port}"}
+
+
+@contextmanager
+def polkit(machine: DesktopMachine) -> Iterator[None]:
+    """Start polkit, which lets the applications' user run every program as root without a password."""
+    root = machine.root
+    for file, line in (("passwd", "{0}:x:{1}:{1}::/tmp:/bin/sh\n"), ("group", "{0}:x:{1}:\n")):
+        path = root / "etc" / file
+        text = path.read_text().partition(f"{next(iter(_ACCOUNTS))}:")[0]  # without those of another run
+        path.write_text(text + "".join(line.format(*account) for account in _ACCOUNTS.items()))
+    for name in _SETUID:
+        (root / "usr" / "bin" / name).chmod(0o4755)
+    if not (root / "etc" / "mtab").is_symlink():  # without it fusermount3 mounts nothing
+        (root / "etc" / "mtab").symlink_to("../proc/self/mounts")
+    for directory in (root / "etc" / "polkit-1" / "rules.d", root / "usr" / "share" / "polkit-1" / "rules.d"):
+        directory.mkdir(parents=True, exist_ok=True)
+        directory.chmod(0o755)
+        directory.parent.chmod(0o755)
+    (root / "etc" / "polkit-1" / "rules.d" / "10-probe.rules").write_text(_MAY_BE_ROOT)
+    for name in ("polkit-1", "other"):
+        (root / "etc" / "pam.d" / name).write_text(_WITHOUT_PASSWORDS)
+    machine.path("of-root").write_text("what only root may read")
+    machine.path("of-root").chmod(0o600)
+    socket = root / "run" / "dbus" / "system_bus_socket"
+    socket.parent.mkdir(exist_ok=True)
+    socket.unlink(missing_ok=True)
+    if not (root / "var" / "run").is_symlink():
+        (root / "var" / "run").rmdir()
+        (root / "var" / "run").symlink_to("/run")
+    bus = machine.start(["dbus-daemon", "--system", "--nofork", "--nopidfile"], {}, user=0, output=subprocess.DEVNULL)
+    with _running(bus, socket):
+        daemon = ["/usr/lib/polkit-1/polkitd", "--no-debug"]
+        with machine.start(daemon, {}, user=0, output=subprocess.DEVNULL) as process:
+            try:
+                _wait_for_polkit(machine)
+                yield
+            finally:
+                process.terminate()
+
+
+def _wait_for_polkit(machine: DesktopMachine) -> None:
+    deadline = time.monotonic() + _SECONDS
+    while complaint := _complaint_of_pkexec(machine):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"pkexec does not work: {complaint}")
+        time.sleep(0.2)
+
+
+def _complaint_of_pkexec(machine: DesktopMachine) -> str:
+    with machine.start(["pkexec", "true"], {}) as process:
+        _, errors = process.communicate(timeout=_SECONDS)
+    return errors or "it does not say why" if process.returncode else ""
 
 
 class _Page(BaseHTTPRequestHandler):

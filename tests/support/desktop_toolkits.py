@@ -28,6 +28,7 @@ _CHECKS = {
     "kivy_": ("window", "keys", "clipboard"),
     "pyglet_": ("window", "keys"),
     "dearpygui_": ("window",),
+    "root_part": ("helper",),
 }
 
 
@@ -59,10 +60,11 @@ TOOLKITS = {
     "PySide6": Toolkit(("PySide6",), ("qt_widgets", "qt_sound", "qt_web")),
     "PyQt6": Toolkit(("PyQt6",), ("qt_widgets", "qt_sound"), "PyQt6"),
     "PyQt5": Toolkit(("PyQt5",), ("qt_widgets", "qt_sound"), "PyQt5"),
-    "Tk": Toolkit((), ("tk",), wayland=False),
+    "Tk": Toolkit((), ("tk", "root_part"), wayland=False),
     # SDL ends with a fault on a compositor without any input device, such as weston's without a screen.
     "pygame": Toolkit(("pygame",), ("pygame_",), wayland=False),
-    "Kivy": Toolkit(("kivy[base]",), ("kivy_",)),
+    # Its wheel's SDL is built for X11 alone.
+    "Kivy": Toolkit(("kivy[base]",), ("kivy_",), wayland=False),
     "pyglet": Toolkit(("pyglet",), ("pyglet_",), wayland=False),
     "Dear PyGui": Toolkit(("dearpygui",), ("dearpygui_",), wayland=False),
 }
@@ -73,7 +75,7 @@ def write_project(toolkit: Toolkit, directory: Path) -> Path:
     shutil.rmtree(directory, ignore_errors=True)
     package = directory / "probe"
     package.mkdir(parents=True)
-    lines = ["import sys", "", "def main():", "    check = sys.argv[1]"]
+    lines = ["import sys", "", "def main():", "    check = sys.argv[1].lstrip('-')"]
     for name in toolkit.programs:
         text = (_PROGRAMS / f"{name}.py").read_text(encoding="utf-8").replace("PySide6", toolkit.binding)
         (package / f"{name}.py").write_text(text, encoding="utf-8")

@@ -39,6 +39,7 @@ class Fixture:
         dynamic: with a dynamic section.
         stack: how it wants the stack, as flags of ``PT_GNU_STACK``; None says nothing.
         note: the bytes of ``PT_GNU_PROPERTY``; without it, if they are none.
+        strings: texts that its code has.
 
     """
 
@@ -55,6 +56,7 @@ class Fixture:
     dynamic: bool = True
     stack: int | None = 6
     note: bytes = b""
+    strings: tuple[str, ...] = ()
 
     def write(self, path: Path) -> Path:
         """Write the file, and the directories above it."""
@@ -109,6 +111,8 @@ def make_elf(fixture: Fixture) -> bytes:
     for tag, text in ((DT_SONAME, fixture.soname), (DT_RPATH, fixture.rpath), (DT_RUNPATH, fixture.runpath)):
         if text:
             tags.append((tag, string(text)))
+    for text in fixture.strings:
+        string(text)
     needs = _versions(fixture.versions, string)
     versions = needs + _definitions(fixture.defined, string)
     interpreter = fixture.interpreter.encode() + b"\0" if fixture.interpreter else b""

@@ -476,6 +476,7 @@ class TestDescribe:
             (replace(LIBRARIES, dropped={"a": "b", "c": "d"}), "2 bundled, 2 modules and plugins left out, 1 missing"),
             (replace(LIBRARIES, dropped={}, missing=()), "2 bundled"),
             (Introspection(), "nothing uses PyGObject"),
+            (Introspection(modules=("a.so", "b.so")), "nothing uses PyGObject; 2 plugins of GStreamer for Qt"),
             (C_LIBRARY, "glibc 2.36 for systems with an older one than 2.35, 2.1 MB"),
             (NoCLibrary("nothing needs one"), "the target system's: nothing needs one"),
             (Patches(("curses", "ssl")), "curses, ssl"),

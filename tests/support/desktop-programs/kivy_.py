@@ -35,8 +35,9 @@ class Keys(App):
     title = "probe"
 
     def build(self):
-        edit = TextInput(focus=True)
+        edit = TextInput()
         edit.bind(text=lambda _, text: say(text))
+        Clock.schedule_once(lambda _: setattr(edit, "focus", True), 0.5)
         Clock.schedule_once(lambda _: say("ready"), 1)
         return edit
 

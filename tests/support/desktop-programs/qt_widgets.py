@@ -86,7 +86,9 @@ def printers():
 
 def tls():
     application = QApplication(sys.argv)
-    say(QSslSocket.supportsSsl(), QSslSocket.sslLibraryVersionString().split()[0])
+    if not QSslSocket.supportsSsl():
+        sys.exit(f"Qt finds no {QSslSocket.sslLibraryBuildVersionString()}")
+    say(QSslSocket.sslLibraryVersionString().split()[0])
     managers = []
 
     def ask(trusting):

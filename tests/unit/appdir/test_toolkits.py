@@ -249,6 +249,16 @@ class TestGetenv:
         for domain in ("gtk", "gtk401", "mine"):
             assert self.ask(python.executable, domain, machine) == [machine]
 
+    def test_gstreamer_without_introspection(self, appdir: AppDir, python: BundledPython) -> None:
+        """QtMultimedia of Qt 5 uses it."""
+        library("libgstreamer-1.0.so.0").write(appdir.lib / "libgstreamer-1.0.so.0")
+        (appdir.lib / "gstreamer-1.0").mkdir()
+        variables = write(appdir, python)
+        assert variables.paths == {"GST_PLUGIN_SYSTEM_PATH_1_0": "gstreamer-1.0"}
+        assert variables.values == {"GST_REGISTRY_1_0": "/proc/self/fd/none", "GST_REGISTRY_FORK": "no"}
+        assert {"GST_PLUGIN_SYSTEM_PATH_1_0", "GST_PLUGIN_PATH"} <= variables.hidden.keys()
+        assert (variables.lists, "XDG_DATA_DIRS" in variables.hidden) == ({}, False)
+
     def test_names_of_windows(self, appdir: AppDir, python: BundledPython) -> None:
         """The caller's own wins, and what the application starts has none."""
         library("").write(python.site_packages[0] / "libSDL3.so.0")

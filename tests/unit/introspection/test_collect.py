@@ -114,6 +114,29 @@ def test_without_pygobject(scene: Scene) -> None:
     assert not scene.appdir.lib.joinpath("gio").exists()
 
 
+@pytest.mark.parametrize("installed", [True, False])
+def test_gstreamer_for_qt(scene: Scene, *, installed: bool) -> None:
+    """QtMultimedia of Qt 5 plays with it; whoever does not use that has none of its plugins of Qt left."""
+    (scene.site / "gi/__init__.py").unlink()
+    if installed:
+        library("libgstplayback.so").write(scene.lib / "gstreamer-1.0/libgstplayback.so")
+    assert scene.collect() == Introspection()
+    library("libgstmediaplayer.so").write(scene.site / "PyQt5/Qt5/plugins/mediaservice/libgstmediaplayer.so")
+    found = scene.collect()
+    assert found.modules == (("libgstplayback.so",) if installed else ())
+    assert found.collected.files.keys() == ({"gstreamer-1.0/libgstplayback.so"} if installed else set())
+    assert found.collected.included == (("libgst*-1.0.so.0",) if installed else ())
+    assert found.collected.complete == (("libgstreamer-1.0.so.0",) if installed else ())
+
+
+def test_gstreamer_for_qt_beside_gtk(scene: Scene) -> None:
+    library("libgstplayback.so").write(scene.lib / "gstreamer-1.0/libgstplayback.so")
+    library("libgstmediaplayer.so").write(scene.site / "PyQt5/Qt5/plugins/mediaservice/libgstmediaplayer.so")
+    found = scene.collect("Gtk-4.0")
+    assert "gstreamer-1.0/libgstplayback.so" in found.collected.files
+    assert found.collected.included == ("@fonts", "libvulkan.so.1", "libgst*-1.0.so.0")
+
+
 def test_what_nothing_imports_does_not_count(scene: Scene) -> None:
     scene.write("package/backend_gtk4.py", "from gi.repository import Gtk")
     assert scene.collect().typelibs == ("GLib-2.0", "GObject-2.0", "Gio-2.0")

@@ -95,7 +95,15 @@ def test_programs_find_their_libraries(tmp_path: Path) -> None:
         each.mkdir(parents=True)
     (tmp_path / "zz.c").write_text("int zz(void) { return 0; }")
     (tmp_path / "main.c").write_text("int zz(void); int main(void) { return zz(); }")
-    command = [cc, "-shared", "-fPIC", "-Wl,-soname,libzz.so.1", tmp_path / "zz.c", "-o", directory / "libzz.so.1"]
+    command: list[str | Path] = [
+        cc,
+        "-shared",
+        "-fPIC",
+        "-Wl,-soname,libzz.so.1",
+        tmp_path / "zz.c",
+        "-o",
+        directory / "libzz.so.1",
+    ]
     subprocess.run(command, check=True)
     subprocess.run([cc, tmp_path / "main.c", directory / "libzz.so.1", "-o", programs / "zz"], check=True)
     assert subprocess.run([programs / "zz"], stderr=subprocess.DEVNULL, check=False).returncode != 0

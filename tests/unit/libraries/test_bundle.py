@@ -122,6 +122,25 @@ class TestBundle:
         with pytest.raises(AppImageError, match=r"^app\.trace names libgone\.so\.1, which this machine does not have"):
             build.bundle(traced={"libgone.so.1": "app.trace"})
 
+    def test_what_packages_open_by_name(
+        self, build: Build, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What is not there ends no build, as it is not known that the application uses it."""
+        monkeypatch.setattr("hatch_appimage.libraries.bundle.suggest_packages", lambda _: {"libXi.so.6": "libxi6"})
+        for name in ("libXrender.so.1", "libXext.so.6"):
+            build.compile(build.root / "machine" / "lib" / name)
+        file = build.python.site_packages[0] / "pyglet" / "lib.py"
+        file.parent.mkdir(parents=True)
+        file.touch()
+        ignored = ("libXinerama.so.1", "libXxf86vm.so.1")
+        found = build.bundle(exclude_libraries=("libXext.so.6",), ignore_missing=ignored)
+        assert [each.soname for each in found.bundled] == ["libXrender.so.1"]
+        (message,) = caplog.messages
+        assert message == (
+            f"Installed packages open libraries by name that are not in the sysroot {build.root}/machine, and use them "
+            "only on systems that have them: libXi.so.6, libXrandr.so.2 (install libxi6 to have them in the image)"
+        )
+
     @pytest.mark.parametrize("musl", [True, False])
     def test_what_every_desktop_has(self, build: Build, caplog: pytest.LogCaptureFixture, *, musl: bool) -> None:
         """It has it for glibc."""

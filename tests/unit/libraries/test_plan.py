@@ -50,13 +50,24 @@ class Scene:
         return library(own, *needed, **more).write(self.root / "machine" / place)
 
     def plan(
-        self, opened: dict[str, Path] | None = None, *, collected: Collected = NOTHING, **policy: Any
+        self,
+        opened: dict[str, Path] | None = None,
+        *,
+        openers: dict[Path, dict[str, Path]] | None = None,
+        collected: Collected = NOTHING,
+        **policy: Any,
     ) -> BundlePlan:
         place = BundleLayout(self.appdir / "usr" / "lib", (self.appdir / SITE,), self.origins)
         system = System(self.root / "machine", (self.root / "machine" / "lib",))
         tree = Tree.read_directory(self.appdir, X86_64)
         return make_plan(
-            tree, place, system=system, policy=LibraryPolicy(**policy), opened=opened or {}, collected=collected
+            tree,
+            place,
+            system=system,
+            policy=LibraryPolicy(**policy),
+            opened=opened or {},
+            openers=openers,
+            collected=collected,
         )
 
     def copies(self, plan: BundlePlan) -> dict[str, str]:
@@ -812,6 +823,21 @@ class TestCompanions:
         assert scene.rpaths(plan)[f"usr/lib/{place}libsoftokn3.so"] == ("$ORIGIN/.." if place else "$ORIGIN",)
         assert plan.missing == []
 
+    @pytest.mark.parametrize(("place", "entry"), [("", "$ORIGIN/../.."), ("nss/", "$ORIGIN/../../..")])
+    def test_of_what_is_found_by_a_link(self, scene: Scene, place: str, entry: str) -> None:
+        """NSS looks beside the link, which it does not follow."""
+        scene.add(f"{SITE}/qt/libWeb.so", library("libWeb.so", "libnss3.so", "libX11.so.6", rpath="$ORIGIN"))
+        scene.install("libnss3.so")
+        scene.install(f"lib/{place}libsoftokn3.so", "libsqlite3.so.0")
+        scene.install("libsqlite3.so.0")
+        plan = scene.plan()
+        selected = "usr/lib/selected/libnss3.so"
+        assert scene.links(plan) == {
+            f"{selected}/libnss3.so": "usr/lib/libnss3.so",
+            f"{selected}/{place}libsoftokn3.so": f"usr/lib/{place}libsoftokn3.so",
+        }
+        assert entry in scene.rpaths(plan)[f"usr/lib/{place}libsoftokn3.so"]
+
     @pytest.mark.parametrize(
         ("soname", "file", "place"),
         [
@@ -914,6 +940,40 @@ class TestOpened:
     def test_without_a_soname(self, scene: Scene) -> None:
         file = scene.install("libfoo.so", soname="")
         assert scene.copies(scene.plan({"libfoo.so": file})) == {"usr/lib/libfoo.so": "machine/lib/libfoo.so"}
+
+
+class TestOpeners:
+    """Libraries that open others by themselves."""
+
+    def test_find_what_they_open_and_nothing_else(self, scene: Scene) -> None:
+        sdl = scene.add(f"{SITE}/game.libs/libSDL2.so.0", library("libSDL2.so.0", "libother.so.1", rpath="$ORIGIN"))
+        scene.add(f"{SITE}/game/_game.so", library("", "libSDL2.so.0", rpath="$ORIGIN/../game.libs"))
+        scene.install("libother.so.1")
+        cursor = scene.install("libXcursor.so.1", "libXfixes.so.3", "libX11.so.6")
+        scene.install("libXfixes.so.3", "libX11.so.6")
+        plan = scene.plan(openers={sdl: {"libXcursor.so.1": cursor}})
+        assert scene.copies(plan).keys() == {
+            "usr/lib/libother.so.1",
+            "usr/lib/libXcursor.so.1",
+            "usr/lib/libXfixes.so.3",
+        }
+        lib = "$ORIGIN/../../../selected"
+        assert scene.rpaths(plan)[scene.inside(sdl)] == ("$ORIGIN", f"{lib}/libother.so.1", f"{lib}/libXcursor.so.1")
+        assert scene.links(plan)["usr/lib/selected/libXcursor.so.1/libXcursor.so.1"] == "usr/lib/libXcursor.so.1"
+        assert plan.from_system == {"libc.so.6", "libX11.so.6"}
+
+    def test_one_file_for_all(self, scene: Scene) -> None:
+        """What Python code opens, too, is there once."""
+        scene.add(f"{DYNLOAD}/_ctypes.a.so", library(""))
+        paths = [scene.add(f"{SITE}/{name}/libSDL2.so.0", library("libSDL2.so.0")) for name in "ab"]
+        file = scene.install("libXi.so.6")
+        plan = scene.plan({"libXi.so.6": file}, openers={path: {"libXi.so.6": file} for path in paths})
+        assert scene.copies(plan) == {"usr/lib/libXi.so.6": "machine/lib/libXi.so.6"}
+        entry = "$ORIGIN/../../../selected/libXi.so.6"
+        assert scene.rpaths(plan) == {
+            f"{DYNLOAD}/_ctypes.a.so": rpath("$ORIGIN/../.."),
+            **dict.fromkeys(map(scene.inside, paths), (entry,)),
+        }
 
 
 def test_from_origin(tmp_path: Path) -> None:
