@@ -54,6 +54,9 @@ _CORES = {
     "libQt5Core.so.5": ("libQt5Network.so.5", ("libcrypto.so.1.1", "libssl.so.1.1")),
     "libQt6Core.so.6": ("../plugins/tls/libqopensslbackend.so", ("libcrypto.so.3", "libssl.so.3")),
 }
+_NETWORK = frozenset({"libQt5Network.so.5", "libQt6Network.so.6"})
+# Kinds of plugins that need QtNetwork and connect to nobody; with the platform for VNC it is in every image with Qt.
+_WITHOUT_TLS = frozenset({"networkinformation", "platforms", "tls"})
 
 
 @dataclass(frozen=True)
@@ -93,20 +96,27 @@ def find_opened_by_name(tree: Tree, packages: Sequence[Path]) -> OpenedByName:
 
     """
     modules = [names for file, names in _MODULES.items() if any((directory / file).is_file() for directory in packages)]
-    found = {path: tuple(_without_found(_names_in(path), path, elf, tree)) for path, elf in tree.files.items()}
+    found = {path: tuple(_without_found(_names_in(path, tree), path, elf, tree)) for path, elf in tree.files.items()}
     libraries = {path: names for path, names in found.items() if names}
     return OpenedByName(tuple(dict.fromkeys(name for names in modules for name in names)), libraries)
 
 
-def _names_in(path: Path) -> Sequence[str]:
+def _names_in(path: Path, tree: Tree) -> Sequence[str]:
     """Return the names of what a library opens."""
     if path.name in _CORES:
         user, names = _CORES[path.name]
-        return names if path.parent.joinpath(user).is_file() else ()
+        return names if path.parent.joinpath(user).is_file() and _uses_network(tree) else ()
     if not any(fnmatchcase(path.name, pattern) for pattern in _LIBRARIES):
         return ()
     data = path.read_bytes()
     return [name for name in _OF_DISPLAYS if b"\0%b\0" % name.encode() in data]
+
+
+def _uses_network(tree: Tree) -> bool:
+    """Whether anything that may encrypt uses QtNetwork."""
+    return any(
+        not _NETWORK.isdisjoint(elf.needed) and path.parent.name not in _WITHOUT_TLS for path, elf in tree.files.items()
+    )
 
 
 def _without_found(names: Sequence[str], path: Path, elf: Elf, tree: Tree) -> Iterator[str]:
