@@ -55,8 +55,6 @@ _CORES = {
     "libQt6Core.so.6": ("../plugins/tls/libqopensslbackend.so", ("libcrypto.so.3", "libssl.so.3")),
 }
 _NETWORK = frozenset({"libQt5Network.so.5", "libQt6Network.so.6"})
-# Kinds of plugins that need QtNetwork and connect to nobody; with the platform for VNC it is in every image with Qt.
-_WITHOUT_TLS = frozenset({"networkinformation", "platforms", "tls"})
 
 
 @dataclass(frozen=True)
@@ -113,10 +111,8 @@ def _names_in(path: Path, tree: Tree) -> Sequence[str]:
 
 
 def _uses_network(tree: Tree) -> bool:
-    """Whether anything that may encrypt uses QtNetwork."""
-    return any(
-        not _NETWORK.isdisjoint(elf.needed) and path.parent.name not in _WITHOUT_TLS for path, elf in tree.files.items()
-    )
+    """Whether a library or an extension module uses QtNetwork: plugins such as those for VNC do in every image of Qt."""
+    return any(not _NETWORK.isdisjoint(elf.needed) and "plugins" not in path.parts for path, elf in tree.files.items())
 
 
 def _without_found(names: Sequence[str], path: Path, elf: Elf, tree: Tree) -> Iterator[str]:

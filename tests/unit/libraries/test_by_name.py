@@ -58,6 +58,7 @@ def test_tls_of_qt(tmp_path: Path, core: str, user: str, names: tuple[str, ...])
     library("").write(tmp_path / user)
     network = core.rpartition("/")[2].replace("Core", "Network")
     library("", network).write(tmp_path / "plugins/platforms/libqvnc.so")
+    library("", network).write(tmp_path / "plugins/generic/libqtuiotouchplugin.so")
     assert find(tmp_path) == OpenedByName(), "nothing encrypts"
     library("", network).write(tmp_path / "QtNetwork.abi3.so")
     assert find(tmp_path) == OpenedByName((), {tmp_path / core: names})
