@@ -111,7 +111,7 @@ def _names_in(path: Path, tree: Tree) -> Sequence[str]:
 
 
 def _uses_network(tree: Tree) -> bool:
-    """Whether a library or an extension module uses QtNetwork: plugins such as those for VNC do in every image of Qt."""
+    """Whether a library or an extension module uses QtNetwork: some plugins do in every image of Qt."""
     return any(not _NETWORK.isdisjoint(elf.needed) and "plugins" not in path.parts for path, elf in tree.files.items())
 
 
