@@ -75,7 +75,7 @@ static int fork_unwaited(void)
 }
 
 /* What stops the caller's group may reach a child on its way out of it, whom nobody would resume with the group. */
-static int wait_for_end(pid_t child, int *status)
+static int wait_for_child(pid_t child, int *status)
 {
 	for (;;) {
 		pid_t waited = waitpid(child, status, WUNTRACED);
@@ -107,7 +107,7 @@ int process_fork_aside(void)
 	}
 	if (between < 0)
 		return -errno;
-	int error = wait_for_end(between, &status);
+	int error = wait_for_child(between, &status);
 	if (error)
 		return error == -ECHILD ? 1 : error; /* who ignores SIGCHLD has no children to wait for */
 	return WIFEXITED(status) && !WEXITSTATUS(status) ? 1 : -EAGAIN;

@@ -288,27 +288,26 @@ class TestPrefetching:
         image.wait_until_clean()
 
 
-def test_what_every_release_changes(tree: Path, tmp_path: Path) -> None:
-    """The application's own files lie at the end of the image, and are prefetched with the others."""
-    small = [f"small/{number}" for number in range(0, SMALL_FILES, 2)]
-    path = build(tree, tmp_path / "own.AppImage", application=("library", *small))
-    image = Image(path, make_temporary(tmp_path))
+def expect_prefetched(image: Image, tree: Path) -> None:
+    """See that files are there before they are read, and what they are, at once and when all is prefetched."""
     wanted = in_pages(tree, tails=True)
     assert prefetched_pages(image, wanted) == wanted
     for before in ("", LATER):
         assert parse_sums(image.run("run", "eval", before + SUMS).stdout) == digests(tree)
         image.wait_until_clean()
+
+
+def test_what_every_release_changes(tree: Path, tmp_path: Path) -> None:
+    """The application's own files lie at the end of the image, and are prefetched with the others."""
+    small = [f"small/{number}" for number in range(0, SMALL_FILES, 2)]
+    path = build(tree, tmp_path / "own.AppImage", application=("library", *small))
+    expect_prefetched(Image(path, make_temporary(tmp_path)), tree)
 
 
 def test_interpreter_that_is_too_large(tree: Path, tmp_path: Path) -> None:
     """It is not put into the page cache, as a start does not read all of it; what follows is."""
     path = build(tree, tmp_path / "large.AppImage", libraries=("too-large", "library"))
-    image = Image(path, make_temporary(tmp_path))
-    wanted = in_pages(tree, tails=True)
-    assert prefetched_pages(image, wanted) == wanted
-    for before in ("", LATER):
-        assert parse_sums(image.run("run", "eval", before + SUMS).stdout) == digests(tree)
-        image.wait_until_clean()
+    expect_prefetched(Image(path, make_temporary(tmp_path)), tree)
 
 
 def test_same_through_other_blocks(tree: Path, tmp_path: Path) -> None:

@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hatch_appimage.appdir.qt_display import add_display_files
-from hatch_appimage.elf import Elf
+from hatch_appimage.elf import read_elf
 from hatch_appimage.libraries.symbol_versions import Graph
+from support.elf_fixtures import library
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
+
+    from hatch_appimage.elf import Elf
 
 QT = "usr/lib/python3/site-packages/PySide6/Qt"
 CORE, GUI, XCB = f"{QT}/lib/libQt6Core.so.6", f"{QT}/lib/libQt6Gui.so.6", "usr/lib/libxcb-cursor.so.0"
@@ -25,12 +29,18 @@ LOADS: Mapping[str, frozenset[str]] = {
     f"{QT}/plugins/wayland-shell-integration/libxdg-shell.so": frozenset({GUI}),
     f"{OTHER}/qt/plugins/platforms/libqxcb.so": frozenset({f"{OTHER}/libQt5Gui.so.5.15.2"}),
 }
-ELF = Elf(62, 64, "", True, "", (), (), (), {}, False, ())  # noqa: FBT003
 
 
 @pytest.fixture
-def graph() -> Graph:
-    return Graph(dict.fromkeys([*LOADS, *frozenset().union(*LOADS.values())], ELF), LOADS)
+def elf(tmp_path: Path) -> Elf:
+    found = read_elf(library("").write(tmp_path / "library"))
+    assert found is not None
+    return found
+
+
+@pytest.fixture
+def graph(elf: Elf) -> Graph:
+    return Graph(dict.fromkeys([*LOADS, *frozenset().union(*LOADS.values())], elf), LOADS)
 
 
 def test_order(graph: Graph) -> None:

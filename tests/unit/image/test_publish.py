@@ -10,6 +10,7 @@ import pytest
 from hatch_appimage.image import publish
 from hatch_appimage.image.exchange import exchange
 from hatch_appimage.image.publish import publish_directory
+from support.tools import unavailable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,7 +44,7 @@ def test_there_is_always_a_directory(tmp_path: Path, made: Path, monkeypatch: py
     target.mkdir()
     (target / "old").touch()
     if not exchange(target, made):
-        pytest.skip("the file system of temporary files cannot exchange directories")
+        unavailable("the file system of temporary files cannot exchange directories")
     assert (made / "old").exists()
     assert exchange(target, made)
     monkeypatch.setattr(type(target), "rename", lambda *_: pytest.fail("renamed"))

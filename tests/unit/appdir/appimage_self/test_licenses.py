@@ -4,10 +4,15 @@
 from __future__ import annotations
 
 import json
+from argparse import Namespace
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
 from hatch_appimage.appdir.appimage_self.commands import licenses
+
+if TYPE_CHECKING:
+    from hatch_appimage.appdir.appimage_self.running import Image
 
 EXPRESSION = {"licenses": [{"expression": "MIT OR Apache-2.0"}]}
 NAMES = {"licenses": [{"license": {"id": "Zlib"}}, {"license": {"name": "Expat"}}]}
@@ -30,5 +35,5 @@ def test_license(
 ) -> None:
     document = {"components": [{"name": "x", "version": "1", **component}]}
     monkeypatch.setattr(licenses, "read_sbom", lambda _image: json.dumps(document))
-    assert licenses.run(object(), object()) == 0  # type: ignore[arg-type] # what it only hands on
+    assert licenses.run(cast("Image", None), Namespace()) == 0
     assert capsys.readouterr().out == f"x 1: {said}\n"
