@@ -145,7 +145,7 @@ def _is_svg(data: bytes) -> bool:
 def _find_damage(svg: bytes) -> str | None:
     """Return what is wrong with a document of XML; None if it is well-formed."""
     try:
-        fromstring(svg)  # noqa: S314 - a file of the project itself
+        fromstring(svg)  # noqa: S314 - of whoever packs it, and expat bounds what entities become
     except ParseError as error:
         return str(error)
     return None
