@@ -88,7 +88,8 @@ class Workplace:
         self.app.copy(self.project)
         self.run([find_uv_bin(), "venv", "--python", base_python(), self.environment])
         if requirements:
-            self.install(*requirements)
+            # As pip does: else the first run of a packer would compile it.
+            self.install("--compile-bytecode", *requirements)
 
     def install(self, *arguments: str | Path) -> None:
         """Install into the environment, from the index or uv's cache.
