@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from hatch_appimage.elf import read_elf
+from hatch_appimage.libraries.plan import shows_windows
 from hatch_appimage.sources.qml import embedded_imports, qml_imports
 from hatch_appimage.trim.qt_binding import SCRIPTS, WEB_ENGINE, qt_module_of
 
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
 # none of it: PDF files as images, or the virtual keyboard, which is written in QML. SVG's icons are below that. Where
 # all plugins of a kind are above, they are what the program uses: the player of QtMultimedia needs QtQuick.
 _MAX_FOR_PLUGIN = 4_000_000
+# Of these kinds Qt loads only what a variable or an argument names, apart from what shows windows on desktops. A screen
+# by VNC, and touches that come by TUIO, would bring QtNetwork, its plugins, and the machine's Kerberos.
+_ON_DEMAND = frozenset({"generic", "platforms"})
+_MAX_ON_DEMAND = 2_000_000
 # Who loads plugins that do not need it.
 _LOADERS = {"designer": "UiTools", "vectorimageformats": "QuickVectorImage"}
 # How a library names a directory of plugins.
@@ -223,12 +228,13 @@ class _Search:
     def _keep_plugins(self) -> None:
         for kind in sorted(self._loaded):
             for path in self._binding.plugins[kind]:
-                if path not in self.kept and (self._is_for_form(path) or self._cost(path) <= _MAX_FOR_PLUGIN):
+                limit = _MAX_ON_DEMAND if kind in _ON_DEMAND and not shows_windows(path) else _MAX_FOR_PLUGIN
+                if path not in self.kept and (self._is_for_form(path) or self._cost(path) <= limit):
                     self.keep(path)
 
     def _keep_only_plugins(self) -> None:
         """Keep plugins of any size where a library would have none of a kind: QtMultimedia plays nothing without."""
-        for kind in sorted(self._loaded - _LOADERS.keys()):
+        for kind in sorted(self._loaded - _LOADERS.keys() - _ON_DEMAND):
             if self.kept.isdisjoint(self._binding.plugins[kind]):
                 for path in self._binding.plugins[kind]:
                     self.keep(path)

@@ -245,6 +245,53 @@ class TestPlugins:
         assert names >= (set(others) or {"libplayer", "libQt6Quick"})
         assert not (others and {"libplayer", "libQt6Quick"} & names)
 
+    @pytest.mark.parametrize(
+        ("place", "stays"),
+        [
+            ("platforms/libqvnc", False),
+            ("generic/libqtuio", False),
+            ("platforms/libqwayland", True),
+            ("imageformats/libqnet", True),
+        ],
+    )
+    def test_what_is_loaded_on_demand(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, *, stays: bool
+    ) -> None:
+        """A plugin that nobody gets who does not ask for it brings no module of Qt, unless that is there anyway."""
+        monkeypatch.setattr(qt_modules, "_MAX_FOR_PLUGIN", len(elf("Core")) + 3000)
+        monkeypatch.setattr(qt_modules, "_MAX_ON_DEMAND", len(elf("Core")) + 1000)
+        kinds = b"/platforms\0/imageformats\0/generic"
+        image = Image(tmp_path)
+        image.add(
+            {
+                **BINDING,
+                f"{LIB}/libQt6Gui.so.6": elf("Core", texts=kinds),
+                f"{LIB}/libQt6Network.so.6": elf("Core") + bytes(2000),
+                "PySide6/QtNetwork.abi3.so": elf("Network"),
+                f"{PLUGINS}/{place}.so": elf("Gui", "Network"),
+            },
+            "PySide6",
+        )
+        name = place.rpartition("/")[2]
+        names = staying(image, app_dot_py="import PySide6.QtGui")
+        assert {name, "libQt6Network"} <= names if stays else names.isdisjoint({name, "libQt6Network"})
+
+    def test_what_is_loaded_on_demand_where_its_module_is_used(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(qt_modules, "_MAX_ON_DEMAND", len(elf("Core")) + 1000)
+        image = Image(tmp_path)
+        image.add(
+            {
+                **BINDING,
+                f"{LIB}/libQt6Network.so.6": elf("Core") + bytes(2000),
+                "PySide6/QtNetwork.abi3.so": elf("Network"),
+                f"{PLUGINS}/platforms/libqvnc.so": elf("Gui", "Network"),
+            },
+            "PySide6",
+        )
+        assert "libqvnc" in staying(image, app_dot_py="import PySide6.QtGui, PySide6.QtNetwork")
+
     def test_large_one_whose_module_is_used(self, image: Image) -> None:
         assert "libqpdf" in staying(image, app_dot_py="import PySide6.QtPdf")
 
