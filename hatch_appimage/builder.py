@@ -56,6 +56,9 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
     package: Wheel | Release | None = None
     # What can start, of what is no project.
     programs: Programs | None = None
+    # Whether this process runs in an environment of which nothing is known; else hatchling runs it in one that a front
+    # end has made for the project's back end.
+    isolated = False
     # Whether the root is the user's directory of the project.
     is_project = True
     # What images say that somebody has decided about them, if that is not what this build was told.
@@ -84,6 +87,7 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
         builder = cls(str(source.root), plugins, metadata=metadata)
         builder.package, builder.programs = source.package, source.programs
         builder.is_project = source.is_project
+        builder.isolated = True
         with hatchling_errors():
             table = builder.target_config
             table.update(settings or {})
@@ -164,6 +168,7 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
             directory,
             extra_files=self._forced_files,
             timestamp=reproducible_timestamp if self.config.reproducible else lambda: None,
+            isolated=self.isolated,
             declare=lambda seconds: self.declaration or self._declare(seconds, output or Path(self.config.directory)),
         )
 

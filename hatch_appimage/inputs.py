@@ -27,7 +27,7 @@ from hatch_appimage.packages.install import check_musl_platform
 from hatch_appimage.packages.requirements import requirements_of
 from hatch_appimage.project.wheel import Release, read_metadata
 from hatch_appimage.python.build_python import find_build_python
-from hatch_appimage.python.local import is_runnable
+from hatch_appimage.python.local import is_runnable, own_python
 from hatch_appimage.python.source import provide_python
 from hatch_appimage.results import Results
 from hatch_appimage.roots.releases import Release as DistributionRelease
@@ -58,6 +58,7 @@ class BuildInputs:
     Attributes:
         project: what is packed.
         package: its wheel, or what the index has of it; None to build the wheel.
+        isolated: the wheel is built in an environment of its own, and not in this process's.
         settings: the values of all options.
         architecture: that the image is for.
         file_name: of the image.
@@ -82,6 +83,7 @@ class BuildInputs:
 
     project: Project
     package: Wheel | Release | None
+    isolated: bool
     settings: Settings
     architecture: Architecture
     file_name: str
@@ -177,6 +179,7 @@ def resolve_inputs(
     *,
     extra_files: Callable[[], list[tuple[Path, str]]],
     timestamp: Callable[[], int | None],
+    isolated: bool,
     declare: Callable[[int | None], Declaration],
 ) -> BuildInputs:
     """Find all that a build needs; build nothing.
@@ -189,6 +192,7 @@ def resolve_inputs(
         work: where a Python is unpacked to, if need be; it must last as long as what is returned.
         extra_files: finds what is to be added to the AppDir, as pairs of a file and its path there.
         timestamp: finds the time of every file, in seconds since the epoch; None keeps their own.
+        isolated: the environment that this process runs in was not made for the project's back end.
         declare: returns what the image is to say of what was decided, of which that time is a part.
 
     Raises:
@@ -207,6 +211,7 @@ def resolve_inputs(
     python = errors.catch(provide_python, source, architecture, work, requires_python=project.requires_python)
     policy = settings.libraries
     library_lock = policy.library_lock if policy.library_lock and policy.library_lock.of(architecture) else None
+    build_python = errors.catch(_build_python, python, project) if python else None
     system = errors.catch(_read_system, policy, architecture, python, library_lock)
     apt = errors.catch(_find_apt, policy, architecture, python) if python and system and not library_lock else None
     trace = errors.catch(_read_trace, settings.image.trace, system) if system else None
@@ -215,6 +220,7 @@ def resolve_inputs(
     inputs = BuildInputs(
         project=project,
         package=package,
+        isolated=isolated or settings.install.build_constraints is not None or _is_other_python(build_python),
         settings=settings,
         architecture=architecture,
         file_name=file_name,
@@ -223,7 +229,7 @@ def resolve_inputs(
         launcher=launcher,
         signer=signer,
         python=python,
-        build_python=errors.catch(_build_python, python, project) if python else None,
+        build_python=build_python,
         system=system,
         apt=apt,
         build_packages=errors.catch(_fetch_build_packages, settings, python, architecture, work) if python else None,
@@ -256,6 +262,11 @@ def _build_python(python: PythonInstallation, project: Project) -> Path | None:
     if is_runnable(python.elf):
         return python.executable
     return find_build_python(python.version, project.uv_root)
+
+
+def _is_other_python(path: Path | None) -> bool:
+    """Whether a wheel that is built by this process's Python need not be one for the Python of an image."""
+    return path is not None and path.resolve() != own_python().resolve()
 
 
 def _fetch_build_packages(

@@ -13,6 +13,7 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 from packaging.version import InvalidVersion, Version
 
 from hatch_appimage.errors import AppImageError
+from hatch_appimage.project.build_environment import build_here
 from hatch_appimage.source_build import build_from_source, source_environment
 
 if TYPE_CHECKING:
@@ -103,8 +104,10 @@ def build_wheel(
     interpreter: Path,
     constraints: Path | None = None,
     environment: Mapping[str, str] | None = None,
+    *,
+    isolated: bool = True,
 ) -> Wheel:
-    """Build the project's wheel with its own back end, in an isolated environment (PEP 517).
+    """Build the project's wheel with its own back end (PEP 517).
 
     Args:
         project: whose wheel it is.
@@ -112,12 +115,14 @@ def build_wheel(
         interpreter: the Python it is built with; for extension modules it must be the one that is bundled.
         constraints: a file of constraints for what builds it; None for none.
         environment: what the back end sees; this process's when None.
+        isolated: in an environment that has nothing but what the back end asks for. Otherwise in this process's, if
+            nothing is missing there.
 
     Raises:
         AppImageError: the build fails, makes no wheel, or one of another version than the project's.
 
     """
-    wheel = build_any_wheel(project.root, output, interpreter, constraints, environment)
+    wheel = build_any_wheel(project.root, output, interpreter, constraints, environment, isolated=isolated)
     if wheel.version != Version(project.version):
         raise AppImageError(
             f"The project's version is {project.version}, but its wheel says {wheel.version}: build again"
@@ -131,6 +136,8 @@ def build_any_wheel(
     interpreter: Path,
     constraints: Path | None = None,
     environment: Mapping[str, str] | None = None,
+    *,
+    isolated: bool = True,
 ) -> Wheel:
     """Build the wheel of a project of which nothing is known yet, as `build_wheel` does.
 
@@ -140,6 +147,7 @@ def build_any_wheel(
         interpreter: the Python it is built with.
         constraints: a file of constraints for what builds it; None for none.
         environment: what the back end sees; this process's when None.
+        isolated: as for `build_wheel`.
 
     Raises:
         AppImageError: the build fails, or makes no wheel.
@@ -147,13 +155,16 @@ def build_any_wheel(
     """
     base = os.environ if environment is None else environment
     seen = {name: value for name, value in base.items() if name not in _NOT_FOR_THE_WHEEL}
-    tools = build_from_source(
-        ["build", "--wheel", "--out-dir", output, "--python", interpreter, root],
-        doing="build the project's wheel",
-        cwd=root,
-        constraints=constraints,
-        environment=source_environment(root, seen | {WHEEL_ONLY: "1"}),
-    )
+    seen = source_environment(root, seen | {WHEEL_ONLY: "1"})
+    tools = None if isolated else build_here(root, output, seen)
+    if tools is None:
+        tools = build_from_source(
+            ["build", "--wheel", "--out-dir", output, "--python", interpreter, root],
+            doing="build the project's wheel",
+            cwd=root,
+            constraints=constraints,
+            environment=seen,
+        )
     wheels = list(output.glob("*.whl"))
     if len(wheels) != 1:
         raise AppImageError(f"The build back end of {root} made {len(wheels)} wheels where one was expected")

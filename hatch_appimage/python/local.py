@@ -67,10 +67,14 @@ class LocalSource:
         if self.path is not None:
             return find_host_python(self.path)
         if architecture == native_architecture():
-            # In a virtual environment that is the Python below it, which need not be asked for then.
-            return find_host_python(Path(getattr(sys, "_base_executable", None) or sys.executable))
+            return find_host_python(own_python())
         version = f"{sys.version_info.major}.{sys.version_info.minor}"
         return StandaloneSource(version).provide(architecture, directory)
+
+
+def own_python() -> Path:
+    """Return the interpreter that runs this process; in a virtual environment the one below it."""
+    return Path(getattr(sys, "_base_executable", None) or sys.executable)
 
 
 def is_runnable(elf: Elf) -> bool:

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: MIT
+"""The project's wheel, built in the environment that a front end has made for its back end, and that we run in.
+
+`hatch build` installs what ``[build-system]`` asks for before it runs a build target, and builds wheels there, too. An
+environment of its own for our wheel would have the same in it, and takes longer to make than most wheels to build.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import sysconfig
+from contextlib import contextmanager
+from importlib.metadata import Distribution, PackageNotFoundError
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from build import BuildBackendException, BuildException, ProjectBuilder
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from hatch_appimage.errors import AppImageError
+from hatch_appimage.process import run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+_DOING: Final = "build the project's wheel"
+
+
+def build_here(root: Path, output: Path, environment: Mapping[str, str]) -> tuple[str, ...] | None:
+    """Build a wheel with what is installed here, if that is all that the back end asks for (PEP 517).
+
+    Args:
+        root: the project's directory.
+        output: the directory for the wheel.
+        environment: what the back end sees.
+
+    Returns:
+        What is installed of that which built it, as sorted requirements (``name==version``); None if something is
+        missing or of another version, and nothing was built.
+
+    Raises:
+        AppImageError: ``[build-system]`` is wrong, or the back end fails.
+
+    """
+    path = os.pathsep.join((sysconfig.get_path("scripts"), environment.get("PATH", os.defpath)))
+
+    def run_hook(cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None) -> None:
+        run(cmd, doing=_DOING, cwd=Path(cwd or root), env={**environment, "PATH": path, **(extra_environ or {})})
+
+    with _errors():
+        builder = ProjectBuilder(root, sys.executable, run_hook)
+        if find_installed(builder.build_system_requires) is None:
+            return None
+        tools = find_installed(builder.build_system_requires | builder.get_requires_for_build("wheel"))
+        if tools is not None:
+            builder.build("wheel", output)
+        return tools
+
+
+def find_installed(requirements: Iterable[str]) -> tuple[str, ...] | None:
+    """Return what is installed here of some requirements and of all that these require.
+
+    Args:
+        requirements: as PEP 508 writes them; those by an address count as missing.
+
+    Returns:
+        sorted requirements (``name==version``); None if one is missing, or of a version that does not fit.
+
+    """
+    found = set()
+    seen: set[tuple[str, str]] = set()
+    waiting = [(text, "") for text in requirements]
+    while waiting:
+        text, extra = waiting.pop()
+        try:
+            requirement = Requirement(text)
+            if requirement.marker and not requirement.marker.evaluate({"extra": extra}):
+                continue
+            distribution = Distribution.from_name(requirement.name)
+        except (InvalidRequirement, PackageNotFoundError):
+            return None
+        if requirement.url or not requirement.specifier.contains(distribution.version, prereleases=True):
+            return None
+        name = canonicalize_name(requirement.name)
+        found.add(f"{name}=={distribution.version}")
+        new = {(name, each) for each in ("", *requirement.extras)} - seen
+        seen |= new
+        waiting += [(text, extra) for _, extra in new for text in distribution.requires or ()]
+    return tuple(sorted(found))
+
+
+@contextmanager
+def _errors() -> Iterator[None]:
+    """Tell what is wrong with a project in one line, or with the back end's own words.
+
+    Raises:
+        AppImageError: in place of those of `build`.
+
+    """
+    try:
+        yield
+    except BuildBackendException as error:
+        if isinstance(error.exception, AppImageError):
+            raise error.exception from None
+        raise AppImageError(f"Cannot {_DOING}: {error}") from error
+    except BuildException as error:
+        raise AppImageError(f"Cannot {_DOING}: {error}") from error
