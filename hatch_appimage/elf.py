@@ -318,16 +318,24 @@ def set_rpath(path: Path, directories: Sequence[str], results: Results = NO_RESU
         AppImageError: patchelf is missing or fails, or damages the file.
 
     """
-    before = read_elf(path)
     wanted = tuple(directories)
-    if before and (before.rpath, before.runpath) == (wanted, ()):
-        return
     path.chmod(path.stat().st_mode | stat.S_IWUSR)
-    if before and wanted and (before.rpath, before.runpath) == ((), wanted):
-        _turn_runpath_into_rpath(path)
-    else:
-        _patch(path, wanted, results)
-    _check_patched(path, before and replace(before, rpath=wanted, runpath=()))
+
+    def patch() -> int:
+        before = read_elf(path)
+        if before and (before.rpath, before.runpath) == (wanted, ()):
+            return 0
+        if before and wanted and (before.rpath, before.runpath) == ((), wanted):
+            _turn_runpath_into_rpath(path)
+        else:
+            change = ["--force-rpath", "--set-rpath", ":".join(wanted)] if wanted else ["--remove-rpath"]
+            run([_find_patchelf(), *change, path], doing=f"patch the RPATH of {path.name}")
+        _check_patched(path, before and replace(before, rpath=wanted, runpath=()))
+        return 0
+
+    # What is kept has been checked: a file that is taken from there need not be read at all.
+    code = digest_code(__file__, *map(str, filter(None, [find_program("patchelf")])))
+    results.change(path, [b"RPATH", code, *map(os.fsencode, wanted)], patch)
 
 
 def add_needed(path: Path, soname: str) -> None:
@@ -352,17 +360,6 @@ def _check_patched(path: Path, expected: Elf | None) -> None:
     problem = _damage(expected, after) if expected and after else "it is no ELF file any more"
     if problem:
         raise AppImageError(f"patchelf damaged {path}: {problem}")
-
-
-def _patch(path: Path, directories: tuple[str, ...], results: Results) -> None:
-    patchelf = _find_patchelf()
-
-    def patch() -> int:
-        change = ["--force-rpath", "--set-rpath", ":".join(directories)] if directories else ["--remove-rpath"]
-        run([patchelf, *change, path], doing=f"patch the RPATH of {path.name}")
-        return 0
-
-    results.change(path, [b"RPATH", digest_code(str(patchelf)), *map(os.fsencode, directories)], patch)
 
 
 def _find_patchelf() -> Path:

@@ -8,6 +8,7 @@ import shlex
 import stat
 import sys
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from hatch_appimage.appdir.reads import QT_OFFSCREEN, reads_of_import, reads_of_run
@@ -19,11 +20,12 @@ from hatch_appimage.runtime.launcher_settings import SETTINGS_NAME
 from hatch_appimage.sources.imports import defers_imports
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from hatch_appimage.appdir.reads import Reads
     from hatch_appimage.appdir.seen import Seen
+    from hatch_appimage.elf import Elf
     from hatch_appimage.layout import AppDir
     from hatch_appimage.libraries.bundle import MissingLibrary
     from hatch_appimage.project.entry_points import EntryPoint
@@ -110,7 +112,9 @@ def find_startup_order(
     _restore(appdir, before, f"Importing {entry_point.module or entry_point.command}", "startup-order")
     _check_import(trial, python, entry_point, modules, missing)
     first = [appdir.apprun, appdir.root / SETTINGS_NAME, python.executable, appdir.bin / entry_point.command]
-    imported = _as_loaded(appdir, first, [trial])
+    # Both orders are of mostly the same files.
+    read = cache(read_elf)
+    imported = _as_loaded(appdir, first, [trial], read)
     if command is None or not (command.asked or deferred):
         return StartupOrder(imported, imported, seen=(trial.seen,))
     shown = shlex.join([entry_point.command, *command.arguments])
@@ -120,7 +124,7 @@ def find_startup_order(
     if run.failure is not None:
         _tell_failure(shown, run, command)
         return StartupOrder(imported, imported, seen=seen)
-    return StartupOrder(_as_loaded(appdir, first, [trial, run]), imported, shown, seen=seen)
+    return StartupOrder(_as_loaded(appdir, first, [trial, run], read), imported, shown, seen=seen)
 
 
 def _check_import(
@@ -182,10 +186,12 @@ def _tell_failure(shown: str, run: Reads, command: StartupCommand) -> None:
         log.debug("%s", ending)
 
 
-def _as_loaded(appdir: AppDir, first: Sequence[Path], reads: Sequence[Reads]) -> tuple[str, ...]:
+def _as_loaded(
+    appdir: AppDir, first: Sequence[Path], reads: Sequence[Reads], read: Callable[[Path], Elf | None]
+) -> tuple[str, ...]:
     """Return the paths below the AppDir of what was read, each once, with libraries where the loader reads them."""
     mapped = sorted({path for each in reads for path in each.libraries})
-    files = as_loaded(_files_of(appdir, [*first, *_in_order(reads)]), _files_of(appdir, mapped))
+    files = as_loaded(_files_of(appdir, [*first, *_in_order(reads)]), _files_of(appdir, mapped), read)
     return tuple(str(path.relative_to(appdir.root)) for path in files)
 
 
@@ -215,15 +221,18 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def as_loaded(files: Sequence[Path], libraries: Sequence[Path]) -> dict[Path, None]:
+def as_loaded(
+    files: Sequence[Path], libraries: Sequence[Path], read: Callable[[Path], Elf | None] = read_elf
+) -> dict[Path, None]:
     """Put each library behind the first file that needs it, as the loader does.
 
     Args:
         files: what was read, in that order.
         libraries: what else was mapped; what no file needs comes last.
+        read: reads ELF files, as `read_elf` does.
 
     """
-    elves = {path: elf for path in {*files, *libraries} if (elf := read_elf(path))}
+    elves = {path: elf for path in {*files, *libraries} if (elf := read(path))}
     by_name = {name: path for path in libraries if path in elves for name in (path.name, elves[path].soname) if name}
     order: dict[Path, None] = {}
 

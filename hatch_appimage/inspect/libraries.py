@@ -159,7 +159,7 @@ def list_libraries(path: Path) -> Listing:
 
 
 def _list_directory(root: Path) -> Listing:
-    everything = read_directory(root)
+    everything = {path: elf for path, elf in read_directory(root).items() if elf}
     architecture = _architecture_of(everything, root)
     tree = Tree(root, architecture, everything)
     elves = {_inside(path, root): elf for path, elf in tree.files.items()}

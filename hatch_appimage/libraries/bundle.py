@@ -18,7 +18,7 @@ from hatch_appimage.libraries.by_name import find_opened_by_name
 from hatch_appimage.libraries.collected import NOTHING
 from hatch_appimage.libraries.companions import without_companions
 from hatch_appimage.libraries.debian import copy_licences, find_packages, suggest_packages
-from hatch_appimage.libraries.dependencies import Tree
+from hatch_appimage.libraries.dependencies import Tree, read_directory
 from hatch_appimage.libraries.fetch import fetch_libraries
 from hatch_appimage.libraries.limits import check_for_musl, find_executable_stacks, find_isa_levels, find_own_loaders
 from hatch_appimage.libraries.lock import PinnedPackages
@@ -225,7 +225,8 @@ def bundle_libraries(
             beside a Python for musl.
 
     """
-    tree = Tree.read_directory(appdir.root, architecture)
+    files = read_directory(appdir.root)
+    tree = Tree(appdir.root, architecture, files)
     if python.musl:
         check_for_musl({str(path.relative_to(appdir.root)): elf for path, elf in tree.files.items()})
     wanted = {**(traced or {}), **dict.fromkeys(policy.libraries, "`libraries`")}
@@ -283,7 +284,9 @@ def bundle_libraries(
     packages = find_packages([*plan.copies.values(), *plan.data.values()], system)
     stripped = _apply(plan, appdir.root, results, strip=strip)
     copy_licences(set(packages.values()), appdir, system)
-    tree = Tree.read_directory(appdir.root, architecture)
+    changed = {*plan.copies, *plan.data, *plan.rpaths}
+    unchanged = {path: elf for path, elf in files.items() if path not in changed}
+    tree = Tree(appdir.root, architecture, read_directory(appdir.root, unchanged))
     graph = Graph.of(tree, _verify(tree, plan), plan.from_system)
     if policy.max_glibc is not None:
         wheels = wheels_by_file(python)

@@ -8,6 +8,7 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from hatch_appimage.elf import fits, read_elf
@@ -55,20 +56,15 @@ class Tree:
     Args:
         root: the directory.
         architecture: whose files are meant.
-        elves: all ELF files there.
+        elves: all files there, as `read_directory` returns them.
 
     """
 
-    def __init__(self, root: Path, architecture: Architecture, elves: Mapping[Path, Elf]) -> None:
+    def __init__(self, root: Path, architecture: Architecture, elves: Mapping[Path, Elf | None]) -> None:
         self.root = root
         self.architecture = architecture
-        self._elves = {path: elf for path, elf in elves.items() if elf.dynamic and fits(elf, architecture)}
+        self._elves = {path: elf for path, elf in elves.items() if elf and elf.dynamic and fits(elf, architecture)}
         self._links: dict[Path, Path] = {}
-
-    @classmethod
-    def read_directory(cls, root: Path, architecture: Architecture) -> Tree:
-        """Read the files of a directory."""
-        return cls(root, architecture, read_directory(root))
 
     def without(self, paths: Iterable[Path]) -> Tree:
         """Return a copy in which some files are not."""
@@ -149,15 +145,24 @@ class Tree:
         return min(found, key=lambda path: (len(path.parts), path), default=None)
 
 
-def read_directory(root: Path) -> dict[Path, Elf]:
-    """Read every ELF file below a directory, but those that are damaged: the loader would not take them either."""
-    found = {}
-    for path in files_below(root):
-        with suppress(AppImageError):  # test data of packages
-            elf = read_elf(path)
-            if elf is not None:
-                found[path] = elf
-    return found
+def read_directory(root: Path, known: Mapping[Path, Elf | None] = MappingProxyType({})) -> dict[Path, Elf | None]:
+    """Read every file below a directory.
+
+    Args:
+        root: the directory.
+        known: what this returned before of files that have not been changed since.
+
+    Returns:
+        all files; None for each that is no ELF file, or damaged: the loader would not take it either.
+
+    """
+    return {path: known[path] if path in known else _read(path) for path in files_below(root)}
+
+
+def _read(path: Path) -> Elf | None:
+    with suppress(AppImageError):  # test data of packages
+        return read_elf(path)
+    return None
 
 
 def _worst(needs: Iterable[Dependency]) -> Dependency:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -343,6 +344,7 @@ class LibraryPolicy:
         return matches(soname, self.ignore_missing)
 
 
+@cache
 def group_of(soname: str) -> str | None:
     """Return the group that a soname is in."""
     return next(

@@ -126,12 +126,14 @@ class Loader:
         waiting = deque([first])
         while waiting:
             needing = waiting.popleft()
+            search = None
             for soname in needing.elf.needed:
                 known = process.names.get(soname)
                 if known is not None:
                     yield Resolution(needing, soname, known.path)
                     continue
-                found, inherited = self.find(soname, needing, process)
+                search = search or list(self._search(needing, process))
+                found, inherited = self._find(soname, needing, search)
                 if found is not None and (elf := self.read(found)) is not None:
                     library = self._enter(Loaded(found, elf, needing), soname, process)
                     if library.path == found:
@@ -155,10 +157,13 @@ class Loader:
             the file, or None; and whether it was found by the search path of something that loaded the needing file.
 
         """
+        return self._find(soname, needing, self._search(needing, process))
+
+    def _find(self, soname: str, needing: Loaded, search: Iterable[tuple[Path, bool]]) -> tuple[Path | None, bool]:
         if "/" in soname:
             paths = (os.path.normpath(place) for place in self.expand(soname, needing.path.parent))
             return next(filter(None, map(self._fitting_file, paths)), None), False
-        for directory, inherited in self._search(needing, process):
+        for directory, inherited in search:
             found = self._fitting_file(f"{directory}/{soname}")
             if found is not None:
                 return found, inherited

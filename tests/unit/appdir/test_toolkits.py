@@ -72,7 +72,7 @@ def add_introspection(appdir: AppDir) -> None:
 
 
 def write(appdir: AppDir, python: BundledPython, *environment: str, domains: tuple[str, ...] = ()) -> ToolkitVariables:
-    elves = {str(path.relative_to(appdir.root)): elf for path, elf in read_directory(appdir.root).items()}
+    elves = {str(path.relative_to(appdir.root)): elf for path, elf in read_directory(appdir.root).items() if elf}
     return write_toolkit_variables(
         appdir,
         python,

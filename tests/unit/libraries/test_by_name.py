@@ -9,7 +9,7 @@ import pytest
 
 from hatch_appimage.architecture import ARCHITECTURES
 from hatch_appimage.libraries.by_name import OpenedByName, find_opened_by_name
-from hatch_appimage.libraries.dependencies import Tree
+from hatch_appimage.libraries.dependencies import Tree, read_directory
 from support.elf_fixtures import library
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def find(directory: Path) -> OpenedByName:
-    return find_opened_by_name(Tree.read_directory(directory, ARCHITECTURES["x86_64"]), (directory,))
+    return find_opened_by_name(Tree(directory, ARCHITECTURES["x86_64"], read_directory(directory)), (directory,))
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 from hatch_appimage.architecture import ARCHITECTURES
 from hatch_appimage.elf import from_origin
 from hatch_appimage.libraries.collected import NOTHING, Collected
-from hatch_appimage.libraries.dependencies import Tree
+from hatch_appimage.libraries.dependencies import Tree, read_directory
 from hatch_appimage.libraries.plan import BundleLayout, is_optional, is_qt_plugin, make_plan
 from hatch_appimage.libraries.policy import LibraryPolicy
 from hatch_appimage.system import System
@@ -59,7 +59,7 @@ class Scene:
     ) -> BundlePlan:
         place = BundleLayout(self.appdir / "usr" / "lib", (self.appdir / SITE,), self.origins)
         system = System(self.root / "machine", (self.root / "machine" / "lib",))
-        tree = Tree.read_directory(self.appdir, X86_64)
+        tree = Tree(self.appdir, X86_64, read_directory(self.appdir))
         return make_plan(
             tree,
             place,

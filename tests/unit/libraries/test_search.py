@@ -14,6 +14,7 @@ import pytest
 from hatch_appimage.architecture import ARCHITECTURES, native_architecture
 from hatch_appimage.elf import read_elf
 from hatch_appimage.errors import AppImageError
+from hatch_appimage.libraries.dependencies import read_directory
 from hatch_appimage.libraries.search import ElfFiles, LinkMap, Loader
 from hatch_appimage.system import System
 from support.elf_fixtures import AARCH64, I386, Fixture, library, program
@@ -280,3 +281,18 @@ def test_answers_are_those_of_ldd() -> None:
         differences += [f"{path} {soname}: only ours" for soname in ours.keys() - theirs.keys() if "ld-" not in soname]
     assert compared > 500
     assert not differences, "\n".join(differences)
+
+
+def test_what_is_known_of_a_directory_is_not_read_again(tmp_path: Path) -> None:
+    first = library("libfirst.so.1").write(tmp_path / "first")
+    text, damaged, gone = tmp_path / "text", tmp_path / "damaged", tmp_path / "gone"
+    text.write_text("text")
+    damaged.write_bytes(b"\x7fELF")
+    gone.touch()
+    known = read_directory(tmp_path)
+    assert known == {damaged: None, first: read_elf(first), gone: None, text: None}
+    library("libchanged.so.1").write(first)
+    library("libnew.so.1").write(text)
+    gone.unlink()
+    again = read_directory(tmp_path, {path: elf for path, elf in known.items() if path != text})
+    assert again == {damaged: None, first: known[first], text: read_elf(text)}

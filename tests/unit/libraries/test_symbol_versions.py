@@ -11,7 +11,7 @@ import pytest
 from hatch_appimage.architecture import ARCHITECTURES
 from hatch_appimage.elf import read_elf
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.libraries.dependencies import Tree
+from hatch_appimage.libraries.dependencies import Tree, read_directory
 from hatch_appimage.libraries.symbol_versions import (
     Exceeding,
     Graph,
@@ -201,7 +201,7 @@ class TestStart:
         )
         library("libcrypt.so.1", "libc.so.6", versions=versions("2.36")).write(tmp_path / "libcrypt.so.1")
         library("", "libc.so.6", versions=versions("2.34")).write(tmp_path / "_ssl.so")
-        tree = Tree.read_directory(tmp_path, ARCHITECTURES["x86_64"])
+        tree = Tree(tmp_path, ARCHITECTURES["x86_64"], read_directory(tmp_path))
         return Graph.of(tree, tree.needs(), {"libc.so.6"})
 
     def test_what_is_not_loaded_is_named_apart(self, graph: Graph) -> None:
@@ -218,7 +218,7 @@ class TestStart:
     @pytest.mark.parametrize("limited", [True, False])
     def test_young_glibc(self, tmp_path: Path, caplog: pytest.LogCaptureFixture, *, limited: bool) -> None:
         library("", "libc.so.6", versions={"libc.so.6": ("GLIBC_2.99",)}).write(tmp_path / "a.so")
-        tree = Tree.read_directory(tmp_path, ARCHITECTURES["x86_64"])
+        tree = Tree(tmp_path, ARCHITECTURES["x86_64"], read_directory(tmp_path))
         graph = Graph.of(tree, tree.needs(), {"libc.so.6"})
         assert str(find_requirements(graph, ["a.so"], limited=limited).glibc) == "2.99"
         assert [text[:37] for text in caplog.messages] == ([] if limited else ["The image needs glibc 2.99 or newer, "])
