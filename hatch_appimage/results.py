@@ -72,6 +72,11 @@ class Results:
         self._limit = limit
         self._grown = False
 
+    @property
+    def are_kept(self) -> bool:
+        """Whether anything that is computed is kept."""
+        return self._directory is not None
+
     @classmethod
     def of_user(cls) -> Results:
         """Return those of whoever runs this process.

@@ -12,6 +12,7 @@ from hatch_appimage.architecture import architecture_of
 from hatch_appimage.elf import fits, read_elf, read_sections
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.format import DIGEST, MAGIC, MAGIC_OFFSET, UPDATE_INFORMATION, file_digest, write_section
+from hatch_appimage.results import NO_RESULTS
 from hatch_appimage.squashfs import Span, write_squashfs
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ def write_image(
     application: Collection[str],
     update_information: str | None,
     timestamp: int | None,
-    results: Results | None = None,
+    results: Results = NO_RESULTS,
 ) -> Image:
     """Write the AppImage.
 
@@ -140,7 +141,7 @@ def write_image(
             end, so that nothing else moves from release to release.
         update_information: the line for update tools; None for none.
         timestamp: the time of every file in the image, in seconds since the epoch; None keeps their own.
-        results: where compressed blocks are kept for the next image; None to keep none.
+        results: where compressed blocks are kept for the next image.
 
     Raises:
         AppImageError: a file of the AppDir cannot be packed.

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from hatch_appimage.squashfs.ahead import compressing_ahead
 from hatch_appimage.squashfs.format import Compression, SquashFSError
 from hatch_appimage.squashfs.image_tree import files_within, read_tree
 from hatch_appimage.squashfs.reader import Entry, SquashFSImage
@@ -15,6 +16,7 @@ __all__ = [
     "SquashFSError",
     "SquashFSImage",
     "SquashFSReport",
+    "compressing_ahead",
     "files_within",
     "read_tree",
     "write_squashfs",

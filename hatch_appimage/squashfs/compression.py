@@ -14,6 +14,8 @@ from hatch_appimage.zstd import zstd
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from hatch_appimage.results import Results
+
 _DEFAULT_LEVELS: Final = {Compression.GZIP: 9, Compression.ZSTD: 15}
 _LEVELS: Final = {Compression.GZIP: range(1, 10), Compression.ZSTD: range(1, 23)}
 
@@ -70,6 +72,22 @@ def new_compressor(compression: Compression, level: int) -> Callable[[bytes | me
         return partial(zlib.compress, level=level)
     compressor = zstd.ZstdCompressor(level)
     return partial(compressor.compress, mode=zstd.ZstdCompressor.FLUSH_FRAME)
+
+
+def new_cached_compressor(
+    compression: Compression, level: int, results: Results
+) -> Callable[[bytes | memoryview], bytes]:
+    """Return a function that compresses one block, unless that has been done before; it belongs to one thread.
+
+    Args:
+        compression: how.
+        level: how hard.
+        results: where compressed blocks are kept.
+
+    """
+    compress = new_compressor(compression, level)
+    how = f"SquashFS block {compression.name} {level} {library_version(compression)}".encode()
+    return lambda block: results.compute((how, block), lambda: compress(block))
 
 
 def library_version(compression: Compression) -> str:

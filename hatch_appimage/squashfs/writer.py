@@ -9,11 +9,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from hatch_appimage.results import NO_RESULTS
 from hatch_appimage.squashfs import format as fs
 from hatch_appimage.squashfs.blocks import BlockWriter
 from hatch_appimage.squashfs.compression import (
     compressor_options,
-    library_version,
+    new_cached_compressor,
     new_compressor,
     parse_compression,
 )
@@ -90,7 +91,7 @@ def write_squashfs(
     threads: int | None = None,
     order: Sequence[str] = (),
     last: Sequence[str] = (),
-    results: Results | None = None,
+    results: Results = NO_RESULTS,
 ) -> SquashFSReport:
     """Write an image of a tree at the current position of a seekable file, and leave the position behind its end.
 
@@ -112,7 +113,7 @@ def write_squashfs(
             Those that are not regular files of the tree are passed over.
         last: paths of files whose data is to be at the end, those that are in ``order`` before the others, and their
             metadata at the end of its tables: when they change, little else does.
-        results: where compressed blocks are kept for the next image; None to keep none.
+        results: where compressed blocks are kept for the next image.
 
     Raises:
         SquashFSError: an argument is out of its range, the tree holds something that cannot be packed, or it changed
@@ -129,7 +130,7 @@ def write_squashfs(
     with BlockWriter(
         output,
         fs.SUPERBLOCK_SIZE + len(settings.options),
-        new_compressor=partial(settings.new_data_compressor, results) if results else settings.new_compressor,
+        new_compressor=partial(settings.new_data_compressor, results),
         block_size=block_size,
         threads=threads or len(os.sched_getaffinity(0)),
     ) as blocks:
@@ -209,10 +210,7 @@ class _Settings:
         return new_compressor(self.compression, self.level)
 
     def new_data_compressor(self, results: Results) -> Callable[[bytes | memoryview], bytes]:
-        """Return a function that compresses one block, unless that has been done before."""
-        compress = new_compressor(self.compression, self.level)
-        how = f"SquashFS block {self.compression.name} {self.level} {library_version(self.compression)}".encode()
-        return lambda block: results.compute((how, block), lambda: compress(block))
+        return new_cached_compressor(self.compression, self.level, results)
 
     def time(self, node: Node) -> int:
         """Return the time of an inode; what the format cannot hold becomes the nearest that it can."""
