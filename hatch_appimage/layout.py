@@ -185,6 +185,22 @@ class AppDir:
             count += 1
         return ExtraFiles(count)
 
+    def take(self, other: AppDir) -> None:
+        """Move all of another tree on the same file system into this one; files replace those that are there.
+
+        Raises:
+            OSError: a file is to go where this tree has a directory, or the other way round.
+
+        """
+        for directory, directories, names in os.walk(other.root):
+            target = self.root / Path(directory).relative_to(other.root)
+            for name in list(directories):
+                if not os.path.lexists(target / name):
+                    Path(directory, name).rename(target / name)
+                    directories.remove(name)
+            for name in names:
+                Path(directory, name).replace(target / name)
+
     def normalize_modes(self) -> None:
         """Make all of the tree readable for everyone: whoever mounts the image is not who built it.
 

@@ -59,11 +59,12 @@ from hatch_appimage.project.entry_points import modules_at_start
 from hatch_appimage.project.wheel import build_wheel
 from hatch_appimage.python.installed import update_records
 from hatch_appimage.python.patch_stdlib import patch_stdlib
-from hatch_appimage.python.relocate import bundle_python
+from hatch_appimage.python.relocate import bundle_python, place_python
 from hatch_appimage.report import Report, list_files
 from hatch_appimage.sources.files import installed_sources
 from hatch_appimage.sources.reach import find_reach
 from hatch_appimage.sources.reader import SourceReader
+from hatch_appimage.squashfs import compressing_ahead
 from hatch_appimage.trim.kept_sources import find_kept_sources, find_modules
 from hatch_appimage.trim.packages import trim_packages
 from hatch_appimage.trim.python import trim_python
@@ -421,8 +422,18 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
 
     """
     project, settings = inputs.project, inputs.settings
-    complete = _complete_appdir(inputs, _fill_appdir(inputs, work, step), step)
-    contents, libraries = complete.contents, complete.libraries
+    contents = _fill_appdir(inputs, work, step)
+    how = settings.image.compression
+    # Programs that are run for the rest of the AppDir leave processors idle.
+    with compressing_ahead(
+        contents.appdir.root,
+        inputs.results,
+        compression=how.compressor,
+        level=how.level,
+        block_size=how.block_size,
+    ):
+        complete = _complete_appdir(inputs, contents, step)
+    libraries = complete.libraries
     appdir, python, left_out = contents.appdir, contents.python, contents.left_out
     image = _make_image(
         inputs,
@@ -480,8 +491,8 @@ def _install(
 ) -> tuple[BundledPython, Installation]:
     """Put Python and all packages into the AppDir; here alone, work is done at the same time.
 
-    Python is copied while the project's back end makes the wheel, which needs nothing of the copy. From then on the
-    standard library is read, until packages are installed.
+    Python is copied while the project's back end makes the wheel and packages are installed beside it, as neither needs
+    anything of the copy. From then on the standard library is read, until packages are installed.
     """
     project, settings = inputs.project, inputs.settings
     with _reading_ahead(inputs, appdir, reader) as read_ahead:
@@ -497,21 +508,24 @@ def _install(
                 interpreter,
                 settings.install.build_constraints,
                 found.environment(os.environ) if found else None,
+                isolated=inputs.isolated,
+            )
+            beside = AppDir(work / "packages", appdir.app_id)
+            packages = step(
+                "install",
+                install_packages,
+                wheel,
+                beside,
+                place_python(inputs.python, beside, cross=inputs.cross, build_python=inputs.build_python),
+                project,
+                settings.install,
+                architecture=inputs.architecture,
+                max_glibc=settings.libraries.max_glibc,
+                musl=inputs.musl.version if inputs.musl else None,
+                build_packages=inputs.build_packages,
             )
         python = finish_python()
-        packages = step(
-            "install",
-            install_packages,
-            wheel,
-            appdir,
-            python,
-            project,
-            settings.install,
-            architecture=inputs.architecture,
-            max_glibc=settings.libraries.max_glibc,
-            musl=inputs.musl.version if inputs.musl else None,
-            build_packages=inputs.build_packages,
-        )
+        appdir.take(beside)
     return python, packages
 
 
@@ -542,7 +556,6 @@ def _reading_ahead(
         reader.read(files)
 
     def read_ahead(python: BundledPython) -> None:
-        # They are looked for before anything is installed among them.
         # A script of the project may change any.
         lasts = STDLIB in inputs.settings.trim.trim and inputs.settings.install.after_install is None
         files = lasting_sources(python) if lasts else []

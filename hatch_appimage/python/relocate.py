@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import translate
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -81,6 +81,32 @@ class _Program:
     elf: Elf
 
 
+def place_python(
+    python: PythonInstallation, appdir: AppDir, *, cross: bool = False, build_python: Path | None = None
+) -> BundledPython:
+    """Return what a Python is in an AppDir, whether or not it lies there already.
+
+    Args:
+        python: it.
+        appdir: where it goes.
+        cross: it does not run on the build machine.
+        build_python: a Python of the build machine of the same minor version, for a cross one.
+
+    """
+    return BundledPython(
+        version=python.version,
+        executable=appdir.libexec / python.command,
+        stdlib=appdir.usr / python.stdlib.relative_to(python.prefix),
+        site_packages=tuple(appdir.usr / relative for relative in python.site_packages),
+        interpreter=python.executable,
+        origin=python.prefix,
+        source=python.source,
+        cross=cross,
+        build_python=build_python,
+        musl=python.musl,
+    )
+
+
 def bundle_python(
     python: PythonInstallation,
     appdir: AppDir,
@@ -104,7 +130,8 @@ def bundle_python(
         AppImageError: it does not start there.
 
     """
-    stdlib = appdir.usr / python.stdlib.relative_to(python.prefix)
+    bundled = place_python(python, appdir, cross=cross, build_python=build_python)
+    stdlib = bundled.stdlib
     _copy_stdlib(python.stdlib, stdlib)
     if python.platstdlib != python.stdlib:
         _copy_stdlib(python.platstdlib, appdir.usr / python.platstdlib.relative_to(python.prefix))
@@ -112,29 +139,17 @@ def bundle_python(
         for pattern in _TCL_FOLDERS:
             for directory in python.tcl.glob(pattern):
                 _copy_stdlib(directory, stdlib.parent / directory.name)
-    executable = _copy_executable(python, appdir)
+    _copy_executable(python.executable, bundled.executable)
     programs = _copy_libraries(python, appdir)
     # Before patchelf moves what is loaded behind the symbols, where a hole would stay.
     stripped = strip_files(sorted(programs), appdir.root, results) if strip else Stripped()
     _relocate(programs, python, appdir, results)
     for path in stdlib.glob("_sysconfigdata_*.py"):
         path.write_text(relocatable_sysconfig(path.read_text(encoding="utf-8"), python.prefix), encoding="utf-8")
-    bundled = BundledPython(
-        version=python.version,
-        executable=executable,
-        stdlib=stdlib,
-        site_packages=_make_site_packages(python, appdir),
-        interpreter=python.executable,
-        origin=python.prefix,
-        source=python.source,
-        cross=cross,
-        build_python=build_python,
-        musl=python.musl,
-        stripped=stripped,
-    )
+    _make_site_packages(python, bundled, appdir)
     if not cross:
         _check(bundled, appdir)
-    return bundled
+    return replace(bundled, stripped=stripped)
 
 
 def _copy_stdlib(source: Path, target: Path) -> None:
@@ -159,11 +174,9 @@ def _copy_stdlib(source: Path, target: Path) -> None:
     shutil.copytree(source, target, ignore=left_out, dirs_exist_ok=True)
 
 
-def _copy_executable(python: PythonInstallation, appdir: AppDir) -> Path:
-    appdir.libexec.mkdir(parents=True, exist_ok=True)
-    executable = appdir.libexec / python.command
-    shutil.copy(python.executable, executable)
-    return executable
+def _copy_executable(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(source, target)
 
 
 def _copy_libraries(python: PythonInstallation, appdir: AppDir) -> dict[Path, _Program]:
@@ -278,8 +291,8 @@ def relocatable_sysconfig(source: str, prefix: Path) -> str:
     ])  # fmt: skip
 
 
-def _make_site_packages(python: PythonInstallation, appdir: AppDir) -> tuple[Path, ...]:
-    directories = tuple(appdir.usr / relative for relative in python.site_packages)
+def _make_site_packages(python: PythonInstallation, bundled: BundledPython, appdir: AppDir) -> None:
+    directories = bundled.site_packages
     for directory in directories:
         directory.mkdir(parents=True, exist_ok=True)
     searched = [appdir.usr / relative for relative in python.searched]
@@ -289,7 +302,6 @@ def _make_site_packages(python: PythonInstallation, appdir: AppDir) -> tuple[Pat
         first = searched[0]
         first.parent.mkdir(parents=True, exist_ok=True)
         first.symlink_to(os.path.relpath(directories[0], first.parent))
-    return directories
 
 
 def _check(python: BundledPython, appdir: AppDir) -> None:

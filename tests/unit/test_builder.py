@@ -108,8 +108,8 @@ def test_builds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     steps = [line.split()[0] for line in capsys.readouterr().err.splitlines() if " s  " in line]
     assert steps == [
         "wheel",
-        "python",
         "install",
+        "python",
         "launcher",
         "desktop",
         "files",

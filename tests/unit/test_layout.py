@@ -4,14 +4,11 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from hatch_appimage.layout import AppDir, ExtraFiles
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -86,6 +83,40 @@ class TestAdd:
 
     def test_nothing(self, appdir: AppDir) -> None:
         assert appdir.add([]) == ExtraFiles(0)
+
+
+class TestTake:
+    def test_trees_become_one(self, appdir: AppDir, tmp_path: Path) -> None:
+        other = AppDir(tmp_path / "other", "x")
+        site = appdir.lib / "python3.12" / "site-packages"
+        for path in (site / "own.py", appdir.bin / "app", other.lib / "python3.12/site-packages/new/a.py"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("own" if path.is_relative_to(appdir.root) else "new")
+        other.bin.mkdir()
+        (other.bin / "app").write_text("new")
+        (other.bin / "link").symlink_to("app")
+        # Debian's Python finds packages by a link.
+        (appdir.usr / "local").mkdir()
+        (appdir.usr / "local" / "dist-packages").symlink_to("../lib/python3.12/site-packages")
+        (other.usr / "local" / "dist-packages").mkdir(parents=True)
+        (other.usr / "local" / "dist-packages" / "linked.py").write_text("new")
+        appdir.take(other)
+        assert {path.relative_to(site): path.read_text() for path in site.rglob("*.py")} == {
+            Path("own.py"): "own",
+            Path("new/a.py"): "new",
+            Path("linked.py"): "new",
+        }
+        assert (appdir.bin / "app").read_text() == "new"
+        assert (appdir.bin / "link").readlink() == Path("app")
+        assert not list(other.files())
+
+    def test_a_file_where_a_directory_is(self, appdir: AppDir, tmp_path: Path) -> None:
+        other = AppDir(tmp_path / "other", "x")
+        (appdir.usr / "share").mkdir(parents=True)
+        other.usr.mkdir(parents=True)
+        (other.usr / "share").touch()
+        with pytest.raises(IsADirectoryError):
+            appdir.take(other)
 
 
 def test_normalize_modes(appdir: AppDir, tmp_path: Path) -> None:
