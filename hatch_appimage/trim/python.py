@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
-from hatch_appimage.python.installed import installed_distributions, installed_files, name_of, place_of
+from hatch_appimage.python.installed import installed_distributions, installed_files, name_of, places_of
 from hatch_appimage.sources.files import find_sources
 from hatch_appimage.trim.foreign_code import find_foreign_code
 from hatch_appimage.trim.installers import MODULES, find_users_of_installers
@@ -148,4 +148,4 @@ class _Trimming:
 
 
 def _files_of(distribution: PathDistribution) -> set[Path]:
-    return {path for path in map(place_of, distribution.files or ()) if path.is_file()}
+    return {path for _, path in places_of(distribution) if path.is_file()}
