@@ -44,8 +44,8 @@ def last_name(node: ast.AST | None) -> str:
 
 
 # Fields whose values are names, numbers and operators: no statement or expression is in one.
-_LEAVES = frozenset({"arg", "attr", "conversion", "ctx", "id", "is_async", "kind", "level", "module", "op", "ops",
-                     "simple", "type_comment"})  # fmt: skip
+_LEAVES = frozenset({"arg", "attr", "conversion", "ctx", "id", "is_async", "kind", "kwd_attrs", "level", "module", "op",
+                     "ops", "simple", "type_comment"})  # fmt: skip
 
 
 class _Fields(dict[type[ast.AST], tuple[str, ...]]):
@@ -55,7 +55,7 @@ class _Fields(dict[type[ast.AST], tuple[str, ...]]):
         return self.setdefault(kind, tuple(name for name in kind._fields if name not in _LEAVES))
 
 
-_FIELDS = _Fields({ast.Constant: (), ast.alias: ()})
+_FIELDS = _Fields({ast.Constant: (), ast.Global: (), ast.Nonlocal: (), ast.alias: ()})
 
 
 def children(node: ast.AST) -> list[ast.AST]:
@@ -66,7 +66,8 @@ def children(node: ast.AST) -> list[ast.AST]:
         if not value:
             continue
         if isinstance(value, list):
-            found += [each for each in value if isinstance(each, ast.AST)]
+            # Keys that are unpacked, and arguments without a default, stand there as None.
+            found += filter(None, value) if None in value else value
         elif isinstance(value, ast.AST):
             found.append(value)
     return found

@@ -32,29 +32,30 @@ EXECUTING = frozenset({"eval", "exec"})
 #: What starts the interpreter.
 INTERPRETER = "sys.executable"
 _ADDING = frozenset({"append", "extend", "insert"})
-# What has to be in a source for it to do any of this.
-_CANDIDATE = re.compile(
-    rb"(?<!\w)(?:"
-    + b"|".join(sorted(name.encode() for name in LOADERS))
-    + rb"|exec|eval|__import__|import_module|run_module|sys\.path|sys\.executable)(?!\w)"
-)
+# What has to be in a source for it to do any of this; and "sys" with one of the others.
+_WORDS = LOADERS | EXECUTING | IMPORTING
+_OF_SYS = frozenset({"executable", "path"})
+_TEXT = re.compile(rf"(?<!\w)(?:{'|'.join(sorted(_WORDS))}|sys\.path|sys\.executable)(?!\w)")
 _KINDS = (ast.Assign, ast.AugAssign, ast.Name, ast.Attribute, ast.alias, ast.Call)
 
 
-def find_actions(source: bytes, nodes: Nodes | None) -> tuple[str, ...]:
+def find_actions(words: frozenset[str], nodes: Nodes) -> tuple[str, ...]:
     """Return what a source does that runs other code, by the names that it has for that, sorted.
 
     Args:
-        source: its text.
-        nodes: all of it; None where it is no Python 3, or of a newer one: then every word counts.
+        words: all words in it.
+        nodes: all of it.
 
     """
-    if not _CANDIDATE.search(source):
+    if words.isdisjoint(_WORDS) and ("sys" not in words or words.isdisjoint(_OF_SYS)):
         return ()
-    if nodes is None:
-        return tuple(sorted({name.decode() for name in _CANDIDATE.findall(source)}))
     found = (_action(node) for kind in _KINDS for node in nodes.of(kind))
     return tuple(sorted(filter(None, found)))
+
+
+def find_actions_in_text(source: bytes) -> tuple[str, ...]:
+    """Return what a source may do that is no Python 3, or of a newer one: every word counts."""
+    return tuple(sorted(set(_TEXT.findall(source.decode("latin-1")))))
 
 
 def _action(node: ast.AST) -> str | None:

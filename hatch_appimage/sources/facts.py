@@ -82,20 +82,22 @@ def _find(text: Text) -> Facts | None:
     try:
         tree = parse_source(text.data)
         nodes = Nodes(tree)
-        imports = tuple(find_imports(text.data, tree, nodes, text.package))
-        deferring = imports_in_functions(text.data, nodes, imports)
+        # To know all words tells at once that most of what is looked for is not there.
+        words = frozenset(word.decode() for word in set(_WORD.findall(text.data)))
+        imports = tuple(find_imports(words, tree, nodes, text.package))
+        deferring = imports_in_functions(words, nodes, imports)
         if text.stdlib:
             return Facts(imports, deferring, units=find_units(tree, text.package))
         return Facts(
             imports,
             deferring,
             builtins=imports_of_builtins(nodes),
-            words=frozenset(word.decode() for word in set(_WORD.findall(text.data))),
-            actions=find_actions(text.data, nodes),
-            use=find_source_use(text.data, nodes),
-            plots=opens_plots(text.data, nodes),
-            namespaces=find_namespaces(text.data, nodes, imports),
-            mentions=find_mentions(text.data, tree, nodes, imports, text.package),  # the last one, as it cuts the tree
+            words=words,
+            actions=find_actions(words, nodes),
+            use=find_source_use(text.data, words, nodes),
+            plots=opens_plots(words, nodes),
+            namespaces=find_namespaces(words, nodes, imports),
+            mentions=find_mentions(words, tree, nodes, imports, text.package),  # the last one, as it cuts the tree
         )
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from hatch_appimage.layout import AppDir
     from hatch_appimage.python import BundledPython
     from hatch_appimage.sources.facts import Facts
+    from hatch_appimage.sources.names import Names
     from hatch_appimage.sources.reader import SourceReader
 
-_DOTTED_TEST = re.compile(rb"\.tests?(?!\w)")
-_NAME = re.compile(rb"[A-Za-z_][\w.]*\Z")
-# In bytes.
-_LONGEST_NAME = 200
+_TESTS = re.compile(r"\.tests?(?!\w)")
+# What no name begins with.
+_NOT_FIRST = "0123456789."
 _MODULE_SUFFIXES = frozenset({".py", ".pyw"})
 _METADATA = (".dist-info", ".egg-info")
 #: Where the metadata of a package has its entry points.
@@ -49,10 +49,18 @@ class Source:
     place: PurePosixPath
     owner: str | None
 
-    @property
+    @cached_property
     def file(self) -> File:
         """It as a Python source."""
         return File(self.path, ".".join(self.place.parent.parts))
+
+    @cached_property
+    def is_python(self) -> bool:
+        """Whether it may be a Python source: by its name, or as a script; that of a shell cannot be parsed as one."""
+        if self.path.suffix in _MODULE_SUFFIXES:
+            return True
+        with self.path.open("rb") as file:
+            return file.read(2) == b"#!"
 
 
 class Reader:
@@ -75,35 +83,27 @@ class Reader:
 
     def ahead(self, sources: Iterable[Source]) -> None:
         """Read together what will be asked for."""
-        self._sources.read(source.file for source in sources if is_python(source.path))
+        self._sources.read(source.file for source in sources if source.is_python)
 
     def _mentions(self, source: Source) -> Mentions:
         # What builds a package by numpy.distutils lies in it, and lists its directories.
         if source.path.name == _SETUP and b"distutils" in source.path.read_bytes():
             return Mentions()
         facts = facts_of(source, self._sources)
-        return facts.mentions if facts else Mentions(imports=frozenset(_dotted_tests(source.path.read_bytes())))
+        return facts.mentions if facts else Mentions(imports=frozenset(_dotted_tests(self._sources.names(source.path))))
 
 
 def facts_of(source: Source, reader: SourceReader) -> Facts | None:
     """Return what a file says of itself; None for what is no Python source, or no Python 3."""
-    return reader.facts(source.file) if is_python(source.path) else None
+    return reader.facts(source.file) if source.is_python else None
 
 
-def is_python(path: Path) -> bool:
-    """Whether a file may be a Python source: by its name, or as a script; that of a shell cannot be parsed as one."""
-    if path.suffix in _MODULE_SUFFIXES:
-        return True
-    with path.open("rb") as file:
-        return file.read(2) == b"#!"
-
-
-def _dotted_tests(data: bytes) -> Iterator[str]:
-    """Yield names of modules in any file that end with a part called ``test`` or ``tests``."""
-    for found in _DOTTED_TEST.finditer(data):
-        start = _NAME.search(data[max(0, found.start() - _LONGEST_NAME) : found.start()])
-        if start:
-            yield (start[0] + found[0]).decode()
+def _dotted_tests(names: Names) -> Iterator[str]:
+    """Yield names of modules in a file that is no source that end with a part called ``test`` or ``tests``."""
+    for run in names.runs:
+        for found in _TESTS.finditer(run):
+            if package := run[: found.start()].lstrip(_NOT_FIRST):
+                yield package + found[0]
 
 
 def installed_sources(python: BundledPython) -> list[File]:

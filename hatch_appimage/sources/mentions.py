@@ -30,9 +30,9 @@ _MATCHING = frozenset({"compile", "findall", "finditer", "fullmatch", "match", "
 # Functions that make another path, or the text of it, of a path.
 _PATHS = frozenset({"Path", "PurePath", "abspath", "dirname", "fspath", "normpath", "realpath", "resolve", "str"})
 # Nodes that may have children whose strings name nothing.
-_WITH_IDLE = (ast.Assign, ast.AugAssign, ast.BinOp, ast.Call, ast.Compare, ast.Expr, ast.FunctionDef)
+_WITH_IDLE = frozenset({ast.Assign, ast.AugAssign, ast.BinOp, ast.Call, ast.Compare, ast.Expr, ast.FunctionDef})
 # Nodes that may put a path together.
-_JOINED = (ast.BinOp, ast.Call)
+_JOINED = frozenset({ast.BinOp, ast.Call})
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,9 @@ class Mentions:
     defines: bool = False
 
 
-def find_mentions(source: bytes, tree: ast.Module, nodes: Nodes, imports: Iterable[Import], package: str) -> Mentions:
+def find_mentions(
+    words: frozenset[str], tree: ast.Module, nodes: Nodes, imports: Iterable[Import], package: str
+) -> Mentions:
     """Return what a source names.
 
     These do not count, as they open and import nothing: paths that are only compared with others, prefixes that
@@ -61,17 +63,17 @@ def find_mentions(source: bytes, tree: ast.Module, nodes: Nodes, imports: Iterab
     before all else, which does not run without it.
 
     Args:
-        source: its text.
-        tree: the same, parsed; code that does not count is cut from it.
+        words: all words in it.
+        tree: the source, parsed; code that does not count is cut from it.
         nodes: all of that.
         imports: all that it imports.
         package: the absolute name of the package that it is in.
 
     """
-    if _RUNNER.encode() in source and _cut_runners(nodes):
+    if _RUNNER in words and _cut_runners(nodes):
         nodes = Nodes(tree)
-        imports = find_imports(source, tree, nodes, package)
-    has_headers = b"get_include" in source
+        imports = find_imports(words, tree, nodes, package)
+    has_headers = not words.isdisjoint(HEADER_FUNCTIONS)
     return Mentions(
         frozenset(found.name for found in imports),
         frozenset(_Texts(tree, nodes).find()),
@@ -134,7 +136,7 @@ class _Texts:
             elif isinstance(node, ast.JoinedStr):
                 yield "".join(map(_piece, node.values))
                 waiting += (part for part in node.values if isinstance(part, ast.FormattedValue))
-            elif isinstance(node, _JOINED) and (parts := _joined(node)):
+            elif type(node) in _JOINED and (parts := _joined(node)):
                 texts, others = _runs(parts)
                 yield from texts
                 waiting += others
@@ -144,7 +146,7 @@ class _Texts:
     def _counting(self, node: ast.AST) -> Iterable[ast.AST]:
         """Return the children of a node, but for those whose strings name nothing."""
         found = children(node)
-        if not isinstance(node, _WITH_IDLE):
+        if type(node) not in _WITH_IDLE:
             return found
         idle = {id(child) for child in self._idle(node)}
         return [child for child in found if id(child) not in idle] if idle else found

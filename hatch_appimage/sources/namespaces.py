@@ -21,17 +21,17 @@ _NAME, _VERSION = re.compile(r"[A-Za-z_]\w*"), re.compile(r"\d+(\.\d+)*")
 _ONE, _MANY = "require_version", "require_versions"
 
 
-def find_namespaces(source: bytes, nodes: Nodes, imports: Iterable[Import]) -> tuple[tuple[str, str], ...]:
+def find_namespaces(words: frozenset[str], nodes: Nodes, imports: Iterable[Import]) -> tuple[tuple[str, str], ...]:
     """Return the namespaces that a source imports or asks for, each with its version, or "" where it names none.
 
     Args:
-        source: its text.
+        words: all words in it.
         nodes: all of it.
         imports: all that it imports.
 
     """
     found = {(name.split(".")[2], "") for name in (each.name for each in imports) if name.startswith(_REPOSITORY)}
-    if _ONE.encode() in source:
+    if _ONE in words or _MANY in words:
         found |= {pair for call in nodes.of(ast.Call) for pair in _required(call)}
     return tuple(sorted(found))
 

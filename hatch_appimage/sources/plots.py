@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import ast
-import re
 from typing import TYPE_CHECKING
 
 from hatch_appimage.syntax import last_name
@@ -12,16 +11,16 @@ from hatch_appimage.syntax import last_name
 if TYPE_CHECKING:
     from hatch_appimage.syntax import Nodes
 
-_PLOTTING = re.compile(rb"\b(?:pyplot|pylab)\b")
+_PLOTTING = frozenset({"pylab", "pyplot"})
 _WINDOWS = frozenset({"pause", "show"})
 
 
-def opens_plots(source: bytes, nodes: Nodes) -> bool:
+def opens_plots(words: frozenset[str], nodes: Nodes) -> bool:
     """Whether a source has matplotlib open a window: it names pyplot and calls what shows its figures.
 
     Args:
-        source: its text.
+        words: all words in it.
         nodes: all of it.
 
     """
-    return bool(_PLOTTING.search(source)) and any(last_name(call.func) in _WINDOWS for call in nodes.of(ast.Call))
+    return not words.isdisjoint(_PLOTTING) and any(last_name(call.func) in _WINDOWS for call in nodes.of(ast.Call))

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Reads the Python sources in an image: each once, on all processors, and not at all where an earlier build has."""
+"""Reads what names anything in an image: each file once, and not at all where an earlier build has.
+
+Python sources are read on all processors.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from hatch_appimage import syntax
 from hatch_appimage.results import NO_RESULTS, digest_code
 from hatch_appimage.sources import actions, facts, mentions, namespaces, places, plots, statements, units, uses
 from hatch_appimage.sources.facts import Text, find_all, pack, unpack
+from hatch_appimage.sources.names import read_names
 from hatch_appimage.sources.worker import find_packed
 
 if TYPE_CHECKING:
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
 
     from hatch_appimage.results import Results
     from hatch_appimage.sources.facts import Facts
+    from hatch_appimage.sources.names import Names
 
 _MODULES = (actions, facts, mentions, namespaces, places, plots, statements, syntax, units, uses)
 _CODE = digest_code(*(str(module.__file__) for module in _MODULES))
@@ -47,7 +52,7 @@ class File(NamedTuple):
 
 
 class SourceReader:
-    """Knows what sources say of themselves, for the time of one build.
+    """Knows what sources say of themselves, and what other files name, for the time of one build.
 
     Args:
         results: where it is kept for later builds, by the sources' content: some files of a package together.
@@ -59,6 +64,18 @@ class SourceReader:
         self._results = results
         self._workers = workers or len(os.sched_getaffinity(0))
         self._facts: dict[File, Facts | None] = {}
+        self._names: dict[Path, Names] = {}
+
+    def names(self, path: Path) -> Names:
+        """Return what may be names in a file that is no source.
+
+        Raises:
+            OSError: it cannot be read.
+
+        """
+        if path not in self._names:
+            self._names[path] = read_names(path, self._results)
+        return self._names[path]
 
     def facts(self, file: File) -> Facts | None:
         """Return what a source says of itself; None if it is no Python 3, or nested too deeply.

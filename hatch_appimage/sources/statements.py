@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections import deque
 from dataclasses import dataclass
 from importlib.util import resolve_name
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
 
 #: Functions that import what their first argument names.
 IMPORTING = frozenset({"__import__", "import_module", "run_module"})
-# What has to be in a source for it to call one of them.
-_DYNAMIC = re.compile(b"|".join(sorted(name.encode() for name in IMPORTING)))
 # What Python itself imports for a function that is built in.
 _BUILTINS = {"breakpoint": "pdb", "help": "pydoc"}
 
@@ -41,17 +38,17 @@ class Import:
     dynamic: bool = False
 
 
-def find_imports(source: bytes, tree: ast.Module, nodes: Nodes, package: str) -> list[Import]:
+def find_imports(words: frozenset[str], tree: ast.Module, nodes: Nodes, package: str) -> list[Import]:
     """Return what a parsed source imports, wherever in it.
 
     Args:
-        source: its text.
-        tree: the same, parsed.
+        words: all words in it.
+        tree: the source.
         nodes: all of that.
         package: the absolute name of the package that it is in.
 
     """
-    calls = _calls(nodes, package) if _DYNAMIC.search(source) else ()
+    calls = () if words.isdisjoint(IMPORTING) else _calls(nodes, package)
     return [*_statements(tree.body, package), *calls]
 
 
@@ -127,18 +124,18 @@ def called_name(node: ast.AST) -> str:
     return last_name(node.func) if isinstance(node, ast.Call) else ""
 
 
-def imports_in_functions(source: bytes, nodes: Nodes, found: Iterable[Import]) -> bool:
+def imports_in_functions(words: frozenset[str], nodes: Nodes, found: Iterable[Import]) -> bool:
     """Whether functions import anything when they are called.
 
     Args:
-        source: the text of the module.
+        words: all words in the module.
         nodes: all of it.
         found: what it imports.
 
     """
     if any(each.deferred and not each.dynamic for each in found):
         return True
-    if not _DYNAMIC.search(source):
+    if words.isdisjoint(IMPORTING):
         return False
     calls = {id(call) for call in nodes.of(ast.Call) if called_name(call) in IMPORTING}
     functions = [*nodes.of(ast.FunctionDef), *nodes.of(ast.AsyncFunctionDef), *nodes.of(ast.Lambda)] if calls else []

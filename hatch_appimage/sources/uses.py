@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
     from hatch_appimage.syntax import Nodes
 
-# A source without any of these does nothing with sources.
-_WORDS = re.compile(rb"\.py(?:\$|\\Z)?['\"]|\b(?:__file__|getsource|getsourcelines|findsource|SOURCE_SUFFIXES)\b")
+# A source without any of these, and without a string that ends like a source's name, does nothing with sources.
+_WORDS = frozenset({"SOURCE_SUFFIXES", "__file__", "findsource", "getsource", "getsourcelines"})
+_NAMED = re.compile(rb"\.py(?:\$|\\Z)?['\"]")
 # A source that looks for others beside itself says where that is.
 _PLACES = re.compile(
     rb"\b(?:__file__|__path__|getfile|getsourcefile|iter_modules|pkg_resources|importlib_resources)\b"
@@ -31,7 +32,7 @@ _SUFFIX = ".py"
 # What means every source: the end of a name, or a pattern; regular expressions, and a list of `importlib.machinery`.
 _ALL = frozenset({_SUFFIX, f"*{_SUFFIX}"})
 _MATCHING_ALL = re.compile(r"\S*\\\.py(?:\$|\\Z)?")
-_SUFFIXES = b"SOURCE_SUFFIXES"
+_SUFFIXES = "SOURCE_SUFFIXES"
 # What `%` and `str.format` put a part of the name in for.
 _FILLED_IN = re.compile(r"%[sdr]|\{[^{}]*\}")
 
@@ -56,20 +57,21 @@ class SourceUse:
     others: bool = False
 
 
-def find_source_use(source: bytes, nodes: Nodes) -> SourceUse:
+def find_source_use(source: bytes, words: frozenset[str], nodes: Nodes) -> SourceUse:
     """Return what a module does with sources.
 
     Args:
         source: the module's own.
+        words: all words in it.
         nodes: all of it.
 
     """
-    if not _WORDS.search(source):
+    if words.isdisjoint(_WORDS) and not _NAMED.search(source):
         return SourceUse()
     parents = {child: node for node in nodes.all for child in children(node)}
     texts = set(_texts(parents))
     names = {text for text in texts if text.rpartition("/")[2] not in _ALL}
-    lists = (len(names) < len(texts) or _SUFFIXES in source) and _PLACES.search(source) is not None
+    lists = (len(names) < len(texts) or _SUFFIXES in words) and _PLACES.search(source) is not None
     return SourceUse(
         names=tuple(sorted(names)),
         lists=lists,

@@ -6,8 +6,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from hatch_appimage.sources.actions import EXECUTING, INTERPRETER, LOADERS, find_actions
-from hatch_appimage.sources.files import facts_of, is_python
+from hatch_appimage.sources.actions import EXECUTING, INTERPRETER, LOADERS, find_actions_in_text
+from hatch_appimage.sources.files import facts_of
 from hatch_appimage.sources.statements import IMPORTING
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _STARTING = re.compile(
     rb"(?<!\w)(?:subprocess|create_subprocess_\w+|Popen|popen|exec[lv]\w*|spawn\w*|posix_spawn\w*)(?!\w)"
 )
 _OF_APPLICATIONS = IMPORTING | {INTERPRETER}
-_LOADER = re.compile(rb"(?<!\w)(?:" + b"|".join(sorted(name.encode() for name in LOADERS)) + rb")(?!\w)")
+_LOADER = re.compile(rf"(?<!\w)(?:{'|'.join(sorted(LOADERS))})(?!\w)")
 _WORD = re.compile(rb"[A-Za-z_]\w*")
 _DOTTED = re.compile(rb"[A-Za-z_]\w*(?:\.\w+)+")
 #: Packages that execute only what they have written themselves, such as the methods of a class or a template's code.
@@ -95,19 +95,16 @@ def find_foreign_code(
 
 
 def _starts_processes(source: Source) -> bool:
-    return is_python(source.path) and bool(_STARTING.search(source.path.read_bytes()))
+    return source.is_python and bool(_STARTING.search(source.path.read_bytes()))
 
 
 def _actions_of(source: Source, reader: SourceReader) -> Sequence[str]:
     if facts := facts_of(source, reader):
         return facts.actions
-    data = source.path.read_bytes()
-    return find_actions(data, None) if is_python(source.path) else _loaders(data)
-
-
-def _loaders(data: bytes) -> list[str]:
-    """Return what a file that is no source names of that which loads code: it may be compiled."""
-    return [name.decode() for name in sorted(_LOADER.findall(data))] if data.startswith(b"\x7fELF") else []
+    if source.is_python:
+        return find_actions_in_text(source.path.read_bytes())
+    names = reader.names(source.path)
+    return sorted(set(_LOADER.findall(" ".join(names.runs)))) if names.compiled else []
 
 
 def _words_of(sources: Iterable[Source], reader: SourceReader) -> set[str]:

@@ -24,10 +24,9 @@ MODULES: Mapping[str, Sequence[str]] = {
 _OWNER = {module: package for package, modules in MODULES.items() for module in modules}
 # By its name alone this is no module more often than not.
 _ORDINARY = frozenset({"wheel"})
-_WORDS = re.compile(rb"(?<![\w.])(?:" + b"|".join(sorted(name.encode() for name in _OWNER)) + rb")(?!\w)")
-_NAMES = re.compile(_WORDS.pattern.replace(b"wheel", rb"wheel\.\w+"))
+_NAMES = re.compile(rf"(?<![\w.])(?:{'|'.join(sorted(_OWNER))})(?!\w)".replace("wheel", r"wheel\.\w+"))
 # Entry points stand below the name of what looks for them: without that, nothing does.
-_GROUP = re.compile(rb"^\[.*$", re.MULTILINE)
+_GROUP = re.compile(r"^\[.*$", re.MULTILINE)
 
 
 def find_users_of_installers(sources: Iterable[Source], reader: SourceReader) -> dict[str, str | None]:
@@ -59,8 +58,7 @@ def _named_in(source: Source, reader: SourceReader) -> set[str]:
     if facts and facts.words.isdisjoint(_OWNER):
         return set()
     if source.place.name == ENTRY_POINTS:
-        data = _GROUP.sub(b"", source.path.read_bytes())
-        named = {name.decode() for name in _NAMES.findall(data)}
+        named = set(_NAMES.findall(_GROUP.sub("", source.path.read_text("utf-8", "replace"))))
     else:
         named = set(modules_named_in(source, reader, words=_NAMES, ordinary=_ORDINARY))
     modules = {name.partition(".")[0] for name in named}

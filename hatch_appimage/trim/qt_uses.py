@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from hatch_appimage.sources.files import facts_of, is_python
+from hatch_appimage.sources.files import facts_of
 from hatch_appimage.sources.qml import qml_imports, read_entries, read_resources
 from hatch_appimage.sources.statements import IMPORTING, called_name
 from hatch_appimage.sources.units import modules_in_text
@@ -170,7 +170,7 @@ def _read(source: Source, binding: Binding, reader: SourceReader) -> Named | Non
         return _read_contents([data])
     if not _CANDIDATE.search(data):
         return None
-    if is_python(source.path):
+    if source.is_python:
         return _read_python(source, data, binding, reader)
     if data.startswith(_ELF):
         words = _words(data) if any(name.encode() in data for name in BINDINGS) else set()

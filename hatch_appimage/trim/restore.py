@@ -9,12 +9,13 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from hatch_appimage.python.left_out import ENSUREPIP, LEFT_OUT, bring_back, find_left_out
-from hatch_appimage.sources.files import find_sources
+from hatch_appimage.sources.files import facts_of, find_sources
 from hatch_appimage.trim.packages import globs_for_stdlib, matches
 from hatch_appimage.trim.stdlib_needs import modules_named_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from hatch_appimage.layout import AppDir
     from hatch_appimage.python import BundledPython
@@ -23,9 +24,11 @@ if TYPE_CHECKING:
 
 # The argument by which the module venv is told to run ensurepip.
 _WITH_PIP = "with_pip"
-# What has to be in a file for it to be read any further: one of these words in a source, and this text in others.
-_WORDS = frozenset({_WITH_PIP, *(name.partition(".")[0] for name in LEFT_OUT)})
-_TEXT = re.compile(rb"\bwith_pip\b|ensurepip|idlelib|lib2to3|turtledemo|test\.support|from\s+test\s+import")
+# What has to be in a source for it to be looked at any further: all words of one of these, or, before it is parsed, one
+# of these texts.
+_WORDS = tuple(frozenset(name.split(".")) for name in (_WITH_PIP, *LEFT_OUT))
+_TEXTS = tuple(name.encode() for name in (_WITH_PIP, *LEFT_OUT))
+_FROM_TEST = re.compile(rb"from\s+test\s+import")
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,8 @@ class Restored:
 
     Attributes:
         packages: the names of packages of the standard library, each with the reason.
-        missing: names of those that the image lacks, each with "", as no option left them out.
+        missing: names of those that the image lacks, each with "", as no option left them out; where the package around
+            one is not there either, it is that package's name.
 
     """
 
@@ -62,27 +66,42 @@ def restore_stdlib(
     back = {name: reasons[name] for name in places if name in reasons}
     for name in back:
         bring_back(name, places[name], appdir, python)
-    return Restored(back, {name: "" for name in places if name not in back})
+    return Restored(back, {_outermost_missing(name, python.stdlib): "" for name in places if name not in back})
+
+
+def _outermost_missing(name: str, stdlib: Path) -> str:
+    """Return the outermost of a missing package and those around it that is not there: the import of that one fails."""
+    parts = name.split(".")
+    depths = range(1, len(parts))
+    return next((".".join(parts[:depth]) for depth in depths if not stdlib.joinpath(*parts[:depth]).exists()), name)
 
 
 def _find_reasons(sources: list[Source], reader: SourceReader) -> dict[str, str]:
     reasons: dict[str, str] = {}
     for source in sources:
-        words = _words_of(source, reader)
-        if not words:
+        if not _may_name(source, reader):
             continue
         for name in modules_named_in(source, reader):
             part = next((each for each in LEFT_OUT if f"{name}.".startswith(f"{each}.")), None)
             if part:
                 reasons.setdefault(part, f"{source.place} names it")
-        if _WITH_PIP in words:
+        if _has_with_pip(source, reader):
             reasons.setdefault(ENSUREPIP, f"{source.place} makes environments with pip")
     return reasons
 
 
-def _words_of(source: Source, reader: SourceReader) -> frozenset[str]:
-    """Return those words of a file that may name what is looked for."""
+def _may_name(source: Source, reader: SourceReader) -> bool:
+    """Whether a file has a word that may name what is looked for."""
+    if not source.is_python:
+        return True
     # Most tests need not be parsed at all.
     if reader.has_read(source.file) and (facts := reader.facts(source.file)):
-        return facts.words & _WORDS
-    return frozenset(found.decode() for found in _TEXT.findall(source.path.read_bytes()))
+        return any(words <= facts.words for words in _WORDS)
+    data = source.path.read_bytes()
+    return any(text in data for text in _TEXTS) or bool(_FROM_TEST.search(data))
+
+
+def _has_with_pip(source: Source, reader: SourceReader) -> bool:
+    if facts := facts_of(source, reader):
+        return _WITH_PIP in facts.words
+    return any(_WITH_PIP in run.split(".") for run in reader.names(source.path).runs)

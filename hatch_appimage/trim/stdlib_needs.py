@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from hatch_appimage.sources.files import facts_of, is_python
+from hatch_appimage.sources.files import facts_of
 from hatch_appimage.sources.units import modules_in_text
 from hatch_appimage.trim.stdlib import Needs
 from hatch_appimage.trim.stdlib_parts import PART_OF
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from hatch_appimage.sources.files import Source
     from hatch_appimage.sources.mentions import Mentions
+    from hatch_appimage.sources.names import Names
     from hatch_appimage.sources.reader import SourceReader
 
 # Parts that are called like things which most programs have in their strings. Such a word alone names no module; code,
@@ -44,22 +45,18 @@ _ORDINARY = frozenset({
     "wave",
     "xml",
 })  # fmt: skip
-_WORD = re.compile(rb"[A-Za-z_]\w*")
-_RUNS = re.compile(rb"[\w.]+")
+_WORD = re.compile(r"[A-Za-z_]\w*")
 _NAME = re.compile(r"[A-Za-z_]\w*(?:\.\w+)*")
 _RUN = "-m"
 # What `site` runs the lines of that begin with an import.
 _PATH_FILE = ".pth"
-_ELF = b"\x7fELF"
-# What is in every extension module, and in programs that have an interpreter in them.
-_OF_PYTHON = re.compile(rb"PyInit_|Py_Initialize|PyImport_")
 _PARTS = re.compile(
-    rb"(?<![\w.])(?:"
-    + b"|".join(
-        re.escape(name).encode() + (rb"\.[a-z_]\w*" if name in _ORDINARY else b"")
+    "(?:"
+    + "|".join(
+        re.escape(name) + (r"\.[a-z_]\w*" if name in _ORDINARY else "")
         for name in sorted(PART_OF, key=len, reverse=True)
     )
-    + rb")(?!\w)"
+    + r")(?!\w)"
 )
 
 
@@ -83,9 +80,9 @@ def find_needs(sources: Iterable[Source], known: Collection[str], reader: Source
             runs = set(_named_in_strings(facts.mentions, _ORDINARY))
             imports = facts.mentions.imports | facts.builtins
         else:
-            data = source.path.read_bytes()
-            needs.names.update(word.decode() for word in (set(_WORD.findall(data)) if is_of_python(data) else ()))
-            runs = set(_named_in(source, data, _PARTS))
+            names = reader.names(source.path)
+            needs.names.update(_WORD.findall(" ".join(names.runs)) if names.compiled else ())
+            runs = set(_named_in(source, names, _PARTS))
             imports = frozenset()
         needs.runs |= runs
         for name in sorted(runs | imports):
@@ -94,16 +91,11 @@ def find_needs(sources: Iterable[Source], known: Collection[str], reader: Source
     return needs
 
 
-def is_of_python(data: bytes) -> bool:
-    """Whether a file is an ELF file that runs Python code: an extension module, or a program with an interpreter."""
-    return data.startswith(_ELF) and bool(_OF_PYTHON.search(data))
-
-
 def modules_named_in(
     source: Source,
     reader: SourceReader,
     *,
-    words: re.Pattern[bytes] = _PARTS,
+    words: re.Pattern[str] = _PARTS,
     ordinary: Collection[str] = _ORDINARY,
 ) -> Iterator[str]:
     """Yield the names of modules that a file has, and others.
@@ -113,7 +105,7 @@ def modules_named_in(
     Args:
         source: the file.
         reader: knows what sources name.
-        words: what names a module in a file that is no source.
+        words: what names a module in a file that is no source, at the beginning of a run of names.
         ordinary: names that are none if they are all of a string.
 
     """
@@ -121,17 +113,14 @@ def modules_named_in(
         yield from facts.mentions.imports
         yield from _named_in_strings(facts.mentions, ordinary)
     else:
-        yield from _named_in(source, source.path.read_bytes(), words)
+        yield from _named_in(source, reader.names(source.path), words)
 
 
-def _named_in(source: Source, data: bytes, words: re.Pattern[bytes]) -> Iterator[str]:
+def _named_in(source: Source, names: Names, words: re.Pattern[str]) -> Iterator[str]:
     # What cannot be parsed may be of a newer Python than the one that runs this build.
-    if is_python(source.path) or source.path.suffix == _PATH_FILE:
-        yield from modules_in_text(data.decode("latin-1"))
-    if is_of_python(data) or not data.startswith(_ELF):
-        # A name begins where such a run does: to look into each run once is far faster than to look at every byte.
-        found = map(words.match, set(_RUNS.findall(data)))
-        yield from {match[0].decode() for match in found if match}
+    if source.is_python or source.path.suffix == _PATH_FILE:
+        yield from modules_in_text(source.path.read_bytes().decode("latin-1"))
+    yield from {match[0] for match in map(words.match, names.runs) if match}
 
 
 def _named_in_strings(mentions: Mentions, ordinary: Collection[str]) -> Iterator[str]:

@@ -648,16 +648,27 @@ class TestBadInput:
         assert "the hook of the project fails" in result.stderr
 
     def test_no_network(self, plugin: Plugin, tmp_path: Path) -> None:
-        project = make_project(tmp_path / "probe", PROBE)
+        """Nothing is asked of the index that the front end has installed for the project's back end."""
         env = {
             "UV_CACHE_DIR": str(tmp_path / "cache"),
             "UV_INDEX_URL": "http://127.0.0.1:9/simple",
             "UV_HTTP_RETRIES": "0",
         }
-        result = plugin.build(project, env=env, check=False)
-        assert result.returncode == 1
-        assert "Cannot build the project's wheel" in result.stderr
-        assert "Traceback" not in result.stderr
+        needs_nothing = make_project(tmp_path / "probe", PROBE)
+        plugin.build(needs_nothing, env=env)
+        needs_tool = make_project(tmp_path / "tool", PROBE)
+        file = needs_tool / "pyproject.toml"
+        file.write_text(file.read_text().replace('["hatchling"]', '["hatchling", "hatch-vcs"]'))
+        needs_package = make_project(tmp_path / "package", PROBE, project='dependencies = ["flask"]')
+        for project, what in (
+            (needs_tool, "build the project's wheel"),
+            (needs_package, "install probe and its dependencies"),
+        ):
+            result = plugin.build(project, env=env, check=False)
+            assert result.returncode == 1
+            assert f"Cannot {what}" in result.stderr
+            assert "Traceback" not in result.stderr
+            assert not list((project / "dist").glob("*"))
 
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
     def test_interrupted(self, plugin: Plugin, tmp_path: Path, number: signal.Signals) -> None:

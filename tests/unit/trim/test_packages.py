@@ -132,7 +132,7 @@ class TestTests:
         assert kept == {"pkg/in/tests": "pkg/use.py names it", "pkg/tests": "pkg/in/tests/test_b.py names it"}
 
     def test_used_by_an_extension_module(self, image: Image) -> None:
-        image.add({**TESTED, "pkg/_fast.abi3.so": "\x7fELF\0pkg.tests.test_a\0"})
+        image.add({**TESTED, "pkg/_fast.abi3.so": "\x7fELF\0PyInit__fast\0pkg.tests.test_a\0"})
         assert list(image.trim("tests").kept) == ["pkg/tests"]
 
     @pytest.mark.parametrize("group", ["console_scripts", "my_app.plugins"])

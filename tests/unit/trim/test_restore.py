@@ -35,9 +35,15 @@ def image(tmp_path: Path) -> Image:
 
 def test_nothing_is_named(image: Image) -> None:
     image.add({"pkg/__init__.py": '"""No lib2to3."""\nfrom test import a\nfrom blib2to3 import b\n'})
-    missing = dict.fromkeys(("idlelib", "lib2to3", "turtledemo", "ensurepip", "test.support"), "")
+    missing = dict.fromkeys(("idlelib", "lib2to3", "turtledemo", "ensurepip", "test"), "")
     assert image.restore() == Restored({}, missing)
     assert image.stdlib == set()
+
+
+def test_a_missing_package_in_one_that_is_there(image: Image) -> None:
+    """Otherwise the import of the outer package fails first, so the reason has to be known for its name."""
+    (image.python.stdlib / "test").mkdir()
+    assert image.restore().missing.keys() == {"idlelib", "lib2to3", "turtledemo", "ensurepip", "test.support"}
 
 
 @pytest.mark.parametrize(
