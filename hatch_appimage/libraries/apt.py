@@ -296,6 +296,20 @@ class Apt:
         )
 
 
+def how_to_allow(*, allowed: bool) -> str:
+    """Return what to do so that this machine's apt gets what it lacks; "" where nothing keeps it from that but itself.
+
+    Args:
+        allowed: the project allows it.
+
+    """
+    if not _STATUS.is_file() or not _is_installed():
+        return ""
+    if not allowed:
+        return "remove `fetch-libraries = false`"
+    return f"unset {OFFLINE}" if is_offline() else ""
+
+
 def explain(error: AppImageError) -> str:
     """Return in one line why apt cannot get something: the first error that it tells of, without its mark."""
     output = error.output if isinstance(error, ProcessError) else ""

@@ -126,12 +126,14 @@ class MissingLibrary:
         soname: its name.
         files: what wants it, by paths below the AppDir.
         package: Debian's package that would bring it, where apt knows one.
+        place: where it was looked for, and what to do if that is the wrong place, or too little.
 
     """
 
     soname: str
     files: tuple[str, ...]
     package: str | None
+    place: str = field(default="on this machine", compare=False)
 
     def __str__(self) -> str:
         more = f" and {len(self.files) - 1} more" if len(self.files) > 1 else ""
@@ -201,6 +203,7 @@ def bundle_libraries(
     required: Iterable[Path] = (),
     strip: bool = True,
     results: Results = NO_RESULTS,
+    remedy: str = "",
 ) -> Libraries:
     """Copy what is needed and not there, and have everything find it.
 
@@ -218,6 +221,7 @@ def bundle_libraries(
         required: modules that every start loads, where no trial will tell whether one lacks a library.
         strip: remove what only debuggers read from the libraries that are copied.
         results: where stripped and patched files are kept for the next image.
+        remedy: what to do so that apt gets what the machine lacks, where the user keeps it from that.
 
     Raises:
         AppImageError: a library that every start needs, or a window of Qt, is found neither in the AppDir nor in the
@@ -261,7 +265,7 @@ def bundle_libraries(
         plan = plan_with(system=system)
     if lock:
         lock.check_complete(architecture, plan.lacking)
-    where = _place(system, python, architecture)
+    where = _place(system, python, architecture, remedy)
     essential = {
         python.executable,
         *required,
@@ -269,8 +273,8 @@ def bundle_libraries(
     }
     fatal = [need for need in plan.missing if any(root in essential or shows_windows(root) for root in need.roots)]
     if fatal:
-        raise AppImageError(explain_missing(_missing(fatal, appdir.root), where))
-    missing = _missing(plan.missing, appdir.root)
+        raise AppImageError(explain_missing(_missing(fatal, appdir.root, where)))
+    missing = _missing(plan.missing, appdir.root, where)
     _warn_of_modules(plan, where)
     _warn_of_parts(plan, collected)
     _warn_of_rules(policy, plan, needed, where)
@@ -465,37 +469,33 @@ def _verify(tree: Tree, plan: BundlePlan) -> list[Dependency]:
     return needs
 
 
-def _place(system: System, python: BundledPython, architecture: Architecture) -> str:
-    """Name where libraries are looked for, and what to do if that is no machine of the architecture."""
+def _place(system: System, python: BundledPython, architecture: Architecture, remedy: str) -> str:
+    """Name where libraries are looked for, and what to do if that is no machine of the architecture, or too little."""
     if system.root != Path("/"):
         return f"in {system}"
     if python.cross:
         return f"on this machine (set `sysroot` to a copy of one for {architecture.name})"
-    return "on this machine"
+    return f"on this machine ({remedy} to have apt get what it lacks)" if remedy else "on this machine"
 
 
-def _missing(needs: Iterable[Dependency], root: Path) -> tuple[MissingLibrary, ...]:
+def _missing(needs: Iterable[Dependency], root: Path, place: str) -> tuple[MissingLibrary, ...]:
     """Gather needs that are not fulfilled, by library."""
     users: dict[str, dict[str, None]] = {}
     for need in needs:
         users.setdefault(need.soname, {})[str(need.file.relative_to(root))] = None
     packages = suggest_packages(users) if users else {}
-    return tuple(MissingLibrary(soname, tuple(files), packages.get(soname)) for soname, files in sorted(users.items()))
+    return tuple(
+        MissingLibrary(soname, tuple(files), packages.get(soname), place) for soname, files in sorted(users.items())
+    )
 
 
-def explain_missing(missing: Sequence[MissingLibrary], place: str = "on this machine") -> str:
-    """Write one clear statement about all that is missing.
-
-    Args:
-        missing: the libraries.
-        place: where they were looked for.
-
-    """
+def explain_missing(missing: Sequence[MissingLibrary]) -> str:
+    """Write one clear statement about all that is missing; it was looked for in one place."""
     known = dict.fromkeys(library.package for library in missing if library.package)
     install = f"install what provides them{f' (apt-get install {chr(32).join(known)})' if known else ''}"
     names = ", ".join(f'"{library.soname}"' for library in missing)
     return "\n".join([
-        f"{_count(missing)} not {place}:",
+        f"{_count(missing)} not {missing[0].place}:",
         *(f"  {library}" for library in missing),
         f"Please {install}, or allow their absence where the application does not use those files:",
         f"  ignore-missing = [{names}]",
