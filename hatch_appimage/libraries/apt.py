@@ -111,8 +111,12 @@ class Apt:
             )
         name = DPKG_NAMES[architecture.name]
         signed = f"deb [signed-by={archive.keyring}]"
-        security = find_security_archive(release, known) or archive.uri
-        suites = {"": archive.uri, "-updates": archive.uri, "-security": security}
+        suites = {"": archive.uri, "-updates": archive.uri}
+        # Ubuntu's archive has the security updates itself; those of Debian are in an archive of their own.
+        if security := find_security_archive(release, known) or (
+            archive.uri if release.distribution == "ubuntu" else None
+        ):
+            suites["-security"] = security
         lines = (
             f"{signed} {uri} {release.code_name}{suffix} {_COMPONENTS[release.distribution]}\n"
             for suffix, uri in suites.items()

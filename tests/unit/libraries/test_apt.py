@@ -173,6 +173,19 @@ class TestRelease:
         assert found is not None
         assert system.name_of(found) == f"/usr/lib/{TRIPLET}/libzz.so.3"
 
+    @pytest.mark.parametrize(("release", "suites"), [("debian:12", 2), ("ubuntu:24.04", 3)])
+    def test_security_updates(
+        self, archive: Archive, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, release: str, suites: int
+    ) -> None:
+        """Debian's are in an archive of their own, which the machine may not use."""
+        distribution = release.partition(":")[0]
+        source = AptSource(f"file:{archive.root}", ("trixie", "jammy"), ("main",), None)
+        monkeypatch.setattr("hatch_appimage.libraries.apt.read_sources", lambda: [source])
+        monkeypatch.setattr("hatch_appimage.roots.apt._KEYRINGS", tmp_path)
+        (tmp_path / f"{distribution}-archive-keyring.gpg").touch()
+        apt = Apt.of_release(find_release(release), native_architecture())
+        assert len(apt.sources) == suites
+
     def test_cannot_be_read(self, bookworm: Apt) -> None:
         with pytest.raises(AppImageError, match=r"^Libraries of debian:12 cannot be fetched: The repository .*$"):
             release_system(find_release("debian:12"), native_architecture(), bookworm)
