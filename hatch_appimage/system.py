@@ -6,11 +6,12 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from hatch_appimage.architecture import Architecture
 
@@ -91,7 +92,13 @@ class System:
 
     def package_of(self, path: Path) -> AddedPackage | None:
         """Return the added package that a file is of; None if it is the machine's own."""
-        return next((package for package in self.added if path.is_relative_to(package.root)), None)
+        known = self._packages
+        return next((known[place] for place in (path, *path.parents) if place in known), None)
+
+    @cached_property
+    def _packages(self) -> Mapping[Path, AddedPackage]:
+        """The packages by their directories: there may be a hundred, and that is asked of very many paths."""
+        return {package.root: package for package in self.added}
 
     def locate(self, path: str) -> Path:
         """Return where an absolute path of the machine is on this one; links are followed as they are there."""
