@@ -13,6 +13,7 @@ from packaging.markers import default_environment
 from hatch_appimage.appdir.settings import ONLY
 from hatch_appimage.appdir.trace import Trace, read_trace
 from hatch_appimage.architecture import native_architecture
+from hatch_appimage.download import is_offline
 from hatch_appimage.errors import AppImageError, ErrorCollector
 from hatch_appimage.image.name import check_length, image_name
 from hatch_appimage.image.sections import check_sections
@@ -309,6 +310,8 @@ def _read_system(
 
 def _find_apt_for_lock(sysroot: Path | DistributionRelease, architecture: Architecture) -> Apt | None:
     """Return what can get the packages of a lock; they may be had elsewhere where there is no apt."""
+    if is_offline():
+        return None
     if isinstance(sysroot, Path):
         return Apt.of_machine() if architecture == native_architecture() else None
     try:

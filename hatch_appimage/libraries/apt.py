@@ -86,22 +86,31 @@ class Apt:
 
     @classmethod
     def of_machine(cls) -> Apt | None:
-        """Return the one with the machine's archives and keys; None where it has no apt, or may download nothing."""
-        if is_offline() or not _STATUS.is_file() or not _is_installed():
+        """Return the one with the machine's archives and keys; None where it has no apt, or offline no lists."""
+        if not _STATUS.is_file() or not _is_installed():
             return None
-        return cls("this-machine", settings={"Dir::State::status": _STATUS})
+        apt = cls("this-machine", settings={"Dir::State::status": _STATUS})
+        return None if is_offline() and not apt.has_lists else apt
 
     @classmethod
     def of_release(cls, release: Release, architecture: Architecture) -> Apt:
         """Return the one with a release of a distribution of which the machine uses an archive.
 
         Raises:
-            AppImageError: there is no apt, no such archive or no key for it, or nothing may be downloaded.
+            AppImageError: there is no apt, no such archive or no key for it, or no lists may be downloaded.
 
         """
-        if is_offline() or not _is_installed():
-            problem = f"{OFFLINE} allows no download" if is_offline() else "this machine has no apt"
-            raise AppImageError(f"Libraries of {release} are to be fetched, and {problem}: name a copy of a system")
+        name = DPKG_NAMES[architecture.name]
+        state = f"{release.distribution}-{release.code_name}-{name}"
+        if not _is_installed():
+            raise AppImageError(
+                f"Libraries of {release} are to be fetched, and this machine has no apt: name a copy of a system"
+            )
+        if is_offline() and not cls(state).has_lists:
+            raise AppImageError(
+                f"Libraries of {release} are to be fetched, and {OFFLINE} allows no download: build once without it, "
+                "or name a copy of a system"
+            )
         known = read_sources()
         archive = find_archive(release, None, known)
         if archive is None:
@@ -109,7 +118,6 @@ class Apt:
                 f"No archive of {release.distribution} is among the sources of this machine's apt: add one, or name a "
                 "copy of a system"
             )
-        name = DPKG_NAMES[architecture.name]
         signed = f"deb [signed-by={archive.keyring}]"
         suites = {"": archive.uri, "-updates": archive.uri}
         # Ubuntu's archive has the security updates itself; those of Debian are in an archive of their own.
@@ -122,10 +130,15 @@ class Apt:
             for suffix, uri in suites.items()
         )
         return cls(
-            f"{release.distribution}-{release.code_name}-{name}",
+            state,
             tuple(lines),
             {"APT::Architecture": name, "APT::Architectures": name, "Dir::Etc::sourceparts": "-"},
         )
+
+    @property
+    def has_lists(self) -> bool:
+        """Whether it knows what archives have: what was downloaded before can be had offline, too."""
+        return (self._state / _STAMP).is_file()
 
     @property
     def _state(self) -> Path:
@@ -236,6 +249,9 @@ class Apt:
         return [added for added in found.values() if added]
 
     def _download(self, packages: Sequence[Package]) -> dict[Package, AddedPackage]:
+        if is_offline():
+            names = ", ".join(package.name for package in packages)
+            raise AppImageError(f"{names} not in the cache, and {OFFLINE} allows no download: build once without it")
         with temporary_directory() as place, status_line(find_terminal()) as show:
             show(f"Downloading packages with libraries: {len(packages)}")
             self._run("apt-get", "download", *(f"{each.name}={each.version}" for each in packages), cwd=place)
@@ -246,7 +262,9 @@ class Apt:
             return {package: unpack(package, files[package.digest], place) for package in packages}
 
     def _update(self) -> None:
-        """Get the lists of what the archives have, if these are a day old or of other archives."""
+        """Get the lists of what the archives have, if these are a day old or of other archives; offline any will do."""
+        if is_offline() and self.has_lists:
+            return
         stamp = self._state / _STAMP
         sources = "".join(self.sources) or _digest_sources()
         if stamp.is_file() and time.time() - stamp.stat().st_mtime < _DAY and stamp.read_text() == sources:
@@ -311,7 +329,7 @@ def how_to_allow(*, allowed: bool) -> str:
         return ""
     if not allowed:
         return "remove `fetch-libraries = false`"
-    return f"unset {OFFLINE}" if is_offline() else ""
+    return f"build once without {OFFLINE}" if Apt.of_machine() is None else ""
 
 
 def explain(error: AppImageError) -> str:

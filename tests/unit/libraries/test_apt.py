@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import shutil
 import tarfile
 from pathlib import Path
@@ -14,11 +15,12 @@ import pytest
 
 from hatch_appimage.architecture import native_architecture
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.libraries.apt import Apt
+from hatch_appimage.libraries.apt import Apt, how_to_allow
 from hatch_appimage.libraries.companions import find_companions
 from hatch_appimage.libraries.fetch import add_locked, fetch_libraries, release_system
 from hatch_appimage.libraries.licences import find_licence
 from hatch_appimage.libraries.lock import PinnedPackages, write_library_lock
+from hatch_appimage.libraries.package_cache import package_directory
 from hatch_appimage.libraries.search import find_on_system
 from hatch_appimage.roots.apt import AptSource
 from hatch_appimage.roots.releases import find_release
@@ -27,6 +29,7 @@ from hatch_appimage.unpack import unpack_package
 from support.archive import TRIPLET, Archive, make_library
 from support.keys import gpg, make_key
 from support.mirror import serve
+from support.tools import require
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -197,7 +200,7 @@ class TestRelease:
 
     def test_offline(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HATCH_APPIMAGE_OFFLINE", "1")
-        with pytest.raises(AppImageError, match="HATCH_APPIMAGE_OFFLINE allows no download: name a copy of a system"):
+        with pytest.raises(AppImageError, match="HATCH_APPIMAGE_OFFLINE allows no download: build once without it"):
             Apt.of_release(find_release("debian:12"), native_architecture())
 
 
@@ -234,7 +237,6 @@ class TestLocked:
 
     def test_from_the_cache(self, lock: LibraryLock, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HATCH_APPIMAGE_OFFLINE", "1")
-        assert Apt.of_machine() is None
         (added,) = self.add(lock, None)
         assert (added.name, added.version) == ("libzz3", "1.0")
 
@@ -438,6 +440,39 @@ class TestHostile:
             apt.get(apt.find(["libzz3"]).values())
 
 
-def test_offline(monkeypatch: pytest.MonkeyPatch) -> None:
+class TestOffline:
+    """What an earlier build has got is used, however old, and nothing else."""
+
+    @pytest.fixture(autouse=True)
+    def _offline(self, archive: Archive, apt: Apt, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name in ("libzz1", "libzz2"):
+            archive.add(name, {"./usr/lib/file": name.encode()})
+        archive.sign()
+        apt.get(apt.find(["libzz1"]).values())
+        for file in archive.root.rglob("*.deb"):
+            file.unlink()
+        os.utime(package_directory() / apt.name / "stamp", (0, 0))
+        monkeypatch.setenv("HATCH_APPIMAGE_OFFLINE", "1")
+
+    def test_from_the_cache(self, apt: Apt) -> None:
+        assert apt.has_lists
+        (added,) = apt.get(apt.find(["libzz1"]).values())
+        assert (added.root / "usr/lib/file").read_text() == "libzz1"
+        assert apt.resolve(["libzz1"]) == ["libzz1"]
+
+    def test_not_in_the_cache(self, apt: Apt) -> None:
+        for _ in range(2):  # the lists are still there afterwards
+            with pytest.raises(
+                AppImageError, match=r"^libzz2 not in the cache, and HATCH_APPIMAGE_OFFLINE allows no download: build"
+            ):
+                apt.get(apt.find(["libzz2"]).values())
+
+
+def test_no_lists_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    require("apt-get", "apt")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert how_to_allow(allowed=False) == "remove `fetch-libraries = false`"
+    assert how_to_allow(allowed=True) == ""
     monkeypatch.setenv("HATCH_APPIMAGE_OFFLINE", "1")
     assert Apt.of_machine() is None
+    assert how_to_allow(allowed=True) == "build once without HATCH_APPIMAGE_OFFLINE"
