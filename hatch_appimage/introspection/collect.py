@@ -263,12 +263,13 @@ def _explain_missing(found: _Found, remedy: str) -> dict[str, str]:
     for searched in (False, True):
         pairs = [pair for pair in found.missing if (pair in found.searched) == searched]
         titles = [_title(*pair) for pair in pairs]
-        archives = ", nor have the archives of its apt," if searched else ","
+        archives = ", nor have the archives of its apt," if searched and not found.system.release else ","
         be, it = ("it is", "it") if len(pairs) == 1 else ("they are", "them")
         allow = f"{remedy} to have apt get {it}, or " if remedy else ""
+        install = f"install what has {it} (on Debian, packages may be called {', '.join(suggest_packages(pairs))})"
+        way_out = f"set another `sysroot` that has {it}" if found.system.release else f"{allow}{install}"
         message = (
-            f"{found.system} has no typelib of {', '.join(titles)}{archives} and so {be} not in the image: {allow}"
-            f"install what has {it} (on Debian, packages may be called {', '.join(suggest_packages(pairs))})"
+            f"{found.system} has no typelib of {', '.join(titles)}{archives} and so {be} not in the image: {way_out}"
         )
         said |= dict.fromkeys(titles, message)
     return said

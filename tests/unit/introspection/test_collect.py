@@ -63,7 +63,7 @@ class Scene:
         path.write_text(text)
         return path
 
-    def collect(self, *namespaces: str, apt: Apt | None = None, remedy: str = "") -> Introspection:
+    def collect(self, *namespaces: str, apt: Apt | None = None, remedy: str = "", release: str = "") -> Introspection:
         modules = {path.stem: Reached(path, None) for path in self.site.glob("*.py")}
         own = frozenset(reached.path for reached in modules.values())
         return collect_introspection(
@@ -73,7 +73,7 @@ class Scene:
             Reach(modules, frozenset(), own=own),
             IntrospectionSettings(namespaces),
             reader=SourceReader(),
-            system=System(self.root, (self.lib,)),
+            system=System(self.root, (self.lib,), release=release),
             apt=apt,
             remedy=remedy,
         )
@@ -204,6 +204,16 @@ def test_missing_in_the_archives(scene: Scene, archive: Archive, apt: Apt, caplo
     assert message.endswith(
         "has no typelib of GstApp-1.0, nor have the archives of its apt, and so it is not in the image: install what "
         "has it (on Debian, packages may be called gir1.2-gst-plugins-base-1.0)"
+    )
+
+
+def test_missing_in_a_release(scene: Scene, archive: Archive, apt: Apt, caplog: pytest.LogCaptureFixture) -> None:
+    """Nothing can be installed there."""
+    archive.sign()
+    scene.collect("Adw-1", apt=apt, release="debian:12")
+    (message,) = caplog.messages
+    assert message == (
+        "debian:12 has no typelib of Adw-1, and so it is not in the image: set another `sysroot` that has it"
     )
 
 

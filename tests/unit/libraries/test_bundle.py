@@ -372,6 +372,14 @@ class TestMissing:
         assert where in message
         assert where in explain_missing(libraries.missing)
 
+    def test_in_a_release(self, build: Build, caplog: pytest.LogCaptureFixture) -> None:
+        """Nothing can be installed there."""
+        library("", "libtbb.so.12").write(build.python.site_packages[0] / "pool.so")
+        libraries = build.bundle(system=System(build.root / "machine", (), release="debian:12"))
+        for text in (caplog.text, explain_missing(libraries.missing)):
+            assert "not in debian:12" in text
+            assert "Require a package that was built for that release or an older one, set another `sysroot`" in text
+
     def test_of_a_bundled_library(self, build: Build) -> None:
         nowhere = build.compile(build.root / "machine" / "lib" / "nowhere.so")
         foo = build.compile(nowhere.with_name("foo.so.1"), nowhere)
