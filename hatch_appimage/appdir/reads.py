@@ -92,9 +92,17 @@ def reads_of_import(appdir: AppDir, python: BundledPython, modules: Sequence[str
         except ProcessError as error:  # it crashed, or hangs
             reads = places.reads()
             causes = (*reads.causes, error.output)
-            return replace(reads, failure=str(error).splitlines()[0], causes=causes, said=error.output)
+            return replace(reads, failure=_describe(error), causes=causes, said=error.output)
         reads = replace(places.reads(), said=said)
         return reads if places.has_ended() else replace(reads, failure="the end of the process")
+
+
+def _describe(error: ProcessError) -> str:
+    """Return how an import ended without an exception: toolkits write why before they end the process."""
+    if error.status >= 0:
+        return str(error).splitlines()[0]
+    last = next((line.strip() for line in reversed(error.output.splitlines()) if line.strip()), "")
+    return f"signal {-error.status}{last and f': {last}'}"
 
 
 def reads_of_run(

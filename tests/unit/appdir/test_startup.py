@@ -38,6 +38,7 @@ SOURCES = {
     "fails": "import colorsys\nraise ImportError('no display')",
     "prints_and_exits": "import colorsys, sys\nprint('([], None)')\nsys.exit(3)",
     "crashes": "import colorsys, os\nos.abort()",
+    "tells_and_crashes": "import os\nos.write(2, b'Gtk-ERROR: no display\\n\\n')\nos.abort()",
     "ends_the_process": "import os\nos._exit(0)",
     "wraps": "try:\n  raise ImportError('libtbb.so.12: cannot open shared object file')\n"
     "except ImportError as error:\n  raise SystemExit('install it') from error",
@@ -177,6 +178,12 @@ def test_what_is_known_without_the_import(
 ) -> None:
     assert names(bundle, module)[0] == "AppRun"
     assert f"Importing {module} for the start-up order ended with" in caplog.text
+
+
+def test_what_a_crash_says(bundle: tuple[AppDir, BundledPython], caplog: pytest.LogCaptureFixture) -> None:
+    """Toolkits end the process where they find no display."""
+    names(bundle, "tells_and_crashes")
+    assert "start-up order ended with signal 6: Gtk-ERROR: no display; set" in caplog.text
 
 
 def test_module_that_the_bundled_python_does_not_find(bundle: tuple[AppDir, BundledPython]) -> None:
