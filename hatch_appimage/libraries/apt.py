@@ -46,8 +46,8 @@ _PROGRAMS: Final = ("apt-cache", "apt-get")
 # What of an archive every machine of the distribution uses.
 _COMPONENTS: Final = {"debian": "main", "ubuntu": "main universe"}
 _DAY: Final = 24 * 3600
-# After a failure lists are tried to get again in so many seconds.
-_PAUSE: Final = 600
+# Directories of lists that this process has got, as far as it could: another one tries again what failed.
+_tried: Final[set[Path]] = set()
 _NOT_FOUND: Final = 100  # exit status of apt-cache(8) for a name that no package has
 # Nothing of the machine is to change: what its packages have apt run after each update is not run.
 _CONFIGURATION: Final = "#clear APT::Update::Post-Invoke;\n#clear APT::Update::Post-Invoke-Success;\n"
@@ -267,7 +267,8 @@ class Apt:
             return
         stamp = self._state / _STAMP
         sources = "".join(self.sources) or _digest_sources()
-        if stamp.is_file() and time.time() - stamp.stat().st_mtime < _DAY and stamp.read_text() == sources:
+        is_known = stamp.is_file() and stamp.read_text() == sources
+        if is_known and (self._state in _tried or time.time() - stamp.stat().st_mtime < _DAY):
             return
         for part in ("archives", "lists"):
             (self._state / part / "partial").mkdir(parents=True, exist_ok=True)
@@ -277,8 +278,9 @@ class Apt:
             show("Downloading the lists of what archives have")
             is_whole = self._update_from(self.sources)
         stamp.write_text(sources)
+        _tried.add(self._state)
         if not is_whole:
-            os.utime(stamp, (time.time() - _DAY + _PAUSE,) * 2)
+            os.utime(stamp, (0, 0))
 
     def _update_from(self, sources: tuple[str, ...]) -> bool:
         """Get the lists, and say whether those of all archives were there."""

@@ -440,6 +440,23 @@ class TestHostile:
             apt.get(apt.find(["libzz3"]).values())
 
 
+def test_lists_that_could_not_be_read(
+    archive: Archive, apt: Apt, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next build tries again, and says so again where that fails again; the same one does not."""
+    archive.add("libzz1", {"./usr/lib/file": b""})
+    for _ in range(2):
+        assert apt.find(["libzz1"]) == {}
+        (message,) = caplog.messages
+        assert message.startswith("Not all archives of packages can be read: ")
+    monkeypatch.setattr("hatch_appimage.libraries.apt._tried", set())
+    assert apt.find(["libzz1"]) == {}
+    assert caplog.messages == [message, message]
+    archive.sign()
+    monkeypatch.setattr("hatch_appimage.libraries.apt._tried", set())
+    assert list(apt.find(["libzz1"])) == ["libzz1"]
+
+
 class TestOffline:
     """What an earlier build has got is used, however old, and nothing else."""
 
