@@ -34,8 +34,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# What PyGObject says of a namespace without a typelib, and the loader of a library that is not there.
+# What PyGObject says of a namespace without a typelib, and the loader of a function that is not in a library, and of a
+# library that is not there.
 _NO_TYPELIB = re.compile(r"(?:Namespace|cannot import name) (\w+)(?: not available|, introspection typelib not found)")
+_UNDEFINED = re.compile(r"^ImportError: /\S+: undefined symbol: ")
 _NOT_OPENED = re.compile(r"([^\s:]+): cannot open shared object file")
 
 # What an ImportError of the image says of a module that was left out (`_appimage.refuse_left_out()`).
@@ -159,6 +161,13 @@ def _check_import(
     namespaces = _NO_TYPELIB.findall(failure or "")
     if explanation := next((typelibs[name] for name in typelibs if name.partition("-")[0] in namespaces), None):
         raise AppImageError(f"The entry point cannot be imported: {failure}\n{explanation}")
+    if failure and _UNDEFINED.search(failure):
+        raise AppImageError(
+            f"The application cannot start, as its import ended with {failure}: that file was compiled with another "
+            "version of a library than the image has. Take libraries from the system that it was compiled on "
+            "(`sysroot`), require another version of the package, or set `startup-order = false` if the application "
+            "needs none of it"
+        )
     if failure:
         log.warning(
             "Importing %s for the start-up order ended with %s%s",

@@ -47,6 +47,7 @@ SOURCES = {
     "wants_gtk": "raise ValueError('Namespace Gtk not available for version 4.0')",
     "wants_gtk_by_import": "raise ImportError('cannot import name Gtk, introspection typelib not found')",
     "wanted_gtk": "try:\n  import wants_gtk\nexcept ValueError:\n  raise ImportError('no display')",
+    "lacks_symbol": "raise ImportError('/x/_gi.so: undefined symbol: g_new')",
     "copes": "try:\n  raise ImportError('libtbb.so.12: cannot open shared object file')\nexcept ImportError: pass",
     "misses": "import some_other_module",
     "misses_a_part_of_python": "import winreg",
@@ -263,6 +264,12 @@ def test_library_that_only_this_machine_lacks(
         f"no libwl.so.0: install it{' (apt-get install libwl0)' if package else ''}, or set `startup-order = false`; "
         "the image is complete either way, and starts a little slower without the order"
     )
+
+
+def test_symbol_that_a_library_lacks(bundle: tuple[AppDir, BundledPython]) -> None:
+    """GLib's have no versions, so nothing else tells."""
+    with pytest.raises(AppImageError, match=r"cannot start, as .* undefined symbol: g_new: that file was compiled wi"):
+        names(bundle, "lacks_symbol")
 
 
 @pytest.mark.parametrize("module", ["wants_gtk", "wants_gtk_by_import"])
