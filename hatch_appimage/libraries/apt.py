@@ -307,6 +307,9 @@ class Apt:
             "APT::Update::Error-Mode": "any",
             "Dir::Cache": self._state,
             "Dir::Cache::archives": self._state / "archives",
+            # Images for containers have apt make these anew each time, which takes a second.
+            "Dir::Cache::pkgcache": self._state / "pkgcache.bin",
+            "Dir::Cache::srcpkgcache": self._state / "srcpkgcache.bin",
             "Dir::State": self._state,
             "Dir::State::lists": self._state / "lists",
             "Dir::State::status": self._state / "status",

@@ -440,6 +440,16 @@ class TestHostile:
             apt.get(apt.find(["libzz3"]).values())
 
 
+def test_keeps_what_it_makes_of_lists(archive: Archive, apt: Apt) -> None:
+    """Images for containers have a setting against that, and a build asks dozens of times."""
+    with Path(os.environ["APT_CONFIG"]).open("a") as settings:
+        settings.write('Dir::Cache::pkgcache "";\nDir::Cache::srcpkgcache "";\n')
+    archive.add("libzz1", {"./usr/lib/file": b""})
+    archive.sign()
+    assert list(apt.find(["libzz1"])) == ["libzz1"]
+    assert (package_directory() / apt.name / "pkgcache.bin").is_file()
+
+
 def test_lists_that_could_not_be_read(
     archive: Archive, apt: Apt, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
