@@ -13,12 +13,13 @@ from packaging.markers import default_environment
 from hatch_appimage.appdir.settings import ONLY
 from hatch_appimage.appdir.trace import Trace, read_trace
 from hatch_appimage.architecture import native_architecture
+from hatch_appimage.download import is_offline
 from hatch_appimage.errors import AppImageError, ErrorCollector
 from hatch_appimage.image.name import check_length, image_name
 from hatch_appimage.image.sections import check_sections
 from hatch_appimage.image.sign import Signer, check_verifiable
 from hatch_appimage.image.write import load_runtime
-from hatch_appimage.libraries.apt import Apt
+from hatch_appimage.libraries.apt import Apt, how_to_allow
 from hatch_appimage.libraries.build_packages import fetch_build_packages
 from hatch_appimage.libraries.fetch import add_locked, empty_system, release_system
 from hatch_appimage.libraries.musl import find_musl
@@ -70,6 +71,7 @@ class BuildInputs:
         build_python: a Python of the same minor version that runs here; None if there is none.
         system: whose shared libraries are taken, with the packages that a lock names.
         apt: gets those that it lacks; None to get none.
+        remedy: what to do so that it gets some; "" where nothing helps.
         build_packages: what compilers find beside what the machine has; None for nothing.
         library_lock: nothing is fetched but what this one names; None for none, or one that is still to be written.
         musl: the one that goes into the image; None if its Python is not for musl.
@@ -95,6 +97,7 @@ class BuildInputs:
     build_python: Path | None
     system: System
     apt: Apt | None
+    remedy: str
     build_packages: BuildPackages | None
     library_lock: LibraryLock | None
     musl: Musl | None
@@ -232,6 +235,7 @@ def resolve_inputs(
         build_python=build_python,
         system=system,
         apt=apt,
+        remedy=_find_remedy(policy, architecture, python) if python and not library_lock else "",
         build_packages=errors.catch(_fetch_build_packages, settings, python, architecture, work) if python else None,
         library_lock=library_lock,
         musl=errors.catch(_find_musl, python, system, architecture) if python and system and python.musl else None,
@@ -284,8 +288,18 @@ def _find_apt(policy: LibraryPolicy, architecture: Architecture, python: PythonI
     sysroot = policy.sysroot.of(architecture)
     if isinstance(sysroot, DistributionRelease):
         return Apt.of_release(sysroot, architecture)
-    is_here = sysroot == Path("/") and is_runnable(python.elf) and not python.musl
-    return Apt.of_machine() if policy.fetch_libraries and is_here else None
+    return Apt.of_machine() if policy.fetch_libraries and _is_for_here(sysroot, python) else None
+
+
+def _find_remedy(policy: LibraryPolicy, architecture: Architecture, python: PythonInstallation) -> str:
+    """Return what to do so that this machine's apt gets libraries, where it does not."""
+    is_for_here = _is_for_here(policy.sysroot.of(architecture), python)
+    return how_to_allow(allowed=policy.fetch_libraries) if is_for_here else ""
+
+
+def _is_for_here(sysroot: Path | DistributionRelease, python: PythonInstallation) -> bool:
+    """Whether libraries are this machine's, and its programs run here."""
+    return sysroot == Path("/") and is_runnable(python.elf) and not python.musl
 
 
 def _read_system(
@@ -307,6 +321,8 @@ def _read_system(
 
 def _find_apt_for_lock(sysroot: Path | DistributionRelease, architecture: Architecture) -> Apt | None:
     """Return what can get the packages of a lock; they may be had elsewhere where there is no apt."""
+    if is_offline():
+        return None
     if isinstance(sysroot, Path):
         return Apt.of_machine() if architecture == native_architecture() else None
     try:

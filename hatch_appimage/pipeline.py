@@ -264,6 +264,7 @@ def _fill_appdir(inputs: BuildInputs, work: Path, step: Steps) -> _Contents:
         reader=reader,
         system=inputs.system,
         apt=inputs.apt,
+        remedy=inputs.remedy,
     )
     return _Contents(
         appdir=appdir,
@@ -299,6 +300,7 @@ def _bundle_libraries(inputs: BuildInputs, contents: _Contents, step: Steps) -> 
         required=() if inputs.shows_missing_libraries else contents.reach.required,
         strip=LIBRARIES in settings.trim.strip,
         results=inputs.results,
+        remedy=inputs.remedy,
     )
     close_repository(contents.appdir)
     return libraries
@@ -354,7 +356,15 @@ def _complete_appdir(inputs: BuildInputs, contents: _Contents, step: Steps) -> _
 
     missing = libraries.missing if inputs.shows_missing_libraries else ()
     startup = _find_startup_order(
-        inputs, appdir, python, entry_point, missing=missing, graph=libraries.graph, deferred=deferred, step=step
+        inputs,
+        appdir,
+        python,
+        entry_point,
+        missing=missing,
+        typelibs=contents.introspection.missing,
+        graph=libraries.graph,
+        deferred=deferred,
+        step=step,
     )
     start = {*startup.imported, *appdir.names([python.executable, *reach.required])}
     bundled = isinstance(c_library, CLibrary)
@@ -668,6 +678,7 @@ def _find_startup_order(
     entry_point: EntryPoint,
     *,
     missing: Iterable[MissingLibrary],
+    typelibs: Mapping[str, str],
     graph: Graph,
     deferred: bool,
     step: Steps,
@@ -677,7 +688,15 @@ def _find_startup_order(
     if inputs.imports_entry_point:
         command = inputs.settings.image.startup_command
         found = step(
-            "startup", find_startup_order, appdir, python, entry_point, missing, command=command, deferred=deferred
+            "startup",
+            find_startup_order,
+            appdir,
+            python,
+            entry_point,
+            missing,
+            command=command,
+            deferred=deferred,
+            typelibs=typelibs,
         )
         if inputs.finds_startup_order:
             return replace(found, files=add_display_files(found.files, graph))

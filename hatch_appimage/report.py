@@ -365,7 +365,10 @@ class Report:
                 "ignored": list(self.libraries.ignored),
                 "optional": [asdict(library) for library in self.libraries.optional],
                 "dropped": dict(self.libraries.dropped),
-                "missing": [asdict(library) for library in self.libraries.missing],
+                "missing": [
+                    {"soname": library.soname, "files": list(library.files), "package": library.package}
+                    for library in self.libraries.missing
+                ],
                 "executable_stacks": list(self.libraries.executable_stacks),
                 "isa_levels": {path: f"x86-64-v{level}" for path, level in self.libraries.isa_levels.items()},
                 "own_loaders": dict(self.libraries.own_loaders),
@@ -520,7 +523,8 @@ def _(libraries: Libraries) -> str:
 def _(introspection: Introspection) -> str:
     if not introspection.typelibs:
         plugins = len(introspection.modules)
-        return f"nothing uses PyGObject{f'; {plugins} plugins of GStreamer for Qt' if plugins else ''}"
+        found = "no typelib is there" if introspection.missing else "nothing uses PyGObject"
+        return f"{found}{f'; {plugins} plugins of GStreamer for Qt' if plugins else ''}"
     parts = [
         f"typelibs of {', '.join(introspection.typelibs)}",
         f"{len(introspection.modules)} modules",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+from hatch_appimage.process import ProcessError
 from hatch_appimage.uv import run_uv_traced
 
 if TYPE_CHECKING:
@@ -19,6 +20,19 @@ if TYPE_CHECKING:
 # What uv writes with RUST_LOG when it makes the environment of a build (crates/uv-dispatch/src/lib.rs, `install`).
 _CRATE: Final = "uv_dispatch"
 _INSTALLED: Final = re.compile(r"^DEBUG Installing build requirements?: (.+)$", re.MULTILINE)
+
+# What build back ends, compilers and linkers say where one of them is missing, or what a library is compiled with:
+# Meson, setuptools, CMake, GCC and Clang, ld.
+_NOTHING_TO_COMPILE_WITH: Final = re.compile(
+    r"Unknown compiler|[Dd]ependency (?:\S+ )?not found|Did not find pkg-config|command '\S+' failed: No such file"
+    r"|No CMAKE_\w+_COMPILER could be found|fatal error: '?\S+\.h(?:pp)?'?:? (?:No such file|file not found)"
+    r"|cannot find -l"
+)
+_BUILD_PACKAGES: Final = (
+    "A compiler or headers are missing on this machine: install them, or have apt fetch the packages with them for the "
+    'build alone: build-packages = ["gcc", "libc6-dev", "pkg-config", "python3-dev"], and the -dev packages of the '
+    "libraries that it uses"
+)
 
 # What a project's own directory is called in what compilers write of it.
 _ROOT: Final = "."
@@ -48,7 +62,12 @@ def build_from_source(
 
     """
     command = [*arguments, *constrain_tools(constraints)]
-    return find_tools(run_uv_traced(command, doing=doing, cwd=cwd, trace=_CRATE, env=environment))
+    try:
+        return find_tools(run_uv_traced(command, doing=doing, cwd=cwd, trace=_CRATE, env=environment))
+    except ProcessError as error:
+        if _NOTHING_TO_COMPILE_WITH.search(error.output):
+            raise ProcessError(f"{error}\n{_BUILD_PACKAGES}", error.output, error.status, error.stdout) from error
+        raise
 
 
 def constrain_tools(constraints: Path | None) -> tuple[str | Path, ...]:

@@ -6,17 +6,20 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from hatch_appimage.architecture import Architecture
 
 # As many links may follow each other as in the kernel (path_resolution(7)).
 _MAX_LINKS = 40
 _MAX_INCLUDES = 20
+# Directories that are links into /usr on most systems (file-hierarchy(7)).
+_MERGED = re.compile(r"/(?:bin|lib(?:32|64|x32)?|sbin)/")
 _MUSL_DIRECTORIES = ("/lib", "/usr/local/lib", "/usr/lib")
 
 
@@ -89,13 +92,20 @@ class System:
 
     def package_of(self, path: Path) -> AddedPackage | None:
         """Return the added package that a file is of; None if it is the machine's own."""
-        return next((package for package in self.added if path.is_relative_to(package.root)), None)
+        known = self._packages
+        return next((known[place] for place in (path, *path.parents) if place in known), None)
+
+    @cached_property
+    def _packages(self) -> Mapping[Path, AddedPackage]:
+        """The packages by their directories: there may be a hundred, and that is asked of very many paths."""
+        return {package.root: package for package in self.added}
 
     def locate(self, path: str) -> Path:
         """Return where an absolute path of the machine is on this one; links are followed as they are there."""
         found = _locate(self.root, path)
         if self.added and not found.exists():
-            places = (_locate(package.root, path) for package in self.added)
+            names = _names_of(path)
+            places = (_locate(package.root, name) for package in self.added for name in names)
             found = next((place for place in places if place.exists()), found)
         return found
 
@@ -117,6 +127,11 @@ class System:
     def _root_of(self, path: Path) -> Path:
         package = self.package_of(path)
         return package.root if package else self.root
+
+
+def _names_of(path: str) -> tuple[str, ...]:
+    """Return the names that packages may have a file by: ``/lib64`` is no link to ``/usr/lib64`` in any of them."""
+    return (path, f"/usr{path}") if _MERGED.match(path) else (path, path.removeprefix("/usr"))
 
 
 def _locate(root: Path, path: str) -> Path:

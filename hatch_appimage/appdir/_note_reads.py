@@ -200,13 +200,27 @@ def chain_of(error: "BaseException | None") -> "list[BaseException]":
     return chain
 
 
+def describe(error: "BaseException") -> str:
+    """Return the kind of an exception with its text, or with where it was raised if it has none."""
+    name, text = type(error).__name__, str(error)
+    if text:
+        return f"{name}: {text}"
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None or isinstance(error, SystemExit):
+        return name
+    path = trace.tb_frame.f_code.co_filename
+    return f"{name} in line {trace.tb_lineno} of {path[len(root) + 1 :] if path.startswith(root + '/') else path}"
+
+
 def end(error: "BaseException | None") -> None:
     """Tell how it ended, and end the process: what threads do from here on belongs to no start."""
     code = error.code if isinstance(error, SystemExit) else error
     status = code if isinstance(code, int) else int(code is not None)
     if _getpid() == _main[0]:
         failed = error is not None and (status != 0 or action == "import")
-        failure = f"{type(error).__name__}: {error}" if failed else None
+        failure = describe(error) if error is not None and failed else None
         missing = getattr(error, "name", None) if failed and isinstance(error, ModuleNotFoundError) else None
         causes = tuple(map(str, chain_of(error))) if failed else ()
         tell_mapped()

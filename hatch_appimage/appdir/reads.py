@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from hatch_appimage.appdir.loader_log import loader_variables, read_loads
 from hatch_appimage.appdir.seen import NOTHING_SEEN, Opened, Seen
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.process import ProcessError, clean_environment, run, run_quietly
+from hatch_appimage.process import ProcessError, clean_environment, run_quietly, run_to_end
 from hatch_appimage.roots.namespaces import run_isolated
 from hatch_appimage.roots.system_calls import (
     CLONE_NEWNET,
@@ -54,6 +54,7 @@ class Reads:
         failure: how it failed; None if it did not.
         module: the missing module that it failed for, if that was why.
         causes: the texts of the exception and of all that led to it.
+        said: what it wrote to stderr, as far as that is known.
         timed_out: it took too long, and was ended.
         seen: what it opened outside of the AppDir.
 
@@ -65,6 +66,7 @@ class Reads:
     failure: str | None = None
     module: str | None = None
     causes: tuple[str, ...] = ()
+    said: str = ""
     timed_out: bool = False
     seen: Seen = NOTHING_SEEN
 
@@ -80,18 +82,27 @@ def reads_of_import(appdir: AppDir, python: BundledPython, modules: Sequence[str
     """
     with _places() as places:
         try:
-            run(
+            said = run_to_end(
                 places.command(python, appdir, "import", *modules),
                 doing="import the entry point",
                 cwd=places.working,
                 env=places.environment(appdir),
                 seconds=_IMPORT_SECONDS,
-            )
+            ).stderr
         except ProcessError as error:  # it crashed, or hangs
             reads = places.reads()
-            return replace(reads, failure=str(error).splitlines()[0], causes=(*reads.causes, error.output))
-        reads = places.reads()
+            causes = (*reads.causes, error.output)
+            return replace(reads, failure=_describe(error), causes=causes, said=error.output)
+        reads = replace(places.reads(), said=said)
         return reads if places.has_ended() else replace(reads, failure="the end of the process")
+
+
+def _describe(error: ProcessError) -> str:
+    """Return how an import ended without an exception: toolkits write why before they end the process."""
+    if error.status >= 0:
+        return str(error).splitlines()[0]
+    last = next((line.strip() for line in reversed(error.output.splitlines()) if line.strip()), "")
+    return f"signal {-error.status}{last and f': {last}'}"
 
 
 def reads_of_run(

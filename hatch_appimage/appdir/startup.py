@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import shlex
 import stat
 import sys
@@ -15,6 +16,7 @@ from hatch_appimage.appdir.reads import QT_OFFSCREEN, reads_of_import, reads_of_
 from hatch_appimage.elf import read_elf
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.libraries.bundle import explain_missing
+from hatch_appimage.libraries.debian import suggest_packages
 from hatch_appimage.project.entry_points import modules_at_start
 from hatch_appimage.runtime.launcher_settings import SETTINGS_NAME
 from hatch_appimage.sources.imports import defers_imports
@@ -33,6 +35,12 @@ if TYPE_CHECKING:
     from hatch_appimage.sources.reader import SourceReader
 
 log = logging.getLogger(__name__)
+
+# What PyGObject says of a namespace without a typelib, and the loader of a function that is not in a library, and of a
+# library that is not there.
+_NO_TYPELIB = re.compile(r"(?:Namespace|cannot import name) (\w+)(?: not available|, introspection typelib not found)")
+_UNDEFINED = re.compile(r"^ImportError: /\S+: undefined symbol: ")
+_NOT_OPENED = re.compile(r"([^\s:]+): cannot open shared object file")
 
 # What an ImportError of the image says of a module that was left out (`_appimage.refuse_left_out()`).
 LEFT_OUT = "left out of the image"
@@ -86,6 +94,7 @@ def find_startup_order(
     *,
     command: StartupCommand | None = None,
     deferred: bool = False,
+    typelibs: Mapping[str, str] | None = None,
 ) -> StartupOrder:
     """Import the entry point once in the bundled Python, and note which files of the AppDir are read for it.
 
@@ -100,17 +109,18 @@ def find_startup_order(
         missing: libraries that files in the AppDir lack.
         command: how the application is run; None to import the entry point only.
         deferred: whether a start imports more than the import of the entry point does: see `defers`.
+        typelibs: those that the AppDir lacks, such as ``Gtk-4.0``, each with what is said of it.
 
     Raises:
         AppImageError: the bundled Python does not find the entry point's module, the import fails because a
-            shared library or a module of the standard library is missing, or something changed a file.
+            shared library, a typelib or a module of the standard library is missing, or something changed a file.
 
     """
     before = _state(appdir)
     modules = modules_at_start(entry_point, appdir.bin)
     trial = reads_of_import(appdir, python, modules)
     _restore(appdir, before, f"Importing {entry_point.module or entry_point.command}", "startup-order")
-    _check_import(trial, python, entry_point, modules, missing)
+    _check_import(trial, python, entry_point, modules, missing=tuple(missing), typelibs=typelibs or {})
     first = [appdir.apprun, appdir.root / SETTINGS_NAME, python.executable, appdir.bin / entry_point.command]
     # Both orders are of mostly the same files.
     read = cache(read_elf)
@@ -132,7 +142,9 @@ def _check_import(
     python: BundledPython,
     entry_point: EntryPoint,
     modules: Sequence[str],
-    missing: Iterable[MissingLibrary],
+    *,
+    missing: Sequence[MissingLibrary],
+    typelibs: Mapping[str, str],
 ) -> None:
     """See that the entry point is there, with what it needs of the image; any other failure is its own matter."""
     failure = trial.failure
@@ -146,14 +158,38 @@ def _check_import(
             f"such module; set `python` to one that does, or `startup-order = false` if the application needs none"
         )
     lacking = [library for library in missing if any(library.soname in cause for cause in trial.causes)]
-    if lacking:
+    if lacking:  # the same file would lack the next one as soon as this one is there
+        files = {file for library in lacking for file in library.files}
+        lacking = [library for library in missing if not files.isdisjoint(library.files)]
         raise AppImageError(f"The entry point cannot be imported: {failure}\n{explain_missing(lacking)}")
+    namespaces = _NO_TYPELIB.findall(failure or "")
+    if explanation := next((typelibs[name] for name in typelibs if name.partition("-")[0] in namespaces), None):
+        raise AppImageError(f"The entry point cannot be imported: {failure}\n{explanation}")
+    if failure and _UNDEFINED.search(failure):
+        raise AppImageError(
+            f"The application cannot start, as its import ended with {failure}: that file was compiled with another "
+            "version of a library than the image has. Take libraries from the system that it was compiled on "
+            "(`sysroot`), require another version of the package, or set `startup-order = false` if the application "
+            "needs none of it"
+        )
     if failure:
         log.warning(
-            "Importing %s for the start-up order ended with %s; set `startup-order = false` if this cannot be helped",
-            entry_point.module or entry_point.command,
-            failure,
+            "Importing %s for the start-up order ended with %s%s",
+            *(entry_point.module or entry_point.command, failure, _advise(trial)),
         )
+
+
+def _advise(trial: Reads) -> str:
+    """Say what to do about an import that fails on this machine, and need not do so on others."""
+    opened = dict.fromkeys(name for text in (*trial.causes, trial.said) for name in _NOT_OPENED.findall(text))
+    if not opened:
+        return "; set `startup-order = false` if this cannot be helped"
+    packages = dict.fromkeys(suggest_packages(opened).values())
+    how = f" (apt-get install {' '.join(packages)})" if packages else ""
+    return (
+        f", as this machine has no {' and no '.join(opened)}: install {'it' if len(opened) == 1 else 'them'}{how}, or "
+        "set `startup-order = false`; the image is complete either way, and starts a little slower without the order"
+    )
 
 
 def defers(

@@ -20,7 +20,7 @@ from hatch_appimage.introspection.namespaces import (
     named_by_overrides,
     named_namespaces,
 )
-from hatch_appimage.introspection.packages import fetch_companions, fetch_typelibs, package_names
+from hatch_appimage.introspection.packages import fetch_companions, fetch_typelibs, suggest_packages
 from hatch_appimage.introspection.places import GIO_MODULES, LOADERS, TYPELIBS
 from hatch_appimage.introspection.repository import Repository, by_number, find_typelibs, sonames_of
 from hatch_appimage.introspection.schemas import compile_schemas, find_schemas, names_in
@@ -66,7 +66,7 @@ class Introspection:
 
     Attributes:
         typelibs: the names of the namespaces with their versions, such as ``Gtk-4.0``.
-        missing: those that code names and the machine does not have.
+        missing: those that code names and the machine does not have, each with what is said of it.
         modules: the names of modules of GIO, gdk-pixbuf, GTK and GStreamer.
         schemas: how many files with schemas.
         data: how many bytes of icons and types of files.
@@ -77,7 +77,7 @@ class Introspection:
     """
 
     typelibs: tuple[str, ...] = ()
-    missing: tuple[str, ...] = ()
+    missing: Mapping[str, str] = field(default_factory=dict)
     modules: tuple[str, ...] = ()
     schemas: int = 0
     data: int = 0
@@ -96,6 +96,7 @@ def collect_introspection(
     reader: SourceReader,
     system: System,
     apt: Apt | None = None,
+    remedy: str = "",
 ) -> Introspection:
     """Find typelibs, modules and data, if PyGObject is installed or namespaces are given; the data are copied.
 
@@ -110,6 +111,7 @@ def collect_introspection(
         reader: knows what sources name.
         system: the build machine.
         apt: gets packages that it lacks; None to get none.
+        remedy: what to do so that apt does so, where the user keeps it from that.
 
     Raises:
         AppImageError: a typelib is damaged, or schemas cannot be compiled.
@@ -121,8 +123,11 @@ def collect_introspection(
     wanted = named_namespaces(python, reach, reader).union(named_by_option(settings.gi_namespaces))
     search = _Search(wanted, python, reader, architecture)
     found = search.find(system, apt)
-    typelibs, missing, system = found.typelibs, found.missing, found.system
-    _warn(found)
+    typelibs, system = found.typelibs, found.system
+    missing = _explain_missing(found, remedy)
+    for message in dict.fromkeys(missing.values()):
+        log.warning(message)
+    _warn_of_doubtful(typelibs.values())
     network = _uses_network(typelibs.values(), reach, python, reader)
     if apt:
         system = fetch_companions(typelibs, system, architecture, apt, network=network)
@@ -145,7 +150,7 @@ def collect_introspection(
     copy_licences(set(packages.values()), appdir, system)
     return Introspection(
         typelibs=tuple(sorted(typelibs)),
-        missing=tuple(_title(*pair) for pair in missing),
+        missing=missing,
         modules=_names(opened),
         schemas=compile_schemas(schemas, appdir, system),
         data=data,
@@ -161,7 +166,7 @@ def collect_introspection(
                 *([_PIXBUF] if modules.lists.get(LOADERS) else []),
                 *([GST_LIBRARY] if plugins else for_qt.complete),
             ),
-            missing=tuple(f"{_title(*pair)}.typelib" for pair in missing),
+            missing=tuple(f"{name}.typelib" for name in missing),
         ),
         system=system,
     )
@@ -252,16 +257,27 @@ def _find_typelibs(
     return dict(sorted(found.items())), missing
 
 
-def _warn(found: _Found) -> None:
-    """Say what the system does not have, and of what nobody knows whether it works."""
-    for pair in found.missing:
-        archives = ", nor have the archives of its apt," if pair in found.searched else ","
-        log.warning(
-            "%s has no typelib of %s%s and so it is not in the image: install what has it (Debian's package may be "
-            "called %s)",
-            *(found.system, _title(*pair), archives, package_names(*pair)[-1].rstrip("-")),
+def _explain_missing(found: _Found, remedy: str) -> dict[str, str]:
+    """Return one statement about all that the system does not have, and one about what its archives lack, too."""
+    said: dict[str, str] = {}
+    for searched in (False, True):
+        pairs = [pair for pair in found.missing if (pair in found.searched) == searched]
+        titles = [_title(*pair) for pair in pairs]
+        archives = ", nor have the archives of its apt," if searched and not found.system.release else ","
+        be, it = ("it is", "it") if len(pairs) == 1 else ("they are", "them")
+        allow = f"{remedy} to have apt get {it}, or " if remedy else ""
+        install = f"install what has {it} (on Debian, packages may be called {', '.join(suggest_packages(pairs))})"
+        way_out = f"set another `sysroot` that has {it}" if found.system.release else f"{allow}{install}"
+        message = (
+            f"{found.system} has no typelib of {', '.join(titles)}{archives} and so {be} not in the image: {way_out}"
         )
-    for typelib in found.typelibs.values():
+        said |= dict.fromkeys(titles, message)
+    return said
+
+
+def _warn_of_doubtful(typelibs: Iterable[Typelib]) -> None:
+    """Say of what nobody knows whether it works on other systems."""
+    for typelib in typelibs:
         if typelib.namespace in _WEBKIT:
             log.warning(
                 "%s is in the image and will not work on other systems: WebKitGTK starts processes of its own by a "

@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 
 # Namespaces, with what stands for them in the name of their package.
 _FAMILIES: Final = (
+    (r"GObject|GModule|Gio|GioUnix|GLibUnix", "glib"),
     (r"Gst(Base|Check|Controller|Net)?", "gstreamer"),
     (r"Gst(Allocators|App|Audio|GL\w*|Pbutils|Rtp|Rtsp|Sdp|Tag|Video)", "gst-plugins-base"),
     (r"GstRtspServer", "gst-rtsp-server"),
@@ -95,6 +96,16 @@ def package_names(namespace: str, version: str) -> list[str]:
     known = next((stem for pattern, stem in _FAMILIES if re.fullmatch(pattern, namespace)), None)
     stems = [namespace.lower().replace("_", "-"), *([known] if known else [])]
     return [f"gir1.2-{stem}-{version}" for stem in stems]
+
+
+def suggest_packages(missing: Iterable[tuple[str, str]]) -> list[str]:
+    """Return how Debian's packages may be called that have typelibs.
+
+    Args:
+        missing: pairs of a namespace and its version, or "", for which the name ends where a version would stand.
+
+    """
+    return list(dict.fromkeys(package_names(*pair)[-1].rstrip("-") for pair in sorted(missing)))
 
 
 def fetch_typelibs(missing: Iterable[tuple[str, str]], system: System, architecture: Architecture, apt: Apt) -> System:

@@ -46,8 +46,8 @@ _PROGRAMS: Final = ("apt-cache", "apt-get")
 # What of an archive every machine of the distribution uses.
 _COMPONENTS: Final = {"debian": "main", "ubuntu": "main universe"}
 _DAY: Final = 24 * 3600
-# After a failure lists are tried to get again in so many seconds.
-_PAUSE: Final = 600
+# Directories of lists that this process has got, as far as it could: another one tries again what failed.
+_tried: Final[set[Path]] = set()
 _NOT_FOUND: Final = 100  # exit status of apt-cache(8) for a name that no package has
 # Nothing of the machine is to change: what its packages have apt run after each update is not run.
 _CONFIGURATION: Final = "#clear APT::Update::Post-Invoke;\n#clear APT::Update::Post-Invoke-Success;\n"
@@ -86,22 +86,31 @@ class Apt:
 
     @classmethod
     def of_machine(cls) -> Apt | None:
-        """Return the one with the machine's archives and keys; None where it has no apt, or may download nothing."""
-        if is_offline() or not _STATUS.is_file() or not _is_installed():
+        """Return the one with the machine's archives and keys; None where it has no apt, or offline no lists."""
+        if not _STATUS.is_file() or not _is_installed():
             return None
-        return cls("this-machine", settings={"Dir::State::status": _STATUS})
+        apt = cls("this-machine", settings={"Dir::State::status": _STATUS})
+        return None if is_offline() and not apt.has_lists else apt
 
     @classmethod
     def of_release(cls, release: Release, architecture: Architecture) -> Apt:
         """Return the one with a release of a distribution of which the machine uses an archive.
 
         Raises:
-            AppImageError: there is no apt, no such archive or no key for it, or nothing may be downloaded.
+            AppImageError: there is no apt, no such archive or no key for it, or no lists may be downloaded.
 
         """
-        if is_offline() or not _is_installed():
-            problem = f"{OFFLINE} allows no download" if is_offline() else "this machine has no apt"
-            raise AppImageError(f"Libraries of {release} are to be fetched, and {problem}: name a copy of a system")
+        name = DPKG_NAMES[architecture.name]
+        state = f"{release.distribution}-{release.code_name}-{name}"
+        if not _is_installed():
+            raise AppImageError(
+                f"Libraries of {release} are to be fetched, and this machine has no apt: name a copy of a system"
+            )
+        if is_offline() and not cls(state).has_lists:
+            raise AppImageError(
+                f"Libraries of {release} are to be fetched, and {OFFLINE} allows no download: build once without it, "
+                "or name a copy of a system"
+            )
         known = read_sources()
         archive = find_archive(release, None, known)
         if archive is None:
@@ -109,19 +118,27 @@ class Apt:
                 f"No archive of {release.distribution} is among the sources of this machine's apt: add one, or name a "
                 "copy of a system"
             )
-        name = DPKG_NAMES[architecture.name]
         signed = f"deb [signed-by={archive.keyring}]"
-        security = find_security_archive(release, known) or archive.uri
-        suites = {"": archive.uri, "-updates": archive.uri, "-security": security}
+        suites = {"": archive.uri, "-updates": archive.uri}
+        # Ubuntu's archive has the security updates itself; those of Debian are in an archive of their own.
+        if security := find_security_archive(release, known) or (
+            archive.uri if release.distribution == "ubuntu" else None
+        ):
+            suites["-security"] = security
         lines = (
             f"{signed} {uri} {release.code_name}{suffix} {_COMPONENTS[release.distribution]}\n"
             for suffix, uri in suites.items()
         )
         return cls(
-            f"{release.distribution}-{release.code_name}-{name}",
+            state,
             tuple(lines),
             {"APT::Architecture": name, "APT::Architectures": name, "Dir::Etc::sourceparts": "-"},
         )
+
+    @property
+    def has_lists(self) -> bool:
+        """Whether it knows what archives have: what was downloaded before can be had offline, too."""
+        return (self._state / _STAMP).is_file()
 
     @property
     def _state(self) -> Path:
@@ -232,6 +249,9 @@ class Apt:
         return [added for added in found.values() if added]
 
     def _download(self, packages: Sequence[Package]) -> dict[Package, AddedPackage]:
+        if is_offline():
+            names = ", ".join(package.name for package in packages)
+            raise AppImageError(f"{names} not in the cache, and {OFFLINE} allows no download: build once without it")
         with temporary_directory() as place, status_line(find_terminal()) as show:
             show(f"Downloading packages with libraries: {len(packages)}")
             self._run("apt-get", "download", *(f"{each.name}={each.version}" for each in packages), cwd=place)
@@ -242,10 +262,13 @@ class Apt:
             return {package: unpack(package, files[package.digest], place) for package in packages}
 
     def _update(self) -> None:
-        """Get the lists of what the archives have, if these are a day old or of other archives."""
+        """Get the lists of what the archives have, if these are a day old or of other archives; offline any will do."""
+        if is_offline() and self.has_lists:
+            return
         stamp = self._state / _STAMP
         sources = "".join(self.sources) or _digest_sources()
-        if stamp.is_file() and time.time() - stamp.stat().st_mtime < _DAY and stamp.read_text() == sources:
+        is_known = stamp.is_file() and stamp.read_text() == sources
+        if is_known and (self._state in _tried or time.time() - stamp.stat().st_mtime < _DAY):
             return
         for part in ("archives", "lists"):
             (self._state / part / "partial").mkdir(parents=True, exist_ok=True)
@@ -255,8 +278,9 @@ class Apt:
             show("Downloading the lists of what archives have")
             is_whole = self._update_from(self.sources)
         stamp.write_text(sources)
+        _tried.add(self._state)
         if not is_whole:
-            os.utime(stamp, (time.time() - _DAY + _PAUSE,) * 2)
+            os.utime(stamp, (0, 0))
 
     def _update_from(self, sources: tuple[str, ...]) -> bool:
         """Get the lists, and say whether those of all archives were there."""
@@ -283,6 +307,9 @@ class Apt:
             "APT::Update::Error-Mode": "any",
             "Dir::Cache": self._state,
             "Dir::Cache::archives": self._state / "archives",
+            # Images for containers have apt make these anew each time, which takes a second.
+            "Dir::Cache::pkgcache": self._state / "pkgcache.bin",
+            "Dir::Cache::srcpkgcache": self._state / "srcpkgcache.bin",
             "Dir::State": self._state,
             "Dir::State::lists": self._state / "lists",
             "Dir::State::status": self._state / "status",
@@ -294,6 +321,20 @@ class Apt:
         return run(
             [program, *options, *arguments], doing="get packages by apt", cwd=cwd, env={**os.environ, "LC_ALL": "C"}
         )
+
+
+def how_to_allow(*, allowed: bool) -> str:
+    """Return what to do so that this machine's apt gets what it lacks; "" where nothing keeps it from that but itself.
+
+    Args:
+        allowed: the project allows it.
+
+    """
+    if not _STATUS.is_file() or not _is_installed():
+        return ""
+    if not allowed:
+        return "remove `fetch-libraries = false`"
+    return f"build once without {OFFLINE}" if Apt.of_machine() is None else ""
 
 
 def explain(error: AppImageError) -> str:

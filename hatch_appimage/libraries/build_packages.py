@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hatch_appimage.download import OFFLINE, is_offline
 from hatch_appimage.elf import read_elf, set_rpath
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.libraries.apt import Apt, explain
@@ -82,9 +83,9 @@ def fetch_build_packages(names: Sequence[str], architecture: Architecture, direc
     """
     apt = Apt.of_machine()
     if apt is None:
+        problem = f"{OFFLINE} allows no download: build once without it, or" if is_offline() else "there is no apt:"
         raise AppImageError(
-            f"`build-packages` names {', '.join(names)}: without apt, or offline, none can be fetched. Install them, "
-            "and leave the option out"
+            f"`build-packages` names {', '.join(names)}, and {problem} install them and leave the option out"
         )
     try:
         packages = apt.get(apt.find(apt.resolve(names)).values())

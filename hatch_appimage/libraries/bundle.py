@@ -47,6 +47,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+# What to do about a file that was made for a newer release than the one whose libraries come along.
+_OTHER_FILE = "Require a package that was built for that release or an older one, set another `sysroot`"
+
 
 @dataclass(frozen=True)
 class BundledLibrary:
@@ -126,12 +129,16 @@ class MissingLibrary:
         soname: its name.
         files: what wants it, by paths below the AppDir.
         package: Debian's package that would bring it, where apt knows one.
+        place: where it was looked for, and what to do if that is the wrong place, or too little.
+        in_archive: that is the archive of a release, into which nobody can install it.
 
     """
 
     soname: str
     files: tuple[str, ...]
     package: str | None
+    place: str = field(default="on this machine", compare=False)
+    in_archive: bool = field(default=False, compare=False)
 
     def __str__(self) -> str:
         more = f" and {len(self.files) - 1} more" if len(self.files) > 1 else ""
@@ -201,6 +208,7 @@ def bundle_libraries(
     required: Iterable[Path] = (),
     strip: bool = True,
     results: Results = NO_RESULTS,
+    remedy: str = "",
 ) -> Libraries:
     """Copy what is needed and not there, and have everything find it.
 
@@ -218,6 +226,7 @@ def bundle_libraries(
         required: modules that every start loads, where no trial will tell whether one lacks a library.
         strip: remove what only debuggers read from the libraries that are copied.
         results: where stripped and patched files are kept for the next image.
+        remedy: what to do so that apt gets what the machine lacks, where the user keeps it from that.
 
     Raises:
         AppImageError: a library that every start needs, or a window of Qt, is found neither in the AppDir nor in the
@@ -262,24 +271,25 @@ def bundle_libraries(
         plan = plan_with(system=system)
     if lock:
         lock.check_complete(architecture, plan.lacking)
-    where = _place(system, python, architecture)
+    where = _place(system, python, architecture, remedy)
     essential = {
         python.executable,
         *required,
         *(plan.links.get(path, path) for path in map(appdir.lib.joinpath, opened)),
     }
     fatal = [need for need in plan.missing if any(root in essential or shows_windows(root) for root in need.roots)]
+    find_missing = partial(_missing, root=appdir.root, place=where, in_archive=bool(system.release))
     if fatal:
-        raise AppImageError(explain_missing(_missing(fatal, appdir.root), where))
-    missing = _missing(plan.missing, appdir.root)
+        raise AppImageError(explain_missing(find_missing(fatal)))
+    missing = find_missing(plan.missing)
     _warn_of_modules(plan, where)
     _warn_of_parts(plan, collected)
     _warn_of_rules(policy, plan, needed, where)
     _warn_of_opened(set(sonames) - set(found), policy, where)
     for library in missing:
         log.warning(
-            '%s, is not %s: what loads that file fails. Install it, or allow that: ignore-missing = ["%s"]',
-            *(library, where, library.soname),
+            '%s, is not %s: what loads that file fails. %s, or allow that: ignore-missing = ["%s"]',
+            *(library, where, _OTHER_FILE if library.in_archive else "Install it", library.soname),
         )
     packages = find_packages([*plan.copies.values(), *plan.data.values()], system)
     stripped = _apply(plan, appdir.root, results, strip=strip)
@@ -468,39 +478,37 @@ def _verify(tree: Tree, plan: BundlePlan) -> list[Dependency]:
     return needs
 
 
-def _place(system: System, python: BundledPython, architecture: Architecture) -> str:
-    """Name where libraries are looked for, and what to do if that is no machine of the architecture."""
+def _place(system: System, python: BundledPython, architecture: Architecture, remedy: str) -> str:
+    """Name where libraries are looked for, and what to do if that is no machine of the architecture, or too little."""
     if system.root != Path("/"):
         return f"in {system}"
     if python.cross:
         return f"on this machine (set `sysroot` to a copy of one for {architecture.name})"
-    return "on this machine"
+    return f"on this machine ({remedy} to have apt get what it lacks)" if remedy else "on this machine"
 
 
-def _missing(needs: Iterable[Dependency], root: Path) -> tuple[MissingLibrary, ...]:
+def _missing(needs: Iterable[Dependency], root: Path, place: str, *, in_archive: bool) -> tuple[MissingLibrary, ...]:
     """Gather needs that are not fulfilled, by library."""
     users: dict[str, dict[str, None]] = {}
     for need in needs:
         users.setdefault(need.soname, {})[str(need.file.relative_to(root))] = None
-    packages = suggest_packages(users) if users else {}
-    return tuple(MissingLibrary(soname, tuple(files), packages.get(soname)) for soname, files in sorted(users.items()))
+    packages = suggest_packages(users) if users and not in_archive else {}
+    return tuple(
+        MissingLibrary(soname, tuple(files), packages.get(soname), place, in_archive)
+        for soname, files in sorted(users.items())
+    )
 
 
-def explain_missing(missing: Sequence[MissingLibrary], place: str = "on this machine") -> str:
-    """Write one clear statement about all that is missing.
-
-    Args:
-        missing: the libraries.
-        place: where they were looked for.
-
-    """
+def explain_missing(missing: Sequence[MissingLibrary]) -> str:
+    """Write one clear statement about all that is missing; it was looked for in one place."""
     known = dict.fromkeys(library.package for library in missing if library.package)
-    install = f"install what provides them{f' (apt-get install {chr(32).join(known)})' if known else ''}"
+    install = f"Please install what provides them{f' (apt-get install {chr(32).join(known)})' if known else ''}"
+    way_out = _OTHER_FILE if missing[0].in_archive else install
     names = ", ".join(f'"{library.soname}"' for library in missing)
     return "\n".join([
-        f"{_count(missing)} not {place}:",
+        f"{_count(missing)} not {missing[0].place}:",
         *(f"  {library}" for library in missing),
-        f"Please {install}, or allow their absence where the application does not use those files:",
+        f"{way_out}, or allow their absence where the application does not use those files:",
         f"  ignore-missing = [{names}]",
     ])  # fmt: skip
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from hatch_appimage import inputs as module
+from hatch_appimage.architecture import ByArchitecture, native_architecture
 from hatch_appimage.errors import AppImageError
+from hatch_appimage.libraries.policy import LibraryPolicy
 from support.inputs import make_inputs
+from support.tools import require
 
 if TYPE_CHECKING:
     from hatch_appimage.inputs import BuildInputs
@@ -111,3 +114,20 @@ class TestAfterInstall:
                 module._check_after_install(inputs)
         else:
             module._check_after_install(inputs)
+
+
+@pytest.mark.parametrize(
+    ("sysroot", "musl", "fetch", "remedy"),
+    [
+        (Path("/"), False, True, ""),
+        (Path("/"), False, False, "remove `fetch-libraries = false`"),
+        (Path("/"), True, False, ""),
+        (Path("/copy"), False, False, ""),
+    ],
+)
+def test_what_allows_to_fetch_libraries(*, sysroot: Path, musl: bool, fetch: bool, remedy: str) -> None:
+    """For the machine's own libraries alone."""
+    require("apt-get", "apt")
+    policy = LibraryPolicy(sysroot=ByArchitecture(sysroot, {}), fetch_libraries=fetch)
+    python: Any = SimpleNamespace(elf="runs", musl=musl)
+    assert module._find_remedy(policy, native_architecture(), python) == remedy

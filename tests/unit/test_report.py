@@ -108,7 +108,7 @@ C_LIBRARY = CLibrary(
 FETCHED = PinnedPackages(
     "debian:12", (PinnedPackage("libx1", "2.0-1", "pool/libx1_2.0-1_amd64.deb", 70_500, "ab" * 32, ("Expat",)),)
 )
-INTROSPECTION = Introspection(("GLib-2.0", "Gtk-4.0"), ("Adw-1",), ("im-ibus.so",), schemas=3, data=1_200_000)
+INTROSPECTION = Introspection(("GLib-2.0", "Gtk-4.0"), {"Adw-1": "none"}, ("im-ibus.so",), schemas=3, data=1_200_000)
 
 
 @pytest.fixture
@@ -477,6 +477,7 @@ class TestDescribe:
             (replace(LIBRARIES, dropped={}, missing=()), "2 bundled"),
             (Introspection(), "nothing uses PyGObject"),
             (Introspection(modules=("a.so", "b.so")), "nothing uses PyGObject; 2 plugins of GStreamer for Qt"),
+            (Introspection(missing={"Gtk-4.0": "none"}), "no typelib is there"),
             (C_LIBRARY, "glibc 2.36 for systems with an older one than 2.35, 2.1 MB"),
             (NoCLibrary("nothing needs one"), "the target system's: nothing needs one"),
             (Patches(("curses", "ssl")), "curses, ssl"),

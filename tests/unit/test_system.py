@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hatch_appimage.architecture import ARCHITECTURES
-from hatch_appimage.system import System
+from hatch_appimage.system import AddedPackage, System
 
 X86_64 = ARCHITECTURES["x86_64"]
 
@@ -129,6 +129,21 @@ class TestLocate:
         (tmp_path / "link").symlink_to("/opt/file")
         assert System(tmp_path, ()).follow(tmp_path / "link") == tmp_path / "opt" / "file"
         assert System(tmp_path / "root", ()).follow(tmp_path / "link") == tmp_path / "link"
+
+    def test_names_in_packages(self, tmp_path: Path) -> None:
+        """Packages have a file on either side of the links from ``/lib`` and the like into ``/usr``."""
+        roots = [tmp_path / name for name in ("old", "new")]
+        make(roots[0], "lib64")
+        make(roots[1], "usr/bin")
+        files = [roots[0] / "lib64/ld.so.2", roots[1] / "usr/bin/tool"]
+        for file in files:
+            file.touch()
+        system = System(tmp_path / "root", ())
+        for root in roots:
+            system = system.add(AddedPackage(root.name, "1", "", root, "", 0), X86_64)
+        for prefix in ("", "/usr"):
+            assert [system.locate(f"{prefix}{name}") for name in ("/lib64/ld.so.2", "/bin/tool")] == files
+        assert not system.locate("/usr/tool").exists()
 
     def test_name_of_what_is_elsewhere(self, tmp_path: Path) -> None:
         assert System(tmp_path / "root", ()).name_of(Path("/opt/x")) == "/opt/x"

@@ -38,9 +38,16 @@ SOURCES = {
     "fails": "import colorsys\nraise ImportError('no display')",
     "prints_and_exits": "import colorsys, sys\nprint('([], None)')\nsys.exit(3)",
     "crashes": "import colorsys, os\nos.abort()",
+    "tells_and_crashes": "import os\nos.write(2, b'Gtk-ERROR: no display\\n\\n')\nos.abort()",
     "ends_the_process": "import os\nos._exit(0)",
     "wraps": "try:\n  raise ImportError('libtbb.so.12: cannot open shared object file')\n"
     "except ImportError as error:\n  raise SystemExit('install it') from error",
+    "asserts": "import sys\nprint('WARNING: libwl.so.0: cannot open shared object file: No such file or directory',"
+    " file=sys.stderr)\nassert sys is None",
+    "wants_gtk": "raise ValueError('Namespace Gtk not available for version 4.0')",
+    "wants_gtk_by_import": "raise ImportError('cannot import name Gtk, introspection typelib not found')",
+    "wanted_gtk": "try:\n  import wants_gtk\nexcept ValueError:\n  raise ImportError('no display')",
+    "lacks_symbol": "raise ImportError('/x/_gi.so: undefined symbol: g_new')",
     "copes": "try:\n  raise ImportError('libtbb.so.12: cannot open shared object file')\nexcept ImportError: pass",
     "misses": "import some_other_module",
     "misses_a_part_of_python": "import winreg",
@@ -174,6 +181,12 @@ def test_what_is_known_without_the_import(
     assert f"Importing {module} for the start-up order ended with" in caplog.text
 
 
+def test_what_a_crash_says(bundle: tuple[AppDir, BundledPython], caplog: pytest.LogCaptureFixture) -> None:
+    """Toolkits end the process where they find no display."""
+    names(bundle, "tells_and_crashes")
+    assert "start-up order ended with signal 6: Gtk-ERROR: no display; set" in caplog.text
+
+
 def test_module_that_the_bundled_python_does_not_find(bundle: tuple[AppDir, BundledPython]) -> None:
     with pytest.raises(AppImageError, match=r"cannot import the entry point: ModuleNotFoundError.*no_such_module"):
         names(bundle, "no_such_module.main")
@@ -217,16 +230,62 @@ def test_is_the_same_every_time(bundle: tuple[AppDir, BundledPython]) -> None:
 
 
 def test_library_that_the_import_needs(bundle: tuple[AppDir, BundledPython]) -> None:
-    """Whatever the application makes of it."""
-    missing = [MissingLibrary(soname, ("usr/lib/t.so",), "libtbb12") for soname in ("libtbb.so.12", "libother.so.1")]
+    """Whatever the application makes of it; with what the same file needs."""
+    needed = {"libother.so.1": "u.so", "libtbb.so.12": "t.so", "libtbbmalloc.so.2": "t.so"}
+    missing = [
+        MissingLibrary(soname, (f"usr/lib/{file}",), "libtbb12", "in debian:12") for soname, file in needed.items()
+    ]
     with pytest.raises(AppImageError) as caught:
         find_startup_order(*bundle, EntryPoint("app", "wraps", "main"), missing)
-    assert str(caught.value).splitlines()[:3] == [
+    assert str(caught.value).splitlines()[:4] == [
         "The entry point cannot be imported: SystemExit: install it",
-        "1 shared library that the image needs is not on this machine:",
+        "2 shared libraries that the image needs are not in debian:12:",
         "  libtbb.so.12 (Debian's package libtbb12), needed by usr/lib/t.so",
+        "  libtbbmalloc.so.2 (Debian's package libtbb12), needed by usr/lib/t.so",
     ]
     assert find_startup_order(*bundle, EntryPoint("app", "copes", "main"), missing).files
+
+
+@pytest.mark.parametrize("package", ["libwl0", None])
+def test_library_that_only_this_machine_lacks(
+    bundle: tuple[AppDir, BundledPython],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    package: str | None,
+) -> None:
+    """GTK tells of it on stderr, and PyGObject raises an exception without any text."""
+    known = {"libwl.so.0": package} if package else {}
+    monkeypatch.setattr("hatch_appimage.appdir.startup.suggest_packages", lambda _: known)
+    assert "asserts" in names(bundle, "asserts")
+    path = f"usr/lib/{bundle[1].stdlib.name}/site-packages/asserts.py"
+    (message,) = caplog.messages
+    assert message == (
+        f"Importing asserts for the start-up order ended with AssertionError in line 3 of {path}, as this machine has "
+        f"no libwl.so.0: install it{' (apt-get install libwl0)' if package else ''}, or set `startup-order = false`; "
+        "the image is complete either way, and starts a little slower without the order"
+    )
+
+
+def test_symbol_that_a_library_lacks(bundle: tuple[AppDir, BundledPython]) -> None:
+    """GLib's have no versions, so nothing else tells."""
+    with pytest.raises(AppImageError, match=r"cannot start, as .* undefined symbol: g_new: that file was compiled wi"):
+        names(bundle, "lacks_symbol")
+
+
+@pytest.mark.parametrize("module", ["wants_gtk", "wants_gtk_by_import"])
+def test_typelib_that_the_import_needs(bundle: tuple[AppDir, BundledPython], module: str) -> None:
+    missing = {"Pango-1.0": "no Pango", "Gtk-4.0": "no typelib of Gtk-4.0"}
+    with pytest.raises(AppImageError) as caught:
+        find_startup_order(*bundle, EntryPoint("app", module, "main"), typelibs=missing)
+    first, second = str(caught.value).splitlines()
+    assert first.startswith("The entry point cannot be imported: ")
+    assert second == "no typelib of Gtk-4.0"
+    assert find_startup_order(*bundle, EntryPoint("app", module, "main"), typelibs={"Pango-1.0": ""}).files
+
+
+def test_typelib_that_the_import_does_without(bundle: tuple[AppDir, BundledPython]) -> None:
+    """What it fails for then is another matter."""
+    assert find_startup_order(*bundle, EntryPoint("app", "wanted_gtk", "main"), typelibs={"Gtk-4.0": ""}).files
 
 
 def stems(files: tuple[str, ...]) -> list[str]:

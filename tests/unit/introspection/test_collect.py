@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -62,7 +63,7 @@ class Scene:
         path.write_text(text)
         return path
 
-    def collect(self, *namespaces: str, apt: Apt | None = None) -> Introspection:
+    def collect(self, *namespaces: str, apt: Apt | None = None, remedy: str = "", release: str = "") -> Introspection:
         modules = {path.stem: Reached(path, None) for path in self.site.glob("*.py")}
         own = frozenset(reached.path for reached in modules.values())
         return collect_introspection(
@@ -72,8 +73,9 @@ class Scene:
             Reach(modules, frozenset(), own=own),
             IntrospectionSettings(namespaces),
             reader=SourceReader(),
-            system=System(self.root, (self.lib,)),
+            system=System(self.root, (self.lib,), release=release),
             apt=apt,
+            remedy=remedy,
         )
 
 
@@ -143,12 +145,26 @@ def test_what_nothing_imports_does_not_count(scene: Scene) -> None:
 
 
 def test_missing(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
-    assert scene.collect("Adw-1").missing == ("Adw-1",)
+    found = scene.collect("Adw-1")
     (message,) = caplog.messages
     system = System(scene.root, (scene.lib,))
     assert message == (
-        f"{system} has no typelib of Adw-1, and so it is not in the image: install what has it (Debian's package may "
-        "be called gir1.2-adw-1)"
+        f"{system} has no typelib of Adw-1, and so it is not in the image: install what has it (on Debian, packages "
+        "may be called gir1.2-adw-1)"
+    )
+    assert found.missing == {"Adw-1": message}
+
+
+def test_nothing_is_there(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    """One line says so, and what keeps apt from getting it."""
+    shutil.rmtree(scene.lib)
+    found = scene.collect("Gtk-4.0", remedy="remove `this`")
+    assert not found.typelibs
+    (message,) = caplog.messages
+    assert message.endswith(
+        " has no typelib of GLib-2.0, GObject-2.0, Gio-2.0, Gtk-4.0, and so they are not in the image: remove `this` "
+        "to have apt get them, or install what has them (on Debian, packages may be called gir1.2-glib-2.0, "
+        "gir1.2-gtk-4.0)"
     )
 
 
@@ -177,7 +193,7 @@ def test_one_version_is_enough(scene: Scene, archive: Archive, apt: Apt, caplog:
     archive.sign()
     found = scene.collect("Web-4.0", "Web-4.1", "Gtk-3.0", "Gtk-4.0", apt=apt)
     assert {package.name for package in found.system.added} == {"gir1.2-web-4.1"}
-    assert found.missing == ("Gtk-3.0", "Web-4.0")
+    assert sorted(found.missing) == ["Gtk-3.0", "Web-4.0"]
     assert not any("nor have the archives" in message for message in caplog.messages)
 
 
@@ -187,7 +203,17 @@ def test_missing_in_the_archives(scene: Scene, archive: Archive, apt: Apt, caplo
     (message,) = caplog.messages
     assert message.endswith(
         "has no typelib of GstApp-1.0, nor have the archives of its apt, and so it is not in the image: install what "
-        "has it (Debian's package may be called gir1.2-gst-plugins-base-1.0)"
+        "has it (on Debian, packages may be called gir1.2-gst-plugins-base-1.0)"
+    )
+
+
+def test_missing_in_a_release(scene: Scene, archive: Archive, apt: Apt, caplog: pytest.LogCaptureFixture) -> None:
+    """Nothing can be installed there."""
+    archive.sign()
+    scene.collect("Adw-1", apt=apt, release="debian:12")
+    (message,) = caplog.messages
+    assert message == (
+        "debian:12 has no typelib of Adw-1, and so it is not in the image: set another `sysroot` that has it"
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import shutil
 import tarfile
 from pathlib import Path
@@ -14,11 +15,12 @@ import pytest
 
 from hatch_appimage.architecture import native_architecture
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.libraries.apt import Apt
+from hatch_appimage.libraries.apt import Apt, how_to_allow
 from hatch_appimage.libraries.companions import find_companions
 from hatch_appimage.libraries.fetch import add_locked, fetch_libraries, release_system
 from hatch_appimage.libraries.licences import find_licence
 from hatch_appimage.libraries.lock import PinnedPackages, write_library_lock
+from hatch_appimage.libraries.package_cache import package_directory
 from hatch_appimage.libraries.search import find_on_system
 from hatch_appimage.roots.apt import AptSource
 from hatch_appimage.roots.releases import find_release
@@ -27,6 +29,7 @@ from hatch_appimage.unpack import unpack_package
 from support.archive import TRIPLET, Archive, make_library
 from support.keys import gpg, make_key
 from support.mirror import serve
+from support.tools import require
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -173,6 +176,19 @@ class TestRelease:
         assert found is not None
         assert system.name_of(found) == f"/usr/lib/{TRIPLET}/libzz.so.3"
 
+    @pytest.mark.parametrize(("release", "suites"), [("debian:12", 2), ("ubuntu:24.04", 3)])
+    def test_security_updates(
+        self, archive: Archive, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, release: str, suites: int
+    ) -> None:
+        """Debian's are in an archive of their own, which the machine may not use."""
+        distribution = release.partition(":")[0]
+        source = AptSource(f"file:{archive.root}", ("trixie", "jammy"), ("main",), None)
+        monkeypatch.setattr("hatch_appimage.libraries.apt.read_sources", lambda: [source])
+        monkeypatch.setattr("hatch_appimage.roots.apt._KEYRINGS", tmp_path)
+        (tmp_path / f"{distribution}-archive-keyring.gpg").touch()
+        apt = Apt.of_release(find_release(release), native_architecture())
+        assert len(apt.sources) == suites
+
     def test_cannot_be_read(self, bookworm: Apt) -> None:
         with pytest.raises(AppImageError, match=r"^Libraries of debian:12 cannot be fetched: The repository .*$"):
             release_system(find_release("debian:12"), native_architecture(), bookworm)
@@ -184,7 +200,7 @@ class TestRelease:
 
     def test_offline(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HATCH_APPIMAGE_OFFLINE", "1")
-        with pytest.raises(AppImageError, match="HATCH_APPIMAGE_OFFLINE allows no download: name a copy of a system"):
+        with pytest.raises(AppImageError, match="HATCH_APPIMAGE_OFFLINE allows no download: build once without it"):
             Apt.of_release(find_release("debian:12"), native_architecture())
 
 
@@ -221,7 +237,6 @@ class TestLocked:
 
     def test_from_the_cache(self, lock: LibraryLock, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HATCH_APPIMAGE_OFFLINE", "1")
-        assert Apt.of_machine() is None
         (added,) = self.add(lock, None)
         assert (added.name, added.version) == ("libzz3", "1.0")
 
@@ -425,6 +440,66 @@ class TestHostile:
             apt.get(apt.find(["libzz3"]).values())
 
 
-def test_offline(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_keeps_what_it_makes_of_lists(archive: Archive, apt: Apt) -> None:
+    """Images for containers have a setting against that, and a build asks dozens of times."""
+    with Path(os.environ["APT_CONFIG"]).open("a") as settings:
+        settings.write('Dir::Cache::pkgcache "";\nDir::Cache::srcpkgcache "";\n')
+    archive.add("libzz1", {"./usr/lib/file": b""})
+    archive.sign()
+    assert list(apt.find(["libzz1"])) == ["libzz1"]
+    assert (package_directory() / apt.name / "pkgcache.bin").is_file()
+
+
+def test_lists_that_could_not_be_read(
+    archive: Archive, apt: Apt, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next build tries again, and says so again where that fails again; the same one does not."""
+    archive.add("libzz1", {"./usr/lib/file": b""})
+    for _ in range(2):
+        assert apt.find(["libzz1"]) == {}
+        (message,) = caplog.messages
+        assert message.startswith("Not all archives of packages can be read: ")
+    monkeypatch.setattr("hatch_appimage.libraries.apt._tried", set())
+    assert apt.find(["libzz1"]) == {}
+    assert caplog.messages == [message, message]
+    archive.sign()
+    monkeypatch.setattr("hatch_appimage.libraries.apt._tried", set())
+    assert list(apt.find(["libzz1"])) == ["libzz1"]
+
+
+class TestOffline:
+    """What an earlier build has got is used, however old, and nothing else."""
+
+    @pytest.fixture(autouse=True)
+    def _offline(self, archive: Archive, apt: Apt, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name in ("libzz1", "libzz2"):
+            archive.add(name, {"./usr/lib/file": name.encode()})
+        archive.sign()
+        apt.get(apt.find(["libzz1"]).values())
+        for file in archive.root.rglob("*.deb"):
+            file.unlink()
+        os.utime(package_directory() / apt.name / "stamp", (0, 0))
+        monkeypatch.setenv("HATCH_APPIMAGE_OFFLINE", "1")
+
+    def test_from_the_cache(self, apt: Apt) -> None:
+        assert apt.has_lists
+        (added,) = apt.get(apt.find(["libzz1"]).values())
+        assert (added.root / "usr/lib/file").read_text() == "libzz1"
+        assert apt.resolve(["libzz1"]) == ["libzz1"]
+
+    def test_not_in_the_cache(self, apt: Apt) -> None:
+        for _ in range(2):  # the lists are still there afterwards
+            with pytest.raises(
+                AppImageError, match=r"^libzz2 not in the cache, and HATCH_APPIMAGE_OFFLINE allows no download: build"
+            ):
+                apt.get(apt.find(["libzz2"]).values())
+
+
+def test_no_lists_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    require("apt-get", "apt")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert how_to_allow(allowed=False) == "remove `fetch-libraries = false`"
+    assert how_to_allow(allowed=True) == ""
     monkeypatch.setenv("HATCH_APPIMAGE_OFFLINE", "1")
     assert Apt.of_machine() is None
+    assert how_to_allow(allowed=True) == "build once without HATCH_APPIMAGE_OFFLINE"

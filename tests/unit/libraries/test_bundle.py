@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import subprocess
 from dataclasses import dataclass, replace
-from pathlib import PurePath
-from typing import TYPE_CHECKING, Any
+from pathlib import Path, PurePath
+from typing import Any
 
 import pytest
 
@@ -15,16 +15,20 @@ from hatch_appimage.elf import read_elf, read_sections
 from hatch_appimage.elf_strip import Stripped
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.layout import AppDir
-from hatch_appimage.libraries.bundle import BundledLibrary, Libraries, MissingLibrary, SystemLibrary, bundle_libraries
+from hatch_appimage.libraries.bundle import (
+    BundledLibrary,
+    Libraries,
+    MissingLibrary,
+    SystemLibrary,
+    bundle_libraries,
+    explain_missing,
+)
 from hatch_appimage.libraries.policy import LibraryPolicy
 from hatch_appimage.libraries.symbol_versions import find_requirements
 from hatch_appimage.python import BundledPython
 from hatch_appimage.system import System
 from support.elf_fixtures import isa_level, library, program
 from support.tools import require
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SITE = "usr/lib/python3.12/site-packages"
 
@@ -78,6 +82,8 @@ class Build:
         musl: bool = False,
         strip: bool = True,
         traced: dict[str, str] | None = None,
+        system: System | None = None,
+        remedy: str = "",
         **policy: Any,
     ) -> Libraries:
         return bundle_libraries(
@@ -85,11 +91,12 @@ class Build:
             native_architecture(),
             replace(self.python, musl=musl),
             LibraryPolicy(max_glibc=max_glibc, **policy),
-            system=System(self.root / "machine", (self.root / "machine" / "lib",)),
+            system=system or System(self.root / "machine", (self.root / "machine" / "lib",)),
             project=self.root / "project",
             traced=traced,
             required=required,
             strip=strip,
+            remedy=remedy,
         )
 
 
@@ -356,6 +363,22 @@ class TestMissing:
                 'ignore-missing = ["libtbb.so.12"]'
             )
         ]
+
+    def test_what_would_get_it(self, build: Build, caplog: pytest.LogCaptureFixture) -> None:
+        library("", "libtbb.so.12").write(build.python.site_packages[0] / "pool.so")
+        libraries = build.bundle(system=System(Path("/"), ()), remedy="remove `this`")
+        (message,) = (message for message in caplog.messages if "libtbb.so.12" in message)
+        where = "is not on this machine (remove `this` to have apt get what it lacks)"
+        assert where in message
+        assert where in explain_missing(libraries.missing)
+
+    def test_in_a_release(self, build: Build, caplog: pytest.LogCaptureFixture) -> None:
+        """Nothing can be installed there."""
+        library("", "libtbb.so.12").write(build.python.site_packages[0] / "pool.so")
+        libraries = build.bundle(system=System(build.root / "machine", (), release="debian:12"))
+        for text in (caplog.text, explain_missing(libraries.missing)):
+            assert "not in debian:12" in text
+            assert "Require a package that was built for that release or an older one, set another `sysroot`" in text
 
     def test_of_a_bundled_library(self, build: Build) -> None:
         nowhere = build.compile(build.root / "machine" / "lib" / "nowhere.so")
