@@ -174,19 +174,25 @@ def _read(elf: ELFFile) -> Elf:
         elif header["p_type"] == "PT_DYNAMIC" and header["p_filesz"]:
             dynamic = Dynamic(elf.stream, elf, None, header["p_offset"], empty=False)
     tags: dict[str, list[Any]] = {}
-    for tag in dynamic.iter_tags() if dynamic else ():
-        tags.setdefault(tag.entry.d_tag, []).append(tag)
+    for tag in dynamic._iter_tags() if dynamic else ():  # noqa: SLF001 - DynamicTag objects cost as much as all else
+        tags.setdefault(tag.d_tag, []).append(tag)
+    # The one that needs no section headers.
+    strings = dynamic._get_stringtable() if dynamic else None  # noqa: SLF001
+
+    def texts(kind: str) -> list[str]:
+        return [strings.get_string(tag.d_val) for tag in tags.get(kind, ())] if strings else []
+
     elf.stream.seek(0)
     return Elf(
         machine=int.from_bytes(elf.stream.read(20)[_MACHINE], "little" if elf.little_endian else "big"),
         bits=elf.elfclass,
         interpreter=interpreter,
         dynamic=dynamic is not None,
-        soname=next((tag.soname for tag in tags.get("DT_SONAME", ())), ""),
-        needed=tuple(tag.needed for tag in tags.get("DT_NEEDED", ())),
-        rpath=tuple(directory for tag in tags.get("DT_RPATH", ()) for directory in tag.rpath.split(":")),
-        runpath=tuple(directory for tag in tags.get("DT_RUNPATH", ()) for directory in tag.runpath.split(":")),
-        versions=_versions(elf, dynamic, tags) if dynamic else {},
+        soname=next(iter(texts("DT_SONAME")), ""),
+        needed=tuple(texts("DT_NEEDED")),
+        rpath=tuple(directory for text in texts("DT_RPATH") for directory in text.split(":")),
+        runpath=tuple(directory for text in texts("DT_RUNPATH") for directory in text.split(":")),
+        versions=_versions(elf, strings, tags) if strings else {},
         relr="DT_RELR" in tags,
         segments=tuple(segments),
         executable_stack=executable_stack,
@@ -212,12 +218,11 @@ def _isa_level(note: bytes, bits: int) -> int:
     return 0
 
 
-def _versions(elf: ELFFile, dynamic: Dynamic, tags: Mapping[str, list[Any]]) -> dict[str, tuple[str, ...]]:
+def _versions(elf: ELFFile, strings: Any, tags: Mapping[str, list[Any]]) -> dict[str, tuple[str, ...]]:
     """Read the records that ``DT_VERNEED`` points at."""
     if "DT_VERNEED" not in tags:
         return {}
-    strings = dynamic._get_stringtable()  # noqa: SLF001 - the one that needs no section headers
-    place = next(elf.address_offsets(tags["DT_VERNEED"][0].entry.d_ptr), None)
+    place = next(elf.address_offsets(tags["DT_VERNEED"][0].d_ptr), None)
     if place is None:
         raise ELFError("its symbol versions are in no segment")
     versions: dict[str, tuple[str, ...]] = {}

@@ -7,6 +7,7 @@ import os
 import re
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -65,6 +66,8 @@ class Tree:
         self.architecture = architecture
         self._elves = {path: elf for path, elf in elves.items() if elf and elf.dynamic and fits(elf, architecture)}
         self._links: dict[Path, Path] = {}
+        # Nothing is changed on the disk as long as a tree is planned with.
+        self._realpath = cache(lambda path: Path(os.path.realpath(path)))
 
     def without(self, paths: Iterable[Path]) -> Tree:
         """Return a copy in which some files are not."""
@@ -80,13 +83,13 @@ class Tree:
         """Return what is in a file; None where the tree has none."""
         elf = self._elves.get(self._links.get(path, path))
         if elf is None:  # a link may lead to it, or to a directory above it
-            real = Path(os.path.realpath(path))
+            real = self._realpath(path)
             elf = self._elves.get(self._links.get(real, real))
         return elf
 
     def real(self, path: Path) -> Path:
         """Return what a path is behind all links, those that will be in the tree among them."""
-        return Path(os.path.realpath(self._links.get(path, path)))
+        return self._realpath(self._links.get(path, path))
 
     def put(self, path: Path, elf: Elf) -> None:
         """Note that a file will be in the tree, or be changed."""
