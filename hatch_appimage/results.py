@@ -90,6 +90,10 @@ class Results:
             raise AppImageError(f"{LIMIT} is to be a number, of megabytes, and is {value!r}")
         return cls(results_directory(), int(value or _DEFAULT_LIMIT_MB) * 10**6)
 
+    def has(self, dependencies: Iterable[bytes | memoryview]) -> bool:
+        """Whether something is kept for what a result depends on, as for `compute`; it may be damaged."""
+        return self._directory is not None and self._path(self._directory, dependencies).exists()
+
     def compute(self, dependencies: Iterable[bytes | memoryview], function: Callable[[], bytes]) -> bytes:
         """Return what the function returned when it last depended on the same; several threads may ask.
 
@@ -102,8 +106,7 @@ class Results:
         directory = self._directory
         if directory is None:
             return function()
-        key = _digest(dependencies)
-        path = directory / key[:2] / key[2:]
+        path = self._path(directory, dependencies)
         result = _read(path)
         if result is None:
             result = function()
@@ -123,8 +126,7 @@ class Results:
         directory = self._directory
         if directory is None:
             return list(function(range(len(dependencies))))
-        keys = list(map(_digest, dependencies))
-        paths = [directory / key[:2] / key[2:] for key in keys]
+        paths = [self._path(directory, each) for each in dependencies]
         known = dict(enumerate(map(_read, paths)))
         missing = [position for position, result in known.items() if result is None]
         for position, result in zip(missing, function(missing) if missing else (), strict=True):
@@ -176,6 +178,10 @@ class Results:
             with suppress(OSError):
                 entry.path.unlink()
             size -= entry.size
+
+    def _path(self, directory: Path, dependencies: Iterable[bytes | memoryview]) -> Path:
+        key = _digest(dependencies)
+        return directory / key[:2] / key[2:]
 
     def _keep(self, path: Path, result: bytes) -> None:
         try:

@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING
 
-from hatch_appimage.squashfs.compression import new_cached_compressor, parse_compression
+from hatch_appimage.squashfs.compression import CachedCompressor, parse_compression
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,24 +39,29 @@ def compressing_ahead(
         SquashFSError: there is no such compression.
 
     """
-    compress = new_cached_compressor(*parse_compression(compression, level), results)
+    compress = CachedCompressor(*parse_compression(compression, level), results)
     ended = Event()
 
     def work() -> None:
         with suppress(OSError):
             for path in _large_files(root, block_size):
                 with path.open("rb") as file:
-                    while not ended.is_set() and (block := file.read(block_size)):
+                    block = file.read(block_size)
+                    if compress.knows(block):  # an earlier image had all of the file
+                        continue
+                    while block and not ended.is_set():
                         compress(block)
+                        block = file.read(block_size)
 
     # One thread: the other processors have what this is done beside.
     with ThreadPoolExecutor(1, "compressing ahead") as pool:
-        if results.are_kept:
-            pool.submit(work)
+        working = pool.submit(work) if results.are_kept else None
         try:
             yield
         finally:
             ended.set()
+        if working:
+            working.result()
 
 
 def _large_files(root: Path, size: int) -> list[Path]:

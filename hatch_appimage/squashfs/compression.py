@@ -74,10 +74,8 @@ def new_compressor(compression: Compression, level: int) -> Callable[[bytes | me
     return partial(compressor.compress, mode=zstd.ZstdCompressor.FLUSH_FRAME)
 
 
-def new_cached_compressor(
-    compression: Compression, level: int, results: Results
-) -> Callable[[bytes | memoryview], bytes]:
-    """Return a function that compresses one block, unless that has been done before; it belongs to one thread.
+class CachedCompressor:
+    """Compresses blocks, unless that has been done before; it belongs to one thread.
 
     Args:
         compression: how.
@@ -85,9 +83,19 @@ def new_cached_compressor(
         results: where compressed blocks are kept.
 
     """
-    compress = new_compressor(compression, level)
-    how = f"SquashFS block {compression.name} {level} {library_version(compression)}".encode()
-    return lambda block: results.compute((how, block), lambda: compress(block))
+
+    def __init__(self, compression: Compression, level: int, results: Results) -> None:
+        self._compress = new_compressor(compression, level)
+        self._how = f"SquashFS block {compression.name} {level} {library_version(compression)}".encode()
+        self._results = results
+
+    def __call__(self, block: bytes | memoryview) -> bytes:
+        """Compress one block."""
+        return self._results.compute((self._how, block), lambda: self._compress(block))
+
+    def knows(self, block: bytes | memoryview) -> bool:
+        """Whether a block has been compressed before."""
+        return self._results.has((self._how, block))
 
 
 def library_version(compression: Compression) -> str:

@@ -13,8 +13,8 @@ from hatch_appimage.results import NO_RESULTS
 from hatch_appimage.squashfs import format as fs
 from hatch_appimage.squashfs.blocks import BlockWriter
 from hatch_appimage.squashfs.compression import (
+    CachedCompressor,
     compressor_options,
-    new_cached_compressor,
     new_compressor,
     parse_compression,
 )
@@ -210,7 +210,7 @@ class _Settings:
         return new_compressor(self.compression, self.level)
 
     def new_data_compressor(self, results: Results) -> Callable[[bytes | memoryview], bytes]:
-        return new_cached_compressor(self.compression, self.level, results)
+        return CachedCompressor(self.compression, self.level, results)
 
     def time(self, node: Node) -> int:
         """Return the time of an inode; what the format cannot hold becomes the nearest that it can."""

@@ -59,6 +59,22 @@ def test_an_image_finds_the_blocks_of_large_files(tree: Path, tmp_path: Path) ->
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
 
+def test_what_an_earlier_image_had_is_not_read_again(
+    tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = Results(tmp_path / "results", 10**9)
+    image(tree, results)
+    compressed: list[Any] = []
+    monkeypatch.setattr(Results, "compute", lambda *arguments: compressed.append(arguments))
+    with compressing_ahead(tree, results, **HOW):
+        time.sleep(0.2)
+    assert not compressed
+    (tree / "usr" / "large").write_bytes(b"another" * 5000)
+    with compressing_ahead(tree, results, **HOW):
+        time.sleep(0.2)
+    assert len(compressed) == 9  # 35,000 bytes
+
+
 def test_what_changes_meanwhile_is_of_no_harm(tree: Path, tmp_path: Path) -> None:
     results = Results(tmp_path / "results", 10**9)
     with compressing_ahead(tree, results, **HOW):
@@ -68,9 +84,11 @@ def test_what_changes_meanwhile_is_of_no_harm(tree: Path, tmp_path: Path) -> Non
 
 
 def test_nothing_is_done_where_nothing_is_kept(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Results, "compute", None)
+    compressed: list[Any] = []
+    monkeypatch.setattr(Results, "compute", lambda *arguments: compressed.append(arguments))
     with compressing_ahead(tree, NO_RESULTS, **HOW):
-        pass
+        time.sleep(0.2)
+    assert not compressed
 
 
 def test_it_ends_with_the_block(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
