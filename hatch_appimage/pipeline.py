@@ -9,6 +9,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,7 +60,7 @@ from hatch_appimage.project.entry_points import modules_at_start
 from hatch_appimage.project.wheel import build_wheel
 from hatch_appimage.python.installed import update_records
 from hatch_appimage.python.patch_stdlib import patch_stdlib
-from hatch_appimage.python.relocate import bundle_python, place_python
+from hatch_appimage.python.relocate import bundle_python, copied_sources, place_python
 from hatch_appimage.report import Report, list_files
 from hatch_appimage.sources.files import installed_sources
 from hatch_appimage.sources.reach import find_reach
@@ -77,8 +78,7 @@ from hatch_appimage.trim.test_directories import is_of_tests
 from hatch_appimage.trim.tkinter import trim_tkinter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-    from concurrent.futures import Future
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from hatch_appimage.appdir.bytecode import Bytecode
     from hatch_appimage.appdir.launcher import Launcher
@@ -95,7 +95,6 @@ if TYPE_CHECKING:
     from hatch_appimage.python import BundledPython
     from hatch_appimage.report import Steps
     from hatch_appimage.sources.reach import Reach
-    from hatch_appimage.sources.reader import File
     from hatch_appimage.trim.packages import Trimmed
 
 
@@ -502,79 +501,77 @@ def _install(
     """Put Python and all packages into the AppDir; here alone, work is done at the same time.
 
     Python is copied while the project's back end makes the wheel and packages are installed beside it, as neither needs
-    anything of the copy. From then on the standard library is read, until packages are installed.
+    anything of the copy. Meanwhile the standard library is read where it is copied from.
     """
     project, settings = inputs.project, inputs.settings
-    with _reading_ahead(inputs, appdir, reader) as read_ahead:
+    place = partial(place_python, inputs.python, cross=inputs.cross, build_python=inputs.build_python)
+    with (
+        _reading_ahead(inputs, place(appdir), appdir, reader),
         # The back end is waited for in this thread, which Ctrl-C interrupts, as it may take long.
-        with step.meanwhile("python", _bundle_python, inputs, appdir, read_ahead) as finish_python:
-            interpreter = inputs.build_python or Path(sys.executable)
-            found = inputs.build_packages
-            wheel = inputs.package or step(
-                "wheel",
-                build_wheel,
-                project,
-                work / "wheel",
-                interpreter,
-                settings.install.build_constraints,
-                found.environment(os.environ) if found else None,
-                isolated=inputs.isolated,
-            )
-            beside = AppDir(work / "packages", appdir.app_id)
-            packages = step(
-                "install",
-                install_packages,
-                wheel,
-                beside,
-                place_python(inputs.python, beside, cross=inputs.cross, build_python=inputs.build_python),
-                project,
-                settings.install,
-                architecture=inputs.architecture,
-                max_glibc=settings.libraries.max_glibc,
-                musl=inputs.musl.version if inputs.musl else None,
-                build_packages=inputs.build_packages,
-            )
-        python = finish_python()
-        appdir.take(beside)
+        step.meanwhile(
+            "python",
+            bundle_python,
+            inputs.python,
+            appdir,
+            cross=inputs.cross,
+            build_python=inputs.build_python,
+            strip=PYTHON in settings.trim.strip,
+            results=inputs.results,
+        ) as finish_python,
+    ):
+        interpreter = inputs.build_python or Path(sys.executable)
+        found = inputs.build_packages
+        wheel = inputs.package or step(
+            "wheel",
+            build_wheel,
+            project,
+            work / "wheel",
+            interpreter,
+            settings.install.build_constraints,
+            found.environment(os.environ) if found else None,
+            isolated=inputs.isolated,
+        )
+        beside = AppDir(work / "packages", appdir.app_id)
+        packages = step(
+            "install",
+            install_packages,
+            wheel,
+            beside,
+            place(beside),
+            project,
+            settings.install,
+            architecture=inputs.architecture,
+            max_glibc=settings.libraries.max_glibc,
+            musl=inputs.musl.version if inputs.musl else None,
+            build_packages=inputs.build_packages,
+        )
+    python = finish_python()
+    appdir.take(beside)
     return python, packages
 
 
-def _bundle_python(inputs: BuildInputs, appdir: AppDir, use: Callable[[BundledPython], object]) -> BundledPython:
-    """Copy Python, and let it be used at once by what need not wait for anything else."""
-    python = bundle_python(
-        inputs.python,
-        appdir,
-        cross=inputs.cross,
-        build_python=inputs.build_python,
-        strip=PYTHON in inputs.settings.trim.strip,
-        results=inputs.results,
-    )
-    use(python)
-    return python
-
-
 @contextmanager
-def _reading_ahead(
-    inputs: BuildInputs, appdir: AppDir, reader: SourceReader
-) -> Iterator[Callable[[BundledPython], object]]:
-    """Provide what has the standard library read during the block, as far as trimming looks at all of it."""
+def _reading_ahead(inputs: BuildInputs, python: BundledPython, appdir: AppDir, reader: SourceReader) -> Iterator[None]:
+    """Have the standard library read during the block, as far as trimming looks at all of it.
+
+    It is read where it is copied from, as what it will be in the AppDir.
+    """
     later = {appdir.root / destination for _, destination in inputs.extra_files}
-    reading: list[Future[None]] = []
 
-    def read(files: Iterable[File]) -> None:
+    def read() -> None:
         import_module("hatch_appimage.packages.sbom")  # takes as long as reading what an earlier build has read
-        reader.read(files)
-
-    def read_ahead(python: BundledPython) -> None:
         # A script of the project may change any.
-        lasts = STDLIB in inputs.settings.trim.trim and inputs.settings.install.after_install is None
-        files = lasting_sources(python) if lasts else []
-        reading.append(pool.submit(read, [file for file in files if file.path not in later]))
+        if STDLIB in inputs.settings.trim.trim and inputs.settings.install.after_install is None:
+            files = lasting_sources(python, copied_sources(inputs.python))
+            reader.read(
+                (file for file in files if file.path not in later),
+                at=lambda path: inputs.python.stdlib / path.relative_to(python.stdlib),
+            )
 
     with ThreadPoolExecutor(1) as pool:
-        yield read_ahead
-        for each in reading:
-            each.result()
+        reading = pool.submit(read)
+        yield
+        reading.result()
 
 
 def _find_reach(inputs: BuildInputs, python: BundledPython, modules: Sequence[str], reader: SourceReader) -> Reach:

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import shutil
 from dataclasses import dataclass, replace
 from fnmatch import translate
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ from hatch_appimage.python.files import literal_sysconfig
 from hatch_appimage.results import NO_RESULTS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from hatch_appimage.elf import Elf
     from hatch_appimage.layout import AppDir
@@ -61,6 +62,8 @@ _LEFT_OUT_FILES = (
     "xxsubtype.*",
 )
 _LEFT_OUT = re.compile("|".join(map(translate, (*_LEFT_OUT_FOLDERS, *_LEFT_OUT_FILES))))
+# The modules that say how Python was built.
+_REWRITTEN = "_sysconfigdata_"
 # Variables of sysconfig that lead to files of the machine that Python runs on, not to Python's own: time zones.
 _OF_THE_HOST = frozenset({"TZPATH"})
 # What tkinter runs on lies beside the standard library of Pythons that bring their own Tcl.
@@ -144,12 +147,21 @@ def bundle_python(
     # Before patchelf moves what is loaded behind the symbols, where a hole would stay.
     stripped = strip_files(sorted(programs), appdir.root, results) if strip else Stripped()
     _relocate(programs, python, appdir, results)
-    for path in stdlib.glob("_sysconfigdata_*.py"):
+    for path in stdlib.glob(f"{_REWRITTEN}*.py"):
         path.write_text(relocatable_sysconfig(path.read_text(encoding="utf-8"), python.prefix), encoding="utf-8")
     _make_site_packages(python, bundled, appdir)
     if not cross:
         _check(bundled, appdir)
     return replace(bundled, stripped=stripped)
+
+
+def copied_sources(python: PythonInstallation) -> Iterator[PurePosixPath]:
+    """Yield the sources that become a part of an AppDir as they are, by their places below the standard library."""
+    for directory, directories, names in os.walk(python.stdlib):
+        directories[:] = itertools.filterfalse(_LEFT_OUT.match, directories)
+        for name in itertools.filterfalse(_LEFT_OUT.match, names):
+            if name.endswith(".py") and not name.startswith(_REWRITTEN):
+                yield PurePosixPath(Path(directory, name).relative_to(python.stdlib))
 
 
 def _copy_stdlib(source: Path, target: Path) -> None:

@@ -11,6 +11,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain, groupby
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from hatch_appimage import syntax
@@ -21,8 +22,7 @@ from hatch_appimage.sources.names import read_names
 from hatch_appimage.sources.worker import find_packed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from hatch_appimage.results import Results
     from hatch_appimage.sources.facts import Facts
@@ -92,8 +92,12 @@ class SourceReader:
         """Whether nothing has to be looked at for a source any more."""
         return file in self._facts
 
-    def read(self, files: Iterable[File]) -> None:
+    def read(self, files: Iterable[File], at: Callable[[Path], Path] = Path) -> None:
         """Read sources that will be asked for.
+
+        Args:
+            files: the sources.
+            at: returns where the content of each is now, by its path.
 
         Raises:
             OSError: one cannot be read.
@@ -103,7 +107,7 @@ class SourceReader:
         new = [file for file in dict.fromkeys(files) if file not in self._facts]
         if not new:
             return
-        batches = list(_divide(new))
+        batches = list(_divide(new, at))
         packed = self._results.compute_all(
             [batch.dependencies for batch in batches], lambda missing: self._find([batches[each] for each in missing])
         )
@@ -145,13 +149,13 @@ class _Batch:
         return dependencies
 
 
-def _divide(files: Iterable[File]) -> Iterator[_Batch]:
+def _divide(files: Iterable[File], at: Callable[[Path], Path]) -> Iterator[_Batch]:
     """Yield batches of sources that are of one package at the top, or of the standard library."""
     for _, some in groupby(sorted(files, key=_top), lambda file: _top(file)[:2]):
         batch: list[tuple[File, Text]] = []
         size = 0
         for file in some:
-            text = Text(file.path.read_bytes(), file.package, file.stdlib)
+            text = Text(at(file.path).read_bytes(), file.package, file.stdlib)
             if batch and size + len(text.data) > _BATCH_SIZE:
                 yield _Batch(*zip(*batch, strict=True))
                 batch, size = [], 0

@@ -17,6 +17,7 @@ from hatch_appimage.trim.stdlib_parts import part_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
+    from pathlib import PurePosixPath
 
     from hatch_appimage.layout import AppDir
     from hatch_appimage.python import BundledPython
@@ -99,10 +100,20 @@ def find_modules(python: BundledPython) -> dict[str, Path]:
     return dict(sorted(files.items()))
 
 
-def lasting_sources(python: BundledPython) -> list[File]:
-    """Return the sources of a standard library that stay in every image, as they are of no part."""
-    modules = find_modules(python).items()
-    return [_file(name, path) for name, path in modules if part_of(name) is None and not is_extension(path.name)]
+def lasting_sources(python: BundledPython, places: Iterable[PurePosixPath]) -> list[File]:
+    """Return the sources of a standard library that stay in every image, as they are of no part.
+
+    Args:
+        python: whose it is.
+        places: of all its sources, below its directory.
+
+    """
+    modules = {_module_at(place): python.stdlib / place for place in places}
+    return [_file(name, path) for name, path in modules.items() if part_of(name) is None]
+
+
+def _module_at(place: PurePosixPath) -> str:
+    return ".".join(place.parent.parts if place.name == "__init__.py" else place.with_suffix("").parts)
 
 
 @dataclass

@@ -17,31 +17,43 @@ from support.installed_image import Image
 
 
 class TestReadingAhead:
-    """The standard library, as it is then, is read while packages are installed."""
+    """The standard library is read where it is copied from, while packages are installed."""
 
     script: Path | None = None
 
     @pytest.fixture
     def image(self, tmp_path: Path) -> Image:
-        image = Image(tmp_path)
-        image.add_stdlib({"os.py": "", "abc.py": "", "sqlite3/__init__.py": "", "lib-dynload/_ssl.abi3.so": ""})
-        return image
+        stdlib = tmp_path / "python" / "lib" / "python3.12"
+        left_out = ("test/test_os.py", "_sysconfigdata__linux.py", "site-packages/six.py", "sitecustomize.py")
+        for place in ("os.py", "json/__init__.py", "sqlite3/__init__.py", "lib-dynload/_ssl.abi3.so", *left_out):
+            path = stdlib / place
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("import this\n")
+        return Image(tmp_path / "image")
 
-    def read(self, image: Image, trim: tuple[str, ...], *extra: str) -> set[str]:
+    def read(self, image: Image, trim: tuple[str, ...], *extra: str) -> set[Path]:
         install = SimpleNamespace(after_install=self.script)
         settings = SimpleNamespace(trim=SimpleNamespace(trim=trim), install=install)
-        inputs = make_inputs(order=False, settings=settings, extra_files=[(Path("x"), name) for name in extra])
+        inputs = make_inputs(
+            order=False,
+            settings=settings,
+            extra_files=[(Path("x"), name) for name in extra],
+            python=SimpleNamespace(stdlib=image.root.parent / "python" / "lib" / "python3.12"),
+        )
         reader = SourceReader()
-        with pipeline._reading_ahead(inputs, AppDir(image.root, "app"), reader) as read_ahead:
-            read_ahead(image.python)
-            image.add_stdlib({"later.py": ""})
-        return {file.path.name for file in reader._facts}
+        with pipeline._reading_ahead(inputs, image.python, AppDir(image.root, "app"), reader):
+            pass
+        for file, facts in reader._facts.items():
+            assert facts is not None
+            assert [each.name for each in facts.imports] == ["this"]
+            assert (file.package, file.stdlib) == ("json" if file.path.name == "__init__.py" else "", True)
+        return {file.path.relative_to(image.python.stdlib) for file in reader._facts}
 
     def test_what_stays_in_any_case(self, image: Image) -> None:
-        assert self.read(image, ("tests", "stdlib")) == {"os.py", "abc.py"}
+        assert self.read(image, ("tests", "stdlib")) == {Path("os.py"), Path("json/__init__.py")}
 
     def test_not_what_the_project_replaces(self, image: Image) -> None:
-        assert self.read(image, ("stdlib",), "usr/lib/python3.12/os.py") == {"abc.py"}
+        assert self.read(image, ("stdlib",), "usr/lib/python3.12/os.py") == {Path("json/__init__.py")}
 
     def test_not_where_nobody_looks_at_it(self, image: Image) -> None:
         assert self.read(image, ("tests",)) == set()
@@ -51,7 +63,7 @@ class TestReadingAhead:
         assert self.read(image, ("stdlib",)) == set()
 
     def test_errors_come_out(self, image: Image, monkeypatch: pytest.MonkeyPatch) -> None:
-        def fail(*_: object) -> None:
+        def fail(*_: object, **__: object) -> None:
             raise AppImageError("cannot read")
 
         monkeypatch.setattr(SourceReader, "read", fail)
@@ -62,8 +74,7 @@ class TestReadingAhead:
         inputs = make_inputs(order=False, settings=SimpleNamespace(trim=SimpleNamespace(trim=())), extra_files=[])
 
         def fail() -> None:
-            with pipeline._reading_ahead(inputs, AppDir(image.root, "app"), SourceReader()) as read_ahead:
-                read_ahead(image.python)
+            with pipeline._reading_ahead(inputs, image.python, AppDir(image.root, "app"), SourceReader()):
                 raise AppImageError("cannot install")
 
         with pytest.raises(AppImageError, match="cannot install"):
