@@ -74,7 +74,7 @@ def wheels_by_file(python: BundledPython) -> dict[Path, InstalledWheel]:
 def places_of(distribution: Distribution) -> Iterator[tuple[PackagePath, Path]]:
     """Yield all files of a distribution, each with where it is, without the ``..`` that lead to scripts."""
     # To ask each file where it is takes three times as long.
-    base = os.fspath(str(distribution.locate_file("")))
+    base = str(distribution.locate_file(""))
     for file in distribution.files or ():
         yield file, Path(os.path.normpath(f"{base}/{file}"))
 

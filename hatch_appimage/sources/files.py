@@ -130,7 +130,7 @@ def find_sources(appdir: AppDir, python: BundledPython, owners: Mapping[Path, st
     """
     base_of = cache(partial(_base_of, appdir=appdir, python=python))
     return [
-        Source(path, PurePosixPath(path.relative_to(base)), owners.get(path))
+        Source(path, PurePosixPath(str(path)[len(str(base)) + 1 :]), owners.get(path))
         for path in appdir.files()
         if (base := base_of(path.parent)) and not _is_interpreter(path, python) and not _is_silent(path)
     ]

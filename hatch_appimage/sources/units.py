@@ -53,6 +53,9 @@ _HARMLESS = frozenset({
     "staticmethod",
     "wraps",
 })  # fmt: skip
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+# Expressions that may look something up in a dictionary.
+_LOOKING_UP = (ast.Call, ast.Compare, ast.Subscript)
 _IMPORT_ERRORS = frozenset({"ImportError", "ModuleNotFoundError", "Exception"})
 
 
@@ -121,6 +124,9 @@ class _Draft:
         return Unit(self.name, frozenset(self.imports), tuple(self.fallbacks), *sets)
 
     def add_text(self, text: str) -> None:
+        if text.isascii() and text.isidentifier() and "_" not in text:  # as most texts: no more than a name
+            self.names.add(text)
+            return
         self.names.update(_WORD.findall(text))
         self.affixes.update(affixes_in_text(text))
         self.modules.update(modules_in_text(text))
@@ -142,7 +148,16 @@ def find_units(tree: ast.Module, package: str) -> tuple[Unit, ...]:
     waiting: list[tuple[ast.AST, _Draft]] = [(node, body) for node in tree.body]
     while waiting:
         node, draft = waiting.pop()
-        if draft is body and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not _runs_by_itself(node):
+        # The most frequent ones first: there are half a million nodes in a standard library.
+        if isinstance(node, ast.Name):
+            draft.names.add(node.id)
+        elif isinstance(node, ast.Attribute):
+            draft.names.add(node.attr)
+            waiting.append((node.value, draft))
+        elif isinstance(node, ast.Constant):
+            if isinstance(node.value, str):
+                draft.add_text(node.value)
+        elif draft is body and isinstance(node, _FUNCTIONS) and not _runs_by_itself(node):
             waiting += ((part, body) for part in (*node.decorator_list, node.args))
             draft = _Draft(node.name)
             drafts.append(draft)
@@ -153,7 +168,7 @@ def find_units(tree: ast.Module, package: str) -> tuple[Unit, ...]:
             waiting += ((child, draft) for child in node.body)
             waiting += ((child, body) for child in node.orelse)
         else:
-            waiting += ((child, draft) for child in _read_node(node, draft, package))
+            waiting += [(child, draft) for child in _read_node(node, draft, package)]
     return tuple(draft.finish() for draft in drafts)
 
 
@@ -174,17 +189,6 @@ def _is_main(test: ast.expr) -> bool:
 
 def _read_node(node: ast.AST, draft: _Draft, package: str) -> Iterable[ast.AST]:
     """Add what a node names to a unit; return those of its children that are to be read as well."""
-    # The most frequent ones first: there are half a million nodes in a standard library.
-    if isinstance(node, ast.Name):
-        draft.names.add(node.id)
-        return ()
-    if isinstance(node, ast.Attribute):
-        draft.names.add(node.attr)
-        return (node.value,)
-    if isinstance(node, ast.Constant):
-        if isinstance(node.value, str):
-            draft.add_text(node.value)
-        return ()
     if isinstance(node, ast.expr):
         return _read_expression(node, draft)
     return _read_statement(node, draft, package)
@@ -193,7 +197,7 @@ def _read_node(node: ast.AST, draft: _Draft, package: str) -> Iterable[ast.AST]:
 def _read_expression(node: ast.expr, draft: _Draft) -> Iterable[ast.AST]:
     if isinstance(node, ast.Call) and (name := name_of_import(node)):
         draft.modules.add(name)
-    looked_up = _looked_up_modules(node)
+    looked_up = _looked_up_modules(node) if isinstance(node, _LOOKING_UP) else ()
     return [child for child in children(node) if child not in looked_up] if looked_up else children(node)
 
 
@@ -241,12 +245,10 @@ def _is_idle(node: ast.AST) -> bool:
     return any(last_name(target) == "__all__" for target in targets)
 
 
-def _looked_up_modules(node: ast.AST) -> Sequence[ast.AST]:
+def _looked_up_modules(node: ast.Subscript | ast.Call | ast.Compare) -> Sequence[ast.AST]:
     """Return the expressions that are looked up in ``sys.modules``: that imports nothing."""
     if isinstance(node, ast.Subscript):
         return [node.slice] if last_name(node.value) == "modules" else []
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-        return node.args if last_name(node.func.value) == "modules" else []
     if isinstance(node, ast.Compare):
         return [node.left] if last_name(node.comparators[0]) == "modules" else []
-    return []
+    return node.args if isinstance(node.func, ast.Attribute) and last_name(node.func.value) == "modules" else []

@@ -104,4 +104,4 @@ def _may_name(source: Source, reader: SourceReader) -> bool:
 def _has_with_pip(source: Source, reader: SourceReader) -> bool:
     if facts := facts_of(source, reader):
         return _WITH_PIP in facts.words
-    return any(_WITH_PIP in run.split(".") for run in reader.names(source.path).runs)
+    return any(_WITH_PIP in run and _WITH_PIP in run.split(".") for run in reader.names(source.path).runs)
