@@ -40,17 +40,28 @@ def run(project: Path, *command: str | Path, enable: bool) -> str:
     return result.stdout
 
 
+@pytest.fixture(scope="module")
+def flask(plugin: Plugin, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    project = copy_project("flask-app", tmp_path_factory.mktemp("hook"))
+    file = project / "pyproject.toml"
+    text = file.read_text().replace('"hatch-appimage"', f'"hatch-appimage @ {plugin.wheel.as_uri()}"')
+    table = "[tool.hatch.build.targets.appimage]\n"
+    file.write_text(text.replace(table, f"{table}compression = 'fast'\nstartup-order = false\n"))
+    return project
+
+
+@pytest.fixture(scope="module")
+def tool(plugin: Plugin, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    project = copy_project("setuptools-tool", tmp_path_factory.mktemp("wrapped"))
+    file = project / "pyproject.toml"
+    text = file.read_text().replace("setuptools.build_meta", "hatch_appimage.backend")
+    requires = f'requires = ["setuptools", "hatch-appimage @ {plugin.wheel.as_uri()}"]'
+    file.write_text(text.replace('requires = ["setuptools"]', requires) + QUICK + "startup-order = false\n")
+    return project
+
+
 class TestHook:
     """Real builds of `flask-app`, whose `pyproject.toml` has the hook as the README shows it."""
-
-    @pytest.fixture(scope="class")
-    def flask(self, plugin: Plugin, tmp_path_factory: pytest.TempPathFactory) -> Path:
-        project = copy_project("flask-app", tmp_path_factory.mktemp("hook"))
-        file = project / "pyproject.toml"
-        text = file.read_text().replace('"hatch-appimage"', f'"hatch-appimage @ {plugin.wheel.as_uri()}"')
-        table = "[tool.hatch.build.targets.appimage]\n"
-        file.write_text(text.replace(table, f"{table}compression = 'fast'\nstartup-order = false\n"))
-        return project
 
     def test_build_with_the_variable(self, flask: Path, tmp_path: Path) -> None:
         run(flask, sys.executable, "-m", "build", "--outdir", tmp_path, enable=True)
@@ -96,15 +107,6 @@ class TestHook:
 
 class TestBackEnd:
     """Real builds of `setuptools-tool`, whose back end is wrapped by ours."""
-
-    @pytest.fixture(scope="class")
-    def tool(self, plugin: Plugin, tmp_path_factory: pytest.TempPathFactory) -> Path:
-        project = copy_project("setuptools-tool", tmp_path_factory.mktemp("wrapped"))
-        file = project / "pyproject.toml"
-        text = file.read_text().replace("setuptools.build_meta", "hatch_appimage.backend")
-        requires = f'requires = ["setuptools", "hatch-appimage @ {plugin.wheel.as_uri()}"]'
-        file.write_text(text.replace('requires = ["setuptools"]', requires) + QUICK + "startup-order = false\n")
-        return project
 
     def test_build(self, tool: Path, tmp_path: Path) -> None:
         """With the wheel that came from the sdist; `build` hands its config setting to the hooks of both."""
