@@ -498,7 +498,7 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
 def _install(
     inputs: BuildInputs, appdir: AppDir, work: Path, reader: SourceReader, step: Steps
 ) -> tuple[BundledPython, Installation]:
-    """Put Python and all packages into the AppDir; here alone, work is done at the same time.
+    """Put Python and all packages into the AppDir, at the same time.
 
     Python is copied while the project's back end makes the wheel and packages are installed beside it, as neither needs
     anything of the copy. Meanwhile the standard library is read where it is copied from.
