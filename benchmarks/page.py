@@ -110,9 +110,10 @@ def build_section(run: Run) -> list[str]:
         "## Build",
         (
             f"Seconds, the middle half of all rounds in parentheses, and the median of the ratios to {CX_FREEZE.name} "
-            f"in the same round. {run.rounds} rounds. The first build starts with the packer installed, empty caches "
-            "of the packer, and full caches of downloads; the installation of the project and of what it depends on "
-            "is a part of it. The second table is the build after one line of the project has changed."
+            f"in the same round. {run.rounds} rounds. The first build starts with the packer installed, its bytecode "
+            "compiled, empty caches of the packer, and full caches of downloads; the installation of the project and "
+            "of what it depends on is a part of it. The second table is the build after one line of the project has "
+            "changed."
         ),
         "### First build",
         table(run, _build_cell("first")),
