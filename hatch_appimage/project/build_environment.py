@@ -10,20 +10,20 @@ from __future__ import annotations
 import os
 import sys
 import sysconfig
-from contextlib import contextmanager
 from importlib.metadata import Distribution, PackageNotFoundError
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from build import BuildBackendException, BuildException, ProjectBuilder
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
+from pyproject_hooks import BackendUnavailable, BuildBackendHookCaller
 
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.process import run
+from hatch_appimage.toml import read_toml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 _DOING: Final = "build the project's wheel"
 
@@ -38,28 +38,34 @@ def build_here(root: Path, output: Path, environment: Mapping[str, str]) -> tupl
 
     Returns:
         What is installed of that which built it, as sorted requirements (``name==version``); None if something is
-        missing or of another version, and nothing was built.
+        missing or of another version, or if ``[build-system]`` names no back end, and nothing was built.
 
     Raises:
-        AppImageError: ``[build-system]`` is wrong, or the back end fails.
+        AppImageError: the back end fails, or is not there.
 
     """
+    table = read_toml(root / "pyproject.toml").get("build-system", {})
+    requires, backend = table.get("requires"), table.get("build-backend")
+    if not isinstance(requires, list) or not isinstance(backend, str) or find_installed(requires) is None:
+        return None
     path = os.pathsep.join((sysconfig.get_path("scripts"), environment.get("PATH", os.defpath)))
 
     def run_hook(cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None) -> None:
         run(cmd, doing=_DOING, cwd=Path(cwd or root), env={**environment, "PATH": path, **(extra_environ or {})})
 
-    with _errors():
-        builder = ProjectBuilder(root, sys.executable, run_hook)
-        if find_installed(builder.build_system_requires) is None:
-            return None
-        tools = find_installed(builder.build_system_requires | builder.get_requires_for_build("wheel"))
+    try:
+        hooks = BuildBackendHookCaller(str(root), backend, table.get("backend-path"), run_hook, sys.executable)
+        tools = find_installed([*requires, *hooks.get_requires_for_build_wheel()])
         if tools is not None:
-            builder.build("wheel", output)
-        return tools
+            output.mkdir(parents=True, exist_ok=True)
+            hooks.build_wheel(str(output))
+    except (BackendUnavailable, ValueError) as error:  # the latter for a `backend-path` that leads out of the project
+        reason = str(error).rstrip().splitlines()[-1]
+        raise AppImageError(f"Cannot {_DOING}: its back end {backend} cannot be imported: {reason}") from error
+    return tools
 
 
-def find_installed(requirements: Iterable[str]) -> tuple[str, ...] | None:
+def find_installed(requirements: Iterable[object]) -> tuple[str, ...] | None:
     """Return what is installed here of some requirements and of all that these require.
 
     Args:
@@ -71,7 +77,7 @@ def find_installed(requirements: Iterable[str]) -> tuple[str, ...] | None:
     """
     found = set()
     seen: set[tuple[str, str]] = set()
-    waiting = [(text, "") for text in requirements]
+    waiting = [(str(each), "") for each in requirements]
     while waiting:
         text, extra = waiting.pop()
         try:
@@ -89,21 +95,3 @@ def find_installed(requirements: Iterable[str]) -> tuple[str, ...] | None:
         seen |= new
         waiting += [(text, extra) for _, extra in new for text in distribution.requires or ()]
     return tuple(sorted(found))
-
-
-@contextmanager
-def _errors() -> Iterator[None]:
-    """Tell what is wrong with a project in one line, or with the back end's own words.
-
-    Raises:
-        AppImageError: in place of those of `build`.
-
-    """
-    try:
-        yield
-    except BuildBackendException as error:
-        if isinstance(error.exception, AppImageError):
-            raise error.exception from None
-        raise AppImageError(f"Cannot {_DOING}: {error}") from error
-    except BuildException as error:
-        raise AppImageError(f"Cannot {_DOING}: {error}") from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 import sys
 import tempfile
 from importlib.metadata import version
@@ -127,18 +128,38 @@ def test_what_a_back_end_says_is_told(tmp_path: Path) -> None:
         build_here(project, tmp_path / "out", environment())
 
 
-def test_a_back_end_that_is_not_there_is_named(tmp_path: Path) -> None:
-    project = make_project(tmp_path / "project", backend="nowhere.build")
-    with pytest.raises(AppImageError, match=re.escape("wheel: Backend 'nowhere.build' is not available")):
-        build_here(project, tmp_path / "out", environment())
-
-
-def test_a_wrong_table_is_named(tmp_path: Path) -> None:
-    project = make_project(tmp_path / "project")
+@pytest.mark.parametrize(
+    ("backend", "path", "reason"),
+    [
+        ("nowhere.build", '["."]', "Cannot find module 'nowhere.build' in ['{project}']"),
+        ("backend", '["../other"]', "paths must be inside source tree"),
+    ],
+)
+def test_a_back_end_that_is_not_there_is_named(tmp_path: Path, backend: str, path: str, reason: str) -> None:
+    project = make_project(tmp_path / "project", backend=backend)
     file = project / "pyproject.toml"
-    file.write_text(file.read_text().replace("requires = ['hatchling']", "requires = 1"))
-    with pytest.raises(AppImageError, match=re.escape("`requires` must be an array of strings")):
+    file.write_text(file.read_text().replace('["."]', path))
+    expected = f"Cannot build the project's wheel: its back end {backend} cannot be imported: "
+    expected += reason.format(project=project)
+    with pytest.raises(AppImageError, match=f"^{re.escape(expected)}$"):
         build_here(project, tmp_path / "out", environment())
+
+
+@pytest.mark.parametrize("table", ["", "[build-system]\nrequires = 1\n", "[build-system]\nrequires = []\n"])
+def test_others_say_what_is_wrong_with_a_table(tmp_path: Path, table: str) -> None:
+    (tmp_path / "pyproject.toml").write_text(f'{table}[project]\nname = "probe"\nversion = "1.0"\n')
+    assert build_here(tmp_path, tmp_path / "out", environment()) is None
+
+
+@pytest.mark.parametrize("name", ["build.py", "build/__init__.py"])
+def test_what_a_project_calls_its_own_scripts(tmp_path: Path, name: str) -> None:
+    """`python -m hatchling`, which `hatch build` runs, would import them in place of packages of these names."""
+    project = make_project(tmp_path / "project")
+    script = project / name
+    script.parent.mkdir(exist_ok=True)
+    script.write_text("raise SystemExit('the script of the project was run')")
+    code = "import sys; assert sys.path[0] == ''; import hatch_appimage.builder, hatch_appimage.cli"
+    subprocess.run([sys.executable, "-c", code], cwd=project, check=True)
 
 
 class TestInstalled:
