@@ -531,13 +531,13 @@ def _install(
             found.environment(os.environ) if found else None,
             isolated=inputs.isolated,
         )
-        beside = AppDir(work / "packages", appdir.app_id)
+        apart = AppDir(work / "packages", appdir.app_id)
         packages = step(
             "install",
             install_packages,
             wheel,
-            beside,
-            place(beside),
+            apart,
+            place(apart),
             project,
             settings.install,
             architecture=inputs.architecture,
@@ -546,7 +546,7 @@ def _install(
             build_packages=inputs.build_packages,
         )
     python = finish_python()
-    appdir.take(beside)
+    appdir.take(apart)
     return python, packages
 
 
@@ -554,7 +554,7 @@ def _install(
 def _reading_ahead(inputs: BuildInputs, python: BundledPython, appdir: AppDir, reader: SourceReader) -> Iterator[None]:
     """Have the standard library read during the block, as far as trimming looks at all of it.
 
-    It is read where it is copied from, as what it will be in the AppDir.
+    Its sources are read where they are copied from, and known by the places that they will have in the AppDir.
     """
     later = {appdir.root / destination for _, destination in inputs.extra_files}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -15,7 +16,7 @@ from hatch_appimage.process import ProcessError
 from hatch_appimage.uv import run_uv_traced
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 # What uv writes with RUST_LOG when it makes the environment of a build (crates/uv-dispatch/src/lib.rs, `install`).
 _CRATE: Final = "uv_dispatch"
@@ -62,8 +63,20 @@ def build_from_source(
 
     """
     command = [*arguments, *constrain_tools(constraints)]
-    try:
+    with naming_build_packages():
         return find_tools(run_uv_traced(command, doing=doing, cwd=cwd, trace=_CRATE, env=environment))
+
+
+@contextmanager
+def naming_build_packages() -> Iterator[None]:
+    """Name the option `build-packages` where a build fails for want of a compiler or headers.
+
+    Raises:
+        ProcessError: the one of the block, with the option in its message.
+
+    """
+    try:
+        yield
     except ProcessError as error:
         if _NOTHING_TO_COMPILE_WITH.search(error.output):
             raise ProcessError(f"{error}\n{_BUILD_PACKAGES}", error.output, error.status, error.stdout) from error

@@ -20,7 +20,7 @@ from hatch_appimage.introspection.namespaces import (
     named_by_overrides,
     named_namespaces,
 )
-from hatch_appimage.introspection.packages import fetch_companions, fetch_typelibs, suggest_packages
+from hatch_appimage.introspection.packages import fetch_companions, fetch_typelibs, suggest_packages_of_typelibs
 from hatch_appimage.introspection.places import GIO_MODULES, LOADERS, TYPELIBS
 from hatch_appimage.introspection.repository import Repository, by_number, find_typelibs, sonames_of
 from hatch_appimage.introspection.schemas import compile_schemas, find_schemas, names_in
@@ -266,7 +266,8 @@ def _explain_missing(found: _Found, remedy: str) -> dict[str, str]:
         archives = ", nor have the archives of its apt," if searched and not found.system.release else ","
         be, it = ("it is", "it") if len(pairs) == 1 else ("they are", "them")
         allow = f"{remedy} to have apt get {it}, or " if remedy else ""
-        install = f"install what has {it} (on Debian, packages may be called {', '.join(suggest_packages(pairs))})"
+        names = ", ".join(suggest_packages_of_typelibs(pairs))
+        install = f"install what has {it} (on Debian, packages may be called {names})"
         way_out = f"set another `sysroot` that has {it}" if found.system.release else f"{allow}{install}"
         message = (
             f"{found.system} has no typelib of {', '.join(titles)}{archives} and so {be} not in the image: {way_out}"

@@ -98,7 +98,7 @@ def package_names(namespace: str, version: str) -> list[str]:
     return [f"gir1.2-{stem}-{version}" for stem in stems]
 
 
-def suggest_packages(missing: Iterable[tuple[str, str]]) -> list[str]:
+def suggest_packages_of_typelibs(missing: Iterable[tuple[str, str]]) -> list[str]:
     """Return how Debian's packages may be called that have typelibs.
 
     Args:

@@ -20,12 +20,14 @@ from pyproject_hooks import BackendUnavailable, BuildBackendHookCaller
 
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.process import run
+from hatch_appimage.source_build import naming_build_packages
 from hatch_appimage.toml import read_toml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-_DOING: Final = "build the project's wheel"
+#: What it is for, as it stands in errors.
+DOING: Final = "build the project's wheel"
 
 
 def build_here(root: Path, output: Path, environment: Mapping[str, str]) -> tuple[str, ...] | None:
@@ -51,17 +53,18 @@ def build_here(root: Path, output: Path, environment: Mapping[str, str]) -> tupl
     path = os.pathsep.join((sysconfig.get_path("scripts"), environment.get("PATH", os.defpath)))
 
     def run_hook(cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None) -> None:
-        run(cmd, doing=_DOING, cwd=Path(cwd or root), env={**environment, "PATH": path, **(extra_environ or {})})
+        run(cmd, doing=DOING, cwd=Path(cwd or root), env={**environment, "PATH": path, **(extra_environ or {})})
 
     try:
         hooks = BuildBackendHookCaller(str(root), backend, table.get("backend-path"), run_hook, sys.executable)
         tools = find_installed([*requires, *hooks.get_requires_for_build_wheel()])
         if tools is not None:
             output.mkdir(parents=True, exist_ok=True)
-            hooks.build_wheel(str(output))
+            with naming_build_packages():
+                hooks.build_wheel(str(output))
     except (BackendUnavailable, ValueError) as error:  # the latter for a `backend-path` that leads out of the project
         reason = str(error).rstrip().splitlines()[-1]
-        raise AppImageError(f"Cannot {_DOING}: its back end {backend} cannot be imported: {reason}") from error
+        raise AppImageError(f"Cannot {DOING}: its back end {backend} cannot be imported: {reason}") from error
     return tools
 
 

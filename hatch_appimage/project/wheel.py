@@ -13,7 +13,7 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 from packaging.version import InvalidVersion, Version
 
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.project.build_environment import build_here
+from hatch_appimage.project.build_environment import DOING, build_here
 from hatch_appimage.source_build import build_from_source, source_environment
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ def build_any_wheel(
     if tools is None:
         tools = build_from_source(
             ["build", "--wheel", "--out-dir", output, "--python", interpreter, root],
-            doing="build the project's wheel",
+            doing=DOING,
             cwd=root,
             constraints=constraints,
             environment=seen,

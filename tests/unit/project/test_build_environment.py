@@ -128,6 +128,14 @@ def test_what_a_back_end_says_is_told(tmp_path: Path) -> None:
         build_here(project, tmp_path / "out", environment())
 
 
+def test_a_missing_compiler_names_the_option(tmp_path: Path) -> None:
+    project = make_project(tmp_path / "project")
+    with (project / "backend.py").open("a") as file:
+        file.write("\ndef build_wheel(*_):\n    raise RuntimeError('fatal error: yaml.h: No such file or directory')\n")
+    with pytest.raises(AppImageError, match="build-packages = "):
+        build_here(project, tmp_path / "out", environment())
+
+
 @pytest.mark.parametrize(
     ("backend", "path", "reason"),
     [
