@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from hatch_appimage.appdir.bytecode import compile_bytecode
+from hatch_appimage.appdir.bytecode import compile_bytecode, compiling_ahead
 from hatch_appimage.appdir.commands import check_entry_point, check_scripts, find_commands, find_linked
 from hatch_appimage.appdir.docstrings import WITHOUT_DOCSTRINGS, warn_of_docstrings
 from hatch_appimage.appdir.launcher import require_glibc, without_commands, write_launcher, write_stand_in
@@ -59,7 +59,7 @@ from hatch_appimage.packages.provenance import write_provenance
 from hatch_appimage.project.entry_points import modules_at_start
 from hatch_appimage.project.wheel import build_wheel
 from hatch_appimage.python.installed import update_records
-from hatch_appimage.python.patch_stdlib import patch_stdlib
+from hatch_appimage.python.patch_stdlib import patch_stdlib, patched_sources
 from hatch_appimage.python.relocate import bundle_python, copied_sources, place_python
 from hatch_appimage.report import Report, list_files
 from hatch_appimage.sources.files import installed_sources
@@ -79,6 +79,7 @@ from hatch_appimage.trim.tkinter import trim_tkinter
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from hatch_appimage.appdir.bytecode import Bytecode
     from hatch_appimage.appdir.launcher import Launcher
@@ -115,6 +116,25 @@ class _LeftOut:
 
 
 @dataclass(frozen=True)
+class _Apart:
+    """Modules that are compiled apart from those beside them, so that these need not be compiled again with them.
+
+    Attributes:
+        changing: those that every release changes, or that depend on what else is in the image.
+        lasting: those of the standard library that stay whatever is left out beside them.
+
+    """
+
+    changing: frozenset[Path]
+    lasting: frozenset[Path]
+
+    @property
+    def groups(self) -> tuple[frozenset[Path], frozenset[Path]]:
+        """Both, as `compile_bytecode` wants them."""
+        return self.changing, self.lasting
+
+
+@dataclass(frozen=True)
 class _Contents:
     """An AppDir that has all but the libraries that it needs.
 
@@ -126,6 +146,7 @@ class _Contents:
         window_class: what desktops know the application's windows by.
         launcher: the commands.
         modules: the names of those that every start imports.
+        apart: those that are compiled apart from others.
         reach: what the project's imports lead to.
         left_out: what is not in it.
         introspection: what was collected for PyGObject.
@@ -140,6 +161,7 @@ class _Contents:
     window_class: str
     launcher: Launcher
     modules: Sequence[str]
+    apart: _Apart
     reach: Reach
     left_out: _LeftOut
     introspection: Introspection
@@ -248,9 +270,12 @@ def _fill_appdir(inputs: BuildInputs, work: Path, step: Steps) -> _Contents:
 
     # What is left out comes before the libraries: what is gone needs none.
     modules = modules_at_start(entry_point, appdir.bin)
-    reach = step("imports", _find_reach, inputs, python, modules, reader)
-    warn_of_unnamed_windows(settings.desktop, entry_point, appdir, python, sorted(reach.own))
-    left_out = _leave_out(inputs, appdir, python, reach, reader=reader, step=step)
+    apart = _find_apart(inputs, appdir, python)
+    likely_to_stay = (file.path for file in installed_sources(python) if not is_of_tests(file.package))
+    with _compiling_ahead(inputs, appdir, python, apart, [*apart.lasting, *likely_to_stay]):
+        reach = step("imports", _find_reach, inputs, python, modules, reader)
+        warn_of_unnamed_windows(settings.desktop, entry_point, appdir, python, sorted(reach.own))
+        left_out = _leave_out(inputs, appdir, python, reach, reader=reader, step=step)
     launcher = without_commands(launcher, appdir)
     introspection = step(
         "introspection",
@@ -273,6 +298,7 @@ def _fill_appdir(inputs: BuildInputs, work: Path, step: Steps) -> _Contents:
         window_class=window_class,
         launcher=launcher,
         modules=modules,
+        apart=apart,
         reach=reach,
         left_out=left_out,
         introspection=introspection,
@@ -305,11 +331,12 @@ def _bundle_libraries(inputs: BuildInputs, contents: _Contents, step: Steps) -> 
     return libraries
 
 
-def _complete_appdir(inputs: BuildInputs, contents: _Contents, step: Steps) -> _Complete:
-    """Bring the libraries that an AppDir needs, and do all that has to come after them."""
+def _add_libraries(
+    inputs: BuildInputs, contents: _Contents, step: Steps
+) -> tuple[Libraries, CLibrary | NoCLibrary, Provenance]:
+    """Bring the libraries that an AppDir needs, have its Python use them, and say what is in it."""
     project, settings, architecture = inputs.project, inputs.settings, inputs.architecture
     appdir, python, entry_point = contents.appdir, contents.python, contents.entry_point
-    modules, reach, reader = contents.modules, contents.reach, contents.reader
     libraries = _bundle_libraries(inputs, contents, step)
     c_library = step("libc", _bundle_c_library, inputs, appdir, python, libraries)
     step(
@@ -348,8 +375,19 @@ def _complete_appdir(inputs: BuildInputs, contents: _Contents, step: Steps) -> _
         declaration=inputs.declaration,
         origin=inputs.python,
     )
+    return libraries, c_library, provenance
+
+
+def _complete_appdir(inputs: BuildInputs, contents: _Contents, step: Steps) -> _Complete:
+    """Bring the libraries that an AppDir needs, and do all that has to come after them."""
+    settings = inputs.settings
+    appdir, python, entry_point = contents.appdir, contents.python, contents.entry_point
+    modules, reach, reader = contents.modules, contents.reach, contents.reader
+    remaining = (path for path in appdir.files() if path.suffix == ".py")
+    with _compiling_ahead(inputs, appdir, python, contents.apart, remaining):
+        libraries, c_library, provenance = _add_libraries(inputs, contents, step)
     deferred = inputs.imports_entry_point and defers(python, entry_point, modules, reader)
-    bytecode = step("bytecode", _compile_bytecode, inputs, appdir, python, reach, reader)
+    bytecode = step("bytecode", _compile_bytecode, inputs, contents)
     # The files of packages are as they stay from here on, so that RECORD can be made true.
     step("records", update_records, python)
 
@@ -633,18 +671,46 @@ def _leave_out(
     return _LeftOut(trimmed, stripped, modules)
 
 
-def _compile_bytecode(
-    inputs: BuildInputs, appdir: AppDir, python: BundledPython, reach: Reach, reader: SourceReader
-) -> Bytecode:
+def _find_apart(inputs: BuildInputs, appdir: AppDir, python: BundledPython) -> _Apart:
+    """Find the modules that are compiled apart from those beside them."""
+    own = application_files(appdir, python, inputs.project)
+    return _Apart(
+        changing=frozenset({*(appdir.root / name for name in own), *patched_sources(python)}),
+        lasting=frozenset(file.path for file in lasting_sources(python, copied_sources(inputs.python))),
+    )
+
+
+def _compiling_ahead(
+    inputs: BuildInputs, appdir: AppDir, python: BundledPython, apart: _Apart, sources: Iterable[Path]
+) -> AbstractContextManager[None]:
+    """Have modules compiled during a block, but for those that may still change."""
+    return compiling_ahead(
+        appdir,
+        python,
+        inputs.results,
+        [path for path in sources if path not in apart.changing],
+        level=inputs.settings.bytecode.optimize,
+        apart=apart.groups,
+    )
+
+
+def _compile_bytecode(inputs: BuildInputs, contents: _Contents) -> Bytecode:
     """Compile all modules; where that is wanted, bytecode takes the place of their sources."""
     settings, project = inputs.settings.bytecode, inputs.project.name
+    appdir, python, reach = contents.appdir, contents.python, contents.reach
     if settings.optimize >= WITHOUT_DOCSTRINGS:
         warn_of_docstrings(python, project, reach)
-    own = application_files(appdir, python, inputs.project)
+    compiled = partial(
+        compile_bytecode,
+        appdir,
+        python,
+        inputs.results,
+        level=settings.optimize,
+        apart=contents.apart.groups,
+        without=management_files(python),
+    )
     if settings.bytecode != ONLY:
-        return compile_bytecode(
-            appdir, python, inputs.results, level=settings.optimize, own=own, without=management_files(python)
-        )
+        return compiled()
     modules = find_modules(appdir, python)
     kept = find_kept_sources(
         modules,
@@ -653,18 +719,12 @@ def _compile_bytecode(
         reach,
         settings.keep_sources,
         exposed=inputs.settings.launcher.expose_python,
-        reader=reader,
+        reader=contents.reader,
     )
     staying = {path for each in kept for path in each.paths}
-    return compile_bytecode(
-        appdir,
-        python,
-        inputs.results,
-        level=settings.optimize,
-        own=own,
-        alone=[module.path for module in modules if module.path not in staying],
+    return compiled(
+        alone={module.path for module in modules if module.path not in staying},
         kept={each.reason: len(each.paths) for each in kept},
-        without=management_files(python),
     )
 
 

@@ -136,6 +136,7 @@ class _LeftOut:
 
 sys.meta_path.append(_LeftOut)
 '''
+_READLINE_MODULE = "readline.py"
 _READLINE = "import _appimage, sys\nsys.modules[__name__] = _appimage.load_readline()\n"
 _NOTE = "\n# Added for the image, which runs elsewhere than this was made for.\n"
 
@@ -158,6 +159,19 @@ _TERMINALS = (
     "xterm-color",
 )
 _TERMINFO = ("/etc/terminfo", "/lib/terminfo", "/usr/share/terminfo")
+
+
+def patched_sources(python: BundledPython) -> frozenset[Path]:
+    """Return the modules of a standard library that `patch_stdlib` may change or add."""
+    names = {
+        *_ADAPTED,
+        *_ADAPTED_IF_C_LIBRARY,
+        *_ADAPTED_IF_EXPOSED,
+        *_ADAPTED_IF_OF_DEBIAN,
+        *_ADAPTED_IF_SOURCELESS,
+        *_ADAPTED_IF_IT_ASKS,
+    }
+    return frozenset(python.stdlib / name for name in (*names, _MODULE.name, _READLINE_MODULE))
 
 
 @dataclass(frozen=True)
@@ -205,7 +219,7 @@ def patch_stdlib(
             _add(module, code)
             patched.append(name.split(".")[0].split("/")[0])
     if any(python.stdlib.parent.parent.glob(f"lib*/{python.stdlib.name}/lib-dynload/readline.*")):
-        (python.stdlib / "readline.py").write_text(_NOTE.lstrip() + _READLINE, encoding="utf-8")
+        (python.stdlib / _READLINE_MODULE).write_text(_NOTE.lstrip() + _READLINE, encoding="utf-8")
         patched.append("readline")
     _copy_tcl_scripts(appdir, system)
     # Whatever draws on a terminal finds its description by the library that it shares with curses.

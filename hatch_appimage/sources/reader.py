@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from hatch_appimage import syntax
 from hatch_appimage.results import NO_RESULTS, digest_code
+from hatch_appimage.shares import share
 from hatch_appimage.sources import actions, facts, mentions, namespaces, places, plots, statements, units, uses
 from hatch_appimage.sources.facts import Text, find_all, pack, unpack
 from hatch_appimage.sources.names import read_names
@@ -116,7 +117,7 @@ class SourceReader:
 
     def _find(self, batches: Sequence[_Batch]) -> list[bytes]:
         few = not sys.executable or sum(batch.size for batch in batches) < _FEW
-        shares = _share(batches, 1 if few else self._workers)
+        shares = share([batch.size for batch in batches], 1 if few else self._workers)
         look = _find_here if few or len(shares) == 1 else find_packed
         # Threads also where they do the work themselves: what is nested too deeply does not depend on who asks then.
         with ThreadPoolExecutor(len(shares)) as pool:
@@ -166,14 +167,3 @@ def _divide(files: Iterable[File], at: Callable[[Path], Path]) -> Iterator[_Batc
 
 def _top(file: File) -> tuple[bool, str, Path]:
     return file.stdlib, "" if file.stdlib else file.package.split(".")[0], file.path
-
-
-def _share(batches: Sequence[_Batch], workers: int) -> list[list[int]]:
-    """Divide batches, by their positions, so that all workers have about the same to do; the largest ones go first."""
-    shares: list[list[int]] = [[] for _ in range(min(workers, len(batches)))]
-    sizes = [0] * len(shares)
-    for position in sorted(range(len(batches)), key=lambda each: -batches[each].size):
-        least = sizes.index(min(sizes))
-        shares[least].append(position)
-        sizes[least] += batches[position].size
-    return shares

@@ -35,6 +35,7 @@ ROOMS = (
     "process",
     "cache",
     "results",
+    "shares",
     "download",
     "elf",
     "elf_strip",

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import marshal
 import os
 import subprocess
@@ -12,19 +11,21 @@ import sys
 from dataclasses import replace
 from importlib.machinery import SourcelessFileLoader
 from pathlib import Path
-from typing import Any
+from threading import Event
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from hatch_appimage.appdir import bytecode
-from hatch_appimage.appdir.bytecode import Bytecode, compile_bytecode
+from hatch_appimage.appdir.bytecode import Bytecode, compile_bytecode, compiling_ahead
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.layout import AppDir
 from hatch_appimage.process import run
 from hatch_appimage.python import BundledPython
-from hatch_appimage.python.local import find_host_python
-from hatch_appimage.python.relocate import bundle_python
 from hatch_appimage.results import Results
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 UNCHECKED_HASH = b"\x01\0\0\0"  # PEP 552: hash-based, and the source is not looked at
 
@@ -136,25 +137,63 @@ def test_modules_of_the_image_do_not_get_in_the_way(appdir: AppDir, python: Bund
     assert compile_bytecode(appdir, python, results).compiled == 1
 
 
-def test_what_the_project_changes_is_compiled_alone(
-    appdir: AppDir, python: BundledPython, results: Results, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("a", "c"):
-        add_module(appdir, f"usr/lib/{name}.py")
-    own = add_module(appdir, "usr/lib/b.py")
-    names = [str(own.relative_to(appdir.root)), "usr/share/my-app/data"]
-    assert compile_bytecode(appdir, python, results, own=names).compiled == 3
-    compiled: list[list[str]] = []
+def compiled_names(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """Return a list that will have the names of the modules of each batch that is compiled from now on."""
+    batches: list[list[str]] = []
 
-    def note(command: list[str], **named: Any) -> str:
-        if "stdin" in named:
-            compiled.append([name for _, name, _ in json.loads(named["stdin"])])
+    def note(command: list[Any], **named: Any) -> str:
+        for directory in (word for word in command if isinstance(word, Path) and word.is_dir()):
+            sources = marshal.loads((directory / "sources").read_bytes())  # noqa: S302 - written a moment ago
+            batches.extend([name for name, _ in batch] for batch in sources)
         return run(command, **named)
 
     monkeypatch.setattr(bytecode, "run", note)
+    return batches
+
+
+def test_modules_apart_do_not_change_others(
+    appdir: AppDir, python: BundledPython, results: Results, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = [add_module(appdir, f"usr/lib/{name}.py") for name in ("a", "c")]
+    own = add_module(appdir, "usr/lib/b.py")
+    groups = [{own, appdir.root / "usr/share/my-app/data.py"}, {others[1]}]
+    batches = compiled_names(monkeypatch)
+    assert compile_bytecode(appdir, python, results, apart=groups).compiled == 3
+    assert sorted(batches) == [["usr/lib/a.py"], ["usr/lib/b.py"], ["usr/lib/c.py"]]
+    batches.clear()
     own.write_text("x = 'changed'\n")
-    assert compile_bytecode(appdir, python, results, own=names).compiled == 3
-    assert compiled == [["usr/lib/b.py"]]
+    assert compile_bytecode(appdir, python, results, apart=groups).compiled == 3
+    assert batches == [["usr/lib/b.py"]]
+
+
+def test_directories_do_not_change_each_other(
+    appdir: AppDir, python: BundledPython, results: Results, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("one/a", "one/b", "two/a"):
+        add_module(appdir, f"usr/lib/{name}.py")
+    compile_bytecode(appdir, python, results)
+    batches = compiled_names(monkeypatch)
+    add_module(appdir, "usr/lib/one/c.py")
+    compile_bytecode(appdir, python, results)
+    assert batches == [["usr/lib/one/a.py", "usr/lib/one/b.py", "usr/lib/one/c.py"]]
+
+
+def test_each_batch_is_compiled_by_a_process_of_its_own(
+    appdir: AppDir, python: BundledPython, results: Results, tmp_path: Path
+) -> None:
+    """What marshal writes depends on what the process has compiled before."""
+    texts = {"first": "name = 'several words'\nothers = ('some_name', None, 'x')\n", "second": "import some_name, x\n"}
+    modules = [add_module(appdir, f"usr/lib/{name}/m.py", text) for name, text in texts.items()]
+    compile_bytecode(appdir, python, results)
+    together = [bytecode_of(module).read_bytes() for module in modules]
+    for module, expected in zip(modules, together, strict=True):
+        others = {path: path.read_bytes() for path in modules if path != module}
+        for path in others:
+            path.unlink()
+        compile_bytecode(appdir, python, Results(tmp_path / "others", 10**9))
+        assert bytecode_of(module).read_bytes() == expected
+        for path, data in others.items():
+            path.write_bytes(data)
 
 
 def test_users_settings_do_not_reach_it(
@@ -192,22 +231,15 @@ def test_is_kept_for_the_next_image(
     add_module(appdir, "usr/lib/bad.py", "no Python\n")
     assert compile_bytecode(appdir, python, results) == Bytecode(compiled=200, skipped=1)
     first = read_all(appdir)
-    processes: list[str] = []
-
-    def count(command: list[str], **named: Any) -> str:
-        processes.append(command[-1])
-        return run(command, **named)
-
-    monkeypatch.setattr(bytecode, "run", count)
+    batches = compiled_names(monkeypatch)
     assert compile_bytecode(appdir, python, results) == Bytecode(compiled=200, skipped=1)
-    assert len(processes) == 1, "only the interpreter's version is asked for"
+    assert batches == []
     assert read_all(appdir) == first
-    # One more module changes the batch that it is in, and no other.
-    (appdir.root / "usr/lib/m199.py").write_text("x = 'changed'\n")
+    # One changed module changes the batch that it is in, and no other.
+    changed = add_module(appdir, "usr/lib/m199.py", "x = 'changed'\n")
     compile_bytecode(appdir, python, results)
-    assert len(processes) == 3
-    changed = {path for path, data in read_all(appdir).items() if data != first[path]}
-    assert changed == {bytecode_of(appdir.root / "usr/lib/m199.py")}
+    assert ["usr/lib/m199.py" in batch for batch in batches] == [True]
+    assert {path for path, data in read_all(appdir).items() if data != first[path]} == {bytecode_of(changed)}
 
 
 def test_kept_bytecode_is_of_the_same_interpreter(
@@ -283,24 +315,79 @@ class TestAlone:
         assert module.is_file()
 
 
-@pytest.mark.slow
-def test_processes_do_not_write_what_others_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The Pythons that compile the standard library run on it; their own bytecode must not replace the image's."""
-    appdir = AppDir(tmp_path / "AppDir", "my-app")
-    python = bundle_python(find_host_python(Path(sys.executable)), appdir)
-    runs = []
+class TestAhead:
+    """Modules that are compiled before it is known which of them stay."""
 
-    def watch(command: list[str], **named: Any) -> str:
-        before = read_all(appdir)
-        output = run(command, **named)
-        assert read_all(appdir) == before
-        runs.append(command)
-        return output
+    def modules(self, appdir: AppDir) -> list[Path]:
+        return [add_module(appdir, f"usr/lib/{name}/m.py", f"x = '{name}'\n") for name in ("one", "two", "three")]
 
-    monkeypatch.setattr(bytecode, "run", watch)
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})
-    modules = [path for path in python.stdlib.rglob("*.py") if path.stem != "__init__"]
-    result = compile_bytecode(appdir, python, Results(None, 0), alone=modules)
-    assert len(runs) > 2
-    assert result.removed > 400
-    assert {data[4:8] for data in read_all(appdir).values()} == {UNCHECKED_HASH}
+    def compile_ahead(self, appdir: AppDir, python: BundledPython, results: Results, modules: Sequence[Path]) -> None:
+        """Compile some modules ahead, until all are done."""
+        done = Event()
+
+        def run_and_tell(command: list[Any], **named: Any) -> str:
+            output = run(command, **named)
+            if bytecode._COMPILE in command:
+                done.set()
+            return output
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(bytecode, "run", run_and_tell)
+            with compiling_ahead(appdir, python, results, modules):
+                assert done.wait(60)
+
+    def test_is_found(
+        self, appdir: AppDir, python: BundledPython, results: Results, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self.compile_ahead(appdir, python, results, self.modules(appdir))
+        assert not read_all(appdir)
+        batches = compiled_names(monkeypatch)
+        assert compile_bytecode(appdir, python, results) == Bytecode(3, 0)
+        assert batches == []
+        assert len(read_all(appdir)) == 3
+
+    def test_of_what_has_changed_or_gone_is_not_used(
+        self, appdir: AppDir, python: BundledPython, results: Results, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        changed, gone, stays = self.modules(appdir)
+        self.compile_ahead(appdir, python, results, [changed, gone, stays])
+        changed.write_text("x = 'changed'\n")
+        gone.unlink()
+        batches = compiled_names(monkeypatch)
+        assert compile_bytecode(appdir, python, results) == Bytecode(2, 0)
+        assert batches == [["usr/lib/one/m.py"]]
+        assert set(read_all(appdir)) == {bytecode_of(changed), bytecode_of(stays)}
+        assert b"changed" in bytecode_of(changed).read_bytes()
+
+    def test_is_the_same_as_later(
+        self, appdir: AppDir, python: BundledPython, results: Results, tmp_path: Path
+    ) -> None:
+        """Also where what is compiled ahead has one directory more."""
+        modules = self.modules(appdir)
+        other = add_module(appdir, "usr/lib/other/m.py", "x = ('one', 'two', 'three', frozenset({None, 'x'}))\n")
+        self.compile_ahead(appdir, python, results, [*modules, other])
+        other.unlink()
+        compile_bytecode(appdir, python, results)
+        ahead = read_all(appdir)
+        compile_bytecode(appdir, python, Results(tmp_path / "others", 10**9))
+        assert read_all(appdir) == ahead
+
+    @pytest.mark.parametrize("vanished", [True, False])
+    def test_tells_no_error(
+        self, appdir: AppDir, python: BundledPython, results: Results, tmp_path: Path, *, vanished: bool
+    ) -> None:
+        modules = self.modules(appdir)
+        if vanished:
+            modules[0].unlink()
+        else:
+            python = replace(python, interpreter=tmp_path / "no-python")
+        with compiling_ahead(appdir, python, results, modules):
+            pass
+
+    def test_where_nothing_is_kept(
+        self, appdir: AppDir, python: BundledPython, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        batches = compiled_names(monkeypatch)
+        with compiling_ahead(appdir, python, Results(None, 0), self.modules(appdir)):
+            pass
+        assert batches == []
