@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 # What marshal writes depends on which strings the process has interned so far, so what is compiled together depends on
 # the tree alone: modules of one directory, at most so many, each time by a process that has compiled nothing before.
-_BATCH = 50
+_BATCH = 25
 # What is compiled ahead by one process has about so many bytes: its end is waited for, and its start takes a while.
 _JOB_SIZE = 1 << 20
 # The format of marshal without references: the Python that compiles may be of another version than this one.

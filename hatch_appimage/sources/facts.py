@@ -14,7 +14,13 @@ from hatch_appimage.sources.actions import find_actions
 from hatch_appimage.sources.mentions import Mentions, find_mentions
 from hatch_appimage.sources.namespaces import find_namespaces
 from hatch_appimage.sources.plots import opens_plots
-from hatch_appimage.sources.statements import Import, find_imports, imports_in_functions, imports_of_builtins
+from hatch_appimage.sources.statements import (
+    IMPORTING,
+    Import,
+    find_imports,
+    imports_in_functions,
+    imports_of_builtins,
+)
 from hatch_appimage.sources.units import Fallback, Unit, find_units
 from hatch_appimage.sources.uses import SourceUse, find_source_use
 from hatch_appimage.syntax import Nodes, parse_source
@@ -83,7 +89,7 @@ def _find(text: Text) -> Facts | None:
         tree = parse_source(text.data)
         nodes = Nodes(tree)
         # To know all words tells at once that most of what is looked for is not there.
-        words = frozenset(word.decode() for word in set(_WORD.findall(text.data)))
+        words = _words(text)
         imports = tuple(find_imports(words, tree, nodes, text.package))
         deferring = imports_in_functions(words, nodes, imports)
         if text.stdlib:
@@ -101,6 +107,13 @@ def _find(text: Text) -> Facts | None:
         )
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
+
+
+def _words(text: Text) -> frozenset[str]:
+    """Return all words in a source; for one of the standard library those that may matter, which takes no time."""
+    if text.stdlib:
+        return frozenset(name for name in IMPORTING if name.encode() in text.data)
+    return frozenset(word.decode() for word in set(_WORD.findall(text.data)))
 
 
 @contextmanager

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 #: Functions that import what their first argument names.
 IMPORTING = frozenset({"__import__", "import_module", "run_module"})
+# The most frequent statements that have no others within them.
+_SIMPLE = (ast.Expr, ast.Assign, ast.Return, ast.Import, ast.ImportFrom, ast.AnnAssign, ast.Raise)
 # What Python itself imports for a function that is built in.
 _BUILTINS = {"breakpoint": "pdb", "help": "pydoc"}
 
@@ -63,9 +65,11 @@ def _statements(body: Iterable[ast.stmt], package: str) -> Iterator[Import]:
             continue
         elif isinstance(node, (ast.If, ast.Try)):
             optional = True
-        for imported in names_of(node, package):
-            yield Import(imported, deferred, optional)
-        waiting += ((child, deferred, optional) for child in _children(node))
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            for imported in names_of(node, package):
+                yield Import(imported, deferred, optional)
+        if not isinstance(node, _SIMPLE):
+            waiting += ((child, deferred, optional) for child in _children(node))
 
 
 def _children(node: ast.stmt) -> Iterator[ast.stmt]:

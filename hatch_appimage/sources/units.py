@@ -144,32 +144,28 @@ def find_units(tree: ast.Module, package: str) -> tuple[Unit, ...]:
 
     """
     body = _Draft(BODY)
-    drafts = [body]
-    waiting: list[tuple[ast.AST, _Draft]] = [(node, body) for node in tree.body]
+    others: list[_Draft] = []
+    waiting: list[ast.AST] = list(tree.body)
     while waiting:
-        node, draft = waiting.pop()
-        # The most frequent ones first: there are half a million nodes in a standard library.
-        if isinstance(node, ast.Name):
-            draft.names.add(node.id)
-        elif isinstance(node, ast.Attribute):
-            draft.names.add(node.attr)
-            waiting.append((node.value, draft))
-        elif isinstance(node, ast.Constant):
-            if isinstance(node.value, str):
-                draft.add_text(node.value)
-        elif draft is body and isinstance(node, _FUNCTIONS) and not _runs_by_itself(node):
-            waiting += ((part, body) for part in (*node.decorator_list, node.args))
-            draft = _Draft(node.name)
-            drafts.append(draft)
-            waiting += ((child, draft) for child in node.body)
-        elif draft is body and isinstance(node, ast.If) and _is_main(node.test):
-            draft = _Draft(MAIN)
-            drafts.append(draft)
-            waiting += ((child, draft) for child in node.body)
-            waiting += ((child, body) for child in node.orelse)
+        node = waiting.pop()
+        if isinstance(node, _FUNCTIONS) and not _runs_by_itself(node):
+            waiting += (*node.decorator_list, node.args)
+            others.append(_read_part(node.name, node.body, package))
+        elif isinstance(node, ast.If) and _is_main(node.test):
+            waiting += node.orelse
+            others.append(_read_part(MAIN, node.body, package))
         else:
-            waiting += [(child, draft) for child in _read_node(node, draft, package)]
-    return tuple(draft.finish() for draft in drafts)
+            waiting += _read_node(node, body, package)
+    return tuple(draft.finish() for draft in (body, *others))
+
+
+def _read_part(name: str, nodes: Iterable[ast.AST], package: str) -> _Draft:
+    """Read what is a unit as a whole."""
+    draft = _Draft(name)
+    waiting = list(nodes)
+    while waiting:
+        waiting += _read_node(waiting.pop(), draft, package)
+    return draft
 
 
 def _runs_by_itself(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
@@ -189,6 +185,17 @@ def _is_main(test: ast.expr) -> bool:
 
 def _read_node(node: ast.AST, draft: _Draft, package: str) -> Iterable[ast.AST]:
     """Add what a node names to a unit; return those of its children that are to be read as well."""
+    # The most frequent ones first: there are half a million nodes in a standard library.
+    if isinstance(node, ast.Name):
+        draft.names.add(node.id)
+        return ()
+    if isinstance(node, ast.Attribute):
+        draft.names.add(node.attr)
+        return (node.value,)
+    if isinstance(node, ast.Constant):
+        if isinstance(node.value, str):
+            draft.add_text(node.value)
+        return ()
     if isinstance(node, ast.expr):
         return _read_expression(node, draft)
     return _read_statement(node, draft, package)

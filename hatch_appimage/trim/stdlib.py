@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from hatch_appimage.sources.imports import is_extension
 from hatch_appimage.sources.reader import File
 from hatch_appimage.sources.units import BODY, MAIN, Unit, affixes_in_text
+from hatch_appimage.trim import tkinter
 from hatch_appimage.trim.stdlib_parts import part_of
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def find_modules(python: BundledPython) -> dict[str, Path]:
 
 
 def lasting_sources(python: BundledPython, places: Iterable[PurePosixPath]) -> list[File]:
-    """Return the sources of a standard library that stay in every image, as they are of no part.
+    """Return the sources of a standard library that stay in every image: they are of no part, and not of tkinter.
 
     Args:
         python: whose it is.
@@ -109,7 +110,11 @@ def lasting_sources(python: BundledPython, places: Iterable[PurePosixPath]) -> l
 
     """
     modules = {_module_at(place): python.stdlib / place for place in places}
-    return [_file(name, path) for name, path in modules.items() if part_of(name) is None]
+    return [
+        _file(name, path)
+        for name, path in modules.items()
+        if part_of(name) is None and name.partition(".")[0] not in tkinter.MODULES
+    ]
 
 
 def _module_at(place: PurePosixPath) -> str:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_MODULES = dict.fromkeys(("_tkinter", "tkinter", "turtle"), "tkinter")
+#: The modules that are left out, each with the option that decides.
+MODULES = dict.fromkeys(("_tkinter", "tkinter", "turtle"), "tkinter")
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def trim_tkinter(appdir: AppDir, python: BundledPython, reach: Reach, *, wanted:
         for path in appdir.lib.glob(pattern):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
     reason = "`tkinter = false`" if wanted is False else "the application does not import it"
-    return Tkinter(kept=False, reason=reason, modules=_MODULES)
+    return Tkinter(kept=False, reason=reason, modules=MODULES)
 
 
 def _is_builtin(appdir: AppDir, python: BundledPython) -> bool:
