@@ -54,6 +54,8 @@ _HARMLESS = frozenset({
     "wraps",
 })  # fmt: skip
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+_ASSIGNMENTS = (ast.Assign, ast.AnnAssign, ast.AugAssign)
+_IMPORTS = (ast.Import, ast.ImportFrom)
 # Expressions that may look something up in a dictionary.
 _LOOKING_UP = (ast.Call, ast.Compare, ast.Subscript)
 _IMPORT_ERRORS = frozenset({"ImportError", "ModuleNotFoundError", "Exception"})
@@ -210,7 +212,11 @@ def _read_expression(node: ast.expr, draft: _Draft) -> Iterable[ast.AST]:
 
 def _read_statement(node: ast.AST, draft: _Draft, package: str) -> Iterable[ast.AST]:
     """Read a statement, or what is neither that nor an expression: the arguments of a function, a handler."""
-    if isinstance(node, ast.Import | ast.ImportFrom):
+    if isinstance(node, _ASSIGNMENTS):
+        return () if _names_exports(node) else children(node)
+    if isinstance(node, ast.Expr):  # a docstring names nothing that is used
+        return () if isinstance(node.value, ast.Constant) else (node.value,)
+    if isinstance(node, _IMPORTS):
         draft.imports.update(names_of(node, package))
         draft.names.update(part for alias in node.names for part in _WORD.findall(alias.name))
         return ()
@@ -218,7 +224,7 @@ def _read_statement(node: ast.AST, draft: _Draft, package: str) -> Iterable[ast.
         return node.orelse
     if isinstance(node, ast.Try):
         return _read_try(node, draft, package)
-    return () if _is_idle(node) else children(node)
+    return children(node)
 
 
 def _read_try(node: ast.Try, draft: _Draft, package: str) -> Iterator[ast.AST]:
@@ -230,26 +236,24 @@ def _read_try(node: ast.Try, draft: _Draft, package: str) -> Iterator[ast.AST]:
         # A handler for several kinds of errors may run for another reason.
         is_fallback = bool(tried) and last_name(handler.type) in _IMPORT_ERRORS and _only_imports(node.body)
         for each in handler.body:
-            if is_fallback and isinstance(each, ast.Import | ast.ImportFrom):
+            if is_fallback and isinstance(each, _IMPORTS):
                 draft.fallbacks.append(Fallback(tried, frozenset(_imported(each, package))))
             else:
                 yield each
 
 
 def _only_imports(body: Iterable[ast.stmt]) -> bool:
-    return all(isinstance(each, ast.Import | ast.ImportFrom | ast.Assign | ast.Pass) for each in body)
+    return all(isinstance(each, (*_IMPORTS, ast.Assign, ast.Pass)) for each in body)
 
 
 def _imported(node: ast.stmt, package: str) -> list[str]:
     return list(names_of(node, package))
 
 
-def _is_idle(node: ast.AST) -> bool:
-    """Whether the strings of a statement name nothing that it uses: a docstring, or ``__all__``."""
-    if isinstance(node, ast.Expr):
-        return isinstance(node.value, ast.Constant)
-    targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
-    return any(last_name(target) == "__all__" for target in targets)
+def _names_exports(node: ast.Assign | ast.AnnAssign | ast.AugAssign) -> bool:
+    """Whether an assignment is to ``__all__``, whose strings name nothing that is used."""
+    targets = node.targets if isinstance(node, ast.Assign) else (node.target,)
+    return "__all__" in map(last_name, targets)
 
 
 def _looked_up_modules(node: ast.Subscript | ast.Call | ast.Compare) -> Sequence[ast.AST]:
