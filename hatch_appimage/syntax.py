@@ -84,7 +84,9 @@ class Nodes:
         """All nodes but operators and contexts, breadth first."""
         found = [self._tree]
         for node in found:  # grows meanwhile
-            if _FIELDS[type(node)]:
+            if isinstance(node, ast.Attribute):
+                found.append(node.value)
+            elif _FIELDS[type(node)]:
                 found += children(node)
         return found
 

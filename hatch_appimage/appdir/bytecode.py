@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 # What marshal writes depends on which strings the process has interned so far, so what is compiled together depends on
 # the tree alone: modules of one directory, at most so many, each time by a process that has compiled nothing before.
 _BATCH = 25
-# What is compiled ahead by one process has about so many bytes: its end is waited for, and its start takes a while.
-_JOB_SIZE = 1 << 20
+# What is compiled ahead by one process has about so many modules: its end is waited for, and its start takes a while.
+_JOB = 60
 # The format of marshal without references: the Python that compiles may be of another version than this one.
 _MARSHAL_FORMAT = 2
 
@@ -182,7 +182,9 @@ def compiling_ahead(
             for job in _jobs(_divide(sources, apart)):
                 if compiler is None or ended.is_set():
                     return
-                compiler.compile(job, processes=1, niceness=_NICENESS)
+                present = [batch for batch in job if all(path.exists() for path in batch)]
+                with suppress(OSError):  # one has gone since
+                    compiler.compile(present, processes=1, niceness=_NICENESS)
 
     with ThreadPoolExecutor(1, "compiling ahead") as pool:
         if results.are_kept:
@@ -210,13 +212,11 @@ def _divide(sources: Iterable[Path], apart: Sequence[Collection[Path]]) -> list[
 def _jobs(batches: Iterable[Sequence[Path]]) -> Iterator[Sequence[Sequence[Path]]]:
     """Yield batches for one process each."""
     job: list[Sequence[Path]] = []
-    size = 0
     for batch in batches:
         job.append(batch)
-        size += sum(path.stat().st_size for path in batch)
-        if size >= _JOB_SIZE:
+        if sum(map(len, job)) >= _JOB:
             yield job
-            job, size = [], 0
+            job = []
     yield job
 
 

@@ -130,7 +130,12 @@ class _Texts:
         waiting: list[ast.AST] = [self._tree]
         while waiting:
             node = waiting.pop()
-            if isinstance(node, ast.Constant):
+            # Half of all nodes are names and what they are attributes of.
+            if isinstance(node, ast.Name):
+                continue
+            if isinstance(node, ast.Attribute):
+                waiting.append(node.value)
+            elif isinstance(node, ast.Constant):
                 if isinstance(node.value, str):
                     yield node.value
             elif isinstance(node, ast.JoinedStr):

@@ -11,7 +11,7 @@ import sys
 from dataclasses import replace
 from importlib.machinery import SourcelessFileLoader
 from pathlib import Path
-from threading import Event
+from threading import Semaphore
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -321,20 +321,22 @@ class TestAhead:
     def modules(self, appdir: AppDir) -> list[Path]:
         return [add_module(appdir, f"usr/lib/{name}/m.py", f"x = '{name}'\n") for name in ("one", "two", "three")]
 
-    def compile_ahead(self, appdir: AppDir, python: BundledPython, results: Results, modules: Sequence[Path]) -> None:
+    def compile_ahead(
+        self, appdir: AppDir, python: BundledPython, results: Results, modules: Sequence[Path], jobs: int = 1
+    ) -> None:
         """Compile some modules ahead, until all are done."""
-        done = Event()
+        done = Semaphore(0)
 
         def run_and_tell(command: list[Any], **named: Any) -> str:
             output = run(command, **named)
             if bytecode._COMPILE in command:
-                done.set()
+                done.release()
             return output
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(bytecode, "run", run_and_tell)
             with compiling_ahead(appdir, python, results, modules):
-                assert done.wait(60)
+                assert all(done.acquire(timeout=60) for _ in range(jobs))
 
     def test_is_found(
         self, appdir: AppDir, python: BundledPython, results: Results, monkeypatch: pytest.MonkeyPatch
@@ -358,6 +360,17 @@ class TestAhead:
         assert batches == [["usr/lib/one/m.py"]]
         assert set(read_all(appdir)) == {bytecode_of(changed), bytecode_of(stays)}
         assert b"changed" in bytecode_of(changed).read_bytes()
+
+    def test_goes_on_where_a_module_has_gone(
+        self, appdir: AppDir, python: BundledPython, results: Results, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        modules = self.modules(appdir)
+        monkeypatch.setattr(bytecode, "_JOB", 1)
+        modules[0].unlink()
+        self.compile_ahead(appdir, python, results, modules, jobs=2)
+        batches = compiled_names(monkeypatch)
+        assert compile_bytecode(appdir, python, results) == Bytecode(2, 0)
+        assert batches == []
 
     def test_is_the_same_as_later(
         self, appdir: AppDir, python: BundledPython, results: Results, tmp_path: Path
