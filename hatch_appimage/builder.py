@@ -7,8 +7,10 @@ import logging
 import os
 import sys
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,17 +22,16 @@ from hatchling.plugin.manager import PluginManager
 
 from hatch_appimage.architecture import ARCHITECTURES, native_architecture
 from hatch_appimage.errors import AppImageError, explain_os_error
+from hatch_appimage.garbage import searched_for_rarely
 from hatch_appimage.image.name import is_image_of
 from hatch_appimage.image.publish import companions, temporary_directory
 from hatch_appimage.inputs import resolve_inputs
 from hatch_appimage.interrupt import terminated_like_interrupted
 from hatch_appimage.options import Settings, check_hook_table, record_options
 from hatch_appimage.packages.build_record import Declaration, Source
-from hatch_appimage.pipeline import build_appdir, build_image, find_libraries
 from hatch_appimage.project.commit import find_commit
 from hatch_appimage.project.metadata import Project
 from hatch_appimage.redact import redact
-from hatch_appimage.report import Steps
 from hatch_appimage.terminal import find_terminal
 from hatch_appimage.timestamp import reproducible_timestamp
 
@@ -118,15 +119,22 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
 
     def build_architecture(self, architecture: Architecture, directory: str, **_build_data: Any) -> str:
         """Build the image for one architecture and return its absolute path."""
-        step = Steps(self.app.display_info, find_terminal() if self.app.verbosity == 0 else None)
+        warnings: list[str] = []
         target = Path(directory).absolute()
         with (
             self.report_errors(),
-            self._logging(step.warnings),
+            searched_for_rarely(),
+            self._logging(warnings),
             temporary_directory() as work,
             temporary_directory(target) as beside,
         ):
-            inputs = self.resolve_inputs(architecture, work, target)
+            with _importing_pipeline():
+                inputs = self.resolve_inputs(architecture, work, target)
+            from hatch_appimage.pipeline import build_appdir, build_image  # noqa: PLC0415 - imported meanwhile
+            from hatch_appimage.report import Steps  # noqa: PLC0415 - as above
+
+            terminal = find_terminal() if self.app.verbosity == 0 else None
+            step = Steps(self.app.display_info, terminal, warnings=warnings)
             if inputs.settings.image.appdir:
                 return str(build_appdir(inputs, work, beside, target, step))
             report = build_image(inputs, work, beside, target, step)
@@ -196,6 +204,9 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
             AppImageError: the build would fail before that is known.
 
         """
+        from hatch_appimage.pipeline import find_libraries  # noqa: PLC0415 - nothing else needs it but a build
+        from hatch_appimage.report import Steps  # noqa: PLC0415 - as above
+
         return find_libraries(inputs, directory, Steps(self.app.display_debug, find_terminal()))
 
     @property
@@ -256,6 +267,14 @@ class _AppHandler(logging.Handler):
             self.app.display_warning(message)
         else:
             self.app.display_debug(message)
+
+
+@contextmanager
+def _importing_pipeline() -> Iterator[None]:
+    """Import what builds during a block, which waits for a Python that is asked what it is, for about as long."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(import_module, "hatch_appimage.pipeline")
+        yield
 
 
 @contextmanager

@@ -20,15 +20,20 @@ def files_below(directory: Path) -> Iterator[Path]:
 
     Like `os.walk`, it passes over directories that cannot be read.
     """
+    return (Path(entry.path) for entry in entries_below(str(directory)))
+
+
+def entries_below(directory: str) -> Iterator[os.DirEntry[str]]:
+    """Yield the entries of what `files_below` does."""
     try:
         with os.scandir(directory) as scanned:
             entries = sorted(scanned, key=lambda entry: entry.name)
     except OSError:
         return
-    yield from (Path(entry.path) for entry in entries if entry.is_file(follow_symlinks=False))
+    yield from (entry for entry in entries if entry.is_file(follow_symlinks=False))
     for entry in entries:
         if entry.is_dir(follow_symlinks=False):
-            yield from files_below(Path(entry.path))
+            yield from entries_below(entry.path)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from hatch_appimage.appdir.loader_log import loader_variables, read_loads
 from hatch_appimage.appdir.seen import NOTHING_SEEN, Opened, Seen
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.process import ProcessError, clean_environment, run_quietly, run_to_end
-from hatch_appimage.roots.namespaces import run_isolated
+from hatch_appimage.roots.namespaces import isolated
 from hatch_appimage.roots.system_calls import (
     CLONE_NEWNET,
     MS_BIND,
@@ -30,10 +30,11 @@ from hatch_appimage.roots.system_calls import (
 from hatch_appimage.runtime.launcher_settings import SETTINGS_NAME, read_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from hatch_appimage.layout import AppDir
     from hatch_appimage.python import BundledPython
+    from hatch_appimage.roots.namespaces import Ending
 
 # How long an import may take: some modules start their program when they are imported.
 _IMPORT_SECONDS = 60
@@ -55,6 +56,7 @@ class Reads:
         module: the missing module that it failed for, if that was why.
         causes: the texts of the exception and of all that led to it.
         said: what it wrote to stderr, as far as that is known.
+        ended: it told of its end.
         timed_out: it took too long, and was ended.
         seen: what it opened outside of the AppDir.
 
@@ -67,6 +69,7 @@ class Reads:
     module: str | None = None
     causes: tuple[str, ...] = ()
     said: str = ""
+    ended: bool = False
     timed_out: bool = False
     seen: Seen = NOTHING_SEEN
 
@@ -94,7 +97,7 @@ def reads_of_import(appdir: AppDir, python: BundledPython, modules: Sequence[str
             causes = (*reads.causes, error.output)
             return replace(reads, failure=_describe(error), causes=causes, said=error.output)
         reads = replace(places.reads(), said=said)
-        return reads if places.has_ended() else replace(reads, failure="the end of the process")
+        return reads if reads.ended else replace(reads, failure="the end of the process")
 
 
 def _describe(error: ProcessError) -> str:
@@ -120,34 +123,74 @@ def reads_of_run(
         seconds: how long it may take.
 
     """
+    with run_apart(appdir, python, script, arguments) as finish:
+        reads = finish(seconds)
+    if reads is not None:
+        return reads
+    with _places() as places:
+        command = places.command(python, appdir, "run", script, *arguments)
+        environment = places.environment(appdir)
+        run = partial(run_quietly, command, cwd=places.working, env=environment, seconds=seconds)
+        return _reads_until(run, places, seconds)
+
+
+@contextmanager
+def run_apart(
+    appdir: AppDir, python: BundledPython, script: Path, arguments: Sequence[str]
+) -> Iterator[Callable[[float], Reads | None]]:
+    """Run a script as `reads_of_run` does, beside a block, if the machine has user namespaces.
+
+    Args:
+        appdir: complete.
+        python: the Python in it.
+        script: of Python, in it.
+        arguments: the script's.
+
+    Returns:
+        A function that waits for the end, as many seconds as it is told, and returns what was read; None where there
+        are no namespaces. What has not ended when the block does is killed.
+
+    """
     with _places() as places:
         command = list(map(str, places.command(python, appdir, "run", script, *arguments)))
-        environment = places.environment(appdir)
-        try:
-            status = _run_apart(command, environment, places.working, appdir.root, seconds)
-        except TimeoutError:
-            return replace(places.reads(), failure=f"more than {seconds} s", timed_out=True)
-        reads = places.reads()
-        if status:
-            how = f"exit status {status}" if status > 0 else f"signal {-status}"
-            return replace(reads, failure=reads.failure or how)
-        return reads
-
-
-def _run_apart(command: Sequence[str], environment: dict[str, str], working: Path, root: Path, seconds: float) -> int:
-    """Run a command in namespaces, or without them where there are none; return its status as subprocess has it."""
-    try:
-        ending = run_isolated(
+        with isolated(
             command,
-            prepare=partial(_prepare, root),
-            environment=environment,
-            directory=working,
+            prepare=partial(_prepare, appdir.root),
+            environment=places.environment(appdir),
+            directory=places.working,
             flags=CLONE_NEWNET,
-            quiet=True,
-            seconds=seconds,
-        )
-    except AppImageError:
-        return run_quietly(command, cwd=working, env=environment, seconds=seconds)
+        ) as wait:
+
+            def finish(seconds: float) -> Reads | None:
+                try:
+                    return _reads_until(lambda: _status(wait(seconds)), places, seconds)
+                except AppImageError:
+                    return None
+
+            yield finish
+
+
+def _reads_until(wait: Callable[[], int], places: _Places, seconds: float) -> Reads:
+    """Return what a process has read that takes no longer than some seconds.
+
+    Args:
+        wait: waits for its end, and returns its status as subprocess has it.
+        places: where it tells of them.
+        seconds: those.
+
+    """
+    try:
+        status = wait()
+    except TimeoutError:
+        return replace(places.reads(), failure=f"more than {seconds} s", timed_out=True)
+    reads = places.reads()
+    if status:
+        how = f"exit status {status}" if status > 0 else f"signal {-status}"
+        return replace(reads, failure=reads.failure or how)
+    return reads
+
+
+def _status(ending: Ending) -> int:
     return -ending.signal if ending.signal else ending.status
 
 
@@ -191,9 +234,6 @@ class _Places:
             with suppress(SyntaxError, ValueError):  # the last line of a process that was killed
                 yield ast.literal_eval(line)
 
-    def has_ended(self) -> bool:
-        return any(kind == "end" for kind, *_ in self._records())
-
     def reads(self) -> Reads:
         records = list(self._records())
         found = {
@@ -207,7 +247,8 @@ class _Places:
         }
         aside, mapped = tuple(sorted(found["aside"])), tuple(sorted(found["mapped"]))
         reads = Reads(found["read"], aside, mapped, *(ends[-1] if ends else ()))
-        return replace(reads, seen=Seen(read_loads(self.loads), opened["outside"], opened["opened"]))
+        seen = Seen(read_loads(self.loads), opened["outside"], opened["opened"])
+        return replace(reads, ended=bool(ends), seen=seen)
 
 
 @contextmanager

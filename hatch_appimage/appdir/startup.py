@@ -4,15 +4,17 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import shlex
-import stat
 import sys
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hatch_appimage.appdir.reads import QT_OFFSCREEN, reads_of_import, reads_of_run
+from hatch_appimage.appdir.reads import QT_OFFSCREEN, reads_of_import, reads_of_run, run_apart
 from hatch_appimage.elf import read_elf
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.libraries.bundle import explain_missing
@@ -23,7 +25,6 @@ from hatch_appimage.sources.imports import defers_imports
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-    from pathlib import Path
 
     from hatch_appimage.appdir.reads import Reads
     from hatch_appimage.appdir.seen import Seen
@@ -99,8 +100,9 @@ def find_startup_order(
     """Import the entry point once in the bundled Python, and note which files of the AppDir are read for it.
 
     An application that cannot be imported on the build machine, such as one that needs a display, gives what its
-    start read until then. What the import writes into the AppDir is removed. A run of the application then shows what
-    its functions import; if it fails, what the import read counts alone.
+    start read until then. What the import writes into the AppDir is removed. A run of the application, at the same
+    time where neither can see the other, shows what its functions import; if it fails, what the import read counts
+    alone.
 
     Args:
         appdir: complete.
@@ -116,25 +118,33 @@ def find_startup_order(
             shared library, a typelib or a module of the standard library is missing, or something changed a file.
 
     """
-    before = _state(appdir)
+    if command is not None and not (command.asked or deferred):
+        command = None
     modules = modules_at_start(entry_point, appdir.bin)
-    trial = reads_of_import(appdir, python, modules)
-    _restore(appdir, before, f"Importing {entry_point.module or entry_point.command}", "startup-order")
-    _check_import(trial, python, entry_point, modules, missing=tuple(missing), typelibs=typelibs or {})
-    first = [appdir.apprun, appdir.root / SETTINGS_NAME, python.executable, appdir.bin / entry_point.command]
+    script = appdir.bin / entry_point.command
+    first = [appdir.apprun, appdir.root / SETTINGS_NAME, python.executable, script]
     # Both orders are of mostly the same files.
-    read = cache(read_elf)
-    imported = _as_loaded(appdir, first, [trial], read)
-    if command is None or not (command.asked or deferred):
+    locate, read = cache(partial(_locate, appdir)), cache(read_elf)
+    with run_apart(appdir, python, script, command.arguments) if command else nullcontext() as finish:
+        before = _state(appdir)
+        trial = reads_of_import(appdir, python, modules)
+        wrote = _restore(appdir, before, f"Importing {entry_point.module or entry_point.command}", "startup-order")
+        _check_import(trial, python, entry_point, modules, missing=tuple(missing), typelibs=typelibs or {})
+        imported = _as_loaded(appdir, first, [trial], locate, read)
+        # What the import has written was there for the run, too; no image has it.
+        run = finish(command.seconds) if command and finish and not wrote else None
+    if command is None:
         return StartupOrder(imported, imported, seen=(trial.seen,))
+    # Without namespaces it sees what the import writes, and the other way round; if it fails, the import may be why.
+    if run is None or (run.failure is not None and not run.timed_out):
+        run = reads_of_run(appdir, python, script, command.arguments, command.seconds)
     shown = shlex.join([entry_point.command, *command.arguments])
-    run = reads_of_run(appdir, python, appdir.bin / entry_point.command, command.arguments, command.seconds)
     _restore(appdir, before, f"`{shown}`", "startup-command")
     seen = (trial.seen, run.seen)
     if run.failure is not None:
         _tell_failure(shown, run, command)
         return StartupOrder(imported, imported, seen=seen)
-    return StartupOrder(_as_loaded(appdir, first, [trial, run], read), imported, shown, seen=seen)
+    return StartupOrder(_as_loaded(appdir, first, [trial, run], locate, read), imported, shown, seen=seen)
 
 
 def _check_import(
@@ -223,12 +233,18 @@ def _tell_failure(shown: str, run: Reads, command: StartupCommand) -> None:
 
 
 def _as_loaded(
-    appdir: AppDir, first: Sequence[Path], reads: Sequence[Reads], read: Callable[[Path], Elf | None]
+    appdir: AppDir,
+    first: Sequence[Path],
+    reads: Sequence[Reads],
+    locate: Callable[[Path], Path | None],
+    read: Callable[[Path], Elf | None],
 ) -> tuple[str, ...]:
     """Return the paths below the AppDir of what was read, each once, with libraries where the loader reads them."""
     mapped = sorted({path for each in reads for path in each.libraries})
-    files = as_loaded(_files_of(appdir, [*first, *_in_order(reads)]), _files_of(appdir, mapped), read)
-    return tuple(str(path.relative_to(appdir.root)) for path in files)
+    files, libraries = (
+        [found for path in paths if (found := locate(path))] for paths in ([*first, *_in_order(reads)], mapped)
+    )
+    return tuple(str(path.relative_to(appdir.root)) for path in as_loaded(files, libraries, read))
 
 
 def _in_order(reads: Sequence[Reads]) -> list[Path]:
@@ -241,13 +257,15 @@ def _in_order(reads: Sequence[Reads]) -> list[Path]:
     return [*certain, *sorted(rest.difference(certain))]
 
 
-def _files_of(appdir: AppDir, paths: Iterable[Path]) -> list[Path]:
-    """Return those in the AppDir by where they are; Debian's Python finds packages through a link.
+def _locate(appdir: AppDir, path: Path) -> Path | None:
+    """Return where a file in the AppDir is, as Debian's Python finds packages through a link; None if there is none.
 
     Qt's plugin for machines without a display is none that a start reads elsewhere.
     """
-    found = (path.resolve() for path in paths if path.is_relative_to(appdir.root) and _is_file(path))
-    return [path for path in found if path.is_relative_to(appdir.root) and path.name != QT_OFFSCREEN]
+    if not path.is_relative_to(appdir.root) or not _is_file(path):
+        return None
+    found = path.resolve()
+    return found if found.is_relative_to(appdir.root) and found.name != QT_OFFSCREEN else None
 
 
 def _is_file(path: Path) -> bool:
@@ -285,16 +303,23 @@ def as_loaded(
     return order
 
 
-def _state(appdir: AppDir) -> dict[Path, tuple[int, int]]:
+def _state(appdir: AppDir) -> dict[str, tuple[int, int]]:
     """Return size and time of everything in the tree; of directories nothing, as what is in them counts."""
     state = {}
-    for path in appdir.root.rglob("*"):
-        status = path.lstat()
-        state[path] = (0, 0) if stat.S_ISDIR(status.st_mode) else (status.st_size, status.st_mtime_ns)
+    directories = [str(appdir.root)]
+    for directory in directories:  # those that are found are added
+        with suppress(PermissionError), os.scandir(directory) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    state[entry.path] = (0, 0)
+                    directories.append(entry.path)
+                else:
+                    status = entry.stat(follow_symlinks=False)
+                    state[entry.path] = (status.st_size, status.st_mtime_ns)
     return state
 
 
-def _restore(appdir: AppDir, before: Mapping[Path, tuple[int, int]], action: str, option: str) -> None:
+def _restore(appdir: AppDir, before: Mapping[str, tuple[int, int]], action: str, option: str) -> bool:
     """Remove what is new in the tree.
 
     Args:
@@ -302,6 +327,9 @@ def _restore(appdir: AppDir, before: Mapping[Path, tuple[int, int]], action: str
         before: its state before.
         action: what may have changed it, as it begins a sentence.
         option: the one to switch that off.
+
+    Returns:
+        Whether anything was.
 
     Raises:
         AppImageError: it changed a file.
@@ -311,10 +339,12 @@ def _restore(appdir: AppDir, before: Mapping[Path, tuple[int, int]], action: str
     changed = [path for path, state in before.items() if after.get(path) != state]
     if changed:
         raise AppImageError(
-            f"{action} changes {changed[0].relative_to(appdir.root)} in the image: set `{option} = false`"
+            f"{action} changes {Path(changed[0]).relative_to(appdir.root)} in the image: set `{option} = false`"
         )
-    for path in sorted(after.keys() - before.keys(), reverse=True):  # what is in a directory before the directory
+    new = sorted(map(Path, after.keys() - before.keys()), reverse=True)  # what is in a directory before the directory
+    for path in new:
         if path.is_dir() and not path.is_symlink():
             path.rmdir()
         else:
             path.unlink()
+    return bool(new)

@@ -163,7 +163,7 @@ def install_packages(
     ):
         interpreter = _interpreter(python, appdir, architecture, max_glibc, Path(directory))
         platform, limit = _platform(python, architecture, max_glibc)
-        target = TargetEnvironment.of(interpreter, max_glibc=limit, musl=musl)
+        target = TargetEnvironment.of(interpreter, answer=python.platform, max_glibc=limit, musl=musl)
         who = "its wheel needs" if isinstance(source, Wheel) else "the image needs"
         wanted = {
             who: _needed(source, settings.features, target.environment),

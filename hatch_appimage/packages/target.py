@@ -13,45 +13,16 @@ from hatch_appimage.architecture import architecture_for
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.manylinux import glibc_platforms, musl_platforms
 from hatch_appimage.process import run
+from hatch_appimage.python.probe import ASK_PLATFORM
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from packaging.markers import Environment
     from packaging.tags import Tag
 
-# Asks a Python for its environment markers (https://packaging.python.org/en/latest/specifications/dependency-specifiers/
-# #environment-markers), for its ABI and for the C library that it runs on. It may be older than packaging supports.
-_PROBE = """
-import json, os, platform, struct, sys, sysconfig
-try:
-    libc = os.confstr("CS_GNU_LIBC_VERSION") or ""
-except (OSError, ValueError):  # musl has no such name
-    libc = ""
-print(json.dumps({
-    "markers": {
-        "implementation_name": sys.implementation.name,
-        "implementation_version": platform.python_version().rstrip("+"),
-        "os_name": os.name,
-        "platform_machine": platform.machine(),
-        "platform_python_implementation": platform.python_implementation(),
-        "platform_release": platform.release(),
-        "platform_system": platform.system(),
-        "platform_version": platform.version(),
-        "python_full_version": platform.python_version().rstrip("+"),
-        "python_version": ".".join(platform.python_version_tuple()[:2]),
-        "sys_platform": sys.platform,
-    },
-    "abi": "cp%d%d%s%s" % (
-        *sys.version_info[:2],
-        "t" if sysconfig.get_config_var("Py_GIL_DISABLED") else "",
-        "d" if sysconfig.get_config_var("Py_DEBUG") else "",
-    ),
-    "bits": struct.calcsize("P") * 8,
-    "libc": libc,
-}))
-"""
+_PROBE = f"{ASK_PLATFORM}print(json.dumps(platform_answer))"
 
 
 @dataclass(frozen=True)
@@ -75,12 +46,18 @@ class TargetEnvironment:
 
     @classmethod
     def of(
-        cls, interpreter: Path, *, max_glibc: tuple[int, ...] | None = None, musl: tuple[int, ...] | None = None
+        cls,
+        interpreter: Path,
+        *,
+        answer: Mapping[str, Any] | None = None,
+        max_glibc: tuple[int, ...] | None = None,
+        musl: tuple[int, ...] | None = None,
     ) -> TargetEnvironment:
         """Ask an interpreter of this machine for its markers and tags.
 
         Args:
             interpreter: it, or a program that answers for another one.
+            answer: to `ASK_PLATFORM`; None if it has not been asked yet.
             max_glibc: the newest glibc that wheels may need; None for the one that the interpreter names.
             musl: the musl that wheels are for, whatever the interpreter says; None for glibc.
 
@@ -88,7 +65,8 @@ class TargetEnvironment:
             AppImageError: it does not answer.
 
         """
-        answer = _probe(interpreter)
+        if answer is None:
+            answer = _probe(interpreter)
         environment = cast("Environment", answer["markers"])
         machine = _machine(environment["platform_machine"], int(answer["bits"]))
         name, _, version = str(answer["libc"]).partition(" ")

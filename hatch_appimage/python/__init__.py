@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hatch_appimage.elf_strip import Stripped
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from hatch_appimage.elf import Elf
@@ -33,6 +34,7 @@ class PythonInstallation:
         searched: the ``site-packages`` directories that it searches, relative to a prefix.
         elf: its executable.
         source: where it comes from, as messages say it.
+        platform: its answer to `probe.ASK_PLATFORM`; None if it was not asked.
 
     """
 
@@ -49,6 +51,7 @@ class PythonInstallation:
     searched: tuple[PurePosixPath, ...]
     elf: Elf
     source: str
+    platform: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
 
     @property
     def musl(self) -> bool:
@@ -78,6 +81,8 @@ class BundledPython:
             that cannot be run here; None if there is none.
         musl: it is built for musl.
         stripped: what was removed from its programs and libraries.
+        platform: what the Python that it was copied from says of its platform; None if it does not run here, or was not
+            asked.
 
     """
 
@@ -92,6 +97,7 @@ class BundledPython:
     build_python: Path | None = None
     musl: bool = False
     stripped: Stripped = field(default_factory=Stripped)
+    platform: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
 
     @property
     def extension_directories(self) -> list[Path]:

@@ -15,6 +15,7 @@ from hatch_appimage.errors import AppImageError
 from hatch_appimage.process import ProcessError, run
 from hatch_appimage.python import PythonInstallation
 from hatch_appimage.python.files import read_python
+from hatch_appimage.python.probe import ASK_PLATFORM
 from hatch_appimage.python.standalone import StandaloneSource
 from hatch_appimage.runtime.launcher_settings import find_program
 
@@ -24,12 +25,15 @@ if TYPE_CHECKING:
 
 # Asks an interpreter about itself. Paths of the schemes are computed for the prefix "/p", so that they come out
 # relative to whatever prefix. Debian's own scheme installs below local/, "venv" and "posix_prefix" are everybody's.
-_PROBE = """
-import json, os, platform, site, sys, sysconfig
+_PROBE = (
+    ASK_PLATFORM
+    + """
+import site
 scheme = "venv" if "venv" in sysconfig.get_scheme_names() else "posix_prefix"
 bases = dict.fromkeys(("base", "platbase", "installed_base", "installed_platbase"), "/p")
 paths = sysconfig.get_paths(scheme, vars=bases)
 print(json.dumps({
+    "platform": platform_answer,
     "implementation": sys.implementation.name,
     "version": platform.python_version(),
     "virtual": sys.prefix != sys.base_prefix,
@@ -43,6 +47,7 @@ print(json.dumps({
     "searched": site.getsitepackages(["/p"]),
 }))
 """
+)
 
 
 @dataclass(frozen=True)
@@ -127,6 +132,7 @@ def ask_python(path: Path) -> PythonInstallation:
         searched=_below_prefix(answer["searched"]),
         elf=elf,
         source=str(executable),
+        platform=answer["platform"],
     )
 
 

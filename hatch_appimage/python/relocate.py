@@ -107,6 +107,7 @@ def place_python(
         cross=cross,
         build_python=build_python,
         musl=python.musl,
+        platform=None if cross else python.platform,
     )
 
 

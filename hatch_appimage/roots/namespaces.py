@@ -12,7 +12,7 @@ import select
 import signal
 import sys
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
@@ -30,7 +30,7 @@ from hatch_appimage.roots.system_calls import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 # How long the command may take to end after an interrupt, in seconds: the terminal interrupts it, too.
 _PATIENCE: Final = 5.0
@@ -66,10 +66,8 @@ def run_isolated(
     environment: Mapping[str, str],
     directory: str | Path,
     flags: int = 0,
-    quiet: bool = False,
-    seconds: float | None = None,
 ) -> Ending:
-    """Run a command in new user, mount and process namespaces, with this process's user id.
+    """Run a command in new user, mount and process namespaces, with this process's user id and standard streams.
 
     Args:
         command: the program, as a path or a name on its ``PATH``, and its arguments.
@@ -77,36 +75,90 @@ def run_isolated(
         environment: the command's whole environment.
         directory: where the command runs, as it is found once all is prepared.
         flags: further namespaces (``CLONE_NEW...``).
-        quiet: the command reads nothing and nobody sees what it writes, in place of this process's standard streams.
-        seconds: how long it may take; None for as long as it wants.
 
     Raises:
         AppImageError: there are no such namespaces here, they cannot be prepared, or the command not be started.
-        TimeoutError: it took too long.
 
     """
-    reader, writer = os.pipe()
     sys.stdout.flush()
     sys.stderr.flush()
-    isolated = _Isolated(command, prepare, environment, directory, flags, quiet, writer)
-    child = isolated.fork(isolated.make_namespaces)
-    os.close(writer)
+    reader, child = _start(command, prepare, environment, directory, flags, quiet=False)
     interrupt = None
     ending = None
     try:
-        ending = _read_ending(reader, seconds)
+        ending = _read_ending(reader)
     except KeyboardInterrupt as error:
         interrupt = error
-        if not quiet:  # the terminal interrupts it, too
-            _wait(child, _PATIENCE)
+        _wait(child, _PATIENCE)  # the terminal interrupts it, too
     finally:
         _end(child)
-        if interrupt and not quiet:
+        if interrupt:
             ending = _read_ending(reader)  # there is one if the command has heeded it
         os.close(reader)
     if ending is None:
-        raise interrupt or AppImageError("The command was killed together with its namespaces")
+        raise interrupt or _killed()
     return ending
+
+
+@contextmanager
+def isolated(
+    command: Sequence[str],
+    *,
+    prepare: Callable[[], None],
+    environment: Mapping[str, str],
+    directory: str | Path,
+    flags: int = 0,
+) -> Iterator[Callable[[float], Ending]]:
+    """Run a command as `run_isolated` does, beside a block; it reads nothing and nobody sees what it writes.
+
+    Args:
+        command: as for `run_isolated`.
+        prepare: likewise; it must leave alone what other threads may have locked.
+        environment: likewise.
+        directory: likewise.
+        flags: likewise.
+
+    Returns:
+        A function that waits for the end, as many seconds as it is told, and raises what `run_isolated` does, or a
+        TimeoutError. What has not ended when the block does is killed.
+
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    reader, child = _start(command, prepare, environment, directory, flags, quiet=True)
+
+    def wait(seconds: float) -> Ending:
+        ending = _read_ending(reader, seconds)
+        if ending is None:
+            raise _killed()
+        return ending
+
+    try:
+        yield wait
+    finally:
+        _end(child)
+        os.close(reader)
+
+
+def _start(
+    command: Sequence[str],
+    prepare: Callable[[], None],
+    environment: Mapping[str, str],
+    directory: str | Path,
+    flags: int,
+    *,
+    quiet: bool,
+) -> tuple[int, int]:
+    """Start the first process; return the pipe on which the end is told, and the number of that process."""
+    reader, writer = os.pipe()
+    processes = _Isolated(command, prepare, environment, directory, flags, quiet, writer)
+    child = processes.fork(processes.make_namespaces)
+    os.close(writer)
+    return reader, child
+
+
+def _killed() -> AppImageError:
+    return AppImageError("The command was killed together with its namespaces")
 
 
 def _wait(child: int, seconds: float) -> None:

@@ -7,13 +7,14 @@ import contextlib
 import shutil
 import socket
 import sys
+import time
 from ctypes.util import find_library
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from hatch_appimage.appdir import reads
+from hatch_appimage.appdir import reads, startup
 from hatch_appimage.appdir.bytecode import compile_bytecode
 from hatch_appimage.appdir.seen import Opened
 from hatch_appimage.appdir.startup import StartupCommand, as_loaded, defers, find_startup_order
@@ -29,8 +30,12 @@ from support.elf_fixtures import library, program
 from support.tools import unavailable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from hatch_appimage.appdir.reads import Reads
     from hatch_appimage.appdir.startup import StartupOrder
     from hatch_appimage.python import BundledPython
+    from hatch_appimage.roots.namespaces import Ending
 
 SOURCES = {
     "reads_data": "import decimal, data_reader",
@@ -108,6 +113,23 @@ MAINS = {
     "  os._exit(0)\nos.wait()\nimport colorsys\nwhile not os.path.getsize(sys.argv[1]): time.sleep(0.01)",
 }
 
+#: Modules that do something when they are imported, too: whole sources.
+WITH_MAIN = {
+    "meets": "import os, time\nfrom pathlib import Path\n"
+    "_place = Path(os.readlink(Path(__file__).with_name('place')))\n"
+    "(_place / os.readlink('/proc/self/ns/pid')).touch()\n"
+    "for _ in range(500):\n  if len(os.listdir(_place)) == 2: break\n  time.sleep(0.01)\n"
+    "else: raise RuntimeError('nobody else came')\n"
+    "def main():\n  import colorsys\n",
+    "misleads": "import time\nfrom pathlib import Path\n_written = Path(__file__).with_name('written')\n"
+    "try: _written.touch()\nexcept OSError: pass\n"
+    "def main():\n  for _ in range(50):\n    if _written.exists():\n      import colorsys\n    time.sleep(0.01)\n"
+    "  import data_reader\n",
+    "locks": "import fcntl, sys, time\n_file = open(__file__)\n"
+    "if not sys.argv[0].endswith('/app'):\n  fcntl.flock(_file, fcntl.LOCK_EX)\n  time.sleep(0.8)\n"
+    "def main():\n  time.sleep(0.3)\n  fcntl.flock(_file, fcntl.LOCK_EX | fcntl.LOCK_NB)\n  import colorsys\n",
+}
+
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> tuple[AppDir, BundledPython]:
@@ -118,6 +140,8 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> tuple[AppDir, BundledPyt
     for name, body in MAINS.items():
         lines = "".join(f"  {line}\n" for line in body.splitlines())
         (python.site_packages[0] / f"run_{name}.py").write_text(f"def main():\n{lines}")
+    for name, source in WITH_MAIN.items():
+        (python.site_packages[0] / f"run_{name}.py").write_text(source)
     (python.site_packages[0] / "listed").mkdir()
     for name in ("c.txt", "a.txt", "__init__.py", "b.txt"):
         (python.site_packages[0] / "listed" / name).touch()
@@ -307,7 +331,7 @@ class TestRun:
     def way(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
         """Run it with user namespaces, and as on a machine without them."""
         if request.param == "no namespaces":
-            monkeypatch.setattr(reads, "run_isolated", raise_refusal)
+            monkeypatch.setattr(reads, "isolated", refusal)
         return str(request.param)
 
     def run(
@@ -419,11 +443,41 @@ class TestRun:
     def test_changes_the_image_where_nothing_prevents_it(
         self, bundle: tuple[AppDir, BundledPython], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(reads, "run_isolated", raise_refusal)
+        monkeypatch.setattr(reads, "isolated", refusal)
         with pytest.raises(
             AppImageError, match=r"`app --help` changes .*changed.txt in the image: set `startup-command = false`"
         ):
             self.run(bundle, "writes_over")
+
+    def test_at_the_same_time_as_the_import(self, bundle: tuple[AppDir, BundledPython], tmp_path: Path) -> None:
+        link = bundle[1].site_packages[0] / "place"
+        link.symlink_to(tmp_path)
+        try:
+            assert "colorsys" in stems(self.run(bundle, "meets").files)
+        finally:
+            link.unlink()
+
+    @pytest.mark.parametrize(("name", "wanted"), [("misleads", "data_reader"), ("locks", "colorsys")])
+    def test_not_misled_by_the_import(self, bundle: tuple[AppDir, BundledPython], name: str, wanted: str) -> None:
+        order = self.run(bundle, name)
+        assert order.command == "app --help"
+        assert {"data_reader", "colorsys"} & {*stems(order.files)} == {wanted}
+
+    def test_ends_with_an_interrupted_import(
+        self, bundle: tuple[AppDir, BundledPython], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        mark = tmp_path / "mark"
+        mark.touch()
+
+        def interrupt(*_: object) -> Reads:
+            while not mark.read_text():
+                time.sleep(0.01)
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(startup, "reads_of_import", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            self.run(bundle, "daemon", str(mark), asked=True)
+        assert mark.read_text() not in processes_by_namespace()
 
     def test_has_no_network(self, bundle: tuple[AppDir, BundledPython], caplog: pytest.LogCaptureFixture) -> None:
         with socket.create_server(("127.0.0.1", 0)) as server:
@@ -479,9 +533,14 @@ class TestRun:
             settings.write_bytes(b"")
 
 
-def raise_refusal(*_: object, **__: object) -> None:
-    """Do as `run_isolated` on a machine without user namespaces."""
-    raise AppImageError("There are no user namespaces here")
+@contextlib.contextmanager
+def refusal(*_: object, **__: object) -> Iterator[Callable[[float], Ending]]:
+    """Do as `isolated` on a machine without user namespaces."""
+
+    def wait(_: float) -> Ending:
+        raise AppImageError("There are no user namespaces here")
+
+    yield wait
 
 
 def processes_by_namespace() -> set[str]:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,11 @@ from packaging.markers import default_environment
 from packaging.tags import sys_tags
 
 from hatch_appimage.errors import AppImageError
+from hatch_appimage.layout import AppDir
 from hatch_appimage.manylinux import glibc_platforms, musl_platforms
 from hatch_appimage.packages.target import TargetEnvironment, _machine
+from hatch_appimage.python.local import ask_python
+from hatch_appimage.python.relocate import place_python
 
 
 def test_this_python() -> None:
@@ -20,6 +24,17 @@ def test_this_python() -> None:
     target = TargetEnvironment.of(Path(sys.executable))
     assert target.tags == tuple(sys_tags())
     assert target.environment == default_environment()
+
+
+def test_what_was_asked_before() -> None:
+    python = ask_python(Path(sys.executable))
+    nowhere = Path("/nowhere")
+    assert TargetEnvironment.of(nowhere, answer=python.platform) == replace(
+        TargetEnvironment.of(python.executable), interpreter=nowhere
+    )
+    for cross in (False, True):
+        bundled = place_python(python, AppDir(Path("/AppDir"), "app"), cross=cross)
+        assert (bundled.platform is None) is cross
 
 
 def test_limit() -> None:

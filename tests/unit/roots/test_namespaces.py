@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.roots.namespaces import Ending, run_isolated
+from hatch_appimage.roots.namespaces import Ending, isolated, run_isolated
 from hatch_appimage.roots.system_calls import CLONE_NEWNET
 
 ENVIRONMENT = {"PATH": os.defpath}
@@ -20,16 +20,12 @@ def nothing() -> None:
     """Prepare nothing."""
 
 
-def run(directory: Path, script: str, *, flags: int = 0, quiet: bool = True, seconds: float | None = 30) -> Ending:
-    return run_isolated(
-        ["sh", "-c", script],
-        prepare=nothing,
-        environment=ENVIRONMENT,
-        directory=directory,
-        flags=flags,
-        quiet=quiet,
-        seconds=seconds,
-    )
+def run(directory: Path, script: str, *, flags: int = 0, quiet: bool = True, seconds: float = 30) -> Ending:
+    command = ["sh", "-c", script]
+    if not quiet:
+        return run_isolated(command, prepare=nothing, environment=ENVIRONMENT, directory=directory, flags=flags)
+    with isolated(command, prepare=nothing, environment=ENVIRONMENT, directory=directory, flags=flags) as wait:
+        return wait(seconds)
 
 
 @pytest.mark.parametrize(
@@ -78,4 +74,4 @@ def test_cannot_be_prepared(tmp_path: Path) -> None:
 
 def test_cannot_be_started(tmp_path: Path) -> None:
     with pytest.raises(AppImageError, match="no-such-program cannot be started there: it is not there"):
-        run_isolated(["no-such-program"], prepare=nothing, environment=ENVIRONMENT, directory=tmp_path, quiet=True)
+        run_isolated(["no-such-program"], prepare=nothing, environment=ENVIRONMENT, directory=tmp_path)
