@@ -20,20 +20,21 @@ def files_below(directory: Path) -> Iterator[Path]:
 
     Like `os.walk`, it passes over directories that cannot be read.
     """
-    return (Path(entry.path) for entry in entries_below(str(directory)))
+    return (Path(entry.path) for _, entries in walk(directory) for entry in entries)
 
 
-def entries_below(directory: str) -> Iterator[os.DirEntry[str]]:
-    """Yield the entries of what `files_below` does."""
-    try:
-        with os.scandir(directory) as scanned:
-            entries = sorted(scanned, key=lambda entry: entry.name)
-    except OSError:
-        return
-    yield from (entry for entry in entries if entry.is_file(follow_symlinks=False))
-    for entry in entries:
-        if entry.is_dir(follow_symlinks=False):
-            yield from entries_below(entry.path)
+def walk(directory: Path) -> Iterator[tuple[str, list[os.DirEntry[str]]]]:
+    """Yield a directory and all below it, each with the entries of its regular files, as `files_below` has them."""
+    waiting = [str(directory)]
+    while waiting:
+        place = waiting.pop()
+        try:
+            with os.scandir(place) as scanned:
+                entries = sorted(scanned, key=lambda entry: entry.name)
+        except OSError:
+            continue
+        yield place, [entry for entry in entries if entry.is_file(follow_symlinks=False)]
+        waiting += (entry.path for entry in reversed(entries) if entry.is_dir(follow_symlinks=False))
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ from hatch_appimage.image.test_command import ImageTest
 from hatch_appimage.image.write import Image
 from hatch_appimage.image.zsync import Description
 from hatch_appimage.introspection.collect import Introspection
-from hatch_appimage.layout import ExtraFiles, entries_below
+from hatch_appimage.layout import ExtraFiles, walk
 from hatch_appimage.libraries.bundle import Libraries
 from hatch_appimage.libraries.c_library import CLibrary, NoCLibrary
 from hatch_appimage.libraries.lock import LibraryLock, PinnedPackages
@@ -642,5 +642,7 @@ def _(written: WrittenMap) -> str:
 
 def list_files(appdir: AppDir) -> tuple[File, ...]:
     """List the regular files of an AppDir."""
-    root = str(appdir.root)
-    return tuple(File(entry.path[len(root) + 1 :], entry.stat().st_size) for entry in entries_below(root))
+    start = len(str(appdir.root)) + 1
+    return tuple(
+        File(entry.path[start:], entry.stat().st_size) for _, entries in walk(appdir.root) for entry in entries
+    )

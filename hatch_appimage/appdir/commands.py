@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from hatch_appimage.elf import read_elf
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.project.entry_points import EntryPoint, parse_object
-from hatch_appimage.python.installed import directories_of_modules, installed_distributions, places_of
+from hatch_appimage.python.installed import directories_of_modules, installed_distributions, paths_of
 from hatch_appimage.suggest import list_names
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def _scripts(appdir: AppDir, python: BundledPython) -> dict[str, list[PathDistri
     """Return the names of all installed scripts, each with the packages that install one of this name."""
     owners: dict[str, list[PathDistribution]] = {}
     for distribution in installed_distributions(python):
-        for _, path in places_of(distribution):
+        for path in paths_of(distribution):
             if path.parent == appdir.bin and path.is_file():
                 owners.setdefault(path.name, []).append(distribution)
     return owners

@@ -63,7 +63,7 @@ class StartupCommand:
 
     @property
     def seconds(self) -> float:
-        """How long it may take."""
+        """How long it may take, once the entry point is imported."""
         return 60 if self.asked else 10
 
 

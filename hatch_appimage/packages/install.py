@@ -25,7 +25,7 @@ from hatch_appimage.packages.requirements import applies, check_fit, requirement
 from hatch_appimage.packages.target import TargetEnvironment
 from hatch_appimage.process import ProcessError
 from hatch_appimage.project.wheel import Wheel, read_metadata
-from hatch_appimage.python.installed import installed_distributions, is_metadata, name_of, places_of, wheels_by_file
+from hatch_appimage.python.installed import installed_distributions, is_metadata, name_of, paths_of, wheels_by_file
 from hatch_appimage.python.interpreter_shim import newest_glibc, write_interpreter_shim
 from hatch_appimage.redact import redact
 from hatch_appimage.uv import check_settings, run_uv
@@ -467,6 +467,6 @@ def application_files(appdir: AppDir, python: BundledPython, project: Project) -
     paths |= {appdir.identity, appdir.build_record}
     for distribution in installed_distributions(python):
         if name_of(distribution) == canonicalize_name(project.name):
-            for _, path in places_of(distribution):
+            for path in paths_of(distribution):
                 paths |= {path, *path.parent.glob(f"__pycache__/{path.stem}.*.pyc")}
     return sorted(str(path.relative_to(appdir.root)) for path in paths if path.is_file())

@@ -9,19 +9,24 @@ import io
 import os
 from dataclasses import dataclass
 from email.parser import HeaderParser, Parser
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import sha256
-from importlib.metadata import PackagePath, PathDistribution, distributions
+from importlib.metadata import PathDistribution, distributions
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from importlib.metadata import Distribution
 
     from hatch_appimage.python import BundledPython
+
+_RECORD = "RECORD"
+_METADATA = (".dist-info", ".egg-info")
+# More packages than images have, so that what is asked for in turn stays known.
+_MANY = 500
 
 
 def installed_distributions(python: BundledPython) -> list[PathDistribution]:
@@ -67,16 +72,37 @@ def wheels_by_file(python: BundledPython) -> dict[Path, InstalledWheel]:
         platforms = (tag.split("-")[-1].split(".") for tag in metadata.get_all("Tag", []))
         tags = tuple(dict.fromkeys(tag for platform in platforms for tag in platform))
         wheel = InstalledWheel(distribution.metadata["Name"], distribution.version, tags)
-        wheels |= dict.fromkeys((path for _, path in places_of(distribution)), wheel)
+        wheels |= dict.fromkeys(paths_of(distribution), wheel)
     return wheels
 
 
-def places_of(distribution: Distribution) -> Iterator[tuple[PackagePath, Path]]:
-    """Yield all files of a distribution, each with where it is, without the ``..`` that lead to scripts."""
-    # To ask each file where it is takes three times as long.
-    base = str(distribution.locate_file(""))
-    for file in distribution.files or ():
-        yield file, Path(os.path.normpath(f"{base}/{file}"))
+def paths_of(distribution: Distribution) -> Sequence[Path]:
+    """Return where all files of a distribution are or should be, without the ``..`` that lead to scripts."""
+    return _paths_in(_record_of(distribution), str(distribution.locate_file("")))
+
+
+def _record_of(distribution: Distribution) -> str:
+    """Return a ``RECORD``, or what lists the files of a package that has none in its format."""
+    if record := distribution.read_text(_RECORD):
+        return record
+    text = io.StringIO()
+    csv.writer(text).writerows([file] for file in distribution.files or ())
+    return text.getvalue()
+
+
+# Steps ask for these far more often than there are packages.
+@lru_cache(_MANY)
+def _paths_in(record: str, base: str) -> Sequence[Path]:
+    return tuple(_place(base, name) for name in _names_in(record))
+
+
+def _place(base: str, name: str) -> Path:
+    return Path(os.path.normpath(f"{base}/{name}"))
+
+
+def _names_in(record: str) -> list[str]:
+    """Return all that a ``RECORD`` lists; from Python 3.12 on, `Distribution.files` passes over what is not there."""
+    return [name for name, *_ in csv.reader(record.splitlines())]
 
 
 def directories_of_modules(python: BundledPython) -> list[Path]:
@@ -97,7 +123,7 @@ def directories_of_modules(python: BundledPython) -> list[Path]:
     ]
 
 
-def is_metadata(file: PackagePath) -> bool:
+def is_metadata(file: PurePosixPath) -> bool:
     """Whether a file is one of an installed package's own metadata."""
     return len(file.parts) == 2 and file.parent.suffix == ".dist-info"  # noqa: PLR2004 - the directory and the file
 
@@ -122,19 +148,29 @@ class InstalledFile:
 
 def installed_files(python: BundledPython) -> Iterator[InstalledFile]:
     """Yield the files that each installed package's RECORD lists and that are there, but for its metadata."""
-    prefix = python.stdlib.parent.parent
     for distribution in installed_distributions(python):
-        owner = name_of(distribution)
-        for file, path in places_of(distribution):
-            if _is_below_metadata(file) or not path.is_file():
-                continue
-            base = next((site for site in python.site_packages if path.is_relative_to(site)), prefix)
-            if path.is_relative_to(base):
-                yield InstalledFile(owner, PurePosixPath(path.relative_to(base)), base != prefix, path)
+        yield from (file for file in files_of(distribution, python) if file.path.is_file())
 
 
-def _is_below_metadata(file: PackagePath) -> bool:
-    return file.parts[0].endswith((".dist-info", ".egg-info"))
+def files_of(distribution: PathDistribution, python: BundledPython) -> Sequence[InstalledFile]:
+    """Return the files that an installed package's RECORD lists, be they there or not, but for its metadata."""
+    base = str(distribution.locate_file(""))
+    prefix = python.stdlib.parent.parent
+    return _files_in(_record_of(distribution), base, name_of(distribution), python.site_packages, prefix)
+
+
+@lru_cache(_MANY)
+def _files_in(
+    record: str, base: str, owner: str, site_packages: tuple[Path, ...], prefix: Path
+) -> Sequence[InstalledFile]:
+    tops = [(f"{top}/", top != prefix) for top in (*site_packages, prefix)]
+    found = []
+    for path in _paths_in(record, base):
+        top, importable = next((each for each in tops if str(path).startswith(each[0])), ("", False))
+        place = str(path)[len(top) :]
+        if top and not place.partition("/")[0].endswith(_METADATA):
+            found.append(InstalledFile(owner, PurePosixPath(place), importable, path))
+    return tuple(found)
 
 
 def _update_record(distribution: PathDistribution) -> None:
@@ -142,39 +178,32 @@ def _update_record(distribution: PathDistribution) -> None:
 
     https://packaging.python.org/en/latest/specifications/recording-installed-packages/#the-record-file
     """
+    files = list(map(PurePosixPath, _names_in(distribution.read_text(_RECORD) or "")))
     # Others may lie deeper, of packages that this one carries with it.
-    record = next((file for file in distribution.files or () if file.name == "RECORD" and is_metadata(file)), None)
+    record = next((file for file in files if file.name == _RECORD and is_metadata(file)), None)
     if record is None:
         return
     rows = []
-    for file in sorted(map(_with_bytecode, _recorded_files(distribution)), key=str):
-        path = Path(str(file.locate()))
-        if file == record:
-            rows.append((str(file), "", ""))
-        elif path.is_file():
+    found = filter(None, map(_find_in_place, map(str, files), paths_of(distribution)))
+    for name, path in sorted(found, key=lambda each: each[0]):
+        if name == str(record):
+            rows.append((name, "", ""))
+        else:
             data = path.read_bytes()
             digest = base64.urlsafe_b64encode(sha256(data).digest()).rstrip(b"=").decode()
-            rows.append((str(file), f"sha256={digest}", str(len(data))))
+            rows.append((name, f"sha256={digest}", str(len(data))))
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
-    Path(str(record.locate())).write_text(text.getvalue(), encoding="utf-8")
+    Path(str(distribution.locate_file(record))).write_text(text.getvalue(), encoding="utf-8")
 
 
-def _recorded_files(distribution: PathDistribution) -> Iterator[PackagePath]:
-    """Yield all that ``RECORD`` lists; from Python 3.12 on, `Distribution.files` passes over what is not there."""
-    for name, *_ in csv.reader((distribution.read_text("RECORD") or "").splitlines()):
-        file = PackagePath(name)
-        file.dist, file.hash, file.size = distribution, None, None
-        yield file
-
-
-def _with_bytecode(file: PackagePath) -> PackagePath:
-    """Return what is in the place of a file: for a source that is gone the bytecode of its module, if that is there."""
-    if file.suffix != ".py" or Path(str(file.locate())).is_file():
-        return file
-    bytecode = file.with_suffix(".pyc")  # knows nothing of its distribution
-    bytecode.dist, bytecode.hash, bytecode.size = file.dist, None, None
-    return bytecode if Path(str(bytecode.locate())).is_file() else file
+def _find_in_place(name: str, path: Path) -> tuple[str, Path] | None:
+    """Return a file that is there, or the bytecode of a module whose source is gone; None if neither is there."""
+    if path.is_file():
+        return name, path
+    if name.endswith(".py") and (bytecode := path.with_suffix(".pyc")).is_file():
+        return f"{name}c", bytecode
+    return None
 
 
 @dataclass(frozen=True)

@@ -112,15 +112,15 @@ def isolated(
     """Run a command as `run_isolated` does, beside a block; it reads nothing and nobody sees what it writes.
 
     Args:
-        command: as for `run_isolated`.
-        prepare: likewise; it must leave alone what other threads may have locked.
-        environment: likewise.
-        directory: likewise.
-        flags: likewise.
+        command: the program, as a path or a name on its ``PATH``, and its arguments.
+        prepare: called in the namespaces before the command starts, to mount what it needs.
+        environment: the command's whole environment.
+        directory: where the command runs, as it is found once all is prepared.
+        flags: further namespaces (``CLONE_NEW...``).
 
     Returns:
-        A function that waits for the end, as many seconds as it is told, and raises what `run_isolated` does, or a
-        TimeoutError. What has not ended when the block does is killed.
+        A function that waits for the end, as many seconds as it is told. It raises a TimeoutError if that is too short,
+        and what `run_isolated` raises. What has not ended when the block does is killed.
 
     """
     sys.stdout.flush()

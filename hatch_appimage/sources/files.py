@@ -6,12 +6,13 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
-from functools import cache, cached_property, partial
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from hatch_appimage.layout import walk
 from hatch_appimage.sources.mentions import Mentions
-from hatch_appimage.sources.reader import File
+from hatch_appimage.sources.reader import MODULE_SUFFIXES, File
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 _TESTS = re.compile(r"\.tests?(?!\w)")
 # What no name begins with.
 _NOT_FIRST = "0123456789."
-_MODULE_SUFFIXES = frozenset({".py", ".pyw"})
+_SILENT = (".pyc", ".pyi")
 _METADATA = (".dist-info", ".egg-info")
 #: Where the metadata of a package has its entry points.
 ENTRY_POINTS = "entry_points.txt"
@@ -54,14 +55,6 @@ class Source:
         """It as a Python source."""
         return File(self.path, ".".join(self.place.parent.parts))
 
-    @cached_property
-    def is_python(self) -> bool:
-        """Whether it may be a Python source: by its name, or as a script; that of a shell cannot be parsed as one."""
-        if self.path.suffix in _MODULE_SUFFIXES:
-            return True
-        with self.path.open("rb") as file:
-            return file.read(2) == b"#!"
-
 
 class Reader:
     """Reads what files name.
@@ -83,7 +76,7 @@ class Reader:
 
     def ahead(self, sources: Iterable[Source]) -> None:
         """Read together what will be asked for."""
-        self._sources.read(source.file for source in sources if source.is_python)
+        self._sources.read(source.file for source in sources if self._sources.may_read(source.path))
 
     def _mentions(self, source: Source) -> Mentions:
         # What builds a package by numpy.distutils lies in it, and lists its directories.
@@ -95,12 +88,12 @@ class Reader:
 
 def facts_of(source: Source, reader: SourceReader) -> Facts | None:
     """Return what a file says of itself; None for what is no Python source, or no Python 3."""
-    return reader.facts(source.file) if source.is_python else None
+    return reader.facts(source.file) if reader.may_read(source.path) else None
 
 
 def _dotted_tests(names: Names) -> Iterator[str]:
     """Yield names of modules in a file that is no source that end with a part called ``test`` or ``tests``."""
-    for run in names.runs:
+    for run in names.dotted:
         for found in _TESTS.finditer(run):
             if package := run[: found.start()].lstrip(_NOT_FIRST):
                 yield package + found[0]
@@ -111,8 +104,8 @@ def installed_sources(python: BundledPython) -> list[File]:
     found = []
     for site in python.site_packages:
         for directory, _, names in os.walk(site):
-            package = ".".join(Path(directory).relative_to(site).parts)
-            sources = (Path(directory, name) for name in names if Path(name).suffix in _MODULE_SUFFIXES)
+            package = directory[len(str(site)) + 1 :].replace("/", ".")
+            sources = [Path(f"{directory}/{name}") for name in names if name.endswith(MODULE_SUFFIXES)]
             found += [File(path, package) for path in sources if path.is_file()]
     return found
 
@@ -128,28 +121,34 @@ def find_sources(appdir: AppDir, python: BundledPython, owners: Mapping[Path, st
         owners: the installed packages by their files.
 
     """
-    base_of = cache(partial(_base_of, appdir=appdir, python=python))
-    return [
-        Source(path, PurePosixPath(str(path)[len(str(base)) + 1 :]), owners.get(path))
-        for path in appdir.files()
-        if (base := base_of(path.parent)) and not _is_interpreter(path, python) and not _is_silent(path)
-    ]
+    found = []
+    for directory, entries in walk(appdir.root):
+        base = _base_of(directory, appdir, python)
+        if base is None:
+            continue
+        in_metadata = any(part.endswith(_METADATA) for part in directory.split("/"))
+        for entry in entries:
+            if not _is_silent(entry.name, in_metadata=in_metadata):
+                path = Path(entry.path)
+                found.append(Source(path, PurePosixPath(str(path)[len(base) + 1 :]), owners.get(path)))
+    return [source for source in found if source.path != python.executable]
 
 
-def _base_of(directory: Path, appdir: AppDir, python: BundledPython) -> Path | None:
+def _base_of(directory: str, appdir: AppDir, python: BundledPython) -> str | None:
     """Return what the files in a directory have their places below; None for those of the standard library."""
-    for site in python.site_packages:
-        if directory.is_relative_to(site):
+    for site in map(str, python.site_packages):
+        if _is_in(directory, site):
             return site
-    is_stdlib = directory.is_relative_to(python.stdlib) or directory.name == "lib-dynload"
-    return None if is_stdlib else appdir.root
+    is_stdlib = _is_in(directory, str(python.stdlib)) or directory.endswith("/lib-dynload")
+    return None if is_stdlib else str(appdir.root)
 
 
-def _is_interpreter(path: Path, python: BundledPython) -> bool:
-    """Whether a file is Python itself, which has the names of all modules of the standard library in it."""
-    return path == python.executable or path.name.startswith("libpython")
+def _is_in(directory: str, top: str) -> bool:
+    return directory == top or directory.startswith(f"{top}/")
 
 
-def _is_silent(path: Path) -> bool:
-    in_metadata = any(part.endswith(_METADATA) for part in path.parts)
-    return path.suffix in {".pyi", ".pyc"} or path.name in _TOOL_FILES or (in_metadata and path.name != ENTRY_POINTS)
+def _is_silent(name: str, *, in_metadata: bool) -> bool:
+    """Whether a file names nothing by its name, or is Python itself, which has the names of all its modules in it."""
+    if in_metadata or name.endswith(_METADATA):
+        return name != ENTRY_POINTS
+    return name.startswith("libpython") or name.endswith(_SILENT) or name in _TOOL_FILES

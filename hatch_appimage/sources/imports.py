@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.machinery import SOURCE_SUFFIXES
 from typing import TYPE_CHECKING
@@ -60,7 +62,8 @@ class Modules:
         self._imports: dict[str, list[Import]] = {}
         self._directories: dict[str, tuple[Path, ...]] = {"": tuple(directories)}
         self._files: dict[str, Path | None] = {"": None}
-        self._names: dict[Path, frozenset[str]] = {}
+        self._sources: dict[str, File | None] = {}
+        self._names: dict[Path, dict[str, list[str]]] = {}
 
     def find(self, name: str) -> Path | None:
         """Return the file of a module by its absolute name; None for what has none, as what is built in."""
@@ -100,8 +103,13 @@ class Modules:
 
     def _source(self, name: str) -> File | None:
         """Return the source of a module, or the one that it was compiled from; None where there is none."""
-        path = self.find(name)
-        if path is None or not (path := _source_of(path)).is_file():
+        if name not in self._sources:
+            path = self.find(name)
+            self._sources[name] = self._as_file(name, _source_of(path)) if path else None
+        return self._sources[name]
+
+    def _as_file(self, name: str, path: Path) -> File | None:
+        if not path.is_file():
             return None
         package = name if path.stem == _INIT else name.rpartition(".")[0]
         depth = package.count(".") + 1 if package else 0
@@ -110,7 +118,7 @@ class Modules:
     def _look(self, last: str, directories: Iterable[Path]) -> tuple[Path | None, tuple[Path, ...]]:
         portions = []
         for directory in directories:
-            is_package = last in self._list(directory)
+            is_package = last in self._names_of(last, directory)
             if is_package and (package := self._choose(directory / last, _INIT)):
                 return package, (directory / last,)
             if module := self._choose(directory, last):
@@ -120,18 +128,19 @@ class Modules:
         return None, tuple(portions)
 
     def _choose(self, directory: Path, stem: str) -> Path | None:
-        names = self._list(directory)
-        extensions = (name for name in sorted(names) if name.startswith(f"{stem}.") and is_extension(name))
+        names = self._names_of(stem, directory)
+        extensions = (name for name in names if is_extension(name))
         sources = (name for suffix in SOURCE_SUFFIXES if (name := f"{stem}{suffix}") in names)
         return next((directory / name for name in (*extensions, *sources)), None)
 
-    def _list(self, directory: Path) -> frozenset[str]:
+    def _names_of(self, stem: str, directory: Path) -> Sequence[str]:
+        """Return the names in a directory that are a stem, with or without suffixes."""
         if directory not in self._names:
-            try:
-                self._names[directory] = frozenset(entry.name for entry in directory.iterdir())
-            except OSError:
-                self._names[directory] = frozenset()
-        return self._names[directory]
+            names = self._names[directory] = {}
+            with suppress(OSError), os.scandir(directory) as entries:
+                for name in sorted(entry.name for entry in entries):
+                    names.setdefault(name.partition(".")[0], []).append(name)
+        return self._names[directory].get(stem, ())
 
 
 def _source_of(path: Path) -> Path:
@@ -154,10 +163,14 @@ def follow(roots: Iterable[str], modules: Modules, wanted: Callable[[Import], bo
 
     """
     reached: dict[str, Reached] = {}
+    known: set[str] = set()
     waiting: list[tuple[str, str | None]] = [(root, None) for root in roots]
     while waiting:
         found = []
         for name, importer in waiting:
+            if name in known:
+                continue
+            known.add(name)
             for module in _with_parents(name):
                 path = modules.find(module)
                 if module not in reached and path is not None:

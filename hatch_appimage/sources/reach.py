@@ -6,17 +6,17 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from itertools import chain
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
-from hatch_appimage.python.installed import directories_of_modules, installed_distributions, name_of
+from hatch_appimage.python.installed import directories_of_modules, files_of, installed_distributions, name_of, paths_of
 from hatch_appimage.sources.imports import Modules, follow, is_extension
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from importlib.metadata import EntryPoint, PathDistribution
+    from pathlib import Path
 
     from hatch_appimage.python import BundledPython
     from hatch_appimage.sources.facts import Facts
@@ -80,14 +80,14 @@ def find_reach(
 
     """
     installed = installed_distributions(python)
-    project_modules = _modules_of(each for each in installed if _is_named(each, project))
+    project_modules = _modules_of([each for each in installed if _is_named(each, project)], python)
     points = [point for distribution in installed for point in _entry_points(distribution)]
     started = [name for module in first for name in (module, f"{module}.__main__")]  # -m runs the latter, where it is
     directories = [*directories_of_modules(python), python.stdlib, *python.extension_directories]
     linked = _modules_of_commands(points, set(commands))
     begun = set(filter(None, map(Modules(directories).find, [*started, *linked])))
-    owned = [files for each in installed if not begun.isdisjoint(files := _modules_of([each]))]
-    own = begun.union(project_modules, *owned)
+    owners = [each for each in installed if not begun.isdisjoint(paths_of(each))]
+    own = begun.union(project_modules, _modules_of(owners, python))
     stdlib = (python.stdlib, *python.extension_directories)
     modules = Modules(directories, own, stdlib=stdlib, reader=reader)
     plugins = [_module_of(point) for point in points if _is_plugin(point)]
@@ -132,14 +132,14 @@ def _is_named(distribution: PathDistribution, name: str) -> bool:
     return name_of(distribution) == canonicalize_name(name)
 
 
-def _modules_of(packages: Iterable[PathDistribution]) -> dict[Path, str]:
+def _modules_of(packages: Iterable[PathDistribution], python: BundledPython) -> dict[Path, str]:
     """Return the names of the modules of installed packages by their sources and extension modules."""
     found = {}
-    for file in chain.from_iterable(package.files or () for package in packages):
-        path = Path(str(file.locate()))
-        if (file.suffix == ".py" or is_extension(file.name)) and ".." not in file.parts and path.is_file():
-            stem = file.name.split(".")[0]
-            found[path] = ".".join(file.parent.parts if stem == "__init__" else (*file.parent.parts, stem))
+    for file in chain.from_iterable(files_of(package, python) for package in packages):
+        *parents, last = str(file.place).split("/")
+        if file.importable and (last.endswith(".py") or is_extension(last)) and file.path.is_file():
+            stem = last.split(".")[0]
+            found[file.path] = ".".join(parents if stem == "__init__" else (*parents, stem))
     return found
 
 
@@ -168,10 +168,11 @@ def _find_plotter(modules: Modules, names: Iterable[str]) -> str | None:
 
 def _find_doubt(python: BundledPython, modules: Modules, reached: Mapping[str, Reached]) -> str | None:
     """Return the name of the first module of a dependency that imports tkinter when a function of it is called."""
+    directories = tuple(f"{directory}/" for directory in python.site_packages)
     for name, module in reached.items():
-        is_installed = any(module.path.is_relative_to(directory) for directory in python.site_packages)
-        is_source = module.path.suffix == ".py"
-        if is_installed and is_source and module.path not in modules.own and _defers_tkinter(modules.facts_of(name)):
+        path = str(module.path)
+        is_installed_source = path.startswith(directories) and path.endswith(".py")
+        if is_installed_source and module.path not in modules.own and _defers_tkinter(modules.facts_of(name)):
             return name
     return None
 

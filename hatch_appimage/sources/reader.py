@@ -19,7 +19,7 @@ from hatch_appimage.results import NO_RESULTS, digest_code
 from hatch_appimage.shares import share
 from hatch_appimage.sources import actions, facts, mentions, namespaces, places, plots, statements, units, uses
 from hatch_appimage.sources.facts import Text, find_all, pack, unpack
-from hatch_appimage.sources.names import read_names
+from hatch_appimage.sources.names import read_names, read_strings
 from hatch_appimage.sources.worker import find_packed
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 _MODULES = (actions, facts, mentions, namespaces, places, plots, statements, syntax, units, uses)
 _CODE = digest_code(*(str(module.__file__) for module in _MODULES))
+#: What names of modules that are sources end with.
+MODULE_SUFFIXES = (".py", ".pyw")
 # What is looked at and kept together has at most so many bytes, unless it is one file.
 _BATCH_SIZE = 500_000
 # Starting processes takes longer than to look at so many bytes of sources.
@@ -66,6 +68,21 @@ class SourceReader:
         self._workers = workers or len(os.sched_getaffinity(0))
         self._facts: dict[File, Facts | None] = {}
         self._names: dict[Path, Names] = {}
+        self._scripts: dict[Path, bool] = {}
+
+    def may_read(self, path: Path) -> bool:
+        """Whether a file may be a Python source: by its name, or as a script; no shell's script can be parsed as one.
+
+        Raises:
+            OSError: it cannot be read.
+
+        """
+        if str(path).endswith(MODULE_SUFFIXES):
+            return True
+        if path not in self._scripts:
+            with path.open("rb", buffering=0) as file:
+                self._scripts[path] = file.read(2) == b"#!"
+        return self._scripts[path]
 
     def names(self, path: Path) -> Names:
         """Return what may be names in a file that is no source.
@@ -77,6 +94,15 @@ class SourceReader:
         if path not in self._names:
             self._names[path] = read_names(path, self._results)
         return self._names[path]
+
+    def strings(self, path: Path) -> frozenset[str]:
+        """Return the strings in a program or library that may be names.
+
+        Raises:
+            OSError: it cannot be read.
+
+        """
+        return read_strings(path, self._results)
 
     def facts(self, file: File) -> Facts | None:
         """Return what a source says of itself; None if it is no Python 3, or nested too deeply.

@@ -63,14 +63,16 @@ _IMPORT_ERRORS = frozenset({"ImportError", "ModuleNotFoundError", "Exception"})
 
 def modules_in_text(text: str) -> list[str]:
     """Return the names in a string that are those of modules by their form: with a dot, or in code or a command."""
-    dotted = [name for name in _DOTTED.findall(text) if name.rpartition(".")[2] not in _NO_MODULES]
-    commands = (_ALIAS.sub("", found).split(",") for found in _COMMAND.findall(text))
-    return [*dotted, *(name.strip() for names in commands for name in names)]
+    # Most strings are known to have none much sooner than by a search for them.
+    dotted = _DOTTED.findall(text) if "." in text else ()
+    commands = _COMMAND.findall(text) if "import" in text or "from" in text or "-m" in text else ()
+    names = (name for found in commands for name in _ALIAS.sub("", found).split(","))
+    return [*(name for name in dotted if name.rpartition(".")[2] not in _NO_MODULES), *map(str.strip, names)]
 
 
 def affixes_in_text(text: str) -> list[str]:
     """Return the words in a string that may be the beginning or end of a name: they end or begin with ``_``."""
-    return _AFFIX.findall(_CONVERSION.sub(" ", text))
+    return _AFFIX.findall(_CONVERSION.sub(" ", text)) if "_" in text else []
 
 
 @dataclass(frozen=True)

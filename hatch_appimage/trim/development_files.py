@@ -24,7 +24,7 @@ SHARE = "share"
 _DOCUMENTATION = tuple(PurePosixPath(SHARE, name) for name in ("doc", "info", "man"))
 _LICENCE = re.compile(r"(?i)(?:licen[cs]e|copying|copyright|notice|authors)")
 # What Python modules are in.
-_MODULES = frozenset({".py", ".so"})
+_MODULES = (".py", ".so")
 
 
 @dataclass(frozen=True)
@@ -90,11 +90,13 @@ class Owners:
 
     def names_suffix(self, owner: str, suffixes: Collection[str]) -> bool:
         """Whether a package's code names files by their suffix."""
-        return any(_ends(text, suffixes) for text in self._texts[owner])
+        ends = tuple(suffixes)
+        return any(_ends(text, ends) for text in self._texts[owner])
 
     def read_foreign(self, suffixes: Collection[str]) -> bool:
         """Whether any package reads such files; a list of patterns, as of what an editor can show, does not."""
-        return any(_ends(text, suffixes) and "*" not in text for texts in self._texts.values() for text in texts)
+        ends = tuple(suffixes)
+        return any(_ends(text, ends) and "*" not in text for texts in self._texts.values() for text in texts)
 
     @property
     def call_header_functions(self) -> bool:
@@ -102,8 +104,8 @@ class Owners:
         return bool(self._callers)
 
 
-def _ends(text: str, suffixes: Collection[str]) -> bool:
-    return text.endswith(tuple(suffixes)) and not re.search(r"\s", text)
+def _ends(text: str, suffixes: tuple[str, ...]) -> bool:
+    return text.endswith(suffixes) and not re.search(r"\s", text)
 
 
 def find_stubs(files: Sequence[InstalledFile], owners: Owners) -> list[InstalledFile]:
@@ -116,14 +118,18 @@ def find_headers(files: Sequence[InstalledFile], owners: Owners) -> list[Install
 
     Only packages with extension modules have some: all others are for whoever compiles.
     """
-    compiled = {(file.owner, file.place.parts[0]) for file in files if is_extension_module(file)}
-    some = [file for file in files if (file.owner, file.place.parts[0]) in compiled]
+    compiled = {(file.owner, _top(file)) for file in files if is_extension_module(file)}
+    some = [file for file in files if (file.owner, _top(file)) in compiled]
     return [file for kind in HEADERS for file in _find(some, kind, owners)]
 
 
 def is_extension_module(file: InstalledFile) -> bool:
     """Whether a file is an extension module: it has the name of one, and is in a directory of packages."""
-    return file.importable and is_extension(file.place.name) and not file.place.name.startswith("lib")
+    return file.importable and is_extension(str(file.place)) and not file.place.name.startswith("lib")
+
+
+def _top(file: InstalledFile) -> str:
+    return str(file.place).partition("/")[0]
 
 
 def find_documentation(files: Sequence[InstalledFile], owners: Owners) -> list[InstalledFile]:
@@ -139,15 +145,15 @@ def find_documentation(files: Sequence[InstalledFile], owners: Owners) -> list[I
 
 
 def _find(files: Sequence[InstalledFile], kind: Kind, owners: Owners) -> list[InstalledFile]:
-    if kind.reader in owners or (kind.foreign and owners.read_foreign(kind.suffixes)):
+    ends = tuple(kind.suffixes)
+    candidates = [file for file in files if str(file.place).endswith(ends) and file.importable]
+    if not candidates or kind.reader in owners or (kind.foreign and owners.read_foreign(kind.suffixes)):
         return []
     found: dict[str, list[InstalledFile]] = defaultdict(list)
     stems = {(file.place.parent, file.place.name.split(".")[0]) for file in files if is_extension_module(file)}
-    for file in files:
-        if file.importable and file.place.suffix in kind.suffixes:
-            is_compiled = file.place.suffix in kind.beside and (file.place.parent, file.place.stem) in stems
-            if is_compiled or file.place.suffix not in kind.beside:
-                found[file.owner].append(file)
+    for file in candidates:
+        if file.place.suffix not in kind.beside or (file.place.parent, file.place.stem) in stems:
+            found[file.owner].append(file)
     of_modules = _directories_of_modules(files)
     return [
         file
@@ -161,7 +167,7 @@ def _find(files: Sequence[InstalledFile], kind: Kind, owners: Owners) -> list[In
 
 def _directories_of_modules(files: Iterable[InstalledFile]) -> frozenset[PurePosixPath]:
     """Return the directories that hold Python modules, at any depth."""
-    directories = {file.place.parent for file in files if file.place.suffix in _MODULES}
+    directories = {file.place.parent for file in files if str(file.place).endswith(_MODULES)}
     return frozenset(way for directory in directories for way in (directory, *directory.parents))
 
 

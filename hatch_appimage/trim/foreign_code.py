@@ -81,7 +81,7 @@ def find_foreign_code(
     # Much may be left unread: the first that is found is enough.
     for source in applications:
         for action in _actions_of(source, reader):
-            if action != INTERPRETER or any(map(_starts_processes, applications)):
+            if action != INTERPRETER or any(_starts_processes(each, reader) for each in applications):
                 return f"{source.place} has `{action}`"
     words: set[str] | None = None
     for source in others:
@@ -94,17 +94,17 @@ def find_foreign_code(
     return None
 
 
-def _starts_processes(source: Source) -> bool:
-    return source.is_python and bool(_STARTING.search(source.path.read_bytes()))
+def _starts_processes(source: Source, reader: SourceReader) -> bool:
+    return reader.may_read(source.path) and bool(_STARTING.search(source.path.read_bytes()))
 
 
 def _actions_of(source: Source, reader: SourceReader) -> Sequence[str]:
     if facts := facts_of(source, reader):
         return facts.actions
-    if source.is_python:
+    if reader.may_read(source.path):
         return find_actions_in_text(source.path.read_bytes())
     names = reader.names(source.path)
-    return sorted(set(_LOADER.findall(" ".join(names.runs)))) if names.compiled else []
+    return sorted({*_LOADER.findall(" ".join(names.dotted)), *(names.runs & LOADERS)}) if names.compiled else []
 
 
 def _words_of(sources: Iterable[Source], reader: SourceReader) -> set[str]:

@@ -42,6 +42,8 @@ def find_users_of_installers(sources: Iterable[Source], reader: SourceReader) ->
     sources = list(sources)
     owners = {source.owner for source in sources}
     users: dict[str, str | None] = {package: None for package in MODULES if package in owners}
+    if not users:
+        return {}
     waiting = [source for source in sources if source.owner not in users]
     inside = {package: [source for source in sources if source.owner == package] for package in users}
     while waiting:
@@ -60,6 +62,6 @@ def _named_in(source: Source, reader: SourceReader) -> set[str]:
     if source.place.name == ENTRY_POINTS:
         named = set(_NAMES.findall(_GROUP.sub("", source.path.read_text("utf-8", "replace"))))
     else:
-        named = set(modules_named_in(source, reader, words=_NAMES, ordinary=_ORDINARY))
+        named = set(modules_named_in(source, reader, words=_NAMES, known=_OWNER, ordinary=_ORDINARY))
     modules = {name.partition(".")[0] for name in named}
     return {_OWNER[module] for module in modules.intersection(_OWNER)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import logging
 import os
+from contextlib import suppress
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
@@ -21,7 +22,7 @@ from hatch_appimage.trim.stdlib import find_modules
 from hatch_appimage.trim.test_directories import find_test_directories
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from hatch_appimage.layout import AppDir
     from hatch_appimage.python import BundledPython
@@ -142,8 +143,10 @@ def stdlib_files(appdir: AppDir, python: BundledPython) -> list[InstalledFile]:
     ]
 
 
-def matches(place: PurePosixPath, patterns: Iterable[str]) -> bool:
+def matches(place: PurePosixPath, patterns: Collection[str]) -> bool:
     """Whether a file, or a directory that it is in, matches one of several globs."""
+    if not patterns:
+        return False
     ways = [str(each) for each in (place, *place.parents)]
     return any(fnmatchcase(way, pattern.rstrip("/")) for pattern in patterns for way in ways)
 
@@ -173,30 +176,42 @@ def remove_files(groups: Mapping[str, Iterable[Path]]) -> tuple[dict[str, Saved]
         size = sum(path.stat().st_size for path in found)
         for path in found:
             path.unlink()
-            _remove_empty(path.parent)
         gone |= dict.fromkeys(found, name)
         if found:
             saved[name] = Saved(len(found), size)
+    for directory in {path.parent for path in gone}:
+        _remove_empty(directory)
     return saved, gone
 
 
 def _remove_empty(directory: Path) -> None:
-    while not any(directory.iterdir()):
-        directory.rmdir()
-        directory = directory.parent
+    """Remove a directory, and those around it that have nothing else in them."""
+    with suppress(OSError):
+        while True:
+            directory.rmdir()
+            directory = directory.parent
 
 
 def _modules_of(gone: Mapping[Path, str], files: Mapping[Path, InstalledFile]) -> Iterator[tuple[str, str]]:
     """Yield the outermost modules of packages that are gone, each with its group."""
+    gone_packages: dict[Path, str] = {}
     for path, group in gone.items():
         file = files[path]
-        stem = file.place.name.split(".")[0]
-        if file.importable and (file.place.suffix == ".py" or is_extension(file.place.name)):
-            parts = file.place.parent.parts
-            site = path.parents[len(parts)]
-            depth = next((depth for depth in range(1, len(parts) + 1) if not site.joinpath(*parts[:depth]).is_dir()), 0)
-            if depth or stem != "__init__":
-                yield ".".join(parts[:depth] if depth else (*parts, stem)), group
+        *parts, name = str(file.place).split("/")
+        stem = name.split(".")[0]
+        if file.importable and (name.endswith(".py") or is_extension(name)):
+            if path.parent not in gone_packages:
+                gone_packages[path.parent] = _outermost_gone(path.parents[len(parts)], parts)
+            if package := gone_packages[path.parent]:
+                yield package, group
+            elif stem != "__init__":
+                yield ".".join((*parts, stem)), group
+
+
+def _outermost_gone(site: Path, parts: Sequence[str]) -> str:
+    """Return the name of the outermost package around a module that is gone as a whole; "" if all are there."""
+    ways = (parts[:depth] for depth in range(1, len(parts) + 1))
+    return next((".".join(way) for way in ways if not site.joinpath(*way).is_dir()), "")
 
 
 def _modules_of_stdlib(gone: Mapping[Path, str], modules: Mapping[str, Path]) -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
-from hatch_appimage.python.installed import installed_distributions, installed_files, name_of, places_of
+from hatch_appimage.python.installed import installed_distributions, installed_files, name_of, paths_of
 from hatch_appimage.sources.files import find_sources
 from hatch_appimage.trim.foreign_code import find_foreign_code
 from hatch_appimage.trim.installers import MODULES, find_users_of_installers
@@ -62,7 +62,7 @@ def trim_python(
     extra = frozenset(extra)
     owners: dict[Path, str] = {}
     for each in installed_distributions(python):
-        owners |= dict.fromkeys(_files_of(each) - extra, name_of(each))
+        owners |= dict.fromkeys(set(paths_of(each)) - extra, name_of(each))
     sources = find_sources(appdir, python, owners)
     if unknown := find_unknown_code(python, sources, reach, reader, exposed=exposed):
         return Trimmed({}, dict.fromkeys(groups, f"code that is not in the image may use it: {unknown}"))
@@ -125,9 +125,9 @@ class _Trimming:
     def leave_out_installers(self, sources: Sequence[Source], project: str) -> Trimmed:
         users = find_users_of_installers(sources, self.reader)
         keep = self.settings.keep_files
-        files = installed_files(self.python)
-        stay = {file.owner for file in files if file.path in self.staying or matches(file.place, keep)}
-        unused = frozenset(name for name, user in users.items() if user is None) - stay - {canonicalize_name(project)}
+        unused = frozenset(name for name, user in users.items() if user is None) - {canonicalize_name(project)}
+        files = [file for file in installed_files(self.python) if file.owner in unused]
+        unused -= {file.owner for file in files if file.path in self.staying or matches(file.place, keep)}
         distributions = [each for each in installed_distributions(self.python) if name_of(each) in unused]
         # The metadata goes as well: importlib.metadata tells what is in the image, whatever else requires the package.
         saved, _ = remove_files({INSTALLERS: [path for each in distributions for path in _files_of(each)]})
@@ -135,10 +135,10 @@ class _Trimming:
         return Trimmed(saved, {name: user for name, user in users.items() if user}, modules, unused)
 
     def leave_out_parts(self, sources: Sequence[Source]) -> Trimmed:
-        library = StandardLibrary.read(self.appdir, self.python)
+        library = StandardLibrary.read(self.appdir, self.python, self.reader)
         keep = globs_for_stdlib(self.settings.keep_files)
-        files = stdlib_files(self.appdir, self.python)
-        kept = {file.path for file in files if file.path in self.staying or matches(file.place, keep)}
+        files = stdlib_files(self.appdir, self.python) if keep else []
+        kept = self.staying.union(file.path for file in files if matches(file.place, keep))
         needs = find_needs(sources, {name.partition(".")[0] for name in library.files}, self.reader)
         parts = find_unused_parts(library, needs, kept=kept, reader=self.reader)
         names = [name for modules in parts.unused.values() for name in modules]
@@ -148,4 +148,4 @@ class _Trimming:
 
 
 def _files_of(distribution: PathDistribution) -> set[Path]:
-    return {path for _, path in places_of(distribution) if path.is_file()}
+    return {path for path in paths_of(distribution) if path.is_file()}

@@ -170,7 +170,7 @@ def _read(source: Source, binding: Binding, reader: SourceReader) -> Named | Non
         return _read_contents([data])
     if not _CANDIDATE.search(data):
         return None
-    if source.is_python:
+    if reader.may_read(source.path):
         return _read_python(source, data, binding, reader)
     if data.startswith(_ELF):
         words = _words(data) if any(name.encode() in data for name in BINDINGS) else set()

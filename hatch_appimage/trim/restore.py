@@ -12,6 +12,7 @@ from hatch_appimage.python.left_out import ENSUREPIP, LEFT_OUT, bring_back, find
 from hatch_appimage.sources.files import facts_of, find_sources
 from hatch_appimage.trim.packages import globs_for_stdlib, matches
 from hatch_appimage.trim.stdlib_needs import modules_named_in
+from hatch_appimage.trim.test_directories import is_of_tests
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from hatch_appimage.layout import AppDir
     from hatch_appimage.python import BundledPython
+    from hatch_appimage.sources.facts import Facts
     from hatch_appimage.sources.files import Source
     from hatch_appimage.sources.reader import SourceReader
 
@@ -92,16 +94,22 @@ def _find_reasons(sources: list[Source], reader: SourceReader) -> dict[str, str]
 
 def _may_name(source: Source, reader: SourceReader) -> bool:
     """Whether a file has a word that may name what is looked for."""
-    if not source.is_python:
-        return True
-    # Most tests need not be parsed at all.
     if reader.has_read(source.file) and (facts := reader.facts(source.file)):
-        return any(words <= facts.words for words in _WORDS)
+        return any(words <= facts.words for words in _WORDS) and _may_mention(facts)
+    # Most tests and their data need not be looked at any further.
+    if not is_of_tests(source.file.package) and not reader.may_read(source.path):
+        return True
     data = source.path.read_bytes()
     return any(text in data for text in _TEXTS) or bool(_FROM_TEST.search(data))
+
+
+def _may_mention(facts: Facts) -> bool:
+    mentions = "\n".join((*facts.mentions.imports, *facts.mentions.texts))
+    return _WITH_PIP in facts.words or any(name in mentions for name in LEFT_OUT)
 
 
 def _has_with_pip(source: Source, reader: SourceReader) -> bool:
     if facts := facts_of(source, reader):
         return _WITH_PIP in facts.words
-    return any(_WITH_PIP in run and _WITH_PIP in run.split(".") for run in reader.names(source.path).runs)
+    names = reader.names(source.path)
+    return _WITH_PIP in names.runs or any(_WITH_PIP in run.split(".") for run in names.dotted)

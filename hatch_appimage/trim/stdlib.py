@@ -39,8 +39,6 @@ _ELSEWHERE = frozenset({"dist-packages", "lib-dynload", "site-packages"})
 _TABLES = re.compile(r"_compat_pickle|_sysconfigdata_.*")
 # Functions for those who try a module, and for `python -m`.
 _PROGRAMS = frozenset({"_main", "_test", "main", "test"})
-# A string in an ELF file, of which all that is passed to C's functions ends with a null byte.
-_STRING = re.compile(rb"\0([A-Za-z_][\w.]*)(?=\0)")
 _WORD = re.compile(rb"[A-Za-z_][\w.]*")
 _INIT = re.compile(rb"PyInit_(\w+)")
 
@@ -61,13 +59,12 @@ class StandardLibrary:
     names: frozenset[str]
 
     @classmethod
-    def read(cls, appdir: AppDir, python: BundledPython) -> StandardLibrary:
+    def read(cls, appdir: AppDir, python: BundledPython, reader: SourceReader) -> StandardLibrary:
         """Find the modules of a bundled Python; none is imported."""
-        files = find_modules(python)
-        programs = [python.executable, *appdir.lib.glob("libpython*.so*")]
-        data = b"\0".join(path.read_bytes() for path in programs if path.is_file())
-        built_in = frozenset(name.decode() for name in _INIT.findall(data))
-        return cls(files, built_in, frozenset(text.decode() for text in _STRING.findall(data)))
+        places = (python.executable, *appdir.lib.glob("libpython*.so*"))
+        programs = [path for path in places if path.is_file()]
+        built_in = frozenset(name.decode() for path in programs for name in _INIT.findall(path.read_bytes()))
+        return cls(find_modules(python), built_in, frozenset().union(*map(reader.strings, programs)))
 
     def find(self, name: str) -> str | None:
         """Return the name of the module that something is, or is in; None if it is in none of a file."""
@@ -213,6 +210,7 @@ class _Search:
         self._library = library
         self._reader = reader
         self._reached: set[str] = set()
+        self._sought: set[str] = set()
         self._added: list[str] = []
 
     def reach(self, name: str, reason: str) -> None:
@@ -267,8 +265,10 @@ class _Search:
 
     def _is_named(self, name: str) -> bool:
         """Whether a function is named, or the beginning or end of its name is in a string."""
+        if name in self.names:
+            return True
         ends = [index for index, letter in enumerate(name) if letter == "_"]
-        return name in self.names or any(f"{name[:i]}_*" in self.names or f"*{name[i:]}" in self.names for i in ends)
+        return any(f"{name[:i]}_*" in self.names or f"*{name[i:]}" in self.names for i in ends)
 
     def _follow_unit(self, module: str, unit: Unit) -> None:
         self.names |= unit.names
@@ -282,14 +282,15 @@ class _Search:
             self.runs |= unit.modules
         self.imported |= names
         place = f"{module}.{unit.name}".rstrip(".")
-        for name in sorted(names):
+        for name in sorted(names - self._sought):
             if (module, name.partition(".")[0]) not in _IDLE:
+                self._sought.add(name)
                 self.reach(name, f"{place} of the standard library imports it")
 
 
 def _units_of(module: str, path: Path, reader: SourceReader) -> Sequence[Unit]:
     if is_extension(path.name):
-        texts = frozenset(text.decode() for text in _STRING.findall(path.read_bytes()))
+        texts = reader.strings(path)
         return [Unit(BODY, names=texts, modules=frozenset(text for text in texts if "." in text))]
     facts = reader.facts(_file(module, path))
     if facts is None:  # its syntax may be newer than the Python that runs this build: any word may be an import

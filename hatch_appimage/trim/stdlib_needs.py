@@ -73,16 +73,19 @@ def find_needs(sources: Iterable[Source], known: Collection[str], reader: Source
 
     """
     needs = Needs()
+    seen: set[str] = set()
     for source in sources:
         if facts := facts_of(source, reader):
             needs.names |= facts.words
-            needs.add_affixes(facts.mentions.texts)
-            runs = set(_named_in_strings(facts.mentions, _ORDINARY))
+            texts = facts.mentions.texts - seen
+            seen |= texts - _ORDINARY  # which count in some sources only
+            needs.add_affixes(texts)
+            runs = set(_named_in_strings(texts, _ordinary_in(facts.mentions, _ORDINARY)))
             imports = facts.mentions.imports | facts.builtins
         else:
             names = reader.names(source.path)
-            needs.names.update(_WORD.findall(" ".join(names.runs)) if names.compiled else ())
-            runs = set(_named_in(source, names, _PARTS))
+            needs.names |= _words_in(names) if names.compiled else frozenset()
+            runs = set(_named_in(source, reader, _PARTS, PART_OF))
             imports = frozenset()
         needs.runs |= runs
         for name in sorted(runs | imports):
@@ -91,11 +94,19 @@ def find_needs(sources: Iterable[Source], known: Collection[str], reader: Source
     return needs
 
 
+def _words_in(names: Names) -> frozenset[str]:
+    """Return all words in a file that is no source, and other runs."""
+    # Most runs are words.
+    others = " ".join(run for run in names.runs if not run.isidentifier())
+    return names.runs.union(_WORD.findall(others))
+
+
 def modules_named_in(
     source: Source,
     reader: SourceReader,
     *,
     words: re.Pattern[str] = _PARTS,
+    known: Collection[str] = PART_OF,
     ordinary: Collection[str] = _ORDINARY,
 ) -> Iterator[str]:
     """Yield the names of modules that a file has, and others.
@@ -106,26 +117,33 @@ def modules_named_in(
         source: the file.
         reader: knows what sources name.
         words: what names a module in a file that is no source, at the beginning of a run of names.
+        known: all that this matches which has no dot.
         ordinary: names that are none if they are all of a string.
 
     """
     if facts := facts_of(source, reader):
         yield from facts.mentions.imports
-        yield from _named_in_strings(facts.mentions, ordinary)
+        yield from _named_in_strings(facts.mentions.texts, _ordinary_in(facts.mentions, ordinary))
     else:
-        yield from _named_in(source, reader.names(source.path), words)
+        yield from _named_in(source, reader, words, known)
 
 
-def _named_in(source: Source, names: Names, words: re.Pattern[str]) -> Iterator[str]:
+def _named_in(source: Source, reader: SourceReader, words: re.Pattern[str], known: Collection[str]) -> Iterator[str]:
+    names = reader.names(source.path)
     # What cannot be parsed may be of a newer Python than the one that runs this build.
-    if source.is_python or source.path.suffix == _PATH_FILE:
+    if reader.may_read(source.path) or source.path.suffix == _PATH_FILE:
         yield from modules_in_text(source.path.read_bytes().decode("latin-1"))
-    yield from {match[0] for match in map(words.match, names.runs) if match}
+    runs = (*names.dotted, *names.runs.intersection(known))  # few are left of most files
+    yield from {match[0] for match in map(words.match, runs) if match}
 
 
-def _named_in_strings(mentions: Mentions, ordinary: Collection[str]) -> Iterator[str]:
-    runs = _RUN in mentions.texts
-    for text in mentions.texts:
+def _ordinary_in(mentions: Mentions, ordinary: Collection[str]) -> Collection[str]:
+    """Return what names no module in a source's strings; all of them do in one that runs modules."""
+    return () if _RUN in mentions.texts else ordinary
+
+
+def _named_in_strings(texts: Iterable[str], ordinary: Collection[str]) -> Iterator[str]:
+    for text in texts:
         yield from modules_in_text(text)
-        if _NAME.fullmatch(text) and (runs or text not in ordinary):
+        if text not in ordinary and _NAME.fullmatch(text):
             yield text

@@ -8,6 +8,8 @@ pickled (``decimal``, ``uuid``). Neither is what the interpreter itself imports,
 
 from __future__ import annotations
 
+from functools import cache
+
 #: The modules and packages of each part; it is known by the first of them. All of a part stays, or none of it.
 PARTS = (
     ("__hello__",),
@@ -117,6 +119,7 @@ PARTS = (
 PART_OF = {name: part[0] for part in PARTS for name in part}
 
 
+@cache
 def part_of(name: str) -> str | None:
     """Return the part that a module belongs to, or what is in one; None for what is in none."""
     while name:

@@ -7,6 +7,7 @@ import re
 from collections import defaultdict
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import cache
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -128,7 +129,12 @@ def is_of_tests(package: str) -> bool:
 
 def outermost(place: PurePosixPath) -> PurePosixPath | None:
     """Return the outermost directory on the way to a file that is named as one of tests; None if there is none."""
-    parts = place.parts[:-1]
+    return _outermost(str(place).rpartition("/")[0])
+
+
+@cache  # there are many files in each
+def _outermost(directory: str) -> PurePosixPath | None:
+    parts = directory.split("/")
     depth = next((depth for depth, part in enumerate(parts, 1) if part in _NAMES), None)
     return PurePosixPath(*parts[:depth]) if depth else None
 

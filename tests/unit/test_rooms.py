@@ -18,6 +18,7 @@ PACKAGE = Path(hatch_appimage.__file__).parent
 
 #: Modules and packages, each of which may use those before it.
 ROOMS = (
+    "garbage",
     "interrupt",
     "redact",
     "text",

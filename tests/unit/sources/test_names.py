@@ -9,7 +9,7 @@ import pytest
 
 from hatch_appimage.results import NO_RESULTS, Results
 from hatch_appimage.sources import names
-from hatch_appimage.sources.names import Names, read_names
+from hatch_appimage.sources.names import Names, read_names, read_strings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,7 +44,17 @@ def test_large_files_are_kept_for_later_builds(tmp_path: Path, monkeypatch: pyte
     first = read_names(path, results)
     path.rename(path.with_name("another.so"))
     with monkeypatch.context() as patch:
-        patch.setattr(names, "_find", None)
+        patch.setattr(names, "_find_runs", None)
         assert read_names(path.with_name("another.so"), results) == first
     path.write_bytes(MODULE + b"one.more" + bytes(200_000))
     assert read_names(path, results).runs == first.runs | {"one.more"}
+
+
+def test_strings(tmp_path: Path) -> None:
+    """They are between null bytes as a whole, be the file small or so large that what is in it is kept."""
+    results = Results(tmp_path / "results", 10**9)
+    path = tmp_path / "module.so"
+    for size in (0, 200_000):
+        path.write_bytes(b"\x7fELF\x00json.decoder\x00_x1\x00a-b\x002c\x00\xffd\x00e\xff\x00f" + bytes(size))
+        expected = {"json.decoder", "_x1"} | ({"f"} if size else set())
+        assert read_strings(path, results) == read_strings(path, results) == expected

@@ -100,6 +100,12 @@ class TestStdlib:
         )
         assert image.trim_python(STDLIB).modules == {"code": STDLIB, "http": STDLIB}
 
+    def test_an_ordinary_word_beside_what_runs_modules(self, image: Image) -> None:
+        """It counts there, though another source has it, too."""
+        image.add_stdlib({"code.py": "", "cmd.py": ""})
+        image.add({"pkg/a.py": "A = ['code', 'cmd', '-a']", "pkg/b.py": "A = ['-m', 'code']", "pkg/c.py": "A = 'cmd'"})
+        assert image.trim_python(STDLIB).modules == {"cmd": STDLIB}
+
     @pytest.mark.parametrize(("call", "kept"), [("help(1)", "pydoc"), ("breakpoint()", "pdb"), ("self.help(1)", None)])
     def test_what_functions_import_that_are_built_in(self, image: Image, call: str, kept: str | None) -> None:
         image.add_stdlib(
@@ -150,6 +156,11 @@ class TestFunctions:
     )
     def test_named(self, image: Image, source: str) -> None:
         assert self.kept(image, "def dump():\n    import sqlite3\n", source)
+
+    @pytest.mark.parametrize("run", ["dump", "os.dump", "9dump", "1.5.dump.x"])
+    def test_named_by_an_extension_module(self, image: Image, run: str) -> None:
+        image.add({"pkg/a.so": f"\x7fELF\0PyInit_a\0{run}\0"})
+        assert self.kept(image, "def dump():\n    import sqlite3\n")
 
     @pytest.mark.parametrize("text", ["'do_' + name", "f'do_{name}'", "'%s_dump' % name", "name + '_dump'"])
     def test_part_of_a_name(self, image: Image, text: str) -> None:
