@@ -12,35 +12,45 @@ import os
 import stat
 import struct
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from elftools.common.exceptions import ELFError
-from elftools.common.utils import struct_parse
-from elftools.construct import ConstructError
-from elftools.elf.dynamic import Dynamic
-from elftools.elf.elffile import ELFFile
-
+from hatch_appimage import elf_headers
+from hatch_appimage.elf_headers import (
+    PT_DYNAMIC,
+    PT_GNU_PROPERTY,
+    PT_GNU_STACK,
+    PT_INTERP,
+    PT_LOAD,
+    layout_of,
+    mapped,
+    unpack_all,
+)
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.process import find_program, run
 from hatch_appimage.results import NO_RESULTS, digest_code
 
 if TYPE_CHECKING:
+    import mmap
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from hatch_appimage.architecture import Architecture
+    from hatch_appimage.elf_headers import Layout, SegmentHeader
     from hatch_appimage.results import Results
 
-_MAGIC = b"\x7fELF"
-# e_machine of architectures, for which pyelftools gives names: a file's header has it at this offset.
-_MACHINE = slice(18, 20)
-_DT_RPATH = 15
-_PF_X = 1
+_EM_386, _EM_ARM, _EM_X86_64 = 3, 40, 62
 # Where a stack is executable unless a file says that it need not be.
-_EXECUTABLE_STACKS = frozenset({"EM_386", "EM_ARM", "EM_X86_64"})
+_EXECUTABLE_STACKS = frozenset({_EM_386, _EM_ARM, _EM_X86_64})
 # Whose files may say which level of processors they need.
-_WITH_ISA_LEVELS = frozenset({"EM_386", "EM_X86_64"})
+_WITH_ISA_LEVELS = frozenset({_EM_386, _EM_X86_64})
+_PF_X = 1
+_DT_NULL, _DT_NEEDED, _DT_STRTAB, _DT_SONAME, _DT_RPATH, _DT_RUNPATH, _DT_RELR = 0, 1, 5, 14, 15, 29, 36
+_DT_VERNEED = 0x6FFFFFFE
+# More entries than any real dynamic section has, and a longer string: a file may be made to harm.
+_MAX_TAGS = 1 << 16
+_MAX_STRING = 1 << 16
 # Of a GNU property note: its type and name, and the property that matters ("Linux Extensions to gABI", section 2.1.7).
 _NT_GNU_PROPERTY_TYPE_0 = 5
 _GNU = b"GNU\0"
@@ -53,26 +63,6 @@ _MAX_VERSIONS = 4096
 # What is read of the names of sections, in bytes: real ones take some hundreds.
 _MAX_NAMES = 1 << 20
 _MAX_NAME = 256
-
-
-class _SectionLayout(NamedTuple):
-    """What concerns sections, as ``struct`` formats.
-
-    Attributes:
-        header: of the ELF header behind ``e_ident``: offset, size and number of the section headers, the one of their
-            names.
-        section: of a section header: name, offset, size.
-
-    """
-
-    header: str
-    section: str
-
-
-_IDENTIFICATION = 16
-# By EI_CLASS and EI_DATA.
-_SECTION_LAYOUTS = {1: _SectionLayout("16xI10xHHH", "I12xII16x"), 2: _SectionLayout("24xQ10xHHH", "I20xQQ24x")}
-_BYTE_ORDERS = {1: "<", 2: ">"}
 
 
 @dataclass(frozen=True)
@@ -143,61 +133,134 @@ def read_elf(path: Path) -> Elf | None:
         AppImageError: it begins like an ELF file but is damaged.
 
     """
-    with path.open("rb") as file:
-        if file.read(4) != _MAGIC:
+    with mapped(path) as data:
+        if data is None:
             return None
         try:
-            return _read(ELFFile(file))
-        except (ELFError, ConstructError, AssertionError, OSError, ValueError, OverflowError) as error:
+            return _read(data)
+        except (struct.error, ValueError, OverflowError) as error:
             raise AppImageError(f"Damaged ELF file: {path}: {error}") from error
 
 
-def _read(elf: ELFFile) -> Elf:
+def _read(data: mmap.mmap) -> Elf:
+    layout = _layout_of(data)
+    header = layout.unpack_header(data)
+    if header.phnum and header.phentsize != layout.segment.size:
+        raise ValueError(f"its program headers have {header.phentsize} bytes in place of {layout.segment.size}")
     interpreter = ""
-    dynamic: Dynamic | None = None
-    executable_stack = elf["e_machine"] in _EXECUTABLE_STACKS
+    executable_stack = header.machine in _EXECUTABLE_STACKS
     isa_level = 0
-    segments = []
-    for number in range(elf.num_segments()):
-        header = elf._get_segment_header(number)  # noqa: SLF001 - Segment objects cost twice as much
-        if header["p_type"] == "PT_LOAD":
-            fields = ("p_offset", "p_vaddr", "p_memsz", "p_align")
-            segments.append(Segment(*(header[field] for field in fields)))
-        elif header["p_type"] == "PT_GNU_STACK":
-            executable_stack = bool(header["p_flags"] & _PF_X)
-        elif header["p_type"] == "PT_GNU_PROPERTY" and elf["e_machine"] in _WITH_ISA_LEVELS:
-            elf.stream.seek(header["p_offset"])
-            isa_level = _isa_level(elf.stream.read(min(header["p_filesz"], _MAX_NOTE)), elf.elfclass)
-        elif header["p_type"] == "PT_INTERP":
-            elf.stream.seek(header["p_offset"])
-            interpreter = elf.stream.read(min(header["p_filesz"], _PATH_MAX)).rstrip(b"\0").decode(errors="replace")
-        elif header["p_type"] == "PT_DYNAMIC" and header["p_filesz"]:
-            dynamic = Dynamic(elf.stream, elf, None, header["p_offset"], empty=False)
-    tags: dict[str, list[Any]] = {}
-    for tag in dynamic._iter_tags() if dynamic else ():  # noqa: SLF001 - DynamicTag objects cost as much as all else
-        tags.setdefault(tag.d_tag, []).append(tag)
-    # The one that needs no section headers.
-    strings = dynamic._get_stringtable() if dynamic else None  # noqa: SLF001
-
-    def texts(kind: str) -> list[str]:
-        return [strings.get_string(tag.d_val) for tag in tags.get(kind, ())] if strings else []
-
-    elf.stream.seek(0)
+    headers = layout.unpack_segments(data, header.phoff, header.phnum)
+    for segment in headers:
+        if segment.type == PT_GNU_STACK:
+            executable_stack = bool(segment.flags & _PF_X)
+        elif segment.type == PT_GNU_PROPERTY and header.machine in _WITH_ISA_LEVELS:
+            isa_level = _isa_level(_content(data, segment, _MAX_NOTE), 8 * layout.word)
+        elif segment.type == PT_INTERP:
+            interpreter = _content(data, segment, _PATH_MAX).rstrip(b"\0").decode(errors="replace")
+    dynamic = _Dynamic.read(data, layout, headers)
     return Elf(
-        machine=int.from_bytes(elf.stream.read(20)[_MACHINE], "little" if elf.little_endian else "big"),
-        bits=elf.elfclass,
+        machine=header.machine,
+        bits=8 * layout.word,
         interpreter=interpreter,
         dynamic=dynamic is not None,
-        soname=next(iter(texts("DT_SONAME")), ""),
-        needed=tuple(texts("DT_NEEDED")),
-        rpath=tuple(directory for text in texts("DT_RPATH") for directory in text.split(":")),
-        runpath=tuple(directory for text in texts("DT_RUNPATH") for directory in text.split(":")),
-        versions=_versions(elf, strings, tags) if strings else {},
-        relr="DT_RELR" in tags,
-        segments=tuple(segments),
+        soname=next(iter(dynamic.texts(_DT_SONAME)), "") if dynamic else "",
+        needed=tuple(dynamic.texts(_DT_NEEDED)) if dynamic else (),
+        rpath=dynamic.directories(_DT_RPATH) if dynamic else (),
+        runpath=dynamic.directories(_DT_RUNPATH) if dynamic else (),
+        versions=_versions(dynamic) if dynamic else {},
+        relr=dynamic is not None and _DT_RELR in dynamic.tags,
+        segments=tuple(
+            Segment(each.offset, each.vaddr, each.memsz, each.align) for each in headers if each.type == PT_LOAD
+        ),
         executable_stack=executable_stack,
         isa_level=isa_level,
     )
+
+
+def _layout_of(data: mmap.mmap) -> Layout:
+    layout = layout_of(data)
+    if layout is None:
+        raise ValueError("its header is cut off or unknown")
+    return layout
+
+
+def _content(data: mmap.mmap, segment: SegmentHeader, limit: int) -> bytes:
+    return data[segment.offset : segment.offset + min(segment.filesz, limit)]
+
+
+@dataclass(frozen=True)
+class _Dynamic:
+    """The dynamic section of a file.
+
+    Attributes:
+        data: the file.
+        layout: of its headers.
+        headers: of its segments.
+        tags: the values of each kind of entry, by its number.
+
+    """
+
+    data: mmap.mmap
+    layout: Layout
+    headers: Sequence[SegmentHeader]
+    tags: Mapping[int, Sequence[int]]
+
+    @classmethod
+    def read(cls, data: mmap.mmap, layout: Layout, headers: Sequence[SegmentHeader]) -> _Dynamic | None:
+        """Read the dynamic section; None if there is none."""
+        place = _place_of_dynamic(headers)
+        if place is None:
+            return None
+        tags: dict[int, list[int]] = {}
+        for tag, value in _entries(data, layout, place):
+            tags.setdefault(tag, []).append(value)
+        return cls(data, layout, headers, tags)
+
+    def place_of(self, tag: int) -> int | None:
+        """Return where in the file that is which an entry points at; None if there is none, or in no segment."""
+        for address in self.tags.get(tag, ()):
+            for segment in self.headers:
+                if segment.type == PT_LOAD and 0 <= address - segment.vaddr < segment.filesz:
+                    return address - segment.vaddr + segment.offset
+        return None
+
+    @cached_property
+    def strings(self) -> int | None:
+        """Where in the file the table of strings is."""
+        return self.place_of(_DT_STRTAB)
+
+    def text(self, place: int) -> str:
+        """Return a string, by its place in the table of strings."""
+        start = (self.strings or 0) + place
+        end = self.data.find(b"\0", start, start + _MAX_STRING)
+        if end < 0:
+            raise ValueError("one of its strings has no end")
+        return self.data[start:end].decode(errors="replace")
+
+    def texts(self, tag: int) -> list[str]:
+        """Return the strings of all entries of a kind."""
+        return [] if self.strings is None else [self.text(place) for place in self.tags.get(tag, ())]
+
+    def directories(self, tag: int) -> tuple[str, ...]:
+        """Return the directories that all entries of a kind list."""
+        return tuple(directory for text in self.texts(tag) for directory in text.split(":"))
+
+
+def _place_of_dynamic(headers: Sequence[SegmentHeader]) -> SegmentHeader | None:
+    found = [segment for segment in headers if segment.type == PT_DYNAMIC and segment.filesz]
+    return found[-1] if found else None
+
+
+def _entries(data: mmap.mmap, layout: Layout, segment: SegmentHeader) -> list[tuple[int, ...]]:
+    """Return the entries of a dynamic section up to the one that ends it: tag and value of each."""
+    size = layout.tag.size
+    content = _content(data, segment, _MAX_TAGS * size)
+    entries = list(layout.tag.iter_unpack(content[: len(content) // size * size]))
+    end = next((number for number, (tag, _) in enumerate(entries) if tag == _DT_NULL), None)
+    if end is None:
+        raise ValueError("its dynamic section has no end")
+    return entries[:end]
 
 
 def _isa_level(note: bytes, bits: int) -> int:
@@ -218,27 +281,49 @@ def _isa_level(note: bytes, bits: int) -> int:
     return 0
 
 
-def _versions(elf: ELFFile, strings: Any, tags: Mapping[str, list[Any]]) -> dict[str, tuple[str, ...]]:
+class _Verneed(NamedTuple):
+    """The fields of a record of needed versions, without the prefix ``vn_``."""
+
+    version: int
+    cnt: int
+    file: int
+    aux: int
+    next: int
+
+
+class _Vernaux(NamedTuple):
+    """The fields of a needed version, without the prefix ``vna_``."""
+
+    hash: int
+    flags: int
+    other: int
+    name: int
+    next: int
+
+
+def _versions(dynamic: _Dynamic) -> dict[str, tuple[str, ...]]:
     """Read the records that ``DT_VERNEED`` points at."""
-    if "DT_VERNEED" not in tags:
+    if _DT_VERNEED not in dynamic.tags or dynamic.strings is None:
         return {}
-    place = next(elf.address_offsets(tags["DT_VERNEED"][0].d_ptr), None)
+    place = dynamic.place_of(_DT_VERNEED)
     if place is None:
-        raise ELFError("its symbol versions are in no segment")
+        raise ValueError("its symbol versions are in no segment")
+    needs = struct.Struct(f"{dynamic.layout.order}HHIII")
+    needed = struct.Struct(f"{dynamic.layout.order}IHHII")
     versions: dict[str, tuple[str, ...]] = {}
     for _ in range(_MAX_VERSIONS):
-        record = struct_parse(elf.structs.Elf_Verneed, elf.stream, stream_pos=place)
+        record = _Verneed(*unpack_all(needs, dynamic.data, place, 1)[0])
         names = []
-        at = place + record["vn_aux"]
-        for _ in range(min(record["vn_cnt"], _MAX_VERSIONS)):
-            needed = struct_parse(elf.structs.Elf_Vernaux, elf.stream, stream_pos=at)
-            if not needed["vna_flags"] & _WEAK:
-                names.append(strings.get_string(needed["vna_name"]))
-            at += needed["vna_next"]
-        versions[strings.get_string(record["vn_file"])] = tuple(names)
-        if not record["vn_next"]:
+        at = place + record.aux
+        for _ in range(min(record.cnt, _MAX_VERSIONS)):
+            version = _Vernaux(*unpack_all(needed, dynamic.data, at, 1)[0])
+            if not version.flags & _WEAK:
+                names.append(dynamic.text(version.name))
+            at += version.next
+        versions[dynamic.text(record.file)] = tuple(names)
+        if not record.next:
             break
-        place += record["vn_next"]
+        place += record.next
     return versions
 
 
@@ -267,45 +352,34 @@ def read_sections(path: Path) -> Sections:
         AppImageError: it is damaged, or no ELF file.
 
     """
-    with path.open("rb") as file:
+    with mapped(path) as data:
+        if data is None:
+            raise AppImageError(f"Damaged ELF file: {path}: Magic number does not match")
         try:
-            return _read_sections(file)
-        except (ELFError, struct.error) as error:
+            return _read_sections(data)
+        except (struct.error, ValueError) as error:
             raise AppImageError(f"Damaged ELF file: {path}: {error}") from error
 
 
-def _read_sections(file: BinaryIO) -> Sections:
-    identification = file.read(_IDENTIFICATION)
-    if not identification.startswith(_MAGIC):
-        raise ELFError("Magic number does not match")
-    try:
-        layout = _SECTION_LAYOUTS[identification[4]]
-        order = _BYTE_ORDERS[identification[5]]
-    except (IndexError, KeyError) as error:
-        raise ELFError("its header is cut off or unknown") from error
-    header = struct.Struct(order + layout.header)
-    table_offset, size, count, names_index = header.unpack(file.read(header.size))
-    record = struct.Struct(order + layout.section)
-    if count and size != record.size:
-        raise ELFError(f"its section headers have {size} bytes in place of {record.size}")
-    headers = list(record.iter_unpack(_read_at(file, table_offset, size * count)))
+def _read_sections(data: mmap.mmap) -> Sections:
+    layout = _layout_of(data)
+    header = layout.unpack_header(data)
+    if header.shnum and header.shentsize != layout.section.size:
+        raise ValueError(f"its section headers have {header.shentsize} bytes in place of {layout.section.size}")
+    headers = layout.unpack_sections(data, header.shoff, header.shnum)
     names = b""
-    if names_index < count:
-        _, offset, length = headers[names_index]
-        names = _read_at(file, offset, min(length, _MAX_NAMES))
+    if header.shstrndx < header.shnum:
+        table = headers[header.shstrndx]
+        end = table.offset + min(table.size, _MAX_NAMES)
+        if end > len(data):
+            raise ValueError(f"it has {len(data)} bytes, and the names of its sections end at {end}")
+        names = data[table.offset : end]
     places = {}
-    for name, offset, length in headers:
-        text = names[name : name + _MAX_NAME].split(b"\0")[0].decode("ascii", "replace")
-        places[text] = (offset, length)
-    return Sections(places, table_offset + size * count, sum(headers[-1][1:]) if headers else 0)
-
-
-def _read_at(file: BinaryIO, offset: int, size: int) -> bytes:
-    end = file.seek(0, os.SEEK_END)
-    if offset + size > end:
-        raise ELFError(f"it has {end} bytes, and its section headers or their names end at {offset + size}")
-    file.seek(offset)
-    return file.read(size)
+    for section in headers:
+        text = names[section.name : section.name + _MAX_NAME].split(b"\0")[0].decode("ascii", "replace")
+        places[text] = (section.offset, section.size)
+    end = header.shoff + layout.section.size * header.shnum
+    return Sections(places, end, headers[-1].offset + headers[-1].size if headers else 0)
 
 
 def set_rpath(path: Path, directories: Sequence[str], results: Results = NO_RESULTS) -> None:
@@ -339,7 +413,7 @@ def set_rpath(path: Path, directories: Sequence[str], results: Results = NO_RESU
         return 0
 
     # What is kept has been checked: a file that is taken from there need not be read at all.
-    code = digest_code(__file__, *map(str, filter(None, [find_program("patchelf")])))
+    code = digest_code(__file__, elf_headers.__file__, *map(str, filter(None, [find_program("patchelf")])))
     results.change(path, [b"RPATH", code, *map(os.fsencode, wanted)], patch)
 
 
@@ -375,12 +449,18 @@ def _find_patchelf() -> Path:
 
 
 def _turn_runpath_into_rpath(path: Path) -> None:
+    with mapped(path) as data:
+        if data is None:
+            return
+        layout = _layout_of(data)
+        header = layout.unpack_header(data)
+        segment = _place_of_dynamic(layout.unpack_segments(data, header.phoff, header.phnum))
+        if segment is None:
+            return
+        number = [tag for tag, _ in _entries(data, layout, segment)].index(_DT_RUNPATH)
     with path.open("r+b") as file:
-        elf = ELFFile(file)
-        segment: Any = next(elf.iter_segments("PT_DYNAMIC"))
-        tags = [tag.entry.d_tag for tag in segment.iter_tags()]
-        file.seek(segment["p_offset"] + tags.index("DT_RUNPATH") * elf.structs.Elf_Dyn.sizeof())
-        file.write(_DT_RPATH.to_bytes(elf.elfclass // 8, "little" if elf.little_endian else "big"))
+        file.seek(segment.offset + number * layout.tag.size)
+        file.write(layout.address.pack(_DT_RPATH))
 
 
 def _damage(expected: Elf, after: Elf) -> str | None:

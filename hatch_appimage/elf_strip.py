@@ -13,7 +13,6 @@ The format is that of the System V ABI, chapter 4 (https://refspecs.linuxfoundat
 
 from __future__ import annotations
 
-import mmap
 import os
 import shutil
 import struct
@@ -22,23 +21,24 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO
 
 from hatch_appimage import elf as elf_files
+from hatch_appimage import elf_headers
 from hatch_appimage.elf import read_elf, read_sections
+from hatch_appimage.elf_headers import IDENTIFICATION, PT_DYNAMIC, SectionHeader, layout_of, mapped
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.results import NO_RESULTS, digest_code
 
 if TYPE_CHECKING:
+    import mmap
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
+    from hatch_appimage.elf_headers import Header, Layout
     from hatch_appimage.results import Results
 
-_CODE = digest_code(__file__, elf_files.__file__)
-_MAGIC = b"\x7fELF"
-_IDENTIFICATION = 16  # bytes before the header's first field
+_CODE = digest_code(__file__, elf_files.__file__, elf_headers.__file__)
 _PROGRAM_TYPES = frozenset({2, 3})  # ET_EXEC, ET_DYN: in any other type, linkers need the symbols
-_PT_DYNAMIC = 2
 
 _SHT_SYMTAB, _SHT_STRTAB, _SHT_RELA, _SHT_NOBITS, _SHT_REL, _SHT_GROUP, _SHT_SYMTAB_SHNDX = 2, 3, 4, 8, 9, 17, 18
 _SHF_ALLOC, _SHF_EXECINSTR, _SHF_INFO_LINK = 0x2, 0x4, 0x40
@@ -135,85 +135,27 @@ def strip_file(path: Path) -> int:
         OSError: it cannot be read or written.
 
     """
-    with path.open("rb") as file:
-        if file.read(len(_MAGIC)) != _MAGIC:
+    with mapped(path) as data:
+        elf = _read(data) if data else None
+        removable = _find_removable(elf) if elf else frozenset()
+        if elf is None or sum(map(_size, map(elf.content, removable))) < _MIN_SAVING:
             return 0
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            elf = _read(data)
-            removable = _find_removable(elf) if elf else frozenset()
-            if elf is None or sum(map(_size, map(elf.content, removable))) < _MIN_SAVING:
+        _check(elf, removable, runnable=_is_executable(path.stat()))
+        if _has_digest(path):
+            raise NotStrippedError("a file beside it has its digest")
+        descriptor, name = tempfile.mkstemp(prefix=".strip-", dir=path.parent)
+        os.close(descriptor)
+        beside = Path(name)
+        try:
+            saved = _write(elf, _plan(elf, removable), beside)
+            if saved < _MIN_SAVING:
                 return 0
-            _check(elf, removable, runnable=_is_executable(os.fstat(file.fileno())))
-            if _has_digest(path):
-                raise NotStrippedError("a file beside it has its digest")
-            descriptor, name = tempfile.mkstemp(prefix=".strip-", dir=path.parent)
-            os.close(descriptor)
-            beside = Path(name)
-            try:
-                saved = _write(elf, _plan(elf, removable), beside)
-                if saved < _MIN_SAVING:
-                    return 0
-                _verify(path, elf, beside, removable)
-                shutil.copystat(path, beside)
-                beside.replace(path)
-            finally:
-                beside.unlink(missing_ok=True)
+            _verify(path, elf, beside, removable)
+            shutil.copystat(path, beside)
+            beside.replace(path)
+        finally:
+            beside.unlink(missing_ok=True)
     return saved
-
-
-class _Layout(NamedTuple):
-    """How a file's headers are packed.
-
-    Attributes:
-        header: of the file, behind the identification.
-        segment: a program header.
-        section: a section header.
-        segment_fields: which fields of a program header are its type, its offset in the file and its size there.
-        address: an address.
-
-    """
-
-    header: struct.Struct
-    segment: struct.Struct
-    section: struct.Struct
-    segment_fields: tuple[int, int, int]
-    address: struct.Struct
-
-    @property
-    def word(self) -> int:
-        """The bytes of an address."""
-        return self.address.size
-
-
-def _layout(order: str, word: int) -> _Layout:
-    if word == 8:  # noqa: PLR2004 - bytes of 64 bits
-        formats, fields = ("HHIQQQIHHHHHH", "IIQQQQQQ", "IIQQQQIIQQ", "Q"), (0, 2, 5)
-    else:
-        formats, fields = ("HHIIIIIHHHHHH", "8I", "10I", "I"), (0, 1, 4)
-    header, segment, section, address = (struct.Struct(order + each) for each in formats)
-    return _Layout(header, segment, section, fields, address)
-
-
-# By EI_CLASS and EI_DATA.
-_LAYOUTS = {(bits, data): _layout(order, 4 * bits) for bits in (1, 2) for data, order in ((1, "<"), (2, ">"))}
-
-
-class _Header(NamedTuple):
-    """The fields of the file's header, without the prefix ``e_``."""
-
-    type: int
-    machine: int
-    version: int
-    entry: int
-    phoff: int
-    shoff: int
-    flags: int
-    ehsize: int
-    phentsize: int
-    phnum: int
-    shentsize: int
-    shnum: int
-    shstrndx: int
 
 
 def _is_executable(status: os.stat_result) -> bool:
@@ -226,19 +168,10 @@ def _has_digest(path: Path) -> bool:
     return any(os.path.lexists(path.parent / name) for name in names)
 
 
-class _Section(NamedTuple):
-    """The fields of a section header, without the prefix ``sh_``."""
+class _Section(SectionHeader):
+    """A section header."""
 
-    name: int
-    type: int
-    flags: int
-    addr: int
-    offset: int
-    size: int
-    link: int
-    info: int
-    addralign: int
-    entsize: int
+    __slots__ = ()
 
     @property
     def is_loaded(self) -> bool:
@@ -274,8 +207,8 @@ class _File:
     """
 
     data: mmap.mmap
-    layout: _Layout
-    header: _Header
+    layout: Layout
+    header: Header
     segments: tuple[range, ...]
     dynamic: bool
     sections: tuple[_Section, ...]
@@ -296,7 +229,7 @@ class _File:
         """Where the header of the file and the program headers lie, in bytes."""
         phoff = self.header.phoff
         headers = range(phoff, phoff + self.layout.segment.size * self.header.phnum)
-        return range(_IDENTIFICATION + self.layout.header.size), headers
+        return range(IDENTIFICATION + self.layout.header.size), headers
 
     @property
     def loaded_end(self) -> int:
@@ -307,37 +240,30 @@ class _File:
 
 def _read(data: mmap.mmap) -> _File | None:
     """Read all headers; None if it is no program or library, has no sections, or they cannot be told."""
-    layout = _LAYOUTS.get((data[4], data[5])) if len(data) > _IDENTIFICATION else None
-    if layout is None or len(data) < _IDENTIFICATION + layout.header.size:
-        return None
-    header = _Header(*layout.header.unpack_from(data, _IDENTIFICATION))
-    sizes = (header.phentsize, header.shentsize)
-    if header.type not in _PROGRAM_TYPES or sizes != (layout.segment.size, layout.section.size):
-        return None
-    if not (header.phnum < _SHN_LORESERVE and 0 < header.shstrndx < header.shnum <= _MAX_SECTIONS):
+    layout = layout_of(data)
+    if layout is None:
         return None
     try:
-        segments = _unpack(layout.segment, data, header.phoff, header.phnum)
-        sections = tuple(_Section(*values) for values in _unpack(layout.section, data, header.shoff, header.shnum))
+        header = layout.unpack_header(data)
+        sizes = (header.phentsize, header.shentsize)
+        if header.type not in _PROGRAM_TYPES or sizes != (layout.segment.size, layout.section.size):
+            return None
+        if not (header.phnum < _SHN_LORESERVE and 0 < header.shstrndx < header.shnum <= _MAX_SECTIONS):
+            return None
+        segments = layout.unpack_segments(data, header.phoff, header.phnum)
+        sections = tuple(_Section(*each) for each in layout.unpack_sections(data, header.shoff, header.shnum))
     except struct.error:  # the file ends before
         return None
-    kind, offset, size = layout.segment_fields
     names = sections[header.shstrndx]
     return _File(
         data=data,
         layout=layout,
         header=header,
-        segments=tuple(range(each[offset], each[offset] + each[size]) for each in segments),
-        dynamic=any(each[kind] == _PT_DYNAMIC for each in segments),
+        segments=tuple(range(each.offset, each.offset + each.filesz) for each in segments),
+        dynamic=any(each.type == PT_DYNAMIC for each in segments),
         sections=sections,
         names=tuple(_string(data, names, section.name) for section in sections),
     )
-
-
-def _unpack(record: struct.Struct, data: mmap.mmap, offset: int, count: int) -> list[tuple[int, ...]]:
-    if offset + count * record.size > len(data):
-        raise struct.error
-    return list(record.iter_unpack(data[offset : offset + count * record.size]))
 
 
 def _string(data: mmap.mmap, table: _Section, place: int) -> bytes:
@@ -492,7 +418,7 @@ def _write(elf: _File, plan: _Plan, target: Path) -> int:
         file.write(names.data.ljust(table_at, b"\0"))
         file.writelines(layout.section.pack(*section) for section in table)
         header = elf.header._replace(shoff=start + table_at, shnum=len(table), shstrndx=len(table) - 1)
-        file.seek(_IDENTIFICATION)
+        file.seek(IDENTIFICATION)
         file.write(layout.header.pack(*header))
     return len(elf.data) - end - size + sum(map(len, plan.holes))
 
@@ -600,8 +526,8 @@ def _verify(path: Path, elf: _File, result: Path, removable: Collection[int]) ->
         names = read_sections(result).places.keys()
     except AppImageError as error:
         raise NotStrippedError(f"it cannot be read: {error}") from error
-    with result.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        written = _read(data)
+    with mapped(result) as data:
+        written = _read(data) if data else None
         if not same or written is None or not _same_content(elf, written):
             raise NotStrippedError("it would not be loaded as before")
     stay = {name.decode("ascii", "replace") for number, name in enumerate(elf.names) if number not in removable}
@@ -616,7 +542,7 @@ def _same_content(before: _File, after: _File) -> bool:
     start = before.first[0].stop
     parts = [before.first[1], *(range(max(part.start, start), part.stop) for part in before.segments)]
     return (
-        (before.data[:_IDENTIFICATION], own) == (after.data[:_IDENTIFICATION], header)
+        (before.data[:IDENTIFICATION], own) == (after.data[:IDENTIFICATION], header)
         and before.segments == after.segments
         and all(
             before.data[place.start : place.stop] == after.data[place.start : place.stop]

@@ -8,11 +8,13 @@ import shutil
 import struct
 import subprocess
 import sys
+import sysconfig
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from elftools.elf.elffile import ELFFile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from hatch_appimage.elf import Elf
 
 INTERPRETER = Path(sys.executable).resolve()
+EXTENSIONS = sorted(Path(sysconfig.get_path("platstdlib"), "lib-dynload").glob("*.so"))
 # A small dynamic program of the system.
 PROGRAM = Path(shutil.which("true") or "/bin/true").resolve()
 
@@ -89,6 +92,29 @@ def test_damage_gives_no_other_error(tmp_path: Path, changes: list[tuple[int, in
         assert str(error).startswith(f"Damaged ELF file: {path}: ")  # noqa: PT017 - it need not be raised
     else:
         assert elf is not None
+
+
+@pytest.mark.parametrize("path", [INTERPRETER, PROGRAM, *EXTENSIONS], ids=str)
+def test_same_as_pyelftools(path: Path) -> None:
+    elf = read(path)
+    with path.open("rb") as file:
+        other: Any = ELFFile(file)
+        dynamic = next(other.iter_segments("PT_DYNAMIC"))
+        tags = [(tag.entry.d_tag, tag) for tag in dynamic.iter_tags()]
+        loaded = [segment.header for segment in other.iter_segments("PT_LOAD")]
+        versions = {
+            need.name: tuple(version.name for version in needed)
+            for section in other.iter_sections("SHT_GNU_verneed")
+            for need, needed in section.iter_versions()
+        }
+    assert elf.needed == tuple(tag.needed for kind, tag in tags if kind == "DT_NEEDED")
+    assert elf.soname == "".join(tag.soname for kind, tag in tags if kind == "DT_SONAME")
+    assert ":".join(elf.rpath) == "".join(tag.rpath for kind, tag in tags if kind == "DT_RPATH")
+    assert ":".join(elf.runpath) == "".join(tag.runpath for kind, tag in tags if kind == "DT_RUNPATH")
+    assert elf.versions == versions
+    assert [(each.offset, each.address, each.size, each.alignment) for each in elf.segments] == [
+        (each["p_offset"], each["p_vaddr"], each["p_memsz"], each["p_align"]) for each in loaded
+    ]
 
 
 def test_other_order_of_bytes(tmp_path: Path) -> None:

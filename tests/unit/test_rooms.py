@@ -38,6 +38,7 @@ ROOMS = (
     "results",
     "shares",
     "download",
+    "elf_headers",
     "elf",
     "elf_strip",
     "format",
