@@ -215,6 +215,17 @@ def test_interpreter_that_fails(appdir: AppDir, python: BundledPython, results: 
         compile_bytecode(appdir, python, results)
 
 
+def test_interpreter_that_finds_its_libraries_by_a_variable(
+    appdir: AppDir, python: BundledPython, results: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_module(appdir, "usr/lib/one.py")
+    other = tmp_path / "python3"
+    other.write_text(f'#!/bin/sh\n[ "$LD_LIBRARY_PATH" = {tmp_path} ] && exec {sys.executable} "$@"\n')
+    other.chmod(0o755)
+    monkeypatch.setenv("LD_LIBRARY_PATH", str(tmp_path))
+    assert compile_bytecode(appdir, replace(python, interpreter=other), results).compiled == 1
+
+
 def test_nothing_to_compile(appdir: AppDir, python: BundledPython, results: Results) -> None:
     assert compile_bytecode(appdir, python, results) == Bytecode(0, 0)
 
