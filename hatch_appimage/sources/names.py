@@ -83,7 +83,7 @@ def read_strings(path: Path, results: Results) -> frozenset[str]:
 
 def _compute(what: str, find: Callable[[bytes], list[bytes]], data: bytes, results: Results) -> frozenset[str]:
     def pack() -> bytes:
-        return b" ".join(set(find(data)))
+        return b" ".join(sorted(set(find(data))))
 
     found = pack() if len(data) < _FEW else results.compute([what.encode(), _code(), data], pack)
     return frozenset(found.decode("ascii").split())
