@@ -78,7 +78,7 @@ from hatch_appimage.trim.test_directories import is_of_tests
 from hatch_appimage.trim.tkinter import trim_tkinter
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from hatch_appimage.appdir.bytecode import Bytecode
@@ -96,6 +96,7 @@ if TYPE_CHECKING:
     from hatch_appimage.python import BundledPython
     from hatch_appimage.report import Steps
     from hatch_appimage.sources.reach import Reach
+    from hatch_appimage.sources.reader import File
     from hatch_appimage.trim.packages import Trimmed
 
 
@@ -127,6 +128,11 @@ class _Apart:
 
     changing: frozenset[Path]
     lasting: frozenset[Path]
+
+    @classmethod
+    def of(cls, python: BundledPython, lasting: Iterable[File], own: Iterable[Path] = ()) -> _Apart:
+        """Say which these are, from what lasts of a standard library, and from the application's own files."""
+        return cls(frozenset({*own, *patched_sources(python)}), frozenset(file.path for file in lasting))
 
     @property
     def groups(self) -> tuple[frozenset[Path], frozenset[Path]]:
@@ -217,7 +223,8 @@ def _fill_appdir(inputs: BuildInputs, work: Path, step: Steps) -> _Contents:
     appdir = AppDir(work / "AppDir", settings.desktop.app_id)
 
     reader = SourceReader(inputs.results)
-    python, packages = _install(inputs, appdir, work, reader, step)
+    lasting = lasting_sources(_place(inputs, appdir), copied_sources(inputs.python))
+    python, packages = _install(inputs, appdir, work, step, lasting=lasting, reader=reader)
 
     # What starts is known for sure once everything is installed.
     entry_point = find_commands(settings.launcher, appdir, python)
@@ -270,7 +277,8 @@ def _fill_appdir(inputs: BuildInputs, work: Path, step: Steps) -> _Contents:
 
     # What is left out comes before the libraries: what is gone needs none.
     modules = modules_at_start(entry_point, appdir.bin)
-    apart = _find_apart(inputs, appdir, python)
+    own = application_files(appdir, python, inputs.project)
+    apart = _Apart.of(python, lasting, [appdir.root / name for name in own])
     likely_to_stay = (file.path for file in installed_sources(python) if not is_of_tests(file.package))
     with _compiling_ahead(inputs, appdir, python, apart, [*apart.lasting, *likely_to_stay]):
         reach = step("imports", _find_reach, inputs, python, modules, reader)
@@ -534,17 +542,16 @@ def build_image(inputs: BuildInputs, work: Path, beside: Path, directory: Path, 
 
 
 def _install(
-    inputs: BuildInputs, appdir: AppDir, work: Path, reader: SourceReader, step: Steps
+    inputs: BuildInputs, appdir: AppDir, work: Path, step: Steps, *, lasting: Sequence[File], reader: SourceReader
 ) -> tuple[BundledPython, Installation]:
     """Put Python and all packages into the AppDir, at the same time.
 
     Python is copied while the project's back end makes the wheel and packages are installed beside it, as neither needs
-    anything of the copy. Meanwhile the standard library is read where it is copied from.
+    anything of the copy. Meanwhile what lasts of the standard library is read and compiled, from where it is copied.
     """
     project, settings = inputs.project, inputs.settings
-    place = partial(place_python, inputs.python, cross=inputs.cross, build_python=inputs.build_python)
     with (
-        _reading_ahead(inputs, place(appdir), appdir, reader),
+        _preparing_stdlib(inputs, _place(inputs, appdir), appdir, lasting, reader),
         # The back end is waited for in this thread, which Ctrl-C interrupts, as it may take long.
         step.meanwhile(
             "python",
@@ -575,7 +582,7 @@ def _install(
             install_packages,
             wheel,
             apart,
-            place(apart),
+            _place(inputs, apart),
             project,
             settings.install,
             architecture=inputs.architecture,
@@ -588,25 +595,35 @@ def _install(
     return python, packages
 
 
-@contextmanager
-def _reading_ahead(inputs: BuildInputs, python: BundledPython, appdir: AppDir, reader: SourceReader) -> Iterator[None]:
-    """Have the standard library read during the block, as far as trimming looks at all of it.
+def _place(inputs: BuildInputs, appdir: AppDir) -> BundledPython:
+    """Return what the Python is in an AppDir."""
+    return place_python(inputs.python, appdir, cross=inputs.cross, build_python=inputs.build_python)
 
-    Its sources are read where they are copied from, and known by the places that they will have in the AppDir.
+
+@contextmanager
+def _preparing_stdlib(
+    inputs: BuildInputs, python: BundledPython, appdir: AppDir, lasting: Sequence[File], reader: SourceReader
+) -> Iterator[None]:
+    """Have what lasts of the standard library compiled during the block, and read if trimming looks at it.
+
+    Its sources are taken from where they are copied, and known by the places that they will have in the AppDir.
     """
     later = {appdir.root / destination for _, destination in inputs.extra_files}
+
+    def original(path: Path) -> Path:
+        return inputs.python.stdlib / path.relative_to(python.stdlib)
 
     def read() -> None:
         import_module("hatch_appimage.packages.sbom")  # takes as long as reading what an earlier build has read
         # A script of the project may change any.
         if STDLIB in inputs.settings.trim.trim and inputs.settings.install.after_install is None:
-            files = lasting_sources(python, copied_sources(inputs.python))
-            reader.read(
-                (file for file in files if file.path not in later),
-                at=lambda path: inputs.python.stdlib / path.relative_to(python.stdlib),
-            )
+            reader.read((file for file in lasting if file.path not in later), at=original)
 
-    with ThreadPoolExecutor(1) as pool:
+    apart = _Apart.of(python, lasting)
+    with (
+        _compiling_ahead(inputs, appdir, python, apart, (file.path for file in lasting), at=original),
+        ThreadPoolExecutor(1) as pool,
+    ):
         reading = pool.submit(read)
         yield
         reading.result()
@@ -671,17 +688,14 @@ def _leave_out(
     return _LeftOut(trimmed, stripped, modules)
 
 
-def _find_apart(inputs: BuildInputs, appdir: AppDir, python: BundledPython) -> _Apart:
-    """Find the modules that are compiled apart from those beside them."""
-    own = application_files(appdir, python, inputs.project)
-    return _Apart(
-        changing=frozenset({*(appdir.root / name for name in own), *patched_sources(python)}),
-        lasting=frozenset(file.path for file in lasting_sources(python, copied_sources(inputs.python))),
-    )
-
-
 def _compiling_ahead(
-    inputs: BuildInputs, appdir: AppDir, python: BundledPython, apart: _Apart, sources: Iterable[Path]
+    inputs: BuildInputs,
+    appdir: AppDir,
+    python: BundledPython,
+    apart: _Apart,
+    sources: Iterable[Path],
+    *,
+    at: Callable[[Path], Path] = Path,
 ) -> AbstractContextManager[None]:
     """Have modules compiled during a block, but for those that may still change."""
     return compiling_ahead(
@@ -691,6 +705,7 @@ def _compiling_ahead(
         [path for path in sources if path not in apart.changing],
         level=inputs.settings.bytecode.optimize,
         apart=apart.groups,
+        at=at,
     )
 
 

@@ -8,6 +8,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from hashlib import sha256
 from itertools import groupby
 from pathlib import Path
@@ -17,10 +18,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.process import run
-from hatch_appimage.shares import share
+from hatch_appimage.shares import work_in_shares
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from hatch_appimage.layout import AppDir
     from hatch_appimage.python import BundledPython
@@ -158,6 +159,7 @@ def compiling_ahead(
     *,
     level: int = 0,
     apart: Sequence[Collection[Path]] = (),
+    at: Callable[[Path], Path] = Path,
 ) -> Iterator[None]:
     """Have modules compiled during the block of code, as far as it lasts.
 
@@ -171,6 +173,7 @@ def compiling_ahead(
         sources: the modules that are likely to stay as they are.
         level: as for `compile_bytecode`.
         apart: likewise.
+        at: returns where the content of each is now, by its path.
 
     """
     ended = Event()
@@ -182,9 +185,9 @@ def compiling_ahead(
             for job in _jobs(_divide(sources, apart)):
                 if compiler is None or ended.is_set():
                     return
-                present = [batch for batch in job if all(path.exists() for path in batch)]
+                present = [batch for batch in job if all(at(path).exists() for path in batch)]
                 with suppress(OSError):  # one has gone since
-                    compiler.compile(present, processes=1, niceness=_NICENESS)
+                    compiler.compile(present, at=at, processes=1, niceness=_NICENESS)
 
     with ThreadPoolExecutor(1, "compiling ahead") as pool:
         if results.are_kept:
@@ -236,9 +239,17 @@ class _Identity(NamedTuple):
 
     @classmethod
     def of(cls, executable: Path) -> _Identity:
-        code = "import sys; print(sys.implementation.cache_tag, sys.version)"
-        tag, _, version = run([executable, "-BIS", "-c", code], doing="compile bytecode").partition(" ")
-        return cls(version, tag, sha256(executable.read_bytes()).digest())
+        digest = sha256(executable.read_bytes()).digest()
+        tag, version = _ask(executable, digest)
+        return cls(version, tag, digest)
+
+
+@cache
+def _ask(executable: Path, _digest: bytes) -> tuple[str, str]:
+    """Ask a Python for the tag of its bytecode files and for its version; once, as long as it is the same."""
+    code = "import sys; print(sys.implementation.cache_tag, sys.version)"
+    tag, _, version = run([executable, "-BIS", "-c", code], doing="compile bytecode").partition(" ")
+    return tag, version
 
 
 class _Module(NamedTuple):
@@ -289,18 +300,24 @@ class _Compiler:
         return source.parent / "__pycache__" / f"{source.stem}.{self.identity.tag}{optimization}.pyc"
 
     def compile(
-        self, batches: Sequence[Sequence[Path]], *, processes: int | None = None, niceness: int = 0
+        self,
+        batches: Sequence[Sequence[Path]],
+        *,
+        at: Callable[[Path], Path] = Path,
+        processes: int | None = None,
+        niceness: int = 0,
     ) -> Iterator[Sequence[bytes | None]]:
         """Return the bytecode of each source in some batches; None for what does not compile.
 
         Args:
             batches: what is compiled together each time.
+            at: returns where the content of each is, by its path.
             processes: how many compile; None for one on each processor.
             niceness: how much they give way to others, as for `os.nice`.
 
         """
         modules = [
-            [_Module(str(path.relative_to(self.root)), path.read_bytes()) for path in batch] for batch in batches
+            [_Module(str(path.relative_to(self.root)), at(path).read_bytes()) for path in batch] for batch in batches
         ]
         compiled = self.results.compute_all(
             [self._dependencies(batch) for batch in modules],
@@ -318,16 +335,12 @@ class _Compiler:
 
     def _run(self, batches: Sequence[Sequence[_Module]], processes: int | None, niceness: int) -> list[bytes]:
         """Compile batches, each to a marshalled list."""
-        shares = share(
-            [sum(len(module.source) for module in batch) for batch in batches],
+        return work_in_shares(
+            lambda some: self._run_here(some, niceness),
+            batches,
+            lambda batch: sum(len(module.source) for module in batch),
             processes or len(os.sched_getaffinity(0)),
         )
-        compiled = dict[int, bytes]()
-        with ThreadPoolExecutor(len(shares)) as pool:
-            found = pool.map(lambda some: self._run_here([batches[each] for each in some], niceness), shares)
-            for some, results in zip(shares, found, strict=True):
-                compiled |= zip(some, results, strict=True)
-        return [compiled[position] for position in range(len(batches))]
 
     def _run_here(self, batches: Sequence[Sequence[_Module]], niceness: int) -> list[bytes]:
         """Compile batches in one process.

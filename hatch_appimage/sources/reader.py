@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import os
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import chain, groupby
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from hatch_appimage import syntax
 from hatch_appimage.results import NO_RESULTS, digest_code
-from hatch_appimage.shares import share
+from hatch_appimage.shares import work_in_shares
 from hatch_appimage.sources import actions, facts, mentions, namespaces, places, plots, statements, units, uses
 from hatch_appimage.sources.facts import Text, find_all, pack, unpack
 from hatch_appimage.sources.names import read_names, read_strings
@@ -143,17 +142,18 @@ class SourceReader:
 
     def _find(self, batches: Sequence[_Batch]) -> list[bytes]:
         few = not sys.executable or sum(batch.size for batch in batches) < _FEW
-        shares = share([batch.size for batch in batches], 1 if few else self._workers)
-        look = _find_here if few or len(shares) == 1 else find_packed
-        # Threads also where they do the work themselves: what is nested too deeply does not depend on who asks then.
-        with ThreadPoolExecutor(len(shares)) as pool:
-            found = list(pool.map(look, [[batches[each].texts for each in share] for share in shares]))
-        by_position = dict(zip(chain(*shares), chain(*found), strict=True))
-        return [by_position[position] for position in range(len(batches))]
+        workers = 1 if few else self._workers
+        # A thread also where one does the work itself: what is nested too deeply does not depend on who asks then.
+        look = _find_here if workers == 1 or len(batches) == 1 else _find_apart
+        return work_in_shares(look, batches, lambda batch: batch.size, workers)
 
 
-def _find_here(batches: Sequence[Sequence[Text]]) -> list[bytes]:
-    return [pack(find_all(texts)) for texts in batches]
+def _find_here(batches: Sequence[_Batch]) -> list[bytes]:
+    return [pack(find_all(batch.texts)) for batch in batches]
+
+
+def _find_apart(batches: Sequence[_Batch]) -> list[bytes]:
+    return find_packed([batch.texts for batch in batches])
 
 
 @dataclass(frozen=True)

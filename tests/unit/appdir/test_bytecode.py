@@ -25,7 +25,7 @@ from hatch_appimage.python import BundledPython
 from hatch_appimage.results import Results
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 UNCHECKED_HASH = b"\x01\0\0\0"  # PEP 552: hash-based, and the source is not looked at
 
@@ -333,7 +333,14 @@ class TestAhead:
         return [add_module(appdir, f"usr/lib/{name}/m.py", f"x = '{name}'\n") for name in ("one", "two", "three")]
 
     def compile_ahead(
-        self, appdir: AppDir, python: BundledPython, results: Results, modules: Sequence[Path], jobs: int = 1
+        self,
+        appdir: AppDir,
+        python: BundledPython,
+        results: Results,
+        modules: Sequence[Path],
+        *,
+        jobs: int = 1,
+        at: Callable[[Path], Path] = Path,
     ) -> None:
         """Compile some modules ahead, until all are done."""
         done = Semaphore(0)
@@ -346,7 +353,7 @@ class TestAhead:
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(bytecode, "run", run_and_tell)
-            with compiling_ahead(appdir, python, results, modules):
+            with compiling_ahead(appdir, python, results, modules, at=at):
                 assert all(done.acquire(timeout=60) for _ in range(jobs))
 
     def test_is_found(
@@ -358,6 +365,23 @@ class TestAhead:
         assert compile_bytecode(appdir, python, results) == Bytecode(3, 0)
         assert batches == []
         assert len(read_all(appdir)) == 3
+
+    def test_where_a_module_is_copied_from(
+        self,
+        appdir: AppDir,
+        python: BundledPython,
+        results: Results,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        modules = self.modules(appdir)
+        original = tmp_path / "original"
+        appdir.lib.rename(original)
+        self.compile_ahead(appdir, python, results, modules, at=lambda path: original / path.relative_to(appdir.lib))
+        original.rename(appdir.lib)
+        batches = compiled_names(monkeypatch)
+        assert compile_bytecode(appdir, python, results) == Bytecode(3, 0)
+        assert batches == []
 
     def test_of_what_has_changed_or_gone_is_not_used(
         self, appdir: AppDir, python: BundledPython, results: Results, monkeypatch: pytest.MonkeyPatch
