@@ -854,6 +854,7 @@ def _bundle_c_library(
         libraries=libraries,
         system=libraries.system,
         oldest_supported=oldest_supported_glibc(),
+        results=inputs.results,
     )
 
 

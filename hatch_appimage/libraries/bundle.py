@@ -225,7 +225,7 @@ def bundle_libraries(
         collected: what an earlier step has found that libraries open.
         required: modules that every start loads, where no trial will tell whether one lacks a library.
         strip: remove what only debuggers read from the libraries that are copied.
-        results: where stripped and patched files are kept for the next image.
+        results: where stripped and patched files, and what dpkg says, are kept for the next image.
         remedy: what to do so that apt gets what the machine lacks, where the user keeps it from that.
 
     Raises:
@@ -291,7 +291,7 @@ def bundle_libraries(
             '%s, is not %s: what loads that file fails. %s, or allow that: ignore-missing = ["%s"]',
             *(library, where, _OTHER_FILE if library.in_archive else "Install it", library.soname),
         )
-    packages = find_packages([*plan.copies.values(), *plan.data.values()], system)
+    packages = find_packages([*plan.copies.values(), *plan.data.values()], system, results)
     stripped = _apply(plan, appdir.root, results, strip=strip)
     copy_licences(set(packages.values()), appdir, system)
     changed = {*plan.copies, *plan.data, *plan.rpaths}

@@ -11,25 +11,32 @@ from typing import TYPE_CHECKING
 
 from hatch_appimage.libraries.licences import find_licence
 from hatch_appimage.process import ProcessError, run
+from hatch_appimage.results import NO_RESULTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from hatch_appimage.layout import AppDir
+    from hatch_appimage.results import Results
     from hatch_appimage.system import System
 
 _SONAME = re.compile(r"(?P<name>.+?)(?:\.so\.(?P<version>[\w.]+)|-(?P<release>[\d.]+)\.so|\.so)")
 
+# What dpkg has written down of installed packages, and of files that were moved.
+_STATE = ("status", "diversions")
+# What dpkg-query exits with where no package has one of the files, as is true of most names.
+_SOME_NOT_FOUND = 1
 # What dpkg-query says before it names the owners of a file that another package, or the administrator, has moved.
 _DIVERSION = re.compile(r"(?:local diversion|diversion by (?P<package>\S+)) (?:from|to)")
 
 
-def find_packages(files: Iterable[Path], system: System) -> dict[Path, str]:
+def find_packages(files: Iterable[Path], system: System, results: Results = NO_RESULTS) -> dict[Path, str]:
     """Ask which packages files belong to, all at once.
 
     Args:
         files: of the system, by their paths on this machine.
         system: this machine or a copy of another one.
+        results: where dpkg's answers are kept for the next image.
 
     Returns:
         the packages of those files that dpkg knows, or that are of added packages; nothing where there is no dpkg.
@@ -37,10 +44,10 @@ def find_packages(files: Iterable[Path], system: System) -> dict[Path, str]:
     """
     files = list(files)
     added = {file: package.name for file in files if (package := system.package_of(file))}
-    return {**_find_installed([file for file in files if file not in added], system), **added}
+    return {**_find_installed([file for file in files if file not in added], system, results), **added}
 
 
-def _find_installed(files: Iterable[Path], system: System) -> dict[Path, str]:
+def _find_installed(files: Iterable[Path], system: System, results: Results) -> dict[Path, str]:
     if shutil.which("dpkg-query") is None or not system.locate("/var/lib/dpkg/status").is_file():
         return {}
     names: dict[str, Path] = {}
@@ -52,14 +59,8 @@ def _find_installed(files: Iterable[Path], system: System) -> dict[Path, str]:
             names |= {name: file, name.removeprefix("/usr"): file, f"/usr{name.removeprefix('/usr')}": file}
     if not names:
         return {}
-    command: list[str | Path] = ["dpkg-query", "--admindir", system.locate("/var/lib/dpkg"), "--search", *names]
-    try:
-        # Remarks on diversions are in the user's language otherwise.
-        output = run(command, doing="find the packages of libraries", env={**os.environ, "LC_ALL": "C"})
-    except ProcessError as error:  # status 1: one of the names is not known, which most are not
-        output = error.output
     owners, diverting = {}, {}
-    for line in output.splitlines():
+    for line in _search(names, system.locate("/var/lib/dpkg"), results).splitlines():
         packages, separator, name = line.partition(": ")
         diversion = _DIVERSION.fullmatch(packages)
         if diversion:
@@ -71,6 +72,30 @@ def _find_installed(files: Iterable[Path], system: System) -> dict[Path, str]:
         for name in names
         if name in owners
     }
+
+
+def _search(names: Iterable[str], database: Path, results: Results) -> str:
+    """Return what dpkg-query prints for some names; it reads the lists of files of all packages for it."""
+
+    def ask() -> bytes:
+        command: list[str | Path] = ["dpkg-query", "--admindir", database, "--search", *names]
+        try:
+            # Remarks on diversions are in the user's language otherwise.
+            output = run(command, doing="find the packages of libraries", env={**os.environ, "LC_ALL": "C"})
+        except ProcessError as error:
+            if error.status != _SOME_NOT_FOUND:  # it may have an answer the next time
+                raise
+            output = error.output
+        return output.encode("utf-8", "surrogateescape")
+
+    state = [path.read_bytes() for name in _STATE if (path := database / name).is_file()]
+    # A package that replaces another one of the same version leaves its trace here alone.
+    lists = (database / "info").stat().st_mtime_ns if (database / "info").is_dir() else 0
+    try:
+        found = results.compute([b"dpkg-query", *state, str(lists).encode(), *map(os.fsencode, names)], ask)
+    except ProcessError as error:
+        return error.output
+    return found.decode("utf-8", "surrogateescape")
 
 
 def _follow(file: Path, system: System) -> Path:

@@ -21,6 +21,7 @@ from hatch_appimage.libraries.debian import copy_licences, find_packages
 from hatch_appimage.libraries.policy import group_of
 from hatch_appimage.libraries.search import find_on_system
 from hatch_appimage.libraries.symbol_versions import find_required_version
+from hatch_appimage.results import NO_RESULTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from hatch_appimage.libraries.policy import LibraryPolicy
     from hatch_appimage.libraries.symbol_versions import RequiredVersion, Version
     from hatch_appimage.python import BundledPython
+    from hatch_appimage.results import Results
     from hatch_appimage.system import System
 
 log = logging.getLogger(__name__)
@@ -72,6 +74,7 @@ def bundle_glibc(
     libraries: Libraries,
     system: System,
     oldest_supported: Version,
+    results: Results = NO_RESULTS,
 ) -> CLibrary | NoCLibrary:
     """Copy glibc into the image, if it needs a newer one than all systems in use have.
 
@@ -83,6 +86,7 @@ def bundle_glibc(
         libraries: what became of the other libraries.
         system: the machine whose glibc is taken.
         oldest_supported: the oldest glibc among the distributions that are still supported.
+        results: where what dpkg says is kept for the next image.
 
     Raises:
         AppImageError: the project wants it, and there is none that would do.
@@ -105,7 +109,7 @@ def bundle_glibc(
         **{appdir.glibc / name: path for name, path in _family(loader, libraries)},
         **{appdir.glibc / group / name: path for group, name, path in _beside(libraries, system, architecture)},
     }
-    packages = find_packages(sources.values(), system)
+    packages = find_packages(sources.values(), system, results)
     for target, source in sources.items():
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)

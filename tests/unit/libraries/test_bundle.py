@@ -242,7 +242,7 @@ class TestBundle:
         (doc / "copyright").write_text("MIT")
         monkeypatch.setattr(
             "hatch_appimage.libraries.bundle.find_packages",
-            lambda files, _: {file: f"lib{file.name.split('.')[0]}1" for file in files},
+            lambda files, *_: {file: f"lib{file.name.split('.')[0]}1" for file in files},
         )
         libraries = build.bundle()
         assert [library.package for library in libraries.bundled] == ["libfirst1", "libsecond1"]

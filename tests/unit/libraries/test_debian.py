@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from hatch_appimage.layout import AppDir
 from hatch_appimage.libraries.debian import copy_licences, find_packages, suggest_packages
 from hatch_appimage.process import ProcessError
+from hatch_appimage.results import Results
 from hatch_appimage.system import System
 from support.tools import require
 
@@ -73,6 +75,45 @@ class TestPackages:
         """A diverted file is that of the package that diverts, unless the administrator does."""
         files = [dpkg.root / "usr/lib/liblocal.so", dpkg.root / "usr/lib/libGL.so.1"]
         assert find_packages(files, dpkg) == {files[0]: "liblocal1", files[1]: "nvidia"}
+
+    def test_answers_are_kept_as_long_as_nothing_is_installed(
+        self, dpkg: System, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        results = Results(tmp_path / "results", 10**9)
+        file = dpkg.root / "usr/lib/libfoo.so"
+        assert find_packages([file], dpkg, results) == {file: "libfoo-dev"}
+        asked = []
+
+        def answer(*_: object, **__: object) -> str:
+            asked.append("again")
+            return "other: /usr/lib/libfoo.so\n"
+
+        monkeypatch.setattr("hatch_appimage.libraries.debian.run", answer)
+        assert find_packages([file], dpkg, results) == {file: "libfoo-dev"}
+        assert not asked
+        database = dpkg.root / "var/lib/dpkg"
+        for change in (
+            lambda: (database / "status").write_text("Package: other\n"),
+            lambda: (database / "diversions").write_text("/usr/lib/libfoo.so\n"),
+            (database / "info").mkdir,
+            lambda: os.utime(database / "info", ns=(0, 1)),
+        ):
+            change()
+            asked.clear()
+            assert find_packages([file], dpkg, results) == {file: "other"}
+            assert asked == ["again"]
+
+    def test_failures_are_not_kept(self, dpkg: System, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        results = Results(tmp_path / "results", 10**9)
+        file = dpkg.root / "usr/lib/libfoo.so"
+
+        def fail(*_: object, **__: object) -> str:
+            raise ProcessError("it is locked", "", 2)
+
+        with monkeypatch.context() as patch:
+            patch.setattr("hatch_appimage.libraries.debian.run", fail)
+            assert find_packages([file], dpkg, results) == {}
+        assert find_packages([file], dpkg, results) == {file: "libfoo-dev"}
 
     def test_no_files(self, dpkg: System) -> None:
         assert find_packages([], dpkg) == {}
