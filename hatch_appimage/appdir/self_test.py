@@ -52,7 +52,7 @@ def write_self_test(appdir: AppDir, entry_points: Iterable[EntryPoint], librarie
             *(each.soname for each in libraries.optional),
         ],
         "ignored": libraries.ignored,
-        "loaded_before": libraries.by_name,
+        "loaded_before": sorted({*libraries.by_name, *libraries.graph.inherited}),
     }
     (appdir.self_test / "image.json").write_text(write_json(facts, version=1), encoding="utf-8")
     add_settings(appdir.root, [("self-test", str(appdir.self_test.relative_to(appdir.root)))])

@@ -15,7 +15,7 @@ from hatch_appimage.errors import AppImageError
 from hatch_appimage.libraries.policy import group_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from hatch_appimage.elf import Elf
     from hatch_appimage.libraries.dependencies import Dependency, Tree
@@ -112,15 +112,17 @@ class Graph:
         files: by their paths below the AppDir.
         loads: the files that each needs, by the same paths.
         from_system: the sonames that the user's machine must have.
+        inherited: the sonames that a file finds only by the search path of what loads that file.
 
     """
 
     files: Mapping[str, Elf] = field(default_factory=dict)
     loads: Mapping[str, frozenset[str]] = field(default_factory=dict)
     from_system: frozenset[str] = frozenset()
+    inherited: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, tree: Tree, needs: Iterable[Dependency], from_system: Iterable[str]) -> Graph:
+    def of(cls, tree: Tree, needs: Collection[Dependency], from_system: Iterable[str]) -> Graph:
         """Gather what is known of a finished tree."""
         names = {path: str(path.relative_to(tree.root)) for path in tree.files}
         loads: dict[str, set[str]] = {}
@@ -128,7 +130,8 @@ class Graph:
             if need.found is not None:
                 loads.setdefault(names[tree.real(need.file)], set()).add(names[tree.real(need.found)])
         files = {name: tree.files[path] for path, name in names.items()}
-        return cls(files, {name: frozenset(found) for name, found in loads.items()}, frozenset(from_system))
+        inherited = frozenset(need.soname for need in needs if need.inherited)
+        return cls(files, {name: frozenset(found) for name, found in loads.items()}, frozenset(from_system), inherited)
 
     def loaded_by(self, files: Iterable[str]) -> frozenset[str]:
         """Return files with all that they load."""

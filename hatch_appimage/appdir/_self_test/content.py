@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import os
+from traceback import walk_tb
 
 from .check import SkippedError
+from .files import mapped_files
 from .verdict import missing_library
 
 TYPE_CHECKING = False
@@ -31,9 +33,38 @@ def check_entry_point(entry_point: dict[str, Any]) -> str:
 
 
 def import_module(name: str) -> str:
-    """Import an extension module."""
-    importlib.import_module(name)
+    """Import an extension module, as far as nothing else does by what it is meant to be imported by.
+
+    Where it and another module import each other, applications import the other one. Some packages load one of theirs
+    by another name, which it cannot be imported beside.
+    """
+    package = name.rpartition(".")[0]
+    if package:
+        importlib.import_module(package)
+    loaded = mapped_files()
+    try:
+        importlib.import_module(name)
+    except (ImportError, AttributeError) as error:
+        if f"partially initialized module '{name}'" in str(error):
+            importlib.import_module(raising_module(error))
+            importlib.import_module(name)
+        elif place_of(name) in loaded:
+            return f"{package} loads it"
+        else:
+            raise
     return ""
+
+
+def place_of(name: str) -> str | None:
+    """Return the path of a module that can be found, without links."""
+    spec = importlib.util.find_spec(name)
+    return os.path.realpath(spec.origin) if spec and spec.origin else None
+
+
+def raising_module(error: BaseException) -> str:
+    """Return the name of the module whose code raised an exception."""
+    frame = [frame for frame, _ in walk_tb(error.__traceback__)][-1]
+    return str(frame.f_globals["__name__"])
 
 
 def load_library(path: str, places: dict[str, str], image: Image, tried: tuple[str, ...] = ()) -> str:

@@ -19,7 +19,7 @@ class Image:
         entry_points: commands, each with the names of the modules that it imports, and of the function that it calls.
         left_to_machine: sonames of libraries that the user's machine must have.
         ignored: sonames of libraries that may be missing.
-        loaded_before: sonames of libraries in the image that no search path leads to.
+        loaded_before: sonames of libraries in the image that a library which needs them does not find by itself.
 
     """
 

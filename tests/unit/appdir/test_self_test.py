@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hatch_appimage.appdir._self_test import child, files, machine, program
+from hatch_appimage.appdir._self_test import child, content, files, machine, program
 from hatch_appimage.appdir._self_test.check import (
     FAILED,
     MAX_DETAIL,
@@ -28,12 +28,13 @@ from hatch_appimage.appdir._self_test.check import (
     SkippedError,
     one_line,
 )
-from hatch_appimage.appdir._self_test.content import check_entry_point, load_library
+from hatch_appimage.appdir._self_test.content import check_entry_point, import_module, load_library
 from hatch_appimage.appdir._self_test.image import Image
 from hatch_appimage.appdir._self_test.verdict import absent_module, judge
 from hatch_appimage.appdir.self_test import write_self_test
 from hatch_appimage.layout import AppDir
 from hatch_appimage.libraries.bundle import Libraries, SystemLibrary
+from hatch_appimage.libraries.symbol_versions import Graph
 from hatch_appimage.project.entry_points import EntryPoint
 from hatch_appimage.runtime.launcher_settings import SETTINGS_NAME, read_settings, write_settings
 from support.elf_fixtures import library
@@ -404,6 +405,38 @@ class TestEntryPoint:
             self.check(modules, "raise SystemExit('no pool')", None)
 
 
+class TestModule:
+    @pytest.fixture
+    def package(self, modules: Path) -> Path:
+        package = modules / f"package_{time.monotonic_ns()}"
+        package.mkdir()
+        importlib.invalidate_caches()
+        return package
+
+    def write(self, package: Path, **sources: str) -> None:
+        for name, source in sources.items():
+            (package / f"{name}.py").write_text(source)
+
+    @pytest.mark.parametrize("use", ["from ._part import f", "from . import _part; _part.f"])
+    def test_import_each_other(self, package: Path, use: str) -> None:
+        """As an extension module does that takes an exception from the module that is written around it."""
+        self.write(package, __init__="", _part="from .whole import Error\nf = 1", whole=f"class Error: pass\n{use}")
+        assert import_module(f"{package.name}._part") == ""
+
+    def test_import_each_other_in_vain(self, package: Path) -> None:
+        self.write(package, __init__="", _part="from .whole import Error\nf = 1", whole="from ._part import f")
+        with pytest.raises(ImportError, match="partially initialized module"):
+            import_module(f"{package.name}._part")
+
+    def test_loaded_by_another_name(self, package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """As OpenCV does with ``cv2.cv2``, which is ``cv2`` itself."""
+        self.write(package, __init__="", part="raise ImportError('not by this name')")
+        with pytest.raises(ImportError, match="not by this name"):
+            import_module(f"{package.name}.part")
+        monkeypatch.setattr(content, "mapped_files", lambda: {str((package / "part.py").resolve())})
+        assert import_module(f"{package.name}.part") == f"{package.name} loads it"
+
+
 def compile_library(path: Path, source: str, *options: str) -> Path:
     command = [require("gcc", "gcc"), "-shared", "-fPIC", "-nostdlib", "-o", str(path), f"-Wl,-soname,{path.name}"]
     subprocess.run([*command, "-x", "c", "-", "-x", "none", *options], input=source, text=True, check=True)
@@ -533,6 +566,7 @@ LIBRARIES = Libraries(
     ignored=("libpq.so.5",),
     dropped={},
     patched=0,
+    graph=Graph(inherited=frozenset({"liba.so"})),
 )
 
 
@@ -558,7 +592,7 @@ class TestWritten:
             ],
             "left_to_machine": ["libGL.so.1"],
             "ignored": ["libpq.so.5"],
-            "loaded_before": ["libb.so"],
+            "loaded_before": ["liba.so", "libb.so"],
         }
         assert ("self-test", "usr/libexec/self-test") in read_settings((tmp_path / SETTINGS_NAME).read_text())
         assert not list(appdir.self_test.rglob("__pycache__"))

@@ -196,6 +196,14 @@ class TestBundle:
             assert "not found" not in ldd
             assert ldd.count(f"{build.appdir.root}/") == 2
 
+    def test_found_by_what_loads_the_file(self, build: Build) -> None:
+        """auditwheel gives no search path to a library whose users have one."""
+        site = build.python.site_packages[0]
+        inner = build.compile(site / "package.libs" / "libinner.so.1")
+        outer = build.compile(site / "package.libs" / "libouter.so.1", inner)
+        build.compile(site / "module.so", outer, "-Wl,--disable-new-dtags,-rpath,$ORIGIN/package.libs")
+        assert build.bundle().graph.inherited == {"libinner.so.1"}
+
     @pytest.mark.parametrize("strip", [True, False])
     def test_stripped_before_it_is_patched(self, build: Build, *, strip: bool) -> None:
         """What patchelf moves behind the symbols would keep the file as long as it was."""
