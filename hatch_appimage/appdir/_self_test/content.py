@@ -3,16 +3,16 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import os
 from traceback import walk_tb
 
 from .check import SkippedError
-from .files import mapped_files
 from .verdict import missing_library
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from .image import Image
@@ -32,33 +32,35 @@ def check_entry_point(entry_point: dict[str, Any]) -> str:
     return ""
 
 
-def import_module(name: str) -> str:
-    """Import an extension module, as far as nothing else does by what it is meant to be imported by.
+def import_module(name: str, load: Callable[[], str]) -> str:
+    """Import an extension module, or load it where it is not meant to be imported by itself.
 
-    Where it and another module import each other, applications import the other one. Some packages load one of theirs
-    by another name, which it cannot be imported beside.
+    Where it and another module import each other, applications import the other one. Some modules are only to be
+    imported by a certain package, or by another name, and say so.
+
+    Args:
+        name: the module's.
+        load: loads its file as a library.
+
     """
-    package = name.rpartition(".")[0]
-    if package:
-        importlib.import_module(package)
-    loaded = mapped_files()
     try:
         importlib.import_module(name)
     except (ImportError, AttributeError) as error:
         if f"partially initialized module '{name}'" in str(error):
             importlib.import_module(raising_module(error))
             importlib.import_module(name)
-        elif place_of(name) in loaded:
-            return f"{package} loads it"
-        else:
+        elif not is_refusal(error):
             raise
+        else:
+            load()
+            return f"it can be loaded; imported by itself it says: {error}"
     return ""
 
 
-def place_of(name: str) -> str | None:
-    """Return the path of a module that can be found, without links."""
-    spec = importlib.util.find_spec(name)
-    return os.path.realpath(spec.origin) if spec and spec.origin else None
+def is_refusal(error: BaseException) -> bool:
+    """Whether a module's own code has ended its import, and nothing else did: Python names what it cannot import."""
+    own = type(error) is ImportError and error.name is None and error.path is None
+    return own and error.__cause__ is None and error.__context__ is None
 
 
 def raising_module(error: BaseException) -> str:

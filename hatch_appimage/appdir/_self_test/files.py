@@ -24,14 +24,14 @@ class Files(NamedTuple):
     """The ELF files of the image that can be loaded.
 
     Attributes:
-        modules: names of extension modules.
+        modules: the paths of extension modules by their names.
         libraries: the paths of shared libraries.
         unusable: the paths of those that this process cannot load, each with the reason.
         places: a path of each library by its file's name.
 
     """
 
-    modules: list[str]
+    modules: dict[str, str]
     libraries: list[str]
     unusable: list[tuple[str, str]]
     places: dict[str, str]
@@ -39,7 +39,7 @@ class Files(NamedTuple):
 
 def find_files(image: Image) -> Files:
     """Find all extension modules and shared libraries."""
-    files = Files([], [], [], {})
+    files = Files({}, [], [], {})
     machine = elf_machine(sys.executable)
     roots = [path for path in map(os.path.realpath, sys.path) if is_below(path, image.root)]
     roots.sort(key=len, reverse=True)
@@ -55,7 +55,7 @@ def find_files(image: Image) -> Files:
         elif any(is_below(path, directory) for directory in unused):
             files.unusable.append((path, "this machine's C library is in use"))
         elif module:
-            files.modules.append(module)
+            files.modules[module] = path
         elif TAGGED.search(os.path.basename(path)):
             files.unusable.append((path, "it is a module for another Python"))
         else:

@@ -30,11 +30,15 @@ def find_checks(image: Image) -> Iterator[list[Check]]:
     for point in image.entry_points:
         yield [Check(f"entry point {point['command']}", partial(check_entry_point, point))]
     files = find_files(image)
+    load = partial(partial, load_library, places=files.places, image=image)
     # Importing a package takes longer than all of its extension modules do.
     for _, modules in groupby(sorted(files.modules), lambda name: name.partition(".")[0]):
-        yield [Check(f"module {name}", partial(import_module, name), optional=True) for name in modules]
+        yield [
+            Check(f"module {name}", partial(import_module, name, load(files.modules[name])), optional=True)
+            for name in modules
+        ]
     for path in files.libraries:
-        yield [Check(name_library(path, image), partial(load_library, path, files.places, image))]
+        yield [Check(name_library(path, image), load(path))]
     for path, reason in files.unusable:
         yield [Check(name_library(path, image), partial(skip, reason))]
 

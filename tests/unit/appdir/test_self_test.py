@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hatch_appimage.appdir._self_test import child, content, files, machine, program
+from hatch_appimage.appdir._self_test import child, files, machine, program
 from hatch_appimage.appdir._self_test.check import (
     FAILED,
     MAX_DETAIL,
@@ -418,23 +418,48 @@ class TestModule:
             (package / f"{name}.py").write_text(source)
 
     @pytest.mark.parametrize("use", ["from ._part import f", "from . import _part; _part.f"])
+    def imported(self, package: Path, part: str) -> Result:
+        check = Check("", partial(import_module, f"{package.name}.{part}", lambda: ""), optional=True)
+        ((_, result),) = child.run_checks([check], IMAGE)
+        return result
+
+    @pytest.mark.parametrize("use", ["from ._part import f", "from . import _part; _part.f"])
     def test_import_each_other(self, package: Path, use: str) -> None:
         """As an extension module does that takes an exception from the module that is written around it."""
         self.write(package, __init__="", _part="from .whole import Error\nf = 1", whole=f"class Error: pass\n{use}")
-        assert import_module(f"{package.name}._part") == ""
+        assert self.imported(package, "_part") == Result(OK, "")
 
     def test_import_each_other_in_vain(self, package: Path) -> None:
         self.write(package, __init__="", _part="from .whole import Error\nf = 1", whole="from ._part import f")
-        with pytest.raises(ImportError, match="partially initialized module"):
-            import_module(f"{package.name}._part")
+        assert "partially initialized module" in self.imported(package, "_part").detail
 
-    def test_loaded_by_another_name(self, package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """As OpenCV does with ``cv2.cv2``, which is ``cv2`` itself."""
-        self.write(package, __init__="", part="raise ImportError('not by this name')")
-        with pytest.raises(ImportError, match="not by this name"):
-            import_module(f"{package.name}.part")
-        monkeypatch.setattr(content, "mapped_files", lambda: {str((package / "part.py").resolve())})
-        assert import_module(f"{package.name}.part") == f"{package.name} loads it"
+    @pytest.mark.parametrize("where", ["__init__", "part"])
+    def test_refuses(self, package: Path, where: str) -> None:
+        """As psycopg_binary does before psycopg, and cv2.cv2, which is cv2 itself."""
+        self.write(package, **{"__init__": "", "part": "", where: "raise ImportError('not by itself')"})
+        said = "it can be loaded; imported by itself it says: not by itself"
+        assert self.imported(package, "part") == Result(OK, said)
+
+    def test_refuses_and_cannot_be_loaded(self, package: Path) -> None:
+        self.write(package, __init__="", part="raise ImportError('not by itself')")
+
+        def load() -> str:
+            raise OSError("undefined symbol: f")
+
+        with pytest.raises(OSError, match="undefined symbol"):
+            import_module(f"{package.name}.part", load)
+
+    @pytest.mark.parametrize(
+        "source",
+        [
+            "try: open('/nowhere/data')\nexcept OSError: raise ImportError('no data')",
+            "raise ImportError('no data') from ValueError()",
+            "from os import nothing",
+        ],
+    )
+    def test_fails_for_another_reason(self, package: Path, source: str) -> None:
+        self.write(package, __init__="", part=source)
+        assert self.imported(package, "part").verdict == FAILED
 
 
 def compile_library(path: Path, source: str, *options: str) -> Path:
@@ -527,7 +552,7 @@ class TestFiles:
         (tmp_path / "usr/lib/notes.sonnet").write_bytes(b"\x7fELF")
         found = self.find(tmp_path)
         assert sorted(found.libraries) == sorted(expected)
-        assert found.modules == []
+        assert found.modules == {}
         assert found.places["libfoo.so.1"] == str(tmp_path / "usr/lib/libfoo.so.1")
 
     def test_unusable(self, site: Path, tmp_path: Path) -> None:
