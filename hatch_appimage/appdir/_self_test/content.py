@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
     from .image import Image
 
+# What glibc says of variables for each thread that have a fixed place, as those of allocators such as jemalloc do: at a
+# start there is always room for them. A module that such a library keeps from being imported is a fault.
+NO_ROOM = "cannot allocate memory in static TLS block"
+
 
 def check_entry_point(entry_point: dict[str, Any]) -> str:
     """Import what a command imports, and see that the function that it calls is there."""
@@ -80,7 +84,7 @@ def load_library(path: str, places: dict[str, str], image: Image, tried: tuple[s
 
     Raises:
         OSError: that fails.
-        SkippedError: this Python cannot.
+        SkippedError: this Python cannot, or no program can that runs already.
 
     """
     try:
@@ -90,6 +94,8 @@ def load_library(path: str, places: dict[str, str], image: Image, tried: tuple[s
     try:
         CDLL(path, mode=os.RTLD_NOW | os.RTLD_LOCAL)
     except OSError as error:
+        if NO_ROOM in str(error):
+            raise SkippedError("it can be loaded at the start of a program only (LD_PRELOAD)") from None
         missing = missing_library(str(error))
         before = places.get(missing) if missing and missing in image.loaded_before else None
         if before is None or before in tried:

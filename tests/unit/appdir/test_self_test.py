@@ -494,6 +494,12 @@ class TestLoadLibrary:
         )
         assert self.load(path).detail.startswith("it crashes: ")
 
+    def test_for_preloading_only(self, tmp_path: Path) -> None:
+        """As the jemalloc that ray brings."""
+        source = '__thread char a[100000] __attribute__((tls_model("initial-exec"))); char *b(void) { return a; }'
+        result = self.load(compile_library(tmp_path / "liba.so.1", source))
+        assert result == Result(SKIPPED, "it can be loaded at the start of a program only (LD_PRELOAD)")
+
     def test_needs_another(self, tmp_path: Path) -> None:
         other = compile_library(tmp_path / "libb.so.1", "int b(void) { return 1; }")
         path = compile_library(tmp_path / "liba.so.1", "int b(void); int a(void) { return b(); }", str(other))
