@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.machinery import SOURCE_SUFFIXES
 from typing import TYPE_CHECKING
 
 from hatch_appimage.project.program import PARSERS
 from hatch_appimage.sources.reader import File, SourceReader
-from hatch_appimage.sources.statements import Import
+from hatch_appimage.sources.statements import Import, has_lazy_stub
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -100,6 +100,13 @@ class Modules:
         if file and (facts := self._reader.facts(file)):
             is_own = file.path in self.own
             yield from (found for found in facts.imports if is_own or not found.deferred)
+            if has_lazy_stub(facts.words) and (stub := file.path.with_suffix(".pyi")).is_file():
+                yield from self._read_stub(file._replace(path=stub))
+
+    def _read_stub(self, file: File) -> Iterator[Import]:
+        """Yield what a stub imports, as something that is imported once it is used."""
+        facts = self._reader.facts(file)
+        yield from (replace(found, optional=True) for found in facts.imports) if facts else ()
 
     def _source(self, name: str) -> File | None:
         """Return the source of a module, or the one that it was compiled from; None where there is none."""

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 #: Functions that import what their first argument names.
 IMPORTING = frozenset({"__import__", "import_module", "run_module"})
+# What modules call by this package for what they import once it is used. That is for a module like any import: most of
+# it is used when anything in the package is.
+_LAZY = "lazy_loader"
 # The most frequent statements that have no others within them.
 _SIMPLE = (ast.Expr, ast.Assign, ast.Return, ast.Import, ast.ImportFrom, ast.AnnAssign, ast.Raise)
 # What Python itself imports for a function that is built in.
@@ -51,7 +54,8 @@ def find_imports(words: frozenset[str], tree: ast.Module, nodes: Nodes, package:
 
     """
     calls = () if words.isdisjoint(IMPORTING) else _calls(nodes, package)
-    return [*_statements(tree.body, package), *calls]
+    lazy = _lazy(nodes, package) if _LAZY in words else ()
+    return [*_statements(tree.body, package), *calls, *lazy]
 
 
 def _statements(body: Iterable[ast.stmt], package: str) -> Iterator[Import]:
@@ -114,6 +118,32 @@ def _calls(nodes: Nodes, package: str) -> Iterator[Import]:
     for node in nodes.of(ast.Call):
         if absolute := _absolute(name_of_import(node), package):
             yield Import(absolute, deferred=True, optional=True, dynamic=True)
+
+
+def _lazy(nodes: Nodes, package: str) -> Iterator[Import]:
+    """Yield what lazy_loader imports for a module, which says its names: ``attach(__name__, {"a"}, {"b": ["c"]})``.
+
+    That of ``attach_stub()`` stands in the stub beside the module.
+    """
+    for node in nodes.of(ast.Call):
+        arguments = [*node.args, *(keyword.value for keyword in node.keywords)]
+        if called_name(node) == "load":
+            yield from (Import(name, optional=True) for name in _texts(arguments[:1]))
+        elif called_name(node) == "attach":
+            names = (each for part in arguments for each in getattr(part, "keys", getattr(part, "elts", ())))
+            yield from (Import(f"{package}.{name}", optional=True) for name in _texts(names))
+
+
+def _texts(nodes: Iterable[ast.AST | None]) -> Iterator[str]:
+    """Yield the texts among constants."""
+    for node in nodes:
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+
+
+def has_lazy_stub(words: frozenset[str]) -> bool:
+    """Whether a module imports, once that is used, what the stub beside it does; words are all that are in it."""
+    return {_LAZY, "attach_stub"} <= words
 
 
 def name_of_import(node: ast.AST) -> str:

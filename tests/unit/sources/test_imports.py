@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, ClassVar
 import pytest
 
 from hatch_appimage.sources.imports import Modules, defers_imports, follow
+from hatch_appimage.sources.statements import Import
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from hatch_appimage.sources.statements import Import
 
 
 def write(directory: Path, files: dict[str, str]) -> Modules:
@@ -60,6 +59,40 @@ class TestModules:
         files = {"a/__init__.py": "from . import x", "a/b.py": "from .c import d\ndef f():\n  import e"}
         modules = write(tmp_path, {**files, "a/b.cpython-312-x86_64-linux-gnu.so": "tkinter"})
         assert [imported.name for imported in modules.imports_of("a.b")] == ["a.c.d"]
+
+    def test_a_stub_of_lazy_loader(self, tmp_path: Path) -> None:
+        """What a module imports once it is used; no start needs it."""
+        attach = "import lazy_loader as lazy\n__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)"
+        modules = write(
+            tmp_path,
+            {
+                "a/__init__.py": attach,
+                "a/__init__.pyi": "from .b import c\nfrom . import d",
+                "a/e.py": attach,
+                "a/f.py": "",
+                "a/f.pyi": "import g",
+            },
+        )
+        assert modules.imports_of("a") == [
+            Import("lazy_loader"),
+            Import("a.b.c", optional=True),
+            Import("a.d", optional=True),
+        ]
+        assert [imported.name for imported in modules.imports_of("a.e")] == ["lazy_loader"]
+        assert modules.imports_of("a.f") == []
+
+    @pytest.mark.parametrize(
+        "call",
+        [
+            "lazy.attach(__name__, submodules={'b'}, submod_attrs={'c': ['d']})",
+            "attach(__name__, ['b', 'c'])",
+            "lazy.attach(__name__, submod_attrs={'b': names, **more, 'c': ()})",
+        ],
+    )
+    def test_names_for_lazy_loader(self, tmp_path: Path, call: str) -> None:
+        source = f"import lazy_loader as lazy\nx = {call}\ny = lazy.load('e.f')\nz = lazy.load(name)"
+        modules = write(tmp_path, {"a/__init__.py": source})
+        assert {imported.name for imported in modules.imports_of("a")} == {"lazy_loader", "a.b", "a.c", "e.f"}
 
     def test_the_first_directory_wins(self, tmp_path: Path) -> None:
         write(tmp_path, {"1/a.py": "", "2/a.py": "", "2/b.py": "", "1/n/x.py": "", "2/n/y.py": ""})
