@@ -7,6 +7,8 @@ import re
 
 # What Meson says of a library without its pkg-config file.
 _MESON = re.compile(r"ERROR: Dependency (?:lookup for )?[\"']?([\w.+-]+)[\"']?,? [^\n]*?(?:not found|failed)")
+# What uv says of the package that it was building.
+_PACKAGE = re.compile(r"Failed to build `([\w.-]+)==([^`\s]+)`")
 
 _OLDER = (
     "install Debian's libgirepository-2.0-dev; where there is none, as on Debian 12 and Ubuntu 22.04, install "
@@ -31,7 +33,10 @@ def missing_headers(output: str) -> str | None:
     name = found[1] if found else ""
     if name not in _KNOWN:
         return None
+    package = _PACKAGE.search(output)
+    subject = f"{package[1]} {package[2]}" if package else "A package"
     return (
-        f"A package has to be compiled, and the headers of {name} are not on this machine: {_KNOWN[name]}. Compiling "
-        "also needs Debian's gcc, pkg-config and python3-dev"
+        f"{subject} has to be compiled, and the headers of {name} are not on this machine: {_KNOWN[name]}. Compiling "
+        "also needs Debian's gcc, pkg-config and python3-dev. Where there is apt, `build-packages` has it fetch all of "
+        "these for the build alone"
     )
