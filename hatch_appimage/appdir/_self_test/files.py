@@ -106,7 +106,8 @@ def module_name(path: str, roots: list[str]) -> str | None:
     if root is None or suffix is None:
         return None
     parts = path[len(os.path.join(root, "")) : -len(suffix)].split(os.sep)
-    if not all(part.isidentifier() for part in parts):
+    # What mypyc makes for a whole package is named after a digest, which may begin with a digit.
+    if not all(part.isidentifier() for part in (*parts[:-1], f"_{parts[-1]}")):
         return None
     # The other suffixes are those of libraries, too.
     if not TAGGED.fullmatch(suffix) and not has_symbol(path, f"PyInit_{parts[-1]}"):

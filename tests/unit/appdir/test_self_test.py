@@ -538,7 +538,9 @@ class TestFiles:
         self.write(site.parent / f"lib_dynload/x{TAGGED}")
         self.write(site / "package/stable.abi3.so", symbol="PyInit_stable")
         self.write(site / "package/bare.so", symbol="PyInit_bare")
+        self.write(site / f"0a1b__mypyc{TAGGED}")
         assert sorted(self.find(tmp_path).modules) == [
+            "0a1b__mypyc",
             "lib_dynload.x",
             "package.bare",
             "package.inner.part",
