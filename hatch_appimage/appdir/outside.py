@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hatch_appimage.introspection.repository import Repository
+from hatch_appimage.libraries.companions import find_companions
 from hatch_appimage.libraries.search import ElfFiles, find_on_system
 
 if TYPE_CHECKING:
@@ -132,7 +133,18 @@ class OutsideSearch:
                 known = found.get(file.entry)
                 if known is None or (file.by and not known.by):
                     found[file.entry] = file
-        return tuple(file for _, file in sorted(found.items()) if self._is_wanted(file))
+        companions = {path.resolve() for file in found.values() for path in self._companions(file)}
+        return tuple(
+            file
+            for _, file in sorted(found.items())
+            if self._is_wanted(file) and Path(file.path).resolve() not in companions
+        )
+
+    def _companions(self, file: OutsideFile) -> Iterator[Path]:
+        """Yield what comes into an image with a library, and needs no advice of its own."""
+        elf = self._read(Path(file.path)) if file.kind == LIBRARY else None
+        soname = (elf and elf.soname) or posixpath.basename(file.path)
+        return (path for _, path in find_companions(Path(file.path), soname, self.system))
 
     def _is_wanted(self, file: OutsideFile) -> bool:
         patterns = [*self.system_files, *(_OF_SYSTEM if file.kind in {FILE, TYPELIB} else ())]

@@ -77,6 +77,15 @@ class TestLibraries:
         )
         assert [file.entry for file in search.find([Seen(loads)])] == ["liba.so.1", "libplugin.so"]
 
+    def test_what_comes_with_another(self, lib: Path, search: OutsideSearch) -> None:
+        """Nobody has to add what the advice for a library brings, nor could an application use it by itself."""
+        companion = library("libsoftokn3.so").write(lib / "libsoftokn3.so")
+        nss = library("libnss3.so").write(lib / "libnss3.so")
+        alone = (opened(companion, search.appdir.bin / "python3"),)
+        assert [file.entry for file in search.find([Seen(alone)])] == ["libsoftokn3.so"]
+        loads = (opened(nss, search.appdir.bin / "python3"), opened(companion, nss))
+        assert [file.entry for file in search.find([Seen(loads)])] == ["libnss3.so"]
+
     def test_opened_by_other_programs(self, lib: Path, search: OutsideSearch) -> None:
         loads = (opened(lib / "liba.so.1", "bash"), opened(lib / "libb.so.1", "/usr/bin/git"))
         assert search.find([Seen(loads)]) == ()
