@@ -35,6 +35,8 @@ _MATCHING_ALL = re.compile(r"\S*\\\.py(?:\$|\\Z)?")
 _SUFFIXES = "SOURCE_SUFFIXES"
 # What `%` and `str.format` put a part of the name in for.
 _FILLED_IN = re.compile(r"%[sdr]|\{[^{}]*\}")
+# What a name may begin with, where another string is put behind it.
+_BEGINNING = re.compile(r"(?:\S*/)?([\w.-]+)")
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,8 @@ class SourceUse:
     """What a module does with sources.
 
     Attributes:
-        names: the names of sources in its strings, which may be the ends of paths, with `*` for what is not known.
+        names: the names of sources in its strings, which may be the ends of paths, with `*` for what is not known; also
+            those of what it puts such a string behind, as in ``f"template_{name}"``.
         lists: it looks for all sources in a directory that it knows from its own place, or another module's.
         elsewhere: that directory is not its own, nor below that.
         itself: it does something else with its own path than to find other files from there.
@@ -71,9 +74,11 @@ def find_source_use(source: bytes, words: frozenset[str], nodes: Nodes) -> Sourc
     parents = {child: node for node in nodes.all for child in children(node)}
     texts = set(_texts(parents))
     names = {text for text in texts if text.rpartition("/")[2] not in _ALL}
+    beginnings = set(_beginnings(parents)) if names else set()
+    joined = {beginning + name.rpartition("/")[2] for beginning in beginnings for name in names if "*" not in name}
     lists = (len(names) < len(texts) or _SUFFIXES in words) and _PLACES.search(source) is not None
     return SourceUse(
-        names=tuple(sorted(names)),
+        names=tuple(sorted(names | joined)),
         lists=lists,
         elsewhere=lists and any(leads_out(node, parents) for node in parents),
         itself=any(is_own_path(node) and not leads_elsewhere(node, parents) for node in parents),
@@ -94,6 +99,22 @@ def _texts(parents: Mapping[ast.AST, ast.AST]) -> Iterator[str]:
         elif re.fullmatch(r"\S*\.py", text):
             before = "*" if isinstance(parents[node], ast.JoinedStr) else ""
             yield before + _FILLED_IN.sub("*", text)
+
+
+def _beginnings(parents: Mapping[ast.AST, ast.AST]) -> Iterator[str]:
+    """Yield the strings, without directories, that others are put behind."""
+    for node in parents:
+        if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
+            continue
+        parent, text = parents[node], node.value
+        is_first = (isinstance(parent, ast.JoinedStr) and parent.values[:-1] == [node]) or (
+            isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Add) and node is parent.left
+        )
+        if not is_first:
+            text, *others = _FILLED_IN.split(text)
+            is_first = others == [""]
+        if is_first and (match := _BEGINNING.fullmatch(text)):
+            yield match[1]
 
 
 def _reads_others(node: ast.AST) -> bool:

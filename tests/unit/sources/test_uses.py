@@ -30,6 +30,11 @@ def use_of(text: str) -> SourceUse:
         ("# 'worker.py'", ()),
         ("'worker.pyc', 'worker.pyi'", ()),
         ("run(b'worker.py')", ("worker.py",)),
+        *(
+            (f"for x in ['a/setup.py', 'go.mod']: read({joined})", ("a/setup.py", "of_setup.py"))
+            for joined in ("f'of_{x}'", "f'lib/of_{x}'", "'of_' + x", "'of_%s' % x", "'of_{}'.format(x)")
+        ),
+        ("read(x + 'of_', f'of_{x}_a', f'no module {x}', f'{x}'), 'setup.py'", ("setup.py",)),
     ],
 )
 def test_names(text: str, names: tuple[str, ...]) -> None:
