@@ -36,6 +36,9 @@ _OTHER_PATH = frozenset(
 )
 # What leads from a path to the directory that it is in.
 _UPWARDS = frozenset({"dirname", "parent"})
+# Attributes of another module, or of its specification, that say in which directories its content is, or which file.
+_DIRECTORIES_OF = frozenset({"__path__", "submodule_search_locations"})
+_ATTRIBUTES_OF_FILES = frozenset({"__file__", "origin"})
 # Functions that say in which file an object was made, and those that say what lies in a package.
 _FILE_OF = frozenset({"getfile", "getsourcefile"})
 _CONTENT_OF = frozenset({"contents", "files", "resource_listdir"})
@@ -71,8 +74,8 @@ def leads_out(node: ast.AST, parents: Parents) -> bool:
     if is_own_path(node):
         return _steps_upwards(node, parents) > 1
     if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
-        is_listed = node.attr == "__path__" and not _finds_modules(parents[node])
-        return is_listed or (node.attr == "__file__" and leads_elsewhere(node, parents))
+        is_listed = node.attr in _DIRECTORIES_OF and not _finds_modules(parents[node])
+        return is_listed or (node.attr in _ATTRIBUTES_OF_FILES and leads_elsewhere(node, parents))
     if isinstance(node, ast.Call):
         name = last_name(node.func)
         is_of_other = name in _CONTENT_OF and any(last_name(each) not in _OWN_NAMES for each in node.args[:1])

@@ -21,9 +21,12 @@ _WORDS = frozenset({"SOURCE_SUFFIXES", "__file__", "findsource", "getsource", "g
 _NAMED = re.compile(rb"\.py(?:\$|\\Z)?['\"]")
 # A source that looks for others beside itself says where that is.
 _PLACES = re.compile(
-    rb"\b(?:__file__|__path__|getfile|getsourcefile|iter_modules|pkg_resources|importlib_resources)\b"
+    rb"\b(?:__file__|__path__|getfile|getsourcefile|iter_modules|pkg_resources|importlib_resources"
+    rb"|submodule_search_locations)\b"
     rb"|\bimportlib(?:\.| +import +)resources\b"
 )
+# So does one that asks for the file of a module that need not be imported for that.
+_FILE_OF_SPEC = frozenset({"find_spec", "origin"})
 # Functions of `inspect` that raise OSError where a source is missing.
 _READING = frozenset({"findsource", "getsource", "getsourcelines"})
 # What may be named by an `except` for it to cope with that.
@@ -76,7 +79,8 @@ def find_source_use(source: bytes, words: frozenset[str], nodes: Nodes) -> Sourc
     names = {text for text in texts if text.rpartition("/")[2] not in _ALL}
     beginnings = set(_beginnings(parents)) if names else set()
     joined = {beginning + name.rpartition("/")[2] for beginning in beginnings for name in names if "*" not in name}
-    lists = (len(names) < len(texts) or _SUFFIXES in words) and _PLACES.search(source) is not None
+    knows_place = _PLACES.search(source) is not None or words >= _FILE_OF_SPEC
+    lists = (len(names) < len(texts) or _SUFFIXES in words) and knows_place
     return SourceUse(
         names=tuple(sorted(names | joined)),
         lists=lists,
