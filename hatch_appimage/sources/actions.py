@@ -11,6 +11,8 @@ from hatch_appimage.sources.statements import IMPORTING, called_name
 from hatch_appimage.syntax import last_name
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from hatch_appimage.syntax import Nodes
 
 #: Functions and classes that run what a file or a person says.
@@ -49,7 +51,8 @@ def find_actions(words: frozenset[str], nodes: Nodes) -> tuple[str, ...]:
     """
     if words.isdisjoint(_WORDS) and ("sys" not in words or words.isdisjoint(_OF_SYS)):
         return ()
-    found = (_action(node) for kind in _KINDS for node in nodes.of(kind))
+    own = LOADERS & {node.name for node in nodes.of(ast.FunctionDef)}
+    found = (_action(node, own) for kind in _KINDS for node in nodes.of(kind))
     return tuple(sorted(filter(None, found)))
 
 
@@ -58,7 +61,8 @@ def find_actions_in_text(source: bytes) -> tuple[str, ...]:
     return tuple(sorted(set(_TEXT.findall(source.decode("latin-1")))))
 
 
-def _action(node: ast.AST) -> str | None:
+def _action(node: ast.AST, own: Collection[str]) -> str | None:
+    """Return what a node does; `own` are functions of the source itself that are called like those of others."""
     if isinstance(node, ast.Assign | ast.AugAssign):
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
         return "sys.path" if any(map(_is_path, targets)) else None
@@ -66,7 +70,7 @@ def _action(node: ast.AST) -> str | None:
         return INTERPRETER
     if isinstance(node, ast.Name | ast.Attribute | ast.alias):
         name = node.name if isinstance(node, ast.alias) else last_name(node)
-        return name if name in LOADERS else None
+        return name if name in LOADERS and not (name in own and _is_own(node)) else None
     return _action_of_call(node) if isinstance(node, ast.Call) else None
 
 
@@ -78,6 +82,11 @@ def _action_of_call(node: ast.Call) -> str | None:
         return importer if node.args and not _begins_with_package(node.args[0]) else None
     is_change = isinstance(node.func, ast.Attribute) and node.func.attr in _ADDING and _is_path(node.func.value)
     return "sys.path" if is_change else None
+
+
+def _is_own(node: ast.AST) -> bool:
+    """Whether a name is one of the source itself, or of the object whose method uses it."""
+    return isinstance(node, ast.Name) or (isinstance(node, ast.Attribute) and last_name(node.value) in {"cls", "self"})
 
 
 def _begins_with_package(name: ast.expr) -> bool:

@@ -30,29 +30,63 @@ _DOTTED = re.compile(rb"[A-Za-z_]\w*(?:\.\w+)+")
 _GENERATORS = (
     "PyQt5",
     "PyQt6",
+    "_plotly_utils",
     "attr",
+    "babel",
     "cattr",
     "cattrs",
     "cffi",
     "decorator",
+    "falcon",
+    "fastjsonschema",
+    "gevent",
+    "jaraco",
     "jinja2",
     "msgspec",
+    "networkx",
     "numpy",
     "pandas",
+    "polars",
     "pycparser",
     "pydantic",
+    "scipy",
     "six",
+    "sklearn",
     "sqlalchemy",
     "typing_extensions",
     "typing_inspection",
     "werkzeug",
+    "wrapt",
 )
+#: Modules that load what the image has: files of their own package, the application's own script in another process, or
+#: a module that is found by its name.
+_LOADING_WHAT_IS_THERE = frozenset({
+    "anyio.to_process",
+    "joblib.externals.loky.backend.spawn",
+    "lazy_loader",
+    "loky.backend.spawn",
+    "markdown.htmlparser",
+    "multipart",
+    "networkx.lazy_imports",
+    "numpy.testing._private.extbuild",
+    "parso.grammar",
+    "scipy._lib._testutils",
+    "sqlalchemy.util.langhelpers",
+    "wrapt.importer",
+})  # fmt: skip
 #: Modules that run the code of their users where an application asks them to, with the words one of which it then uses.
 _ON_REQUEST: Mapping[str, Sequence[str]] = {
+    "dash._pages": ("use_pages",),
     "flask.cli": ("FlaskGroup", "ScriptInfo", "flask.cli"),
     "flask.config": ("from_envvar", "from_pyfile"),
+    "incremental": ("incremental",),
+    "invoke.config": ("invoke",),
+    "invoke.loader": ("invoke",),
     "pygments.formatters": ("load_formatter_from_file",),
     "pygments.lexers": ("load_lexer_from_file",),
+    "pytz": ("_test",),
+    "threadpoolctl": ("threadpoolctl",),
+    "tornado.util": ("exec_in", "parse_config_file", "render", "render_string", "tornado.template"),
     "uvicorn.main": ("app_dir", "uvicorn.main"),
     "werkzeug.debug.console": ("DebuggedApplication", "use_debugger", "werkzeug.debug"),
 }
@@ -128,6 +162,8 @@ def _counting(source: Source, actions: Sequence[str]) -> Sequence[str]:
     """Return what counts of that which a module of a dependency does."""
     actions = [action for action in actions if action not in _OF_APPLICATIONS]
     module = _module_of(source)
+    if module in _LOADING_WHAT_IS_THERE:
+        return []
     if module.split(".")[0] in _GENERATORS and module not in _ON_REQUEST:
         return [action for action in actions if action not in EXECUTING]
     return actions

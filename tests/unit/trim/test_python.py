@@ -259,6 +259,9 @@ class TestWhatKeepsAll:
             "import site\nsite.addsitedir('plugins')",
             "new syntax\nexec(a)",
             "def run(name):\n    exec(f'import {name}')",
+            "import imp\ndef load_module(name, path):\n    return imp.load_module(name, open(path), path)",
+            "class Loader:\n    def exec_module(self, module):\n        self.inner.exec_module(module)",
+            "from tools import load_module\nclass A:\n    def load_module(self): pass",
         ],
     )
     def test_foreign_code(self, image: Image, source: str) -> None:
@@ -276,6 +279,8 @@ class TestWhatKeepsAll:
             "import re\nre.compile('a')",
             "import sys\nfor name in sys.path:\n    pass",
             "class A:\n    def exec(self):\n        self.exec(1)",
+            "def load_module(name):\n    return __import__(name)\ndef load(name):\n    return load_module(name)",
+            "class A:\n    def load_module(self, a): pass\n    def create(self, a):\n        self.load_module(a)",
             "import sys\nfrom os import path\npath.append(1)",
             "import importlib\ndef load(name):\n    return importlib.import_module(f'pkg.{name}')",
             "import importlib\ndef load(name):\n    return importlib.import_module('pkg.' + name)",
@@ -341,6 +346,15 @@ class TestWhatKeepsAll:
         image.add_stdlib(SMALL)
         image.add({name: "def a(text):\n    exec(text)"}, "other")
         assert STDLIB in image.trim_python(STDLIB).groups
+
+    def test_modules_that_load_what_is_there(self, image: Image) -> None:
+        image.add_stdlib(SMALL)
+        running = "import runpy\ndef run(a):\n    runpy.run_path(a)"
+        image.add({"anyio/to_process.py": running}, "anyio")
+        assert STDLIB in image.trim_python(STDLIB).groups
+        image.add_stdlib(SMALL)
+        image.add({"anyio/to_process.py": running, "anyio/other.py": running}, "anyio")
+        assert "anyio/other.py has `run_path`" in image.trim_python(STDLIB).kept[STDLIB]
 
     @pytest.mark.parametrize(
         ("module", "source", "request_"),
