@@ -92,6 +92,11 @@ class AppDir:
         return self.libexec / "commands"
 
     @property
+    def process_names(self) -> Path:
+        """Links to the interpreter that are named like the commands, as the kernel then names their processes so."""
+        return self.libexec / "process-names"
+
+    @property
     def self_test(self) -> Path:
         """The program of ``--appimage-self-test``, by which the runtime tells that the image has one (``main.c``)."""
         return self.libexec / "self-test"

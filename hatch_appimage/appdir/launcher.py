@@ -166,6 +166,7 @@ def write_launcher(
     for name in others:
         if not (appdir.bin / name).is_file():
             raise AppImageError(f"The project's wheel installs no script `{name}`")
+    _link_process_names(python.executable, (script.name, *others))
     exposed = interpreters if settings.expose_python else ()
     main = str(script.relative_to(appdir.root))
     lines = [
@@ -232,6 +233,7 @@ def write_stand_in(
     place = library.directory(appdir)
     stand_in = place / python.launcher.name
     _install(program, stand_in)
+    _link_process_names(stand_in, _names_in(appdir.process_names))
     beside = {group: _names_in(place / group) for group in ("compiler", "base") if (place / group).is_dir()}
     write_settings(
         place,
@@ -318,6 +320,14 @@ def _settings(
 
 def _dialogue(name: str | None) -> list[Setting]:
     return [] if name is None else [("dialogue", name)]
+
+
+def _link_process_names(program: Path, commands: Iterable[str]) -> None:
+    """Have a program's processes named like the commands that they run (``start.c``)."""
+    for command in commands:
+        link = program.parent / "process-names" / command
+        link.parent.mkdir(exist_ok=True)
+        link.symlink_to(f"../{program.name}")
 
 
 def _link_commands(appdir: AppDir) -> None:

@@ -39,6 +39,9 @@ needs           the soname of a library that has to be the target system's; once
 ==============  ====================================================================================================
 
 ``program`` and ``name`` have to be there.
+
+A process is named after the path that the kernel executes. So for a command, ``program`` and what ``stand-in`` names
+are executed by a link with the command's name, if there is one in the directory ``process-names`` beside them.
 """
 
 from __future__ import annotations

@@ -275,6 +275,20 @@ class TestOwnProcesses:
         assert [found["number"] for found in answer["pool"]] == [0, 1, 2, 3]
         assert [found["number"] for found in answer["executor"]] == [0, 1, 2, 3]
 
+    def test_process_names(self, children_image: Path, runner: Runner) -> None:
+        """As in a virtual environment: forks inherit the command's, and what runs as the interpreter has that one's."""
+        found = ask(runner, children_image, "describe")
+        assert found["process"] == "children"
+        interpreter = Path(found["executable"]).resolve().name
+        again = ask(runner, children_image, "again")
+        assert {kind: each["process"] for kind, each in again.items() if kind != "script"} == dict.fromkeys(
+            ("-c", "-Ic", "-m", "replaced"), interpreter
+        )
+        for method, name in (("fork", "children"), ("spawn", interpreter), ("forkserver", interpreter)):
+            pools = ask(runner, children_image, "pools", method)
+            processes = (*pools["process"], *pools["pool"], *pools["executor"])
+            assert {each["process"] for each in processes} == {name}, method
+
     def test_virtual_environment(self, children_image: Path, runner: Runner) -> None:
         """While the image runs; it has nothing of the application in it."""
         for number, way in enumerate(("links", "copies")):

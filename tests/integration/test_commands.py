@@ -64,6 +64,7 @@ import json, os, subprocess, sys
 def say(what):
     print(json.dumps([what, os.path.basename(sys.argv[0]), *sys.argv[1:]]))
     print(json.dumps(sys.argv[0].startswith(os.environ["APPDIR"] + "/usr/") and "ARGV0" not in os.environ))
+    print(open("/proc/self/comm").read(), end="", file=sys.stderr)
 
 def main():
     if sys.argv[1:2] == ["run"]:
@@ -131,13 +132,17 @@ def link(runner: Runner, image: Path, name: str, *, hard: bool = False) -> str:
 
 
 def run(runner: Runner, *command: str, path: str = "") -> str:
+    return complete(runner, *command, path=path).stdout
+
+
+def complete(runner: Runner, *command: str, path: str = "") -> subprocess.CompletedProcess[str]:
     env = runner.environment
     env["PATH"] = f"{path}:{env['PATH']}" if path else env["PATH"]
     result = subprocess.run(
         [*runner.prefix, *command], env=env, cwd=runner.home, capture_output=True, text=True, timeout=120, check=False
     )
     assert result.returncode == 0, result.stderr
-    return result.stdout
+    return result
 
 
 def said(output: str) -> list[str]:
@@ -175,6 +180,12 @@ class TestCommands:
     def test_other_names(self, several_image: Path, runner: Runner, name: str) -> None:
         """They start the main command, and so does the name of a dependency."""
         assert said(run(runner, link(runner, several_image, name))) == ["main", "several"]
+
+    @pytest.mark.parametrize("name", ["several", "several-admin", "several-window", "it's $HOME"])
+    def test_process_name(self, several_image: Path, runner: Runner, name: str) -> None:
+        """By which ``pgrep`` finds it is that of a script which the kernel has started."""
+        result = complete(runner, link(runner, several_image, name))
+        assert (said(result.stdout)[1], result.stderr) == (name, f"{name}\n")
 
     def test_on_path(self, several_image: Path, runner: Runner) -> None:
         path = link(runner, several_image, "several-admin")

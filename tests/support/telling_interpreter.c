@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Tells how it was started: its process, its file, the number of its arguments, these, and its environment. */
+/* Tells how it was started: its process and its name, its file, the number of its arguments, these, and its environment. */
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 extern char **environ;
@@ -13,11 +14,13 @@ static void tell(const char *text)
 
 int main(int argc, char **argv)
 {
-	char number[24], program[4096];
+	char number[24], name[16], program[4096];
 	ssize_t length = readlink("/proc/self/exe", program, sizeof(program) - 1);
 
 	snprintf(number, sizeof(number), "%d", (int)getpid());
 	tell(number);
+	prctl(PR_GET_NAME, name);
+	tell(name);
 	program[length > 0 ? length : 0] = 0;
 	tell(program);
 	snprintf(number, sizeof(number), "%d", argc);

@@ -94,6 +94,7 @@ static _Noreturn void run_application(const struct launch *launch, size_t argc, 
 	const char *own = exposes ? launch_get(launch, KEY_EXPOSED_NAME) : NULL;
 	const char *name = launch_path(launch, own ? own : launch_get(launch, KEY_NAME));
 	struct arguments arguments = arguments_begin(launch, argc, name);
+	const char *command = NULL;
 
 	if (tests) {
 		arguments_add_options(&arguments, launch);
@@ -112,10 +113,12 @@ static _Noreturn void run_application(const struct launch *launch, size_t argc, 
 	} else {
 		arguments_add_options(&arguments, launch);
 		arguments_add_level(&arguments, launch, NULL);
-		arguments_add(&arguments, find_script(launch, called));
+		const char *script = find_script(launch, called);
+		arguments_add(&arguments, script);
+		command = last_part(script);
 	}
 	arguments_end(&arguments, given);
-	start(launch, &arguments, environment_make(&launch->settings, appdir));
+	start(launch, command, &arguments, environment_make(&launch->settings, appdir));
 }
 
 /* The interpreter */
@@ -155,7 +158,7 @@ static _Noreturn void run_interpreter(const struct launch *launch, size_t argc, 
 		arguments_add_options(&arguments, launch);
 	arguments_add_level(&arguments, launch, given);
 	arguments_end(&arguments, given);
-	start(launch, &arguments, environ);
+	start(launch, NULL, &arguments, environ);
 }
 
 /*

@@ -17,6 +17,8 @@ static const struct version NAMING_LOADER = {2, 33};
 enum { MAX_OWN = 8 };
 /* What separates directories for a loader. */
 #define SEPARATORS ":;"
+/* Beside a program, with links to it that are named like the commands (hatch_appimage/layout.py). */
+#define PROCESS_NAMES "/process-names/"
 
 void arguments_add(struct arguments *arguments, const char *argument)
 {
@@ -110,12 +112,23 @@ static _Noreturn void run_by_loader(const struct launch *launch, const char *pro
 	die("cannot run ", loader, ": ", strerror(errno), NULL);
 }
 
-void start(const struct launch *launch, const struct arguments *arguments, char **environment)
+/*
+ * The kernel names a process after the path that is executed, not after what a link there leads to. Where there is no such
+ * link, or it cannot be followed, the process only has another name.
+ */
+static void try_named(const char *program, const char *command, const struct arguments *arguments, char **environment)
+{
+	execve(join(directory_of(program), PROCESS_NAMES, command, NULL), arguments->list, environment);
+}
+
+void start(const struct launch *launch, const char *command, const struct arguments *arguments, char **environment)
 {
 	char *program = launch_path(launch, launch_get(launch, launch->stands_in ? KEY_STAND_IN : KEY_PROGRAM));
 
 	if (!launch->stands_in && !launch->place.has_proc && launch_get(launch, KEY_LOADER))
 		run_by_loader(launch, program, arguments, environment);
+	if (command)
+		try_named(program, command, arguments, environment);
 	execve(program, arguments->list, environment);
 	die("cannot run ", program, ": ", strerror(errno), NULL);
 }

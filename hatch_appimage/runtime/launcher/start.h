@@ -23,8 +23,9 @@ void arguments_add_options(struct arguments *arguments, const struct launch *lau
 void arguments_add_level(struct arguments *arguments, const struct launch *launch, char **given);
 /* The last ones, up to NULL. */
 void arguments_end(struct arguments *arguments, char **given);
-/* Becomes the real interpreter. */
-_Noreturn void start(const struct launch *launch, const struct arguments *arguments, char **environment);
+/* Becomes the real interpreter, in a process with the name of a command; NULL for the interpreter's own. */
+_Noreturn void start(const struct launch *launch, const char *command, const struct arguments *arguments,
+		     char **environment);
 /*
  * Stands in for the real interpreter where the machine's C library does not do: becomes it with what was given, by the
  * image's own loader and C library. No variable says so; what the interpreter starts has the machine's again.

@@ -87,6 +87,7 @@ class Start:
 
     Attributes:
         pid: its process.
+        process: that one's name.
         program: its file.
         name: what it takes for its own path, its first argument.
         arguments: the others.
@@ -95,6 +96,7 @@ class Start:
     """
 
     pid: int
+    process: str
     program: str
     name: str
     arguments: list[str]
@@ -217,9 +219,9 @@ def start(
 
 
 def read_start(output: bytes) -> Start:
-    pid, program, count, *rest = os.fsdecode(output).split("\0")
+    pid, process, program, count, *rest = os.fsdecode(output).split("\0")
     (name, *arguments), variables = rest[: int(count)], rest[int(count) : -1]
-    return Start(int(pid), program, name, arguments, dict(line.split("=", 1) for line in variables))
+    return Start(int(pid), process, program, name, arguments, dict(line.split("=", 1) for line in variables))
 
 
 def assert_started(result: Start, root: Path | str, *arguments: str) -> None:
@@ -227,6 +229,7 @@ def assert_started(result: Start, root: Path | str, *arguments: str) -> None:
     assert result.program == f"{os.path.realpath(root)}/usr/libexec/python3.99"
     assert result.name == f"{root}/usr/bin/python3.99"
     assert result.arguments == ["-I", f"{root}/usr/bin/my-app", *arguments]
+    assert result.process == "my-app"
 
 
 def refused(command: Sequence[str | Path], **options: object) -> str:
@@ -425,9 +428,15 @@ class TestAppRun:
         assert start([root / "AppRun"]).arguments == ["-I", f"{root}/usr/bin/it's $my app"]
 
 
+def process_name(command: str) -> str:
+    """Return what the kernel makes of a name."""
+    return os.fsdecode(os.fsencode(command)[:15])
+
+
 def assert_command(result: Start, root: Path, command: str, *arguments: str) -> None:
     assert result.name == f"{root}/usr/bin/python3.99"
     assert result.arguments == ["-I", f"{root}/usr/bin/{command}", *arguments]
+    assert result.process == process_name(command)
     assert "ARGV0" not in result.environment
 
 
@@ -721,6 +730,67 @@ class TestCommandsOnPath:
         appdir = make_appdir(tmp_path / "a")
         assert start([appdir.apprun]).environment["PATH"] == PATH
         assert not appdir.commands.exists()
+
+
+class TestProcessNames:
+    """What ``ps`` and ``pkill`` know the application by is the command, as for a script that the kernel starts."""
+
+    @pytest.mark.parametrize("name", [*STRANGE_NAMES, NO_TEXT, "python3.99", "a-command-with-a-long-name"])
+    def test_of_a_command(self, tmp_path: Path, name: str) -> None:
+        root = make_appdir(tmp_path / "a b", entry_point=EntryPoint(name, "my_app", "main")).root
+        assert start([root / "AppRun"]).process == process_name(name)
+
+    def test_of_what_is_no_command(self, tmp_path: Path) -> None:
+        root = make_appdir(tmp_path / "a", links=["other"], expose_python=True).root
+        add_settings(root, [("self-test", "self-test"), ("manage", "appimage-self"), ("manage-word", "self")])
+        for name, *arguments in (
+            ("AppRun", "--appimage-self-test"),
+            ("AppRun", "--appimage-self"),
+            ("AppRun", "self"),
+            ("usr/bin/python3",),
+            ("usr/bin/python3", "-I", f"{root}/usr/bin/my-app"),
+            (EXPOSED,),
+        ):
+            assert start([root / name, *arguments]).process == "python3.99", (name, arguments)
+        assert start([root / "AppRun"], env={"ARGV0": "python3"}).process == "python3.99"
+
+    def test_without_links(self, tmp_path: Path) -> None:
+        """As in a directory that was copied by something that knows none."""
+        appdir = make_appdir(tmp_path / "a")
+        shutil.rmtree(appdir.process_names)
+        assert start([appdir.apprun, "x"]).process == "python3.99"
+        (appdir.process_names / "my-app").mkdir(parents=True)
+        result = start([appdir.apprun, "x"])
+        assert (result.process, result.arguments) == ("python3.99", ["-I", f"{appdir.bin}/my-app", "x"])
+
+    def test_by_what_stands_in(self, tmp_path: Path) -> None:
+        appdir = make_appdir(tmp_path / "a")
+        stand_in = tmp_path / "b" / "python3.99"
+        (stand_in.parent / "process-names").mkdir(parents=True)
+        shutil.copy(TELLING[NATIVE], stand_in)
+        (stand_in.parent / "process-names" / "my-app").symlink_to("../python3.99")
+        for directory in (appdir.root, appdir.bin):
+            add_settings(directory, [("loader", "/nowhere/ld.so"), ("stand-in", os.path.relpath(stand_in, directory))])
+        result = start([appdir.apprun])
+        assert (result.process, result.program) == ("my-app", str(stand_in))
+        result = start([appdir.bin / "python3.99"])
+        assert (result.process, result.program) == ("python3.99", str(stand_in))
+
+    def test_links(self, tmp_path: Path) -> None:
+        """They are relative, and only of what the image starts."""
+        appdir = AppDir(tmp_path / "a", "my-app")
+        write_script(appdir.bin / "pip", "#!/build/python3.99\n")
+        write_script(appdir.bin / "other", "#!/build/python3.99\n")
+        write_script(appdir.bin / "my-app", "#!/build/python3.99\n")
+        executable = write_script(appdir.libexec / "python3.99", "")
+        write_launcher(
+            appdir, bundled(executable), INSTALLED, LauncherSettings(entry_points=("other",)), program=LAUNCHER
+        )
+        library = CLibrary("glibc", (2, 36), RequiredVersion("GLIBC", (2, 36), ("usr/lib/a",)), "ld.so", (), 0)
+        write_stand_in(appdir, bundled(executable), library, (), program=LAUNCHER)
+        for directory in (appdir.process_names, appdir.glibc / "process-names"):
+            links = {path.name: path.readlink() for path in directory.iterdir()}
+            assert links == dict.fromkeys(("my-app", "other"), Path("../python3.99"))
 
 
 ISOLATED = ["-E", "-s"]

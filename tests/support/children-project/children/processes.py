@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 from typing import Any
 
 Self = dict[str, Any]
@@ -21,6 +22,7 @@ def describe(number: int = 0) -> Self:
     return {
         "number": number,
         "pid": os.getpid(),
+        "process": Path("/proc/self/comm").read_text().strip(),
         "executable": sys.executable,
         "base_executable": sys._base_executable,  # type: ignore[attr-defined]
         "ignores_environment": sys.flags.ignore_environment,
