@@ -12,6 +12,7 @@ import shlex
 import shutil
 import tokenize
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from hatch_appimage.elf import read_elf
@@ -49,7 +50,7 @@ _EXPOSED_OPTIONS = ("-s",)
 _INTERPRETER = re.compile(r"python[\d.]*t?")
 
 # The same text is a shell script and a Python module: the shell never gets past exec, and to Python all of it is one
-# string.
+# string. The launcher keeps the first argument to itself (main.c).
 _SCRIPT_HEADER = """\
 #!/bin/sh
 ''':'
@@ -61,7 +62,7 @@ if [ -h "$0" ]; then
   _appimage_here=$(readlink -f -- "$0") || exit 127
   _appimage_here=${{_appimage_here%/*}}
 fi
-exec "$_appimage_here/{python}" {options} "$0" "$@"
+exec "$_appimage_here/{python}" "--appimage-process=${{0##*/}}" {options} "$0" "$@"
 '''
 """
 
@@ -166,7 +167,7 @@ def write_launcher(
     for name in others:
         if not (appdir.bin / name).is_file():
             raise AppImageError(f"The project's wheel installs no script `{name}`")
-    _link_process_names(python.executable, (script.name, *others))
+    _link_process_names(python.executable, commands)
     exposed = interpreters if settings.expose_python else ()
     main = str(script.relative_to(appdir.root))
     lines = [
@@ -271,8 +272,8 @@ def without_commands(launcher: Launcher, appdir: AppDir) -> Launcher:
         appdir: that files were left out of.
 
     """
-    for link in appdir.commands.glob("*"):
-        if not link.exists():
+    for link in chain(appdir.commands.glob("*"), appdir.process_names.glob("*")):
+        if not (appdir.bin / link.name).is_file():
             link.unlink()
     return replace(launcher, commands=tuple(name for name in launcher.commands if (appdir.bin / name).is_file()))
 

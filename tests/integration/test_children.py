@@ -281,9 +281,8 @@ class TestOwnProcesses:
         assert found["process"] == "children"
         interpreter = Path(found["executable"]).resolve().name
         again = ask(runner, children_image, "again")
-        assert {kind: each["process"] for kind, each in again.items() if kind != "script"} == dict.fromkeys(
-            ("-c", "-Ic", "-m", "replaced"), interpreter
-        )
+        names = {kind: each["process"] for kind, each in again.items()}
+        assert names == {**dict.fromkeys(("-c", "-Ic", "-m", "replaced"), interpreter), "script": "children"}
         for method, name in (("fork", "children"), ("spawn", interpreter), ("forkserver", interpreter)):
             pools = ask(runner, children_image, "pools", method)
             processes = (*pools["process"], *pools["pool"], *pools["executor"])

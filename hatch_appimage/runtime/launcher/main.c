@@ -150,15 +150,26 @@ static bool has_options(const struct launch *launch, char **given)
 	return true;
 }
 
+/* By which of the image's commands it is run: they say so themselves, as the kernel only knows the shell of a script. */
+static const char *take_command(char ***given)
+{
+	static const char option[] = "--appimage-process=";
+
+	if (!**given || strncmp(**given, option, sizeof(option) - 1))
+		return NULL;
+	return last_part(*(*given)++ + sizeof(option) - 1);
+}
+
 static _Noreturn void run_interpreter(const struct launch *launch, size_t argc, const char *name, char **given)
 {
 	struct arguments arguments = arguments_begin(launch, argc, find_name(launch, name));
+	const char *command = take_command(&given);
 
 	if (!has_options(launch, given))
 		arguments_add_options(&arguments, launch);
 	arguments_add_level(&arguments, launch, given);
 	arguments_end(&arguments, given);
-	start(launch, NULL, &arguments, environ);
+	start(launch, command, &arguments, environ);
 }
 
 /*

@@ -754,6 +754,22 @@ class TestProcessNames:
             assert start([root / name, *arguments]).process == "python3.99", (name, arguments)
         assert start([root / "AppRun"], env={"ARGV0": "python3"}).process == "python3.99"
 
+    @pytest.mark.parametrize("name", [*STRANGE_NAMES, NO_TEXT])
+    def test_of_a_script(self, tmp_path: Path, name: str) -> None:
+        """What runs a command of the image by its path, such as an AppRun of one's own, or by PATH."""
+        entry_point = EntryPoint(name, "my_app", "main")
+        appdir = make_appdir(tmp_path / "a b", entry_point=entry_point, links=["other"], python_options=["-u"])
+        for command in (name, "other"):
+            result = start([appdir.bin / command, "x y", "--appimage-process=x"])
+            assert result.process == process_name(command)
+            assert result.arguments == ["-I", "-u", str(appdir.bin / command), "x y", "--appimage-process=x"]
+
+    @pytest.mark.parametrize("name", ["", "/", "none", "../../../bin/other"])
+    def test_that_leads_nowhere(self, tmp_path: Path, name: str) -> None:
+        bin_ = make_appdir(tmp_path / "a").bin
+        result = start([bin_ / "python3", f"--appimage-process={name}", "-I", "x"])
+        assert (result.process, result.arguments) == ("python3.99", ["-I", "x"])
+
     def test_without_links(self, tmp_path: Path) -> None:
         """As in a directory that was copied by something that knows none."""
         appdir = make_appdir(tmp_path / "a")
@@ -777,9 +793,9 @@ class TestProcessNames:
         assert (result.process, result.program) == ("python3.99", str(stand_in))
 
     def test_links(self, tmp_path: Path) -> None:
-        """They are relative, and only of what the image starts."""
+        """They are relative, and only of what runs on the image's Python."""
         appdir = AppDir(tmp_path / "a", "my-app")
-        write_script(appdir.bin / "pip", "#!/build/python3.99\n")
+        write_script(appdir.bin / "tool", "#!/bin/sh\n")
         write_script(appdir.bin / "other", "#!/build/python3.99\n")
         write_script(appdir.bin / "my-app", "#!/build/python3.99\n")
         executable = write_script(appdir.libexec / "python3.99", "")
@@ -1745,10 +1761,14 @@ def test_commands_that_are_left_out_later(tmp_path: Path) -> None:
     appdir = AppDir(tmp_path, "app")
     appdir.bin.mkdir(parents=True)
     appdir.commands.mkdir(parents=True)
+    appdir.process_names.mkdir(parents=True)
+    (appdir.libexec / "python3.99").touch()
     for name in ("app", "pip"):
         (appdir.bin / name).touch()
         (appdir.commands / name).symlink_to(f"../../bin/{name}")
+        (appdir.process_names / name).symlink_to("../python3.99")
     (appdir.bin / "pip").unlink()
     launcher = Launcher("usr/bin/app", ("app", "pip"))
     assert without_commands(launcher, appdir) == Launcher("usr/bin/app", ("app",))
     assert [link.name for link in appdir.commands.iterdir()] == ["app"]
+    assert [link.name for link in appdir.process_names.iterdir()] == ["app"]
