@@ -306,7 +306,12 @@ def patch_numba(caching: Any) -> None:
         caching: the module ``numba.core.caching``.
 
     """
-    locator = caching._CacheLocator
+    for locator in list(vars(caching).values()):
+        if isinstance(locator, type) and "get_suitable_cache_subpath" in vars(locator):
+            _patch_locator(locator)
+
+
+def _patch_locator(locator: Any) -> None:
     name = locator.get_suitable_cache_subpath.__func__
     locator.get_suitable_cache_subpath = classmethod(lambda cls, py_file: name(cls, lasting_path(py_file)))
 
@@ -319,7 +324,7 @@ def patch_parso(cache: Any) -> None:
 
     """
     name = cache._get_hashed_path
-    cache._get_hashed_path = lambda grammar, path, **options: name(grammar, lasting_path(path), **options)
+    cache._get_hashed_path = lambda grammar, path, cache_path=None: name(grammar, lasting_path(path), cache_path)
 
 
 def patch_venv(venv: Any) -> None:

@@ -112,11 +112,11 @@ _ADAPTED_IF_SOURCELESS = {
 # changes with every start, so nothing would be found again, and each start would add more.
 _ADAPTED_PACKAGES = {
     "numba/core/caching.py": (
-        "def get_suitable_cache_subpath(",
+        "    @classmethod\n    def get_suitable_cache_subpath(cls, py_file):\n",
         "import _appimage, sys\n_appimage.patch_numba(sys.modules[__name__])\n",
     ),
     "parso/cache.py": (
-        "def _get_hashed_path(",
+        "\ndef _get_hashed_path(hashed_grammar, path, cache_path=None):\n",
         "import _appimage, sys\n_appimage.patch_parso(sys.modules[__name__])\n",
     ),
 }

@@ -116,8 +116,10 @@ class TestAdapt:
     def test_packages(self, appdir: AppDir, python: BundledPython, system: System) -> None:
         """What they keep for their user is named after paths, and would not be found again."""
         files = {
-            "numba/core/caching.py": "class A:\n    def get_suitable_cache_subpath(cls, py_file): ...\n",
-            "parso/cache.py": "nothing = 'of what is known'\n",
+            "numba/core/caching.py": (
+                "class A:\n    @classmethod\n    def get_suitable_cache_subpath(cls, py_file):\n        ...\n"
+            ),
+            "parso/cache.py": "def _get_hashed_path(of, another, release): ...\n",
         }
         for name, text in files.items():
             (python.site_packages[0] / name).parent.mkdir(parents=True)
@@ -709,7 +711,7 @@ class TestLastingPath:
         class Inherited(Locator): ...
 
         monkeypatch.setattr(_appimage, "lasting_path", str.upper)
-        _appimage.patch_numba(SimpleNamespace(_CacheLocator=Locator))
+        _appimage.patch_numba(SimpleNamespace(_CacheLocator=Locator, Inherited=Inherited, os=os))
         assert Inherited.get_suitable_cache_subpath("a.py") == "Inherited A.PY"
 
     def test_parso(self, monkeypatch: pytest.MonkeyPatch) -> None:
