@@ -51,7 +51,8 @@ static bool detach(void)
 	enum { ATTEMPTS = 4, PAUSE_MS = 100 };
 
 	for (int i = 0; i < ATTEMPTS; i++) {
-		if (!unmount(&mount.point, true))
+		/* Somebody else may have unmounted it: then it can be removed. */
+		if (!unmount(&mount.point, true) || !mount_point_remove(&mount.point))
 			return true;
 		process_wait(-1, -1, PAUSE_MS << i); /* there may be memory for another process later */
 	}
