@@ -14,7 +14,7 @@ from hatch_appimage.process import ProcessError, run
 from hatch_appimage.results import NO_RESULTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from hatch_appimage.layout import AppDir
     from hatch_appimage.results import Results
@@ -74,7 +74,7 @@ def _find_installed(files: Iterable[Path], system: System, results: Results) -> 
     }
 
 
-def _search(names: Iterable[str], database: Path, results: Results) -> str:
+def _search(names: Collection[str], database: Path, results: Results) -> str:
     """Return what dpkg-query prints for some names; it reads the lists of files of all packages for it."""
 
     def ask() -> bytes:

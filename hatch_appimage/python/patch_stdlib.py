@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Teach the bundled Python to find what is not code: CA certificates, terminals, bundled libraries, Tcl's scripts.
 
-And to import from a mount, where each system call on a file may be a question to another process.
+And to import from a mount, where each system call on a file may be a question to another process. Some packages are
+taught to find again what they keep for their user, although the mount is elsewhere at each start.
 """
 
 from __future__ import annotations

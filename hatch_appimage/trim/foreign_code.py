@@ -58,8 +58,8 @@ _GENERATORS = (
     "werkzeug",
     "wrapt",
 )
-#: Modules that load what the image has: files of their own package, the application's own script in another process, or
-#: a module that is found by its name.
+#: Modules that load only what the image has: files of their own package, the application's script in another process,
+#: or a module that is found by its name. Those of NumPy and SciPy load what their own tests have compiled.
 _LOADING_WHAT_IS_THERE = frozenset({
     "anyio.to_process",
     "joblib.externals.loky.backend.spawn",
