@@ -443,9 +443,7 @@ class TestLifetime:
             os.kill(daemon, signal.SIGKILL)
         assert process.wait(PATIENCE) == 9
         process.communicate()
-        subprocess.run(["umount", "--lazy", *(image.temporary / name for name in image.leftovers())], check=False)
-        for name in image.leftovers():
-            (image.temporary / name).rmdir()
+        image.clear()
 
     def test_open_file_keeps_mount(self, image: Image) -> None:
         """Also for a process that knows nothing of the image."""

@@ -491,9 +491,7 @@ def test_no_process_hangs_when_the_server_is_killed(tmp_path: Path, built: Path,
         assert process.returncode in {2, 9, 126, 127, -signal.SIGKILL}
         wait_until(partial(kill_daemons, image, process))
         wait_until(lambda: not processes_of(image))
-        for name in image.leftovers():
-            subprocess.run(["umount", "--lazy", image.temporary / name], check=False, stderr=subprocess.DEVNULL)
-            shutil.rmtree(image.temporary / name)
+        image.clear()
 
 
 def is_through_with(image: Image, process: subprocess.Popen[str]) -> bool:
