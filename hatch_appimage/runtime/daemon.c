@@ -12,6 +12,7 @@
 
 #include "fd_passing.h"
 #include "fuse_server.h"
+#include "lasting_name.h"
 #include "mount.h"
 #include "process.h"
 #include "tidy.h"
@@ -21,6 +22,9 @@ static struct prefetch_plan plan;
 static int application; /* a descriptor from process_open() */
 static int peer;        /* a socket from the server to the unmounter, or from there to here */
 static struct mount mount;
+/* The name is another start's only when both processes have ended. */
+static char name[MOUNT_POINT_NAME_ROOM];
+static int claim; /* to the name; negative when there is none */
 
 enum { MAX_THREADS = 4 };
 
@@ -111,7 +115,7 @@ static int mount_somewhere(int (*way)(struct mount *mount, int application))
 	int error = -ENOENT;
 
 	for (int refusals = 0; refusals < MAX_REFUSALS && error != -ENODEV && error != -EINTR; refusals++) {
-		int made = mount_point_make(&mount.point, &next, task.prefix);
+		int made = mount_point_make(&mount.point, &next, name, task.prefix);
 		if (made)
 			return made;
 		error = announce();
@@ -146,7 +150,7 @@ static void start_tidying(void)
 	if (tidier != 0)
 		return;
 	process_detach(NULL, 0);
-	tidy_and_exit();
+	tidy_and_exit(strcmp(mount.point.name, name) ? name : "");
 }
 
 static void end_tidying(int options)
@@ -176,7 +180,7 @@ static bool wait_until_unmounted(void)
 
 static _Noreturn void run_unmounter(void)
 {
-	begin_startup(&plan.split.requests, (int[]){task.file, application, peer, plan.pipe[0]}, 4);
+	begin_startup(&plan.split.requests, (int[]){task.file, application, peer, claim, plan.pipe[0]}, 5);
 	mount.user_namespace = mount.mount_namespace = -1;
 	if (mount_somewhere(mount_visibly) && (!task.in_namespace || mount_somewhere(mount_in_namespace)))
 		_exit(1);
@@ -301,7 +305,8 @@ static _Noreturn void run_server(void)
 {
 	unsigned processors = process_processors(MAX_THREADS - 1); /* before this one is pinned to one of them */
 
-	begin_startup(&plan.split.prefetching, (int[]){task.file, server.channel, application, peer, plan.pipe[1]}, 5);
+	begin_startup(&plan.split.prefetching,
+	              (int[]){task.file, server.channel, application, peer, claim, plan.pipe[1]}, 6);
 	/* One thread at least for a request that comes while another is waiting for a block. */
 	server.fuse.workers =
 		(struct fuse_workers){.gone = leave, .processors = processors, .max_threads = processors + 1};
@@ -331,6 +336,7 @@ static _Noreturn void start_both(void)
 	if (fd_pair(peers) || prefetch_connect(&plan))
 		_exit(1);
 	mount_find_fusermount();
+	claim = lasting_name_choose(name, sizeof(name), task.prefix, task.file, task.offset);
 	server.unmounter = fork();
 	if (server.unmounter < 0)
 		_exit(1);

@@ -150,7 +150,7 @@ static _Noreturn void guard(int socket, pid_t number, int process)
 	guarded.stays = getenv("NO_CLEANUP");
 	mount_find_fusermount();
 	move_environment();
-	process_detach((int[]){socket, process}, process < 0 ? 1 : 2);
+	process_detach((int[]){socket, process}, 2);
 	setsid();
 	if (send(socket, "", 1, MSG_NOSIGNAL) != 1)
 		_exit(1);
@@ -159,7 +159,7 @@ static _Noreturn void guard(int socket, pid_t number, int process)
 	wait_for_end(number, process);
 	while (open_guarded(&guarded) && (user = last_user(&guarded)))
 		wait_for_end(user, process_open(user));
-	tidy_and_exit();
+	tidy_and_exit("");
 }
 
 /* In the guard, signals stay blocked. */

@@ -25,18 +25,30 @@ static int open_locked(const struct mount_point *point)
 	return error;
 }
 
-/* In the working directory, which is the parent. */
-static int make_here(struct mount_point *point, const char *prefix)
+static int make_directory(char made[MOUNT_POINT_NAME_ROOM], const char *name, const char *prefix)
 {
 	char relative[MOUNT_POINT_NAME_ROOM + 2];
+
+	if (*name && !mkdir(name, 0700)) {
+		snprintf(made, MOUNT_POINT_NAME_ROOM, "%s", name);
+		return 0;
+	}
+	int error = tmpdir_make(relative, sizeof(relative), ".", prefix);
+	if (!error)
+		snprintf(made, MOUNT_POINT_NAME_ROOM, "%s", relative + strlen("./"));
+	return error;
+}
+
+/* In the working directory, which is the parent. */
+static int make_here(struct mount_point *point, const char *name, const char *prefix)
+{
 	size_t length;
 
 	if (!getcwd(point->path, sizeof(point->path)) || point->path[0] != '/')
 		return -ENAMETOOLONG;
-	int error = tmpdir_make(relative, sizeof(relative), ".", prefix);
+	int error = make_directory(point->name, name, prefix);
 	if (error)
 		return error;
-	snprintf(point->name, sizeof(point->name), "%s", relative + strlen("./"));
 	length = strlen(point->path);
 	point->directory = -ENAMETOOLONG;
 	if (snprintf(point->path + length, sizeof(point->path) - length, "/%s", point->name) <
@@ -47,7 +59,7 @@ static int make_here(struct mount_point *point, const char *prefix)
 	return point->directory < 0 ? point->directory : 0;
 }
 
-static int make_in(struct mount_point *point, const char *parent, const char *prefix)
+static int make_in(struct mount_point *point, const char *parent, const char *name, const char *prefix)
 {
 	int error = 0;
 
@@ -59,18 +71,18 @@ static int make_in(struct mount_point *point, const char *parent, const char *pr
 	else if (fchdir(point->parent))
 		error = -errno;
 	if (!error)
-		error = make_here(point, prefix);
+		error = make_here(point, name, prefix);
 	if (error)
 		close(point->parent);
 	return error;
 }
 
-int mount_point_make(struct mount_point *point, unsigned *next, const char *prefix)
+int mount_point_make(struct mount_point *point, unsigned *next, const char *name, const char *prefix)
 {
 	char parent[MOUNT_POINT_ROOM];
 
 	while (tmpdir_candidate((*next)++, parent, sizeof(parent))) {
-		if (*parent && !make_in(point, parent, prefix))
+		if (*parent && !make_in(point, parent, name, prefix))
 			return 0;
 	}
 	return -ENOENT;

@@ -22,10 +22,11 @@ struct mount_point {
 
 /*
  * Makes one in the first place of tmpdir_candidate()'s, from `*next` on, where that is possible and where nobody else
- * can rename it; `*next` becomes the place after that.  Its parent becomes the working directory.  Returns -ENOENT when
- * there are no more places.
+ * can rename it; `*next` becomes the place after that.  It is called `name`, unless that is empty or something is there,
+ * or else by `prefix` and what nobody can foresee.  Its parent becomes the working directory.  Returns -ENOENT when there
+ * are no more places.
  */
-int mount_point_make(struct mount_point *point, unsigned *next, const char *prefix);
+int mount_point_make(struct mount_point *point, unsigned *next, const char *name, const char *prefix);
 /* Fails with -EBUSY while something is mounted on it. */
 int mount_point_remove(const struct mount_point *point);
 void mount_point_close(const struct mount_point *point);

@@ -306,7 +306,7 @@ static void close_between(int first, int last, bool at_once)
 
 static void close_others(const int *kept, size_t count)
 {
-	enum { MAX_KEPT = 5 };
+	enum { MAX_KEPT = 6 };
 	int ascending[MAX_KEPT];
 	int next = STDERR_FILENO + 1;
 	bool at_once = may_call(SYS_close_range);
@@ -314,6 +314,8 @@ static void close_others(const int *kept, size_t count)
 	memcpy(ascending, kept, count * sizeof(*kept));
 	qsort(ascending, count, sizeof(*ascending), compare_descriptors);
 	for (size_t i = 0; i < count; i++) {
+		if (ascending[i] < next)
+			continue;
 		close_between(next, ascending[i] - 1, at_once);
 		next = ascending[i] + 1;
 	}

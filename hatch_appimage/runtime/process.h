@@ -33,7 +33,8 @@ bool process_holds_files(const char *directory);
 
 /*
  * Leaves the caller's directory, signals, standard streams and open files: somebody may wait for their closing.  Up to
- * five descriptors stay open.  The session is left for setsid(), which takes the kernel long.
+ * six descriptors stay open, of which negative ones are none.  The session is left for setsid(), which takes the kernel
+ * long.
  */
 void process_detach(const int *kept, size_t count);
 

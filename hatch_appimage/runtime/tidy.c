@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lasting_name.h"
 #include "mount.h"
 #include "tmpdir.h"
 
@@ -29,6 +30,18 @@ static bool is_our_name(const char *name)
 	return !strncmp(name, NAME, strlen(NAME)) && length == strlen(NAME) + IMAGE + RANDOM;
 }
 
+static const char *claimed_in_vain;
+
+/*
+ * Asked last: who has claimed the name since it looked forgotten is using it.  Where nothing can be claimed, no start uses
+ * the name of another one.
+ */
+static bool may_remove(const char *name, int *claim)
+{
+	*claim = lasting_name_claim(name);
+	return *claim != -EADDRINUSE || !strcmp(name, claimed_in_vain);
+}
+
 static bool open_parent(struct mount_point *point, const char *parent, const char *name)
 {
 	point->parent = open(parent, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -36,20 +49,30 @@ static bool open_parent(struct mount_point *point, const char *parent, const cha
 	       snprintf(point->name, sizeof(point->name), "%s", name) < (int)sizeof(point->name);
 }
 
-static void remove_dead_mount(char *path)
+static void remove_mount(const char *parent, const char *name)
 {
 	struct mount_point point;
+
+	if (open_parent(&point, parent, name) && !unmount(&point, true))
+		mount_point_remove(&point);
+	if (point.parent >= 0)
+		close(point.parent);
+}
+
+static void remove_dead_mount(char *path)
+{
 	struct statfs status;
+	int claim;
 	char *slash = strrchr(path, '/');
 
 	/* The server is asked, whatever the kernel remembers. */
 	if (!slash || strncmp(slash + 1, NAME, strlen(NAME)) || !statfs(path, &status) || errno != ENOTCONN)
 		return;
 	*slash = 0;
-	if (open_parent(&point, *path ? path : "/", slash + 1) && !unmount(&point, true))
-		mount_point_remove(&point);
-	if (point.parent >= 0)
-		close(point.parent);
+	if (may_remove(slash + 1, &claim))
+		remove_mount(*path ? path : "/", slash + 1);
+	if (claim >= 0)
+		close(claim);
 }
 
 /* proc(5), mountinfo: blanks, tabs, line feeds and backslashes are three octal digits. */
@@ -124,8 +147,11 @@ static void remove_forgotten(int parent, const char *name)
 	int directory = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (directory < 0)
 		return;
-	if (is_forgotten(directory))
+	int claim = -1;
+	if (is_forgotten(directory) && may_remove(name, &claim))
 		unlinkat(parent, name, AT_REMOVEDIR); /* fails where something is in it or mounted on it */
+	if (claim >= 0)
+		close(claim);
 	close(directory);
 }
 
@@ -154,11 +180,12 @@ static void end_after(unsigned seconds)
 	alarm(seconds);
 }
 
-_Noreturn void tidy_and_exit(void)
+_Noreturn void tidy_and_exit(const char *claimed)
 {
 	enum { TIDYING_S = 10 };
 	char path[MOUNT_POINT_ROOM];
 
+	claimed_in_vain = claimed;
 	end_after(TIDYING_S);
 	remove_dead_mounts();
 	for (unsigned i = 0; tmpdir_candidate(i, path, sizeof(path)); i++) {

@@ -4,7 +4,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -101,16 +100,23 @@ int tmpdir_open(const char *candidate, char path[PATH_MAX])
 	return error;
 }
 
-int tmpdir_suffix(char suffix[TMPDIR_SUFFIX_ROOM])
+void tmpdir_spell(uint64_t number, char suffix[TMPDIR_SUFFIX_ROOM])
 {
 	static const char digits[] = "abcdefghijklmnopqrstuvwxyz012345";
-	uint8_t noise[TMPDIR_SUFFIX_ROOM - 1];
+	size_t length = TMPDIR_SUFFIX_ROOM - 1;
 
-	if (getrandom(noise, sizeof(noise), 0) != sizeof(noise))
+	for (size_t i = 0; i < length; i++, number /= sizeof(digits) - 1)
+		suffix[i] = digits[number % (sizeof(digits) - 1)];
+	suffix[length] = 0;
+}
+
+int tmpdir_suffix(char suffix[TMPDIR_SUFFIX_ROOM])
+{
+	uint64_t noise;
+
+	if (getrandom(&noise, sizeof(noise), 0) != sizeof(noise))
 		return -errno;
-	for (size_t i = 0; i < sizeof(noise); i++)
-		suffix[i] = digits[noise[i] % (sizeof(digits) - 1)];
-	suffix[sizeof(noise)] = 0;
+	tmpdir_spell(noise, suffix);
 	return 0;
 }
 

@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/stat.h>
 
 /* All that chmod() can set. */
@@ -28,8 +29,10 @@ enum { TMPDIR_UNSAFE = -4096 }; /* no errno value */
  * descriptor, a negative errno value, or TMPDIR_UNSAFE.
  */
 int tmpdir_open(const char *candidate, char path[PATH_MAX]);
-/* Eight characters that nobody can foresee. */
 enum { TMPDIR_SUFFIX_ROOM = 9 };
+/* Eight characters, each for five bits; the uppermost are left out. */
+void tmpdir_spell(uint64_t number, char suffix[TMPDIR_SUFFIX_ROOM]);
+/* Eight that nobody can foresee. */
 int tmpdir_suffix(char suffix[TMPDIR_SUFFIX_ROOM]);
 /* Makes a directory of our own, mode 0700, under a name that begins so and ends in what nobody can foresee. */
 int tmpdir_make(char *path, size_t room, const char *parent, const char *prefix);
