@@ -70,11 +70,6 @@ _PLATFORM = "QT_QPA_PLATFORM"
 # Qt tries them in this order.
 _WAYLAND_FIRST = "wayland;xcb"
 
-# Qt keeps what it compiles in the user's cache, by the path of the QML file: where that is changes with every start, so
-# nothing would be found again, and each start would add more. What was compiled when Qt was built is used all the same.
-_QML = "libQt6Qml.so.6"
-_QML_VALUES = {"QML_DISK_CACHE": "aot,qmlc-read"}
-
 # In the metadata of a plugin, which are CBOR (RFC 8949): the text "Keys", with an array of texts behind it.
 _KEYS = b"\x64Keys"
 _ARRAY, _TEXT, _SHORT = 0x80, 0x60, 24
@@ -139,15 +134,14 @@ def write_toolkit_variables(
         path for directory in plugins for path in directory.glob("platforms/libqwayland*.so")
     )
     paths = companion_variables(appdir.lib)
-    values = dict(_QML_VALUES) if any(PurePath(path).name == _QML for path in files) else {}
-    lists = {}
+    values, lists = {}, {}
     if (appdir.lib / PATHS["GI_TYPELIB_PATH"]).is_dir():
         paths |= {name: path for name, path in PATHS.items() if (appdir.lib / path).exists()}
         hidden |= dict.fromkeys(PATHS, ())
         lists = LISTS
     if (appdir.lib / GST_PLUGINS).is_dir():
         paths |= {name: path for name, path in PATHS.items() if path == GST_PLUGINS}
-        values |= GST_VALUES
+        values = GST_VALUES
         hidden |= dict.fromkeys(GST_VALUES, ())
     variables = ToolkitVariables(
         {name: values for name, values in hidden.items() if name not in environment},

@@ -281,52 +281,6 @@ def running_image() -> str | None:
     return None
 
 
-def lasting_path(path: Any) -> Any:
-    """Return a path that stands for a file of the image at every start; any other path as it is.
-
-    Where the image is mounted changes with every start. All files of an image have one time, so another version of it
-    must have other paths.
-
-    Args:
-        path: of a file.
-
-    """
-    root = os.path.join(os.path.dirname(sys.base_prefix), "")
-    image = running_image() if str(path).startswith(root) else None
-    if image is None:
-        return path
-    status = os.stat(image)
-    return f"{image}/{status.st_mtime_ns}-{status.st_size}/{str(path)[len(root) :]}"
-
-
-def patch_numba(caching: Any) -> None:
-    """Have compiled functions (``cache=True``) found again by the next start.
-
-    Args:
-        caching: the module ``numba.core.caching``.
-
-    """
-    for locator in list(vars(caching).values()):
-        if isinstance(locator, type) and "get_suitable_cache_subpath" in vars(locator):
-            _patch_locator(locator)
-
-
-def _patch_locator(locator: Any) -> None:
-    name = locator.get_suitable_cache_subpath.__func__
-    locator.get_suitable_cache_subpath = classmethod(lambda cls, py_file: name(cls, lasting_path(py_file)))
-
-
-def patch_parso(cache: Any) -> None:
-    """Have what was parsed, for completions by jedi, found again by the next start.
-
-    Args:
-        cache: the module ``parso.cache``.
-
-    """
-    name = cache._get_hashed_path
-    cache._get_hashed_path = lambda grammar, path, cache_path=None: name(grammar, lasting_path(path), cache_path)
-
-
 def patch_venv(venv: Any) -> None:
     """Have virtual environments start the image, by links of the interpreter's names."""
     if getattr(sys, "_base_executable", None) == running_image():  # its name would be that of the interpreter

@@ -109,18 +109,6 @@ _ADAPTED_IF_SOURCELESS = {
         "import _appimage, sys\n_appimage.patch_metadata(sys.modules[__name__])\n",
     ),
 }
-# The same for installed packages that keep files for their user, named after the paths of modules: where those are
-# changes with every start, so nothing would be found again, and each start would add more.
-_ADAPTED_PACKAGES = {
-    "numba/core/caching.py": (
-        "    @classmethod\n    def get_suitable_cache_subpath(cls, py_file):\n",
-        "import _appimage, sys\n_appimage.patch_numba(sys.modules[__name__])\n",
-    ),
-    "parso/cache.py": (
-        "\ndef _get_hashed_path(hashed_grammar, path, cache_path=None):\n",
-        "import _appimage, sys\n_appimage.patch_parso(sys.modules[__name__])\n",
-    ),
-}
 # Python does not ask any more from this version on (https://github.com/python/cpython/pull/124922).
 _ASKS_NO_MORE = Version("3.14.dev0")
 _ADAPTED_IF_IT_ASKS = {"encodings/__init__.py": _GET_DATA}
@@ -175,7 +163,7 @@ _TERMINFO = ("/etc/terminfo", "/lib/terminfo", "/usr/share/terminfo")
 
 
 def patched_sources(python: BundledPython) -> frozenset[Path]:
-    """Return the modules that `patch_stdlib` may change or add."""
+    """Return the modules of a standard library that `patch_stdlib` may change or add."""
     names = {
         *_ADAPTED,
         *_ADAPTED_IF_C_LIBRARY,
@@ -184,13 +172,12 @@ def patched_sources(python: BundledPython) -> frozenset[Path]:
         *_ADAPTED_IF_SOURCELESS,
         *_ADAPTED_IF_IT_ASKS,
     }
-    packages = (directory / name for directory in python.site_packages for name in _ADAPTED_PACKAGES)
-    return frozenset([*packages, *(python.stdlib / name for name in (*names, _MODULE.name, _READLINE_MODULE))])
+    return frozenset(python.stdlib / name for name in (*names, _MODULE.name, _READLINE_MODULE))
 
 
 @dataclass(frozen=True)
 class Patches:
-    """The modules of the standard library, and the packages, that were changed, by name."""
+    """The modules of the standard library that were changed, by name."""
 
     modules: tuple[str, ...]
 
@@ -227,11 +214,11 @@ def patch_stdlib(
             "Environments that the application makes with virtualenv work as long as the image runs; set "
             "`expose-python = true` to have them work afterwards"
         )
-    for module, code in _additions(appdir, python, exposed=exposed, sourceless=sourceless, left_out=left_out):
+    for name, code in _additions(appdir, python, exposed=exposed, sourceless=sourceless, left_out=left_out):
+        module = python.stdlib / name
         if module.is_file():
             _add(module, code)
-            directory = next(place for place in (*python.site_packages, python.stdlib) if place in module.parents)
-            patched.append(module.relative_to(directory).parts[0].split(".")[0])
+            patched.append(name.split(".")[0].split("/")[0])
     if any(python.stdlib.parent.parent.glob(f"lib*/{python.stdlib.name}/lib-dynload/readline.*")):
         (python.stdlib / _READLINE_MODULE).write_text(_NOTE.lstrip() + _READLINE, encoding="utf-8")
         patched.append("readline")
@@ -251,29 +238,23 @@ def _patch_site(module: Path) -> None:
 
 def _additions(
     appdir: AppDir, python: BundledPython, *, exposed: bool, sourceless: bool, left_out: Mapping[str, str]
-) -> Iterator[tuple[Path, str]]:
-    """Yield paths that modules may have, each with what is to be written at its end."""
-    always = [_ADAPTED]
+) -> Iterator[tuple[str, str]]:
+    """Yield names of modules below the standard library's directory, each with what is to be written at its end."""
+    yield from _ADAPTED.items()
     if (appdir.glibc / "locale").is_dir():
-        always.append(_ADAPTED_IF_C_LIBRARY)
+        yield from _ADAPTED_IF_C_LIBRARY.items()
     if exposed:
-        always.append(_ADAPTED_IF_EXPOSED)
-    always.append({"encodings/__init__.py": _IMPORT_SHORTCUTS})
+        yield from _ADAPTED_IF_EXPOSED.items()
+    yield "encodings/__init__.py", _IMPORT_SHORTCUTS
     if left_out:
-        always.append({"encodings/__init__.py": _LEFT_OUT.format(modules=repr(dict(sorted(left_out.items()))))})
+        yield "encodings/__init__.py", _LEFT_OUT.format(modules=repr(dict(sorted(left_out.items()))))
     if Version(python.version.rstrip("+")) < _ASKS_NO_MORE:
-        always.append(_ADAPTED_IF_IT_ASKS)
-    for name, code in chain.from_iterable(group.items() for group in always):
-        yield python.stdlib / name, code
-    marked = [(python.stdlib, _ADAPTED_IF_OF_DEBIAN)]
-    if sourceless:
-        marked.append((python.stdlib, _ADAPTED_IF_SOURCELESS))
-    marked += [(directory, _ADAPTED_PACKAGES) for directory in python.site_packages]
-    for directory, group in marked:
-        for name, (mark, code) in group.items():
-            module = directory / name
-            if module.is_file() and mark in module.read_text(encoding="utf-8"):
-                yield module, code
+        yield from _ADAPTED_IF_IT_ASKS.items()
+    marked = [_ADAPTED_IF_OF_DEBIAN, _ADAPTED_IF_SOURCELESS] if sourceless else [_ADAPTED_IF_OF_DEBIAN]
+    for name, (mark, code) in chain.from_iterable(group.items() for group in marked):
+        module = python.stdlib / name
+        if module.is_file() and mark in module.read_text(encoding="utf-8"):
+            yield name, code
 
 
 def _add(module: Path, code: str) -> None:

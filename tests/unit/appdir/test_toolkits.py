@@ -240,13 +240,6 @@ class TestGetenv:
         plugins = [f"{appdir.lib}/gstreamer-1.0", "/m"]
         assert self.ask(python.executable, "GST_PLUGIN_SYSTEM_PATH_1_0", GST_PLUGIN_SYSTEM_PATH_1_0="/m") == plugins
 
-    def test_compiled_qml(self, appdir: AppDir, python: BundledPython) -> None:
-        """It is kept by paths that no other start has."""
-        library("libQt6Qml.so.6").write(add_qt(python).parent / "lib" / "libQt6Qml.so.6")
-        write(appdir, python)
-        assert self.ask(python.executable, "QML_DISK_CACHE") == ["aot,qmlc-read", "(none)"]
-        assert self.ask(python.executable, "QML_DISK_CACHE", QML_DISK_CACHE="qmlc") == ["qmlc", "qmlc"]
-
     def test_translations(self, appdir: AppDir, python: BundledPython) -> None:
         """Libraries have the machine's directory compiled in; other domains are bound as they want it."""
         assert write(appdir, python, domains=("glib20", "gtk40")).domains == ("glib20", "gtk40")

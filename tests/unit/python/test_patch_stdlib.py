@@ -21,7 +21,7 @@ import pytest
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.layout import AppDir
 from hatch_appimage.python import BundledPython, _appimage
-from hatch_appimage.python.patch_stdlib import _GET_DATA, _LEFT_OUT, _SOURCELESS, Patches, patch_stdlib, patched_sources
+from hatch_appimage.python.patch_stdlib import _GET_DATA, _LEFT_OUT, _SOURCELESS, Patches, patch_stdlib
 from hatch_appimage.sources.imports import Reached
 from hatch_appimage.sources.reach import Reach
 from hatch_appimage.system import System
@@ -112,24 +112,6 @@ class TestAdapt:
             "pip-23.0.1-py3-none-any.whl",
             "setuptools-66-py3-none-any.whl",
         ]
-
-    def test_packages(self, appdir: AppDir, python: BundledPython, system: System) -> None:
-        """What they keep for their user is named after paths, and would not be found again."""
-        files = {
-            "numba/core/caching.py": (
-                "class A:\n    @classmethod\n    def get_suitable_cache_subpath(cls, py_file):\n        ...\n"
-            ),
-            "parso/cache.py": "def _get_hashed_path(of, another, release): ...\n",
-        }
-        for name, text in files.items():
-            (python.site_packages[0] / name).parent.mkdir(parents=True)
-            (python.site_packages[0] / name).write_text(text)
-        assert "numba" in patch_stdlib(appdir, python, system).modules
-        numba, parso = (python.site_packages[0] / name for name in files)
-        assert numba.read_text().startswith(files["numba/core/caching.py"])
-        assert "_appimage.patch_numba(" in numba.read_text()
-        assert parso.read_text() == files["parso/cache.py"]
-        assert {numba, parso, python.stdlib / "ssl.py"} <= patched_sources(python)
 
     def test_of_debian(self, appdir: AppDir, python: BundledPython, system: System) -> None:
         """Its own paths are told from those of others by the text."""
@@ -661,64 +643,6 @@ class TestVirtualEnvironment:
             with monkeypatch.context() as patch:
                 patch.delenv(variable)
                 assert _appimage.running_image() is None
-
-
-class TestLastingPath:
-    @pytest.fixture
-    def image(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-        image = tmp_path / "app.AppImage"
-        image.touch()
-        os.utime(image, ns=(5, 7))
-        self.mount(tmp_path / "mount", monkeypatch)
-        monkeypatch.setenv("APPIMAGE", str(image))
-        return image
-
-    def mount(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        (directory / "usr").mkdir(parents=True)
-        monkeypatch.setattr(sys, "base_prefix", str(directory / "usr"))
-        monkeypatch.setenv("APPDIR", str(directory))
-
-    def test_is_the_same_wherever_the_image_is_mounted(
-        self, image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        path = _appimage.lasting_path(str(tmp_path / "mount" / "usr" / "lib" / "a.py"))
-        assert path == f"{image}/7-0/usr/lib/a.py"
-        self.mount(tmp_path / "other", monkeypatch)
-        assert _appimage.lasting_path(tmp_path / "other" / "usr" / "lib" / "a.py") == path
-
-    def test_is_another_in_the_next_version(self, image: Path, tmp_path: Path) -> None:
-        image.write_text("new")
-        os.utime(image, ns=(5, 7))
-        assert _appimage.lasting_path(str(tmp_path / "mount" / "usr" / "a.py")) == f"{image}/7-3/usr/a.py"
-
-    @pytest.mark.usefixtures("image")
-    @pytest.mark.parametrize("path", ["/home/a.py", None, Path("a.py"), "<string>"])
-    def test_others(self, path: object) -> None:
-        assert _appimage.lasting_path(path) is path
-
-    @pytest.mark.usefixtures("image")
-    def test_unpacked_image(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.delenv("APPIMAGE")
-        path = str(tmp_path / "mount" / "usr" / "a.py")
-        assert _appimage.lasting_path(path) is path
-
-    def test_numba(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        class Locator:
-            @classmethod
-            def get_suitable_cache_subpath(cls, py_file: str) -> str:
-                return f"{cls.__name__} {py_file}"
-
-        class Inherited(Locator): ...
-
-        monkeypatch.setattr(_appimage, "lasting_path", str.upper)
-        _appimage.patch_numba(SimpleNamespace(_CacheLocator=Locator, Inherited=Inherited, os=os))
-        assert Inherited.get_suitable_cache_subpath("a.py") == "Inherited A.PY"
-
-    def test_parso(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        cache = SimpleNamespace(_get_hashed_path=lambda grammar, path, cache_path=None: (grammar, path, cache_path))
-        monkeypatch.setattr(_appimage, "lasting_path", str.upper)
-        _appimage.patch_parso(cache)
-        assert cache._get_hashed_path("g", "a.py", cache_path="/c") == ("g", "A.PY", "/c")
 
 
 class TestVirtualenv:
