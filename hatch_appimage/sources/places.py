@@ -18,10 +18,17 @@ if TYPE_CHECKING:
 _SAME_PATH = frozenset(
     {
         "Path",
+        "PosixPath",
         "PurePath",
+        "PurePosixPath",
         "absolute",
         "abspath",
+        "as_posix",
+        "decode",
+        "encode",
+        "expanduser",
         "fsdecode",
+        "fsencode",
         "fspath",
         "normcase",
         "normpath",
