@@ -106,6 +106,9 @@ def module_name(path: str, roots: list[str]) -> str | None:
     if root is None or suffix is None:
         return None
     parts = path[len(os.path.join(root, "")) : -len(suffix)].split(os.sep)
+    # A compiled package is a module by the name of its directory.
+    if parts[1:] and parts[-1] == "__init__":
+        parts.pop()
     # What mypyc makes for a whole package is named after a digest, which may begin with a digit.
     if not all(part.isidentifier() for part in (*parts[:-1], f"_{parts[-1]}")):
         return None

@@ -539,12 +539,16 @@ class TestFiles:
         self.write(site / "package/stable.abi3.so", symbol="PyInit_stable")
         self.write(site / "package/bare.so", symbol="PyInit_bare")
         self.write(site / f"0a1b__mypyc{TAGGED}")
+        self.write(site / f"package/compiled/__init__{TAGGED}")
+        self.write(site / "package/whole/__init__.abi3.so", symbol="PyInit_whole")
         assert sorted(self.find(tmp_path).modules) == [
             "0a1b__mypyc",
             "lib_dynload.x",
             "package.bare",
+            "package.compiled",
             "package.inner.part",
             "package.stable",
+            "package.whole",
             "top",
         ]
 
