@@ -39,7 +39,7 @@ from hatch_appimage.project.script import SCRIPT_LOCK
 from hatch_appimage.source_build import constrain_tools
 from hatch_appimage.toml import read_toml, tomllib
 from hatch_appimage.uv import prefers_source, run_uv
-from hatch_appimage.workspace import find_workspace
+from hatch_appimage.workspace import find_members, find_workspace, read_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -290,7 +290,8 @@ def _is_of_script(path: Path) -> bool:
 
 def _read_uv_lock(path: Path, request: InstallRequest) -> list[Package]:
     """Let uv turn its own lock into a ``pylock.toml``, after it has compared it with ``pyproject.toml``."""
-    hashes, unhashed = _uv_files(read_toml(path))
+    document = read_toml(path)
+    hashes, unhashed = _uv_files(document)
     script = path.with_suffix("") if _is_of_script(path) else None
     arguments: list[str | Path] = [
         *("export", "--quiet", "--format", "pylock.toml", "--python", request.target.interpreter, "--no-editable"),
@@ -304,12 +305,7 @@ def _read_uv_lock(path: Path, request: InstallRequest) -> list[Package]:
         text = run_uv([*arguments, "--locked"], doing=doing, cwd=path.parent)
     except ProcessError as error:
         if "needs to be updated" in error.output:
-            what, command = (
-                (script.name, f"uv lock --script {script.name}") if script else ("pyproject.toml", "uv lock")
-            )
-            raise AppImageError(
-                f"{path} is out of date with {what} or the index that uv is told to use: run `{command}`"
-            ) from error
+            raise AppImageError(_why_out_of_date(path, script, document, request.target)) from error
         text = run_uv([*arguments, "--frozen"], doing=doing, cwd=path.parent)
         reason = error.output.splitlines()[0].removeprefix("error: ")
         log.warning("Whether %s is up to date with pyproject.toml cannot be told: %s", path.name, reason)
@@ -324,6 +320,27 @@ def _read_uv_lock(path: Path, request: InstallRequest) -> list[Package]:
 
     # What is exported has been chosen by features and groups already. Hashes that the lock lacks uv makes up.
     return _choose(_parse(tomllib.loads(text), path), path, replace(request, features=(), groups=()), listed)
+
+
+def _why_out_of_date(path: Path, script: Path | None, document: Mapping[str, Any], target: TargetEnvironment) -> str:
+    """Say what to do about a lock that uv would write anew."""
+    if script:
+        return (
+            f"{path} is out of date with {script.name} or the index that uv is told to use: "
+            f"run `uv lock --script {script.name}`"
+        )
+    locked, here = document.get("requires-python"), f">={target.environment['python_version']}"
+    # Without the field, uv takes the minor version of the Python that it runs with for the lowest one.
+    if locked != here and not any(map(_requires_python, [path.parent, *find_members(path.parent)])):
+        return (
+            f"{path} is for Python {locked}, and uv would make it one for {here}, as no `requires-python` says "
+            f'otherwise: add `requires-python = "{locked}"` to [project] in pyproject.toml'
+        )
+    return f"{path} is out of date with pyproject.toml or the index that uv is told to use: run `uv lock`"
+
+
+def _requires_python(root: Path) -> object:
+    return (read_table(root / "pyproject.toml", "project") or {}).get("requires-python")
 
 
 def _uv_files(document: Mapping[str, Any]) -> tuple[set[str], set[tuple[object, ...]]]:

@@ -508,6 +508,22 @@ class TestUvLock:
             f"{path} is out of date with pyproject.toml or the index that uv is told to use: run `uv lock`"
         )
 
+    def test_of_another_python(self, site: Site) -> None:
+        """Without `requires-python`, uv locks for the Python that it runs with, and `uv lock` would not help."""
+        path = site.lock("uv.lock")
+        path.write_text(path.read_text().replace('requires-python = ">=3.10"', 'requires-python = ">=3.8"'))
+        project = site.root / "pyproject.toml"
+        project.write_text(PYPROJECT.replace('requires-python = ">=3.10"\n', ""))
+        here = ".".join(map(str, sys.version_info[:2]))
+        with pytest.raises(AppImageError) as caught:
+            site.install("uv.lock")
+        assert str(caught.value) == (
+            f"{path} is for Python >=3.8, and uv would make it one for >={here}, as no `requires-python` says "
+            'otherwise: add `requires-python = ">=3.8"` to [project] in pyproject.toml'
+        )
+        project.write_text(PYPROJECT.replace(">=3.10", ">=3.8"))
+        assert site.install("uv.lock", name="later").packages == BASE
+
     def test_cannot_be_compared(
         self, site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
