@@ -13,12 +13,17 @@ from packaging.utils import canonicalize_name
 from hatch_appimage.option import FLAG, TEXT, TEXT_OR_FLAG, TEXT_OR_TEXTS, TEXTS, option
 from hatch_appimage.packages.lock import Lock
 from hatch_appimage.project.requirements_file import read_requirements_file
+from hatch_appimage.workspace import read_table
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from hatch_appimage.project.requirements_file import RequirementsFile
     from hatch_appimage.table import Table
+
+
+# What uv calls the group of `dev-dependencies` in [tool.uv].
+_UV_GROUP = "dev"
 
 
 def _features(names: tuple[str, ...], table: Table) -> tuple[str, ...]:
@@ -28,6 +33,20 @@ def _features(names: tuple[str, ...], table: Table) -> tuple[str, ...]:
         if canonicalize_name(name) not in known:
             available = f"available: {', '.join(features)}" if features else "the project has none"
             raise ValueError(f"asks for `{name}`, which is not in [project.optional-dependencies]; {available}")
+    return names
+
+
+def _dependency_groups(names: tuple[str, ...], table: Table) -> tuple[str, ...]:
+    lock = table["lock"]
+    if lock and lock.path.name != "uv.lock":  # which may have groups that only its own tool knows
+        return names
+    document = read_table(table.project.uv_root / "pyproject.toml") or {}
+    groups = document.get("dependency-groups")
+    known = tuple(groups) if isinstance(groups, dict) else ()
+    for name in names:
+        if canonicalize_name(name) not in {*map(canonicalize_name, known), _UV_GROUP}:
+            available = f"available: {', '.join(known)}" if known else "the project has none"
+            raise ValueError(f"asks for `{name}`, which is not in [dependency-groups]; {available}")
     return names
 
 
@@ -149,7 +168,10 @@ class InstallSettings:
         default=False,
     )
     dependency_groups: tuple[str, ...] = option(
-        TEXTS, "Dependency groups (PEP 735) to install; a lock must have them.", default=()
+        TEXTS,
+        "Dependency groups (PEP 735) to install; a lock must have them.",
+        default=(),
+        check=_dependency_groups,
     )
 
     @property

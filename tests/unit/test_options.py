@@ -552,6 +552,34 @@ class TestPython:
         assert error.startswith(f"Option `{TABLE}.python` and `python-sha256` must have the same shape")
 
 
+class TestDependencyGroups:
+    @pytest.fixture
+    def grouped(self, project: Project) -> Project:
+        (project.root / "pyproject.toml").write_text('[dependency-groups]\nGui_Parts = ["leaf"]\n')
+        return project
+
+    def test_specific(self, grouped: Project) -> None:
+        assert read(grouped, dependency_groups=["gui-parts"]).install.dependency_groups == ("gui-parts",)
+
+    def test_unknown(self, grouped: Project) -> None:
+        assert errors_of(grouped, dependency_groups=["gui"]) == [
+            (
+                f"Option `{TABLE}.dependency-groups` asks for `gui`, which is not in [dependency-groups]; "
+                "available: Gui_Parts"
+            )
+        ]
+
+    def test_unknown_where_there_are_none(self, project: Project) -> None:
+        (error,) = errors_of(project, dependency_groups=["gui"])
+        assert error.endswith("asks for `gui`, which is not in [dependency-groups]; the project has none")
+
+    def test_of_a_lock(self, project: Project) -> None:
+        """That of another tool than uv may have groups that are not in `pyproject.toml`."""
+        (project.root / "poetry.lock").write_text("")
+        settings = read(project, dependency_groups=["gui"], lock="poetry.lock")
+        assert settings.install.dependency_groups == ("gui",)
+
+
 class TestFeatures:
     def test_default(self, project: Project) -> None:
         assert read(project, features=[]).install.features == ()
@@ -694,9 +722,6 @@ class TestLock:
         ]
         settings = read(project, constraints="limits.txt", lock=False)
         assert settings.install.constraints == project.root / "limits.txt"
-
-    def test_dependency_groups(self, project: Project) -> None:
-        assert read(project, dependency_groups=["more"]).install.dependency_groups == ("more",)
 
 
 class TestIcon:
