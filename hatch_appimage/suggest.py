@@ -15,10 +15,20 @@ _MAX_NAMES = 10
 _MAX_VERSIONS = 3
 
 
-def suggest_name(name: str, known: Collection[str]) -> str:
-    """Return the end of an error about an unknown name: the known one that it may be meant for, or else all of them."""
-    near = get_close_matches(name, known, n=1)
-    return f", did you mean `{near[0]}`?" if near else f"; known are {', '.join(sorted(known))}"
+def suggest_name(name: str, known: Collection[str], instead: str = "") -> str:
+    """Return the end of an error about an unknown name: the known one that it may be meant for, or else all of them.
+
+    Args:
+        name: the unknown one.
+        known: those that there are.
+        instead: what to say where they are too many to list.
+
+    """
+    # What looks like it, or what it is a part of, such as `groups` of `dependency-groups`.
+    near = [*get_close_matches(name, known, n=1), *(it for it in sorted(known) if name in it.split("-"))]
+    if near:
+        return f", did you mean `{near[0]}`?"
+    return instead or f"; known are {', '.join(sorted(known))}"
 
 
 def list_names(name: str, known: Collection[str]) -> str:

@@ -133,7 +133,8 @@ class Table:
         known = {*self._options, *others}
         for key in self.raw:
             if key not in known:
-                self._errors.append(f"Unknown option `{TABLE}.{key}`{suggest_name(key, known)}")
+                suggestion = suggest_name(key, known, "; `hatch-appimage options` describes all that there are")
+                self._errors.append(f"Unknown option `{TABLE}.{key}`{suggestion}")
         if self._errors:
             raise ConfigurationError(self._errors)
 
