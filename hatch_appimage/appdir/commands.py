@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ast
 import logging
 import re
 from itertools import chain
@@ -14,6 +15,7 @@ from hatch_appimage.errors import AppImageError
 from hatch_appimage.project.entry_points import EntryPoint, parse_object
 from hatch_appimage.python.installed import directories_of_modules, installed_distributions, paths_of
 from hatch_appimage.suggest import list_names
+from hatch_appimage.syntax import parse_if_python
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -27,6 +29,12 @@ log = logging.getLogger(__name__)
 
 # The groups of entry points that installers make scripts of.
 _SCRIPT_GROUPS = ("console_scripts", "gui_scripts")
+
+# How a module comes to names that are not in its text.
+_BINDS_OTHERWISE = re.compile(
+    r"\bimport\s*\*|__getattr__|__dict__|\b(?:globals|locals|vars|exec|setattr|modules|attach\w*|lazy\w*)\b"
+)
+_CALLABLES = (ast.FunctionDef, ast.ClassDef)
 
 
 def find_commands(settings: LauncherSettings, appdir: AppDir, python: BundledPython) -> EntryPoint:
@@ -128,7 +136,7 @@ def check_entry_point(entry_point: EntryPoint, python: BundledPython) -> None:
     Modules are looked for by their files, not imported: the image may be for another machine.
 
     Raises:
-        AppImageError: the module is not there.
+        AppImageError: the module is not there, or has not the function.
 
     """
     if entry_point.module is None:
@@ -140,9 +148,31 @@ def check_entry_point(entry_point: EntryPoint, python: BundledPython) -> None:
             f"The entry point `{entry_point.command}` needs the module `{entry_point.module}`, which neither the "
             f"project's wheel nor a dependency installs: is it among the files that the wheel is made of?"
         )
+    if entry_point.attribute is not None:
+        _check_name(entry_point, entry_point.attribute.split(".")[0], directories)
     runs_package = entry_point.attribute is None and any(Path(directory, *parts).is_dir() for directory in directories)
     if runs_package and not any(_has_module(directory, [*parts, "__main__"]) for directory in directories):
         raise AppImageError(f"`-m {entry_point.module}` cannot run: the package has no `__main__` module")
+
+
+def _check_name(entry_point: EntryPoint, name: str, directories: Iterable[Path]) -> None:
+    """See that a module has a name, as far as its source tells; what is compiled is not read."""
+    parts = str(entry_point.module).split(".")
+    for directory in directories:
+        place = directory.joinpath(*parts)
+        sources = [it for it in (place / "__init__.py", place.with_name(f"{place.name}.py")) if it.is_file()]
+        if not sources:
+            continue
+        text = sources[0].read_bytes().decode(errors="replace")
+        if re.search(rf"\b{name}\b", text) or _BINDS_OTHERWISE.search(text) or _has_module(directory, [*parts, name]):
+            return
+        tree = parse_if_python(text)
+        known = [it.name for it in tree.body if isinstance(it, _CALLABLES)] if tree else []
+        there = f": there are {list_names(name, known)}" if known else ""
+        raise AppImageError(
+            f"The entry point `{entry_point.command}` needs `{name}` of the module `{entry_point.module}`, and "
+            f"{sources[0].name} of that does not define it{there}"
+        )
 
 
 def _has_module(directory: Path, parts: list[str]) -> bool:

@@ -229,10 +229,10 @@ class TestCheckEntryPoint:
         for name in ("package/__init__.py", "package/cli.py", "runs/__main__.py", "single.py", "namespace/a.py"):
             path = python.site_packages[0] / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch()
+            path.write_text("def main(): ...\n")
         (python.site_packages[0] / "fast.cpython-312-x86_64-linux-gnu.so").touch()
         (python.site_packages[0] / "stable.abi3.so").touch()
-        (python.stdlib / "timeit.py").touch()
+        (python.stdlib / "timeit.py").write_text("def main(args=None): ...\n")
         appdir.bin.mkdir(parents=True)
         (appdir.bin / "app").touch()
 
@@ -246,7 +246,7 @@ class TestCheckEntryPoint:
         site = python.site_packages[0]
         for directory in (site / "a-app", tmp_path / "outside"):
             directory.mkdir()
-            (directory / f"in_{directory.name.replace('-', '_')}.py").touch()
+            (directory / f"in_{directory.name.replace('-', '_')}.py").write_text("def main(): ...\n")
         (site / "a.pth").write_text(f"# gone\nimport sys\n\ngone\na-app\n{tmp_path}/outside\n")
         check_entry_point(EntryPoint("app", "in_a_app", "main"), python)
         with pytest.raises(AppImageError, match="needs the module `in_outside`"):
@@ -265,6 +265,40 @@ class TestCheckEntryPoint:
             f"The entry point `app` needs the module `{module}`, which neither the project's wheel nor a dependency "
             "installs: is it among the files that the wheel is made of?"
         )
+
+    @pytest.mark.parametrize(
+        ("text", "end"),
+        [
+            ("def main(): ...\nclass App: ...\n", ": there are main, App"),
+            ("from .cli import main\n", ""),
+            ("def mian(:\n", ""),
+        ],
+    )
+    def test_missing_function(self, python: BundledPython, text: str, end: str) -> None:
+        (python.site_packages[0] / "package/__init__.py").write_text(text)
+        with pytest.raises(AppImageError) as caught:
+            check_entry_point(EntryPoint("app", "package", "mian_"), python)
+        assert str(caught.value) == (
+            f"The entry point `app` needs `mian_` of the module `package`, and __init__.py of that does not define "
+            f"it{end}"
+        )
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "from .cli import main as run\n",
+            "from .cli import *\n",
+            "from .cli import (\n    app,\n    run,\n)\n",
+            "def __getattr__(name): ...\n",
+            "globals()['r' 'un'] = print\n",
+        ],
+    )
+    def test_function_from_elsewhere(self, python: BundledPython, text: str) -> None:
+        (python.site_packages[0] / "package/__init__.py").write_text(text)
+        check_entry_point(EntryPoint("app", "package", "run.now"), python)
+
+    def test_module_as_object(self, python: BundledPython) -> None:
+        check_entry_point(EntryPoint("app", "package", "cli.main"), python)
 
     @pytest.mark.parametrize("module", ["package", "namespace"])
     def test_package_that_does_not_run(self, python: BundledPython, module: str) -> None:
