@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 import traceback
 from concurrent.futures import ThreadPoolExecutor
@@ -29,16 +30,19 @@ from hatch_appimage.inputs import resolve_inputs
 from hatch_appimage.interrupt import terminated_like_interrupted
 from hatch_appimage.options import Settings, check_hook_table, record_options
 from hatch_appimage.packages.build_record import Declaration, Source
+from hatch_appimage.project.build_environment import find_installed
 from hatch_appimage.project.commit import find_commit
 from hatch_appimage.project.metadata import Project
 from hatch_appimage.redact import redact
 from hatch_appimage.terminal import find_terminal
 from hatch_appimage.timestamp import reproducible_timestamp
+from hatch_appimage.workspace import read_table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from hatchling.bridge.app import Application
+    from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
     from hatch_appimage.architecture import Architecture
     from hatch_appimage.inputs import BuildInputs
@@ -96,7 +100,67 @@ class AppImageBuilder(BuilderInterface[BuilderConfig, PluginManager]):
                 given = table.get(key, [])
                 if items and isinstance(given, str | list):  # whatever else it is will be refused
                     table[key] = [*([given] if isinstance(given, str) else given), *items]
+            builder.check_config()
         return builder
+
+    def check_config(self) -> None:
+        """See that the options of hatchling are of their types: it reads them in the middle of a build.
+
+        Raises:
+            TypeError: one is not; the message says which.
+            ValueError: one has a value that it cannot have.
+
+        """
+        config = self.config
+        _ = config.directory, config.versions, config.reproducible, config.hook_config, config.get_force_include()
+
+    def get_build_hooks(self, directory: str) -> dict[str, BuildHookInterface[Any]]:
+        """Return the build hooks.
+
+        Where nobody has installed what they need, those of all targets are left out: they have run for the wheel.
+
+        Raises:
+            AppImageError: something is not installed for a hook that has not.
+
+        """
+        if not self.isolated:
+            return super().get_build_hooks(directory)
+        configured = self.config.hook_config
+        for name, table in list(configured.items()):
+            if self._is_lacking(name, table.get("dependencies", ())):
+                self._leave_out(name)
+        hooks = super().get_build_hooks(directory)
+        for name, hook in hooks.items():
+            if self._is_lacking(name, hook.dependencies()):
+                self._leave_out(name)
+        return {name: hook for name, hook in hooks.items() if name in configured}
+
+    def _is_lacking(self, name: str, dependencies: Iterable[str]) -> bool:
+        """Whether something is not installed here that a build hook needs."""
+        table = self._wheel_build_system(name)
+        if table is None:
+            return find_installed(dependencies) is None
+        # hatchling itself runs the hooks in whatever version it is here.
+        required = [text for text in map(str, table.get("requires", ())) if not re.match(r"hatchling\b", text)]
+        return self.plugin_manager.build_hook.get(name) is None or find_installed([*required, *dependencies]) is None
+
+    def _leave_out(self, name: str) -> None:
+        if self._wheel_build_system(name) is None:
+            raise AppImageError(
+                f"What the build hook `{name}` needs is not installed here; `hatch build -t appimage` installs what a "
+                "project's hooks need"
+            )
+        del self.config.hook_config[name]
+        self.app.display_warning(
+            f"The build hook `{name}` is run for the wheel, and not for the image, as what it needs is not installed "
+            "here: `hatch build -t appimage` runs it for both"
+        )
+
+    def _wheel_build_system(self, name: str) -> dict[str, Any] | None:
+        """Return [build-system], if a build hook is run for the wheel, too; None if it is one of this target only."""
+        table = read_table(Path(self.root, "pyproject.toml"), "build-system") or {}
+        is_run = table.get("build-backend") == "hatchling.build" and name not in self.target_config.get("hooks", {})
+        return table if is_run else None
 
     def get_version_api(self) -> dict[str, Callable[..., str]]:
         """Return what builds the image of each architecture."""

@@ -59,6 +59,16 @@ PyMODINIT_FUNC PyInit_native(void)
 }
 """
 
+# What it needs beside its table's dependencies, it says itself.
+_HOOK = """\
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+
+class Hook(BuildHookInterface):
+    def dependencies(self):
+        return [self.config["needs"]] if "needs" in self.config else []
+"""
+
 
 def build(*arguments: str | Path, directory: Path) -> Path:
     """Run `hatch-appimage build`, and return the image that it made in a directory."""
@@ -487,11 +497,77 @@ class TestCheck:
     def test_hooks_that_are_not_there(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         project = copy_project("hello-cli", tmp_path)
         with (project / "pyproject.toml").open("a") as file:
-            file.write("[tool.hatch.build.hooks.nonexistent]\n")
+            file.write("[tool.hatch.build.targets.appimage.hooks.nonexistent]\n")
         assert cli.main(["build", str(project)]) == status.UNREADABLE
         assert capsys.readouterr().err == (
             "hatch-appimage: Unknown build hook: nonexistent; `hatch build -t appimage` installs what a project's "
             "hooks need\n"
+        )
+
+    def test_hooks_that_lack_something(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        project = copy_project("hello-cli", tmp_path)
+        with (project / "pyproject.toml").open("a") as file:
+            file.write("[tool.hatch.build.targets.appimage.hooks.custom]\ndependencies = ['nonexistent']\n")
+        assert cli.main(["build", str(project)]) == status.UNREADABLE
+        assert capsys.readouterr().err == (
+            "hatch-appimage: What the build hook `custom` needs is not installed here; `hatch build -t appimage` "
+            "installs what a project's hooks need\n"
+        )
+
+    @pytest.mark.parametrize(
+        "option", ["directory = 5", "reproducible = 5", "force-include = 5", "versions = 5", "hooks = 5"]
+    )
+    @pytest.mark.parametrize("command", ["build", "check"])
+    def test_options_of_hatchling(
+        self, tmp_path: Path, command: str, option: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        key, _, value = option.partition(" = ")
+        project = copy_project("hello-cli", tmp_path)
+        assert cli.main([command, str(project), "--set", f"{key}={value}"]) == status.UNREADABLE
+        assert re.fullmatch(
+            rf"hatch-appimage: Field `tool\.hatch\.build\.targets\.appimage\.{key}` must be an? \w+( of \w+)?\n",
+            capsys.readouterr().err,
+        )
+
+
+class TestHooks:
+    """Build hooks of all targets, as hatch-vcs has one."""
+
+    @pytest.fixture
+    def project(self, tmp_path: Path) -> Path:
+        (tmp_path / "hatch_build.py").write_text(_HOOK)
+        return tmp_path
+
+    def hooks(self, project: Path, requires: str, hooks: str = "[tool.hatch.build.hooks.custom]") -> list[str]:
+        (project / "pyproject.toml").write_text(
+            f"[project]\nname = 'app'\nversion = '1.0'\n[project.scripts]\napp = 'app:main'\n"
+            f"[build-system]\nrequires = [{requires}]\nbuild-backend = 'hatchling.build'\n{hooks}\n"
+        )
+        with open_source(str(project)) as source:
+            return sorted(AppImageBuilder.of_source(source).get_build_hooks(str(project / "dist")))
+
+    @pytest.mark.parametrize("requires", ["'hatchling'", "'hatchling>=99', 'packaging'"])
+    def test_that_can_run(self, project: Path, requires: str) -> None:
+        assert self.hooks(project, requires) == ["custom"]
+
+    @pytest.mark.parametrize(
+        ("requires", "hooks"),
+        [
+            ("'hatchling', 'nonexistent'", "[tool.hatch.build.hooks.custom]"),
+            ("'hatchling'", "[tool.hatch.build.hooks.custom]\ndependencies = ['nonexistent']"),
+            ("'hatchling'", "[tool.hatch.build.hooks.custom]\nneeds = 'nonexistent'"),
+            ("'hatchling', 'hatch-nonexistent'", "[tool.hatch.build.hooks.nonexistent]"),
+        ],
+    )
+    def test_that_lack_something(
+        self, project: Path, requires: str, hooks: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """The wheel's build has what they need, and the command has not."""
+        assert self.hooks(project, requires, hooks) == []
+        name = "nonexistent" if "hooks.nonexistent" in hooks else "custom"
+        assert capsys.readouterr().err == (
+            f"The build hook `{name}` is run for the wheel, and not for the image, as what it needs is not installed "
+            "here: `hatch build -t appimage` runs it for both\n"
         )
 
 
