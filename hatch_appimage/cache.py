@@ -37,26 +37,41 @@ PARTS: Final = {
     "roots": "root file systems for `hatch-appimage try`",
 }
 
+_DANGER = ", who could change what is bundled"
+
 
 def cache_directory() -> Path:
     """Return the directory of what can be fetched again (XDG Base Directory Specification); it may not exist.
 
-    Where somebody else could change what lies there, as in a container that has a user's cache mounted, it is one that
-    lasts as long as this process.
+    Where somebody else could change what lies there, as in a container that has a user's cache mounted, or where it
+    cannot be made, as without a home directory, it is one that lasts as long as this process.
     """
     directory = user_cache_path("hatch-appimage")
-    problem = _find_problem(directory) if directory.is_dir() else None
-    return _instead_of(directory, problem) if problem else directory
+    if os.path.isdir(directory) and (problem := _find_problem(directory)):  # noqa: PTH112 - it may be unsearchable
+        return instead_of(directory, f"{problem}{_DANGER}", "XDG_CACHE_HOME")
+    return instead_of(directory, "cannot be written", "XDG_CACHE_HOME") if is_unwritable(directory) else directory
+
+
+def is_unwritable(directory: Path) -> bool:
+    """Whether nothing can be written into a directory, or it can neither be found nor made."""
+    try:
+        there = next(path for path in (directory, *directory.parents) if path.exists())
+    except OSError:  # one of its parents can be searched by others only
+        return True
+    return not os.access(there, os.W_OK | os.X_OK)
 
 
 @functools.cache
-def _instead_of(directory: Path, problem: str) -> Path:
-    log.warning(
-        "The cache %s %s, who could change what is bundled, and is not used: set XDG_CACHE_HOME to a directory "
-        "of yours",
-        directory,
-        problem,
-    )
+def instead_of(directory: Path, problem: str, variable: str) -> Path:
+    """Say why a cache is not used, and return a directory that is gone when this process ends.
+
+    Args:
+        directory: the cache.
+        problem: what is wrong with it.
+        variable: that names another one.
+
+    """
+    log.warning("The cache %s %s, and is not used: set %s to a directory of yours", directory, problem, variable)
     instead = tempfile.mkdtemp(prefix="hatch-appimage-cache-")
     atexit.register(shutil.rmtree, instead, ignore_errors=True)
     return Path(instead)
@@ -96,10 +111,7 @@ def _find_problem(directory: Path) -> str | None:
 
 def _check_owner(directory: Path) -> None:
     if problem := _find_problem(directory):
-        raise AppImageError(
-            f"The cache {directory} {problem}, who could change what is bundled: set XDG_CACHE_HOME to a directory "
-            f"of yours"
-        )
+        raise AppImageError(f"The cache {directory} {problem}{_DANGER}: set XDG_CACHE_HOME to a directory of yours")
 
 
 def discard_unless_file(path: Path, *, writing: bool = False) -> None:

@@ -8,8 +8,10 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from packaging.utils import canonicalize_name
+from platformdirs import user_cache_path
 from uv import find_uv_bin
 
+from hatch_appimage.cache import instead_of, is_unwritable
 from hatch_appimage.download import is_offline
 from hatch_appimage.errors import AppImageError
 from hatch_appimage.process import run, run_to_end
@@ -185,7 +187,7 @@ def run_uv(
         ProcessError: uv fails; the message has what it said.
 
     """
-    command, settings = _uv_command(arguments, env, downloads=downloads)
+    command, settings = _uv_command(arguments, cwd, env, downloads=downloads)
     return run(command, doing=doing, cwd=cwd, env=settings)
 
 
@@ -205,19 +207,34 @@ def run_uv_traced(
         ProcessError: uv fails; the message has what it said, without these messages.
 
     """
-    command, settings = _uv_command(arguments, env)
+    command, settings = _uv_command(arguments, cwd, env)
     settings["RUST_LOG"] = f"{trace}=debug"
     return run_to_end(command, doing=doing, cwd=cwd, env=settings, unshown=_DEBUG).stderr
 
 
 def _uv_command(
-    arguments: Sequence[str | Path], env: Mapping[str, str] | None, *, downloads: bool = False
+    arguments: Sequence[str | Path], cwd: Path, env: Mapping[str, str] | None, *, downloads: bool = False
 ) -> tuple[list[str | Path], dict[str, str]]:
     """Return the command for arguments of uv, and its environment."""
     settings = {name: value for name, value in (env or os.environ).items() if name not in _TARGET_SETTINGS}
+    if cache := _replaced_cache(settings, cwd):
+        settings["UV_CACHE_DIR"] = str(cache)
     options = ["--no-progress", "--color", "never"]
     if not downloads:
         options.append("--no-python-downloads")
     if is_offline():
         options.append("--offline")
     return [find_uv_bin(), *options, *arguments], settings
+
+
+def _replaced_cache(environment: Mapping[str, str], root: Path) -> Path | None:
+    """Return the cache for uv where its own cannot be written: it ends then, as pip does not.
+
+    A cache that somebody has named is left to uv.
+    """
+    if "UV_CACHE_DIR" in environment or _is_set("UV_NO_CACHE"):
+        return None
+    directory = user_cache_path("uv")
+    if not is_unwritable(directory) or "cache-dir" in read_settings(root)[1]:
+        return None
+    return instead_of(directory, "cannot be written", "UV_CACHE_DIR")

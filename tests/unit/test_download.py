@@ -217,6 +217,22 @@ def test_cache_of_others(mirror: Mirror, cache: Path, caplog: pytest.LogCaptureF
     assert f"The cache {cache.parent} {whose}" in caplog.text
 
 
+def test_cache_that_cannot_be_made(
+    mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As for a user without a home directory."""
+    home = tmp_path / "home"
+    home.touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(home / "cache"))
+    file = download(mirror.url + PATH, DIGEST)
+    assert file == download(mirror.url + PATH, DIGEST)
+    (message,) = caplog.messages
+    assert message == (
+        f"The cache {home}/cache/hatch-appimage cannot be written, and is not used: set XDG_CACHE_HOME to a "
+        "directory of yours"
+    )
+
+
 def test_own_cache_is_nobody_elses(mirror: Mirror, cache: Path) -> None:
     download(mirror.url + PATH, DIGEST)
     assert cache.stat().st_mode & 0o077 == cache.parent.stat().st_mode & 0o077 == 0

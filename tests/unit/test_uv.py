@@ -5,18 +5,18 @@ from __future__ import annotations
 
 import os
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from uv import find_uv_bin
 
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.uv import check_settings, ignores_sources, known_indexes, prefers_source
+from hatch_appimage.uv import check_settings, ignores_sources, known_indexes, prefers_source, run_uv
 from support.packages import Index, serve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 @pytest.mark.parametrize(
@@ -52,6 +52,38 @@ def test_uv_toml_is_the_one_that_counts(tmp_path: Path) -> None:
     (tmp_path / "uv.toml").write_text("[pip]\n")
     (tmp_path / "pyproject.toml").write_text("[tool.uv.pip]\nno-deps = true\n")
     check_settings(tmp_path)
+
+
+class TestCache:
+    @pytest.fixture(autouse=True)
+    def home(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        """Return a home directory that cannot be made."""
+        home = tmp_path / "home"
+        home.touch()
+        for name in ("UV_CACHE_DIR", "UV_NO_CACHE"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("XDG_CACHE_HOME", str(home / "cache"))
+        return home
+
+    def directory(self, root: Path) -> Path:
+        return Path(run_uv(["cache", "dir"], doing="show the cache", cwd=root).strip())
+
+    def test_that_cannot_be_made(self, tmp_path: Path, home: Path, caplog: pytest.LogCaptureFixture) -> None:
+        """The build goes on with another one, as pip does without."""
+        assert self.directory(tmp_path) == self.directory(tmp_path)
+        assert self.directory(tmp_path).is_dir()
+        assert caplog.messages == [
+            f"The cache {home}/cache/uv cannot be written, and is not used: set UV_CACHE_DIR to a directory of yours"
+        ]
+
+    def test_that_is_named(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        (tmp_path / "uv.toml").write_text(f"cache-dir = '{tmp_path}/settings'\n")
+        assert self.directory(tmp_path) == tmp_path / "settings"
+        monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "variable"))
+        assert self.directory(tmp_path) == tmp_path / "variable"
+        assert caplog.messages == []
 
 
 class TestPrefersSource:
