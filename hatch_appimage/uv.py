@@ -5,6 +5,9 @@ from __future__ import annotations
 
 import os
 import re
+import sys
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from packaging.utils import canonicalize_name
@@ -14,12 +17,11 @@ from uv import find_uv_bin
 from hatch_appimage.cache import instead_of, is_unwritable
 from hatch_appimage.download import is_offline
 from hatch_appimage.errors import AppImageError
-from hatch_appimage.process import run, run_to_end
+from hatch_appimage.process import ProcessError, run, run_to_end
 from hatch_appimage.workspace import find_workspace, read_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
 # Where uv would install to, with which Python, and what of a lock: this project's decision, not the surroundings'.
 _TARGET_SETTINGS = frozenset({
@@ -54,6 +56,10 @@ OF_PROJECTS = frozenset({
 
 # The variables that name package indexes, those that count most first, and whether they replace the default one.
 _INDEXES = {"UV_DEFAULT_INDEX": True, "UV_INDEX": False, "UV_EXTRA_INDEX_URL": False, "UV_INDEX_URL": True}
+# What uv says of a package that no index has.
+_NOT_FOUND = "not found in the package registry"
+_PIP_VARIABLES = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS")
+_PIP_OPTION = re.compile(r"^(?:extra-)?index-url\s*[=:]|^find-links\s*[=:]", re.MULTILINE)
 _DEBUG = re.compile(r"(?:DEBUG|TRACE) ")
 _NAMED = re.compile(r"(?:([\w.-]+)=)?(.*)")  # `acme=https://...`
 
@@ -188,7 +194,8 @@ def run_uv(
 
     """
     command, settings = _uv_command(arguments, cwd, env, downloads=downloads)
-    return run(command, doing=doing, cwd=cwd, env=settings)
+    with _naming_settings_of_pip():
+        return run(command, doing=doing, cwd=cwd, env=settings)
 
 
 def run_uv_traced(
@@ -209,7 +216,48 @@ def run_uv_traced(
     """
     command, settings = _uv_command(arguments, cwd, env)
     settings["RUST_LOG"] = f"{trace}=debug"
-    return run_to_end(command, doing=doing, cwd=cwd, env=settings, unshown=_DEBUG).stderr
+    with _naming_settings_of_pip():
+        return run_to_end(command, doing=doing, cwd=cwd, env=settings, unshown=_DEBUG).stderr
+
+
+@contextmanager
+def _naming_settings_of_pip() -> Iterator[None]:
+    """Name the settings by which pip would look elsewhere for a package, where uv does not find it.
+
+    Raises:
+        ProcessError: the one of the block, with the settings in its message.
+
+    """
+    try:
+        yield
+    except ProcessError as error:
+        found = list(_find_indexes_of_pip()) if _NOT_FOUND in error.output else []
+        if not found:
+            raise
+        hint = (
+            f"uv does not read the settings of pip ({', '.join(found)}): say in UV_INDEX, or in [[tool.uv.index]] "
+            "of pyproject.toml, where else packages are, and in UV_FIND_LINKS which directory has some"
+        )
+        raise ProcessError(f"{error}\n{hint}", error.output, error.status, error.stdout) from error
+
+
+def _find_indexes_of_pip() -> Iterator[str]:
+    """Yield the variables and files that name indexes or directories to pip.
+
+    https://pip.pypa.io/en/stable/topics/configuration/
+    """
+    yield from (name for name in _PIP_VARIABLES if os.environ.get(name))
+    named = os.environ.get("PIP_CONFIG_FILE")
+    own = Path(os.environ.get("XDG_CONFIG_HOME") or "~/.config", "pip/pip.conf")
+    for path in (
+        Path(named) if named else Path("/etc/pip.conf"),
+        own,
+        Path("~/.pip/pip.conf"),
+        Path(sys.prefix, "pip.conf"),
+    ):
+        with suppress(OSError, RuntimeError, UnicodeDecodeError):
+            if _PIP_OPTION.search(path.expanduser().read_text(encoding="utf-8")):
+                yield str(path)
 
 
 def _uv_command(

@@ -12,11 +12,12 @@ import pytest
 from uv import find_uv_bin
 
 from hatch_appimage.errors import AppImageError
+from hatch_appimage.process import ProcessError
 from hatch_appimage.uv import check_settings, ignores_sources, known_indexes, prefers_source, run_uv
 from support.packages import Index, serve
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 @pytest.mark.parametrize(
@@ -84,6 +85,50 @@ class TestCache:
         monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "variable"))
         assert self.directory(tmp_path) == tmp_path / "variable"
         assert caplog.messages == []
+
+
+class TestSettingsOfPip:
+    """They do not count for uv, and whoever has an index in them is told so."""
+
+    @pytest.fixture(autouse=True)
+    def environment(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name in ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+        monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+
+    @pytest.fixture
+    def error(self, tmp_path: Path) -> Iterator[Callable[[str], str]]:
+        index = Index(tmp_path / "index")
+        with serve(index.directory) as served:
+
+            def error_of(package: str) -> str:
+                with pytest.raises(ProcessError) as caught:
+                    run_uv(
+                        ["pip", "install", "--target", "t", "--default-index", served.url, package],
+                        doing="install it",
+                        cwd=tmp_path,
+                    )
+                return str(caught.value)
+
+            yield error_of
+
+    def test_none(self, error: Callable[[str], str]) -> None:
+        assert "settings of pip" not in error("unheard-of")
+
+    def test_variable(self, error: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "https://me:secret@example.org/simple")
+        last = error("unheard-of").splitlines()[-1]
+        assert last.startswith("uv does not read the settings of pip (PIP_EXTRA_INDEX_URL): say in UV_INDEX, or in ")
+        assert "settings of pip" not in error("unheard of")
+
+    def test_file(self, error: Callable[[str], str], tmp_path: Path) -> None:
+        file = tmp_path / "config" / "pip" / "pip.conf"
+        file.parent.mkdir(parents=True)
+        file.write_text("[global]\ntimeout = 60\n")
+        assert "settings of pip" not in error("unheard-of")
+        file.write_text("[global]\nextra-index-url = https://example.org/simple\n")
+        assert f"uv does not read the settings of pip ({file}): " in error("unheard-of")
 
 
 class TestPrefersSource:
