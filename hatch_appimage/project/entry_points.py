@@ -167,9 +167,10 @@ def _default_program(programs: Programs) -> str:
 
 def _default_script(scripts: dict[str, str], project: Project, *, complete: bool) -> str:
     if not scripts:
+        other = "" if complete else "the command of a dependency, "
         raise ValueError(
             "is needed, as the project has no [project.scripts] or [project.gui-scripts]: "
-            f"set it to {'' if complete else 'the command of a dependency, '}`module:function` or `-m module`"
+            f"set it to {_list_packages_that_run(project.root)}{other}`module:function` or `-m module`"
         )
     if len(scripts) == 1:
         return next(iter(scripts))
@@ -177,6 +178,12 @@ def _default_script(scripts: dict[str, str], project: Project, *, complete: bool
         if canonicalize_name(name) == canonicalize_name(project.name):
             return name
     raise ValueError(f"is needed, as none of the project's scripts is named like it: choose {' or '.join(scripts)}")
+
+
+def _list_packages_that_run(root: Path) -> str:
+    """List what can be set for packages of a project that have a ``__main__``, for the middle of a sentence."""
+    names = sorted({it.parent.name for place in (root, root / "src") for it in place.glob("*/__main__.py")})
+    return "".join(f"`-m {name}`, " for name in names if re.fullmatch(_NAME, name))
 
 
 def _installed(command: str, project: Project) -> EntryPoint:

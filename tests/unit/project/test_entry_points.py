@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,6 +54,18 @@ class TestUnset:
             match=r"^is needed, as none of the project's scripts is named like it: choose serve or fetch or window$",
         ):
             choose_entry_point(None, make_project({"serve": "a:b", "fetch": "a:c"}, {"window": "a:d"}))
+
+    def test_no_scripts_but_packages_that_run(self, tmp_path: Path) -> None:
+        """What can be set is named; what is no package cannot."""
+        for name in ("my_app", "src/other", "not-a-package", "src/deep/er"):
+            (tmp_path / name).mkdir(parents=True)
+            (tmp_path / name / "__main__.py").touch()
+        message = (
+            "is needed, as the project has no [project.scripts] or [project.gui-scripts]: "
+            "set it to `-m my_app`, `-m other`, `module:function` or `-m module`"
+        )
+        with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+            choose_entry_point(None, replace(make_project({}), root=tmp_path))
 
     def test_no_scripts(self) -> None:
         message = (
