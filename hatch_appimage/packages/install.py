@@ -8,6 +8,7 @@ import re
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,13 +26,20 @@ from hatch_appimage.packages.requirements import applies, check_fit, requirement
 from hatch_appimage.packages.target import TargetEnvironment
 from hatch_appimage.process import ProcessError
 from hatch_appimage.project.wheel import Wheel, read_metadata
-from hatch_appimage.python.installed import installed_distributions, is_metadata, name_of, paths_of, wheels_by_file
+from hatch_appimage.python.installed import (
+    installed_distributions,
+    is_metadata,
+    name_of,
+    names_of_contested,
+    paths_of,
+    wheels_by_file,
+)
 from hatch_appimage.python.interpreter_shim import newest_glibc, write_interpreter_shim
 from hatch_appimage.redact import redact
 from hatch_appimage.uv import check_settings, run_uv
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from importlib.metadata import PathDistribution
 
     from packaging.markers import Environment
@@ -204,15 +212,18 @@ def install_packages(
         if python.cross:
             _refuse_sources(packages, _platform_name(architecture, max_glibc, musl))
         from_source = SourcePackages.of(interpreter, settings.build_constraints, build_packages)
-        tools: dict[str, tuple[str, ...]] = {}
         indexes = tuple(line for file in settings.requirements_file for line in file.indexes)
         by_name = [] if settings.lock else found_by_name(packages, project.uv_root, scope)
-        # The project comes last: where another package has a command of the same name, the project's counts.
         itself = canonicalize_name(project.name)
-        for batch in ([it for it in packages if it.name != itself], [it for it in packages if it.name == itself]):
-            tools |= _install_packages(
-                batch, by_name, request, indexes=indexes, prefix=appdir.usr, from_source=from_source
-            )
+        install = partial(
+            _install_packages,
+            by_name=by_name,
+            request=request,
+            indexes=indexes,
+            prefix=appdir.usr,
+            from_source=from_source,
+        )
+        tools = _install_in_order(packages, itself, python, install)
         if isinstance(source, Wheel):
             _install("--no-deps", "--", source.path, request=request, prefix=appdir.usr)
             if source.build_tools is not None:
@@ -361,14 +372,44 @@ def _doing(request: InstallRequest) -> str:
     return f"install {request.project} and its dependencies"
 
 
+def _install_in_order(
+    packages: Sequence[LockedPackage],
+    project: str,
+    python: BundledPython,
+    install: Callable[..., dict[str, tuple[str, ...]]],
+) -> dict[str, tuple[str, ...]]:
+    """Install packages; of a file that several have, the same one stays each time.
+
+    Args:
+        packages: all of them.
+        project: the project's normalized name.
+        python: the Python that they are for.
+        install: `_install_packages` with all that is the same for each.
+
+    Returns:
+        what built those that have no wheel, as sorted requirements by their names.
+
+    """
+    others = [package for package in packages if package.name != project]
+    tools = install(others)
+    # uv installs all at once, so whose file came last is chance.
+    contested = names_of_contested(python)
+    for package in sorted(others, key=lambda package: package.name):
+        if package.name in contested:
+            tools |= install([package], options=["--reinstall"])
+    # The project comes last: where another package has a command of the same name, the project's counts.
+    return tools | install([package for package in packages if package.name == project])
+
+
 def _install_packages(
     packages: Sequence[LockedPackage],
+    *,
     by_name: Collection[LockedPackage],
     request: InstallRequest,
-    *,
     indexes: Sequence[str],
     prefix: Path,
     from_source: SourcePackages,
+    options: Sequence[str] = (),
 ) -> dict[str, tuple[str, ...]]:
     """Install the files that were chosen, and let uv verify their hashes.
 
@@ -380,6 +421,7 @@ def _install_packages(
         indexes: the lines of files of requirements that name some.
         prefix: where they go.
         from_source: builds those that have no wheel.
+        options: further options for uv.
 
     Returns:
         what built these, as sorted requirements by their names.
@@ -389,13 +431,13 @@ def _install_packages(
     with TemporaryDirectory() as directory:
         for package in filter(is_source, packages):
             alone = _choice([package], Path(directory), indexes if package in by_name else None)
-            command = _install_command(request, prefix, *alone)
+            command = _install_command(request, prefix, *options, *alone)
             tools[package.name] = from_source.install(package, command, doing=_doing(request), cwd=request.root)
         wheels = [package for package in packages if not is_source(package)]
         for listed in (False, True):
             if chosen := [package for package in wheels if (package in by_name) == listed]:
                 alone = _choice(chosen, Path(directory), indexes if listed else None)
-                _install(*alone, request=request, prefix=prefix)
+                _install(*options, *alone, request=request, prefix=prefix)
     return tools
 
 

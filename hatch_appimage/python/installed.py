@@ -7,6 +7,7 @@ import base64
 import csv
 import io
 import os
+from collections import defaultdict
 from dataclasses import dataclass
 from email.parser import HeaderParser, Parser
 from functools import cache, lru_cache
@@ -103,6 +104,17 @@ def _place(base: str, name: str) -> Path:
 def _names_in(record: str) -> list[str]:
     """Return all that a ``RECORD`` lists; from Python 3.12 on, `Distribution.files` passes over what is not there."""
     return [name for name, *_ in csv.reader(record.splitlines())]
+
+
+def names_of_contested(python: BundledPython) -> frozenset[str]:
+    """Return the normalized names of packages of which a file is also another's, with another content."""
+    owners: dict[Path, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for distribution in installed_distributions(python):
+        base = str(distribution.locate_file(""))
+        for name, digest, *_ in csv.reader((distribution.read_text(_RECORD) or "").splitlines()):
+            owners[_place(base, name)][digest].append(name_of(distribution))
+    contested = (by_digest for by_digest in owners.values() if len(by_digest) > 1)
+    return frozenset(name for by_digest in contested for names in by_digest.values() for name in names)
 
 
 def directories_of_modules(python: BundledPython) -> list[Path]:

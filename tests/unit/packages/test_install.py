@@ -25,7 +25,7 @@ from hatch_appimage.project.metadata import Project
 from hatch_appimage.project.requirements_file import read_requirements_file
 from hatch_appimage.project.wheel import Wheel
 from hatch_appimage.python import BundledPython
-from hatch_appimage.python.installed import Records, update_records
+from hatch_appimage.python.installed import Records, names_of_contested, update_records
 from support.packages import digest, make_wheel
 
 if TYPE_CHECKING:
@@ -115,6 +115,24 @@ def test_installs_wheel_dependencies_and_features(
     assert (appdir.bin / "my-app").stat().st_mode & 0o111
     assert not (appdir.usr / ".lock").exists()
     assert not list(appdir.root.rglob("__pycache__"))
+
+
+def test_file_of_several_packages(
+    appdir: AppDir, python: BundledPython, project: Project, wheel: Path, tmp_path: Path
+) -> None:
+    same = {"tests/__init__.py": "", "both/again.py": "x = 1\n"}
+    # The many files before it make the first package's come last where all are installed at once.
+    many = {f"first/m{number}.py": "x = 1\n" for number in range(1000)}
+    first = make_wheel(tmp_path / "extra", "first", {**many, **same, "both/it.py": "first", "both/first.py": ""})
+    second = make_wheel(tmp_path / "extra", "second", {**same, "both/it.py": "second"})
+    equal = make_wheel(tmp_path / "extra", "third_one", same)
+    install(
+        wheel, appdir, python, project, [f"{it.name.split('-')[0]} @ {it.as_uri()}" for it in (second, first, equal)]
+    )
+    (site_packages,) = python.site_packages
+    assert (site_packages / "both/it.py").read_text() == "second"
+    assert all((site_packages / name).is_file() for name in (*many, *same, "both/first.py"))
+    assert names_of_contested(python) == {"first", "second"}
 
 
 def test_files_of_requirements(
