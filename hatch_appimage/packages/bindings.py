@@ -112,7 +112,7 @@ class Binding:
     def way_to_lock(self) -> str:
         """Say how the tool that reads the table locks a project in a way that can be read here."""
         if "poetry" in self.table:
-            return 'Run `poetry lock` and set `lock = "poetry.lock"`'
+            return "Run `poetry lock`, and set `lock` to the `poetry.lock` if that is not beside pyproject.toml"
         if "pdm" in self.table or "hatch" in self.table:
             return "Lock the project as a `pylock.toml`"
         return "Run `uv lock`, and set `lock` to the `uv.lock` if that is not beside pyproject.toml"

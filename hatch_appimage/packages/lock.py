@@ -58,6 +58,7 @@ Listed: TypeAlias = "Callable[[str, str, Mapping[str, str]], bool]"
 
 # What is used without being named, the first that there is; a workspace of uv has one lock for all of its members.
 _FOUND = ("pylock.toml", "uv.lock")
+_BESIDE = "beside pyproject.toml"
 KINDS = (
     "`pylock.toml`, `pylock.<name>.toml`, `uv.lock`, `<script>.py.lock`, `poetry.lock` or a `.txt` file of "
     "requirements with hashes"
@@ -99,11 +100,19 @@ class Lock:
         """Look for a lock beside a project's ``pyproject.toml``, and for that of its workspace."""
         for name in _FOUND:
             if (root / name).is_file():
-                return cls(root / name, found="beside pyproject.toml")
+                return cls(root / name, found=_BESIDE)
         workspace = find_workspace(root)
         if workspace and (workspace / "uv.lock").is_file():
             return cls(workspace / "uv.lock", found="in the workspace")
+        if (root / "poetry.lock").is_file() and _is_of_poetry(root / "pyproject.toml"):
+            return cls(root / "poetry.lock", found=_BESIDE)
         return None
+
+
+def _is_of_poetry(file: Path) -> bool:
+    """Whether a project is Poetry's; others may have a ``poetry.lock`` of earlier days."""
+    builds = read_table(file, "build-system") or {}
+    return read_table(file, "tool", "poetry") is not None or str(builds.get("build-backend")).startswith("poetry.")
 
 
 @dataclass(frozen=True)

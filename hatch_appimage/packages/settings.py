@@ -120,7 +120,8 @@ class InstallSettings:
         "out of date, lacks what the wheel's metadata or `requirements` ask for, or lacks a file for the target. "
         "The image's own `usr/share/<app-id>/pylock.toml` can be given here to install the same packages again. "
         "Of [a script](recipes.md#a-script), the `.py.lock` beside it is taken.",
-        shown="`pylock.toml` or `uv.lock` beside `pyproject.toml`, or the `uv.lock` of its workspace",
+        shown="`pylock.toml` or `uv.lock` beside `pyproject.toml`, the `uv.lock` of its workspace, or the "
+        "`poetry.lock` of a Poetry project",
         check=_lock,
         compute=lambda table: _alone(Lock.find(table.project.uv_root), table),
         is_path=True,

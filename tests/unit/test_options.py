@@ -661,7 +661,7 @@ class TestPythonOptions:
 
 class TestLock:
     def test_none(self, project: Project) -> None:
-        (project.root / "poetry.lock").touch()  # many projects for other tools have one, too
+        (project.root / "poetry.lock").touch()  # projects of other tools may have one, too
         (project.root / "requirements.txt").touch()
         assert read(project).install.lock is None
 
@@ -670,6 +670,14 @@ class TestLock:
         assert read(project).install.lock == Lock(project.root / "uv.lock", found="beside pyproject.toml")
         (project.root / "pylock.toml").touch()
         assert read(project).install.lock == Lock(project.root / "pylock.toml", found="beside pyproject.toml")
+
+    @pytest.mark.parametrize(
+        "text", ['[build-system]\nbuild-backend = "poetry.core.masonry.api"\n', '[tool.poetry]\nversion = "1"\n']
+    )
+    def test_of_poetry(self, project: Project, text: str) -> None:
+        (project.root / "poetry.lock").touch()
+        (project.root / "pyproject.toml").write_text(text)
+        assert read(project).install.lock == Lock(project.root / "poetry.lock", found="beside pyproject.toml")
 
     def test_off(self, project: Project) -> None:
         (project.root / "uv.lock").touch()

@@ -294,8 +294,9 @@ class TestDeclared:
             check_declared(tmp_path, Scope(default_environment()), map(Requirement, ("first", "a", "b")), (), None)
         assert str(caught.value) == (
             "All packages come from the index https://acme.example/, says [[tool.poetry.source]], and uv does not read "
-            "that: without a lock, what the public index has by their names would be packed. Run `poetry lock` and set "
-            '`lock = "poetry.lock"`, or have uv ask that index, by UV_DEFAULT_INDEX or in [[tool.uv.index]]'
+            "that: without a lock, what the public index has by their names would be packed. Run `poetry lock`, and "
+            "set `lock` to the `poetry.lock` if that is not beside pyproject.toml, or have uv ask that index, by "
+            "UV_DEFAULT_INDEX or in [[tool.uv.index]]"
         )
 
     def test_index_of_all_packages_counts_for_the_project_itself(self, tmp_path: Path) -> None:
