@@ -76,9 +76,14 @@ def options_of(group: type) -> Iterator[tuple[str, Option]]:
         yield each.name, replace(each.metadata["option"], key=each.name.replace("_", "-"))
 
 
+def _must_be(kind: str, value: object) -> str:
+    """Return the end of an error about a value of another type; some versions look like numbers."""
+    return f"must be a {kind}" + (": write it in quotes" if isinstance(value, float) else "")
+
+
 def _text(name: str, value: object) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"Option `{name}` must be a string")
+        raise TypeError(f"Option `{name}` {_must_be('string', value)}")
     if not value.strip():
         raise TypeError(f"Option `{name}` cannot be an empty string")
     return value
@@ -92,7 +97,7 @@ def _flag(name: str, value: object) -> bool:
 
 def _text_or_flag(name: str, value: object) -> str | bool:
     if not isinstance(value, str | bool):
-        raise TypeError(f"Option `{name}` must be a string or boolean")
+        raise TypeError(f"Option `{name}` {_must_be('string or boolean', value)}")
     return value if isinstance(value, bool) else _text(name, value)
 
 
@@ -113,7 +118,7 @@ def _texts(name: str, value: object) -> tuple[str, ...]:
         raise TypeError(f"Option `{name}` must be an array of strings")
     for number, item in enumerate(value, 1):
         if not isinstance(item, str):
-            raise TypeError(f"Item #{number} in option `{name}` must be a string")
+            raise TypeError(f"Item #{number} in option `{name}` {_must_be('string', item)}")
         if not item.strip():
             raise TypeError(f"Item #{number} in option `{name}` cannot be an empty string")
     return tuple(value)
@@ -121,7 +126,7 @@ def _texts(name: str, value: object) -> tuple[str, ...]:
 
 def _text_or_texts(name: str, value: object) -> tuple[str, ...]:
     if not isinstance(value, str | list):
-        raise TypeError(f"Option `{name}` must be a string or array of strings")
+        raise TypeError(f"Option `{name}` {_must_be('string or array of strings', value)}")
     return _texts(name, value) if isinstance(value, list) else (_text(name, value),)
 
 
@@ -130,7 +135,7 @@ def _mapping(name: str, value: object) -> dict[str, str]:
         raise TypeError(f"Option `{name}` must be a table of strings")
     for key, item in value.items():
         if not isinstance(item, str):
-            raise TypeError(f"Option `{name}.{key}` must be a string")
+            raise TypeError(f"Option `{name}.{key}` {_must_be('string', item)}")
     return value
 
 
@@ -139,7 +144,7 @@ def _by_architecture(name: str, value: object) -> dict[str, str]:
     if isinstance(value, str):
         return {"": _text(name, value)}
     if not isinstance(value, dict):
-        raise TypeError(f"Option `{name}` must be a string or table of strings")
+        raise TypeError(f"Option `{name}` {_must_be('string or table of strings', value)}")
     for key, item in value.items():
         if key not in ARCHITECTURES:
             known = ", ".join(ARCHITECTURES)

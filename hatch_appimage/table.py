@@ -147,7 +147,8 @@ class Table:
         """
         path = self.path(value)
         if not path.is_file():
-            raise ValueError(f"names a file that is not there: `{value}` ({self._where})")
+            what = "a directory, and has to name a file" if path.is_dir() else "a file that is not there"
+            raise ValueError(f"names {what}: `{value}` ({self._where})")
         return path
 
     def directory(self, value: str) -> Path:
@@ -159,7 +160,8 @@ class Table:
         """
         path = self.path(value)
         if not path.is_dir():
-            raise ValueError(f"names a directory that is not there: `{value}` ({self._where})")
+            what = "a file, and has to name a directory" if path.is_file() else "a directory that is not there"
+            raise ValueError(f"names {what}: `{value}` ({self._where})")
         return path.resolve()
 
     def new_file(self, value: str) -> Path:

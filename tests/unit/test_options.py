@@ -551,7 +551,9 @@ class TestPython:
                 "armhf, i686"
             )
         ]
-        assert errors_of(project, python={"aarch64": 3.12}) == [f"Option `{TABLE}.python.aarch64` must be a string"]
+        assert errors_of(project, python={"aarch64": 3.12}) == [
+            f"Option `{TABLE}.python.aarch64` must be a string: write it in quotes"
+        ]
         (error,) = errors_of(project, python={"aarch64": "3.12"}, python_sha256={"armhf": "0" * 64})
         assert error.startswith(f"Option `{TABLE}.python` and `python-sha256` must have the same shape")
 
@@ -859,7 +861,11 @@ class TestMimeTypes:
 
 @pytest.mark.parametrize("key", ["icon", "desktop_file", "runtime"])
 class TestFile:
-    @pytest.mark.parametrize("value", ["missing", ".", "a\0b"])
+    def test_directory(self, project: Project, key: str) -> None:
+        (error,) = errors_of(project, **{key: "."})
+        assert "` names a directory, and has to name a file: `.` (" in error
+
+    @pytest.mark.parametrize("value", ["missing", "a\0b"])
     def test_not_a_file(self, project: Project, key: str, value: str) -> None:
         field = key.replace("_", "-")
         assert errors_of(project, **{key: value}) == [
@@ -1209,6 +1215,9 @@ class TestSysroot:
         assert error.startswith(f"Option `{TABLE}.sysroot` names no release: There is no release `bookwurm` of debian")
         (error,) = errors_of(project, sysroot="old")
         assert error.startswith(f"Option `{TABLE}.sysroot` names a directory that is not there: `old`")
+        (project.root / "old").touch()
+        (error,) = errors_of(project, sysroot="old")
+        assert error.startswith(f"Option `{TABLE}.sysroot` names a file, and has to name a directory: `old`")
 
     def test_library_lock(self, project: Project) -> None:
         path = project.root / "appimage.libraries.toml"
@@ -1252,7 +1261,9 @@ class TestMaxGlibc:
         ]
 
     def test_not_a_string(self, project: Project) -> None:
-        assert errors_of(project, max_glibc=2.28) == [f"Option `{TABLE}.max-glibc` must be a string"]
+        assert errors_of(project, max_glibc=2.28) == [
+            f"Option `{TABLE}.max-glibc` must be a string: write it in quotes"
+        ]
 
 
 class TestTkinter:
