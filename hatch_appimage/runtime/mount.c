@@ -357,6 +357,8 @@ int unmount(const struct mount_point *point, bool lazily)
 {
 	char path[PATH_MAX];
 
+	if (mount_point_is_removed(point))
+		return -EINVAL; /* as where nothing is mounted */
 	if (fchdir(point->parent))
 		return -errno;
 	if (!umount2(point->name, UMOUNT_NOFOLLOW | (lazily ? MNT_DETACH : 0)))

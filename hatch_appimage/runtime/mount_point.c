@@ -3,11 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "tmpdir.h"
@@ -88,8 +88,18 @@ int mount_point_make(struct mount_point *point, unsigned *next, const char *name
 	return -ENOENT;
 }
 
+bool mount_point_is_removed(const struct mount_point *point)
+{
+	char entries[512];
+
+	/* It cannot be listed then.  Not all file systems count links, which would say so, too. */
+	return syscall(SYS_getdents64, point->directory, entries, sizeof(entries)) < 0 && errno == ENOENT;
+}
+
 int mount_point_remove(const struct mount_point *point)
 {
+	if (mount_point_is_removed(point))
+		return 0;
 	return unlinkat(point->parent, point->name, AT_REMOVEDIR) && errno != ENOENT ? -errno : 0;
 }
 

@@ -10,6 +10,8 @@
 #ifndef MOUNT_POINT_H
 #define MOUNT_POINT_H
 
+#include <stdbool.h>
+
 /* Leaves room for the paths of files below it. */
 enum { MOUNT_POINT_ROOM = 1024, MOUNT_POINT_NAME_ROOM = 32 };
 
@@ -17,7 +19,7 @@ struct mount_point {
 	char path[MOUNT_POINT_ROOM]; /* without links in it */
 	char name[MOUNT_POINT_NAME_ROOM];
 	int parent;    /* where it has that name */
-	int directory; /* itself, below the mount */
+	int directory; /* itself, below the mount; or -1 */
 };
 
 /*
@@ -27,6 +29,8 @@ struct mount_point {
  * are no more places.
  */
 int mount_point_make(struct mount_point *point, unsigned *next, const char *name, const char *prefix);
+/* Whether it is there no more: what has its name then is another start's. */
+bool mount_point_is_removed(const struct mount_point *point);
 /* Fails with -EBUSY while something is mounted on it. */
 int mount_point_remove(const struct mount_point *point);
 void mount_point_close(const struct mount_point *point);

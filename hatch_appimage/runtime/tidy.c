@@ -51,7 +51,7 @@ static bool open_parent(struct mount_point *point, const char *parent, const cha
 
 static void remove_mount(const char *parent, const char *name)
 {
-	struct mount_point point;
+	struct mount_point point = {.directory = -1};
 
 	if (open_parent(&point, parent, name) && !unmount(&point, true))
 		mount_point_remove(&point);

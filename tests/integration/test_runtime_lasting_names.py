@@ -59,16 +59,21 @@ def wait_until_ended(image: Image) -> None:
     wait_until(lambda: not any(name.startswith(".mount_") for name in image.leftovers()), LONG)
 
 
+def start(image: Image) -> tuple[subprocess.Popen[str], str]:
+    """Start it until its input ends; return what its mount point is called, too."""
+    process = image.start("run", "eval", 'echo "$APPDIR"; exec cat', stdin=subprocess.PIPE)
+    assert process.stdout
+    return process, Path(process.stdout.readline().strip()).name
+
+
 @contextmanager
 def running(image: Image) -> Iterator[str]:
     """Have it running; yield what its mount point is called, and wait for the end of its processes, claims and all."""
     others = {*processes_of(image)}
-    process = image.start("run", "eval", 'echo "$APPDIR"; exec cat', stdin=subprocess.PIPE)
+    process, name = start(image)
     try:
-        assert process.stdout
-        name = process.stdout.readline().strip()
         daemons = {*processes_of(image)} - others
-        yield Path(name).name
+        yield name
     finally:
         assert process.communicate() == ("", "")
     wait_until(lambda: not any(map(has_files, daemons)), LONG)
@@ -238,6 +243,33 @@ def test_end_of_one_does_not_end_another(image: Image) -> None:
     """
     loops = [start_shell(image, script) for _ in range(4)]
     assert [loop.communicate() for loop in loops] == [("", "")] * 4
+
+
+@pytest.mark.parametrize("image", ["root", "user"], indirect=True)  # a mount in a namespace is seen by nobody else
+def test_late_end_is_none_of_another_start_elsewhere(image: Image) -> None:
+    """Claims do not reach from one network namespace to another, as from a container's to the machine's."""
+    process, name = start(image)
+    unmounter = unmounter_of(image)
+    os.kill(unmounter, signal.SIGSTOP)
+    assert process.communicate() == ("", "")
+    subprocess.run([require("umount", "mount"), "--lazy", image.temporary / name], check=True)
+    wait_until(lambda: not image.leftovers(), LONG)
+    with running(image.started_by("unshare", "--net")) as other:
+        assert other == name
+        os.kill(unmounter, signal.SIGCONT)
+        wait_until(lambda: not has_files(unmounter), LONG)
+        assert f" {image.temporary / name} " in Path("/proc/self/mounts").read_text()
+
+
+def unmounter_of(image: Image) -> int:
+    """Return which of the two processes of a running image is the other one's child."""
+    processes = processes_of(image)
+    [unmounter] = [process for process in processes if parent_of(process) in processes]
+    return unmounter
+
+
+def parent_of(process: int) -> int:
+    return int(Path(f"/proc/{process}/stat").read_text().rpartition(") ")[2].split()[1])
 
 
 def start_shell(image: Image, script: str) -> subprocess.Popen[str]:
