@@ -149,7 +149,7 @@ static void start_tidying(void)
 	tidier = fork();
 	if (tidier != 0)
 		return;
-	process_detach(NULL, 0);
+	process_detach((int[]){claim}, 1); /* what it may remove is nobody else's yet, whatever becomes of the others */
 	tidy_and_exit(strcmp(mount.point.name, name) ? name : "");
 }
 

@@ -20,7 +20,8 @@ int lasting_name_claim(const char *name)
 
 	if (length >= (int)sizeof(address.sun_path) - 1)
 		return -ENAMETOOLONG;
-	int claim = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	/* What the caller executes has the claim, too: only fusermount, which may go on when the caller has been killed. */
+	int claim = socket(AF_UNIX, SOCK_STREAM, 0);
 	if (claim < 0)
 		return -errno;
 	socklen_t size = (socklen_t)offsetof(struct sockaddr_un, sun_path) + 1 + (socklen_t)length;

@@ -261,6 +261,41 @@ def test_late_end_is_none_of_another_start_elsewhere(image: Image) -> None:
         assert f" {image.temporary / name} " in Path("/proc/self/mounts").read_text()
 
 
+LATE_FUSERMOUNT = """#!/bin/sh
+case $1 in -u*)
+    if mkdir begun 2>/dev/null; then
+        until [ -e continued ]; do sleep 0.05; done
+        trap 'touch ended' EXIT
+    fi
+esac
+fusermount3 "$@"
+"""
+
+
+@pytest.mark.parametrize("image", ["user"], indirect=True)
+def test_fusermount_outlives_who_has_started_it(image: Image) -> None:
+    """Its path is nobody else's until it has ended."""
+    steps = image.path.with_name("steps")
+    steps.mkdir()
+    os.chown(steps, image.user, image.user)
+    fusermount = steps / "fusermount"
+    fusermount.write_text(LATE_FUSERMOUNT.replace("#!/bin/sh\n", f"#!/bin/sh\ncd {steps}\n"))
+    fusermount.chmod(0o755)
+    image = replace(image, settings=(("FUSERMOUNT_PROG", str(fusermount)),))
+    process, name = start(image)
+    unmounter = unmounter_of(image)
+    assert process.communicate() == ("", "")
+    wait_until((steps / "begun").exists, LONG)
+    os.kill(unmounter, signal.SIGKILL)
+    wait_until_ended(image)
+    with running(image) as other:
+        (steps / "continued").touch()
+        wait_until((steps / "ended").exists, LONG)
+        assert f" {image.temporary / other} " in Path("/proc/self/mounts").read_text()
+    assert other != name
+    wait_until(lambda: name_of(image) == name, LONG)
+
+
 def unmounter_of(image: Image) -> int:
     """Return which of the two processes of a running image is the other one's child."""
     processes = processes_of(image)
