@@ -210,8 +210,8 @@ static void set_environment(const struct appimage *image)
 /* Tells mounts apart for people; only characters that no variable, option or shell takes for something else. */
 static void name_mount_point(const struct appimage *image, char *prefix, size_t room)
 {
-	const char *slash = strrchr(image->called, '/');
-	int length = snprintf(prefix, room, ".mount_%.6s", slash ? slash + 1 : image->called);
+	const char *slash = strrchr(image->path, '/');
+	int length = snprintf(prefix, room, ".mount_%-6.6s", slash ? slash + 1 : image->path);
 
 	for (char *at = prefix; at < prefix + length; at++) {
 		bool plain = (*at >= 'a' && *at <= 'z') || (*at >= 'A' && *at <= 'Z') || (*at >= '0' && *at <= '9');

@@ -115,6 +115,24 @@ def test_starts_at_once_have_each_their_own(image: Image) -> None:
     assert names_at_once(image, 4) == first
 
 
+def test_called_differently(image: Image) -> None:
+    """By a link to it, as the commands of an image may be."""
+    link = ("/bin/bash", "-c", 'exec -a elsewhere/command "$0" "$@"')
+    assert name_of(replace(image, prefix=link)) == name_of(image)
+
+
+def test_forgotten_one_of_a_short_name(image: Image) -> None:
+    """Of a start whose mount has gone with a container: the directory is in the way of all further ones."""
+    short = replace(image, path=image.path.rename(image.path.with_name("é")))
+    name = name_of(short)
+    (image.temporary / name).mkdir(0o700)
+    os.chown(image.temporary / name, image.user, image.user)
+    os.utime(image.temporary / name, (0, 0))
+    assert name_of(short) != name
+    assert name_of(short) == name
+    wait_until_ended(short)
+
+
 def test_another_file(image: Image) -> None:
     """Even if it looks the same: what the application keeps by its paths belongs to this one."""
     before = name_of(image)
