@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import signal
@@ -96,8 +97,19 @@ def name_of(image: Image) -> str:
 @contextmanager
 def claimed(name: str) -> Iterator[None]:
     with socket.socket(socket.AF_UNIX) as claim:
-        claim.bind(f"\0appimage/{name}")
+        wait_until(lambda: binds(claim, f"\0appimage/{name}"), LONG)
         yield
+
+
+def binds(claim: socket.socket, address: str) -> bool:
+    """Whether it is nobody else's: a process that ends shows no files from before it has closed the last one."""
+    try:
+        claim.bind(address)
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        return False
+    return True
 
 
 def names_at_once(image: Image, count: int) -> list[str]:
