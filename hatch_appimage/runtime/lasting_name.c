@@ -61,18 +61,16 @@ int lasting_name_choose(char *name, size_t room, const char *prefix, int file, u
 {
 	enum { NAMES = 32 };
 	uint64_t seed;
-	int claim = describe(file, offset, &seed);
+	int error = describe(file, offset, &seed);
+	int claim = error ? error : -EADDRINUSE;
 
-	for (unsigned number = 0; !claim && number < NAMES; number++) {
+	for (unsigned number = 0; claim == -EADDRINUSE && number < NAMES; number++) {
 		char suffix[TMPDIR_SUFFIX_ROOM];
 		tmpdir_spell(XXH64(&number, sizeof(number), seed), suffix);
 		snprintf(name, room, "%s%s", prefix, suffix);
 		claim = lasting_name_claim(name);
-		if (claim == -EADDRINUSE)
-			claim = 0;
 	}
-	if (claim > 0)
-		return claim;
-	name[0] = 0;
-	return claim ? claim : -EADDRINUSE;
+	if (claim < 0)
+		name[0] = 0;
+	return claim;
 }
