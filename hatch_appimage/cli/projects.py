@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import os
+import platform
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from hatch_appimage.architecture import ARCHITECTURES
+from hatch_appimage.architecture import ARCHITECTURES, native_architecture
 from hatch_appimage.builder import AppImageBuilder, hatchling_errors
 from hatch_appimage.cli.check import describe
 from hatch_appimage.cli.ci import WorkflowPlan, write_github_workflow, write_gitlab_pipeline
@@ -18,6 +19,8 @@ from hatch_appimage.cli.status import WRONG
 from hatch_appimage.errors import AppImageError, ConfigurationError, ErrorCollector
 from hatch_appimage.options import OPTIONS
 from hatch_appimage.project.build_input import open_source, read_requirement
+from hatch_appimage.project.metadata import Project
+from hatch_appimage.table import Table
 from hatch_appimage.toml import tomllib
 
 if TYPE_CHECKING:
@@ -73,7 +76,28 @@ def _open(options: argparse.Namespace) -> AbstractContextManager[BuildInput]:
     value = dict(map(_setting, options.set)).get("build-constraints")
     path = Path(value).expanduser().absolute() if isinstance(value, str) else None
     given = [text.partition("=")[0].strip() for text in options.set]
-    return open_source(options.source, given, path if path and path.is_file() else None)
+    constraints = path if path and path.is_file() else None
+    return open_source(options.source, given, constraints, lambda: find_python(options))
+
+
+def find_python(options: argparse.Namespace) -> str:
+    """Return the version of the Python that the command line asks to bundle.
+
+    Args:
+        options: the command's. What their value of ``python`` has wrong is told once all options are read.
+
+    Raises:
+        AppImageError: it cannot be had.
+
+    """
+    settings = _given(options)
+    if "python" not in settings:
+        return platform.python_version()
+    nothing = Project(Path(), "", "", "", "", {}, {}, ())
+    architecture = ARCHITECTURES[options.arch[0]] if options.arch else native_architecture()
+    with TemporaryDirectory(prefix="hatch-appimage-") as directory:
+        source = Table(settings, nothing, OPTIONS)["python"].of(architecture)
+        return str(source.provide(architecture, Path(directory)).version)
 
 
 def _further(options: argparse.Namespace) -> dict[str, list[str]]:
@@ -93,8 +117,12 @@ def read_settings(source: BuildInput, options: argparse.Namespace) -> dict[str, 
         AppImageError: one has no value.
 
     """
-    settings: dict[str, Any] = {"features": list(source.features)} if source.features else {}
-    settings |= dict(map(_setting, options.set))
+    features = {"features": list(source.features)} if source.features else {}
+    return features | _given(options)
+
+
+def _given(options: argparse.Namespace) -> dict[str, Any]:
+    settings = dict(map(_setting, options.set))
     if getattr(options, "appdir", False):
         settings["appdir"] = True
     if options.python:

@@ -100,7 +100,7 @@ def reproduce(options: argparse.Namespace) -> int:
         constraints = _write_build_constraints(records.build, work)
         with (
             _environment(records.build, options.verbose),
-            open_source(argument, build_constraints=constraints) as source,
+            open_source(argument, (), constraints, lambda: records.build.python.version) as source,
         ):
             builder = AppImageBuilder.of_source(source)
             for note in [*_check_tools(records.build), *_check_source(declared, builder)]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import platform
 import re
 import sys
 from contextlib import contextmanager
@@ -48,7 +49,7 @@ from hatch_appimage.unpack.zip import DAMAGED
 from hatch_appimage.uv import OF_PROJECTS, check_settings, read_settings, run_uv
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from hatch_appimage.project.recipe import Recipe
 
@@ -92,7 +93,10 @@ class BuildInput:
 
 @contextmanager
 def open_source(
-    argument: str, given: Collection[str] = (), build_constraints: Path | None = None
+    argument: str,
+    given: Collection[str] = (),
+    build_constraints: Path | None = None,
+    find_python: Callable[[], str] = platform.python_version,
 ) -> Iterator[BuildInput]:
     """Find out what an argument means.
 
@@ -102,6 +106,7 @@ def open_source(
         given: keys of options that are set elsewhere: nothing has to say them.
         build_constraints: a file of constraints for build tools, where it counts more than the project's; what only a
             wheel says of a project is known once it is built.
+        find_python: finds the version of the Python to bundle, which decides on the releases that can be taken.
 
     Raises:
         AppImageError: it is none of them, or what it is cannot be built or had.
@@ -110,7 +115,7 @@ def open_source(
     path = Path(argument).expanduser()
     with TemporaryDirectory(prefix="hatch-appimage-") as directory:
         if path.is_dir():
-            yield _open_directory(path.resolve(), Path(directory), given, build_constraints)
+            yield _open_directory(path.resolve(), Path(directory), given, build_constraints, find_python)
         elif path.is_file() and is_script(path):
             yield _open_script(path.resolve(), Path(directory))
         elif path.suffix == ".whl" and path.is_file():
@@ -118,7 +123,7 @@ def open_source(
         elif path.exists() or os.sep in argument.partition("@")[0] or _FILE.search(argument):
             raise AppImageError(f"{argument} is neither a directory, a script nor a wheel; unpack an sdist first")
         else:
-            yield _open_release(argument, Path(directory))
+            yield _open_release(argument, Path(directory), find_python())
 
 
 def read_requirement(text: str) -> str:
@@ -158,12 +163,18 @@ def read_built_wheel(root: Path, wheel: Wheel) -> BuildInput:
     return BuildInput(root, _config(_wheel_fields(wheel), _build_table(_read_project(root))), wheel, is_project=True)
 
 
-def _open_directory(root: Path, directory: Path, given: Collection[str], build_constraints: Path | None) -> BuildInput:
+def _open_directory(
+    root: Path,
+    directory: Path,
+    given: Collection[str],
+    build_constraints: Path | None,
+    find_python: Callable[[], str],
+) -> BuildInput:
     document = _read_project(root)
     if _is_project(root):
         return _open_project(root, document, directory, build_constraints)
     if is_recipe(root):
-        return _open_recipe(read_recipe(root, given), directory)
+        return _open_recipe(read_recipe(root, given), directory, find_python)
     programs = find_programs(root, _project_name(root, root.name))
     if not programs.by_name and not (root / REQUIREMENTS).is_file():
         raise AppImageError(
@@ -240,7 +251,7 @@ def _open_programs(root: Path, document: Mapping[str, Any], programs: Programs, 
     )
 
 
-def _open_recipe(recipe: Recipe, directory: Path) -> BuildInput:
+def _open_recipe(recipe: Recipe, directory: Path, find_python: Callable[[], str]) -> BuildInput:
     """Take a recipe: its requirement of the same name is the application, or else there is none with a version."""
     root = recipe.root
     file = root / REQUIREMENTS
@@ -248,7 +259,7 @@ def _open_recipe(recipe: Recipe, directory: Path) -> BuildInput:
     build = {"targets": {"appimage": dict(recipe.settings)}}
     if application := recipe.package(asked.requirements):
         check_settings(root)
-        source = _open_release(str(application), directory, place=root, indexes=asked.indexes)
+        source = _open_release(str(application), directory, find_python(), place=root, indexes=asked.indexes)
         config = {**source.config, **_config(source.config["project"], build)}
         return replace(source, root=root, config=config, is_project=True, metadata_root=directory)
     table = _program_fields(_project_name(root, recipe.name), None, {})
@@ -320,13 +331,14 @@ def _open_wheel(path: Path, directory: Path) -> BuildInput:
 
 
 def _open_release(
-    argument: str, directory: Path, *, place: Path | None = None, indexes: Iterable[str] = ()
+    argument: str, directory: Path, python: str, *, place: Path | None = None, indexes: Iterable[str] = ()
 ) -> BuildInput:
     """Take what an index has.
 
     Args:
         argument: a requirement (PEP 508).
         directory: an empty one.
+        python: the version of the Python to bundle.
         place: the directory whose settings of uv count; None for no one's but the user's.
         indexes: the lines of a file of requirements that say where packages are looked for.
 
@@ -346,7 +358,8 @@ def _open_release(
     asked.write_text("".join(f"{line}\n" for line in (*indexes, requirement)), encoding="utf-8")
     run_uv(
         [
-            *("pip", "install", "--python", sys.executable, "--no-deps", "--target", target),
+            *("pip", "install", "--python", sys.executable, "--python-version", python.removesuffix("+")),
+            *("--no-deps", "--target", target),
             *("--no-compile-bytecode", "--requirements", asked),
         ],
         doing=f"get {argument}",

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from argparse import Namespace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from zipfile import ZIP_DEFLATED, ZipFile
 
@@ -19,6 +20,7 @@ from hatch_appimage.cli import projects, status
 from hatch_appimage.errors import AppImageError, ConfigurationError
 from hatch_appimage.project.build_input import open_source, read_requirement
 from hatch_appimage.project.wheel import Release, Wheel
+from hatch_appimage.python.local import LocalSource
 from hatch_appimage.toml import tomllib
 from support.machine import clean_environment, make_public
 from support.packages import Index, make_project, make_wheel, serve
@@ -135,6 +137,19 @@ class TestWhatIsGiven:
             root = source.root
         assert not root.exists()
         assert not list(tmp_path.iterdir())
+
+    def test_release_for_the_bundled_python(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The newest is taken that this Python can run, whatever the one of the build can."""
+        index = Index(tmp_path / "index")
+        for version, tag in {"2.0": "py3", "3.0": "cp399"}.items():
+            index.add("acme", version, tag=f"{tag}-none-any")
+        with serve(index.directory) as served:
+            for name in ("UV_INDEX", "UV_FIND_LINKS"):
+                monkeypatch.delenv(name, raising=False)
+            monkeypatch.setenv("UV_DEFAULT_INDEX", served.url)
+            for version, expected in {sys.version.split()[0]: "2.0", "3.99.1": "3.0", "3.99.0+": "3.0"}.items():
+                with open_source("acme", find_python=version.__str__) as source:
+                    assert source.config["project"]["version"] == expected
 
     @pytest.mark.parametrize(
         ("argument", "message"),
@@ -447,6 +462,16 @@ class TestSettings:
             found = projects.read_settings(source, Namespace(set=given, python=None))
         assert source.root == project
         assert found == {"startup-order": f"{tmp_path}/new", "report": f"{tmp_path}/new", "startup-command": "new"}
+
+    @pytest.mark.parametrize("given", [["python={}"], []])
+    def test_release_for_the_python_that_they_name(
+        self, given: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        version = "3.99.1" if given else sys.version.split()[0]
+        found = LocalSource().provide(native_architecture(), tmp_path)
+        monkeypatch.setattr(LocalSource, "provide", lambda *_: replace(found, version="3.99.1"))
+        options = Namespace(set=[text.format(sys.executable) for text in given], python=None, arch=None)
+        assert projects.find_python(options) == version
 
     @pytest.mark.parametrize(
         ("setting", "message"),
