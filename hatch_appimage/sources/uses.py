@@ -27,6 +27,8 @@ _PLACES = re.compile(
 )
 # So does one that asks for the file of a module that need not be imported for that.
 _FILE_OF_SPEC = frozenset({"find_spec", "origin"})
+# What is a module's own package, where it asks `importlib.resources` for the files of one.
+_OWN_PACKAGE = frozenset({"__name__", "__package__", "__spec__", "parent"})
 # Functions of `inspect` that raise OSError where a source is missing.
 _READING = frozenset({"findsource", "getsource", "getsourcelines"})
 # What may be named by an `except` for it to cope with that.
@@ -53,6 +55,7 @@ class SourceUse:
         elsewhere: that directory is not its own, nor below that.
         itself: it does something else with its own path than to find other files from there.
         others: it asks for the sources of functions or modules, and does not cope where there are none.
+        packages: it asks `importlib.resources` for the files of packages whose names it is given.
 
     """
 
@@ -61,6 +64,7 @@ class SourceUse:
     elsewhere: bool = False
     itself: bool = False
     others: bool = False
+    packages: bool = False
 
 
 def find_source_use(source: bytes, words: frozenset[str], nodes: Nodes) -> SourceUse:
@@ -87,6 +91,7 @@ def find_source_use(source: bytes, words: frozenset[str], nodes: Nodes) -> Sourc
         elsewhere=lists and any(leads_out(node, parents) for node in parents),
         itself=any(is_own_path(node) and not leads_elsewhere(node, parents) for node in parents),
         others=any(_reads_others(node) and not _copes(node, parents) for node in parents),
+        packages="resources" in words and any(map(_asks_for_package, parents)),
     )
 
 
@@ -123,6 +128,13 @@ def _beginnings(parents: Mapping[ast.AST, ast.AST]) -> Iterator[str]:
 
 def _reads_others(node: ast.AST) -> bool:
     return isinstance(node, ast.Call) and last_name(node.func) in _READING
+
+
+def _asks_for_package(node: ast.AST) -> bool:
+    if not isinstance(node, ast.Call) or last_name(node.func) != "files" or len(node.args) != 1:
+        return False
+    (package,) = node.args
+    return isinstance(package, (ast.Attribute, ast.Name)) and last_name(package) not in _OWN_PACKAGE
 
 
 def _copes(node: ast.AST, parents: Mapping[ast.AST, ast.AST]) -> bool:

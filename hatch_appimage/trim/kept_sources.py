@@ -165,9 +165,11 @@ class _Search:
                 yield module, reason
         for module, use in self._uses:
             yield from self._needed_by(module, use)
+            if use.packages:
+                yield from self._looked_for_in_packages(module, use)
         for reader, module in self._readers.items():
             for other in self._modules:
-                if other.owner and reader in self._requirements.get(other.owner, {other.owner}):
+                if self._requires(other, reader):
                     yield other, f"{module.place} reads the sources of what it is given"
 
     def _reason_of(self, module: Module, patterns: tuple[str, ...], *, exposed: bool) -> str | None:
@@ -204,6 +206,16 @@ class _Search:
             for other in self._by_owner[module.owner]:
                 if everywhere or other.path.is_relative_to(module.path.parent):
                     yield other, f"{module.place} looks for sources"
+
+    def _looked_for_in_packages(self, module: Module, use: SourceUse) -> Iterator[tuple[Module, str]]:
+        """Yield what is looked for in a package that is given by its name: whoever gives it requires the module's."""
+        for other in self._modules:
+            if other.place.name in use.names and self._requires(other, module.owner):
+                yield other, f"{module.place} looks for them in the packages that it is given"
+
+    def _requires(self, module: Module, owner: str) -> bool:
+        """Whether a module is of a package that requires another, or of that itself."""
+        return bool(module.owner) and owner in self._requirements.get(module.owner, {module.owner})
 
     @cached_property
     def _of_commands(self) -> frozenset[Path]:

@@ -150,6 +150,22 @@ def test_others(text: str, *, others: bool) -> None:
     assert use_of(text).others is others
 
 
+@pytest.mark.parametrize(
+    ("text", "packages"),
+    [
+        ("resources.files(self.path)", True),
+        ("from importlib.resources import files\nfiles(name)", True),
+        ("resources.files(__package__)", False),
+        ("resources.files(__spec__.parent)", False),
+        ("resources.files('other')", False),
+        ("resources.files()", False),
+        ("self.files(name)", False),
+    ],
+)
+def test_packages(text: str, *, packages: bool) -> None:
+    assert use_of(f"'__init__.py'\n{text}").packages is packages
+
+
 @pytest.mark.parametrize("text", ["print 'worker.py'", "(" * 1000 + "'worker.py'" + ")" * 1000, "'worker.py'\0"])
 def test_no_python(text: str) -> None:
     assert use_of(text) == SourceUse()

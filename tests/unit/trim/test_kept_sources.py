@@ -140,6 +140,15 @@ def test_names_that_every_package_has(image: Image) -> None:
     assert set(image.kept()) == {"app/__init__.py", "app/a/__init__.py"}
 
 
+def test_what_is_looked_for_in_given_packages(image: Image) -> None:
+    """Hydra takes what has no `__init__.py` for no package with configurations, and is given its name."""
+    image.add({"conf.py": "any(f.name == '__init__.py' for f in importlib.resources.files(name).iterdir())"}, "hydra")
+    image.add(dict.fromkeys(["app/__init__.py", "app/conf/__init__.py", "app/a.py"], ""), requires=("Hydra>=1",))
+    image.add({"other/__init__.py": ""}, "other")
+    reason = "conf.py looks for them in the packages that it is given"
+    assert image.kept() == {"app/__init__.py": reason, "app/conf/__init__.py": reason}
+
+
 def test_what_is_named_by_the_end_of_its_path(image: Image) -> None:
     image.add({"app/__init__.py": "a = './jobs/run.py'", **dict.fromkeys(["app/jobs/run.py", "app/my_run.py"], "")})
     image.add(dict.fromkeys(["app/jobs/__init__.py", "app/run.py"], ""), "more")
