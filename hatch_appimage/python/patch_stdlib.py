@@ -211,8 +211,9 @@ def patch_stdlib(
         bring_back_ensurepip(appdir, python)
     elif any((directory / "virtualenv").is_dir() for directory in python.site_packages):
         log.warning(
-            "Environments that the application makes with virtualenv work as long as the image runs; set "
-            "`expose-python = true` to have them work afterwards"
+            "Environments that the application makes with virtualenv work as long as the image runs, and pip "
+            "builds no packages from source in them, as they are isolated from PYTHONPATH; set "
+            "`expose-python = true` to have them work fully, and afterwards"
         )
     for name, code in _additions(appdir, python, exposed=exposed, sourceless=sourceless, left_out=left_out):
         module = python.stdlib / name

@@ -136,8 +136,9 @@ class TestAdapt:
         patch_stdlib(appdir, python, system)
         (message,) = caplog.messages
         assert message == (
-            "Environments that the application makes with virtualenv work as long as the image runs; set "
-            "`expose-python = true` to have them work afterwards"
+            "Environments that the application makes with virtualenv work as long as the image runs, and pip "
+            "builds no packages from source in them, as they are isolated from PYTHONPATH; set "
+            "`expose-python = true` to have them work fully, and afterwards"
         )
         patch_stdlib(appdir, replace(python, origin=appdir.usr), system, exposed=True)
         assert len(caplog.messages) == 1
