@@ -305,6 +305,10 @@ class TestOfUser:
         assert Results.of_user().compute([b"a"], lambda: b"one") == b"one"
         assert list(place.iterdir()) == []
 
-    def test_no_directory_can_be_made(self, cache: Path) -> None:
+    def test_no_directory_can_be_made(self, cache: Path, caplog: pytest.LogCaptureFixture) -> None:
+        """They are kept for as long as the build, then."""
         cache.write_text("a file")
-        assert results_directory() is None
+        directory = results_directory()
+        assert directory is not None
+        assert list(directory.iterdir()) == []
+        assert f"The cache {cache}/hatch-appimage cannot be written, and is not used" in caplog.text
