@@ -37,6 +37,8 @@ _IDLE = frozenset({
 _ELSEWHERE = frozenset({"dist-packages", "lib-dynload", "site-packages"})
 # Their tables name modules, and import none of them: how Python 2 called what pickles name, how Python was built.
 _TABLES = re.compile(r"_compat_pickle|_sysconfigdata_.*")
+# The texts of `help()`, whose words and names are none of a program.
+_TEXTS = re.compile(r"pydoc_data\..*")
 # Functions for those who try a module, and for `python -m`.
 _PROGRAMS = frozenset({"_main", "_test", "main", "test"})
 _WORD = re.compile(rb"[A-Za-z_][\w.]*")
@@ -257,6 +259,9 @@ class _Search:
         return [(module, unit) for module, path in files.items() for unit in _units_of(module, path, self._reader)]
 
     def _counts(self, module: str, unit: Unit) -> bool:
+        package, _, last = module.rpartition(".")
+        if last == MAIN:  # all of it is what `python -m` runs
+            return package in self.runs
         if unit.name == MAIN:
             return module in self.runs
         if unit.name in _PROGRAMS:
@@ -289,6 +294,8 @@ class _Search:
 
 
 def _units_of(module: str, path: Path, reader: SourceReader) -> Sequence[Unit]:
+    if _TEXTS.fullmatch(module):
+        return ()
     if is_extension(path.name):
         texts = reader.strings(path)
         return [Unit(BODY, names=texts, modules=frozenset(text for text in texts if "." in text))]

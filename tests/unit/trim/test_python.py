@@ -203,6 +203,19 @@ class TestFunctions:
     def test_not_by_the_standard_library(self, image: Image, module: str) -> None:
         assert not self.kept(image, module)
 
+    @pytest.mark.parametrize("name", ["json/__main__.py", "pydoc_data/topics.py"])
+    def test_not_by_programs_and_texts(self, image: Image, name: str) -> None:
+        module = "import sqlite3\nTEXTS = {'a': 'sqlite3.Row', 'b': 'A call of dump() writes.'}\n"
+        package = {f"{name.partition('/')[0]}/__init__.py": ""}
+        image.add_stdlib({name: module, "dumping.py": "def dump():\n    import sqlite3\n", **package, **SMALL})
+        image.add({"pkg/__init__.py": "import dumping, json, pydoc_data.topics"})
+        assert "sqlite3" in image.trim_python(STDLIB).modules
+
+    def test_run_as_a_package(self, image: Image) -> None:
+        image.add_stdlib({"json/__main__.py": "import sqlite3", "json/__init__.py": "", **SMALL})
+        image.add({"pkg/__init__.py": "subprocess.run([PYTHON, '-m', 'json'])"})
+        assert "sqlite3" not in image.trim_python(STDLIB).modules
+
     def test_run_as_a_program(self, image: Image) -> None:
         module = "def main():\n    import sqlite3\nif __name__ == '__main__':\n    main()"
         image.add_stdlib({"json/tool.py": module, "json/__init__.py": "", **SMALL})
