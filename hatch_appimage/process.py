@@ -41,6 +41,10 @@ class ProcessError(AppImageError):
         self.status = status
         super().__init__(message)
 
+    def with_advice(self, advice: str) -> ProcessError:
+        """Return the same error with a line more in its message, which says what to do."""
+        return ProcessError(f"{self}\n{advice}", self.output, self.status, self.stdout)
+
 
 class Output(NamedTuple):
     """What a program wrote.

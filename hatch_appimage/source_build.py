@@ -79,7 +79,7 @@ def naming_build_packages() -> Iterator[None]:
         yield
     except ProcessError as error:
         if _NOTHING_TO_COMPILE_WITH.search(error.output):
-            raise ProcessError(f"{error}\n{_BUILD_PACKAGES}", error.output, error.status, error.stdout) from error
+            raise error.with_advice(_BUILD_PACKAGES) from error
         raise
 
 

@@ -234,11 +234,11 @@ def _naming_settings_of_pip() -> Iterator[None]:
         found = list(_find_indexes_of_pip()) if _NOT_FOUND in error.output else []
         if not found:
             raise
-        hint = (
+        advice = (
             f"uv does not read the settings of pip ({', '.join(found)}): say in UV_INDEX, or in [[tool.uv.index]] "
             "of pyproject.toml, where else packages are, and in UV_FIND_LINKS which directory has some"
         )
-        raise ProcessError(f"{error}\n{hint}", error.output, error.status, error.stdout) from error
+        raise error.with_advice(advice) from error
 
 
 def _find_indexes_of_pip() -> Iterator[str]:
